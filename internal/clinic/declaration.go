@@ -1,0 +1,79 @@
+package clinic
+
+import "time"
+
+// Declaration is what one DoctorAssignment object wishes for: that a doctor be assigned to each of some patients.
+// It is the whole wish: an assignment that the owner holds and that the declaration does not name is ended, also when
+// the doctor has a problem; the start, end and reason of those that it keeps follow the declaration.
+type Declaration struct {
+	// Owner is the UID of the object, the key under which its assignments are held.
+	Owner string
+	// Name is the object's namespace/name, for people who read the history.
+	Name string
+	// Doctor is the doctor's username.
+	Doctor string
+	// Patients are the patients' usernames: 1 to 500, no duplicates.
+	Patients []string
+	// Reason says why the doctor is assigned; it may be empty.
+	Reason string
+	// StartsAt is when the assignments begin to count; nil means at once.
+	StartsAt *time.Time
+	// EndsAt is when they cease to count, later than StartsAt; nil means never.
+	// The owner of a declaration that has ended withdraws it instead of declaring it again.
+	EndsAt *time.Time
+}
+
+// Begin is when the assignments begin to count: in year 1 when that is at once.
+func (d Declaration) Begin() time.Time {
+	if d.StartsAt == nil {
+		return time.Time{}
+	}
+	return *d.StartsAt
+}
+
+// DeclarationResult says how much of a declaration holds after it was carried out.
+type DeclarationResult struct {
+	// Doctor is why the doctor cannot be assigned to anybody, empty when he can.
+	// When it is set, Assigned is 0 and Unassigned is empty.
+	Doctor DoctorProblem
+	// Assigned counts the patients that have an open assignment to the doctor, whoever holds it:
+	// one that was made through REST or by another object counts too, and stays theirs.
+	Assigned int
+	// Unassigned are the other patients, sorted by username.
+	Unassigned []Unassigned
+	// Created and Ended count the assignments that this call began and ended: both 0 when nothing changed.
+	Created, Ended int
+	// EndedDoctors are the usernames of the doctors whose assignments this call ended, sorted, each once.
+	// Other declarations that name them may take the pairs over.
+	EndedDoctors []string
+}
+
+// DoctorProblem is why a declaration's doctor cannot be assigned.
+type DoctorProblem string
+
+// The problems that a declaration's doctor can have.
+const (
+	// DoctorNotFound means that no user has the username.
+	DoctorNotFound DoctorProblem = "DoctorNotFound"
+	// NotADoctor means that the user has another role.
+	NotADoctor DoctorProblem = "NotADoctor"
+	// DoctorNotVerified means that no administrator has verified the doctor's licence.
+	DoctorNotVerified DoctorProblem = "DoctorNotVerified"
+)
+
+// Unassigned is a patient of a declaration who is not assigned.
+type Unassigned struct {
+	Username string
+	Reason   UnassignedReason
+}
+
+// UnassignedReason is why a declaration's patient is not assigned.
+type UnassignedReason string
+
+// The reasons for which a declaration's patient is not assigned.
+const (
+	// PatientNotFound means that no user has the username.
+	PatientNotFound UnassignedReason = "PatientNotFound"
+	// NotAPatient means that the user has another role.
+	NotAPatient UnassignedReason = "NotAPatient"
+)

@@ -1,0 +1,131 @@
+package clinic
+
+import (
+	"errors"
+	"strings"
+)
+
+// Code classifies an error. Each edge (HTTP, controller, worker) maps a code
+// to its own terms in exactly one place.
+type Code string
+
+// The codes. A new one needs a row in every edge's table.
+const (
+	CodeInvalid            Code = "invalid"
+	CodeUnauthenticated    Code = "unauthenticated"
+	CodeForbidden          Code = "forbidden"
+	CodeNotFound           Code = "not_found"
+	CodeConflict           Code = "conflict"
+	CodePreconditionFailed Code = "precondition_failed"
+	CodeUnavailable        Code = "unavailable"
+	CodeInternal           Code = "internal"
+)
+
+// Error is the one error type of the application. Message and Fields are
+// written for the caller and hold nothing he submitted and nothing of the
+// database; the cause is for errors.Is and never leaves the process.
+type Error struct {
+	Code    Code
+	Reason  string // stable machine-readable refinement of Code, e.g. "username_taken"; may be empty
+	Message string
+	Fields  []FieldError
+	cause   error
+}
+
+// FieldError says what is wrong with one submitted field.
+type FieldError struct {
+	Field   string // name in the API, e.g. "visit_date"
+	Message string
+}
+
+// Error returns the code and the public message, never the cause: whatever
+// logs it cannot quote a row.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(string(e.Code))
+	if e.Message != "" {
+		b.WriteString(": " + e.Message)
+	}
+	for _, f := range e.Fields {
+		b.WriteString("; " + f.Field + ": " + f.Message)
+	}
+	return b.String()
+}
+
+// Unwrap gives the cause to errors.Is and errors.As.
+func (e *Error) Unwrap() error { return e.cause }
+
+// WithReason sets the stable refinement of the code.
+func (e *Error) WithReason(reason string) *Error {
+	e.Reason = reason
+	return e
+}
+
+// CodeOf returns the code of err: CodeInternal for an error that carries none,
+// and "" for nil.
+func CodeOf(err error) Code {
+	if err == nil {
+		return ""
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Code
+	}
+	return CodeInternal
+}
+
+// ReasonOf returns the stable refinement of err's code, "" when it has none.
+func ReasonOf(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Reason
+	}
+	return ""
+}
+
+// Invalid reports one wrong field.
+func Invalid(field, message string) *Error {
+	return InvalidFields([]FieldError{{Field: field, Message: message}})
+}
+
+// InvalidFields reports every wrong field at once.
+func InvalidFields(fields []FieldError) *Error {
+	return &Error{Code: CodeInvalid, Message: "some fields are not valid", Fields: fields}
+}
+
+// NotFound says that what (e.g. "health record") does not exist for the
+// caller: missing and foreign are the same answer.
+func NotFound(what string) *Error {
+	return &Error{Code: CodeNotFound, Message: "no such " + what}
+}
+
+// Forbidden says that the caller's role may never do this.
+func Forbidden(message string) *Error {
+	return &Error{Code: CodeForbidden, Message: message}
+}
+
+// Unauthenticated says that the caller did not prove who he is.
+func Unauthenticated(message string) *Error {
+	return &Error{Code: CodeUnauthenticated, Message: message}
+}
+
+// Conflict says that the present state refuses the change.
+func Conflict(reason, message string) *Error {
+	return &Error{Code: CodeConflict, Reason: reason, Message: message}
+}
+
+// PreconditionFailed says that the record changed since the caller read it
+// (RFC 9110 section 13.1.1).
+func PreconditionFailed() *Error {
+	return &Error{Code: CodePreconditionFailed, Message: "it was changed since you read it; read it again, then repeat the change"}
+}
+
+// Unavailable wraps the failure of a part that may be back soon.
+func Unavailable(cause error) *Error {
+	return &Error{Code: CodeUnavailable, Message: "the service is not available at the moment; try again shortly", cause: cause}
+}
+
+// Internal wraps a failure that the caller can do nothing about.
+func Internal(cause error) *Error {
+	return &Error{Code: CodeInternal, Message: "something went wrong on our side", cause: cause}
+}

@@ -1,0 +1,173 @@
+package clinic
+
+import (
+	"crypto/rand"
+	"errors"
+	"strings"
+	"unicode/utf8"
+)
+
+// MaxSourceID is the longest identity, in characters, that something may have
+// in the system it was imported from.
+const MaxSourceID = 200
+
+// Import is what one bundle of another system holds, in the platform's terms.
+// People are named by their SourceID, also those whom an earlier import brought.
+type Import struct {
+	Accounts []ImportedAccount
+	Records  []ImportedRecord
+	CareTeam []CareTeamMember
+}
+
+// ImportedAccount is a person of the other system. Its password is not used:
+// nobody can log in to the account until one is set.
+type ImportedAccount struct {
+	Entry    int    // number of the bundle's entry, from 0, for reports
+	SourceID string // identity in that system, the same in every import
+	Verified bool   // that system vouches for the doctor's licence
+	Registration
+}
+
+// ImportedRecord is a record of the other system.
+type ImportedRecord struct {
+	Entry    int
+	SourceID string // identity in that system, the same in every import
+	Patient  string // SourceID of the patient
+	Author   string // SourceID of the doctor who made it; the patient counts as author where it is "" or unknown
+	RecordFields
+}
+
+// CareTeamMember says by SourceID that the doctor cared for the patient.
+type CareTeamMember struct{ Patient, Doctor string }
+
+// ImportRefusal names an entry that was not imported though the rest was.
+type ImportRefusal struct {
+	Entry  int
+	Reason string // a fixed text: it quotes nothing of the entry
+}
+
+// ImportCounts says what became of the things of one kind.
+type ImportCounts struct{ Created, Updated, Unchanged int }
+
+// Add adds up.
+func (c *ImportCounts) Add(other ImportCounts) {
+	c.Created += other.Created
+	c.Updated += other.Updated
+	c.Unchanged += other.Unchanged
+}
+
+// ImportResult is what one import changed.
+type ImportResult struct {
+	Accounts    map[Role]ImportCounts
+	Records     map[RecordType]ImportCounts
+	Assignments ImportCounts
+	Refused     []ImportRefusal
+	LeftOut     int // optional fields of accounts that were not valid and stay empty
+}
+
+// Check returns the part of the import that is valid, and what is not. An
+// optional field of an account that is not valid is emptied and counted in
+// leftOut: a phone number with an extension must not cost a patient his records.
+func (i Import) Check() (valid Import, refused []ImportRefusal, leftOut int) {
+	valid = Import{CareTeam: i.CareTeam}
+	seen := map[[2]string]bool{}
+	once := func(owner, id string) error {
+		if key := [2]string{owner, id}; !seen[key] {
+			seen[key] = true
+			return nil
+		}
+		return errTwice
+	}
+	for _, a := range i.Accounts {
+		emptied, err := a.check()
+		if err = errors.Join(err, once(string(a.Role), a.SourceID)); err != nil {
+			refused = append(refused, ImportRefusal{Entry: a.Entry, Reason: refusal(err)})
+			continue
+		}
+		leftOut += emptied
+		valid.Accounts = append(valid.Accounts, a)
+	}
+	for _, r := range i.Records {
+		if err := errors.Join(checkSourceID(r.SourceID), r.checkPatient(), r.Validate(), once("record of "+r.Patient, r.SourceID)); err != nil {
+			refused = append(refused, ImportRefusal{Entry: r.Entry, Reason: refusal(err)})
+			continue
+		}
+		valid.Records = append(valid.Records, r)
+	}
+	return valid, refused, leftOut
+}
+
+var (
+	errNoIdentity = Invalid("identity", "it must have 1 to 200 characters")
+	errTwice      = Invalid("identity", "an entry before has the same one")
+)
+
+func (r ImportedRecord) checkPatient() error {
+	if r.Patient == "" {
+		return Invalid("patient", "it belongs to no patient that is known")
+	}
+	return nil
+}
+
+func checkSourceID(id string) error {
+	if id == "" || !utf8.ValidString(id) || utf8.RuneCountInString(id) > MaxSourceID || strings.Contains(id, "\x00") {
+		return errNoIdentity
+	}
+	return nil
+}
+
+// check empties the optional fields that are not valid and says how many.
+func (a *ImportedAccount) check() (emptied int, err error) {
+	if err := checkSourceID(a.SourceID); err != nil {
+		return 0, err
+	}
+	if err = a.validate(); err == nil {
+		return 0, nil
+	}
+	var faults *Error
+	if errors.As(err, &faults) {
+		for _, f := range faults.Fields {
+			if a.empty(f.Field) {
+				emptied++
+			}
+		}
+	}
+	return emptied, a.validate()
+}
+
+// validate is Registration.Validate without a password to look at.
+func (a *ImportedAccount) validate() error {
+	r := a.Registration
+	r.Password = rand.Text()
+	return r.Validate()
+}
+
+func (a *ImportedAccount) empty(field string) bool {
+	switch field {
+	case "email":
+		a.Email = ""
+	case "phone_number":
+		a.PhoneNumber = ""
+	case "date_of_birth":
+		a.DateOfBirth = nil
+	case "address":
+		a.Address = ""
+	case "emergency_contact":
+		a.EmergencyContact = ""
+	default:
+		return false
+	}
+	return true
+}
+
+// refusal names the fields that are not valid, and why, without their values.
+func refusal(err error) string {
+	var fields []string
+	var e *Error
+	if errors.As(err, &e) {
+		for _, f := range e.Fields {
+			fields = append(fields, f.Field+": "+f.Message)
+		}
+	}
+	return "not valid: " + strings.Join(fields, "; ")
+}

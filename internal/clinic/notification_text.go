@@ -1,0 +1,56 @@
+package clinic
+
+// NotificationSubject is what the reader of a notification may be told now. A
+// nil part is gone, or is not for him to see.
+type NotificationSubject struct {
+	Reader  Role
+	Patient *User
+	Doctor  *User
+	Record  *RecordFields // Title and Type
+}
+
+// Describe composes the title and the message for the reader.
+func (n *Notification) Describe(s NotificationSubject) {
+	switch n.Type {
+	case NotifyPatientAssigned:
+		n.Title, n.Message = s.assigned()
+	case NotifyNewRecord:
+		n.Title, n.Message = "New health record", s.recordAdded()
+	case NotifyCommentAdded:
+		n.Title, n.Message = "New comment", s.commentAdded()
+	}
+}
+
+func (s NotificationSubject) assigned() (title, message string) {
+	if s.Reader == RolePatient {
+		return "New doctor", s.doctor() + " is now assigned to you."
+	}
+	if s.Patient == nil {
+		return "New patient", "You were assigned to a patient you are no longer assigned to."
+	}
+	return "New patient", "You are now assigned to " + s.Patient.FullName() + "."
+}
+
+func (s NotificationSubject) recordAdded() string {
+	switch {
+	case s.Patient == nil:
+		return "A health record was added by a patient you are no longer assigned to."
+	case s.Record == nil:
+		return s.Patient.FullName() + " added a health record that was deleted since."
+	}
+	return s.Patient.FullName() + ` added "` + s.Record.Title + `" (` + string(s.Record.Type) + ")."
+}
+
+func (s NotificationSubject) commentAdded() string {
+	if s.Record == nil {
+		return s.doctor() + " commented on a health record that was deleted since."
+	}
+	return s.doctor() + ` commented on "` + s.Record.Title + `".`
+}
+
+func (s NotificationSubject) doctor() string {
+	if s.Doctor == nil {
+		return "A doctor"
+	}
+	return "Dr. " + s.Doctor.FullName()
+}

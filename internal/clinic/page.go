@@ -1,0 +1,40 @@
+package clinic
+
+// Limits of a page (API parameter page_size).
+const (
+	DefaultPageSize = 20
+	MaxPageSize     = 100
+)
+
+// PageRequest asks for one page, by number or, when Cursor is set, by keyset.
+type PageRequest struct {
+	Number int    // 1 is the first; ignored when Cursor is set
+	Size   int    // 1 to MaxPageSize
+	Cursor Cursor // zero: page by number
+}
+
+// Cursor is a position in an ordered list: the sort key and id of the row next
+// to which the page lies. Its cost does not grow with depth.
+type Cursor struct {
+	Keyset bool   // page by keyset; with an empty Key it starts at the beginning
+	Back   bool   // the page before the position instead of the one after it
+	Key    string // sort key of the row, RFC 3339 with nanoseconds for times; "" for lists ordered by id
+	ID     int64  // 0: from the beginning
+}
+
+// Page is one page of a list.
+type Page[T any] struct {
+	Items    []T
+	Total    int     // rows in the whole list, under the same filter
+	Next     *Cursor // position for the next page, nil on the last one
+	Previous *Cursor // position for the page before, nil on the first one
+}
+
+// Idempotency makes the repetition of a creating request harmless: the same
+// Key with the same Hash gets the first answer again, another Hash is refused
+// (draft-ietf-httpapi-idempotency-key-header). The zero value asks for nothing.
+type Idempotency struct {
+	Key       string // as sent by the client, 1 to 255 characters
+	Operation string // e.g. "createRecord": the same key may serve different operations
+	Hash      []byte // SHA-256 of the request's body and target
+}

@@ -1,0 +1,114 @@
+package clinic
+
+import "time"
+
+// RecordType is the kind of visit or finding a record documents.
+type RecordType string
+
+// The record types of the API.
+const (
+	RecordCheckup      RecordType = "CHECKUP"
+	RecordDiagnosis    RecordType = "DIAGNOSIS"
+	RecordPrescription RecordType = "PRESCRIPTION"
+	RecordLabResult    RecordType = "LAB_RESULT"
+	RecordEmergency    RecordType = "EMERGENCY"
+)
+
+// RecordTypes lists every type in the order the documentation shows.
+func RecordTypes() []RecordType {
+	return []RecordType{RecordCheckup, RecordDiagnosis, RecordPrescription, RecordLabResult, RecordEmergency}
+}
+
+// Record is a health record as one caller sees it: Comments holds only what
+// that caller may read.
+type Record struct {
+	ID        int64
+	PatientID int64
+	CreatedBy User
+	RecordFields
+	Comments  []Comment // oldest first
+	CreatedAt time.Time
+	UpdatedAt time.Time
+	Version   int64 // grows by one with each change of the record itself
+}
+
+// RecordFields are the fields a patient writes.
+type RecordFields struct {
+	Type        RecordType
+	Title       string
+	Description string
+	Symptoms    string
+	Diagnosis   string
+	Treatment   string
+	Medications string
+	VisitDate   time.Time
+}
+
+// RecordChange holds the fields to set; nil leaves a field as it is.
+type RecordChange struct {
+	Type                                                            *RecordType
+	Title, Description, Symptoms, Diagnosis, Treatment, Medications *string
+	VisitDate                                                       *time.Time
+}
+
+// Apply returns the fields after the change.
+func (c RecordChange) Apply(f RecordFields) RecordFields {
+	set(&f.Type, c.Type)
+	set(&f.Title, c.Title)
+	set(&f.Description, c.Description)
+	set(&f.Symptoms, c.Symptoms)
+	set(&f.Diagnosis, c.Diagnosis)
+	set(&f.Treatment, c.Treatment)
+	set(&f.Medications, c.Medications)
+	set(&f.VisitDate, c.VisitDate)
+	return f
+}
+
+func set[T any](field *T, value *T) {
+	if value != nil {
+		*field = *value
+	}
+}
+
+// Revision names one state of a record as a reader saw it; it is what an ETag
+// says. Comments counts only those the reader may see, so that a private
+// comment does not show in a patient's ETag.
+type Revision struct {
+	Version  int64
+	Comments int
+}
+
+// Revision returns the state the caller was shown.
+func (r Record) Revision() Revision {
+	return Revision{Version: r.Version, Comments: len(r.Comments)}
+}
+
+// RecordFilter narrows a list of records; zero values do not narrow.
+type RecordFilter struct {
+	Type      RecordType
+	PatientID int64
+	From, To  *time.Time // visit date, From inclusive, To exclusive
+	Order     RecordOrder
+}
+
+// RecordOrder is the sort of a list of records; ties are broken by id in the
+// same direction.
+type RecordOrder string
+
+// The orders, as the API spells them. The zero value means OrderVisitDesc.
+const (
+	OrderVisitDesc   RecordOrder = "-visit_date"
+	OrderVisitAsc    RecordOrder = "visit_date"
+	OrderCreatedDesc RecordOrder = "-created_at"
+	OrderCreatedAsc  RecordOrder = "created_at"
+)
+
+// Comment is a doctor's remark on a record. A private one is for doctors only.
+type Comment struct {
+	ID        int64
+	RecordID  int64
+	Doctor    Doctor
+	Text      string
+	Private   bool
+	CreatedAt time.Time
+}

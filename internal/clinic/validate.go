@@ -1,0 +1,209 @@
+package clinic
+
+import (
+	"net/mail"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Limits of what people may submit, in characters. The database holds the same
+// ones as named constraints.
+const (
+	MaxUsername    = 150
+	MaxEmail       = 254 // RFC 5321 section 4.5.3.1.3, less the brackets
+	MaxName        = 150
+	MaxPhone       = 20
+	MinPassword    = 8 // OWASP ASVS 5.0, 6.2.1
+	MaxPassword    = 128
+	MaxTitle       = 200
+	MaxText        = 10_000 // each free-text field of a record
+	MaxComment     = 5_000
+	MaxReason      = 500
+	MaxDeclared    = 500 // patients of one declaration
+	MaxProfileText = 500 // address, emergency contact
+	MaxSearch      = 100
+)
+
+var (
+	usernamePattern = regexp.MustCompile(`^[A-Za-z0-9_.@+-]+$`)
+	phonePattern    = regexp.MustCompile(`^\+?[0-9][0-9 ().-]{2,18}$`)
+)
+
+// BloodTypes lists the ABO and RhD groups that a profile may hold.
+func BloodTypes() []string {
+	return []string{"A+", "A-", "B+", "B-", "AB+", "AB-", "O+", "O-"}
+}
+
+// faults gathers what is wrong, so that a caller is told everything at once.
+type faults []FieldError
+
+func (f *faults) add(wrong bool, field, message string) {
+	if wrong {
+		*f = append(*f, FieldError{Field: field, Message: message})
+	}
+}
+
+// text checks length in characters and refuses control characters, which no
+// form produces and Postgres refuses in part.
+func (f *faults) text(field, value string, least, most int) {
+	n := utf8.RuneCountInString(value)
+	f.add(least > 0 && strings.TrimSpace(value) == "", field, "this field is required")
+	f.add(n > most, field, "use at most "+strconv.Itoa(most)+" characters")
+	f.add(!utf8.ValidString(value) || strings.ContainsFunc(value, func(r rune) bool {
+		return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t'
+	}), field, "control characters are not allowed")
+}
+
+func (f *faults) err() error {
+	if len(*f) == 0 {
+		return nil
+	}
+	return InvalidFields(*f)
+}
+
+// ValidUsername reports whether a user can have the name.
+func ValidUsername(name string) bool {
+	return len(name) <= MaxUsername && usernamePattern.MatchString(name)
+}
+
+// ValidateSearch checks the text that a list is searched for, which may be empty.
+func ValidateSearch(search string) error {
+	var f faults
+	f.text("search", search, 0, MaxSearch)
+	return f.err()
+}
+
+// Validate checks every field and reports all faults together.
+func (r Registration) Validate() error {
+	var f faults
+	f.text("username", r.Username, 1, MaxUsername)
+	f.add(r.Username != "" && !usernamePattern.MatchString(r.Username), "username", "use letters, digits and @ . + - _ only")
+	f.text("email", r.Email, 0, MaxEmail)
+	f.add(!validEmail(r.Email), "email", "enter a valid email address")
+	f.password(r.Password, r.Username)
+	f.text("first_name", r.FirstName, 0, MaxName)
+	f.text("last_name", r.LastName, 0, MaxName)
+	f.add(!validPhone(r.PhoneNumber), "phone_number", "enter a phone number such as +1234567890")
+	f.doctor(&r.Specialization, &r.LicenseNumber, &r.YearsOfExperience)
+	f.patient(r.DateOfBirth, &r.BloodType, &r.Address, &r.EmergencyContact)
+	f.add(r.Role != RoleDoctor && (r.Specialization != "" || r.LicenseNumber != "" || r.YearsOfExperience != 0),
+		"user_type", "specialization, license_number and years_of_experience are for doctors")
+	f.add(r.Role != RolePatient && (r.DateOfBirth != nil || r.BloodType != "" || r.Address != "" || r.EmergencyContact != ""),
+		"user_type", "date_of_birth, blood_type, address and emergency_contact are for patients")
+	return f.err()
+}
+
+// Validate checks the fields that are set; role is the owner's.
+func (c ProfileChange) Validate(role Role) error {
+	var f faults
+	if c.Email != nil {
+		f.text("email", *c.Email, 0, MaxEmail)
+		f.add(!validEmail(*c.Email), "email", "enter a valid email address")
+	}
+	f.optional("first_name", c.FirstName, MaxName)
+	f.optional("last_name", c.LastName, MaxName)
+	f.add(c.PhoneNumber != nil && !validPhone(*c.PhoneNumber), "phone_number", "enter a phone number such as +1234567890")
+	f.doctor(c.Specialization, c.LicenseNumber, c.YearsOfExperience)
+	f.add(c.LicenseNumber != nil && strings.TrimSpace(*c.LicenseNumber) == "", "license_number", "this field is required")
+	var birth *time.Time
+	if c.DateOfBirth != nil {
+		birth = *c.DateOfBirth
+	}
+	f.patient(birth, c.BloodType, c.Address, c.EmergencyContact)
+	f.add(role != RoleDoctor && (c.Specialization != nil || c.LicenseNumber != nil || c.YearsOfExperience != nil),
+		"user_type", "specialization, license_number and years_of_experience are for doctors")
+	f.add(role != RolePatient && (c.DateOfBirth != nil || c.BloodType != nil || c.Address != nil || c.EmergencyContact != nil),
+		"user_type", "date_of_birth, blood_type, address and emergency_contact are for patients")
+	return f.err()
+}
+
+// Validate checks every field of a record.
+func (r RecordFields) Validate() error {
+	var f faults
+	f.add(!slices.Contains(RecordTypes(), r.Type), "record_type", "use one of CHECKUP, DIAGNOSIS, PRESCRIPTION, LAB_RESULT, EMERGENCY")
+	f.text("title", r.Title, 1, MaxTitle)
+	f.text("description", r.Description, 0, MaxText)
+	f.text("symptoms", r.Symptoms, 0, MaxText)
+	f.text("diagnosis", r.Diagnosis, 0, MaxText)
+	f.text("treatment", r.Treatment, 0, MaxText)
+	f.text("medications", r.Medications, 0, MaxText)
+	f.add(r.VisitDate.Year() < 1900 || r.VisitDate.Year() > 2199, "visit_date", "enter a date between 1900 and 2199")
+	return f.err()
+}
+
+// ValidateComment checks the text of a doctor's comment.
+func ValidateComment(text string) error {
+	var f faults
+	f.text("comment", text, 1, MaxComment)
+	return f.err()
+}
+
+// ValidateReason checks the reason of an assignment, which may be empty.
+func ValidateReason(reason string) error {
+	var f faults
+	f.text("reason", reason, 0, MaxReason)
+	return f.err()
+}
+
+// Validate checks every field and reports all faults together.
+func (d Declaration) Validate() error {
+	var f faults
+	seen := map[string]bool{}
+	odd := false
+	for _, patient := range d.Patients {
+		odd = odd || !usernamePattern.MatchString(patient)
+		seen[strings.ToLower(patient)] = true
+	}
+	f.add(odd, "patients", "use letters, digits and @ . + - _ only")
+	f.add(len(d.Patients) == 0 || len(d.Patients) > MaxDeclared, "patients", "name 1 to "+strconv.Itoa(MaxDeclared)+" patients")
+	f.add(len(seen) < len(d.Patients), "patients", "name each patient once; case makes no difference")
+	f.add(d.Owner == "", "owner", "this field is required")
+	f.add(!usernamePattern.MatchString(d.Doctor), "doctor", "use letters, digits and @ . + - _ only")
+	f.text("reason", d.Reason, 0, MaxReason)
+	f.add(d.EndsAt != nil && !d.EndsAt.After(d.Begin()), "endsAt", "enter a time later than startsAt")
+	return f.err()
+}
+
+func (f *faults) optional(field string, value *string, most int) {
+	if value != nil {
+		f.text(field, *value, 0, most)
+	}
+}
+
+func (f *faults) password(password, username string) {
+	n := utf8.RuneCountInString(password)
+	f.add(n < MinPassword || n > MaxPassword, "password",
+		"use "+strconv.Itoa(MinPassword)+" to "+strconv.Itoa(MaxPassword)+" characters")
+	f.add(username != "" && strings.EqualFold(password, username), "password", "the password must differ from the username")
+}
+
+func (f *faults) doctor(specialization, license *string, years *int) {
+	f.optional("specialization", specialization, MaxName)
+	f.optional("license_number", license, 50)
+	f.add(years != nil && (*years < 0 || *years > 80), "years_of_experience", "enter 0 to 80")
+}
+
+func (f *faults) patient(birth *time.Time, blood, address, contact *string) {
+	f.add(birth != nil && (birth.Year() < 1850 || birth.After(time.Now())), "date_of_birth", "enter a date in the past, YYYY-MM-DD")
+	f.add(blood != nil && *blood != "" && !slices.Contains(BloodTypes(), *blood), "blood_type", "use one of A+, A-, B+, B-, AB+, AB-, O+, O-")
+	f.optional("address", address, MaxProfileText)
+	f.optional("emergency_contact", contact, MaxProfileText)
+}
+
+// validEmail accepts "" (an address is optional) and a bare RFC 5322 addr-spec.
+func validEmail(s string) bool {
+	if s == "" {
+		return true
+	}
+	a, err := mail.ParseAddress(s)
+	return err == nil && a.Address == s
+}
+
+func validPhone(s string) bool {
+	return s == "" || len(s) <= MaxPhone && phonePattern.MatchString(s)
+}
