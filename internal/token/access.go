@@ -1,0 +1,180 @@
+package token
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+const (
+	tokenType      = "at+jwt" // RFC 9068 section 2.1
+	maxTokenLength = 2048     // bytes; ours have about 500
+)
+
+// claims are those of RFC 9068 section 2.2, without client_id: there are no
+// OAuth clients. The subject is the user's id.
+type claims struct {
+	jwt.RegisteredClaims
+	Role clinic.Role `json:"role"`
+}
+
+// AccessOptions are what signer and verifier must agree on.
+type AccessOptions struct {
+	Keys     *Keys
+	Issuer   string           // claim iss
+	Audience string           // claim aud
+	Remember int              // verified tokens that a verifier remembers; 0: 10,000
+	Now      func() time.Time // nil: time.Now
+}
+
+func (o *AccessOptions) complete() error {
+	if o.Keys == nil || o.Issuer == "" || o.Audience == "" {
+		return errors.New("access tokens need keys, an issuer and an audience")
+	}
+	if o.Remember == 0 {
+		o.Remember = 10_000
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return nil
+}
+
+// Signer signs access tokens. It is safe for concurrent use.
+type Signer struct{ opts AccessOptions }
+
+// NewSigner checks the options and returns the signer.
+func NewSigner(opts AccessOptions) (*Signer, error) {
+	if err := opts.complete(); err != nil {
+		return nil, err
+	}
+	return &Signer{opts: opts}, nil
+}
+
+// Issue returns an access token of the user, good for AccessLifetime.
+func (s *Signer) Issue(caller clinic.Caller) (string, error) {
+	now := s.opts.Now()
+	id, err := uuid.NewRandom()
+	if err != nil {
+		return "", fmt.Errorf("making a token id: %w", clinic.Internal(err))
+	}
+	unsigned := jwt.NewWithClaims(jwt.SigningMethodEdDSA, claims{
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer: s.opts.Issuer, Audience: jwt.ClaimStrings{s.opts.Audience},
+			Subject: strconv.FormatInt(caller.UserID, 10), ID: id.String(),
+			IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(AccessLifetime)),
+		},
+		Role: caller.Role,
+	})
+	unsigned.Header["typ"], unsigned.Header["kid"] = tokenType, s.opts.Keys.signingID
+	signed, err := unsigned.SignedString(s.opts.Keys.signing)
+	if err != nil {
+		return "", fmt.Errorf("signing an access token: %w", clinic.Internal(err))
+	}
+	return signed, nil
+}
+
+// Verifier checks access tokens. It remembers those it found good until they
+// end, so that the signature of a token is checked once. It is safe for
+// concurrent use.
+type Verifier struct {
+	opts   AccessOptions
+	parser *jwt.Parser
+	known  *lru.Cache[[sha256.Size]byte, verified] // by SHA-256: the tokens themselves are not kept
+}
+
+// verified is what a good token says.
+type verified struct {
+	caller  clinic.Caller
+	expires time.Time
+}
+
+// NewVerifier checks the options and returns the verifier.
+func NewVerifier(opts AccessOptions) (*Verifier, error) {
+	if err := opts.complete(); err != nil {
+		return nil, err
+	}
+	known, err := lru.New[[sha256.Size]byte, verified](opts.Remember)
+	if err != nil {
+		return nil, fmt.Errorf("making the memory of verified tokens: %w", err)
+	}
+	return &Verifier{
+		opts: opts, known: known,
+		parser: jwt.NewParser(
+			jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}),
+			jwt.WithIssuer(opts.Issuer), jwt.WithAudience(opts.Audience),
+			jwt.WithExpirationRequired(), jwt.WithTimeFunc(opts.Now), jwt.WithStrictDecoding(),
+		),
+	}, nil
+}
+
+// Verify returns who the token says its bearer is. A token that is not good is
+// CodeUnauthenticated with reason "token_expired" or "token_invalid".
+func (v *Verifier) Verify(token string) (clinic.Caller, error) {
+	if len(token) > maxTokenLength {
+		return clinic.Caller{}, errInvalidToken()
+	}
+	key := sha256.Sum256([]byte(token))
+	found, ok := v.known.Get(key)
+	if !ok {
+		var err error
+		if found, err = v.check(token); err != nil {
+			return clinic.Caller{}, err
+		}
+		v.known.Add(key, found)
+	}
+	if !v.opts.Now().Before(found.expires) {
+		v.known.Remove(key)
+		return clinic.Caller{}, errExpiredToken()
+	}
+	return found.caller, nil
+}
+
+func (v *Verifier) check(token string) (verified, error) {
+	var c claims
+	_, err := v.parser.ParseWithClaims(token, &c, v.key)
+	switch {
+	case errors.Is(err, jwt.ErrTokenExpired):
+		return verified{}, errExpiredToken()
+	case err != nil:
+		return verified{}, errInvalidToken()
+	}
+	id, err := strconv.ParseInt(c.Subject, 10, 64)
+	roles := []clinic.Role{clinic.RolePatient, clinic.RoleDoctor, clinic.RoleAdmin}
+	if err != nil || id <= 0 || !slices.Contains(roles, c.Role) {
+		return verified{}, errInvalidToken()
+	}
+	return verified{caller: clinic.Caller{UserID: id, Role: c.Role}, expires: c.ExpiresAt.Time}, nil
+}
+
+// key finds the key that the header names. Nothing else of the header chooses
+// how the token is verified, and no extension is understood (RFC 7515 section
+// 4.1.11).
+func (v *Verifier) key(t *jwt.Token) (any, error) {
+	if _, critical := t.Header["crit"]; critical || t.Header["typ"] != tokenType {
+		return nil, errors.New("not an access token")
+	}
+	id, _ := t.Header["kid"].(string)
+	key, ok := v.opts.Keys.public[id]
+	if !ok {
+		return nil, errors.New("unknown key")
+	}
+	return key, nil
+}
+
+func errInvalidToken() error {
+	return clinic.Unauthenticated("the access token is not valid").WithReason("token_invalid")
+}
+
+func errExpiredToken() error {
+	return clinic.Unauthenticated("the access token has expired").WithReason("token_expired")
+}

@@ -1,0 +1,151 @@
+package token
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+
+	"golang.org/x/crypto/argon2"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+const (
+	saltLength = 16 // bytes; RFC 9106 section 3.1
+	hashLength = 32 // bytes
+)
+
+var errBadHash = errors.New("not an argon2id hash in PHC string format")
+
+// HasherOptions are the costs of a password hash. Zero values take OWASP's
+// recommendation of the Password Storage Cheat Sheet: 19 MiB, 2 passes, 1 lane.
+type HasherOptions struct {
+	MemoryKiB   uint32
+	Passes      uint32
+	Lanes       uint8
+	Concurrency int // hashes computed at the same time; 0: one per CPU
+}
+
+// Hasher hashes and checks passwords with argon2id. It bounds how many are
+// computed at the same time, since each takes its memory. It is safe for
+// concurrent use.
+type Hasher struct {
+	costs costs
+	slots chan struct{}
+	dummy string
+}
+
+// costs are the parameters of argon2id (RFC 9106 section 3.1).
+type costs struct {
+	memory, passes uint32 // KiB, number
+	lanes          uint8
+}
+
+// NewHasher fills in the defaults and returns the hasher.
+func NewHasher(opts HasherOptions) (*Hasher, error) {
+	if opts.MemoryKiB == 0 {
+		opts.MemoryKiB = 19 * 1024
+	}
+	if opts.Passes == 0 {
+		opts.Passes = 2
+	}
+	if opts.Lanes == 0 {
+		opts.Lanes = 1
+	}
+	if opts.Concurrency == 0 {
+		opts.Concurrency = runtime.GOMAXPROCS(0)
+	}
+	if opts.Concurrency < 0 || opts.MemoryKiB < 8*uint32(opts.Lanes) {
+		return nil, errors.New("password hashing needs a positive concurrency and at least 8 KiB of memory per lane")
+	}
+	h := &Hasher{
+		costs: costs{memory: opts.MemoryKiB, passes: opts.Passes, lanes: opts.Lanes},
+		slots: make(chan struct{}, opts.Concurrency),
+	}
+	h.dummy = h.Unusable()
+	return h, nil
+}
+
+// Hash returns the password's hash in PHC string format. It waits for its turn;
+// when ctx ends first, it is CodeUnavailable.
+func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
+	salt := randomBytes(saltLength)
+	key, err := h.derive(ctx, h.costs, password, salt, hashLength)
+	if err != nil {
+		return "", err
+	}
+	return encodeHash(h.costs, salt, key), nil
+}
+
+// Unusable returns a hash that no password is known for, of an account that
+// nobody can log in to yet. It costs nothing.
+func (h *Hasher) Unusable() string {
+	return encodeHash(h.costs, randomBytes(saltLength), randomBytes(hashLength))
+}
+
+// Verify reports whether password matches hash, and whether a matching one
+// should be hashed again because the costs changed. With the hash "", of a user
+// who does not exist, it does the same work and reports false. It waits like Hash.
+func (h *Hasher) Verify(ctx context.Context, hash, password string) (ok, rehash bool, err error) {
+	known := hash != ""
+	if !known {
+		hash = h.dummy
+	}
+	c, salt, want, err := decodeHash(hash)
+	if err != nil {
+		return false, false, err
+	}
+	got, err := h.derive(ctx, c, password, salt, uint32(len(want))) //nolint:gosec // decodeHash bounds it
+	if err != nil {
+		return false, false, err
+	}
+	ok = subtle.ConstantTimeCompare(got, want) == 1 && known
+	return ok, ok && c != h.costs, nil
+}
+
+func (h *Hasher) derive(ctx context.Context, c costs, password string, salt []byte, length uint32) ([]byte, error) {
+	select {
+	case h.slots <- struct{}{}:
+		defer func() { <-h.slots }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("waiting to hash a password: %w", clinic.Unavailable(ctx.Err()))
+	}
+	return argon2.IDKey([]byte(password), salt, c.passes, c.memory, c.lanes, length), nil
+}
+
+// encodeHash writes $argon2id$v=19$m=...,t=...,p=...$salt$hash, the PHC string
+// format (github.com/P-H-C/phc-string-format).
+func encodeHash(c costs, salt, key []byte) string {
+	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, c.memory, c.passes, c.lanes,
+		base64.RawStdEncoding.EncodeToString(salt), base64.RawStdEncoding.EncodeToString(key))
+}
+
+func decodeHash(hash string) (c costs, salt, key []byte, err error) {
+	fail := func() (costs, []byte, []byte, error) {
+		return costs{}, nil, nil, fmt.Errorf("reading a password hash: %w", clinic.Internal(errBadHash))
+	}
+	parts := strings.Split(hash, "$")
+	if len(parts) != 6 || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
+		return fail()
+	}
+	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &c.memory, &c.passes, &c.lanes); err != nil || c.passes == 0 || c.lanes == 0 {
+		return fail()
+	}
+	salt, errSalt := base64.RawStdEncoding.Strict().DecodeString(parts[4])
+	key, errKey := base64.RawStdEncoding.Strict().DecodeString(parts[5])
+	if errSalt != nil || errKey != nil || len(key) < 16 || len(key) > 64 {
+		return fail()
+	}
+	return c, salt, key, nil
+}
+
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails: crypto/rand crashes the program instead
+	return b
+}
