@@ -1,0 +1,38 @@
+// Package rights gives tests databases in which each part has the rights that it has in production, and no others.
+// Only tests may import it.
+package rights
+
+import (
+	"context"
+	"net/url"
+	"testing"
+
+	"github.com/healthrecords/healthrecords/internal/store"
+)
+
+const password = "known-to-tests"
+
+// Migrate brings the schema up to date and makes the parts' roles, for testkit.NewDatabase.
+func Migrate(ctx context.Context, dsn string) error {
+	if err := store.Migrate(ctx, dsn); err != nil {
+		return err
+	}
+	return store.EnsureRoles(ctx, dsn, []store.Login{
+		login(store.PartServer), login(store.PartWorker), login(store.PartController),
+	})
+}
+
+func login(part store.Part) store.Login {
+	return store.Login{Part: part, Role: "healthrecords_" + string(part), Password: password}
+}
+
+// URL is the owner's connection URL as the part's.
+func URL(t testing.TB, owner string, part store.Part) string {
+	t.Helper()
+	location, err := url.Parse(owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	location.User = url.UserPassword(login(part).Role, password)
+	return location.String()
+}
