@@ -1,0 +1,162 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
+)
+
+// Credentials are what a login is checked against.
+type Credentials struct {
+	User         clinic.User
+	PasswordHash string
+}
+
+// CreateUser makes an account with the profile of its role. It is CodeConflict
+// when the username or the license number is taken. A doctor without a license
+// number gets one made of the profile's id.
+func (h Handle) CreateUser(ctx context.Context, r clinic.Registration, passwordHash string, verified bool) (clinic.User, error) {
+	row, err := h.q.CreateUser(ctx, h.db, dbsqlc.CreateUserParams{
+		Username: r.Username, Email: r.Email, FirstName: r.FirstName, LastName: r.LastName,
+		PhoneNumber: r.PhoneNumber, Role: string(r.Role), PasswordHash: passwordHash,
+	})
+	if err == nil {
+		err = h.createProfile(ctx, row.ID, r, verified)
+	}
+	if err != nil {
+		return clinic.User{}, fmt.Errorf("creating an account: %w", translate(err))
+	}
+	return clinic.User{
+		ID: row.ID, Username: r.Username, Email: r.Email, FirstName: r.FirstName, LastName: r.LastName,
+		Role: r.Role, PhoneNumber: r.PhoneNumber, Active: true, CreatedAt: row.CreatedAt,
+	}, nil
+}
+
+func (h Handle) createProfile(ctx context.Context, userID int64, r clinic.Registration, verified bool) error {
+	switch r.Role {
+	case clinic.RolePatient:
+		return h.q.CreatePatient(ctx, h.db, dbsqlc.CreatePatientParams{
+			UserID: userID, DateOfBirth: r.DateOfBirth, BloodType: r.BloodType,
+			Address: r.Address, EmergencyContact: r.EmergencyContact,
+		})
+	case clinic.RoleDoctor:
+		return h.q.CreateDoctor(ctx, h.db, dbsqlc.CreateDoctorParams{
+			UserID: userID, Specialization: r.Specialization, LicenseNumber: r.LicenseNumber,
+			YearsOfExperience: int32(r.YearsOfExperience), Verified: verified, //nolint:gosec // validated: 0 to 80
+		})
+	case clinic.RoleAdmin: // has no profile
+	}
+	return nil
+}
+
+// Credentials finds a user by name, irrespective of case; CodeNotFound otherwise.
+func (h Handle) Credentials(ctx context.Context, username string) (Credentials, error) {
+	row, err := h.q.UserByName(ctx, h.db, username)
+	if err != nil {
+		return Credentials{}, fmt.Errorf("finding a user: %w", orNotFound(err, "user"))
+	}
+	return Credentials{User: userOf(row.Account), PasswordHash: row.PasswordHash}, nil
+}
+
+// KeepRegistrationKey remembers that the user registered under the key. It is
+// CodeConflict when somebody else did.
+func (h Handle) KeepRegistrationKey(ctx context.Context, userID int64, key string, hash []byte) error {
+	err := h.q.KeepRegistrationKey(ctx, h.db, dbsqlc.KeepRegistrationKeyParams{UserID: userID, Key: key, RequestHash: hash})
+	if err != nil {
+		return fmt.Errorf("keeping a registration's key: %w", translate(err))
+	}
+	return nil
+}
+
+// RegisteredUnder returns who registered under the key, and the hash of the
+// request; CodeNotFound when nobody did.
+func (h Handle) RegisteredUnder(ctx context.Context, key string) (Credentials, []byte, error) {
+	row, err := h.q.UserByRegistrationKey(ctx, h.db, key)
+	if err != nil {
+		return Credentials{}, nil, fmt.Errorf("finding a registration: %w", orNotFound(err, "registration"))
+	}
+	return Credentials{User: userOf(row.Account), PasswordHash: row.PasswordHash}, row.RequestHash, nil
+}
+
+// UpgradePasswordHash replaces the hash of a password that has not changed.
+func (h Handle) UpgradePasswordHash(ctx context.Context, userID int64, before, after string) error {
+	err := h.q.UpgradePasswordHash(ctx, h.db, dbsqlc.UpgradePasswordHashParams{ID: userID, OldHash: before, NewHash: after})
+	if err != nil {
+		return fmt.Errorf("upgrading a password hash: %w", translate(err))
+	}
+	return nil
+}
+
+// Profile returns the caller with the profile of his role.
+func (h Handle) Profile(ctx context.Context) (clinic.Profile, error) {
+	profile, err := h.profile(ctx)
+	if err != nil {
+		return clinic.Profile{}, fmt.Errorf("reading a profile: %w", orNotFound(err, "profile"))
+	}
+	return profile, nil
+}
+
+func (h Handle) profile(ctx context.Context) (clinic.Profile, error) {
+	switch h.Who.Role {
+	case clinic.RoleDoctor:
+		row, err := h.q.DoctorByUser(ctx, h.db, h.Who.UserID)
+		if err != nil {
+			return clinic.Profile{}, err
+		}
+		doctor := doctorOf(row.DoctorProfile, row.Account)
+		return clinic.Profile{User: doctor.User, Doctor: &doctor}, nil
+	case clinic.RolePatient:
+		row, err := h.q.PatientByUser(ctx, h.db, h.Who.UserID)
+		if err != nil {
+			return clinic.Profile{}, err
+		}
+		patient := patientOf(row.PatientProfile, row.Account)
+		return clinic.Profile{User: patient.User, Patient: &patient}, nil
+	case clinic.RoleAdmin: // has no profile
+	}
+	row, err := h.q.GetAccount(ctx, h.db, h.Who.UserID)
+	if err != nil {
+		return clinic.Profile{}, err
+	}
+	return clinic.Profile{User: userOf(*row)}, nil
+}
+
+// UpdateProfile sets the given fields of the caller's profile. A doctor whose
+// license number changes is not verified any more, unless keepVerified.
+func (h Handle) UpdateProfile(ctx context.Context, c clinic.ProfileChange, keepVerified bool) error {
+	err := h.q.UpdateUser(ctx, h.db, dbsqlc.UpdateUserParams{
+		ID: h.Who.UserID, Email: c.Email, FirstName: c.FirstName, LastName: c.LastName, PhoneNumber: c.PhoneNumber,
+	})
+	if err == nil {
+		err = h.updateRole(ctx, c, keepVerified)
+	}
+	if err != nil {
+		return fmt.Errorf("changing a profile: %w", translate(err))
+	}
+	return nil
+}
+
+func (h Handle) updateRole(ctx context.Context, c clinic.ProfileChange, keepVerified bool) error {
+	switch h.Who.Role {
+	case clinic.RoleDoctor:
+		p := dbsqlc.UpdateDoctorParams{
+			UserID: h.Who.UserID, Specialization: c.Specialization, LicenseNumber: c.LicenseNumber, KeepVerified: keepVerified,
+		}
+		if c.YearsOfExperience != nil {
+			p.YearsOfExperience = new(int32(*c.YearsOfExperience)) //nolint:gosec // validated: 0 to 80
+		}
+		return h.q.UpdateDoctor(ctx, h.db, p)
+	case clinic.RolePatient:
+		p := dbsqlc.UpdatePatientParams{
+			UserID: h.Who.UserID, BloodType: c.BloodType, Address: c.Address, EmergencyContact: c.EmergencyContact,
+		}
+		if c.DateOfBirth != nil {
+			p.SetDateOfBirth, p.DateOfBirth = true, *c.DateOfBirth
+		}
+		return h.q.UpdatePatient(ctx, h.db, p)
+	case clinic.RoleAdmin: // has no profile
+	}
+	return nil
+}

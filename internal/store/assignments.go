@@ -1,0 +1,141 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
+)
+
+// LockDoctor keeps an active doctor's assignments and verification from
+// changing until the transaction ends, and says whether he is verified.
+func (h Handle) LockDoctor(ctx context.Context, id int64) (verified bool, err error) {
+	verified, err = h.q.LockDoctor(ctx, h.db, id)
+	if err != nil {
+		return false, fmt.Errorf("locking a doctor: %w", orNotFound(err, "doctor"))
+	}
+	return verified, nil
+}
+
+// LockDoctorOfAssignment is LockDoctor for the doctor of an assignment, active
+// or not.
+func (h Handle) LockDoctorOfAssignment(ctx context.Context, id int64) error {
+	n, err := h.q.LockDoctorOfAssignment(ctx, h.db, id)
+	if err != nil {
+		return fmt.Errorf("locking an assignment's doctor: %w", translate(err))
+	}
+	if n == 0 {
+		return clinic.NotFound("assignment")
+	}
+	return nil
+}
+
+// Assign gives a locked doctor access to a patient from now on, asked for by
+// the caller, and adds the event; or it finds the pair assigned already. A pair
+// that is to be assigned later is a conflict, "already_assigned".
+func (h Handle) Assign(ctx context.Context, patientID, doctorID int64, reason string) (id int64, created bool, err error) {
+	id, err = h.q.InsertAssignment(ctx, h.db, dbsqlc.InsertAssignmentParams{
+		PatientID: patientID, DoctorID: doctorID, RequestedBy: &h.Who.UserID, Reason: reason,
+	})
+	if err == nil {
+		return id, true, nil
+	}
+	if !errors.Is(err, pgx.ErrNoRows) {
+		return 0, false, fmt.Errorf("adding an assignment: %w", translate(err))
+	}
+	found, err := h.q.FindAssignment(ctx, h.db, dbsqlc.FindAssignmentParams{PatientID: patientID, DoctorID: doctorID})
+	if err != nil {
+		return 0, false, fmt.Errorf("finding an assignment: %w", orNotFound(err, "patient"))
+	}
+	if found.AssignmentID == nil {
+		return 0, false, clinic.Conflict("already_assigned", "this doctor is to be assigned to this patient later already")
+	}
+	return *found.AssignmentID, false, nil
+}
+
+// Assignments lists the caller's own, an administrator's everybody's, newest first.
+func (h Handle) Assignments(ctx context.Context, filter clinic.AssignmentFilter, request clinic.PageRequest) (clinic.Page[clinic.Assignment], error) {
+	list := func(w window) ([]*dbsqlc.ListAssignmentsRow, error) {
+		return h.q.ListAssignments(ctx, h.reading(w), dbsqlc.ListAssignmentsParams{
+			Caller: h.Who.UserID, Everybody: h.Who.Role == clinic.RoleAdmin,
+			PatientID: filter.PatientID, DoctorID: filter.DoctorID, Active: filter.Active,
+			BeyondID: w.beyondID(w.Back), Most: w.Limit, Skip: w.Offset,
+		})
+	}
+	page, err := readPage(listing[*dbsqlc.ListAssignmentsRow, clinic.Assignment]{
+		page:  request,
+		read:  list,
+		item:  func(r *dbsqlc.ListAssignmentsRow) (clinic.Assignment, error) { return assignmentOf(r), nil },
+		total: func(r *dbsqlc.ListAssignmentsRow) int64 { return r.Total },
+		count: func() (int64, error) {
+			rows, err := list(window{Limit: 1})
+			if err != nil || len(rows) == 0 {
+				return 0, err
+			}
+			return rows[0].Total, nil
+		},
+		position: byID(func(a clinic.Assignment) int64 { return a.ID }),
+	})
+	if err != nil {
+		return clinic.Page[clinic.Assignment]{}, fmt.Errorf("listing assignments: %w", err)
+	}
+	return page, nil
+}
+
+// Assignment returns one of those that Assignments lists.
+func (h Handle) Assignment(ctx context.Context, id int64) (clinic.Assignment, error) {
+	w := window{Limit: 1}
+	rows, err := h.q.ListAssignments(ctx, h.db, dbsqlc.ListAssignmentsParams{
+		Caller: h.Who.UserID, Everybody: h.Who.Role == clinic.RoleAdmin, ID: id,
+		BeyondID: w.beyondID(w.Back), Most: w.Limit,
+	})
+	if err != nil {
+		return clinic.Assignment{}, fmt.Errorf("reading an assignment: %w", translate(err))
+	}
+	if len(rows) == 0 || id == 0 {
+		return clinic.Assignment{}, clinic.NotFound("assignment")
+	}
+	return assignmentOf(rows[0]), nil
+}
+
+// EndAssignment ends one now, or calls it off before it begins. One that has
+// ended stays as it is.
+func (h Handle) EndAssignment(ctx context.Context, id int64) error {
+	if err := h.q.EndAssignment(ctx, h.db, id); err != nil {
+		return fmt.Errorf("ending an assignment: %w", translate(err))
+	}
+	return nil
+}
+
+func assignmentOf(r *dbsqlc.ListAssignmentsRow) clinic.Assignment {
+	a := clinic.Assignment{
+		ID: r.Assignment.ID, Source: clinic.AssignmentSource(r.Assignment.Source), Owner: orZero(r.Assignment.Owner),
+		DeclaredBy: orZero(r.Assignment.DeclaredBy), Reason: r.Assignment.Reason,
+		StartsAt: r.Assignment.StartsAt, EndsAt: r.Assignment.EndsAt, CreatedAt: r.Assignment.CreatedAt,
+		Patient: clinic.Patient{ID: r.PatientProfile.ID},
+		Doctor:  doctorOf(r.DoctorProfile, r.Account_2),
+	}
+	if r.SeesPatient {
+		a.Patient = patientOf(r.PatientProfile, r.Account)
+	}
+	if r.RequesterID != nil {
+		a.RequestedBy = &clinic.User{
+			ID: *r.RequesterID, Username: orZero(r.Username), FirstName: orZero(r.FirstName), LastName: orZero(r.LastName),
+			Role: clinic.Role(orZero(r.Role)),
+		}
+	}
+	return a
+}
+
+// orZero is what a nullable column holds, the zero value for null.
+func orZero[T any](value *T) T {
+	var zero T
+	if value == nil {
+		return zero
+	}
+	return *value
+}

@@ -1,0 +1,154 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+// Identity is a caller as the database knows him at this moment.
+type Identity struct {
+	clinic.Caller
+	PatientID int64 // profile of a patient, else 0
+	DoctorID  int64 // profile of a doctor, else 0
+	Verified  bool  // the doctor's licence was verified
+}
+
+// identifySQL goes before every statement of a caller. For an account that is
+// not active, or has another role, it fails with inactiveAccount, and the rest
+// of the transaction with it.
+const identifySQL = `-- name: Identify
+SELECT patient_id, doctor_id, verified FROM identify($1, $2)`
+
+// Identify checks the caller alone, in one round trip: CodeUnauthenticated when
+// his account is not active.
+func (db *DB) Identify(ctx context.Context, caller clinic.Caller) (Identity, error) {
+	return identify(ctx, db.pool, caller)
+}
+
+type queryRower interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+func identify(ctx context.Context, db queryRower, caller clinic.Caller) (Identity, error) {
+	return scanIdentity(db.QueryRow(ctx, identifySQL, caller.UserID, string(caller.Role)), caller)
+}
+
+func scanIdentity(row pgx.Row, caller clinic.Caller) (Identity, error) {
+	who := Identity{Caller: caller}
+	if err := row.Scan(&who.PatientID, &who.DoctorID, &who.Verified); err != nil {
+		return Identity{}, fmt.Errorf("identifying the caller: %w", translate(err))
+	}
+	return who, nil
+}
+
+// callerDB sends each statement in a batch behind the caller's check: one
+// round trip, one implicit transaction.
+type callerDB struct {
+	pool   *pgxpool.Pool
+	caller clinic.Caller
+}
+
+func (c callerDB) send(ctx context.Context, sql string, args []any) (pgx.BatchResults, error) {
+	batch := &pgx.Batch{}
+	batch.Queue(identifySQL, c.caller.UserID, string(c.caller.Role))
+	batch.Queue(sql, args...)
+	results := c.pool.SendBatch(ctx, batch)
+	if _, err := scanIdentity(results.QueryRow(), c.caller); err != nil {
+		_ = results.Close() // the first error is the one that tells
+		return nil, err
+	}
+	return results, nil
+}
+
+// Exec implements dbsqlc.DBTX.
+func (c callerDB) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	results, err := c.send(ctx, sql, args)
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	tag, err := results.Exec()
+	return tag, errors.Join(err, results.Close())
+}
+
+// Query implements dbsqlc.DBTX. Closing the rows gives the connection back.
+func (c callerDB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	results, err := c.send(ctx, sql, args)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := results.Query()
+	if err != nil {
+		return nil, errors.Join(err, results.Close())
+	}
+	return &batchRows{Rows: rows, batch: results}, nil
+}
+
+// QueryRow implements dbsqlc.DBTX.
+func (c callerDB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	rows, err := c.Query(ctx, sql, args...)
+	return batchRow{rows: rows, err: err}
+}
+
+// batchRows ends the batch together with its rows.
+type batchRows struct {
+	pgx.Rows
+	batch pgx.BatchResults
+	err   error
+}
+
+// Close closes the rows, then the batch; Err tells of a failure of either.
+func (r *batchRows) Close() {
+	r.Rows.Close()
+	if err := r.batch.Close(); err != nil && r.err == nil {
+		r.err = err
+	}
+}
+
+// Next closes at the end, as pgx's own rows do.
+func (r *batchRows) Next() bool {
+	if r.Rows.Next() {
+		return true
+	}
+	r.Close()
+	return false
+}
+
+// Err returns the first failure of the rows or of the batch.
+func (r *batchRows) Err() error {
+	if err := r.Rows.Err(); err != nil {
+		return err
+	}
+	return r.err
+}
+
+// batchRow is the single row of a statement in a batch.
+type batchRow struct {
+	rows pgx.Rows
+	err  error
+}
+
+// Scan implements pgx.Row: pgx.ErrNoRows where there is none.
+func (r batchRow) Scan(dest ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	defer r.rows.Close()
+	if !r.rows.Next() {
+		if err := r.rows.Err(); err != nil {
+			return err
+		}
+		return pgx.ErrNoRows
+	}
+	if err := r.rows.Scan(dest...); err != nil {
+		return err
+	}
+	r.rows.Close()
+	return r.rows.Err()
+}

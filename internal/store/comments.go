@@ -1,0 +1,95 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
+)
+
+// Comments lists the comments of a record that the caller may read, oldest first.
+func (h Handle) Comments(ctx context.Context, recordID int64, request clinic.PageRequest) (clinic.Page[clinic.Comment], error) {
+	var total int64
+	page, err := readPage(listing[clinic.Comment, clinic.Comment]{
+		page: request,
+		read: func(w window) ([]clinic.Comment, error) {
+			row, err := h.q.ListComments(ctx, h.reading(w), dbsqlc.ListCommentsParams{
+				Caller: h.Who.UserID, SeesPrivate: h.seesPrivate(), RecordID: recordID,
+				BeyondID: w.beyondID(!w.Back), Most: w.Limit, Skip: w.Offset,
+			})
+			if err != nil {
+				return nil, orNotFound(err, "health record")
+			}
+			total = row.Total
+			return commentsOf(row.Comments)
+		},
+		item:     func(c clinic.Comment) (clinic.Comment, error) { return c, nil },
+		total:    func(clinic.Comment) int64 { return total },
+		count:    func() (int64, error) { return total, nil },
+		position: byID(func(c clinic.Comment) int64 { return c.ID }),
+	})
+	if err != nil {
+		return clinic.Page[clinic.Comment]{}, fmt.Errorf("listing comments: %w", err)
+	}
+	return page, nil
+}
+
+// InsertComment adds a comment of the calling doctor, and its event unless it
+// is private. CodeNotFound: he is not assigned to the record's patient.
+func (h Handle) InsertComment(ctx context.Context, recordID int64, text string, private bool) (clinic.Comment, error) {
+	row, err := h.q.InsertComment(ctx, h.db, dbsqlc.InsertCommentParams{
+		RecordID: recordID, DoctorID: h.Who.DoctorID, Comment: text, IsPrivate: private,
+	})
+	if err != nil {
+		return clinic.Comment{}, fmt.Errorf("adding a comment: %w", orNotFound(err, "health record"))
+	}
+	return clinic.Comment{
+		ID: row.ID, RecordID: recordID, Doctor: doctorOf(row.DoctorProfile, row.Account),
+		Text: text, Private: private, CreatedAt: row.CreatedAt,
+	}, nil
+}
+
+// commentRow is a row of the view comment_details in JSON.
+type commentRow struct {
+	ID                int64     `json:"id"`
+	RecordID          int64     `json:"record_id"`
+	Comment           string    `json:"comment"`
+	IsPrivate         bool      `json:"is_private"`
+	CreatedAt         time.Time `json:"created_at"`
+	DoctorID          int64     `json:"doctor_id"`
+	Specialization    string    `json:"specialization"`
+	LicenseNumber     string    `json:"license_number"`
+	YearsOfExperience int       `json:"years_of_experience"`
+	UserID            int64     `json:"user_id"`
+	Username          string    `json:"username"`
+	FirstName         string    `json:"first_name"`
+	LastName          string    `json:"last_name"`
+}
+
+// commentsOf decodes a JSON array of comments; nil is none.
+func commentsOf(encoded []byte) ([]clinic.Comment, error) {
+	if encoded == nil {
+		return nil, nil
+	}
+	var rows []commentRow
+	if err := json.Unmarshal(encoded, &rows); err != nil {
+		return nil, fmt.Errorf("decoding comments: %w", clinic.Internal(err))
+	}
+	comments := make([]clinic.Comment, 0, len(rows))
+	for _, r := range rows {
+		comments = append(comments, clinic.Comment{
+			ID: r.ID, RecordID: r.RecordID, Text: r.Comment, Private: r.IsPrivate, CreatedAt: r.CreatedAt.UTC(),
+			Doctor: clinic.Doctor{
+				ID: r.DoctorID, Specialization: r.Specialization, LicenseNumber: r.LicenseNumber,
+				YearsOfExperience: r.YearsOfExperience,
+				User: clinic.User{
+					ID: r.UserID, Username: r.Username, FirstName: r.FirstName, LastName: r.LastName, Role: clinic.RoleDoctor,
+				},
+			},
+		})
+	}
+	return comments, nil
+}

@@ -1,0 +1,114 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
+)
+
+// Options says how to reach Postgres.
+type Options struct {
+	URL      string          // postgres:// URL or key=value DSN
+	MaxConns int32           // size of the pool; 0 takes pgx's default
+	Tracer   pgx.QueryTracer // may be nil
+}
+
+// DB is a pool of connections to Postgres. It is safe for concurrent use.
+type DB struct {
+	pool *pgxpool.Pool
+}
+
+// Open makes the pool. It does not connect: a database that is not up yet is
+// found by the first statement, and by readiness.
+func Open(ctx context.Context, opts Options) (*DB, error) {
+	config, err := pgxpool.ParseConfig(opts.URL)
+	if err != nil {
+		return nil, errBadURL // pgx's own error may quote the password
+	}
+	if opts.MaxConns > 0 {
+		config.MaxConns = opts.MaxConns
+	}
+	config.ConnConfig.ConnectTimeout = 5 * time.Second
+	config.ConnConfig.Tracer = opts.Tracer
+	config.ConnConfig.RuntimeParams["application_name"] = "healthrecords"
+	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		conn.TypeMap().RegisterType(&pgtype.Type{
+			Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
+		})
+		return nil
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("making the connection pool: %w", translate(err))
+	}
+	return &DB{pool: pool}, nil
+}
+
+// Close waits for borrowed connections and closes the pool.
+func (db *DB) Close() { db.pool.Close() }
+
+// Stat returns the pool's figures, for metrics.
+func (db *DB) Stat() *pgxpool.Stat { return db.pool.Stat() }
+
+// Handle runs statements for one caller.
+type Handle struct {
+	db dbsqlc.DBTX
+	q  *dbsqlc.Queries
+	// Who is the caller as the database knows him now. It is known inside a
+	// transaction; a single statement of As checks it on its way.
+	Who Identity
+}
+
+func newHandle(db dbsqlc.DBTX, who Identity) Handle {
+	return Handle{db: db, q: dbsqlc.New(), Who: who}
+}
+
+// As returns a handle for single statements of the caller. Each is sent
+// together with the check that the caller's account still exists and is
+// active, in one round trip and one implicit transaction; the check's failure
+// is the statement's error, a clinic error with CodeUnauthenticated.
+func (db *DB) As(caller clinic.Caller) Handle {
+	return newHandle(callerDB{pool: db.pool, caller: caller}, Identity{Caller: caller})
+}
+
+// System returns a handle for single statements of the platform itself.
+func (db *DB) System() Handle { return newHandle(db.pool, Identity{}) }
+
+// Tx runs fn in a transaction of the caller (nil: of the platform itself) and
+// commits when fn returns nil. fn must use only its handle.
+func (db *DB) Tx(ctx context.Context, caller *clinic.Caller, fn func(Handle) error) error {
+	tx, err := db.pool.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("beginning a transaction: %w", translate(err))
+	}
+	defer rollback(ctx, tx)
+	var who Identity
+	if caller != nil {
+		if who, err = identify(ctx, tx, *caller); err != nil {
+			return err
+		}
+	}
+	if err := fn(newHandle(tx, who)); err != nil {
+		return err
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return fmt.Errorf("committing: %w", translate(err))
+	}
+	return nil
+}
+
+// rollback does nothing after a commit. The context may be over when it is
+// needed; the rollback must not be, nor may it wait for a dead network.
+func rollback(ctx context.Context, tx pgx.Tx) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	_ = tx.Rollback(ctx)
+}

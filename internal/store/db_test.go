@@ -1,0 +1,211 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+)
+
+func TestOpenDoesNotQuoteThePassword(t *testing.T) {
+	t.Parallel()
+	const url = "postgres://user:secret@localhost:notaport/db"
+	if _, err := Open(t.Context(), Options{URL: url}); err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("Open: %v", err)
+	}
+	if err := Migrate(t.Context(), url); err == nil || strings.Contains(err.Error(), "secret") {
+		t.Errorf("Migrate: %v", err)
+	}
+}
+
+func TestOpenDoesNotNeedTheDatabase(t *testing.T) {
+	t.Parallel()
+	server := testkit.StartPostgres(t)
+	if err := server.CreateDatabase(t.Context(), "later", ""); err != nil {
+		t.Fatal(err)
+	}
+	dsn := server.DSN("later")
+	server.Kill()
+	db := openTest(t, dsn)
+	_, err := db.Identify(t.Context(), clinic.Caller{UserID: 1, Role: clinic.RolePatient})
+	wantCode(t, err, clinic.CodeUnavailable)
+	wantCode(t, db.Tx(t.Context(), nil, func(Handle) error { return nil }), clinic.CodeUnavailable)
+	if err := server.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.CheckSchema(t.Context()); !errors.Is(err, ErrSchemaBehind) {
+		t.Errorf("before the migration: %v", err)
+	}
+	if err := Migrate(t.Context(), dsn); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.CheckSchema(t.Context()); err != nil {
+		t.Errorf("after the migration: %v", err)
+	}
+}
+
+func TestConcurrentMigrationsTakeTurns(t *testing.T) {
+	t.Parallel()
+	dsn := testkit.NewDatabase(t, nil)
+	var group sync.WaitGroup
+	for range 3 {
+		group.Go(func() {
+			if err := Migrate(t.Context(), dsn); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if err := openTest(t, dsn).CheckSchema(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTxIsAllOrNothing(t *testing.T) {
+	t.Parallel()
+	db := openTest(t, testkit.NewDatabase(t, Migrate))
+	failure := errors.New("failure")
+	insert := func(h Handle, name string) error {
+		_, err := h.CreateUser(t.Context(), clinic.Registration{Username: name, Role: clinic.RoleAdmin}, "-", false)
+		return err
+	}
+	if err := db.Tx(t.Context(), nil, func(h Handle) error { return errors.Join(insert(h, "lost"), failure) }); !errors.Is(err, failure) {
+		t.Errorf("err = %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	err := db.Tx(ctx, nil, func(h Handle) error {
+		defer cancel()
+		return insert(h, "cancelled")
+	})
+	wantCode(t, err, clinic.CodeUnavailable)
+	func() {
+		defer func() { _ = recover() }()
+		_ = db.Tx(t.Context(), nil, func(h Handle) error {
+			_ = insert(h, "panicked")
+			panic("a bug")
+		})
+	}()
+	if err := db.Tx(t.Context(), nil, func(h Handle) error { return insert(h, "kept") }); err != nil {
+		t.Error(err)
+	}
+	wantIdle(t, db)
+	var names []string
+	if err := db.pool.QueryRow(t.Context(), "SELECT array_agg(username) FROM users").Scan(&names); err != nil || len(names) != 1 || names[0] != "kept" {
+		t.Errorf("users = %v, %v", names, err)
+	}
+}
+
+func TestTimesAreInUTC(t *testing.T) {
+	t.Parallel()
+	db := openTest(t, testkit.NewDatabase(t, nil))
+	var at time.Time
+	var maybe *time.Time
+	err := db.pool.QueryRow(t.Context(), "SELECT timestamptz '2026-07-01 12:00:00+02', timestamptz '2026-07-01 12:00:00+02'").Scan(&at, &maybe)
+	if err != nil || at.Location() != time.UTC || maybe.Location() != time.UTC || at.Hour() != 10 {
+		t.Errorf("%v, %v, %v", at, maybe, err)
+	}
+}
+
+// What a constraint was broken with is in the driver's error; it must not get
+// any further.
+func TestErrorsDoNotQuoteRows(t *testing.T) {
+	t.Parallel()
+	db := openTest(t, testkit.NewDatabase(t, Migrate))
+	create := func(r clinic.Registration) error {
+		_, err := db.System().CreateUser(t.Context(), r, "-", false)
+		return err
+	}
+	if err := create(clinic.Registration{Username: "canary", Role: clinic.RoleAdmin}); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		r    clinic.Registration
+		code clinic.Code
+	}{
+		"unique":   {clinic.Registration{Username: "CANARY", Role: clinic.RoleAdmin}, clinic.CodeConflict},
+		"check":    {clinic.Registration{Username: "a canary", Role: clinic.RoleAdmin}, clinic.CodeInternal},
+		"encoding": {clinic.Registration{Username: "x", Email: "canary\x00", Role: clinic.RoleAdmin}, clinic.CodeInternal},
+		"length":   {clinic.Registration{Username: "x", Email: strings.Repeat("canary", 100), Role: clinic.RoleAdmin}, clinic.CodeInternal},
+	} {
+		err := create(c.r)
+		wantCode(t, err, c.code)
+		if strings.Contains(strings.ToLower(err.Error()), "canary") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestRefusedLoginIsUnavailable(t *testing.T) {
+	t.Parallel()
+	dsn := testkit.NewDatabase(t, nil)
+	before, after, _ := strings.Cut(dsn, "@")
+	db := openTest(t, before[:strings.LastIndex(before, ":")]+":wrong@"+after)
+	wantCode(t, db.CheckSchema(t.Context()), clinic.CodeUnavailable)
+}
+
+func TestExhaustedPoolIsUnavailable(t *testing.T) {
+	t.Parallel()
+	db := openTest(t, testkit.NewDatabase(t, nil))
+	hold := func(next func()) {
+		err := db.Tx(t.Context(), nil, func(Handle) error {
+			next()
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	hold(func() {
+		hold(func() {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			defer cancel()
+			wantCode(t, db.Tx(ctx, nil, func(Handle) error { return nil }), clinic.CodeUnavailable)
+		})
+	})
+}
+
+func TestTrimKeepsWhatIsNeeded(t *testing.T) {
+	t.Parallel()
+	dsn := testkit.NewDatabase(t, Migrate)
+	db := openTest(t, dsn)
+	factory := testkit.NewFactory(t, dsn)
+	admin := testkit.CallerOf(factory.Admin())
+	h := db.System()
+	for i := range byte(6) {
+		if err := h.StartSession(t.Context(), admin.UserID, append(make([]byte, 31), i), time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		err := db.Tx(t.Context(), &admin, func(h Handle) error {
+			_, err := h.ClaimIdempotencyKey(t.Context(), clinic.Idempotency{Key: string('a' + rune(i)), Hash: []byte{1}})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	factory.Exec(`UPDATE refresh_tokens SET expires_at = now() WHERE id <= 4`)
+	factory.Exec(`UPDATE sessions SET expires_at = now() WHERE id <= 3`)
+	factory.Exec(`UPDATE idempotency_keys SET created_at = now() - interval '1 day' WHERE key <= 'c'`)
+	if n, err := h.TrimSessions(t.Context(), 2); err != nil || n != 4 {
+		t.Errorf("the first two of each: %d, %v", n, err)
+	}
+	if n, err := h.TrimSessions(t.Context(), 100); err != nil || n != 3 {
+		t.Errorf("the rest: %d, %v", n, err)
+	}
+	if n, err := h.TrimIdempotencyKeys(t.Context(), time.Now().Add(-12*time.Hour), 2); err != nil || n != 2 {
+		t.Errorf("the first two keys: %d, %v", n, err)
+	}
+	if n, err := h.TrimIdempotencyKeys(t.Context(), time.Now().Add(-12*time.Hour), 100); err != nil || n != 1 {
+		t.Errorf("the rest of the keys: %d, %v", n, err)
+	}
+	for table, want := range map[string]int{"sessions": 3, "refresh_tokens": 2, "idempotency_keys": 3} {
+		if n := factory.Count("SELECT count(*) FROM " + table); n != want {
+			t.Errorf("%s: %d rows, want %d", table, n, want)
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
+)
+
+// Doctors lists doctors by id. search matches a part of the name, the username
+// or the specialization; unlisted adds those who are not verified or not active.
+func (h Handle) Doctors(ctx context.Context, search string, unlisted bool, request clinic.PageRequest) (clinic.Page[clinic.Doctor], error) {
+	pattern := likePattern(search)
+	page, err := readPage(listing[*dbsqlc.ListDoctorsRow, clinic.Doctor]{
+		page: request,
+		read: func(w window) ([]*dbsqlc.ListDoctorsRow, error) {
+			return h.q.ListDoctors(ctx, h.db, dbsqlc.ListDoctorsParams{
+				Unlisted: unlisted, Pattern: pattern, Back: w.Back, Beyond: w.ID, Most: w.Limit, Skip: w.Offset,
+			})
+		},
+		item: func(r *dbsqlc.ListDoctorsRow) (clinic.Doctor, error) {
+			return doctorOf(r.DoctorProfile, r.Account), nil
+		},
+		total: func(r *dbsqlc.ListDoctorsRow) int64 { return r.Total },
+		count: func() (int64, error) {
+			return h.q.CountDoctors(ctx, h.db, dbsqlc.CountDoctorsParams{Unlisted: unlisted, Pattern: pattern})
+		},
+		position: byID(func(d clinic.Doctor) int64 { return d.ID }),
+	})
+	if err != nil {
+		return page, fmt.Errorf("listing doctors: %w", translate(err))
+	}
+	return page, nil
+}
+
+// Patients lists patients by id. search matches a part of the name or the username.
+func (h Handle) Patients(ctx context.Context, search string, request clinic.PageRequest) (clinic.Page[clinic.Patient], error) {
+	pattern := likePattern(search)
+	page, err := readPage(listing[*dbsqlc.ListPatientsRow, clinic.Patient]{
+		page: request,
+		read: func(w window) ([]*dbsqlc.ListPatientsRow, error) {
+			return h.q.ListPatients(ctx, h.db, dbsqlc.ListPatientsParams{
+				Pattern: pattern, Back: w.Back, Beyond: w.ID, Most: w.Limit, Skip: w.Offset,
+			})
+		},
+		item: func(r *dbsqlc.ListPatientsRow) (clinic.Patient, error) {
+			return patientOf(r.PatientProfile, r.Account), nil
+		},
+		total:    func(r *dbsqlc.ListPatientsRow) int64 { return r.Total },
+		count:    func() (int64, error) { return h.q.CountPatients(ctx, h.db, pattern) },
+		position: byID(func(p clinic.Patient) int64 { return p.ID }),
+	})
+	if err != nil {
+		return page, fmt.Errorf("listing patients: %w", translate(err))
+	}
+	return page, nil
+}
+
+// VerifyDoctor sets or clears the time of verification and returns the doctor.
+func (h Handle) VerifyDoctor(ctx context.Context, id int64, verified bool) (clinic.Doctor, error) {
+	if err := h.q.VerifyDoctor(ctx, h.db, dbsqlc.VerifyDoctorParams{ID: id, Verified: verified}); err != nil {
+		return clinic.Doctor{}, fmt.Errorf("verifying a doctor: %w", translate(err))
+	}
+	row, err := h.q.DoctorByID(ctx, h.db, id)
+	if err != nil {
+		return clinic.Doctor{}, fmt.Errorf("reading a doctor: %w", orNotFound(err, "doctor"))
+	}
+	return doctorOf(row.DoctorProfile, row.Account), nil
+}
+
+// likePattern is the LIKE pattern of texts that contain search, which has no
+// wildcards of its own; "" for an empty search.
+func likePattern(search string) string {
+	if search == "" {
+		return ""
+	}
+	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(search) + "%"
+}

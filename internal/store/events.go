@@ -1,0 +1,95 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
+)
+
+// ClaimEvents takes open events that are due, no more than most, by id, and puts
+// off their next publication.
+func (h Handle) ClaimEvents(ctx context.Context, most int, retryAfter time.Duration) ([]clinic.Event, error) {
+	rows, err := h.q.ClaimEvents(ctx, h.db, dbsqlc.ClaimEventsParams{
+		Most: int32(most), RetrySeconds: retryAfter.Seconds(), // #nosec G115 -- a batch size
+	})
+	if err != nil {
+		return nil, fmt.Errorf("claiming events: %w", translate(err))
+	}
+	events := make([]clinic.Event, 0, len(rows))
+	for _, r := range rows {
+		events = append(events, clinic.Event{
+			ID: r.ID, Type: clinic.EventType(r.Type), CreatedAt: r.CreatedAt, Attempts: int(r.Attempts),
+		})
+	}
+	slices.SortFunc(events, func(a, b clinic.Event) int { return cmp.Compare(a.ID, b.ID) })
+	return events, nil
+}
+
+// HastenEvents makes what was published and is open due now, and takes back the
+// publication.
+func (h Handle) HastenEvents(ctx context.Context) (int, error) {
+	n, err := h.q.HastenEvents(ctx, h.db)
+	if err != nil {
+		return 0, fmt.Errorf("hastening events: %w", translate(err))
+	}
+	return int(n), nil
+}
+
+// HandleEvents commits the effects of those of the events that are open, in one
+// statement, and returns which of them were dropped: their subject is gone.
+func (h Handle) HandleEvents(ctx context.Context, ids []int64) (dropped []int64, err error) {
+	rows, err := h.q.HandleEvents(ctx, h.db, ids)
+	if isForeignKeyViolation(err) { // the subject was deleted meanwhile: the next attempt sees that
+		err = clinic.Unavailable(err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("handling events: %w", translate(err))
+	}
+	for _, r := range rows {
+		if !r.There {
+			dropped = append(dropped, r.ID)
+		}
+	}
+	return dropped, nil
+}
+
+// BuryEvent finishes an open event as dead.
+func (h Handle) BuryEvent(ctx context.Context, id int64) error {
+	if err := h.q.BuryEvent(ctx, h.db, id); err != nil {
+		return fmt.Errorf("burying an event: %w", translate(err))
+	}
+	return nil
+}
+
+// OpenEvents counts the open events that have taken place, and says how long
+// ago the first of them did.
+func (h Handle) OpenEvents(ctx context.Context) (count int, oldest time.Duration, err error) {
+	row, err := h.q.OpenEvents(ctx, h.db)
+	if err != nil {
+		return 0, 0, fmt.Errorf("counting open events: %w", translate(err))
+	}
+	return int(row.Count), time.Duration(row.OldestSeconds * float64(time.Second)), nil
+}
+
+// TrimEvents deletes events finished before the instant, no more than most, and
+// says how many went.
+func (h Handle) TrimEvents(ctx context.Context, before time.Time, most int) (int, error) {
+	n, err := h.q.TrimEvents(ctx, h.db, dbsqlc.TrimEventsParams{Before: before, Most: int32(most)}) // #nosec G115 -- a batch size
+	if err != nil {
+		return 0, fmt.Errorf("trimming events: %w", translate(err))
+	}
+	return int(n), nil
+}
+
+func isForeignKeyViolation(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "23503"
+}

@@ -1,0 +1,39 @@
+-- What the server's statements need, and nothing more. Role, username and
+-- activity of an account cannot be changed by it, nor can who made a record of
+-- whom; it adds events and reads none.
+
+GRANT SELECT ON goose_db_version TO :"role";
+
+GRANT SELECT ON users, doctor_profiles, patient_profiles, assignments, health_records, doctor_comments, notifications,
+    sessions, refresh_tokens, idempotency_keys, accounts, active_assignments, patient_access, comment_details
+TO :"role";
+
+GRANT INSERT (username, email, first_name, last_name, phone_number, role, password_hash),
+    UPDATE (email, first_name, last_name, phone_number, password_hash, updated_at)
+ON users TO :"role";
+
+GRANT INSERT (user_id, date_of_birth, blood_type, address, emergency_contact),
+    UPDATE (date_of_birth, blood_type, address, emergency_contact)
+ON patient_profiles TO :"role";
+
+GRANT USAGE ON SEQUENCE doctor_profiles_id_seq TO :"role"; -- a license number is made of the id
+GRANT INSERT (id, user_id, specialization, license_number, years_of_experience, verified_at),
+    UPDATE (specialization, license_number, years_of_experience, verified_at)
+ON doctor_profiles TO :"role";
+
+GRANT INSERT (patient_id, doctor_id, source, requested_by, reason, starts_at), UPDATE (ends_at) ON assignments TO :"role";
+
+GRANT INSERT (patient_id, created_by, record_type, title, description, symptoms, diagnosis, treatment, medications, visit_date),
+    UPDATE (record_type, title, description, symptoms, diagnosis, treatment, medications, visit_date, version, updated_at),
+    DELETE
+ON health_records TO :"role";
+
+GRANT INSERT (record_id, doctor_id, comment, is_private) ON doctor_comments TO :"role";
+
+GRANT INSERT (type, patient_id, doctor_id, assignment_id, record_id, comment_id) ON outbox TO :"role";
+
+GRANT UPDATE (read_at) ON notifications TO :"role";
+
+GRANT INSERT (user_id, expires_at), UPDATE (expires_at), DELETE ON sessions TO :"role";
+GRANT INSERT (session_id, token_hash, expires_at), UPDATE (used_at) ON refresh_tokens TO :"role";
+GRANT INSERT (user_id, operation, key, request_hash), UPDATE (key, answer) ON idempotency_keys TO :"role";

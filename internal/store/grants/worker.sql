@@ -1,0 +1,21 @@
+-- What the worker's statements need, and nothing more: it sees that records and
+-- comments are there, and no word of what they hold.
+
+GRANT SELECT ON goose_db_version TO :"role";
+
+GRANT SELECT, UPDATE (created_at, attempts, next_at, finished_at, outcome), DELETE ON outbox TO :"role";
+
+GRANT INSERT (recipient_id, event_id, type, patient_id, doctor_id, assignment_id, record_id, comment_id) ON notifications TO :"role";
+
+-- what an event is about, and who is told of it
+GRANT SELECT (id, starts_at, ends_at) ON assignments TO :"role";
+GRANT SELECT (id) ON health_records TO :"role";
+GRANT SELECT (id, is_private) ON doctor_comments TO :"role";
+GRANT SELECT (id, user_id) ON patient_profiles TO :"role";
+GRANT SELECT (id, user_id) ON doctor_profiles TO :"role";
+GRANT SELECT (id, active) ON users TO :"role";
+GRANT SELECT ON active_assignments TO :"role";
+
+-- what is trimmed
+GRANT SELECT (ctid, created_at), DELETE ON idempotency_keys TO :"role";
+GRANT SELECT (id, expires_at), DELETE ON sessions, refresh_tokens TO :"role";

@@ -1,0 +1,168 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
+)
+
+// ImportedPerson is an imported account as the database knows it.
+type ImportedPerson struct {
+	ID       int64 // of the profile
+	UserID   int64
+	SourceID string
+}
+
+// NewPerson is an imported account to make.
+type NewPerson struct {
+	clinic.ImportedAccount
+	PasswordHash string
+}
+
+// NewRecord is an imported record to make, or to compare by Digest with the
+// one that an earlier import made.
+type NewRecord struct {
+	clinic.RecordFields
+	PatientID int64
+	Author    int64 // user id
+	SourceID  string
+	Digest    []byte // SHA-256 of the content as imported
+}
+
+// LockImport waits until no other import writes; it holds until the
+// transaction ends.
+func (h Handle) LockImport(ctx context.Context) error {
+	if err := h.q.LockImport(ctx, h.db); err != nil {
+		return fmt.Errorf("waiting for another import: %w", translate(err))
+	}
+	return nil
+}
+
+// ImportedPeople returns the accounts of the role that earlier imports made for
+// these identities.
+func (h Handle) ImportedPeople(ctx context.Context, role clinic.Role, sourceIDs []string) ([]ImportedPerson, error) {
+	if role == clinic.RoleDoctor {
+		rows, err := h.q.ImportedDoctors(ctx, h.db, sourceIDs)
+		return importedPeople(rows, err)
+	}
+	rows, err := h.q.ImportedPatients(ctx, h.db, sourceIDs)
+	return importedPeople(rows, err)
+}
+
+type importedRow interface {
+	dbsqlc.ImportedDoctorsRow | dbsqlc.ImportedPatientsRow | dbsqlc.InsertImportedDoctorsRow | dbsqlc.InsertImportedPatientsRow
+}
+
+func importedPeople[R importedRow](rows []*R, err error) ([]ImportedPerson, error) {
+	if err != nil {
+		return nil, fmt.Errorf("importing accounts: %w", translate(err))
+	}
+	people := make([]ImportedPerson, 0, len(rows))
+	for _, r := range rows {
+		people = append(people, ImportedPerson(*r))
+	}
+	return people, nil
+}
+
+// HeldLicenses returns those of the license numbers that an account has.
+func (h Handle) HeldLicenses(ctx context.Context, numbers []string) ([]string, error) {
+	held, err := h.q.HeldLicenses(ctx, h.db, numbers)
+	if err != nil {
+		return nil, fmt.Errorf("reading license numbers: %w", translate(err))
+	}
+	return held, nil
+}
+
+// InsertImportedPatients makes accounts of patients.
+func (h Handle) InsertImportedPatients(ctx context.Context, people []NewPerson) ([]ImportedPerson, error) {
+	var p dbsqlc.InsertImportedPatientsParams
+	for _, n := range people {
+		birth := ""
+		if n.DateOfBirth != nil {
+			birth = n.DateOfBirth.Format(time.DateOnly)
+		}
+		p.SourceIds = append(p.SourceIds, n.SourceID)
+		p.Usernames = append(p.Usernames, n.Username)
+		p.PasswordHashes = append(p.PasswordHashes, n.PasswordHash)
+		p.Emails = append(p.Emails, n.Email)
+		p.FirstNames = append(p.FirstNames, n.FirstName)
+		p.LastNames = append(p.LastNames, n.LastName)
+		p.PhoneNumbers = append(p.PhoneNumbers, n.PhoneNumber)
+		p.DatesOfBirth = append(p.DatesOfBirth, birth)
+		p.Addresses = append(p.Addresses, n.Address)
+		p.EmergencyContacts = append(p.EmergencyContacts, n.EmergencyContact)
+	}
+	rows, err := h.q.InsertImportedPatients(ctx, h.db, p)
+	return importedPeople(rows, err)
+}
+
+// InsertImportedDoctors makes accounts of doctors.
+func (h Handle) InsertImportedDoctors(ctx context.Context, people []NewPerson) ([]ImportedPerson, error) {
+	var p dbsqlc.InsertImportedDoctorsParams
+	for _, n := range people {
+		p.SourceIds = append(p.SourceIds, n.SourceID)
+		p.Usernames = append(p.Usernames, n.Username)
+		p.PasswordHashes = append(p.PasswordHashes, n.PasswordHash)
+		p.Emails = append(p.Emails, n.Email)
+		p.FirstNames = append(p.FirstNames, n.FirstName)
+		p.LastNames = append(p.LastNames, n.LastName)
+		p.PhoneNumbers = append(p.PhoneNumbers, n.PhoneNumber)
+		p.Specializations = append(p.Specializations, n.Specialization)
+		p.LicenseNumbers = append(p.LicenseNumbers, n.LicenseNumber)
+		p.Verified = append(p.Verified, n.Verified)
+	}
+	rows, err := h.q.InsertImportedDoctors(ctx, h.db, p)
+	return importedPeople(rows, err)
+}
+
+// ImportRecords makes the records that are new and changes those whose digest
+// differs from the one they were imported with. No two may have the same
+// patient and SourceID. It returns what it did by type; Unchanged is 0.
+func (h Handle) ImportRecords(ctx context.Context, records []NewRecord) (map[clinic.RecordType]clinic.ImportCounts, error) {
+	var p dbsqlc.ImportRecordsParams
+	for _, r := range records {
+		p.PatientIDs = append(p.PatientIDs, r.PatientID)
+		p.Authors = append(p.Authors, r.Author)
+		p.RecordTypes = append(p.RecordTypes, string(r.Type))
+		p.Titles = append(p.Titles, r.Title)
+		p.Descriptions = append(p.Descriptions, r.Description)
+		p.Symptoms = append(p.Symptoms, r.Symptoms)
+		p.Diagnoses = append(p.Diagnoses, r.Diagnosis)
+		p.Treatments = append(p.Treatments, r.Treatment)
+		p.Medications = append(p.Medications, r.Medications)
+		p.VisitDates = append(p.VisitDates, r.VisitDate)
+		p.SourceIds = append(p.SourceIds, r.SourceID)
+		p.SourceDigests = append(p.SourceDigests, r.Digest)
+	}
+	rows, err := h.q.ImportRecords(ctx, h.db, p)
+	if err != nil {
+		return nil, fmt.Errorf("importing records: %w", translate(err))
+	}
+	counts := map[clinic.RecordType]clinic.ImportCounts{}
+	for _, r := range rows {
+		c := counts[clinic.RecordType(r.RecordType)]
+		if r.Created {
+			c.Created++
+		} else {
+			c.Updated++
+		}
+		counts[clinic.RecordType(r.RecordType)] = c
+	}
+	return counts, nil
+}
+
+// AssignCareTeam assigns each doctor to the patient at the same index, by
+// profile id, unless the pair was ever assigned or the doctor cannot be. It
+// says how many it assigned.
+func (h Handle) AssignCareTeam(ctx context.Context, patientIDs, doctorIDs []int64, reason string) (int, error) {
+	n, err := h.q.AssignCareTeam(ctx, h.db, dbsqlc.AssignCareTeamParams{
+		PatientIDs: patientIDs, DoctorIDs: doctorIDs, Reason: reason,
+	})
+	if err != nil {
+		return 0, fmt.Errorf("assigning care teams: %w", translate(err))
+	}
+	return int(n), nil
+}

@@ -1,0 +1,98 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	_ "github.com/jackc/pgx/v5/stdlib" // goose takes database/sql
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Migrate brings the schema at url to the version of this binary, one
+// transaction per migration, under an advisory lock: a second Migrate waits
+// for the first. It logs each migration to slog's default logger.
+func Migrate(ctx context.Context, url string) error {
+	if _, err := pgx.ParseConfig(url); err != nil {
+		return errBadURL
+	}
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		return fmt.Errorf("opening the database: %w", translate(err))
+	}
+	defer func() { _ = db.Close() }()
+	provider, err := newProvider(db)
+	if err != nil {
+		return err
+	}
+	results, err := provider.Up(ctx)
+	for _, r := range results {
+		slog.InfoContext(ctx, "migrated", "version", r.Source.Version, "duration", r.Duration.Round(time.Millisecond))
+	}
+	if err != nil {
+		return fmt.Errorf("migrating: %w", err)
+	}
+	return nil
+}
+
+func newProvider(db *sql.DB) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, fmt.Errorf("reading the embedded migrations: %w", err)
+	}
+	locker, err := lock.NewPostgresSessionLocker()
+	if err != nil {
+		return nil, fmt.Errorf("making the migration lock: %w", err)
+	}
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithSessionLocker(locker))
+	if err != nil {
+		return nil, fmt.Errorf("reading the migrations: %w", err)
+	}
+	return provider, nil
+}
+
+// ErrSchemaBehind means that `healthrecords migrate` has not run for this
+// version yet. A schema that is ahead is fine: migrations only expand what a
+// running version needs.
+var ErrSchemaBehind = errors.New("the database schema is older than this program: run `healthrecords migrate`")
+
+// CheckSchema compares the schema's version with this binary's. It only reads.
+func (db *DB) CheckSchema(ctx context.Context) error {
+	want, err := latestVersion()
+	if err != nil {
+		return err
+	}
+	var have int64
+	err = db.pool.QueryRow(ctx, `SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied`).Scan(&have)
+	if isUndefinedTable(err) || err == nil && have < want {
+		return ErrSchemaBehind
+	}
+	if err != nil {
+		return fmt.Errorf("reading the schema version: %w", translate(err))
+	}
+	return nil
+}
+
+func latestVersion() (int64, error) {
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil || len(names) == 0 {
+		return 0, fmt.Errorf("reading the embedded migrations: %w", clinic.Internal(err))
+	}
+	version, err := goose.NumericComponent(names[len(names)-1])
+	if err != nil {
+		return 0, fmt.Errorf("reading the last migration's version: %w", err)
+	}
+	return version, nil
+}

@@ -1,0 +1,86 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
+)
+
+// Notifications lists the caller's own, newest first.
+func (h Handle) Notifications(ctx context.Context, filter clinic.NotificationFilter, request clinic.PageRequest) (clinic.Page[clinic.Notification], error) {
+	page, err := readPage(listing[*dbsqlc.ListNotificationsRow, clinic.Notification]{
+		page: request,
+		read: func(w window) ([]*dbsqlc.ListNotificationsRow, error) {
+			return h.q.ListNotifications(ctx, h.reading(w), dbsqlc.ListNotificationsParams{
+				Caller: h.Who.UserID, Read: filter.Read, BeyondID: w.beyondID(w.Back), Most: w.Limit, Skip: w.Offset,
+			})
+		},
+		item: func(r *dbsqlc.ListNotificationsRow) (clinic.Notification, error) {
+			return notificationOf(r, h.Who.Role), nil
+		},
+		total: func(r *dbsqlc.ListNotificationsRow) int64 { return r.Total },
+		count: func() (int64, error) {
+			return h.q.CountNotifications(ctx, h.db, dbsqlc.CountNotificationsParams{Caller: h.Who.UserID, Read: filter.Read})
+		},
+		position: byID(func(n clinic.Notification) int64 { return n.ID }),
+	})
+	if err != nil {
+		return clinic.Page[clinic.Notification]{}, fmt.Errorf("listing notifications: %w", err)
+	}
+	return page, nil
+}
+
+// ReadNotification marks one of the caller's own as read and returns it.
+func (h Handle) ReadNotification(ctx context.Context, id int64) (clinic.Notification, error) {
+	if err := h.q.ReadNotification(ctx, h.db, dbsqlc.ReadNotificationParams{ID: id, Caller: h.Who.UserID}); err != nil {
+		return clinic.Notification{}, fmt.Errorf("marking a notification: %w", translate(err))
+	}
+	w := window{Limit: 1}
+	rows, err := h.q.ListNotifications(ctx, h.db, dbsqlc.ListNotificationsParams{
+		Caller: h.Who.UserID, ID: id, BeyondID: w.beyondID(w.Back), Most: w.Limit,
+	})
+	if err != nil {
+		return clinic.Notification{}, fmt.Errorf("reading a notification: %w", translate(err))
+	}
+	if len(rows) == 0 || id == 0 {
+		return clinic.Notification{}, clinic.NotFound("notification")
+	}
+	return notificationOf(rows[0], h.Who.Role), nil
+}
+
+// ReadAllNotifications marks the caller's unread ones as read and says how many.
+func (h Handle) ReadAllNotifications(ctx context.Context) (int, error) {
+	n, err := h.q.ReadAllNotifications(ctx, h.db, h.Who.UserID)
+	if err != nil {
+		return 0, fmt.Errorf("marking notifications: %w", translate(err))
+	}
+	return int(n), nil
+}
+
+// notificationOf composes the text from what the statement joined for the
+// reader: it joins nothing that he may not see.
+func notificationOf(r *dbsqlc.ListNotificationsRow, reader clinic.Role) clinic.Notification {
+	n := clinic.Notification{
+		ID: r.ID, Type: clinic.NotificationType(r.Type), Read: r.ReadAt != nil, CreatedAt: r.CreatedAt,
+		PatientID: orZero(r.PatientID), DoctorID: orZero(r.DoctorID), RecordID: orZero(r.RecordID),
+		CommentID: orZero(r.CommentID), AssignmentID: orZero(r.AssignmentID),
+	}
+	subject := clinic.NotificationSubject{Reader: reader}
+	if r.PatientID != nil {
+		subject.Patient = &clinic.User{
+			Username: orZero(r.PatientUsername), FirstName: orZero(r.PatientFirst), LastName: orZero(r.PatientLast),
+		}
+	}
+	if r.DoctorID != nil {
+		subject.Doctor = &clinic.User{
+			Username: orZero(r.DoctorUsername), FirstName: orZero(r.DoctorFirst), LastName: orZero(r.DoctorLast),
+		}
+	}
+	if r.RecordID != nil {
+		subject.Record = &clinic.RecordFields{Title: orZero(r.Title), Type: clinic.RecordType(orZero(r.RecordType))}
+	}
+	n.Describe(subject)
+	return n
+}

@@ -1,0 +1,97 @@
+package store
+
+import (
+	"context"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
+)
+
+// ordered rewrites the order of a list's statement, so that each list is
+// written once. The statement marks what depends on the order:
+//
+//	r.visit_date/*key*/   the column it is sorted by
+//	</*beyond*/           the comparison with the position that a page begins at
+//	DESC/*order*/         the direction
+//
+// As sqlc compiled it, a statement has the list's default order. Only constants
+// of this file get into a statement.
+type ordered struct {
+	dbsqlc.DBTX
+	replacer *strings.Replacer
+}
+
+// Query implements dbsqlc.DBTX.
+func (o ordered) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	return o.DBTX.Query(ctx, o.replacer.Replace(sql), args...)
+}
+
+// QueryRow implements dbsqlc.DBTX.
+func (o ordered) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	return o.DBTX.QueryRow(ctx, o.replacer.Replace(sql), args...)
+}
+
+// reversed are the marks of a statement that reads against its default order.
+func reversed() []string {
+	return []string{
+		"</*beyond*/", ">", ">/*beyond*/", "<",
+		"DESC/*order*/", "ASC", "ASC/*order*/", "DESC",
+	}
+}
+
+// reading returns the handle's database for a statement that reads the window.
+func (h Handle) reading(w window) dbsqlc.DBTX {
+	if !w.Back {
+		return h.db
+	}
+	return ordered{h.db, strings.NewReplacer(reversed()...)}
+}
+
+// readingRecords is reading for a list of records, whose default is
+// clinic.OrderVisitDesc.
+func (h Handle) readingRecords(w window, order clinic.RecordOrder) dbsqlc.DBTX {
+	var marks []string
+	if order == clinic.OrderCreatedAsc || order == clinic.OrderCreatedDesc {
+		marks = append(marks, "r.visit_date/*key*/", "r.created_at")
+	}
+	if ascending(order) != w.Back {
+		marks = append(marks, reversed()...)
+	}
+	return ordered{h.db, strings.NewReplacer(marks...)}
+}
+
+func ascending(order clinic.RecordOrder) bool {
+	return order == clinic.OrderVisitAsc || order == clinic.OrderCreatedAsc
+}
+
+// beyondID is the id to read beyond in a list ordered by id.
+func (w window) beyondID(ascending bool) int64 {
+	if w.ID == 0 && !ascending {
+		return math.MaxInt64
+	}
+	return w.ID
+}
+
+// beyondKey is the time to read beyond in a list ordered by time.
+func (w window) beyondKey(ascending bool) (time.Time, error) {
+	switch {
+	case w.ID == 0 && ascending:
+		return beginningOfTime(), nil
+	case w.ID == 0:
+		return endOfTime(), nil
+	}
+	key, err := time.Parse(time.RFC3339Nano, w.Key)
+	if err != nil {
+		return time.Time{}, clinic.Invalid("cursor", "this is not a cursor of this list")
+	}
+	return key, nil
+}
+
+// The bounds of what a list of times can hold.
+func beginningOfTime() time.Time { return time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC) }
+func endOfTime() time.Time       { return time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC) }

@@ -1,0 +1,33 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
+)
+
+// PatientsOfDoctor lists the calling doctor's patients of now, by patient id.
+func (h Handle) PatientsOfDoctor(ctx context.Context, request clinic.PageRequest) (clinic.Page[clinic.PatientSummary], error) {
+	page, err := readPage(listing[*dbsqlc.ListPatientsOfDoctorRow, clinic.PatientSummary]{
+		page: request,
+		read: func(w window) ([]*dbsqlc.ListPatientsOfDoctorRow, error) {
+			return h.q.ListPatientsOfDoctor(ctx, h.reading(w), dbsqlc.ListPatientsOfDoctorParams{
+				Caller: h.Who.UserID, BeyondID: w.beyondID(!w.Back), Most: w.Limit, Skip: w.Offset,
+			})
+		},
+		item: func(r *dbsqlc.ListPatientsOfDoctorRow) (clinic.PatientSummary, error) {
+			return clinic.PatientSummary{
+				Patient: patientOf(r.PatientProfile, r.Account), TotalRecords: int(r.TotalRecords), LastVisit: r.LastVisit,
+			}, nil
+		},
+		total:    func(r *dbsqlc.ListPatientsOfDoctorRow) int64 { return r.Total },
+		count:    func() (int64, error) { return h.q.CountPatientsOfDoctor(ctx, h.db, h.Who.UserID) },
+		position: byID(func(p clinic.PatientSummary) int64 { return p.ID }),
+	})
+	if err != nil {
+		return clinic.Page[clinic.PatientSummary]{}, fmt.Errorf("listing a doctor's patients: %w", err)
+	}
+	return page, nil
+}

@@ -1,0 +1,94 @@
+-- name: CreateUser :one
+INSERT INTO users (username, email, first_name, last_name, phone_number, role, password_hash)
+VALUES (@username, @email, @first_name, @last_name, @phone_number, @role, @password_hash)
+RETURNING id, created_at;
+
+-- name: CreatePatient :exec
+INSERT INTO patient_profiles (user_id, date_of_birth, blood_type, address, emergency_contact)
+VALUES (@user_id, @date_of_birth, @blood_type, @address, @emergency_contact);
+
+-- Without a license number the doctor gets one made of the profile's id, and of
+-- something random where somebody registered under that one.
+-- name: CreateDoctor :exec
+INSERT INTO doctor_profiles (id, user_id, specialization, license_number, years_of_experience, verified_at)
+OVERRIDING SYSTEM VALUE
+SELECT n.id, @user_id, @specialization,
+    CASE
+        WHEN @license_number::text <> '' THEN @license_number
+        WHEN EXISTS (SELECT FROM doctor_profiles d WHERE d.license_number = n.license_number)
+            THEN n.license_number || '-' || left(gen_random_uuid()::text, 8)
+        ELSE n.license_number
+    END,
+    @years_of_experience, CASE WHEN @verified::boolean THEN now() END
+FROM (
+    SELECT s.id, 'DOC' || lpad(s.id::text, greatest(6, length(s.id::text)), '0') AS license_number
+    FROM (SELECT nextval(pg_get_serial_sequence('doctor_profiles', 'id')) AS id) AS s
+) AS n;
+
+-- name: UserByName :one
+SELECT sqlc.embed(a), u.password_hash
+FROM users u JOIN accounts a ON a.id = u.id
+WHERE lower(u.username) = lower(@username::text);
+
+-- name: UserByRegistrationKey :one
+SELECT sqlc.embed(a), u.password_hash, k.request_hash
+FROM idempotency_keys k JOIN users u ON u.id = k.user_id JOIN accounts a ON a.id = u.id
+WHERE k.operation = 'register' AND k.key = @key;
+
+-- name: KeepRegistrationKey :exec
+INSERT INTO idempotency_keys (user_id, operation, key, request_hash) VALUES (@user_id, 'register', @key, @request_hash);
+
+-- Only when the password was not changed meanwhile.
+-- name: UpgradePasswordHash :exec
+UPDATE users SET password_hash = @new_hash WHERE id = @id AND password_hash = @old_hash;
+
+-- name: GetAccount :one
+SELECT * FROM accounts WHERE id = @id;
+
+-- name: PatientByUser :one
+SELECT sqlc.embed(p), sqlc.embed(a)
+FROM patient_profiles p JOIN accounts a ON a.id = p.user_id
+WHERE p.user_id = @user_id;
+
+-- name: DoctorByUser :one
+SELECT sqlc.embed(d), sqlc.embed(a)
+FROM doctor_profiles d JOIN accounts a ON a.id = d.user_id
+WHERE d.user_id = @user_id;
+
+-- name: UpdateUser :exec
+UPDATE users SET
+    email = coalesce(sqlc.narg('email'), email),
+    first_name = coalesce(sqlc.narg('first_name'), first_name),
+    last_name = coalesce(sqlc.narg('last_name'), last_name),
+    phone_number = coalesce(sqlc.narg('phone_number'), phone_number),
+    updated_at = now()
+WHERE id = @id;
+
+-- name: UpdatePatient :exec
+UPDATE patient_profiles SET
+    date_of_birth = CASE WHEN @set_date_of_birth::boolean THEN sqlc.narg('date_of_birth') ELSE date_of_birth END,
+    blood_type = coalesce(sqlc.narg('blood_type'), blood_type),
+    address = coalesce(sqlc.narg('address'), address),
+    emergency_contact = coalesce(sqlc.narg('emergency_contact'), emergency_contact)
+WHERE user_id = @user_id;
+
+-- What was verified is the license number: another one has to be verified anew.
+-- name: UpdateDoctor :exec
+UPDATE doctor_profiles SET
+    specialization = coalesce(sqlc.narg('specialization'), specialization),
+    license_number = coalesce(sqlc.narg('license_number'), license_number),
+    years_of_experience = coalesce(sqlc.narg('years_of_experience'), years_of_experience),
+    verified_at = CASE
+        WHEN sqlc.narg('license_number') <> license_number AND NOT @keep_verified::boolean THEN NULL
+        ELSE verified_at
+    END
+WHERE user_id = @user_id;
+
+-- name: VerifyDoctor :exec
+UPDATE doctor_profiles SET verified_at = CASE WHEN @verified::boolean THEN coalesce(verified_at, now()) END
+WHERE id = @id;
+
+-- name: DoctorByID :one
+SELECT sqlc.embed(d), sqlc.embed(a)
+FROM doctor_profiles d JOIN accounts a ON a.id = d.user_id
+WHERE d.id = @id;

@@ -1,0 +1,36 @@
+-- One row if the caller may see the record, with the page's comments in it: an
+-- empty page differs from a record that is not there.
+-- name: ListComments :one
+SELECT (
+        SELECT coalesce(json_agg(row_to_json(c.*)), '[]')
+        FROM (
+            SELECT d.* FROM comment_details d
+            WHERE d.record_id = r.id AND (@sees_private::boolean OR NOT d.is_private) AND d.id >/*beyond*/ @beyond_id::bigint
+            ORDER BY d.id ASC/*order*/ LIMIT @most OFFSET @skip
+        ) AS c
+    )::json AS comments, (
+        SELECT count(*) FROM doctor_comments t WHERE t.record_id = r.id AND (@sees_private OR NOT t.is_private)
+    )::bigint AS total
+FROM health_records r
+WHERE r.id = @record_id AND EXISTS (SELECT FROM patient_access a WHERE a.user_id = @caller AND a.patient_id = r.patient_id);
+
+-- No row if the doctor is not assigned to the record's patient. Emergency access
+-- is for reading. Nobody is told of a private comment, so it makes no event.
+-- name: InsertComment :one
+WITH comment AS (
+    INSERT INTO doctor_comments (record_id, doctor_id, comment, is_private)
+    SELECT r.id, a.doctor_id, @comment, @is_private
+    FROM health_records r
+    JOIN active_assignments a ON a.patient_id = r.patient_id
+    WHERE r.id = @record_id AND a.doctor_id = @doctor_id AND a.source <> 'break_glass'
+    RETURNING *
+), event AS (
+    INSERT INTO outbox (type, patient_id, doctor_id, record_id, comment_id)
+    SELECT 'comment.created', r.patient_id, comment.doctor_id, comment.record_id, comment.id
+    FROM comment JOIN health_records r ON r.id = comment.record_id
+    WHERE NOT comment.is_private
+)
+SELECT comment.id, comment.created_at, sqlc.embed(d), sqlc.embed(account)
+FROM comment
+JOIN doctor_profiles d ON d.id = comment.doctor_id
+JOIN accounts account ON account.id = d.user_id;

@@ -1,0 +1,82 @@
+-- One declaration of an owner is carried out at a time.
+-- name: LockOwner :exec
+SELECT pg_advisory_xact_lock(hashtextextended('assignments of ' || @owner::text, 0));
+
+-- Locks the doctor with the username, and those whom the owner's open assignments
+-- belong to, in the order of LockDoctor's rule.
+-- name: LockDoctorsOfOwner :many
+SELECT d.id, (d.verified_at IS NOT NULL)::boolean AS verified, u.active, (lower(u.username) = lower(@username::text))::boolean AS named
+FROM doctor_profiles d JOIN users u ON u.id = d.user_id
+WHERE d.id IN (
+    SELECT n.id FROM doctor_profiles n JOIN users nu ON nu.id = n.user_id WHERE lower(nu.username) = lower(@username)
+    UNION ALL
+    SELECT a.doctor_id FROM assignments a
+    WHERE a.owner = @owner::text AND (a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, statement_timestamp()))
+)
+ORDER BY d.id FOR NO KEY UPDATE OF d;
+
+-- name: UsernameTaken :one
+SELECT EXISTS (SELECT FROM users WHERE lower(username) = lower(@username::text));
+
+-- name: FindPatients :many
+SELECT n.username::text AS username, p.id AS patient_id, u.id AS user_id
+FROM (SELECT unnest(@usernames::text[]) AS username) AS n
+LEFT JOIN users u ON lower(u.username) = lower(n.username)
+LEFT JOIN patient_profiles p ON p.user_id = u.id;
+
+-- Ends what the owner holds and does not wish for (any more): what is not of
+-- this doctor and these patients, or runs already though it is to begin later.
+-- name: EndUnwanted :many
+UPDATE assignments a SET ends_at = greatest(a.starts_at, statement_timestamp())
+FROM doctor_profiles d JOIN users u ON u.id = d.user_id
+WHERE d.id = a.doctor_id AND a.owner = @owner::text AND (a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, statement_timestamp()))
+    AND NOT (a.doctor_id = @doctor_id AND a.patient_id = ANY(@patient_ids::bigint[])
+        AND (a.starts_at > statement_timestamp() OR @starts_at::timestamptz <= statement_timestamp()))
+RETURNING u.username;
+
+-- Brings what the owner holds of the doctor to the declared period and reason,
+-- and the event of one that has not begun to its new start. One that would
+-- overlap somebody else's stays as it is.
+-- name: AdjustDeclared :exec
+WITH wanted AS (
+    SELECT a.id, a.patient_id, a.doctor_id, a.starts_at AS starts_before,
+        CASE WHEN a.starts_at > statement_timestamp() THEN greatest(@starts_at::timestamptz, statement_timestamp()) ELSE a.starts_at END AS starts_at
+    FROM assignments a
+    WHERE a.owner = @owner::text AND a.doctor_id = @doctor_id AND (a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, statement_timestamp()))
+), changed AS (
+    UPDATE assignments a SET starts_at = w.starts_at, ends_at = sqlc.narg('ends_at')::timestamptz, reason = @reason
+    FROM wanted w
+    WHERE a.id = w.id
+        AND (a.starts_at <> w.starts_at OR a.ends_at IS DISTINCT FROM sqlc.narg('ends_at')::timestamptz OR a.reason <> @reason)
+        AND NOT EXISTS (
+            SELECT FROM assignments o
+            WHERE o.patient_id = w.patient_id AND o.doctor_id = w.doctor_id AND o.id <> w.id AND o.source <> 'break_glass'
+                AND tstzrange(o.starts_at, o.ends_at) && tstzrange(w.starts_at, sqlc.narg('ends_at')::timestamptz))
+    RETURNING a.id, a.starts_at, w.starts_before
+)
+UPDATE outbox o SET created_at = c.starts_at, next_at = c.starts_at
+FROM changed c
+WHERE o.assignment_id = c.id AND o.type = 'assignment.created' AND o.finished_at IS NULL AND c.starts_at <> c.starts_before;
+
+-- Assigns the doctor to those of the patients whom nobody assigned him to for
+-- any part of the period. The event takes place when the assignment begins.
+-- name: InsertDeclared :execrows
+WITH created AS (
+    INSERT INTO assignments (patient_id, doctor_id, source, owner, declared_by, reason, starts_at, ends_at)
+    SELECT p.id, @doctor_id, 'kubernetes', @owner::text, @declared_by::text, @reason,
+        greatest(@starts_at::timestamptz, statement_timestamp()), sqlc.narg('ends_at')::timestamptz
+    FROM (SELECT unnest(@patient_ids::bigint[]) AS id) AS p
+    WHERE NOT EXISTS (
+        SELECT FROM assignments o
+        WHERE o.patient_id = p.id AND o.doctor_id = @doctor_id AND o.source <> 'break_glass'
+            AND tstzrange(o.starts_at, o.ends_at)
+                && tstzrange(greatest(@starts_at::timestamptz, statement_timestamp()), sqlc.narg('ends_at')::timestamptz))
+    ON CONFLICT DO NOTHING
+    RETURNING *
+)
+INSERT INTO outbox (type, patient_id, doctor_id, assignment_id, created_at, next_at)
+SELECT 'assignment.created', patient_id, doctor_id, id, starts_at, starts_at FROM created;
+
+-- name: DisownAssignments :exec
+UPDATE assignments SET owner = NULL
+WHERE owner = @owner::text AND (ends_at IS NULL OR ends_at > greatest(starts_at, statement_timestamp()));

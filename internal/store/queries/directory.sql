@@ -1,0 +1,52 @@
+-- Doctors are few: whoever fits is found, counted and sorted. An empty pattern
+-- fits all.
+-- name: ListDoctors :many
+WITH found AS MATERIALIZED (
+    SELECT d.id
+    FROM doctor_profiles d JOIN users u ON u.id = d.user_id AND u.role = 'DOCTOR'
+    WHERE (@unlisted::boolean OR d.verified_at IS NOT NULL AND u.active)
+        AND (@pattern::text = '' OR d.specialization ILIKE @pattern::text
+            OR (u.first_name || ' ' || u.last_name || ' ' || u.username) ILIKE @pattern::text)
+), page AS (
+    SELECT id FROM found
+    WHERE CASE WHEN @back::boolean THEN id < @beyond::bigint ELSE id > @beyond::bigint END
+    ORDER BY CASE WHEN @back::boolean THEN -id ELSE id END
+    LIMIT @most OFFSET @skip
+)
+SELECT sqlc.embed(d), sqlc.embed(a), (SELECT count(*) FROM found) AS total
+FROM page JOIN doctor_profiles d ON d.id = page.id JOIN accounts a ON a.id = d.user_id
+ORDER BY CASE WHEN @back::boolean THEN -d.id ELSE d.id END;
+
+-- name: CountDoctors :one
+SELECT count(*)
+FROM doctor_profiles d JOIN users u ON u.id = d.user_id AND u.role = 'DOCTOR'
+WHERE (@unlisted::boolean OR d.verified_at IS NOT NULL AND u.active)
+    AND (@pattern::text = '' OR d.specialization ILIKE @pattern::text
+        OR (u.first_name || ' ' || u.last_name || ' ' || u.username) ILIKE @pattern::text);
+
+-- Patients are many: without a pattern the page is read off the primary key, in
+-- its direction, and only the branch that is asked for runs.
+-- name: ListPatients :many
+WITH found AS MATERIALIZED (
+    SELECT p.id
+    FROM users u JOIN patient_profiles p ON p.user_id = u.id
+    WHERE @pattern::text <> '' AND (u.first_name || ' ' || u.last_name || ' ' || u.username) ILIKE @pattern::text
+), page AS (
+    (SELECT id FROM patient_profiles WHERE @pattern::text = '' AND NOT @back::boolean AND id > @beyond::bigint
+     ORDER BY id LIMIT @most OFFSET @skip)
+    UNION ALL
+    (SELECT id FROM patient_profiles WHERE @pattern::text = '' AND @back::boolean AND id < @beyond::bigint
+     ORDER BY id DESC LIMIT @most)
+    UNION ALL
+    (SELECT id FROM found WHERE CASE WHEN @back::boolean THEN id < @beyond::bigint ELSE id > @beyond::bigint END
+     ORDER BY CASE WHEN @back::boolean THEN -id ELSE id END LIMIT @most OFFSET @skip)
+)
+SELECT sqlc.embed(p), sqlc.embed(a),
+    (CASE WHEN @pattern::text = '' THEN (SELECT count(*) FROM patient_profiles) ELSE (SELECT count(*) FROM found) END)::bigint AS total
+FROM page JOIN patient_profiles p ON p.id = page.id JOIN accounts a ON a.id = p.user_id
+ORDER BY CASE WHEN @back::boolean THEN -p.id ELSE p.id END;
+
+-- name: CountPatients :one
+SELECT count(*)
+FROM patient_profiles p JOIN users u ON u.id = p.user_id
+WHERE @pattern::text = '' OR (u.first_name || ' ' || u.last_name || ' ' || u.username) ILIKE @pattern::text;

@@ -1,0 +1,84 @@
+-- Each attempt doubles the time to the next one, up to ten minutes.
+-- name: ClaimEvents :many
+WITH due AS MATERIALIZED (
+    SELECT o.id FROM outbox o
+    WHERE o.finished_at IS NULL AND o.next_at <= now()
+    ORDER BY o.next_at, o.id LIMIT @most
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE outbox o
+SET attempts = o.attempts + 1,
+    next_at = now() + least(make_interval(secs => power(2, least(o.attempts, 20)) * @retry_seconds::float8), interval '10 minutes')
+FROM due WHERE o.id = due.id
+RETURNING o.id, o.type, o.created_at, o.attempts;
+
+-- Those that others work on are left alone, and so are events of the future.
+-- name: HastenEvents :execrows
+WITH waiting AS MATERIALIZED (
+    SELECT o.id FROM outbox o
+    WHERE o.finished_at IS NULL AND o.next_at > now() AND o.attempts > 0 AND o.created_at <= now()
+    ORDER BY o.id FOR UPDATE SKIP LOCKED
+)
+UPDATE outbox o SET next_at = now(), attempts = o.attempts - 1
+FROM waiting WHERE o.id = waiting.id;
+
+-- Commits the effect of open events: who is told now, and the end of the row.
+-- The rows are locked in one order, and who waited for a lock finds the row
+-- finished. An event whose subject is gone is dropped. An assignment that is to
+-- begin later is an event of that time, and stays open until then.
+-- name: HandleEvents :many
+WITH event AS MATERIALIZED (
+    SELECT o.* FROM outbox o
+    WHERE o.id = ANY(@ids::bigint[]) AND o.finished_at IS NULL
+    ORDER BY o.id FOR UPDATE
+), current AS (
+    SELECT e.*, a.starts_at, coalesce(a.starts_at > now(), false) AS early,
+        CASE e.type
+            WHEN 'assignment.created' THEN a.id IS NOT NULL AND (a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, now()))
+            WHEN 'record.created' THEN r.id IS NOT NULL
+            ELSE c.id IS NOT NULL
+        END AS there
+    FROM event e
+    LEFT JOIN assignments a ON a.id = e.assignment_id
+    LEFT JOIN health_records r ON r.id = e.record_id
+    LEFT JOIN doctor_comments c ON c.id = e.comment_id AND NOT c.is_private
+), told AS (
+    INSERT INTO notifications (recipient_id, event_id, type, patient_id, doctor_id, assignment_id, record_id, comment_id)
+    SELECT u.id, e.id, 'PATIENT_ASSIGNED', e.patient_id, e.doctor_id, e.assignment_id, NULL::bigint, NULL::bigint
+    FROM current e
+    JOIN patient_profiles p ON p.id = e.patient_id
+    JOIN doctor_profiles d ON d.id = e.doctor_id
+    JOIN users u ON u.id IN (p.user_id, d.user_id) AND u.active
+    WHERE e.type = 'assignment.created' AND e.there AND NOT e.early
+    UNION ALL
+    SELECT a.doctor_user_id, e.id, 'NEW_RECORD', e.patient_id, NULL, NULL::bigint, e.record_id, NULL
+    FROM current e
+    JOIN active_assignments a ON a.patient_id = e.patient_id AND a.source <> 'break_glass' AND a.starts_at <= e.created_at
+    WHERE e.type = 'record.created' AND e.there
+    UNION ALL
+    SELECT u.id, e.id, 'COMMENT_ADDED', e.patient_id, e.doctor_id, NULL, e.record_id, e.comment_id
+    FROM current e
+    JOIN patient_profiles p ON p.id = e.patient_id
+    JOIN users u ON u.id = p.user_id AND u.active
+    WHERE e.type = 'comment.created' AND e.there
+    ON CONFLICT DO NOTHING
+)
+UPDATE outbox o
+SET created_at = CASE WHEN e.early AND e.there THEN e.starts_at ELSE o.created_at END,
+    next_at = CASE WHEN e.early AND e.there THEN e.starts_at ELSE o.next_at END,
+    finished_at = CASE WHEN e.early AND e.there THEN NULL ELSE now() END,
+    outcome = CASE WHEN NOT e.there THEN 'dropped' WHEN NOT e.early THEN 'done' END
+FROM current e WHERE o.id = e.id
+RETURNING o.id, e.there::boolean AS there;
+
+-- name: BuryEvent :exec
+UPDATE outbox SET finished_at = now(), outcome = 'dead' WHERE id = @id AND finished_at IS NULL;
+
+-- name: OpenEvents :one
+SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS oldest_seconds
+FROM outbox WHERE finished_at IS NULL AND created_at <= now();
+
+-- name: TrimEvents :execrows
+DELETE FROM outbox WHERE id IN (
+    SELECT o.id FROM outbox o WHERE o.finished_at < @before::timestamptz ORDER BY o.finished_at LIMIT @most
+);

@@ -1,0 +1,90 @@
+-- Imports write one after the other: two that bring the same people would make
+-- them twice or wait for each other in a circle.
+-- name: LockImport :exec
+SELECT pg_advisory_xact_lock(hashtextextended('healthrecords.import', 0));
+
+-- name: ImportedPatients :many
+SELECT id, user_id, source_id::text AS source_id FROM patient_profiles WHERE source_id = ANY(@source_ids::text[]);
+
+-- name: ImportedDoctors :many
+SELECT id, user_id, source_id::text AS source_id FROM doctor_profiles WHERE source_id = ANY(@source_ids::text[]);
+
+-- Licences that somebody else holds: he may have registered under a false one,
+-- so that he must not become the imported doctor.
+-- name: HeldLicenses :many
+SELECT license_number FROM doctor_profiles WHERE license_number = ANY(@license_numbers::text[]);
+
+-- name: InsertImportedPatients :many
+WITH input AS (
+    SELECT unnest(@source_ids::text[]) AS source_id,
+        unnest(@usernames::text[]) AS username,
+        unnest(@password_hashes::text[]) AS password_hash,
+        unnest(@emails::text[]) AS email,
+        unnest(@first_names::text[]) AS first_name,
+        unnest(@last_names::text[]) AS last_name,
+        unnest(@phone_numbers::text[]) AS phone_number,
+        unnest(@dates_of_birth::text[]) AS date_of_birth, -- ISO 8601, '' for none
+        unnest(@addresses::text[]) AS address,
+        unnest(@emergency_contacts::text[]) AS emergency_contact
+), made AS (
+    INSERT INTO users (username, email, first_name, last_name, phone_number, role, password_hash)
+    SELECT username, email, first_name, last_name, phone_number, 'PATIENT', password_hash FROM input
+    RETURNING id, username
+)
+INSERT INTO patient_profiles (user_id, date_of_birth, address, emergency_contact, source_id)
+SELECT made.id, nullif(input.date_of_birth, '')::date, input.address, input.emergency_contact, input.source_id
+FROM made JOIN input ON input.username = made.username
+RETURNING id, user_id, source_id::text AS source_id;
+
+-- name: InsertImportedDoctors :many
+WITH input AS (
+    SELECT unnest(@source_ids::text[]) AS source_id,
+        unnest(@usernames::text[]) AS username,
+        unnest(@password_hashes::text[]) AS password_hash,
+        unnest(@emails::text[]) AS email,
+        unnest(@first_names::text[]) AS first_name,
+        unnest(@last_names::text[]) AS last_name,
+        unnest(@phone_numbers::text[]) AS phone_number,
+        unnest(@specializations::text[]) AS specialization,
+        unnest(@license_numbers::text[]) AS license_number,
+        unnest(@verified::boolean[]) AS verified
+), made AS (
+    INSERT INTO users (username, email, first_name, last_name, phone_number, role, password_hash)
+    SELECT username, email, first_name, last_name, phone_number, 'DOCTOR', password_hash FROM input
+    RETURNING id, username
+)
+INSERT INTO doctor_profiles (user_id, specialization, license_number, verified_at, source_id)
+SELECT made.id, input.specialization, input.license_number, CASE WHEN input.verified THEN now() END, input.source_id
+FROM made JOIN input ON input.username = made.username
+RETURNING id, user_id, source_id::text AS source_id;
+
+-- Returns the rows that it made or changed: those whose source is as it was are
+-- not touched. No event is written: this is history, and nobody waits for it.
+-- name: ImportRecords :many
+INSERT INTO health_records AS r (patient_id, created_by, record_type, title, description, symptoms, diagnosis,
+    treatment, medications, visit_date, source_id, source_digest)
+SELECT unnest(@patient_ids::bigint[]), unnest(@authors::bigint[]), unnest(@record_types::text[]),
+    unnest(@titles::text[]), unnest(@descriptions::text[]), unnest(@symptoms::text[]), unnest(@diagnoses::text[]),
+    unnest(@treatments::text[]), unnest(@medications::text[]), unnest(@visit_dates::timestamptz[]),
+    unnest(@source_ids::text[]), unnest(@source_digests::bytea[])
+ON CONFLICT (patient_id, source_id) WHERE source_id IS NOT NULL DO UPDATE
+SET record_type = excluded.record_type, title = excluded.title, description = excluded.description,
+    symptoms = excluded.symptoms, diagnosis = excluded.diagnosis, treatment = excluded.treatment,
+    medications = excluded.medications, visit_date = excluded.visit_date, source_digest = excluded.source_digest,
+    version = r.version + 1, updated_at = now()
+WHERE r.source_digest IS DISTINCT FROM excluded.source_digest
+RETURNING r.record_type, (r.version = 1)::boolean AS created;
+
+-- An assignment that was ended is not made again: whoever took the doctor's
+-- access away meant it. An unverified doctor cannot be assigned.
+-- name: AssignCareTeam :execrows
+INSERT INTO assignments (patient_id, doctor_id, source, reason, starts_at)
+SELECT pair.patient_id, pair.doctor_id, 'rest', @reason, now()
+FROM (SELECT unnest(@patient_ids::bigint[]) AS patient_id, unnest(@doctor_ids::bigint[]) AS doctor_id) AS pair
+JOIN doctor_profiles d ON d.id = pair.doctor_id AND d.verified_at IS NOT NULL
+JOIN users u ON u.id = d.user_id AND u.active
+WHERE NOT EXISTS (
+    SELECT FROM assignments a
+    WHERE a.patient_id = pair.patient_id AND a.doctor_id = pair.doctor_id AND a.source <> 'break_glass'
+)
+ON CONFLICT DO NOTHING;

@@ -1,0 +1,38 @@
+-- Lists the caller's own. The patient, and what belongs to him, is joined only
+-- if the caller may see him now.
+-- name: ListNotifications :many
+WITH page AS (
+    SELECT n.id FROM notifications n
+    WHERE n.recipient_id = @caller AND (@id::bigint = 0 OR n.id = @id)
+        AND (sqlc.narg('read')::boolean IS NULL OR (n.read_at IS NOT NULL) = sqlc.narg('read')::boolean)
+        AND n.id </*beyond*/ @beyond_id::bigint
+    ORDER BY n.id DESC/*order*/ LIMIT @most OFFSET @skip
+)
+SELECT n.id, n.type, n.read_at, n.created_at, n.assignment_id,
+    p.id AS patient_id, patient.username AS patient_username, patient.first_name AS patient_first, patient.last_name AS patient_last,
+    d.id AS doctor_id, doctor.username AS doctor_username, doctor.first_name AS doctor_first, doctor.last_name AS doctor_last,
+    r.id AS record_id, r.record_type, r.title,
+    c.id AS comment_id,
+    (SELECT count(*) FROM notifications t
+     WHERE t.recipient_id = @caller AND (@id::bigint = 0 OR t.id = @id)
+        AND (sqlc.narg('read')::boolean IS NULL OR (t.read_at IS NOT NULL) = sqlc.narg('read')::boolean))::bigint AS total
+FROM page
+JOIN notifications n ON n.id = page.id
+LEFT JOIN patient_profiles p ON p.id = n.patient_id
+    AND EXISTS (SELECT FROM patient_access a WHERE a.user_id = @caller AND a.patient_id = n.patient_id)
+LEFT JOIN users patient ON patient.id = p.user_id
+LEFT JOIN doctor_profiles d ON d.id = n.doctor_id
+LEFT JOIN users doctor ON doctor.id = d.user_id
+LEFT JOIN health_records r ON r.id = n.record_id AND r.patient_id = p.id
+LEFT JOIN doctor_comments c ON c.id = n.comment_id AND c.record_id = r.id AND NOT c.is_private
+ORDER BY page.id DESC/*order*/;
+
+-- name: CountNotifications :one
+SELECT count(*) FROM notifications n
+WHERE n.recipient_id = @caller AND (sqlc.narg('read')::boolean IS NULL OR (n.read_at IS NOT NULL) = sqlc.narg('read')::boolean);
+
+-- name: ReadNotification :exec
+UPDATE notifications SET read_at = now() WHERE id = @id AND recipient_id = @caller AND read_at IS NULL;
+
+-- name: ReadAllNotifications :execrows
+UPDATE notifications SET read_at = now() WHERE recipient_id = @caller AND read_at IS NULL;

@@ -1,0 +1,108 @@
+-- Lists what the caller may read. Only a patient whose own first record is among
+-- the first N of these firsts can have one among the first N of all, so the page
+-- is sought among at most N patients (@depth), N records of each. The marks /*...*/ are
+-- rewritten for the other orders: see order.go.
+-- name: ListRecords :many
+WITH patients AS MATERIALIZED (
+    SELECT DISTINCT a.patient_id FROM patient_access a
+    WHERE a.user_id = @caller AND (@patient_id::bigint = 0 OR a.patient_id = @patient_id)
+), heads AS (
+    SELECT p.patient_id
+    FROM patients p CROSS JOIN LATERAL (
+        SELECT r.id, r.visit_date/*key*/ AS sort_key FROM health_records r
+        WHERE r.patient_id = p.patient_id AND (@record_type::text = '' OR r.record_type = @record_type)
+            AND r.visit_date >= @since AND r.visit_date < @until
+            AND (r.visit_date/*key*/, r.id) </*beyond*/ (@beyond_key::timestamptz, @beyond_id::bigint)
+        ORDER BY r.visit_date/*key*/ DESC/*order*/, r.id DESC/*order*/ LIMIT 1
+    ) AS head
+    ORDER BY head.sort_key DESC/*order*/, head.id DESC/*order*/ LIMIT @depth
+), page AS (
+    SELECT found.id, found.sort_key
+    FROM heads CROSS JOIN LATERAL (
+        SELECT r.id, r.visit_date/*key*/ AS sort_key FROM health_records r
+        WHERE r.patient_id = heads.patient_id AND (@record_type::text = '' OR r.record_type = @record_type)
+            AND r.visit_date >= @since AND r.visit_date < @until
+            AND (r.visit_date/*key*/, r.id) </*beyond*/ (@beyond_key, @beyond_id)
+        ORDER BY r.visit_date/*key*/ DESC/*order*/, r.id DESC/*order*/ LIMIT @depth
+    ) AS found
+    ORDER BY found.sort_key DESC/*order*/, found.id DESC/*order*/ LIMIT @most OFFSET @skip
+)
+SELECT sqlc.embed(r), sqlc.embed(creator),
+    (SELECT coalesce(json_agg(row_to_json(c.*) ORDER BY c.id), '[]')
+     FROM comment_details c WHERE c.record_id = r.id AND (@sees_private::boolean OR NOT c.is_private))::json AS comments,
+    (SELECT count(*) FROM patients p JOIN health_records t ON t.patient_id = p.patient_id
+     WHERE (@record_type::text = '' OR t.record_type = @record_type)
+        AND t.visit_date >= @since AND t.visit_date < @until)::bigint AS total
+FROM page
+JOIN health_records r ON r.id = page.id
+JOIN accounts creator ON creator.id = r.created_by
+ORDER BY page.sort_key DESC/*order*/, page.id DESC/*order*/;
+
+-- name: CountRecords :one
+SELECT count(*) FROM health_records r
+WHERE r.patient_id IN (SELECT a.patient_id FROM patient_access a WHERE a.user_id = @caller)
+    AND (@patient_id::bigint = 0 OR r.patient_id = @patient_id)
+    AND (@record_type::text = '' OR r.record_type = @record_type)
+    AND r.visit_date >= @since AND r.visit_date < @until;
+
+-- name: GetRecord :one
+SELECT sqlc.embed(r), sqlc.embed(creator),
+    (SELECT coalesce(json_agg(row_to_json(c.*) ORDER BY c.id), '[]')
+     FROM comment_details c WHERE c.record_id = r.id AND (@sees_private::boolean OR NOT c.is_private))::json AS comments
+FROM health_records r
+JOIN accounts creator ON creator.id = r.created_by
+WHERE r.id = @id AND EXISTS (SELECT FROM patient_access a WHERE a.user_id = @caller AND a.patient_id = r.patient_id);
+
+-- name: CheckRecord :execrows
+SELECT FROM health_records r
+WHERE r.id = @id AND EXISTS (SELECT FROM patient_access a WHERE a.user_id = @caller AND a.patient_id = r.patient_id);
+
+-- The lock waits for comments that are being added, so that the next statement
+-- counts them.
+-- name: LockRecord :execrows
+SELECT FROM health_records WHERE id = @id AND patient_id = @patient_id FOR UPDATE;
+
+-- name: InsertRecord :one
+WITH record AS (
+    INSERT INTO health_records (patient_id, created_by, record_type, title, description, symptoms, diagnosis,
+        treatment, medications, visit_date)
+    VALUES (@patient_id, @created_by, @record_type, @title, @description, @symptoms, @diagnosis,
+        @treatment, @medications, @visit_date)
+    RETURNING *
+), event AS (
+    INSERT INTO outbox (type, patient_id, record_id) SELECT 'record.created', patient_id, id FROM record
+)
+SELECT record.id, record.visit_date, record.version, record.created_at, record.updated_at, sqlc.embed(creator)
+FROM record JOIN accounts creator ON creator.id = record.created_by;
+
+-- name: UpdateRecord :one
+UPDATE health_records
+SET record_type = @record_type, title = @title, description = @description, symptoms = @symptoms,
+    diagnosis = @diagnosis, treatment = @treatment, medications = @medications, visit_date = @visit_date,
+    version = version + 1, updated_at = now()
+WHERE id = @id
+RETURNING *;
+
+-- name: DeleteRecord :execrows
+DELETE FROM health_records WHERE id = @id AND patient_id = @patient_id;
+
+-- name: ListPatientsOfDoctor :many
+WITH patients AS MATERIALIZED (
+    SELECT DISTINCT a.patient_id AS id FROM active_assignments a WHERE a.doctor_user_id = @caller
+), page AS (
+    SELECT patients.id FROM patients WHERE patients.id >/*beyond*/ @beyond_id::bigint
+    ORDER BY patients.id ASC/*order*/ LIMIT @most OFFSET @skip
+)
+SELECT sqlc.embed(p), sqlc.embed(account), newest.visit_date AS last_visit,
+    (SELECT count(*) FROM health_records r WHERE r.patient_id = p.id)::bigint AS total_records,
+    (SELECT count(*) FROM patients)::bigint AS total
+FROM page
+JOIN patient_profiles p ON p.id = page.id
+JOIN accounts account ON account.id = p.user_id
+LEFT JOIN health_records newest ON newest.id = (
+    SELECT r.id FROM health_records r WHERE r.patient_id = p.id ORDER BY r.visit_date DESC, r.id DESC LIMIT 1
+)
+ORDER BY page.id ASC/*order*/;
+
+-- name: CountPatientsOfDoctor :one
+SELECT count(DISTINCT a.patient_id) FROM active_assignments a WHERE a.doctor_user_id = @caller;

@@ -1,0 +1,49 @@
+-- Starts nothing for a user who is not active.
+-- name: StartSession :execrows
+WITH session AS (
+    INSERT INTO sessions (user_id, expires_at)
+    SELECT u.id, now() + make_interval(secs => @lifetime::float8) FROM users u WHERE u.id = @user_id AND u.active
+    RETURNING id, expires_at
+)
+INSERT INTO refresh_tokens (session_id, token_hash, expires_at)
+SELECT session.id, @token_hash, session.expires_at FROM session;
+
+-- The session's row is locked first, as its deletion does: of two that use the
+-- same token one comes second and finds it used, and none that is made while
+-- the session ends is left over.
+-- name: RotateRefreshToken :one
+WITH session AS MATERIALIZED (
+    SELECT s.id, s.user_id
+    FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id JOIN users u ON u.id = s.user_id
+    WHERE t.token_hash = @used_hash AND u.active
+    FOR NO KEY UPDATE OF s
+), used AS (
+    UPDATE refresh_tokens t SET used_at = now()
+    FROM session
+    WHERE t.token_hash = @used_hash AND t.session_id = session.id AND t.used_at IS NULL AND t.expires_at > now()
+    RETURNING session.id, session.user_id
+), kept AS (
+    UPDATE sessions s SET expires_at = now() + make_interval(secs => @lifetime::float8)
+    FROM used WHERE s.id = used.id
+    RETURNING s.id, s.expires_at
+), successor AS (
+    INSERT INTO refresh_tokens (session_id, token_hash, expires_at)
+    SELECT kept.id, @token_hash, kept.expires_at FROM kept
+)
+SELECT a.* FROM used JOIN accounts a ON a.id = used.user_id;
+
+-- name: EndSessionOfUsedToken :one
+DELETE FROM sessions WHERE id = (
+    SELECT t.session_id FROM refresh_tokens t WHERE t.token_hash = @token_hash AND t.used_at IS NOT NULL
+)
+RETURNING user_id;
+
+-- name: TrimRefreshTokens :execrows
+DELETE FROM refresh_tokens WHERE id IN (
+    SELECT t.id FROM refresh_tokens t WHERE t.expires_at < now() ORDER BY t.expires_at LIMIT @most::bigint
+);
+
+-- name: TrimSessions :execrows
+DELETE FROM sessions WHERE id IN (
+    SELECT s.id FROM sessions s WHERE s.expires_at < now() ORDER BY s.expires_at LIMIT @most::bigint
+);

@@ -1,0 +1,155 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
+)
+
+// Records lists what the caller may read.
+func (h Handle) Records(ctx context.Context, filter clinic.RecordFilter, request clinic.PageRequest) (clinic.Page[clinic.Record], error) {
+	since, until := period(filter)
+	page, err := readPage(listing[*dbsqlc.ListRecordsRow, clinic.Record]{
+		page: request,
+		read: func(w window) ([]*dbsqlc.ListRecordsRow, error) {
+			up := ascending(filter.Order) != w.Back
+			key, err := w.beyondKey(up)
+			if err != nil {
+				return nil, err
+			}
+			return h.q.ListRecords(ctx, h.readingRecords(w, filter.Order), dbsqlc.ListRecordsParams{
+				Caller: h.Who.UserID, SeesPrivate: h.seesPrivate(),
+				PatientID: filter.PatientID, RecordType: string(filter.Type), Since: since, Until: until,
+				BeyondKey: key, BeyondID: w.beyondID(up), Most: w.Limit, Skip: w.Offset, Depth: w.Limit + w.Offset,
+			})
+		},
+		item: func(r *dbsqlc.ListRecordsRow) (clinic.Record, error) {
+			return recordOf(r.HealthRecord, r.Account, r.Comments)
+		},
+		total: func(r *dbsqlc.ListRecordsRow) int64 { return r.Total },
+		count: func() (int64, error) {
+			return h.q.CountRecords(ctx, h.db, dbsqlc.CountRecordsParams{
+				Caller: h.Who.UserID, PatientID: filter.PatientID, RecordType: string(filter.Type), Since: since, Until: until,
+			})
+		},
+		position: func(r clinic.Record) (string, int64) { return recordKey(filter.Order, r), r.ID },
+	})
+	if err != nil {
+		return clinic.Page[clinic.Record]{}, fmt.Errorf("listing records: %w", err)
+	}
+	return page, nil
+}
+
+// Record returns one that the caller may read.
+func (h Handle) Record(ctx context.Context, id int64) (clinic.Record, error) {
+	row, err := h.q.GetRecord(ctx, h.db, dbsqlc.GetRecordParams{ID: id, Caller: h.Who.UserID, SeesPrivate: h.seesPrivate()})
+	if err != nil {
+		return clinic.Record{}, fmt.Errorf("reading a record: %w", orNotFound(err, "health record"))
+	}
+	return recordOf(row.HealthRecord, row.Account, row.Comments)
+}
+
+// CheckRecord is CodeNotFound unless the caller may read the record.
+func (h Handle) CheckRecord(ctx context.Context, id int64) error {
+	n, err := h.q.CheckRecord(ctx, h.db, dbsqlc.CheckRecordParams{ID: id, Caller: h.Who.UserID})
+	if err != nil {
+		return fmt.Errorf("checking a record: %w", translate(err))
+	}
+	if n == 0 {
+		return clinic.NotFound("health record")
+	}
+	return nil
+}
+
+// LockRecord keeps one of the calling patient's records, and the number of its
+// comments, from changing until the transaction ends.
+func (h Handle) LockRecord(ctx context.Context, id int64) error {
+	n, err := h.q.LockRecord(ctx, h.db, dbsqlc.LockRecordParams{ID: id, PatientID: h.Who.PatientID})
+	if err != nil {
+		return fmt.Errorf("locking a record: %w", translate(err))
+	}
+	if n == 0 {
+		return clinic.NotFound("health record")
+	}
+	return nil
+}
+
+// InsertRecord adds a record of the calling patient, and its event.
+func (h Handle) InsertRecord(ctx context.Context, f clinic.RecordFields) (clinic.Record, error) {
+	row, err := h.q.InsertRecord(ctx, h.db, dbsqlc.InsertRecordParams{
+		PatientID: h.Who.PatientID, CreatedBy: h.Who.UserID, RecordType: string(f.Type), Title: f.Title,
+		Description: f.Description, Symptoms: f.Symptoms, Diagnosis: f.Diagnosis, Treatment: f.Treatment,
+		Medications: f.Medications, VisitDate: f.VisitDate,
+	})
+	if err != nil {
+		return clinic.Record{}, fmt.Errorf("adding a record: %w", translate(err))
+	}
+	f.VisitDate = row.VisitDate // as stored: in microseconds
+	return clinic.Record{
+		ID: row.ID, PatientID: h.Who.PatientID, CreatedBy: userOf(row.Account), RecordFields: f,
+		CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, Version: row.Version,
+	}, nil
+}
+
+// UpdateRecord sets the fields of a locked record and returns it without its
+// comments and creator, which do not change.
+func (h Handle) UpdateRecord(ctx context.Context, id int64, f clinic.RecordFields) (clinic.Record, error) {
+	row, err := h.q.UpdateRecord(ctx, h.db, dbsqlc.UpdateRecordParams{
+		ID: id, RecordType: string(f.Type), Title: f.Title, Description: f.Description, Symptoms: f.Symptoms,
+		Diagnosis: f.Diagnosis, Treatment: f.Treatment, Medications: f.Medications, VisitDate: f.VisitDate,
+	})
+	if err != nil {
+		return clinic.Record{}, fmt.Errorf("changing a record: %w", orNotFound(err, "health record"))
+	}
+	return recordOf(*row, dbsqlc.Account{}, nil)
+}
+
+// DeleteRecord removes a record of the calling patient with its comments.
+func (h Handle) DeleteRecord(ctx context.Context, id int64) error {
+	n, err := h.q.DeleteRecord(ctx, h.db, dbsqlc.DeleteRecordParams{ID: id, PatientID: h.Who.PatientID})
+	if err != nil {
+		return fmt.Errorf("deleting a record: %w", translate(err))
+	}
+	if n == 0 {
+		return clinic.NotFound("health record")
+	}
+	return nil
+}
+
+// seesPrivate reports whether private comments are for the caller, on records
+// that he may read at all.
+func (h Handle) seesPrivate() bool { return h.Who.Role == clinic.RoleDoctor }
+
+func recordOf(r dbsqlc.HealthRecord, creator dbsqlc.Account, comments []byte) (clinic.Record, error) {
+	decoded, err := commentsOf(comments)
+	return clinic.Record{
+		ID: r.ID, PatientID: r.PatientID, CreatedBy: userOf(creator), Comments: decoded,
+		RecordFields: clinic.RecordFields{
+			Type: clinic.RecordType(r.RecordType), Title: r.Title, Description: r.Description, Symptoms: r.Symptoms,
+			Diagnosis: r.Diagnosis, Treatment: r.Treatment, Medications: r.Medications, VisitDate: r.VisitDate,
+		},
+		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, Version: r.Version,
+	}, err
+}
+
+func recordKey(order clinic.RecordOrder, r clinic.Record) string {
+	key := r.VisitDate
+	if order == clinic.OrderCreatedAsc || order == clinic.OrderCreatedDesc {
+		key = r.CreatedAt
+	}
+	return key.Format(time.RFC3339Nano)
+}
+
+func period(filter clinic.RecordFilter) (since, until time.Time) {
+	since, until = beginningOfTime(), endOfTime()
+	if filter.From != nil {
+		since = *filter.From
+	}
+	if filter.To != nil {
+		until = *filter.To
+	}
+	return since, until
+}

@@ -1,0 +1,200 @@
+package store
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Part is a long-running program with a role and rights of its own in Postgres.
+type Part string
+
+// The parts.
+const (
+	PartServer     Part = "server"
+	PartWorker     Part = "worker"
+	PartController Part = "controller"
+)
+
+// Login is the role that a part logs in as.
+type Login struct {
+	Part           Part
+	Role, Password string
+}
+
+// grants has a file for each part. :"role" stands for the role, as in psql.
+//
+//go:embed grants/*.sql
+var grants embed.FS
+
+// rolesTimeout bounds how long other programs that change the same roles are
+// waited for.
+const rolesTimeout = time.Minute
+
+var (
+	errRoleMissing = errors.New("there is no such role, and the owner may not make it: make it, with LOGIN, or give the owner CREATEROLE")
+	errRoleRights  = errors.New("the role has more rights than a part may have: it must be able to log in, be neither superuser " +
+		"nor BYPASSRLS, CREATEDB, CREATEROLE or REPLICATION, and no member of the owner")
+)
+
+// EnsureRoles makes the roles, or sets their passwords, and gives each the rights
+// of its part on the schema at url, whose owner the URL names: these rights
+// and no others. Where the owner may not change roles they must be there, and
+// keep their passwords. Several may run at once, also for other databases of
+// the same Postgres. Rights that a newer release gave are left as they are.
+func EnsureRoles(ctx context.Context, url string, logins []Login) error {
+	if len(logins) == 0 {
+		return nil
+	}
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return errBadURL
+	}
+	ctx, cancel := context.WithTimeout(ctx, rolesTimeout)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return fmt.Errorf("connecting: %w", translate(err))
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	for _, l := range logins {
+		if err := untilAlone(ctx, func() error { return ensureRole(ctx, conn, l) }); err != nil {
+			return fmt.Errorf("making the role %s: %w", l.Role, err)
+		}
+		if err := checkRole(ctx, conn, l.Role); err != nil {
+			return fmt.Errorf("checking the role %s: %w", l.Role, err)
+		}
+	}
+	err = untilAlone(ctx, func() error {
+		return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return grantAll(ctx, tx, logins) })
+	})
+	if err != nil {
+		return fmt.Errorf("granting rights: %w", err)
+	}
+	return nil
+}
+
+// ensureRole makes the role or sets its password. What a role may do besides is
+// not mentioned for one that exists: only a superuser may mention it.
+func ensureRole(ctx context.Context, conn *pgx.Conn, l Login) error {
+	verifier, err := scramVerifier(l.Password)
+	if err != nil {
+		return err
+	}
+	var exists, may bool
+	err = conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1),
+		(SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user)`, l.Role).Scan(&exists, &may)
+	if err != nil {
+		return fmt.Errorf("looking for it: %w", err)
+	}
+	if !exists && !may {
+		return errRoleMissing
+	}
+	statement := "CREATE ROLE %s NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION LOGIN PASSWORD '%s'"
+	if exists {
+		statement = "ALTER ROLE %s LOGIN PASSWORD '%s'"
+	}
+	if may {
+		// A verifier has no character that ends the literal.
+		_, err = conn.Exec(ctx, fmt.Sprintf(statement, pgx.Identifier{l.Role}.Sanitize(), verifier))
+	}
+	if exists && (!may || hasCode(err, "42501")) { // from Postgres 16 on, who did not make a role may not change it
+		slog.InfoContext(ctx, "a role is kept as it is: the owner may not change it", "role", l.Role)
+		return nil
+	}
+	return err
+}
+
+func checkRole(ctx context.Context, conn *pgx.Conn, role string) error {
+	var good bool
+	err := conn.QueryRow(ctx, `SELECT rolcanlogin AND NOT (rolsuper OR rolbypassrls OR rolcreatedb OR rolcreaterole OR rolreplication)
+		AND NOT pg_has_role(rolname, current_user, 'MEMBER') FROM pg_roles WHERE rolname = $1`, role).Scan(&good)
+	if err == nil && !good {
+		err = errRoleRights
+	}
+	return err
+}
+
+func grantAll(ctx context.Context, tx pgx.Tx, logins []Login) error {
+	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('healthrecords.roles', 0))`); err != nil {
+		return fmt.Errorf("waiting for others: %w", err)
+	}
+	want, err := latestVersion()
+	if err != nil {
+		return err
+	}
+	var have int64
+	var database, schema, relations string
+	err = tx.QueryRow(ctx, `SELECT (SELECT max(version_id) FROM goose_db_version WHERE is_applied), current_database(), current_schema(),
+		(SELECT string_agg(format('%I', relname), ', ') FROM pg_class
+		 WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'S') AND pg_has_role(relowner, 'USAGE'))`,
+	).Scan(&have, &database, &schema, &relations)
+	if err != nil {
+		return fmt.Errorf("reading the schema: %w", err)
+	}
+	if have > want {
+		slog.InfoContext(ctx, "rights are left as they are: the schema is newer than this program", "version", have)
+		return nil
+	}
+	schema = pgx.Identifier{schema}.Sanitize()
+	if _, err := tx.Exec(ctx, "REVOKE CREATE ON SCHEMA "+schema+" FROM PUBLIC"); err != nil { // it had that before Postgres 15
+		return fmt.Errorf("closing the schema: %w", err)
+	}
+	for _, l := range logins {
+		statements, err := grants.ReadFile("grants/" + string(l.Part) + ".sql")
+		if err != nil {
+			return fmt.Errorf("reading the rights of the %s: %w", l.Part, err)
+		}
+		role := pgx.Identifier{l.Role}.Sanitize()
+		_, err = tx.Exec(ctx, "REVOKE ALL ON "+relations+" FROM "+role+
+			"; GRANT CONNECT ON DATABASE "+pgx.Identifier{database}.Sanitize()+" TO "+role+
+			"; GRANT USAGE ON SCHEMA "+schema+" TO "+role+
+			";\n"+strings.ReplaceAll(string(statements), `:"role"`, role))
+		if err != nil {
+			return fmt.Errorf("those of the %s: %w", l.Part, err)
+		}
+	}
+	return nil
+}
+
+// untilAlone repeats do while another program changes the same roles or tables:
+// roles belong to all databases of a Postgres, and advisory locks to one.
+func untilAlone(ctx context.Context, do func() error) error {
+	for {
+		err := do()
+		var pg *pgconn.PgError
+		concurrent := hasCode(err, "42710", "23505") ||
+			errors.As(err, &pg) && pg.Code == "XX000" && strings.HasPrefix(pg.Message, "tuple concurrently")
+		if !concurrent {
+			return err
+		}
+		timer := time.NewTimer(rand.N(50 * time.Millisecond)) // #nosec G404 -- spreads them, hides nothing
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		}
+	}
+}
+
+func hasCode(err error, codes ...string) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return false
+	}
+	for _, code := range codes {
+		if pg.Code == code {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,237 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/testkit/rights"
+	"github.com/healthrecords/healthrecords/internal/testkit/services"
+)
+
+func parts() []store.Part {
+	return []store.Part{store.PartServer, store.PartWorker, store.PartController}
+}
+
+func connect(t *testing.T, dsn string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
+	return conn
+}
+
+func codeOf(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code
+	}
+	return ""
+}
+
+const denied = "42501"
+
+func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
+	t.Parallel()
+	owner := testkit.NewDatabase(t, rights.Migrate)
+	all := []string{
+		"ALTER TABLE users ADD COLUMN more text", "DROP TABLE outbox", "TRUNCATE notifications", "CREATE TABLE mine ()",
+		"CREATE INDEX ON users (email)", "DROP FUNCTION identify", "ALTER VIEW patient_access SET (security_barrier)",
+		"UPDATE goose_db_version SET is_applied = false", "DELETE FROM goose_db_version", "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9, true)",
+		"CREATE ROLE another", "SET ROLE " + services.Role,
+		"UPDATE users SET role = 'ADMIN'", "UPDATE users SET active = true", "UPDATE users SET username = 'x'", "DELETE FROM users",
+		"DELETE FROM assignments", "DELETE FROM notifications", "DELETE FROM doctor_comments", "UPDATE doctor_comments SET is_private = false",
+		"UPDATE health_records SET patient_id = 1", "UPDATE assignments SET patient_id = 1", "UPDATE assignments SET source = 'rest'",
+		"SELECT pg_read_file('/etc/passwd')", "COPY users TO PROGRAM 'cat'",
+	}
+	forbidden := map[store.Part][]string{
+		store.PartServer: {
+			"SELECT FROM outbox", "SELECT id FROM outbox", "DELETE FROM outbox", "UPDATE outbox SET finished_at = now()",
+			"INSERT INTO notifications (recipient_id, event_id, type) VALUES (1, 1, 'NEW_RECORD')", "DELETE FROM refresh_tokens", "DELETE FROM idempotency_keys",
+			"UPDATE assignments SET starts_at = now()", "UPDATE assignments SET owner = 'x'", "UPDATE health_records SET created_by = 1",
+		},
+		store.PartWorker: {
+			"SELECT title FROM health_records", "SELECT diagnosis FROM health_records", "SELECT patient_id FROM health_records", "SELECT * FROM health_records",
+			"SELECT comment FROM doctor_comments", "SELECT * FROM comment_details", "SELECT * FROM accounts", "SELECT username FROM users",
+			"SELECT password_hash FROM users", "SELECT address FROM patient_profiles", "SELECT answer FROM idempotency_keys", "SELECT token_hash FROM refresh_tokens",
+			"SELECT recipient_id FROM notifications", "UPDATE notifications SET read_at = now()", "UPDATE outbox SET patient_id = 1",
+			"INSERT INTO outbox (type) VALUES ('record.created')", "UPDATE assignments SET ends_at = now()", "INSERT INTO assignments (patient_id) VALUES (1)",
+			"DELETE FROM health_records", "SELECT FROM patient_access",
+		},
+		store.PartController: {
+			"SELECT id FROM health_records", "SELECT id FROM doctor_comments", "SELECT * FROM comment_details", "SELECT * FROM accounts", "SELECT FROM notifications",
+			"SELECT password_hash FROM users", "SELECT email FROM users", "SELECT date_of_birth FROM patient_profiles", "SELECT license_number FROM doctor_profiles",
+			"UPDATE doctor_profiles SET verified_at = now()", "UPDATE doctor_profiles SET license_number = 'x'",
+			"DELETE FROM outbox", "UPDATE outbox SET finished_at = now()", "UPDATE outbox SET patient_id = 1", "SELECT patient_id FROM outbox",
+			"INSERT INTO users (username, role, password_hash) VALUES ('x', 'ADMIN', 'x')", "SELECT FROM sessions", "SELECT FROM refresh_tokens", "SELECT FROM idempotency_keys",
+			"INSERT INTO assignments (patient_id, doctor_id, source, requested_by, starts_at) VALUES (1, 1, 'rest', 1, now())",
+		},
+	}
+	for _, part := range parts() {
+		conn := connect(t, rights.URL(t, owner, part))
+		for _, statement := range append(forbidden[part], all...) {
+			_, err := conn.Exec(t.Context(), statement)
+			if code := codeOf(err); code != denied {
+				t.Errorf("%s: %s: %v, want SQLSTATE %s", part, statement, err, denied)
+			}
+		}
+	}
+}
+
+func TestEnsureRolesIsSafeAtTheSameTime(t *testing.T) {
+	t.Parallel()
+	databases := []string{testkit.NewDatabase(t, store.Migrate), testkit.NewDatabase(t, store.Migrate), testkit.NewDatabase(t, store.Migrate)}
+	var logins []store.Login
+	for _, part := range parts() {
+		logins = append(logins, store.Login{Part: part, Role: "together " + string(part), Password: "päss'\"wörd%"})
+	}
+	var group sync.WaitGroup
+	for i := range 12 {
+		group.Go(func() {
+			if err := store.EnsureRoles(t.Context(), databases[i%len(databases)], logins); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	for _, dsn := range databases {
+		for _, l := range logins {
+			conn := connect(t, as(t, dsn, l.Role, l.Password))
+			var version int64
+			if err := conn.QueryRow(t.Context(), "SELECT max(version_id) FROM goose_db_version").Scan(&version); err != nil {
+				t.Errorf("%s: %v", l.Role, err)
+			}
+		}
+	}
+}
+
+func as(t *testing.T, dsn, role, password string) string {
+	t.Helper()
+	location, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	location.User = url.UserPassword(role, password)
+	return location.String()
+}
+
+func TestEnsureRolesChangesPasswordsAndTakesBackRights(t *testing.T) {
+	t.Parallel()
+	dsn := testkit.NewDatabase(t, store.Migrate)
+	login := store.Login{Part: store.PartWorker, Role: "changing", Password: "first"}
+	ensure := func() {
+		t.Helper()
+		if err := store.EnsureRoles(t.Context(), dsn, []store.Login{login}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ensure()
+	first := as(t, dsn, login.Role, login.Password)
+	connect(t, first)
+	owner := connect(t, dsn)
+	if _, err := owner.Exec(t.Context(), "GRANT SELECT (title), UPDATE (title) ON health_records TO changing; GRANT ALL ON users TO changing"); err != nil {
+		t.Fatal(err)
+	}
+	login.Password = "second"
+	ensure()
+	if _, err := pgx.Connect(t.Context(), first); codeOf(err) != "28P01" {
+		t.Errorf("the old password: %v, want that it is wrong", err)
+	}
+	conn := connect(t, as(t, dsn, login.Role, login.Password))
+	for _, statement := range []string{"SELECT title FROM health_records", "UPDATE health_records SET title = ''", "SELECT email FROM users"} {
+		if _, err := conn.Exec(t.Context(), statement); codeOf(err) != denied {
+			t.Errorf("%s: %v, want SQLSTATE %s", statement, err, denied)
+		}
+	}
+	login.Part = store.PartServer // a schema of a newer release has its own rights
+	if _, err := owner.Exec(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)"); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Migrate(t.Context(), dsn); err != nil {
+		t.Errorf("an older release does not leave a newer schema alone: %v", err)
+	}
+	ensure()
+	if _, err := conn.Exec(t.Context(), "SELECT email FROM users"); codeOf(err) != denied {
+		t.Errorf("an older release changed the rights: %v", err)
+	}
+}
+
+func TestEnsureRolesWithoutCreaterole(t *testing.T) {
+	t.Parallel()
+	server := testkit.StartPostgres(t)
+	if err := server.CreateDatabase(t.Context(), "records", ""); err != nil {
+		t.Fatal(err)
+	}
+	dsn := server.DSN("records")
+	if err := store.Migrate(t.Context(), dsn); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Exec(t.Context(), "ALTER ROLE "+services.Role+" NOCREATEROLE; CREATE ROLE made LOGIN PASSWORD 'of the dba'"); err != nil {
+		t.Fatal(err)
+	}
+	ensure := func(role string) error {
+		return store.EnsureRoles(t.Context(), dsn, []store.Login{{Part: store.PartController, Role: role, Password: "another"}})
+	}
+	if err := ensure("unmade"); err == nil || codeOf(err) != "" {
+		t.Errorf("a role that is missing: %v, want to be told what to do", err)
+	}
+	if err := ensure("made"); err != nil {
+		t.Fatal(err)
+	}
+	conn := connect(t, as(t, dsn, "made", "of the dba"))
+	if _, err := conn.Exec(t.Context(), "SELECT username FROM users"); err != nil {
+		t.Errorf("the role that was there has no rights: %v", err)
+	}
+	for _, right := range []string{"BYPASSRLS", "SUPERUSER", "CREATEDB", "CREATEROLE", "REPLICATION", "NOLOGIN"} {
+		undo := "NO" + right
+		if right == "NOLOGIN" {
+			undo = "LOGIN"
+		}
+		if err := server.Exec(t.Context(), "ALTER ROLE made "+right); err != nil {
+			t.Fatal(err)
+		}
+		if err := ensure("made"); err == nil {
+			t.Errorf("a role with %s is taken", right)
+		}
+		if err := server.Exec(t.Context(), "ALTER ROLE made "+undo); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := server.Exec(t.Context(), fmt.Sprintf("GRANT %s TO made", services.Role)); err != nil {
+		t.Fatal(err)
+	}
+	if err := ensure("made"); err == nil {
+		t.Error("a member of the owner is taken")
+	}
+	if err := ensure(services.Role); err == nil {
+		t.Error("the owner is taken")
+	}
+}
+
+func TestEnsureRolesKeepsPasswordsOutOfStatements(t *testing.T) {
+	t.Parallel()
+	server := testkit.StartPostgres(t)
+	if err := server.CreateDatabase(t.Context(), "records", ""); err != nil {
+		t.Fatal(err)
+	}
+	dsn := server.DSN("records")
+	if err := store.Migrate(t.Context(), dsn); err != nil {
+		t.Fatal(err)
+	}
+	// Statements fail for a role of this name, and a failed one is what Postgres logs and the driver may quote.
+	err := store.EnsureRoles(t.Context(), dsn, []store.Login{{Part: store.PartServer, Role: "pg_reserved", Password: "secret"}})
+	if err == nil || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "SCRAM") {
+		t.Errorf("the error is %v", err)
+	}
+}

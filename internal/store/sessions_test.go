@@ -1,0 +1,61 @@
+package store
+
+import (
+	"crypto/rand"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+)
+
+func randomHash() []byte {
+	hash := make([]byte, 32)
+	_, _ = rand.Read(hash)
+	return hash
+}
+
+// A token that is being made while its session ends must not outlive it, nor
+// may the two wait for each other.
+func TestSessionEndsWithTheTokenThatIsBeingMade(t *testing.T) {
+	t.Parallel()
+	dsn := testkit.NewDatabase(t, Migrate)
+	db := openTest(t, dsn)
+	factory := testkit.NewFactory(t, dsn)
+	user := factory.Admin()
+	h := db.System()
+	rotate := func(used []byte) (successor []byte, err error) {
+		successor = randomHash()
+		_, err = h.RotateRefreshToken(t.Context(), used, successor, time.Hour)
+		return successor, err
+	}
+	for range 100 {
+		stolen := randomHash()
+		if err := h.StartSession(t.Context(), user.ID, stolen, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		newest, err := rotate(stolen)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var group sync.WaitGroup
+		group.Go(func() { // the owner goes on while a thief uses the old token
+			for range 1000 {
+				if newest, err = rotate(newest); err != nil {
+					break
+				}
+			}
+			wantCode(t, err, clinic.CodeNotFound)
+		})
+		group.Go(func() {
+			if _, err := h.EndSessionOfUsedToken(t.Context(), stolen); err != nil {
+				t.Error(err)
+			}
+		})
+		group.Wait()
+		if n := factory.Count("SELECT count(*) FROM refresh_tokens"); n != 0 {
+			t.Fatalf("%d tokens outlived their session", n)
+		}
+	}
+}

@@ -1,0 +1,29 @@
+package store
+
+import (
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
+)
+
+// userOf translates a row of the view accounts, which statements embed where
+// they return a person: sqlc.embed(accounts).
+func userOf(a dbsqlc.Account) clinic.User {
+	return clinic.User{
+		ID: a.ID, Username: a.Username, Email: a.Email, FirstName: a.FirstName, LastName: a.LastName,
+		Role: clinic.Role(a.Role), PhoneNumber: a.PhoneNumber, Active: a.Active, CreatedAt: a.CreatedAt,
+	}
+}
+
+func doctorOf(d dbsqlc.DoctorProfile, user dbsqlc.Account) clinic.Doctor {
+	return clinic.Doctor{
+		ID: d.ID, User: userOf(user), Specialization: d.Specialization, LicenseNumber: d.LicenseNumber,
+		YearsOfExperience: int(d.YearsOfExperience), VerifiedAt: d.VerifiedAt,
+	}
+}
+
+func patientOf(p dbsqlc.PatientProfile, user dbsqlc.Account) clinic.Patient {
+	return clinic.Patient{
+		ID: p.ID, User: userOf(user), DateOfBirth: p.DateOfBirth, BloodType: p.BloodType,
+		Address: p.Address, EmergencyContact: p.EmergencyContact,
+	}
+}
