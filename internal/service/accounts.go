@@ -1,0 +1,176 @@
+package service
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store"
+)
+
+const defaultSpecialization = "General Medicine"
+
+// Register makes an account with its profile and logs it in. A taken username
+// is CodeConflict with reason "username_taken".
+//
+// Nobody is logged in yet, so the keys of registrations are one space for
+// everybody, and a repetition has to prove its password: it is answered with
+// the same user and new tokens. idem.Hash is not used: what is kept is a hash of
+// the registration without its password, which is no help in guessing it.
+func (s *Service) Register(ctx context.Context, r clinic.Registration, idem clinic.Idempotency) (clinic.Session, error) {
+	r.LicenseNumber = strings.TrimSpace(r.LicenseNumber)
+	if err := validRegistration(r); err != nil {
+		return clinic.Session{}, err
+	}
+	if r.Role == clinic.RoleDoctor && r.Specialization == "" {
+		r.Specialization = defaultSpecialization
+	}
+	if idem.Key == "" {
+		return s.register(ctx, r, func(store.Handle, int64) error { return nil })
+	}
+	hash, err := registrationHash(r)
+	if err != nil {
+		return clinic.Session{}, err
+	}
+	session, err := s.register(ctx, r, func(h store.Handle, userID int64) error {
+		return h.KeepRegistrationKey(ctx, userID, idem.Key, hash)
+	})
+	if clinic.CodeOf(err) == clinic.CodeConflict {
+		return s.registerAgain(ctx, r, idem.Key, hash, err)
+	}
+	return session, err
+}
+
+// register makes the account, what keep adds to it, and its first session in
+// one transaction. The password is hashed first and whatever comes of it, so
+// that a taken name takes as long as a free one.
+func (s *Service) register(ctx context.Context, r clinic.Registration, keep func(store.Handle, int64) error) (clinic.Session, error) {
+	hash, err := s.passwords.Hash(ctx, r.Password)
+	if err != nil {
+		return clinic.Session{}, err
+	}
+	var session clinic.Session
+	err = s.db.Tx(ctx, nil, func(h store.Handle) error {
+		user, err := h.CreateUser(ctx, r, hash, s.autoVerify)
+		if err != nil {
+			return err
+		}
+		if err := keep(h, user.ID); err != nil {
+			return err
+		}
+		session, err = s.startSession(ctx, h, user)
+		return err
+	})
+	if err != nil {
+		return clinic.Session{}, fmt.Errorf("registering: %w", err)
+	}
+	if r.Role == clinic.RoleDoctor {
+		s.directoryChanged(ctx)
+	}
+	return session, nil
+}
+
+// registerAgain answers a registration that met a conflict: as the first time
+// when it is the repetition of the one that was made under the key.
+func (s *Service) registerAgain(ctx context.Context, r clinic.Registration, key string, hash []byte, conflict error) (clinic.Session, error) {
+	first, firstHash, err := s.db.System().RegisteredUnder(ctx, key)
+	switch {
+	case clinic.CodeOf(err) == clinic.CodeNotFound:
+		return clinic.Session{}, conflict
+	case err != nil:
+		return clinic.Session{}, err
+	case !bytes.Equal(firstHash, hash):
+		return clinic.Session{}, errKeyReused()
+	}
+	ok, _, err := s.passwords.Verify(ctx, first.PasswordHash, r.Password)
+	if err != nil {
+		return clinic.Session{}, err
+	}
+	if !ok {
+		return clinic.Session{}, errKeyReused()
+	}
+	return s.startSession(ctx, s.db.System(), first.User)
+}
+
+func registrationHash(r clinic.Registration) ([]byte, error) {
+	r.Password = ""
+	encoded, err := json.Marshal(r) //nolint:gosec // the password was taken out
+	if err != nil {
+		return nil, fmt.Errorf("encoding a registration: %w", clinic.Internal(err))
+	}
+	sum := sha256.Sum256(encoded)
+	return sum[:], nil
+}
+
+// validRegistration also checks the role, which Registration does not: only
+// here is it chosen by the user.
+func validRegistration(r clinic.Registration) error {
+	err := r.Validate()
+	if r.Role == clinic.RolePatient || r.Role == clinic.RoleDoctor {
+		return err
+	}
+	var invalid *clinic.Error
+	fault := clinic.FieldError{Field: "user_type", Message: "use PATIENT or DOCTOR"}
+	if errors.As(err, &invalid) {
+		return clinic.InvalidFields(append(invalid.Fields, fault))
+	}
+	return clinic.InvalidFields([]clinic.FieldError{fault})
+}
+
+// CreateAdmin makes an administrator; for the command line, never reachable over
+// the network. When the username is taken it is CodeConflict with reason
+// "username_taken", and the user is the one who has it.
+func (s *Service) CreateAdmin(ctx context.Context, r clinic.Registration) (clinic.User, error) {
+	r.Role = clinic.RoleAdmin
+	if err := r.Validate(); err != nil {
+		return clinic.User{}, err
+	}
+	hash, err := s.passwords.Hash(ctx, r.Password)
+	if err != nil {
+		return clinic.User{}, err
+	}
+	user, err := s.db.System().CreateUser(ctx, r, hash, false)
+	if err == nil {
+		return user, nil
+	}
+	if clinic.ReasonOf(err) == "username_taken" {
+		known, errFind := s.db.System().Credentials(ctx, r.Username)
+		user, err = known.User, errors.Join(err, errFind)
+	}
+	return user, fmt.Errorf("creating an administrator: %w", err)
+}
+
+// Profile returns the caller's own profile.
+func (s *Service) Profile(ctx context.Context, caller clinic.Caller) (clinic.Profile, error) {
+	return s.db.As(caller).Profile(ctx)
+}
+
+// UpdateProfile sets the given fields of the caller's own profile. A doctor who
+// changes his license number is unverified again, unless doctors are verified
+// at registration.
+func (s *Service) UpdateProfile(ctx context.Context, caller clinic.Caller, change clinic.ProfileChange) (clinic.Profile, error) {
+	if err := change.Validate(caller.Role); err != nil {
+		return clinic.Profile{}, err
+	}
+	var profile clinic.Profile
+	err := s.db.Tx(ctx, &caller, func(h store.Handle) error {
+		if err := h.UpdateProfile(ctx, change, s.autoVerify); err != nil {
+			return err
+		}
+		var err error
+		profile, err = h.Profile(ctx)
+		return err
+	})
+	if err != nil {
+		return clinic.Profile{}, fmt.Errorf("updating a profile: %w", err)
+	}
+	if caller.Role == clinic.RoleDoctor {
+		s.directoryChanged(ctx)
+	}
+	return profile, nil
+}

@@ -1,0 +1,110 @@
+package service_test
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/service"
+	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/token"
+)
+
+const password = "correct horse"
+
+// desk is a service that registers people and logs them in.
+type desk struct {
+	*service.Service
+	opts     service.Options
+	db       *testkit.Factory
+	verifier *token.Verifier
+}
+
+// newDesk makes one over a database of the test's own; change may be nil.
+func newDesk(t testing.TB, change func(*service.Options)) desk {
+	t.Helper()
+	dsn := testkit.NewDatabase(t, store.Migrate)
+	db := must(store.Open(t.Context(), store.Options{URL: dsn, MaxConns: 8}))(t)
+	t.Cleanup(db.Close)
+	dir := t.TempDir()
+	must(token.GenerateKey(dir))(t)
+	access := token.AccessOptions{Keys: must(token.LoadKeys(dir))(t), Issuer: "test", Audience: "test"}
+	d := desk{
+		opts: service.Options{
+			DB: db, Passwords: newHasher(t, 64), Tokens: must(token.NewSigner(access))(t), AutoVerifyDoctors: true,
+			Log: slog.New(slog.DiscardHandler),
+		},
+		db: testkit.NewFactory(t, dsn), verifier: must(token.NewVerifier(access))(t),
+	}
+	if change != nil {
+		change(&d.opts)
+	}
+	d.Service = must(service.New(d.opts))(t)
+	return d
+}
+
+func newHasher(t testing.TB, memoryKiB uint32) *token.Hasher {
+	t.Helper()
+	return must(token.NewHasher(token.HasherOptions{MemoryKiB: memoryKiB, Passes: 1}))(t)
+}
+
+// manual leaves the verification of doctors to an administrator.
+func manual(o *service.Options) { o.AutoVerifyDoctors = false }
+
+func patient(username string) clinic.Registration {
+	return clinic.Registration{
+		Username: username, Email: "patient@example.com", Password: password,
+		FirstName: "John", LastName: "Doe", Role: clinic.RolePatient, PhoneNumber: "+1234567890",
+	}
+}
+
+func doctor(username string) clinic.Registration {
+	return clinic.Registration{
+		Username: username, Email: "doctor@example.com", Password: password,
+		FirstName: "Jane", LastName: "Smith", Role: clinic.RoleDoctor, PhoneNumber: "+1234567891",
+	}
+}
+
+func (d desk) register(t testing.TB, r clinic.Registration) clinic.Session {
+	t.Helper()
+	return must(d.Register(t.Context(), r, clinic.Idempotency{}))(t)
+}
+
+// caller registers somebody and returns who he is.
+func (d desk) caller(t testing.TB, r clinic.Registration) clinic.Caller {
+	t.Helper()
+	return testkit.CallerOf(d.register(t, r).User)
+}
+
+// wantSession checks that both tokens are good and are the user's.
+func (d desk) wantSession(t testing.TB, s clinic.Session, user clinic.User) {
+	t.Helper()
+	if got := must(d.verifier.Verify(s.Access))(t); got != testkit.CallerOf(user) {
+		t.Errorf("the access token is %+v's, want %+v's", got, user)
+	}
+	if s.User != user {
+		t.Errorf("user = %+v, want %+v", s.User, user)
+	}
+	if d.db.Count(`SELECT count(*) FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id
+		WHERE s.user_id = $1 AND t.token_hash = $2 AND t.used_at IS NULL`, user.ID, token.HashRefresh(s.Refresh)) != 1 {
+		t.Error("the refresh token is not kept")
+	}
+}
+
+func wantFields(t testing.TB, err error, want ...string) {
+	t.Helper()
+	wantCode(t, err, clinic.CodeInvalid)
+	fields := map[string]bool{}
+	for _, f := range fieldsOf(err) {
+		fields[f.Field] = true
+	}
+	if len(fields) != len(want) {
+		t.Errorf("fields = %v, want %v", fields, want)
+	}
+	for _, f := range want {
+		if !fields[f] {
+			t.Errorf("fields = %v, want %v", fields, want)
+		}
+	}
+}

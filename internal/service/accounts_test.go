@@ -1,0 +1,288 @@
+package service_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+)
+
+func fieldsOf(err error) []clinic.FieldError {
+	var e *clinic.Error
+	if errors.As(err, &e) {
+		return e.Fields
+	}
+	return nil
+}
+
+func TestRegisterPatient(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, nil)
+	birth := time.Date(1980, 2, 29, 0, 0, 0, 0, time.UTC)
+	r := patient("patient1")
+	r.DateOfBirth, r.BloodType, r.Address, r.EmergencyContact = &birth, "AB-", "1 Main Street", "Mary Doe"
+	s := d.register(t, r)
+	d.wantSession(t, s, s.User)
+	want := clinic.Patient{
+		ID: 1, User: clinic.User{
+			ID: 1, Username: "patient1", Email: "patient@example.com", FirstName: "John", LastName: "Doe",
+			Role: clinic.RolePatient, PhoneNumber: "+1234567890", Active: true, CreatedAt: s.User.CreatedAt,
+		},
+		DateOfBirth: &birth, BloodType: "AB-", Address: "1 Main Street", EmergencyContact: "Mary Doe",
+	}
+	got := must(d.Profile(t.Context(), testkit.CallerOf(s.User)))(t)
+	if diff := cmp.Diff(clinic.Profile{User: want.User, Patient: &want}, got); diff != "" {
+		t.Error(diff)
+	}
+	if s.User != want.User {
+		t.Errorf("user = %+v, want %+v", s.User, want.User)
+	}
+}
+
+func TestRegisterDoctor(t *testing.T) {
+	t.Parallel()
+	for _, autoVerify := range []bool{false, true} {
+		t.Run(fmt.Sprint(autoVerify), func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t, nil)
+			if !autoVerify {
+				d = newDesk(t, manual)
+			}
+			s := d.register(t, doctor("doctor1"))
+			d.wantSession(t, s, s.User)
+			p := must(d.Profile(t.Context(), testkit.CallerOf(s.User)))(t)
+			if p.Doctor == nil || p.Patient != nil {
+				t.Fatalf("profile = %+v", p)
+			}
+			if p.Doctor.Specialization != "General Medicine" || p.Doctor.LicenseNumber != "DOC000001" ||
+				(p.Doctor.VerifiedAt != nil) != autoVerify {
+				t.Errorf("doctor = %+v", p.Doctor)
+			}
+		})
+	}
+}
+
+func TestRegisterDoctorAsHeSays(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, nil)
+	r := doctor("doctor1")
+	r.Specialization, r.LicenseNumber, r.YearsOfExperience = "Cardiology", " CA-1234 ", 5
+	got := must(d.Profile(t.Context(), d.caller(t, r)))(t).Doctor
+	if got.Specialization != "Cardiology" || got.LicenseNumber != "CA-1234" || got.YearsOfExperience != 5 {
+		t.Errorf("doctor = %+v", got)
+	}
+}
+
+// Somebody may register under a number that a later profile's id makes.
+func TestDefaultLicenseNumberMayBeTaken(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, nil)
+	squatter := doctor("squatter")
+	squatter.LicenseNumber = "DOC000002"
+	d.register(t, squatter)
+	second := must(d.Profile(t.Context(), d.caller(t, doctor("second"))))(t).Doctor
+	if second.ID != 2 || !strings.HasPrefix(second.LicenseNumber, "DOC000002-") {
+		t.Errorf("doctor = %+v", second)
+	}
+}
+
+func TestRegisterRefusesTakenNames(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, nil)
+	first := doctor("Jane.Doe")
+	first.LicenseNumber = "CA-1"
+	d.register(t, first)
+	for _, name := range []string{"Jane.Doe", "jane.doe", "JANE.DOE"} {
+		_, err := d.Register(t.Context(), patient(name), clinic.Idempotency{})
+		wantCode(t, err, clinic.CodeConflict)
+		wantReason(t, err, "username_taken")
+	}
+	second := doctor("other")
+	second.LicenseNumber = "CA-1"
+	_, err := d.Register(t.Context(), second, clinic.Idempotency{})
+	wantCode(t, err, clinic.CodeConflict)
+	wantReason(t, err, "license_number_taken")
+	if n := d.db.Count("SELECT count(*) FROM users"); n != 1 {
+		t.Errorf("%d users: what was refused is there", n)
+	}
+}
+
+func TestConcurrentRegistrationsOfOneName(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, nil)
+	var made, refused int
+	var mutex sync.Mutex
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			name := []string{"jane", "JANE"}[i%2]
+			_, err := d.Register(t.Context(), patient(name), clinic.Idempotency{})
+			mutex.Lock()
+			defer mutex.Unlock()
+			switch clinic.CodeOf(err) {
+			case "":
+				made++
+			case clinic.CodeConflict:
+				refused++
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if made != 1 || refused != 7 {
+		t.Errorf("%d made, %d refused", made, refused)
+	}
+}
+
+func TestRegisterRefusesOtherRoles(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, nil)
+	for _, role := range []clinic.Role{clinic.RoleAdmin, "", "ROOT", "patient"} {
+		r := patient("somebody")
+		r.Role = role
+		_, err := d.Register(t.Context(), r, clinic.Idempotency{})
+		wantFields(t, err, "user_type")
+	}
+	r := patient("some body")
+	r.Role, r.Email = clinic.RoleAdmin, "x"
+	_, err := d.Register(t.Context(), r, clinic.Idempotency{})
+	wantFields(t, err, "user_type", "username", "email")
+	if n := d.db.Count("SELECT count(*) FROM users"); n != 0 {
+		t.Errorf("%d users", n)
+	}
+}
+
+func TestCreateAdmin(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, nil)
+	r := clinic.Registration{Username: "root", Password: password}
+	admin := must(d.CreateAdmin(t.Context(), r))(t)
+	s := must(d.Login(t.Context(), "root", password))(t)
+	d.wantSession(t, s, admin)
+	if admin.Role != clinic.RoleAdmin {
+		t.Errorf("role = %s", admin.Role)
+	}
+	p := must(d.Profile(t.Context(), testkit.CallerOf(admin)))(t)
+	if p.User != admin || p.Doctor != nil || p.Patient != nil {
+		t.Errorf("profile = %+v", p)
+	}
+	r.Username = "ROOT"
+	existing, err := d.CreateAdmin(t.Context(), r)
+	wantCode(t, err, clinic.CodeConflict)
+	wantReason(t, err, "username_taken")
+	if existing != admin {
+		t.Errorf("existing = %+v, want %+v", existing, admin)
+	}
+	_, err = d.CreateAdmin(t.Context(), clinic.Registration{Username: "weak", Password: "short"})
+	wantFields(t, err, "password")
+}
+
+func TestUpdateProfileSetsWhatIsGiven(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, nil)
+	caller := d.caller(t, patient("patient1"))
+	birth := new(time.Date(1990, 1, 2, 0, 0, 0, 0, time.UTC))
+	want := must(d.Profile(t.Context(), caller))(t)
+	for name, step := range map[string]struct {
+		change clinic.ProfileChange
+		apply  func(*clinic.Patient)
+	}{
+		"nothing":    {clinic.ProfileChange{}, func(*clinic.Patient) {}},
+		"email":      {clinic.ProfileChange{Email: new("new@example.com")}, func(p *clinic.Patient) { p.User.Email = "new@example.com" }},
+		"first name": {clinic.ProfileChange{FirstName: new("Jack")}, func(p *clinic.Patient) { p.User.FirstName = "Jack" }},
+		"last name":  {clinic.ProfileChange{LastName: new("")}, func(p *clinic.Patient) { p.User.LastName = "" }},
+		"phone":      {clinic.ProfileChange{PhoneNumber: new("+49 30 1234")}, func(p *clinic.Patient) { p.User.PhoneNumber = "+49 30 1234" }},
+		"birth":      {clinic.ProfileChange{DateOfBirth: &birth}, func(p *clinic.Patient) { p.DateOfBirth = birth }},
+		"blood type": {clinic.ProfileChange{BloodType: new("O+")}, func(p *clinic.Patient) { p.BloodType = "O+" }},
+		"address":    {clinic.ProfileChange{Address: new("2 Main Street")}, func(p *clinic.Patient) { p.Address = "2 Main Street" }},
+		"contact":    {clinic.ProfileChange{EmergencyContact: new("Mary")}, func(p *clinic.Patient) { p.EmergencyContact = "Mary" }},
+	} {
+		step.apply(want.Patient)
+		want.User = want.Patient.User
+		got := must(d.UpdateProfile(t.Context(), caller, step.change))(t)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		if diff := cmp.Diff(got, must(d.Profile(t.Context(), caller))(t)); diff != "" {
+			t.Errorf("%s, read again: %s", name, diff)
+		}
+	}
+	var nobody *time.Time
+	if got := must(d.UpdateProfile(t.Context(), caller, clinic.ProfileChange{DateOfBirth: &nobody}))(t); got.Patient.DateOfBirth != nil {
+		t.Errorf("date of birth = %v, want it cleared", got.Patient.DateOfBirth)
+	}
+}
+
+func TestUpdateProfileRefuses(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, nil)
+	asPatient, asDoctor := d.caller(t, patient("patient1")), d.caller(t, doctor("doctor1"))
+	_, err := d.UpdateProfile(t.Context(), asPatient, clinic.ProfileChange{LicenseNumber: new("CA-1"), Email: new("x")})
+	wantFields(t, err, "user_type", "email")
+	_, err = d.UpdateProfile(t.Context(), asDoctor, clinic.ProfileChange{BloodType: new("O+")})
+	wantFields(t, err, "user_type")
+	_, err = d.UpdateProfile(t.Context(), asDoctor, clinic.ProfileChange{LicenseNumber: new(" ")})
+	wantFields(t, err, "license_number")
+	taken := doctor("doctor2")
+	taken.LicenseNumber = "CA-2"
+	d.register(t, taken)
+	_, err = d.UpdateProfile(t.Context(), asDoctor, clinic.ProfileChange{LicenseNumber: new("CA-2"), FirstName: new("Changed")})
+	wantReason(t, err, "license_number_taken")
+	if got := must(d.Profile(t.Context(), asDoctor))(t).User.FirstName; got != "Jane" {
+		t.Errorf("first name = %q: half of what was refused is there", got)
+	}
+}
+
+// What an administrator verified is the number, not the person.
+func TestAnotherLicenseNumberIsNotVerified(t *testing.T) {
+	t.Parallel()
+	for name, keeps := range map[string]bool{"manual": false, "automatic": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t, nil)
+			if !keeps {
+				d = newDesk(t, manual)
+			}
+			caller := d.caller(t, doctor("doctor1"))
+			admin := testkit.CallerOf(d.db.Admin())
+			must(d.VerifyDoctor(t.Context(), admin, 1, true))(t)
+			same := clinic.ProfileChange{LicenseNumber: new("DOC000001"), YearsOfExperience: new(9), Specialization: new("Cardiology")}
+			if p := must(d.UpdateProfile(t.Context(), caller, same))(t); p.Doctor.VerifiedAt == nil || p.Doctor.YearsOfExperience != 9 {
+				t.Errorf("the same number: %+v", p.Doctor)
+			}
+			p := must(d.UpdateProfile(t.Context(), caller, clinic.ProfileChange{LicenseNumber: new("CA-1")}))(t)
+			if (p.Doctor.VerifiedAt != nil) != keeps || p.Doctor.LicenseNumber != "CA-1" {
+				t.Errorf("another number: %+v", p.Doctor)
+			}
+		})
+	}
+}
+
+func TestInactiveAccountDoesNothing(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, nil)
+	s := d.register(t, patient("patient1"))
+	caller := testkit.CallerOf(s.User)
+	d.db.Exec("UPDATE users SET active = false WHERE id = $1", s.User.ID)
+	_, err := d.Profile(t.Context(), caller)
+	wantReason(t, err, "account_inactive")
+	_, err = d.UpdateProfile(t.Context(), caller, clinic.ProfileChange{Email: new("new@example.com")})
+	wantReason(t, err, "account_inactive")
+	_, err = d.Doctors(t.Context(), caller, "", clinic.PageRequest{})
+	wantReason(t, err, "account_inactive")
+	_, err = d.Login(t.Context(), "patient1", password)
+	wantReason(t, err, "bad_credentials")
+	_, err = d.Refresh(t.Context(), s.Refresh)
+	wantReason(t, err, "refresh_token_invalid")
+	// a role that the token claims and the account has not is no better
+	_, err = d.Profile(t.Context(), clinic.Caller{UserID: d.db.Admin().ID, Role: clinic.RolePatient})
+	wantReason(t, err, "account_inactive")
+}

@@ -1,0 +1,111 @@
+package service
+
+import (
+	"context"
+	"time"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store"
+)
+
+// assigned is what is kept as the answer to an Assign: who is shown what of the
+// assignment is decided again when it is repeated.
+type assigned struct {
+	ID      int64
+	Created bool
+}
+
+// Assign gives a doctor access to a patient. An administrator names both; a
+// doctor may leave out doctor_id or name himself. A pair that is assigned
+// already is answered with its assignment and created false. An unverified
+// doctor is CodeConflict with reason "doctor_not_verified".
+func (s *Service) Assign(ctx context.Context, caller clinic.Caller, req clinic.AssignmentRequest, idem clinic.Idempotency) (a clinic.Assignment, created bool, err error) {
+	if err := require(caller, "only a doctor or an administrator may assign", clinic.RoleDoctor, clinic.RoleAdmin); err != nil {
+		return clinic.Assignment{}, false, err
+	}
+	if err := clinic.ValidateReason(req.Reason); err != nil {
+		return clinic.Assignment{}, false, err
+	}
+	err = s.db.Tx(ctx, &caller, func(h store.Handle) error {
+		doctorID, err := whomToAssign(h.Who, req)
+		if err != nil {
+			return err
+		}
+		answer, err := once(ctx, h, idem, func() (assigned, error) { return assign(ctx, h, req.PatientID, doctorID, req.Reason) })
+		if err != nil {
+			return err
+		}
+		created = answer.Created
+		a, err = h.Assignment(ctx, answer.ID)
+		return err
+	})
+	return a, created, err
+}
+
+// whomToAssign returns the doctor that the caller may assign by this request.
+func whomToAssign(who store.Identity, req clinic.AssignmentRequest) (doctorID int64, err error) {
+	if who.Role == clinic.RoleDoctor {
+		if req.DoctorID != 0 && req.DoctorID != who.DoctorID {
+			return 0, clinic.Forbidden("a doctor may assign only himself")
+		}
+		return who.DoctorID, nil
+	}
+	if req.DoctorID == 0 {
+		return 0, clinic.Invalid("doctor_id", "this field is required")
+	}
+	return req.DoctorID, nil
+}
+
+// assign refuses an unverified doctor before it looks for the patient: whether
+// there is one is not for that doctor to know.
+func assign(ctx context.Context, h store.Handle, patientID, doctorID int64, reason string) (assigned, error) {
+	verified, err := h.LockDoctor(ctx, doctorID)
+	if err != nil {
+		return assigned{}, err
+	}
+	if !verified {
+		return assigned{}, clinic.Conflict("doctor_not_verified", "the doctor's licence is not verified yet")
+	}
+	id, created, err := h.Assign(ctx, patientID, doctorID, reason)
+	return assigned{ID: id, Created: created}, err
+}
+
+// Assignments lists assignments, newest first: an administrator all, a doctor
+// and a patient their own. A doctor is shown no more of a patient than the id
+// while he may not see the patient.
+func (s *Service) Assignments(ctx context.Context, caller clinic.Caller, filter clinic.AssignmentFilter, page clinic.PageRequest) (clinic.Page[clinic.Assignment], error) {
+	return s.db.As(caller).Assignments(ctx, filter, page)
+}
+
+// Assignment returns one; foreign and missing are the same CodeNotFound.
+func (s *Service) Assignment(ctx context.Context, caller clinic.Caller, id int64) (clinic.Assignment, error) {
+	return s.db.As(caller).Assignment(ctx, id)
+}
+
+// EndAssignment ends one now; administrators only. One that has ended stays as
+// it is. One that a DoctorAssignment object owns is CodeConflict with reason
+// "managed_by_kubernetes": the object must be deleted instead. force ends it all
+// the same, for an emergency, or where the object is gone without a trace; an
+// object that is still there declares it again when it is next reconciled.
+func (s *Service) EndAssignment(ctx context.Context, caller clinic.Caller, id int64, force bool) error {
+	if err := require(caller, "only an administrator may end assignments", clinic.RoleAdmin); err != nil {
+		return err
+	}
+	return s.db.Tx(ctx, &caller, func(h store.Handle) error {
+		if err := h.LockDoctorOfAssignment(ctx, id); err != nil {
+			return err
+		}
+		a, err := h.Assignment(ctx, id)
+		if err != nil {
+			return err
+		}
+		if a.Ended(time.Now()) {
+			return nil
+		}
+		if a.Owner != "" && !force {
+			return clinic.Conflict("managed_by_kubernetes", "the DoctorAssignment object "+a.DeclaredBy+
+				" declares this assignment: delete or change the object; with force=true it ends here, until the object is reconciled again")
+		}
+		return h.EndAssignment(ctx, id)
+	})
+}

@@ -1,0 +1,102 @@
+package service
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store"
+)
+
+// Declare makes the assignments that the declaration's owner holds what the
+// declaration says, in one transaction. What holds already is not written
+// again; what somebody ended past the platform is begun again. An assignment
+// that began and is declared to begin later ends, and another one is made.
+// Of a declaration whose end has passed nothing is left.
+func (s *Service) Declare(ctx context.Context, d clinic.Declaration) (clinic.DeclarationResult, error) {
+	if err := d.Validate(); err != nil {
+		return clinic.DeclarationResult{}, err
+	}
+	var result clinic.DeclarationResult
+	err := s.db.Tx(ctx, nil, func(h store.Handle) (err error) {
+		result, err = declare(ctx, h, d)
+		return err
+	})
+	return result, err
+}
+
+func declare(ctx context.Context, h store.Handle, d clinic.Declaration) (clinic.DeclarationResult, error) {
+	var result clinic.DeclarationResult
+	doctor, err := h.LockDeclaration(ctx, d.Owner, d.Doctor)
+	if err != nil {
+		return result, err
+	}
+	var patients []int64
+	if d.EndsAt == nil || d.EndsAt.After(time.Now()) {
+		if patients, result.Unassigned, err = h.FindPatients(ctx, d.Patients); err != nil {
+			return result, err
+		}
+	}
+	ended, err := h.EndUnwanted(ctx, d, doctor.ID, patients)
+	if err != nil {
+		return result, err
+	}
+	slices.Sort(ended)
+	result.Ended, result.EndedDoctors = len(ended), slices.Compact(ended)
+	if len(patients) > 0 {
+		if err := h.AdjustDeclared(ctx, d, doctor.ID); err != nil {
+			return result, err
+		}
+	}
+	if result.Doctor = problemOf(doctor); result.Doctor != "" {
+		result.Unassigned = nil
+		return result, nil
+	}
+	if result.Created, err = h.InsertDeclared(ctx, d, doctor.ID, patients); err != nil {
+		return result, err
+	}
+	result.Assigned = len(patients)
+	slices.SortFunc(result.Unassigned, func(a, b clinic.Unassigned) int { return cmp.Compare(a.Username, b.Username) })
+	return result, nil
+}
+
+// problemOf is why nobody can be assigned to the doctor. A disabled account is
+// as good as none.
+func problemOf(doctor store.DeclaredDoctor) clinic.DoctorProblem {
+	switch {
+	case doctor.ID == 0 && doctor.UsernameTaken:
+		return clinic.NotADoctor
+	case doctor.ID == 0 || !doctor.Active:
+		return clinic.DoctorNotFound
+	case !doctor.Verified:
+		return clinic.DoctorNotVerified
+	}
+	return ""
+}
+
+// Withdraw ends every assignment that the owner holds and returns how many
+// there were.
+func (s *Service) Withdraw(ctx context.Context, owner string) (ended int, err error) {
+	err = s.db.Tx(ctx, nil, func(h store.Handle) error {
+		if _, err := h.LockDeclaration(ctx, owner, ""); err != nil {
+			return err
+		}
+		doctors, err := h.EndUnwanted(ctx, clinic.Declaration{Owner: owner}, 0, nil)
+		ended = len(doctors)
+		return err
+	})
+	return ended, err
+}
+
+// Disown leaves the assignments that the owner holds active, held by nobody: an
+// administrator may end them.
+func (s *Service) Disown(ctx context.Context, owner string) error {
+	return s.db.Tx(ctx, nil, func(h store.Handle) error {
+		if _, err := h.LockDeclaration(ctx, owner, ""); err != nil {
+			return err
+		}
+		return h.DisownAssignments(ctx, owner)
+	})
+}

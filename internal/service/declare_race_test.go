@@ -1,0 +1,73 @@
+package service_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+)
+
+// TestDeclareFromManySides declares the same pairs by several owners while
+// others withdraw, assign, end and exchange the doctors: no deadlock, no
+// overlap, and in the end what is declared last.
+func TestDeclareFromManySides(t *testing.T) {
+	t.Parallel()
+	const patients, rounds = 20, 8
+	w := newWard(t, patients)
+	admin := testkit.CallerOf(w.db.Admin())
+	var sides []func(round int) error
+	for owner := range 3 {
+		sides = append(sides, func(round int) error {
+			d := w.wish(patients)
+			d.Owner = fmt.Sprintf("uid-%d", owner)
+			if (round+owner)%2 == 1 {
+				d.Doctor = "doctor2"
+				slices.Reverse(d.Patients)
+			}
+			_, err := w.Declare(t.Context(), d)
+			if err == nil && round%3 == 2 {
+				_, err = w.Withdraw(t.Context(), d.Owner)
+			}
+			return err
+		})
+	}
+	sides = append(sides, func(round int) error {
+		request := clinic.AssignmentRequest{PatientID: w.patients[round].ID, DoctorID: w.doctor.ID}
+		a, _, err := w.Assign(t.Context(), admin, request, noKey)
+		if err != nil {
+			return err
+		}
+		err = w.EndAssignment(t.Context(), admin, a.ID, false)
+		if clinic.ReasonOf(err) == "managed_by_kubernetes" {
+			return nil
+		}
+		return err
+	}, func(int) error {
+		_, err := w.VerifyDoctor(t.Context(), admin, w.other.ID, true)
+		return err
+	})
+	errs := make(chan error)
+	for _, side := range sides {
+		go func() {
+			for round := range rounds {
+				if err := side(round); err != nil {
+					errs <- fmt.Errorf("round %d: %w (%w)", round, err, cause(err))
+					return
+				}
+			}
+			errs <- nil
+		}()
+	}
+	for range sides {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	for owner := range 3 {
+		must(w.Withdraw(t.Context(), fmt.Sprintf("uid-%d", owner)))(t)
+	}
+	w.declare(t, w.wish(patients), clinic.DeclarationResult{Assigned: patients, Created: patients})
+	w.settled(t, w.wish(patients))
+}

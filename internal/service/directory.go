@@ -1,0 +1,89 @@
+package service
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store"
+)
+
+// cachedPages is how many pages of each size the directory's cache keeps: what
+// people look at. A bound, so that nobody can fill the cache.
+const cachedPages = 10
+
+// Doctors lists the directory, ordered by id; for every role. Only verified, active doctors are in it, but
+// administrators see the unverified too. search matches name, username and specialization.
+// A page of it may be as old as the cache lets it be when the cache could not be told of a change.
+func (s *Service) Doctors(ctx context.Context, caller clinic.Caller, search string, page clinic.PageRequest) (clinic.Page[clinic.Doctor], error) {
+	search = strings.TrimSpace(search)
+	if err := clinic.ValidateSearch(search); err != nil {
+		return clinic.Page[clinic.Doctor]{}, err
+	}
+	admin := caller.Role == clinic.RoleAdmin
+	if s.directory == nil || admin || search != "" || page.Cursor.Keyset || page.Number > cachedPages {
+		return s.db.As(caller).Doctors(ctx, search, admin, page)
+	}
+	return s.cachedDoctors(ctx, caller, page)
+}
+
+func (s *Service) cachedDoctors(ctx context.Context, caller clinic.Caller, request clinic.PageRequest) (clinic.Page[clinic.Doctor], error) {
+	var page clinic.Page[clinic.Doctor]
+	key := fmt.Sprintf("%d.%d", request.Size, request.Number)
+	cached, version, ok := s.directory.Get(ctx, key)
+	if ok && json.Unmarshal(cached, &page) == nil {
+		if _, err := s.db.Identify(ctx, caller); err != nil { // it is for everybody, but he has to be somebody
+			return clinic.Page[clinic.Doctor]{}, err
+		}
+		return page, nil
+	}
+	page, err := s.db.As(caller).Doctors(ctx, "", false, request)
+	if err != nil {
+		return page, err
+	}
+	encoded, err := json.Marshal(page)
+	if err != nil {
+		return page, fmt.Errorf("encoding a page of the directory: %w", clinic.Internal(err))
+	}
+	s.directory.Put(ctx, key, version, encoded)
+	return page, nil
+}
+
+// directoryChanged drops the cached pages, after the change was committed. The
+// request may be over by then; its effect on the cache must not be.
+func (s *Service) directoryChanged(ctx context.Context) {
+	if s.directory != nil {
+		s.directory.Invalidate(context.WithoutCancel(ctx))
+	}
+}
+
+// Patients lists patients by name or username; administrators only.
+func (s *Service) Patients(ctx context.Context, caller clinic.Caller, search string, page clinic.PageRequest) (clinic.Page[clinic.Patient], error) {
+	if err := require(caller, "only administrators list patients", clinic.RoleAdmin); err != nil {
+		return clinic.Page[clinic.Patient]{}, err
+	}
+	search = strings.TrimSpace(search)
+	if err := clinic.ValidateSearch(search); err != nil {
+		return clinic.Page[clinic.Patient]{}, err
+	}
+	return s.db.As(caller).Patients(ctx, search, page)
+}
+
+// VerifyDoctor says that the licence was verified, or takes that back; administrators only.
+func (s *Service) VerifyDoctor(ctx context.Context, caller clinic.Caller, doctorID int64, verified bool) (clinic.Doctor, error) {
+	if err := require(caller, "only administrators verify doctors", clinic.RoleAdmin); err != nil {
+		return clinic.Doctor{}, err
+	}
+	var doctor clinic.Doctor
+	err := s.db.Tx(ctx, &caller, func(h store.Handle) (err error) {
+		doctor, err = h.VerifyDoctor(ctx, doctorID, verified)
+		return err
+	})
+	if err != nil {
+		return clinic.Doctor{}, fmt.Errorf("verifying a doctor: %w", err)
+	}
+	s.directoryChanged(ctx)
+	return doctor, nil
+}

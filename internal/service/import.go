@@ -1,0 +1,212 @@
+package service
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store"
+)
+
+// careTeamReason is what the history says of an assignment that an import made.
+const careTeamReason = "imported care team"
+
+// Import writes what a bundle of another system holds, all or nothing, and
+// tells nobody: it is history. What was imported before is found again by its
+// SourceID. An account is then left as it is, since its owner keeps it; a record
+// is changed when its source changed. What is not valid, or belongs to nobody
+// known, is refused and the rest imported. It is for the command line, never
+// reachable over the network; it needs Options.Passwords.
+func (s *Service) Import(ctx context.Context, bundle clinic.Import) (clinic.ImportResult, error) {
+	valid, refused, leftOut := bundle.Check()
+	i := importing{bundle: valid, hash: s.passwords.Unusable}
+	err := s.db.Tx(ctx, nil, func(h store.Handle) error {
+		i.result = clinic.ImportResult{
+			Accounts: map[clinic.Role]clinic.ImportCounts{},
+			Records:  map[clinic.RecordType]clinic.ImportCounts{},
+			Refused:  refused,
+			LeftOut:  leftOut,
+		}
+		return i.write(ctx, h)
+	})
+	if err != nil {
+		return clinic.ImportResult{}, fmt.Errorf("importing a bundle: %w", err)
+	}
+	if i.result.Accounts[clinic.RoleDoctor].Created > 0 {
+		s.directoryChanged(ctx)
+	}
+	return i.result, nil
+}
+
+// importing is one bundle on its way into the database.
+type importing struct {
+	bundle            clinic.Import
+	hash              func() string
+	doctors, patients map[string]store.ImportedPerson // by SourceID
+	result            clinic.ImportResult
+}
+
+func (i *importing) write(ctx context.Context, h store.Handle) error {
+	if err := h.LockImport(ctx); err != nil {
+		return err
+	}
+	var err error
+	if i.doctors, err = i.people(ctx, h, clinic.RoleDoctor); err != nil {
+		return err
+	}
+	if i.patients, err = i.people(ctx, h, clinic.RolePatient); err != nil {
+		return err
+	}
+	if err := i.records(ctx, h); err != nil {
+		return err
+	}
+	return i.careTeam(ctx, h)
+}
+
+// people makes the accounts of the role that are not there yet, and returns
+// them with all others that the bundle names.
+func (i *importing) people(ctx context.Context, h store.Handle, role clinic.Role) (map[string]store.ImportedPerson, error) {
+	found, err := h.ImportedPeople(ctx, role, i.named(role))
+	if err != nil {
+		return nil, err
+	}
+	known := map[string]store.ImportedPerson{}
+	for _, p := range found {
+		known[p.SourceID] = p
+	}
+	var missing []store.NewPerson
+	counts := clinic.ImportCounts{}
+	for _, a := range i.bundle.Accounts {
+		if a.Role != role {
+			continue
+		}
+		if _, ok := known[a.SourceID]; ok {
+			counts.Unchanged++
+			continue
+		}
+		missing = append(missing, store.NewPerson{ImportedAccount: a, PasswordHash: i.hash()})
+	}
+	made, err := i.makePeople(ctx, h, role, missing)
+	for _, p := range made {
+		known[p.SourceID] = p
+	}
+	counts.Created = len(made)
+	i.result.Accounts[role] = counts
+	return known, err
+}
+
+// named returns the SourceIDs of everybody in the bundle who has, or may have,
+// the role.
+func (i *importing) named(role clinic.Role) []string {
+	var ids []string
+	for _, a := range i.bundle.Accounts {
+		if a.Role == role {
+			ids = append(ids, a.SourceID)
+		}
+	}
+	for _, r := range i.bundle.Records {
+		if role == clinic.RolePatient {
+			ids = append(ids, r.Patient)
+		} else {
+			ids = append(ids, r.Author)
+		}
+	}
+	for _, m := range i.bundle.CareTeam {
+		if role == clinic.RolePatient {
+			ids = append(ids, m.Patient)
+		} else {
+			ids = append(ids, m.Doctor)
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+func (i *importing) makePeople(ctx context.Context, h store.Handle, role clinic.Role, missing []store.NewPerson) ([]store.ImportedPerson, error) {
+	if len(missing) == 0 {
+		return nil, nil
+	}
+	if role == clinic.RolePatient {
+		return h.InsertImportedPatients(ctx, missing)
+	}
+	var licenses []string
+	for _, p := range missing {
+		licenses = append(licenses, p.LicenseNumber)
+	}
+	held, err := h.HeldLicenses(ctx, licenses)
+	if err != nil {
+		return nil, err
+	}
+	missing = slices.DeleteFunc(missing, func(p store.NewPerson) bool {
+		taken := slices.Contains(held, p.LicenseNumber)
+		if taken {
+			i.refuse(p.Entry, "another account holds this license number")
+		}
+		return taken
+	})
+	return h.InsertImportedDoctors(ctx, missing)
+}
+
+func (i *importing) refuse(entry int, reason string) {
+	i.result.Refused = append(i.result.Refused, clinic.ImportRefusal{Entry: entry, Reason: reason})
+}
+
+func (i *importing) records(ctx context.Context, h store.Handle) error {
+	var rows []store.NewRecord
+	sent := map[clinic.RecordType]int{}
+	for _, r := range i.bundle.Records {
+		patient, ok := i.patients[r.Patient]
+		if !ok {
+			i.refuse(r.Entry, "its patient is not known")
+			continue
+		}
+		row, err := newRecord(r, patient)
+		if err != nil {
+			return err
+		}
+		if doctor, ok := i.doctors[r.Author]; ok {
+			row.Author = doctor.UserID
+		}
+		rows = append(rows, row)
+		sent[r.Type]++
+	}
+	changed, err := h.ImportRecords(ctx, rows)
+	if err != nil {
+		return err
+	}
+	for kind, n := range sent {
+		c := changed[kind]
+		c.Unchanged = n - c.Created - c.Updated
+		i.result.Records[kind] = c
+	}
+	return nil
+}
+
+func newRecord(r clinic.ImportedRecord, patient store.ImportedPerson) (store.NewRecord, error) {
+	r.VisitDate = r.VisitDate.UTC()
+	content, err := json.Marshal(r.RecordFields)
+	if err != nil {
+		return store.NewRecord{}, fmt.Errorf("digesting a record: %w", err)
+	}
+	digest := sha256.Sum256(content)
+	return store.NewRecord{
+		RecordFields: r.RecordFields, PatientID: patient.ID, Author: patient.UserID, SourceID: r.SourceID, Digest: digest[:],
+	}, nil
+}
+
+func (i *importing) careTeam(ctx context.Context, h store.Handle) error {
+	var patients, doctors []int64
+	for _, m := range i.bundle.CareTeam {
+		patient, hasPatient := i.patients[m.Patient]
+		doctor, hasDoctor := i.doctors[m.Doctor]
+		if hasPatient && hasDoctor {
+			patients, doctors = append(patients, patient.ID), append(doctors, doctor.ID)
+		}
+	}
+	created, err := h.AssignCareTeam(ctx, patients, doctors, careTeamReason)
+	i.result.Assignments = clinic.ImportCounts{Created: created, Unchanged: len(patients) - created}
+	return err
+}

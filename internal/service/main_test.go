@@ -1,0 +1,9 @@
+package service_test
+
+import (
+	"testing"
+
+	"github.com/healthrecords/healthrecords/internal/testkit"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }

@@ -1,0 +1,32 @@
+package service
+
+import (
+	"context"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store"
+)
+
+// Notifications lists the caller's own, newest first, texts composed under the
+// caller's rights of now.
+func (s *Service) Notifications(ctx context.Context, caller clinic.Caller, filter clinic.NotificationFilter, page clinic.PageRequest) (clinic.Page[clinic.Notification], error) {
+	return s.db.As(caller).Notifications(ctx, filter, page)
+}
+
+// ReadNotification marks one as read and returns it; repeating it changes nothing.
+func (s *Service) ReadNotification(ctx context.Context, caller clinic.Caller, id int64) (n clinic.Notification, err error) {
+	err = s.db.Tx(ctx, &caller, func(h store.Handle) error {
+		n, err = h.ReadNotification(ctx, id)
+		return err
+	})
+	return n, err
+}
+
+// ReadAllNotifications marks all unread ones as read and says how many.
+func (s *Service) ReadAllNotifications(ctx context.Context, caller clinic.Caller, idem clinic.Idempotency) (n int, err error) {
+	err = s.db.Tx(ctx, &caller, func(h store.Handle) error {
+		n, err = once(ctx, h, idem, func() (int, error) { return h.ReadAllNotifications(ctx) })
+		return err
+	})
+	return n, err
+}
