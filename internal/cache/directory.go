@@ -1,0 +1,134 @@
+// Package cache keeps in Redis what may be lost at any moment. Whatever Redis
+// does, nobody waits for it and nobody sees an error: the answer then comes from
+// Postgres.
+package cache
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// DirectoryOptions describe the cache of the doctor directory.
+type DirectoryOptions struct {
+	// Client must have ContextTimeoutEnabled. It stays the caller's to close.
+	Client  redis.UniversalClient
+	Prefix  string        // of every key
+	TTL     time.Duration // of a page; 0: one minute
+	Timeout time.Duration // of a call of Redis; 0: 100 ms
+	Pause   time.Duration // after a failure, how long Redis is not asked; 0: 5 s
+	Log     *slog.Logger  // nil: slog.Default()
+}
+
+// Directory keeps pages of the doctor directory. Each is marked with the
+// generation of the directory it was read from, a random name that changes with
+// the directory: a page of another generation is no page. It implements
+// service.DirectoryCache and is safe for concurrent use.
+type Directory struct {
+	opts    DirectoryOptions
+	resume  atomic.Int64 // Unix nanoseconds until which Redis is not asked; 0: it answers
+	changed atomic.Bool  // a change could not be told to Redis yet
+}
+
+// NewDirectory checks the options and returns the cache. It does not connect.
+func NewDirectory(opts DirectoryOptions) (*Directory, error) {
+	if opts.Client == nil {
+		return nil, errors.New("the directory's cache needs a Redis client")
+	}
+	if opts.TTL == 0 {
+		opts.TTL = time.Minute
+	}
+	if opts.Timeout == 0 {
+		opts.Timeout = 100 * time.Millisecond
+	}
+	if opts.Pause == 0 {
+		opts.Pause = 5 * time.Second
+	}
+	if opts.Log == nil {
+		opts.Log = slog.Default()
+	}
+	return &Directory{opts: opts}, nil
+}
+
+// The braces keep all keys in one slot of a Redis Cluster.
+func (d *Directory) generationKey() string { return d.opts.Prefix + "{directory}:generation" }
+
+func (d *Directory) pageKey(page string) string { return d.opts.Prefix + "{directory}:page:" + page }
+
+// Get returns the page, or the generation to pass to Put and false.
+func (d *Directory) Get(ctx context.Context, key string) (page []byte, version string, ok bool) {
+	overdue := d.changed.Swap(false)
+	err := d.call(ctx, func(ctx context.Context) error {
+		pipe := d.opts.Client.Pipeline()
+		if overdue {
+			pipe.Set(ctx, d.generationKey(), rand.Text(), 0)
+		} else {
+			pipe.SetNX(ctx, d.generationKey(), rand.Text(), 0) // Redis may have lost it
+		}
+		both := pipe.MGet(ctx, d.generationKey(), d.pageKey(key))
+		if _, err := pipe.Exec(ctx); err != nil {
+			return err
+		}
+		version, _ = both.Val()[0].(string)
+		stored, _ := both.Val()[1].(string)
+		page, ok = bytes.CutPrefix([]byte(stored), []byte(version+"\n"))
+		return nil
+	})
+	if err != nil && overdue {
+		d.changed.Store(true)
+	}
+	return page, version, ok && version != ""
+}
+
+// Put stores the page of that generation. When the directory has changed since
+// it is a page that Get does not take.
+func (d *Directory) Put(ctx context.Context, key, version string, page []byte) {
+	if version == "" {
+		return
+	}
+	_ = d.call(ctx, func(ctx context.Context) error {
+		return d.opts.Client.Set(ctx, d.pageKey(key), append([]byte(version+"\n"), page...), d.opts.TTL).Err()
+	})
+}
+
+// Invalidate begins a new generation. When Redis cannot be told, the next Get
+// tries again; other processes may then see a page until its TTL.
+func (d *Directory) Invalidate(ctx context.Context) {
+	err := d.call(ctx, func(ctx context.Context) error {
+		return d.opts.Client.Set(ctx, d.generationKey(), rand.Text(), 0).Err()
+	})
+	if err != nil {
+		d.changed.Store(true)
+	}
+}
+
+var errPaused = errors.New("redis failed a moment ago")
+
+// call asks Redis within the timeout, unless it failed a moment ago. The first
+// failure and the recovery are logged.
+func (d *Directory) call(ctx context.Context, ask func(context.Context) error) error {
+	resume := d.resume.Load()
+	if time.Now().UnixNano() < resume {
+		return errPaused
+	}
+	short, cancel := context.WithTimeout(ctx, d.opts.Timeout)
+	defer cancel()
+	err := ask(short)
+	switch {
+	case err == nil:
+		if d.resume.Swap(0) != 0 {
+			d.opts.Log.InfoContext(ctx, "the directory's cache works again")
+		}
+	case ctx.Err() == nil: // Redis is to blame, not a caller who left
+		if d.resume.Swap(time.Now().Add(d.opts.Pause).UnixNano()) == 0 {
+			d.opts.Log.WarnContext(ctx, "the directory's cache does not work: answering from the database", "error", err)
+		}
+	}
+	return err
+}

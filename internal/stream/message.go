@@ -1,0 +1,62 @@
+package stream
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+// The fields of an entry.
+const (
+	fieldEvent   = "id"
+	fieldType    = "type"
+	fieldAttempt = "attempt"
+)
+
+// Message is one delivery of an event.
+type Message struct {
+	Entry   string // id of the stream's entry, to acknowledge it by
+	EventID int64
+	Type    clinic.EventType
+	Attempt int // how often the event was published, this time included
+}
+
+// Batch is what one Read or Reclaim brought.
+type Batch struct {
+	Messages []Message
+	// Undecodable counts the entries that were no messages. They have been
+	// moved to the dead-letter stream.
+	Undecodable int
+	// Lost says that this Read made the consumer group: it is the first ever, or
+	// Redis lost what had been published. Of several consumers one is told.
+	Lost bool
+}
+
+func encode(e clinic.Event) []any {
+	return []any{fieldEvent, e.ID, fieldType, string(e.Type), fieldAttempt, e.Attempts}
+}
+
+func decode(entry redis.XMessage) (Message, error) {
+	id, err := strconv.ParseInt(text(entry, fieldEvent), 10, 64)
+	if err != nil || id <= 0 {
+		return Message{}, fmt.Errorf("entry %s has no event id", entry.ID)
+	}
+	attempt, err := strconv.Atoi(text(entry, fieldAttempt))
+	if err != nil {
+		return Message{}, fmt.Errorf("entry %s has no attempt", entry.ID)
+	}
+	eventType := clinic.EventType(text(entry, fieldType))
+	switch eventType {
+	case clinic.EventAssignmentCreated, clinic.EventRecordCreated, clinic.EventCommentCreated:
+		return Message{Entry: entry.ID, EventID: id, Type: eventType, Attempt: attempt}, nil
+	}
+	return Message{}, fmt.Errorf("entry %s has no known type", entry.ID)
+}
+
+func text(entry redis.XMessage, field string) string {
+	value, _ := entry.Values[field].(string)
+	return value
+}

@@ -1,0 +1,143 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+const (
+	defaultMaxLen = 100_000
+	deadMaxLen    = 10_000
+	// settleTimeout bounds what is done although the context has ended.
+	settleTimeout = 5 * time.Second
+)
+
+// Options describe the stream. Client is required.
+type Options struct {
+	Client    redis.UniversalClient // stays the caller's to close
+	KeyPrefix string                // start of every key, e.g. "healthrecords:"
+	Group     string                // consumer group; "" is "workers"
+	MaxLen    int64                 // entries kept at most, approximately; 0 is 100,000
+}
+
+// Stream is a stream of events with one consumer group. It is safe for
+// concurrent use.
+type Stream struct {
+	client    redis.UniversalClient
+	key, dead string
+	group     string
+	maxLen    int64
+}
+
+// New returns the stream. It does not connect; the stream and its group are
+// made when they are needed, also after Redis lost them.
+func New(options Options) (*Stream, error) {
+	if options.Client == nil {
+		return nil, errors.New("the stream needs a Redis client")
+	}
+	if options.Group == "" {
+		options.Group = "workers"
+	}
+	if options.MaxLen == 0 {
+		options.MaxLen = defaultMaxLen
+	}
+	// The braces keep both keys in one slot of a Redis Cluster.
+	key := options.KeyPrefix + "{events}"
+	return &Stream{client: options.Client, key: key, dead: key + ":dead", group: options.Group, maxLen: options.MaxLen}, nil
+}
+
+// Figures describe how full the stream is.
+type Figures struct {
+	Waiting int64 // entries that no consumer has read: the group's lag
+	Pending int64 // entries that were read and not acknowledged
+	Dead    int64 // entries in the dead-letter stream
+}
+
+// Figures counts the entries (XLEN, XPENDING).
+func (s *Stream) Figures(ctx context.Context) (Figures, error) {
+	pipe := s.client.Pipeline()
+	length := pipe.XLen(ctx, s.key)
+	pending := pipe.XPending(ctx, s.key, s.group)
+	dead := pipe.XLen(ctx, s.dead)
+	if _, err := pipe.Exec(ctx); err != nil && !isNoGroup(err) {
+		return Figures{}, unavailable("counting the stream's entries", err)
+	}
+	figures := Figures{Waiting: length.Val(), Dead: dead.Val()}
+	if summary := pending.Val(); summary != nil {
+		figures.Pending = summary.Count
+		figures.Waiting = max(0, figures.Waiting-figures.Pending)
+	}
+	return figures, nil
+}
+
+// Backlog counts the entries that are not acknowledged (XLEN), which also
+// proves that Redis answers.
+func (s *Stream) Backlog(ctx context.Context) (int64, error) {
+	length, err := s.client.XLen(ctx, s.key).Result()
+	if err != nil {
+		return 0, unavailable("counting the stream's entries", err)
+	}
+	return length, nil
+}
+
+// RemoveConsumers removes the group's consumers that have nothing pending and
+// were not heard of for idle (XINFO CONSUMERS, XGROUP DELCONSUMER), and says how
+// many. One that comes back is made again by its next Read.
+func (s *Stream) RemoveConsumers(ctx context.Context, idle time.Duration) (int, error) {
+	consumers, err := s.client.XInfoConsumers(ctx, s.key, s.group).Result()
+	if isNoGroup(err) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, unavailable("listing consumers", err)
+	}
+	removed := 0
+	for _, consumer := range consumers {
+		if consumer.Pending > 0 || consumer.Idle < idle {
+			continue
+		}
+		if err := s.client.XGroupDelConsumer(ctx, s.key, s.group, consumer.Name).Err(); err != nil {
+			return removed, unavailable("removing a consumer", err)
+		}
+		removed++
+	}
+	return removed, nil
+}
+
+// createGroup makes the stream and its group (XGROUP CREATE MKSTREAM). The group
+// starts at the first entry: what was published before the group existed is
+// delivered too. It is not created when another consumer was faster.
+func (s *Stream) createGroup(ctx context.Context) (created bool, err error) {
+	err = s.client.XGroupCreateMkStream(ctx, s.key, s.group, "0").Err()
+	switch {
+	case err == nil:
+		return true, nil
+	case strings.HasPrefix(err.Error(), "BUSYGROUP"):
+		return false, nil
+	}
+	return false, unavailable("creating the consumer group", err)
+}
+
+// isNoGroup says that Redis knows no such group or stream: it is new, or lost
+// what it had.
+func isNoGroup(err error) bool {
+	return err != nil && (strings.HasPrefix(err.Error(), "NOGROUP") || strings.HasPrefix(err.Error(), "ERR no such key"))
+}
+
+// unavailable translates an error of Redis. Unlike Postgres', its text holds no
+// data and is kept for the log.
+func unavailable(doing string, err error) error {
+	return fmt.Errorf("%s: %w: %w", doing, clinic.Unavailable(err), err)
+}
+
+// detached is for what must be finished although ctx has ended.
+func detached(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
+}
