@@ -1,0 +1,137 @@
+package settings
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// Redis says how to reach Redis: one server by REDIS_URL, or Sentinel, or a
+// Cluster.
+type Redis struct {
+	URL               Secret `env:"REDIS_URL" help:"one server, as redis://user:password@host:port/database; rediss:// for TLS"`
+	SentinelAddresses List   `env:"REDIS_SENTINEL_ADDRESSES" help:"instead of REDIS_URL: host:port of the sentinels, separated by commas"`
+	MasterName        string `env:"REDIS_MASTER_NAME" help:"name of the master that the sentinels watch"`
+	ClusterAddresses  List   `env:"REDIS_CLUSTER_ADDRESSES" help:"instead of REDIS_URL: host:port of nodes of a Redis Cluster, separated by commas"`
+	Username          string `env:"REDIS_USERNAME" help:"ACL user, where REDIS_URL has none"`
+	Password          Secret `env:"REDIS_PASSWORD" help:"password, where REDIS_URL has none"`
+	SentinelPassword  Secret `env:"REDIS_SENTINEL_PASSWORD" help:"password of the sentinels themselves"`
+	Database          int    `env:"REDIS_DATABASE" envDefault:"0" help:"logical database with Sentinel"`
+	TLS               bool   `env:"REDIS_TLS" envDefault:"false" help:"use TLS, with Sentinel or a Cluster"`
+	TLSCA             string `env:"REDIS_TLS_CA" help:"PEM certificates to trust instead of the system's"`
+	TLSCert           string `env:"REDIS_TLS_CERT" help:"PEM client certificate"`
+	TLSKey            Secret `env:"REDIS_TLS_KEY" help:"PEM key of the client certificate"`
+	KeyPrefix         string `env:"REDIS_KEY_PREFIX" envDefault:"healthrecords:" help:"start of every key, where Redis is shared"`
+}
+
+func (r Redis) validate(f *ValidationErrors) {
+	r.validateMode(f)
+	for _, address := range r.SentinelAddresses {
+		f.require(isAddress(address), "REDIS_SENTINEL_ADDRESSES", "holds what is not host:port; write for example sentinel-0:26379,sentinel-1:26379")
+	}
+	for _, address := range r.ClusterAddresses {
+		f.require(isAddress(address), "REDIS_CLUSTER_ADDRESSES", "holds what is not host:port; write for example redis-0:6379,redis-1:6379")
+	}
+	f.require(r.Database >= 0, "REDIS_DATABASE", "must be 0 or more")
+	f.require(r.TLSCA == "" || x509.NewCertPool().AppendCertsFromPEM([]byte(r.TLSCA)), "REDIS_TLS_CA", "holds no PEM certificate")
+	if r.TLSCert != "" || r.TLSKey != "" {
+		_, err := tls.X509KeyPair([]byte(r.TLSCert), []byte(r.TLSKey.Reveal()))
+		f.require(err == nil, "REDIS_TLS_CERT", "and REDIS_TLS_KEY are not a PEM certificate and its key; give both, or neither")
+	}
+}
+
+func (r Redis) validateMode(f *ValidationErrors) {
+	modes := 0
+	for _, given := range []bool{r.URL != "", len(r.SentinelAddresses) > 0, len(r.ClusterAddresses) > 0} {
+		if given {
+			modes++
+		}
+	}
+	const choice = "REDIS_URL, REDIS_SENTINEL_ADDRESSES or REDIS_CLUSTER_ADDRESSES"
+	switch {
+	case modes == 0:
+		f.add("REDIS_URL", "is not set; give one of "+choice)
+	case modes > 1:
+		f.add("REDIS_URL", "is not the only one; give one of "+choice)
+	case r.URL != "":
+		_, err := parseRedisURL(r.URL)
+		f.require(err == nil, "REDIS_URL", "is not a Redis URL; give redis://user:password@host:port/database, or rediss:// for TLS")
+	case len(r.SentinelAddresses) > 0:
+		f.require(r.MasterName != "", "REDIS_MASTER_NAME", "is not set; name the master that the sentinels watch")
+	}
+}
+
+// Options returns the options of a go-redis client. The settings have been
+// validated by Load. Timeouts are short: Redis is never waited for, since
+// nothing depends on it alone.
+func (r Redis) Options() *redis.UniversalOptions {
+	options := &redis.UniversalOptions{
+		Addrs:            append(append([]string{}, r.SentinelAddresses...), r.ClusterAddresses...),
+		IsClusterMode:    len(r.ClusterAddresses) > 0,
+		MasterName:       r.MasterName,
+		DB:               r.Database,
+		Username:         r.Username,
+		Password:         r.Password.Reveal(),
+		SentinelPassword: r.SentinelPassword.Reveal(),
+
+		ClientName:            "healthrecords",
+		ContextTimeoutEnabled: true,
+		DialTimeout:           2 * time.Second,
+		DialerRetries:         1,
+		ReadTimeout:           2 * time.Second,
+		WriteTimeout:          2 * time.Second,
+		MaxRetries:            1,
+		// Only Redis' own cloud sends these, and each new connection would ask for them.
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+	if r.TLS {
+		options.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if single, err := parseRedisURL(r.URL); err == nil {
+		options.Addrs = []string{single.Addr}
+		options.MasterName = ""
+		options.DB = single.DB
+		options.Username = orElse(single.Username, options.Username)
+		options.Password = orElse(single.Password, options.Password)
+		if single.TLSConfig != nil {
+			options.TLSConfig = single.TLSConfig
+		}
+	}
+	r.addCertificates(options.TLSConfig)
+	return options
+}
+
+func (r Redis) addCertificates(config *tls.Config) {
+	if config == nil {
+		return
+	}
+	if r.TLSCA != "" {
+		config.RootCAs = x509.NewCertPool()
+		config.RootCAs.AppendCertsFromPEM([]byte(r.TLSCA))
+	}
+	if pair, err := tls.X509KeyPair([]byte(r.TLSCert), []byte(r.TLSKey.Reveal())); err == nil {
+		config.Certificates = []tls.Certificate{pair}
+	}
+}
+
+// parseRedisURL parses the URL of one server. The error quotes the URL, so it
+// must not be shown.
+func parseRedisURL(url Secret) (*redis.Options, error) {
+	options, err := redis.ParseURL(url.Reveal())
+	if err == nil && strings.HasPrefix(url.Reveal(), "unix:") {
+		return nil, errors.New("a socket is no address of a universal client")
+	}
+	return options, err
+}
+
+func orElse(value, other string) string {
+	if value != "" {
+		return value
+	}
+	return other
+}

@@ -1,0 +1,78 @@
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+const checkTimeout = 3 * time.Second
+
+// Check is one condition of readiness. Run gets a few seconds; its error is
+// logged when it begins, and never shown to whoever asks.
+type Check struct {
+	Name string
+	Run  func(context.Context) error
+}
+
+// Draining is a check that fails once ctx ends, so that a process that is
+// stopping gets no new work.
+func Draining(ctx context.Context) Check {
+	return Check{Name: "draining", Run: func(context.Context) error { return ctx.Err() }}
+}
+
+type readiness struct {
+	checks []Check
+	log    *slog.Logger
+
+	mutex   sync.Mutex
+	failing map[string]bool
+}
+
+// ServeHTTP runs all checks at once and answers 200 when they pass and 503
+// otherwise, with a line for each.
+func (r *readiness) ServeHTTP(w http.ResponseWriter, request *http.Request) {
+	ctx, cancel := context.WithTimeout(request.Context(), checkTimeout)
+	defer cancel()
+	results := make([]error, len(r.checks))
+	var group sync.WaitGroup
+	for i, check := range r.checks {
+		group.Go(func() { results[i] = check.Run(ctx) })
+	}
+	group.Wait()
+
+	var body strings.Builder
+	status := http.StatusOK
+	for i, check := range r.checks {
+		result := "ok"
+		if results[i] != nil {
+			result, status = "failed", http.StatusServiceUnavailable
+		}
+		_, _ = fmt.Fprintf(&body, "%s %s\n", check.Name, result)
+		if request.Context().Err() == nil { // else it is the asker who failed
+			r.tell(ctx, check.Name, results[i])
+		}
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(body.String()))
+}
+
+// tell logs a check's result when it is another than the last time.
+func (r *readiness) tell(ctx context.Context, name string, err error) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.failing[name] == (err != nil) {
+		return
+	}
+	r.failing[name] = err != nil
+	if err != nil {
+		r.log.WarnContext(ctx, "readiness check fails", "check", name, "error", err)
+		return
+	}
+	r.log.InfoContext(ctx, "readiness check passes again", "check", name)
+}
