@@ -1,0 +1,134 @@
+package fhir
+
+import (
+	"strconv"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+// diagnosticReport maps a report with its observations to a lab result.
+func (m *mapper) diagnosticReport(e *entry, r *diagnosticReport) {
+	switch r.Status {
+	case "entered-in-error":
+		m.skip(e, "it was entered in error")
+		return
+	case "cancelled", "registered":
+		m.skip(e, "it has no result")
+		return
+	}
+	var about lines
+	seen := map[*entry]bool{}
+	for _, ref := range r.Result {
+		about = append(about, m.results(ref, seen)...)
+	}
+	about.add("Status", r.Status)
+	about.add("Category", names(r.Category, concept.name)...)
+	about.add("Issued", r.Issued)
+	conclusion := append([]string{r.Conclusion}, names(r.ConclusionCode, concept.coded)...)
+	m.record(e, source{
+		subject: r.Subject, encounter: r.Encounter,
+		authors: append(append([]reference{}, r.ResultsInterp...), r.Performer...),
+		dates:   []string{r.EffectiveDateTime, r.EffectivePeriod.Start, r.Issued},
+	}, clinic.RecordFields{
+		Type: clinic.RecordLabResult, Title: r.Code.name(), Description: about.String(), Diagnosis: joined("\n", conclusion...),
+	})
+}
+
+// results are the lines of one observation of a report and of those it groups.
+// seen breaks the circle that a broken bundle may have.
+func (m *mapper) results(ref reference, seen map[*entry]bool) []string {
+	e := m.find(ref)
+	if e == nil {
+		if ref.Display == "" {
+			return nil
+		}
+		return []string{ref.Display + ": not part of what was imported"}
+	}
+	o, ok := e.resource.(*observation)
+	if !ok || seen[e] {
+		return nil
+	}
+	seen[e] = true
+	var all []string
+	if s := o.text(); s != "" {
+		all = append(all, s)
+	}
+	for _, member := range o.HasMember {
+		all = append(all, m.results(member, seen)...)
+	}
+	return all
+}
+
+// text is e.g. "Hemoglobin: 13.5 g/dL (reference 12 g/dL to 16 g/dL; Low)", with
+// an indented line for each component.
+func (o *observation) text() string {
+	if o.Status == "entered-in-error" || o.Status == "cancelled" {
+		return ""
+	}
+	var all lines
+	head := o.measurement.text()
+	if len(o.Component) == 0 || o.value() != "" {
+		all = append(all, head)
+	} else {
+		all = append(all, o.Code.name()+":")
+	}
+	for _, c := range o.Component {
+		all = append(all, "  "+c.text())
+	}
+	for _, n := range o.Note {
+		all.add("  Note", n.Text)
+	}
+	if o.Status == "preliminary" || o.Status == "amended" || o.Status == "corrected" {
+		all[0] += " [" + o.Status + "]"
+	}
+	return all.String()
+}
+
+func (v measurement) text() string {
+	value := v.value()
+	if value == "" {
+		value = "no value"
+		if reason := v.DataAbsentReason.name(); reason != "" {
+			value += " (" + reason + ")"
+		}
+	}
+	var notes []string
+	for _, r := range v.ReferenceRange {
+		if s := r.text(); s != "" {
+			notes = append(notes, "reference "+s)
+		}
+	}
+	notes = append(notes, names(v.Interpretation, concept.name)...)
+	if s := joined("; ", notes...); s != "" {
+		value += " (" + s + ")"
+	}
+	return v.Code.name() + ": " + value
+}
+
+func (r referenceRange) text() string {
+	if r.Text != "" {
+		return r.Text
+	}
+	return span(r.Low, r.High)
+}
+
+// value writes whichever value[x] there is.
+func (v measurement) value() string {
+	switch {
+	case v.ValueQuantity != nil:
+		return v.ValueQuantity.text()
+	case v.ValueCodeableConcept != nil:
+		return v.ValueCodeableConcept.name()
+	case v.ValueBoolean != nil:
+		return map[bool]string{true: "yes", false: "no"}[*v.ValueBoolean]
+	case v.ValueInteger != nil:
+		return strconv.FormatInt(*v.ValueInteger, 10)
+	case v.ValueRange != nil:
+		return v.ValueRange.text()
+	case v.ValueRatio != nil:
+		return joined(" : ", v.ValueRatio.Numerator.text(), v.ValueRatio.Denominator.text())
+	case v.ValuePeriod != nil:
+		return v.ValuePeriod.span()
+	}
+	return joined(" ", v.ValueString, v.ValueDateTime, v.ValueTime)
+}
