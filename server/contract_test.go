@@ -1,0 +1,141 @@
+package server_test
+
+import (
+	"bytes"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/server"
+)
+
+// contract is the OpenAPI document that the server prints, read by a library
+// that did not write it.
+type contract struct{ document *openapi3.T }
+
+func loadContract(t testing.TB) *contract {
+	t.Helper()
+	printed, err := server.OpenAPI()
+	must(t, err)
+	document, err := openapi3.NewLoader().LoadFromData(printed)
+	must(t, err)
+	return &contract{document: document}
+}
+
+// each calls f for every operation of the document.
+func (c *contract) each(f func(path, method string, op *openapi3.Operation)) {
+	for path, item := range c.document.Paths.Map() {
+		for method, op := range item.Operations() {
+			f(path, method, op)
+		}
+	}
+}
+
+// find returns the operation that serves a request, nil where there is none.
+func (c *contract) find(r *http.Request) *routers.Route {
+	path := strings.Replace(r.URL.Path, "/api/v1/", "/api/", 1)
+	path = strings.TrimSuffix(path, "/") + "/"
+	var found *routers.Route
+	c.each(func(pattern, method string, op *openapi3.Operation) {
+		literal := !strings.Contains(pattern, "{")
+		if method == r.Method && matches(pattern, path) && (found == nil || literal) {
+			found = &routers.Route{Spec: c.document, Path: pattern, PathItem: c.document.Paths.Value(pattern), Method: method, Operation: op}
+		}
+	})
+	return found
+}
+
+func matches(pattern, path string) bool {
+	want, have := strings.Split(pattern, "/"), strings.Split(path, "/")
+	if len(want) != len(have) {
+		return false
+	}
+	for i := range want {
+		if want[i] == "{id}" {
+			if _, err := strconv.Atoi(have[i]); err != nil {
+				return false
+			}
+		} else if want[i] != have[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// check fails the test when an operation answers what the document does not say:
+// a status, a media type, a header, or a field more or less.
+func (c *contract) check(t testing.TB, r *http.Request, got answer) {
+	t.Helper()
+	route := c.find(r)
+	if route == nil {
+		return
+	}
+	err := openapi3filter.ValidateResponse(t.Context(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: r, Route: route},
+		Status:                 got.status, Header: got.header,
+		Body:    readCloser{bytes.NewReader(got.body)},
+		Options: &openapi3filter.Options{IncludeResponseStatus: true},
+	})
+	if err != nil {
+		t.Errorf("%s %s answered %d, which is not as documented: %v", r.Method, r.URL.Path, got.status, err)
+	}
+}
+
+type readCloser struct{ *bytes.Reader }
+
+func (readCloser) Close() error { return nil }
+
+func TestOpenAPIIsValid(t *testing.T) {
+	t.Parallel()
+	document := loadContract(t).document
+	if document.OpenAPI != "3.1.0" {
+		t.Errorf("openapi = %q, want 3.1.0", document.OpenAPI)
+	}
+	must(t, document.Validate(t.Context()))
+}
+
+func TestOpenAPIIsCommitted(t *testing.T) {
+	t.Parallel()
+	printed, err := server.OpenAPI()
+	must(t, err)
+	committed, err := os.ReadFile(filepath.Join(testkit.Root(t), "api/openapi.yaml"))
+	must(t, err)
+	if diff := cmp.Diff(string(committed), string(printed)); diff != "" {
+		t.Errorf("api/openapi.yaml is stale: run make generate (-committed +server)\n%s", diff)
+	}
+}
+
+func TestOperationsAreDocumented(t *testing.T) {
+	t.Parallel()
+	loadContract(t).each(func(path, method string, op *openapi3.Operation) {
+		name := method + " " + path
+		if op.OperationID == "" || op.Summary == "" || len(op.Tags) != 1 {
+			t.Errorf("%s lacks an id, a summary or its tag", name)
+		}
+		if !strings.Contains(op.Description, " may call this.") {
+			t.Errorf("%s does not say who may call it", name)
+		}
+		if private := op.Security != nil; private != (op.Responses.Value("401") != nil) && op.OperationID != "login" && op.OperationID != "refreshToken" {
+			t.Errorf("%s: security %v does not agree with its 401", name, private)
+		}
+		for _, status := range []string{"500", "503"} {
+			if op.Responses.Value(status) == nil {
+				t.Errorf("%s does not document %s", name, status)
+			}
+		}
+		for status, response := range op.Responses.Map() {
+			if status >= "400" && response.Value.Content.Get("application/problem+json") == nil {
+				t.Errorf("%s %s is not a problem document", name, status)
+			}
+		}
+	})
+}

@@ -1,0 +1,72 @@
+package server
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-chi/chi/v5"
+	"github.com/swaggest/swgui/v5emb"
+)
+
+const docsPath = "/api/docs/"
+
+//go:embed docs
+var docsFiles embed.FS
+
+// addDocs serves the OpenAPI document and the pages to try it out. Everything
+// they load is embedded: hospitals are often cut off from the internet.
+func addDocs(router chi.Router, api huma.API) error {
+	asJSON, err := json.Marshal(api.OpenAPI())
+	if err != nil {
+		return fmt.Errorf("writing the OpenAPI document: %w", err)
+	}
+	asYAML, err := api.OpenAPI().YAML()
+	if err != nil {
+		return fmt.Errorf("writing the OpenAPI document: %w", err)
+	}
+	index, err := docsFiles.ReadFile("docs/index.html")
+	if err != nil {
+		return fmt.Errorf("reading the documentation page: %w", err)
+	}
+	script, err := docsFiles.ReadFile("docs/start.js")
+	if err != nil {
+		return fmt.Errorf("reading the documentation page: %w", err)
+	}
+	addFile(router, "/api/openapi.json", static("application/openapi+json", asJSON))
+	addFile(router, "/api/openapi.yaml", static("application/openapi+yaml", asYAML))
+	addFile(router, docsPath, docsPage(index))
+	addFile(router, docsPath+"start.js", static("text/javascript; charset=utf-8", script))
+	assets := v5emb.New("", "", docsPath)
+	for _, name := range []string{"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"} {
+		addFile(router, docsPath+name, assets)
+	}
+	return nil
+}
+
+func addFile(router chi.Router, path string, handler http.Handler) {
+	router.Method(http.MethodGet, path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		exchangeOf(r.Context()).route = path
+		handler.ServeHTTP(w, r)
+	}))
+}
+
+func static(contentType string, content []byte) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		_, _ = w.Write(content) // a client that went away has no use for it
+	})
+}
+
+// docsPage loads from this server only. Swagger UI writes style attributes and
+// has its icons as data URLs; its scripts are files.
+func docsPage(index []byte) http.Handler {
+	page := static("text/html; charset=utf-8", index)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "+
+			"img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		page.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,337 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/healthrecords/healthrecords/internal/cache"
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/service"
+	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/testkit/rights"
+	"github.com/healthrecords/healthrecords/internal/token"
+	"github.com/healthrecords/healthrecords/server"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+const password = "securepass123"
+
+// world is the real API on a database of its own.
+type world struct {
+	t          testing.TB
+	url        string
+	service    *service.Service
+	worker     *service.Service
+	signer     *token.Signer
+	contract   *contract
+	log        *lockedBuffer
+	statements *statementCounter
+	metrics    *prometheus.Registry
+}
+
+// newWorld starts the API. Each of changes may set options of the server.
+func newWorld(t testing.TB, changes ...func(*server.Options)) *world {
+	t.Helper()
+	return newWorldOn(t, testkit.NewDatabase(t, rights.Migrate), changes...)
+}
+
+// newWorldOn starts it on the owner's database, with the rights that the server
+// has in production.
+func newWorldOn(t testing.TB, database string, changes ...func(*server.Options)) *world {
+	t.Helper()
+	w := &world{
+		t: t, contract: loadContract(t), log: &lockedBuffer{}, statements: &statementCounter{}, metrics: prometheus.NewRegistry(),
+	}
+	db := openAs(t, database, store.PartServer, w.statements)
+	dir := t.TempDir()
+	_, err := token.GenerateKey(dir)
+	must(t, err)
+	keys, err := token.LoadKeys(dir)
+	must(t, err)
+	access := token.AccessOptions{Keys: keys, Issuer: "healthrecords", Audience: "healthrecords"}
+	w.signer, err = token.NewSigner(access)
+	must(t, err)
+	verifier, err := token.NewVerifier(access)
+	must(t, err)
+	passwords, err := token.NewHasher(token.HasherOptions{MemoryKiB: 64, Passes: 1})
+	must(t, err)
+	log := slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	w.service, err = service.New(service.Options{DB: db, Passwords: passwords, Tokens: w.signer, Directory: newDirectory(t, log), Log: log})
+	must(t, err)
+	w.worker, err = service.New(service.Options{DB: openAs(t, database, store.PartWorker, nil)})
+	must(t, err)
+	opts := server.Options{Service: w.service, Verifier: verifier, Log: log, Metrics: w.metrics, Version: "test"}
+	for _, change := range changes {
+		change(&opts)
+	}
+	handler, err := server.New(opts)
+	must(t, err)
+	api := httptest.NewUnstartedServer(nil)
+	api.Config = server.NewHTTPServer("", handler, log)
+	api.Start()
+	t.Cleanup(api.Close)
+	w.url = api.URL
+	return w
+}
+
+func openAs(t testing.TB, database string, part store.Part, tracer pgx.QueryTracer) *store.DB {
+	t.Helper()
+	db, err := store.Open(t.Context(), store.Options{URL: rights.URL(t, database, part), MaxConns: 4, Tracer: tracer})
+	must(t, err)
+	t.Cleanup(db.Close)
+	return db
+}
+
+func newDirectory(t testing.TB, log *slog.Logger) *cache.Directory {
+	t.Helper()
+	url, prefix := testkit.NewRedis(t)
+	options, err := redis.ParseURL(url)
+	must(t, err)
+	options.ContextTimeoutEnabled = true
+	client := redis.NewClient(options)
+	t.Cleanup(func() { _ = client.Close() })
+	directory, err := cache.NewDirectory(cache.DirectoryOptions{Client: client, Prefix: prefix, Log: log})
+	must(t, err)
+	return directory
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// call is one request. A string or []byte body is sent as it is, anything else
+// as JSON.
+type call struct {
+	method, path string
+	token        string
+	body         any
+	header       map[string]string
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// do sends the request and holds the answer against the OpenAPI document.
+func (w *world) do(c call) answer {
+	w.t.Helper()
+	request := w.request(c)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		w.t.Fatalf("%s %s: %v", c.method, c.path, err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	must(w.t, err)
+	got := answer{status: response.StatusCode, header: response.Header, body: body}
+	w.contract.check(w.t, request, got)
+	return got
+}
+
+func (w *world) request(c call) *http.Request {
+	w.t.Helper()
+	var body io.Reader
+	switch content := c.body.(type) {
+	case nil:
+	case string:
+		body = strings.NewReader(content)
+	case []byte:
+		body = bytes.NewReader(content)
+	default:
+		encoded, err := json.Marshal(content)
+		must(w.t, err)
+		body = bytes.NewReader(encoded)
+	}
+	request, err := http.NewRequestWithContext(w.t.Context(), c.method, w.url+c.path, body)
+	must(w.t, err)
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if c.token != "" {
+		request.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	for name, value := range c.header {
+		request.Header.Set(name, value)
+	}
+	return request
+}
+
+// want sends the request and expects a status; the answer's JSON goes into a map.
+func (w *world) want(status int, c call) map[string]any {
+	w.t.Helper()
+	got := w.do(c)
+	if got.status != status {
+		w.t.Fatalf("%s %s answered %d, want %d: %s", c.method, c.path, got.status, status, got.body)
+	}
+	return got.object(w.t)
+}
+
+func (a answer) object(t testing.TB) map[string]any {
+	t.Helper()
+	object := map[string]any{}
+	if len(a.body) > 0 {
+		if err := json.Unmarshal(a.body, &object); err != nil {
+			t.Fatalf("the body is no JSON object: %v", err)
+		}
+	}
+	return object
+}
+
+// person is an account that is logged in.
+type person struct {
+	username string
+	userID   int64
+	profile  int64 // id of the patient's or doctor's profile
+	token    string
+}
+
+func (w *world) register(username string, role clinic.Role) person {
+	w.t.Helper()
+	got := w.want(http.StatusCreated, call{method: http.MethodPost, path: "/api/auth/register/", body: map[string]any{
+		"username": username, "email": username + "@example.com", "password": password, "password_confirm": password,
+		"first_name": "First", "last_name": "Of " + username, "user_type": role, "phone_number": "+1234567890",
+	}})
+	p := person{username: username, userID: int64(dig[float64](w.t, got, "user", "id")), token: dig[string](w.t, got, "tokens", "access")}
+	profile := w.want(http.StatusOK, call{method: http.MethodGet, path: "/api/auth/profile/", token: p.token})
+	p.profile = int64(dig[float64](w.t, profile, strings.ToLower(string(role))+"_profile", "id"))
+	return p
+}
+
+func (w *world) patient(username string) person { return w.register(username, clinic.RolePatient) }
+
+// doctor registers a doctor and verifies him.
+func (w *world) doctor(admin person, username string) person {
+	w.t.Helper()
+	p := w.register(username, clinic.RoleDoctor)
+	w.want(http.StatusOK, call{method: http.MethodPost, path: fmt.Sprintf("/api/doctors/%d/verify/", p.profile), token: admin.token})
+	return p
+}
+
+func (w *world) admin() person {
+	w.t.Helper()
+	u, err := w.service.CreateAdmin(w.t.Context(), clinic.Registration{Username: "admin", Password: password, Role: clinic.RoleAdmin})
+	must(w.t, err)
+	access, err := w.signer.Issue(clinic.Caller{UserID: u.ID, Role: clinic.RoleAdmin})
+	must(w.t, err)
+	return person{username: "admin", userID: u.ID, token: access}
+}
+
+func (w *world) assign(admin, patient, doctor person) int64 {
+	w.t.Helper()
+	got := w.want(http.StatusOK, call{method: http.MethodPost, path: "/api/auth/assign-doctor/", token: admin.token, body: map[string]any{
+		"patient_id": patient.profile, "doctor_id": doctor.profile, "reason": "primary care",
+	}})
+	return int64(dig[float64](w.t, got, "assignment", "id"))
+}
+
+func visit() map[string]any {
+	return map[string]any{
+		"record_type": "CHECKUP", "title": "Annual Physical", "description": "Routine annual physical examination",
+		"symptoms": "No specific symptoms", "diagnosis": "Patient appears healthy", "treatment": "Continue current lifestyle",
+		"medications": "None", "visit_date": "2025-05-27T10:00:00Z",
+	}
+}
+
+func (w *world) record(owner person) int64 {
+	w.t.Helper()
+	got := w.want(http.StatusCreated, call{method: http.MethodPost, path: "/api/health-records/", token: owner.token, body: visit()})
+	return int64(dig[float64](w.t, got, "id"))
+}
+
+// settle does the worker's part: it turns every open event into notifications.
+func (w *world) settle() {
+	w.t.Helper()
+	events, err := w.worker.ClaimEvents(w.t.Context(), 1000, 0)
+	must(w.t, err)
+	for _, e := range events {
+		if err := w.worker.HandleEvent(w.t.Context(), e.ID); clinic.CodeOf(err) != clinic.CodeNotFound { // its subject is gone
+			must(w.t, err)
+		}
+	}
+}
+
+// dig follows the keys into nested objects; a number selects from a list.
+func dig[T any](t testing.TB, value any, keys ...any) T {
+	t.Helper()
+	for _, key := range keys {
+		switch k := key.(type) {
+		case string:
+			object, ok := value.(map[string]any)
+			if !ok {
+				t.Fatalf("%v is no object, on the way to %v", value, keys)
+			}
+			value = object[k]
+		case int:
+			list, ok := value.([]any)
+			if !ok || len(list) <= k {
+				t.Fatalf("%v has no element %d, on the way to %v", value, k, keys)
+			}
+			value = list[k]
+		}
+	}
+	found, ok := value.(T)
+	if !ok {
+		t.Fatalf("%v is %T %v, want %T", keys, value, value, found)
+	}
+	return found
+}
+
+// lockedBuffer is a log that many requests write.
+type lockedBuffer struct {
+	mutex  sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	return b.buffer.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	return b.buffer.String()
+}
+
+// statementCounter counts what is sent to Postgres, batched or not.
+type statementCounter struct{ count atomic.Int64 }
+
+func (c *statementCounter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	c.count.Add(1)
+	return ctx
+}
+
+func (*statementCounter) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+func (*statementCounter) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	return ctx
+}
+
+func (c *statementCounter) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {
+	c.count.Add(1)
+}
+
+func (*statementCounter) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}

@@ -1,0 +1,134 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+const canary = "canary-8d1f"
+
+type sqlError struct{}
+
+func (sqlError) Error() string    { return "duplicate key value: (" + canary + ")" }
+func (sqlError) SQLState() string { return "23505" }
+
+func TestLogFailureTellsNoDriversWords(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{
+		fmt.Errorf("creating a record: %w", clinic.Internal(sqlError{})),
+		errors.Join(clinic.Internal(nil), sqlError{}),
+		fmt.Errorf("saving %s: %w", canary, sqlError{}),
+		sqlError{},
+	} {
+		var log bytes.Buffer
+		logFailure(t.Context(), slog.New(slog.NewJSONHandler(&log, nil)), err)
+		if strings.Contains(log.String(), canary) {
+			t.Errorf("the log quotes the row: %s", log.String())
+		}
+		if !strings.Contains(log.String(), "23505") {
+			t.Errorf("the log lacks the SQLSTATE: %s", log.String())
+		}
+	}
+}
+
+func TestProblemsTellNoCause(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{clinic.Internal(sqlError{}), clinic.Unavailable(sqlError{}), sqlError{}, fmt.Errorf("%s: %w", canary, sqlError{})} {
+		answer := httptest.NewRecorder()
+		problemOf(t.Context(), err).write(answer)
+		if strings.Contains(answer.Body.String(), canary) {
+			t.Errorf("the answer quotes the row: %s", answer.Body)
+		}
+		if answer.Code < 500 {
+			t.Errorf("status = %d, want 5xx", answer.Code)
+		}
+	}
+}
+
+func TestAContextThatEndedIsUnavailableNotAFault(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if p := problemOf(ctx, ctx.Err()); p.Status != http.StatusServiceUnavailable || p.header.Get("Retry-After") == "" {
+		t.Errorf("problem = %+v, want 503 with Retry-After", p)
+	}
+}
+
+func TestPanicsAnswer500AndAreLoggedWithoutTheirText(t *testing.T) {
+	t.Parallel()
+	for name, cause := range map[string]any{"text": canary, "error": sqlError{}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			o, err := newObserver(Options{Log: slog.New(slog.NewJSONHandler(&log, nil))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			handler := o.observe(o.recover(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(cause) })))
+			answer := httptest.NewRecorder()
+			handler.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+			if answer.Code != http.StatusInternalServerError || answer.Header().Get("Content-Type") != "application/problem+json" {
+				t.Errorf("answer = %d %s", answer.Code, answer.Header())
+			}
+			for where, text := range map[string]string{"answer": answer.Body.String(), "log": log.String()} {
+				if strings.Contains(text, canary) {
+					t.Errorf("the %s has the panic's text: %s", where, text)
+				}
+			}
+			if strings.Contains(answer.Body.String(), "goroutine") || !strings.Contains(log.String(), "goroutine") {
+				t.Error("the stack belongs into the log and nowhere else")
+			}
+			if id := answer.Header().Get("X-Request-ID"); !strings.Contains(answer.Body.String(), id) || !strings.Contains(log.String(), id) {
+				t.Error("the request id is to be in the answer and in the log")
+			}
+		})
+	}
+}
+
+func TestSaneRequestID(t *testing.T) {
+	t.Parallel()
+	for id, want := range map[string]bool{
+		"0f8c2a51-7b1e-4f3c-9a55-2f1c7b8f3d10": true, "req_1.2": true,
+		"": false, strings.Repeat("a", 65): false, "a b": false, "a\nb": false, "ä": false, `"`: false,
+	} {
+		if got := saneRequestID(id); got != want {
+			t.Errorf("saneRequestID(%q) = %t, want %t", id, got, want)
+		}
+	}
+}
+
+func TestConcurrencyBeyondTheLimitIsAnsweredAtOnce(t *testing.T) {
+	t.Parallel()
+	entered, leave := make(chan struct{}), make(chan struct{})
+	handler := limitConcurrency(1)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(entered)
+		<-leave
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	first := httptest.NewRecorder()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		handler.ServeHTTP(first, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+	}()
+	<-entered
+	second := httptest.NewRecorder()
+	handler.ServeHTTP(second, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+	if second.Code != http.StatusServiceUnavailable || second.Header().Get("Retry-After") == "" {
+		t.Errorf("second = %d %v, want 503 with Retry-After", second.Code, second.Header())
+	}
+	close(leave)
+	<-done
+	if first.Code != http.StatusNoContent {
+		t.Errorf("first = %d, want its own answer", first.Code)
+	}
+}

@@ -1,0 +1,97 @@
+package server
+
+import "net/http"
+
+// access says who may call an operation. The service enforces it; here it is
+// for the document. Only anybody is without authenticate.
+type access string
+
+const (
+	anybody           access = "Anybody"
+	everyone          access = "Everyone who is logged in"
+	patients          access = "Patients"
+	doctors           access = "Doctors"
+	admins            access = "Administrators"
+	doctorsAndAdmins  access = "Doctors and administrators"
+	patientsOrDoctors access = "Patients and doctors"
+)
+
+// route is one operation. Its tag is the path's first segment below /api/;
+// notes has the longer text by its id.
+type route struct {
+	id      string
+	method  string
+	path    string
+	access  access
+	summary string
+	add     binding
+}
+
+// routes is the whole API. Each path is also served without its last slash and
+// under /api/v1/ (see canonicalPath).
+func routes(h *handlers) []route {
+	const get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
+	return []route{
+		{"register", post, "/api/auth/register/", anybody, "Register a patient or a doctor", created(h.register)},
+		{"login", post, "/api/auth/login/", anybody, "Log in", to(h.login)},
+		{"refreshToken", post, "/api/auth/token/refresh/", anybody, "Trade a refresh token for new tokens", to(h.refreshToken)},
+		{"getProfile", get, "/api/auth/profile/", everyone, "Get one's own profile", to(h.getProfile)},
+		{"replaceProfile", put, "/api/auth/profile/", everyone, "Update one's own profile", to(h.replaceProfile)},
+		{"changeProfile", patch, "/api/auth/profile/", everyone, "Change some fields of one's own profile", to(h.changeProfile)},
+		{"listDoctors", get, "/api/auth/doctors/", everyone, "List the directory of doctors", to(h.listDoctors)},
+		{"assignDoctor", post, "/api/auth/assign-doctor/", doctorsAndAdmins, "Assign a doctor to a patient", to(h.assignDoctor)},
+
+		{"listRecords", get, "/api/health-records/", patientsOrDoctors, "List health records", to(h.listRecords)},
+		{"createRecord", post, "/api/health-records/", patients, "Create a health record", created(h.createRecord)},
+		{"getRecord", get, "/api/health-records/{id}/", patientsOrDoctors, "Get a health record", to(h.getRecord)},
+		{"replaceRecord", put, "/api/health-records/{id}/", patients, "Replace a health record", to(h.replaceRecord)},
+		{"changeRecord", patch, "/api/health-records/{id}/", patients, "Change some fields of a health record", to(h.changeRecord)},
+		{"deleteRecord", del, "/api/health-records/{id}/", patients, "Delete a health record", to(h.deleteRecord)},
+		{"listComments", get, "/api/health-records/{id}/comments/", patientsOrDoctors, "List the comments on a health record", to(h.listComments)},
+		{"addComment", post, "/api/health-records/{id}/comments/", doctors, "Comment on a health record", created(h.addComment)},
+		{"listMyPatients", get, "/api/health-records/my-patients/", doctors, "List one's assigned patients", to(h.listMyPatients)},
+
+		{"listNotifications", get, "/api/notifications/", everyone, "List one's notifications", to(h.listNotifications)},
+		{"readNotification", post, "/api/notifications/{id}/read/", everyone, "Mark a notification as read", to(h.readNotification)},
+		{"readAllNotifications", post, "/api/notifications/mark-all-read/", everyone, "Mark all notifications as read", to(h.readAllNotifications)},
+
+		{"listPatients", get, "/api/patients/", admins, "Find patients", to(h.listPatients)},
+		{"verifyDoctor", post, "/api/doctors/{id}/verify/", admins, "Verify a doctor's licence", to(h.verifyDoctor)},
+		{"listAssignments", get, "/api/assignments/", everyone, "List assignments", to(h.listAssignments)},
+		{"getAssignment", get, "/api/assignments/{id}/", everyone, "Get an assignment", to(h.getAssignment)},
+		{"endAssignment", del, "/api/assignments/{id}/", admins, "End an assignment", to(h.endAssignment)},
+
+		{"health", get, "/health/", anybody, "Ask whether the API answers", to(h.health)},
+	}
+}
+
+// notes are what an operation's summary leaves open.
+func notes() map[string]string {
+	return map[string]string{
+		"register": "The account is logged in at once. A doctor sees no patient until an administrator has verified his licence. " +
+			"A repetition with the same Idempotency-Key must have the same password.",
+		"login":        "`access` and `refresh` are there twice: as `tokens`, like at registration, and at the top.",
+		"refreshToken": "A refresh token works once: use the new one from then on. The access token lives 5 minutes.",
+		"replaceProfile": "email, first_name, last_name and phone_number are replaced. The fields of a doctor or a patient are " +
+			"changed where they are sent and stay as they are where they are not.",
+		"changeProfile": "A JSON merge patch (RFC 7396): a field that is not sent stays as it is, null clears it.",
+		"listDoctors":   "Administrators see doctors whose licence is not verified, too.",
+		"assignDoctor": "An administrator names both. A doctor assigns himself: doctor_id may be left out. " +
+			"For a pair that is assigned already the answer is its assignment.",
+		"listRecords":   "A patient's own records, or those of a doctor's patients now, newest visit first.",
+		"getRecord":     "The owner, and a doctor who is assigned now. Private comments are in a doctor's answer only.",
+		"replaceRecord": "The owner. A text that is not sent becomes empty.",
+		"changeRecord":  "The owner. A JSON merge patch (RFC 7396): a field that is not sent stays as it is, null clears it.",
+		"deleteRecord":  "The owner. The comments go with it.",
+		"listComments":  "The owner, and a doctor who is assigned now, oldest first. Private comments are in a doctor's answer only.",
+		"addComment":    "A doctor who is assigned now. A private comment is for doctors only.",
+		"listNotifications": "Newest first. A message is composed when it is read, so that it never tells what the reader " +
+			"may not see any more; the ids of what is gone are null.",
+		"listPatients":    "The search is by name or username.",
+		"verifyDoctor":    "Without a body the licence is verified; `{\"verified\": false}` takes it back, and with it the doctor's sight of every patient.",
+		"listAssignments": "Newest first. Administrators see all, doctors and patients their own. Ended ones stay as history.",
+		"getAssignment":   "Administrators see all, doctors and patients their own.",
+		"endAssignment": "Access ends with the next request. An assignment that a DoctorAssignment object declares is ended by " +
+			"changing the object: here it is a conflict, unless force is true, for an emergency or an object that is gone.",
+	}
+}
