@@ -1,0 +1,13 @@
+// Package worker runs the background loops of the platform, one per file:
+//
+//	relay      publishes the open events of the outbox to the Redis stream
+//	consumer   turns delivered events into notifications
+//	reclaimer  takes over what other consumers left
+//	trimmer    deletes what is finished and old
+//	monitor    measures how far behind all this is
+//
+// Delivery is at least once and effects are once: the service commits the
+// notifications of an event and the end of its outbox row in one transaction,
+// and an open row is published again until then. So each loop may stop at any
+// point, any number of workers may run, and Redis may lose all that it has.
+package worker

@@ -1,0 +1,253 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/stream"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+)
+
+func TestNewRefusesWhatCannotWork(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	for name, options := range map[string]Options{
+		"nothing":    {},
+		"no stream":  {Service: f.service},
+		"no service": {Stream: f.stream},
+		"negative":   {Service: f.service, Stream: f.stream, BatchSize: -1},
+		"metrics twice": func() Options {
+			f.worker(t)
+			return f.options
+		}(),
+	} {
+		if _, err := New(options); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	if _, err := New(Options{Service: f.service, Stream: f.stream}); err != nil {
+		t.Errorf("the defaults are refused: %v", err)
+	}
+}
+
+func TestWorkerStartsAgainAfterItStopped(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	var count atomic.Int64
+	f.service.handle = func(context.Context, int64) error { count.Add(1); return nil }
+	w := f.worker(t)
+	for round := range int64(2) {
+		f.service.add(1, 2, 3)
+		stop := start(t, w)
+		eventually(t, "three more events are handled", func() bool { return count.Load() == 3*(round+1) })
+		stop()
+		if got := f.figures(t); got != (stream.Figures{}) {
+			t.Errorf("round %d leaves %+v", round, got)
+		}
+	}
+}
+
+func TestStopFinishesWhatIsInHand(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	inHand, finish := make(chan int64, 10), make(chan struct{})
+	f.service.handle = func(ctx context.Context, id int64) error {
+		inHand <- id
+		<-finish
+		return ctx.Err() // the work is not cut off
+	}
+	f.publish(t, 1, 2, 3, 4, 5, 6)
+	f.options.RetryAfter = time.Hour
+	w := f.worker(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.Start(ctx) }()
+	receive(t, "the first event", inHand)
+	cancel()
+	select {
+	case err := <-ended:
+		t.Fatalf("the worker left its work: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(finish)
+	if err := receive(t, "the end", ended); err != nil {
+		t.Error(err)
+	}
+	if got := f.figures(t); got != (stream.Figures{}) {
+		t.Errorf("left are %+v, want nothing", got)
+	}
+}
+
+func TestReclaimerHandlesWhatOthersLeft(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	var down atomic.Bool
+	down.Store(true)
+	f.service.handle = func(context.Context, int64) error {
+		if down.Load() {
+			return clinic.Unavailable(errors.New("postgres is away"))
+		}
+		return nil
+	}
+	f.publish(t, 9)
+	if _, err := f.stream.Read(t.Context(), "dead", 10, readBlock); err != nil { // and never heard of again
+		t.Fatal(err)
+	}
+	f.service.add(1, 2)
+	start(t, f.worker(t))
+	eventually(t, "all are pending", func() bool { return f.figures(t) == stream.Figures{Pending: 3} })
+	down.Store(false)
+	eventually(t, "all are handled", func() bool { return f.figures(t) == stream.Figures{} })
+	eventually(t, "the dead consumer is removed", func() bool {
+		consumers, err := f.client.XInfoConsumers(t.Context(), "test:{events}", "workers").Result()
+		return err == nil && len(consumers) == 1
+	})
+	if got := strings.Count(f.log.String(), "postgres is away"); got != 0 {
+		t.Errorf("a cause is logged %d times", got)
+	}
+}
+
+func TestUndecodableEntryDoesNotStopTheLoop(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	var count atomic.Int64
+	f.service.handle = func(context.Context, int64) error { count.Add(1); return nil }
+	start(t, f.worker(t))
+	for range 3 {
+		if err := f.client.XAdd(t.Context(), &redis.XAddArgs{Stream: "test:{events}", Values: []string{"x", "y"}}).Err(); err != nil {
+			t.Fatal(err)
+		}
+		before := count.Load()
+		f.service.add(1)
+		eventually(t, "the next event is handled", func() bool { return count.Load() == before+1 })
+	}
+	eventually(t, "all are set aside", func() bool { return f.figures(t) == stream.Figures{Dead: 3} })
+	if n := value(t, f.registry, "healthrecords_worker_undecodable_entries_total"); n != 3 {
+		t.Errorf("%v undecodable entries counted, want 3", n)
+	}
+}
+
+// value reads a metric that has no labels.
+func value(t *testing.T, registry *prometheus.Registry, name string) float64 {
+	t.Helper()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == name {
+			metric := family.GetMetric()[0]
+			return metric.GetCounter().GetValue() + metric.GetGauge().GetValue() // it is one of them
+		}
+	}
+	t.Fatalf("no metric %s", name)
+	return 0
+}
+
+func TestRelayKeepsTheStreamBounded(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.options.MaxBacklog = 15
+	for id := range int64(40) {
+		f.service.add(id + 1)
+	}
+	m, err := newMetrics(f.registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.options.setDefaults()
+	r := newRelay(f.options, m)
+	for _, want := range []int{10, 5, 0, 0} {
+		if got, err := r.publish(t.Context()); err != nil || got != want {
+			t.Errorf("published %d, %v, want %d", got, err, want)
+		}
+	}
+	if got := f.figures(t); got != (stream.Figures{Waiting: 15}) {
+		t.Errorf("the stream holds %+v", got)
+	}
+	batch, err := f.stream.Read(t.Context(), "a", 3, readBlock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, message := range batch.Messages {
+		if err := f.stream.Ack(t.Context(), message.Entry); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := r.publish(t.Context()); err != nil || got != 3 {
+		t.Errorf("published %d, %v into the room of three", got, err)
+	}
+}
+
+func TestRelayClaimsNothingWithoutRedis(t *testing.T) {
+	t.Parallel()
+	server := testkit.StartRedis(t)
+	f := setupOn(t, server.URL(0))
+	var count atomic.Int64
+	f.service.handle = func(context.Context, int64) error { count.Add(1); return nil }
+	server.Kill()
+	f.service.add(1, 2, 3)
+	start(t, f.worker(t))
+	eventually(t, "the outage is noticed", func() bool { return strings.Contains(f.log.String(), `doing="publishing events"`) })
+	f.service.mutex.Lock()
+	if f.service.claims != 0 {
+		t.Errorf("%d claims were made though nothing could be published", f.service.claims)
+	}
+	f.service.mutex.Unlock()
+	if err := server.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "all are handled", func() bool { return count.Load() == 3 })
+	eventually(t, "the end of the outage is logged", func() bool { return strings.Contains(f.log.String(), "work goes on") })
+}
+
+func TestTrimmerGoesOnWhileThereIsMore(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	var calls atomic.Int64
+	f.service.trim = func(limit int) int {
+		if calls.Add(1) < 3 {
+			return limit
+		}
+		return 1
+	}
+	start(t, f.worker(t))
+	eventually(t, "three rounds are made", func() bool { return calls.Load() == 3 })
+}
+
+func TestMonitorMeasures(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.service.handle = func(context.Context, int64) error { return clinic.Unavailable(errors.New("away")) }
+	f.publish(t, 1, 2, 3)
+	if _, err := f.stream.Read(t.Context(), "a", 1, readBlock); err != nil {
+		t.Fatal(err)
+	}
+	m, err := newMetrics(f.registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	loop := &monitor{service: f.service, stream: f.stream, metrics: m, log: f.options.Log}
+	if err := loop.measure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]float64{
+		"healthrecords_outbox_open_events":              7,
+		"healthrecords_outbox_oldest_event_age_seconds": 90,
+		"healthrecords_stream_waiting_entries":          2,
+		"healthrecords_stream_pending_entries":          1,
+		"healthrecords_stream_dead_entries":             0,
+	} {
+		if got := value(t, f.registry, name); got != want {
+			t.Errorf("%s = %v, want %v", name, got, want)
+		}
+	}
+}

@@ -1,0 +1,56 @@
+package worker
+
+import (
+	"errors"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/healthrecords/healthrecords/internal/telemetry"
+)
+
+type metrics struct {
+	published *prometheus.CounterVec
+	handled   *prometheus.CounterVec
+	duration  prometheus.Histogram
+
+	undecodable prometheus.Counter
+
+	open, oldest, waiting, pending, dead prometheus.Gauge
+}
+
+func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		published: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: telemetry.Namespace, Subsystem: "worker", Name: "events_published_total",
+			Help: "Events published to the stream, repetitions included.",
+		}, []string{"type"}),
+		handled: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: telemetry.Namespace, Subsystem: "worker", Name: "events_handled_total",
+			Help: "Deliveries of events by what became of them: done, dropped, dead, retry, pending.",
+		}, []string{"type", "outcome"}),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Namespace: telemetry.Namespace, Subsystem: "worker", Name: "batch_duration_seconds",
+			Help: "Time to handle the events that were delivered together.", Buckets: prometheus.ExponentialBuckets(0.001, 2, 15),
+		}),
+		undecodable: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: telemetry.Namespace, Subsystem: "worker", Name: "undecodable_entries_total",
+			Help: "Entries of the stream that were no events and went to the dead-letter stream.",
+		}),
+		open:    gauge("outbox_open_events", "Events whose effect is not committed."),
+		oldest:  gauge("outbox_oldest_event_age_seconds", "Age of the oldest event whose effect is not committed; 0 when there is none."),
+		waiting: gauge("stream_waiting_entries", "Entries that no consumer has read (lag)."),
+		pending: gauge("stream_pending_entries", "Entries that were read and not acknowledged."),
+		dead:    gauge("stream_dead_entries", "Entries in the dead-letter stream."),
+	}
+	var faults []error
+	for _, collector := range []prometheus.Collector{
+		m.published, m.handled, m.duration, m.undecodable, m.open, m.oldest, m.waiting, m.pending, m.dead,
+	} {
+		faults = append(faults, registerer.Register(collector))
+	}
+	return m, errors.Join(faults...)
+}
+
+func gauge(name, help string) prometheus.Gauge {
+	return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: telemetry.Namespace, Name: name, Help: help})
+}

@@ -1,0 +1,225 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/stream"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+// patience bounds every wait of the tests; none comes near it.
+const patience = 2 * time.Minute
+
+// eventually waits until condition holds.
+func eventually(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			t.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+// receive waits for a signal.
+func receive[T any](t testing.TB, what string, c <-chan T) (value T) {
+	t.Helper()
+	select {
+	case value = <-c:
+	case <-time.After(patience):
+		t.Fatalf("waited in vain for %s", what)
+	}
+	return value
+}
+
+// start runs a part; stop ends it and returns once it has.
+func start(t testing.TB, l loop) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- l.Start(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := receive(t, "the end of a part", ended); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
+}
+
+func newClient(t testing.TB, url string) *redis.Client {
+	t.Helper()
+	options, err := redis.ParseURL(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	options.MaxRetries, options.DialerRetries = -1, 1
+	client := redis.NewClient(options)
+	t.Cleanup(func() { _ = client.Close() })
+	return client
+}
+
+func newStream(t testing.TB, client redis.UniversalClient) *stream.Stream {
+	t.Helper()
+	s, err := stream.New(stream.Options{Client: client, KeyPrefix: "test:"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// fakeService is an outbox in memory whose handling the test decides. It tells
+// what the loops do with the codes; effects_test.go has the real service.
+type fakeService struct {
+	handle func(ctx context.Context, id int64) error
+	trim   func(limit int) int
+
+	mutex  sync.Mutex
+	due    []clinic.Event
+	buried []int64
+	claims int
+}
+
+func (f *fakeService) add(ids ...int64) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.due = append(f.due, events(ids)...)
+}
+
+func events(ids []int64) (result []clinic.Event) {
+	for _, id := range ids {
+		result = append(result, clinic.Event{ID: id, Type: clinic.EventRecordCreated, Attempts: 1})
+	}
+	return result
+}
+
+func (f *fakeService) ClaimEvents(_ context.Context, limit int, _ time.Duration) ([]clinic.Event, error) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.claims++
+	n := min(limit, len(f.due))
+	claimed := f.due[:n]
+	f.due = f.due[n:]
+	return claimed, nil
+}
+
+func (f *fakeService) HandleEvents(ctx context.Context, ids []int64) (dropped []int64, err error) {
+	for _, id := range ids {
+		switch err := f.handle(ctx, id); {
+		case clinic.CodeOf(err) == clinic.CodeNotFound:
+			dropped = append(dropped, id)
+		case err != nil:
+			return nil, err
+		}
+	}
+	return dropped, nil
+}
+
+func (f *fakeService) HastenEvents(context.Context) (int, error) { return 0, nil }
+
+func (f *fakeService) BuryEvent(_ context.Context, id int64) error {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.buried = append(f.buried, id)
+	return nil
+}
+
+func (f *fakeService) OpenEvents(context.Context) (int, time.Duration, error) {
+	return 7, 90 * time.Second, nil
+}
+
+func (f *fakeService) TrimEvents(_ context.Context, _ time.Duration, limit int) (int, error) {
+	return f.trim(limit), nil
+}
+
+// syncBuffer takes the log of several goroutines.
+type syncBuffer struct {
+	mutex  sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *syncBuffer) Write(p []byte) (int, error) {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	return b.buffer.Write(p)
+}
+
+func (b *syncBuffer) String() string {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	return b.buffer.String()
+}
+
+type fixture struct {
+	service  *fakeService
+	stream   *stream.Stream
+	client   *redis.Client
+	registry *prometheus.Registry
+	log      *syncBuffer
+	options  Options
+}
+
+func setup(t *testing.T) fixture {
+	t.Helper()
+	url, _ := testkit.NewRedis(t)
+	return setupOn(t, url)
+}
+
+func setupOn(t *testing.T, url string) fixture {
+	t.Helper()
+	f := fixture{
+		service:  &fakeService{handle: func(context.Context, int64) error { return nil }, trim: func(int) int { return 0 }},
+		client:   newClient(t, url),
+		registry: prometheus.NewRegistry(),
+		log:      &syncBuffer{},
+	}
+	f.stream = newStream(t, f.client)
+	f.options = Options{
+		Service: f.service, Stream: f.stream, Registerer: f.registry, Log: slog.New(slog.NewTextHandler(f.log, nil)),
+		PollInterval: 5 * time.Millisecond, RetryAfter: 100 * time.Millisecond, MaxAttempts: 3, BatchSize: 10,
+	}
+	return f
+}
+
+func (f fixture) worker(t *testing.T) *Worker {
+	t.Helper()
+	w, err := New(f.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (f fixture) figures(t *testing.T) stream.Figures {
+	t.Helper()
+	figures, err := f.stream.Figures(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return figures
+}
+
+// publish puts events into the stream past the relay.
+func (f fixture) publish(t *testing.T, ids ...int64) {
+	t.Helper()
+	if err := f.stream.Publish(t.Context(), events(ids)); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,36 @@
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+const (
+	trimInterval = time.Minute
+	trimLimit    = 1000 // rows of one transaction
+)
+
+// trimmer deletes finished events and what else has served its time.
+type trimmer struct {
+	service Service
+	keep    time.Duration
+	log     *slog.Logger
+}
+
+// Start trims every minute until ctx ends.
+func (t *trimmer) Start(ctx context.Context) error {
+	o := outage{log: t.log, what: "trimming finished events"}
+	every(ctx, trimInterval, &o, t.trim)
+	return nil
+}
+
+func (t *trimmer) trim(ctx context.Context) error {
+	for ctx.Err() == nil {
+		trimmed, err := t.service.TrimEvents(ctx, t.keep, trimLimit)
+		if err != nil || trimmed < trimLimit {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,150 @@
+package worker
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/stream"
+)
+
+// Service is what the worker asks of the platform's use cases.
+type Service interface {
+	// ClaimEvents takes up to limit open events that are due and puts off their
+	// next publication by retryAfter, doubled with each attempt.
+	ClaimEvents(ctx context.Context, limit int, retryAfter time.Duration) ([]clinic.Event, error)
+	// HandleEvents commits the effects of events, all or none and each once, and
+	// returns those whose subject is gone.
+	HandleEvents(ctx context.Context, ids []int64) (dropped []int64, err error)
+	// HastenEvents makes the open events that were published due again, and says
+	// how many there were.
+	HastenEvents(ctx context.Context) (int, error)
+	// BuryEvent finishes an event as dead.
+	BuryEvent(ctx context.Context, id int64) error
+	// OpenEvents counts the unfinished events and gives the age of the oldest.
+	OpenEvents(ctx context.Context) (count int, oldest time.Duration, err error)
+	// TrimEvents deletes up to limit rows of each kind that are finished and
+	// old, and says how many went.
+	TrimEvents(ctx context.Context, age time.Duration, limit int) (int, error)
+}
+
+// Options describe a worker. Service and Stream are required; what is zero
+// takes the default.
+type Options struct {
+	Service    Service
+	Stream     *stream.Stream
+	Log        *slog.Logger          // nil: slog.Default()
+	Registerer prometheus.Registerer // nil: a registry of its own
+	Tracer     trace.TracerProvider  // nil: no spans
+
+	Consumer     string        // name within the group, different for each process; "" makes one
+	Concurrency  int           // batches handled at the same time; 2
+	BatchSize    int           // events taken at once; 100
+	MaxBacklog   int           // entries in the stream above which nothing is published; 10,000
+	MaxAttempts  int           // publications of a failing event before it is dead; 10
+	PollInterval time.Duration // how often an idle relay looks for events; 100 ms
+	RetryAfter   time.Duration // when a delivery that was not finished is taken for lost; 10 s
+	KeepFinished time.Duration // age at which finished events are deleted; a week
+}
+
+func (o *Options) setDefaults() {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Registerer == nil {
+		o.Registerer = prometheus.NewRegistry()
+	}
+	if o.Tracer == nil {
+		o.Tracer = noop.NewTracerProvider()
+	}
+	if o.Consumer == "" {
+		host, _ := os.Hostname() // only helps people to find the process
+		o.Consumer = host + "-" + rand.Text()[:8]
+	}
+	setDefault(&o.Concurrency, 2)
+	setDefault(&o.BatchSize, 100)
+	setDefault(&o.MaxBacklog, 10_000)
+	setDefault(&o.MaxAttempts, 10)
+	setDefault(&o.PollInterval, 100*time.Millisecond)
+	setDefault(&o.RetryAfter, 10*time.Second)
+	setDefault(&o.KeepFinished, 7*24*time.Hour)
+}
+
+func setDefault[T int | time.Duration](value *T, otherwise T) {
+	if *value == 0 {
+		*value = otherwise
+	}
+}
+
+func (o *Options) validate() error {
+	var faults []error
+	if o.Service == nil {
+		faults = append(faults, errors.New("the worker needs a service"))
+	}
+	if o.Stream == nil {
+		faults = append(faults, errors.New("the worker needs a stream"))
+	}
+	if min(o.Concurrency, o.BatchSize, o.MaxBacklog, o.MaxAttempts) < 0 || min(o.PollInterval, o.RetryAfter, o.KeepFinished) < 0 {
+		faults = append(faults, errors.New("a number of the worker's options is negative"))
+	}
+	return errors.Join(faults...)
+}
+
+// Worker runs the loops.
+type Worker struct {
+	loops []loop
+}
+
+// loop is a long-running part: Start blocks until ctx ends and what is in hand
+// is finished, and may be called again then.
+type loop interface {
+	Start(ctx context.Context) error
+}
+
+// New checks the options and registers the metrics.
+func New(options Options) (*Worker, error) {
+	options.setDefaults()
+	if err := options.validate(); err != nil {
+		return nil, err
+	}
+	metrics, err := newMetrics(options.Registerer)
+	if err != nil {
+		return nil, fmt.Errorf("registering the worker's metrics: %w", err)
+	}
+	h := newHandler(options, metrics)
+	loops := []loop{
+		newRelay(options, metrics),
+		&reclaimer{
+			handler: h, stream: options.Stream, name: options.Consumer, batchSize: options.BatchSize,
+			minIdle: options.RetryAfter, log: options.Log,
+		},
+		&trimmer{service: options.Service, keep: options.KeepFinished, log: options.Log},
+		&monitor{service: options.Service, stream: options.Stream, metrics: metrics, log: options.Log},
+	}
+	for range options.Concurrency {
+		loops = append(loops, &consumer{
+			service: options.Service, handler: h, stream: options.Stream, name: options.Consumer, batchSize: options.BatchSize, log: options.Log,
+		})
+	}
+	return &Worker{loops: loops}, nil
+}
+
+// Start runs all loops until ctx ends and what they have in hand is finished.
+// Outages of Postgres and Redis are waited out; they are no errors.
+func (w *Worker) Start(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, l := range w.loops {
+		group.Go(func() error { return l.Start(ctx) })
+	}
+	return group.Wait()
+}
