@@ -1,0 +1,109 @@
+package controllers
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/onsi/gomega"
+
+	"github.com/healthrecords/healthrecords/api/v1alpha1"
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/service"
+	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/testkit/rights"
+)
+
+// hospital is a cluster whose controller works on the real service and a Postgres database of the test's own, in which
+// doctor1 and doctor2 and patient1 to patient3 are registered.
+type hospital struct {
+	*cluster
+	*testkit.Factory
+	service  *service.Service // the server's
+	declarer *service.Service // the controller's
+	doctors  map[string]clinic.Doctor
+	patients map[string]clinic.Patient
+}
+
+func startHospital(t *testing.T, o Options) *hospital {
+	t.Helper()
+	dsn := testkit.NewDatabase(t, rights.Migrate)
+	h := newHospital(t, dsn, testkit.NewFactory(t, dsn))
+	h.start(t, o)
+	return h
+}
+
+func newHospital(t *testing.T, dsn string, factory *testkit.Factory) *hospital {
+	t.Helper()
+	h := &hospital{
+		cluster: newCluster(t), Factory: factory,
+		service: newService(t, dsn, store.PartServer), declarer: newService(t, dsn, store.PartController),
+		doctors: map[string]clinic.Doctor{}, patients: map[string]clinic.Patient{},
+	}
+	for i := range 2 {
+		h.registerDoctor(fmt.Sprintf("doctor%d", i+1), true)
+	}
+	for i := range 3 {
+		h.registerPatient(fmt.Sprintf("patient%d", i+1))
+	}
+	return h
+}
+
+// newService has the rights that the part has in production.
+func newService(t *testing.T, dsn string, part store.Part) *service.Service {
+	t.Helper()
+	db, err := store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, part), MaxConns: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	s, err := service.New(service.Options{DB: db})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// start runs the controller until the test ends, and then checks every object.
+func (h *hospital) start(t *testing.T, o Options) {
+	t.Helper()
+	o.Declarer = h.declarer
+	h.startController(t, o)
+}
+
+func (h *hospital) registerDoctor(username string, verified bool) {
+	h.doctors[username] = h.Doctor(testkit.DoctorOptions{Person: testkit.Person{Username: username}, Unverified: !verified})
+}
+
+func (h *hospital) registerPatient(username string) {
+	h.patients[username] = h.Patient(testkit.PatientOptions{Person: testkit.Person{Username: username}})
+}
+
+// active is how many assignments give the doctor access to the patient now.
+func (h *hospital) active(doctor, patient string) int {
+	return h.Count(`SELECT count(*) FROM assignments WHERE doctor_id = $1 AND patient_id = $2
+		AND starts_at <= now() AND (ends_at IS NULL OR ends_at > now())`, h.doctors[doctor].ID, h.patients[patient].ID)
+}
+
+// held is how many open assignments the object holds.
+func (h *hospital) held(da *v1alpha1.DoctorAssignment) int {
+	return h.Count(`SELECT count(*) FROM assignments WHERE owner = $1 AND (ends_at IS NULL OR ends_at > now())`, string(da.UID))
+}
+
+func (h *hospital) expectActive(t *testing.T, doctor, patient string, want int) {
+	t.Helper()
+	gomega.NewWithT(t).Eventually(func() int { return h.active(doctor, patient) }).
+		WithTimeout(patience).Should(gomega.Equal(want))
+}
+
+func (h *hospital) expectHeld(t *testing.T, da *v1alpha1.DoctorAssignment, want int) {
+	t.Helper()
+	gomega.NewWithT(t).Eventually(func() int { return h.held(da) }).WithTimeout(patience).Should(gomega.Equal(want))
+}
+
+// reads tries to read a record as the doctor and returns the code of the refusal, "" for none.
+func (h *hospital) reads(t *testing.T, doctor string, record clinic.Record) clinic.Code {
+	t.Helper()
+	_, err := h.service.Record(t.Context(), testkit.CallerOf(h.doctors[doctor].User), record.ID)
+	return clinic.CodeOf(err)
+}

@@ -1,0 +1,65 @@
+package controllers
+
+import (
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/onsi/gomega"
+
+	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/testkit/services"
+)
+
+// kubectl runs kubectl in the namespace as an administrator and returns what it printed.
+func kubectl(t *testing.T, namespace string, args ...string) string {
+	t.Helper()
+	program, err := exec.LookPath("kubectl")
+	if err != nil {
+		dir, err := services.ControlPlaneBinaries(testkit.Root(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		program = filepath.Join(dir, "kubectl")
+	}
+	args = append([]string{"--kubeconfig", testkit.Kubeconfig(t), "--namespace", namespace}, args...)
+	output, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("kubectl %s: %v\n%s", strings.Join(args[4:], " "), err, output)
+	}
+	return string(output)
+}
+
+func TestKubectlSession(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, rarely())
+	config := filepath.Join(testkit.Root(t), "config")
+	for range 2 { // the second time over what is there
+		kubectl(t, "healthrecords", "apply", "--kustomize", config)
+	}
+
+	kubectl(t, c.namespace, "apply", "--filename", filepath.Join(config, "samples/doctorassignment.yaml"))
+	kubectl(t, c.namespace, "wait", "--for=condition=Ready", "--timeout=30s", "da/primary-care")
+	row := regexp.MustCompile(`(?m)^NAME +DOCTOR +PATIENTS +ASSIGNED +READY +REASON +AGE\nprimary-care +doctor1 +1 +1 +True +Assigned +\d+s$`)
+	if got := kubectl(t, c.namespace, "get", "healthrecords"); !row.MatchString(got) {
+		t.Errorf("kubectl get shows\n%s", got)
+	}
+
+	// The wait is for the spec as it is now, not for the condition of the one before.
+	kubectl(t, c.namespace, "patch", "da/primary-care", "--type=merge", `--patch={"spec":{"patients":[{"username":"patient2"}]}}`)
+	kubectl(t, c.namespace, "wait", "--for=condition=Ready", "--timeout=30s", "da/primary-care")
+	if _, open := c.clinic.holder("doctor1", "patient2"); !open {
+		t.Error("kubectl wait returned before patient2 was assigned")
+	}
+
+	gomega.NewWithT(t).Eventually(func() string {
+		return kubectl(t, c.namespace, "describe", "da/primary-care")
+	}).WithTimeout(patience).Should(gomega.And( // events come when they come
+		gomega.ContainSubstring("AssignmentsChanged"), gomega.ContainSubstring("1 of 1 patients are assigned.")))
+	kubectl(t, c.namespace, "delete", "da/primary-care", "--timeout=30s")
+	if _, open := c.clinic.holder("doctor1", "patient2"); open {
+		t.Error("kubectl delete returned before the assignment ended")
+	}
+}

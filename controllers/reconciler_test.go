@@ -1,0 +1,260 @@
+package controllers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
+
+	"github.com/healthrecords/healthrecords/api/v1alpha1"
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+func TestReconcileMakesAnObjectReady(t *testing.T) {
+	t.Parallel()
+	start, end := epoch().Add(-time.Hour), epoch().Add(time.Hour)
+	b := setup(t, newObject("a", withPatients("patient1", "patient2"), withPeriod(&start, &end)))
+
+	da, _ := b.expectPass(t, "a")
+
+	if !slices.Contains(da.Finalizers, v1alpha1.Finalizer) {
+		t.Error("the object has no finalizer")
+	}
+	expectCondition(t, da, v1alpha1.ReadyCondition, metav1.ConditionTrue, v1alpha1.ReasonAssigned)
+	if s := da.Status; s.Assigned != 2 || s.Total != 2 || s.ObservedGeneration != 1 {
+		t.Errorf("status is %+v", s)
+	}
+	got := b.clinic.declared["a-uid"]
+	got.StartsAt, got.EndsAt = new(got.StartsAt.UTC()), new(got.EndsAt.UTC())
+	want := clinic.Declaration{
+		Owner: "a-uid", Name: "default/a", Doctor: "doctor1", Patients: []string{"patient1", "patient2"},
+		Reason: "primary care", StartsAt: &start, EndsAt: &end,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("declaration (-want +got):\n%s", diff)
+	}
+	if got := b.drainEvents(); !slices.Equal(got, []string{"Normal AssignmentsChanged", "Normal Assigned"}) {
+		t.Errorf("events are %v", got)
+	}
+}
+
+func TestReconcileWritesNothingWhenNothingChanged(t *testing.T) {
+	t.Parallel()
+	for name, options := range map[string][]func(*v1alpha1.DoctorAssignment){
+		"ready":       nil,
+		"no doctor":   {withDoctor("nobody")},
+		"no patients": {withPatients("patient1", "z", "y", "x")},
+		"expired":     {withPeriod(nil, new(epoch().Add(-time.Minute)))},
+		"scheduled":   {withPeriod(new(epoch().Add(time.Hour)), nil)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, newObject("a", options...))
+			first, _ := b.expectPass(t, "a")
+			b.drainEvents()
+			for range 5 {
+				b.now = b.now.Add(time.Minute)
+				if again, _ := b.expectPass(t, "a"); again.ResourceVersion != first.ResourceVersion {
+					t.Fatalf("the object was written again:\n%s", cmp.Diff(first, again))
+				}
+			}
+			if got := b.drainEvents(); len(got) != 0 {
+				t.Errorf("events are %v", got)
+			}
+		})
+	}
+}
+
+func TestReconcileNamesTwentyUnassigned(t *testing.T) {
+	t.Parallel()
+	patients := []string{"patient1"}
+	for i := range 499 {
+		patients = append(patients, fmt.Sprintf("stranger%03d", i))
+	}
+	b := setup(t, newObject("a", withPatients(patients...)))
+	da, _ := b.expectPass(t, "a")
+	if s := da.Status; s.Assigned != 1 || s.Total != 500 || len(s.Unassigned) != 20 || s.Unassigned[19].Username != "stranger019" {
+		t.Errorf("status is %+v", s)
+	}
+}
+
+func TestReconcileRetriesLessOftenTheLongerItWaits(t *testing.T) {
+	t.Parallel()
+	b := setup(t, newObject("a", withDoctor("nobody")))
+	var last time.Duration
+	for i, want := range []time.Duration{15 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute, time.Minute} {
+		_, after := b.expectPass(t, "a")
+		if after < want || after > want+want/10 {
+			t.Errorf("pass %d: the next one is after %v, want about %v", i, after, want)
+		}
+		last += want
+		b.now = epoch().Add(last)
+	}
+}
+
+func TestReconcileFollowsTheClock(t *testing.T) {
+	t.Parallel()
+	b := setup(t, newObject("a", withPeriod(new(epoch().Add(10*time.Second)), new(epoch().Add(30*time.Second)))))
+
+	_, after := b.expectPass(t, "a")
+	b.now = b.now.Add(after)
+	da, after := b.expectPass(t, "a")
+	expectCondition(t, da, v1alpha1.ReadyCondition, metav1.ConditionTrue, v1alpha1.ReasonAssigned)
+	if transition := apimeta.FindStatusCondition(da.Status.Conditions, v1alpha1.ReadyCondition).LastTransitionTime; !transition.Time.Equal(b.now) {
+		t.Errorf("Ready changed at %v, not at %v", transition, b.now)
+	}
+	b.now = b.now.Add(after)
+	da, after = b.expectPass(t, "a")
+	expectCondition(t, da, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.ReasonExpired)
+	if _, open := b.clinic.holder("doctor1", "patient1"); open {
+		t.Error("the assignment did not end")
+	}
+	if after != 0 {
+		t.Errorf("an object that has ended is looked at again after %v", after)
+	}
+	if got := b.drainReleased(); !slices.Equal(got, []string{"doctor1"}) {
+		t.Errorf("released doctors are %v", got)
+	}
+
+	b.edit(t, withPeriod(nil, new(b.now.Add(time.Hour))))
+	da, _ = b.expectPass(t, "a")
+	expectCondition(t, da, v1alpha1.ReadyCondition, metav1.ConditionTrue, v1alpha1.ReasonAssigned)
+}
+
+// edit changes a's spec as a person does, generation included, which the fake API server does not count.
+func (b *bundle) edit(t *testing.T, option func(*v1alpha1.DoctorAssignment)) {
+	t.Helper()
+	da := b.get(t, "a")
+	option(da)
+	da.Generation++
+	if err := b.client.Update(t.Context(), da); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestReconcileKeepsWhatItKnewWhileTheDatabaseIsAway(t *testing.T) {
+	t.Parallel()
+	b := setup(t, newObject("a"))
+	b.expectPass(t, "a")
+	b.edit(t, withPatients("patient1", "patient2"))
+	b.clinic.fault = clinic.Unavailable(errors.New("connection refused"))
+	if _, err := b.pass(t, "a"); clinic.CodeOf(err) != clinic.CodeUnavailable {
+		t.Fatalf("Reconcile: %v", err)
+	}
+	da := b.get(t, "a")
+	expectCondition(t, da, v1alpha1.ReadyCondition, metav1.ConditionUnknown, v1alpha1.ReasonUnavailable)
+	if s := da.Status; s.ObservedGeneration != 1 || s.Assigned != 1 || s.Total != 1 {
+		t.Errorf("status speaks of a spec that was not carried out: %+v", s)
+	}
+
+	b.clinic.fault = nil
+	da, _ = b.expectPass(t, "a")
+	if s := da.Status; s.ObservedGeneration != 2 || s.Assigned != 2 || s.Total != 2 {
+		t.Errorf("status is %+v", s)
+	}
+}
+
+func TestReconcileLeavesTheStatusAtShutdown(t *testing.T) {
+	t.Parallel()
+	b := setup(t, newObject("a"))
+	before, _ := b.expectPass(t, "a")
+	ctx, cancel := context.WithCancel(t.Context())
+	b.Declarer = cancelling{fakeClinic: b.clinic, cancel: cancel}
+	_, err := b.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(before)})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("Reconcile: %v", err)
+	}
+	if diff := cmp.Diff(before, b.get(t, "a")); diff != "" {
+		t.Errorf("object (-want +got):\n%s", diff)
+	}
+}
+
+// cancelling is a clinic whose caller is stopped in the middle of a call.
+type cancelling struct {
+	*fakeClinic
+	cancel context.CancelFunc
+}
+
+func (c cancelling) Declare(ctx context.Context, _ clinic.Declaration) (clinic.DeclarationResult, error) {
+	c.cancel()
+	return clinic.DeclarationResult{}, clinic.Unavailable(ctx.Err())
+}
+
+func TestReconcileEndsWhatTheSpecNoLongerNames(t *testing.T) {
+	t.Parallel()
+	b := setup(t, newObject("a", withPatients("patient1", "patient2")))
+	b.expectPass(t, "a")
+	b.drainEvents()
+
+	b.edit(t, withPatients("patient2"))
+	b.expectPass(t, "a")
+	if _, open := b.clinic.holder("doctor1", "patient1"); open {
+		t.Error("patient1's assignment did not end")
+	}
+	b.edit(t, withDoctor("doctor2"))
+	da, _ := b.expectPass(t, "a")
+	if owner, _ := b.clinic.holder("doctor2", "patient2"); owner != "a-uid" {
+		t.Errorf("doctor2's assignment is held by %q", owner)
+	}
+	if da.Status.ObservedGeneration != 3 {
+		t.Errorf("observedGeneration is %d", da.Status.ObservedGeneration)
+	}
+	if got := b.drainReleased(); !slices.Equal(got, []string{"doctor1", "doctor1"}) {
+		t.Errorf("released doctors are %v", got)
+	}
+	if got := b.drainEvents(); !slices.Equal(got, []string{"Normal AssignmentsChanged", "Normal AssignmentsChanged"}) {
+		t.Errorf("events are %v", got)
+	}
+}
+
+func TestDeclaringFindsTheObjectsOfOneDoctor(t *testing.T) {
+	t.Parallel()
+	b := setup(t, newObject("a"), newObject("b", withDoctor("Doctor1")), newObject("c", withDoctor("doctor2")))
+	got := []string{}
+	for _, request := range b.declaring(t.Context(), "DOCTOR1") {
+		got = append(got, request.String())
+	}
+	slices.Sort(got)
+	if !slices.Equal(got, []string{"default/a", "default/b"}) {
+		t.Errorf("objects are %v", got)
+	}
+}
+
+func TestReconcileDeclaresNothingForAnObjectThatItCannotHold(t *testing.T) {
+	t.Parallel()
+	resource := schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: "doctorassignments"}
+	for name, c := range map[string]struct {
+		refusal error
+		failed  bool
+	}{
+		"gone":    {apierrors.NewNotFound(resource, "a"), false},
+		"changed": {apierrors.NewConflict(resource, "a", errors.New("changed")), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, newObject("a")) // as the cache has it still
+			b.client = interceptor.NewClient(b.api, interceptor.Funcs{
+				Patch: func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
+					return c.refusal
+				},
+			})
+			if _, err := b.pass(t, "a"); (err != nil) != c.failed {
+				t.Errorf("Reconcile: %v", err)
+			}
+			if got := b.clinic.callCount(); got != 0 {
+				t.Errorf("the clinic was called %d times", got)
+			}
+		})
+	}
+}

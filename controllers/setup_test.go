@@ -1,0 +1,113 @@
+package controllers
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	"github.com/healthrecords/healthrecords/api/v1alpha1"
+)
+
+// bundle is a reconciler over a fake API server and a fake clinic, with a clock that stands still.
+type bundle struct {
+	*reconciler
+	api    client.WithWatch // the reconciler's client
+	clinic *fakeClinic
+	events *events.FakeRecorder
+	now    time.Time
+}
+
+// epoch is when every test begins.
+func epoch() time.Time { return time.Date(2030, time.January, 1, 9, 0, 0, 0, time.UTC) }
+
+func newScheme(t testing.TB) *runtime.Scheme {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	return scheme
+}
+
+func setup(t *testing.T, objects ...client.Object) *bundle {
+	t.Helper()
+	api := fake.NewClientBuilder().WithScheme(newScheme(t)).WithObjects(objects...).
+		WithStatusSubresource(&v1alpha1.DoctorAssignment{}).
+		WithIndex(&v1alpha1.DoctorAssignment{}, doctorField, doctorOf).Build()
+	b := &bundle{api: api, clinic: newFakeClinic(), events: events.NewFakeRecorder(100), now: epoch()}
+	b.reconciler = &reconciler{
+		Options:  Options{Declarer: b.clinic, Now: func() time.Time { return b.now }},
+		client:   api,
+		events:   b.events,
+		released: make(chan event.TypedGenericEvent[string], 100),
+	}
+	b.setDefaults()
+	return b
+}
+
+// pass makes one pass over the object and returns what it said.
+func (b *bundle) pass(t *testing.T, name string) (ctrl.Result, error) {
+	t.Helper()
+	return b.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKey{Namespace: "default", Name: name}})
+}
+
+// expectPass makes one pass that must not fail and returns the object after it.
+func (b *bundle) expectPass(t *testing.T, name string) (*v1alpha1.DoctorAssignment, time.Duration) {
+	t.Helper()
+	result, err := b.pass(t, name)
+	if err != nil {
+		t.Fatalf("Reconcile: %v", err)
+	}
+	da := b.get(t, name)
+	checkConditions(t, da)
+	return da, result.RequeueAfter
+}
+
+func (b *bundle) get(t *testing.T, name string) *v1alpha1.DoctorAssignment {
+	t.Helper()
+	da := &v1alpha1.DoctorAssignment{}
+	if err := b.client.Get(t.Context(), client.ObjectKey{Namespace: "default", Name: name}, da); err != nil {
+		t.Fatal(err)
+	}
+	return da
+}
+
+// drainEvents returns the type and reason of every event since the last call.
+func (b *bundle) drainEvents() []string {
+	got := []string{}
+	for {
+		select {
+		case e := <-b.events.Events:
+			got = append(got, strings.Join(strings.Fields(e)[:2], " "))
+		default:
+			return got
+		}
+	}
+}
+
+func (b *bundle) drainReleased() []string {
+	got := []string{}
+	for {
+		select {
+		case e := <-b.released:
+			got = append(got, e.Object)
+		default:
+			return got
+		}
+	}
+}
+
+func expectCondition(t *testing.T, da *v1alpha1.DoctorAssignment, kind string, status metav1.ConditionStatus, reason string) {
+	t.Helper()
+	if gotStatus, gotReason := condition(da, kind); gotStatus != status || gotReason != reason {
+		t.Errorf("%s is %s (%s), want %s (%s)", kind, gotStatus, gotReason, status, reason)
+	}
+}

@@ -1,0 +1,158 @@
+package controllers
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/healthrecords/healthrecords/api/v1alpha1"
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+// verdict is what one pass found out about an object. Its message is a fixed sentence: nothing that the database said
+// gets into a status or an event.
+type verdict struct {
+	ready           metav1.ConditionStatus
+	reason, message string
+	stalled         bool // only a change of the spec can help
+	backOff         bool // the pass failed: nothing was learned about the spec
+}
+
+// reconciling reports whether the controller will try again by itself.
+func (v verdict) reconciling() bool { return v.ready != metav1.ConditionTrue && !v.stalled }
+
+// waits reports whether the object needs something to happen elsewhere, at a time that nobody knows.
+func (v verdict) waits() bool { return v.reconciling() && v.reason != v1alpha1.ReasonScheduled }
+
+func (v verdict) eventType() string {
+	switch v.reason {
+	case v1alpha1.ReasonAssigned, v1alpha1.ReasonScheduled, v1alpha1.ReasonExpired, v1alpha1.ReasonDeleted:
+		return corev1.EventTypeNormal
+	default:
+		return corev1.EventTypeWarning
+	}
+}
+
+// notReady is the verdict of something that the controller waits for.
+func notReady(reason, message string) verdict {
+	return verdict{ready: metav1.ConditionFalse, reason: reason, message: message}
+}
+
+func stalled(reason, message string) verdict {
+	return verdict{ready: metav1.ConditionFalse, reason: reason, message: message, stalled: true}
+}
+
+func failed(reason, message string) verdict {
+	return verdict{ready: metav1.ConditionUnknown, reason: reason, message: message, backOff: true}
+}
+
+// judge says what the result of a declaration means for the object.
+func judge(spec *v1alpha1.DoctorAssignmentSpec, result clinic.DeclarationResult, now time.Time) verdict {
+	progress := fmt.Sprintf("%d of %d patients are assigned", result.Assigned, len(spec.Patients))
+	switch {
+	case expired(spec, now):
+		return stalled(v1alpha1.ReasonExpired, "The assignments ended at spec.endsAt; a later endsAt begins them again.")
+	case result.Doctor != "":
+		return judgeDoctor(result.Doctor)
+	case len(result.Unassigned) > 0:
+		return notReady(v1alpha1.ReasonPatientsNotAssigned,
+			progress+"; status.unassigned says why others are not. They are tried again until they are.")
+	case spec.StartsAt != nil && now.Before(spec.StartsAt.Time):
+		return notReady(v1alpha1.ReasonScheduled, "The assignments are recorded and begin at spec.startsAt.")
+	default:
+		return verdict{ready: metav1.ConditionTrue, reason: v1alpha1.ReasonAssigned, message: progress + "."}
+	}
+}
+
+func judgeDoctor(problem clinic.DoctorProblem) verdict {
+	switch problem {
+	case clinic.DoctorNotFound:
+		return notReady(v1alpha1.ReasonDoctorNotFound,
+			"No user has the username in spec.doctor. This is tried again until one registers.")
+	case clinic.NotADoctor:
+		return notReady(v1alpha1.ReasonNotADoctor, "The user in spec.doctor is not a doctor.")
+	case clinic.DoctorNotVerified:
+		return notReady(v1alpha1.ReasonDoctorNotVerified,
+			"The doctor's licence is not verified. This is tried again until an administrator verifies it.")
+	default:
+		return failed(v1alpha1.ReasonInternalError, internalMessage)
+	}
+}
+
+const internalMessage = "Something went wrong inside the platform; the controller's log says more. This is tried again."
+
+// judgeError is the one place where the codes of the clinic become conditions.
+func judgeError(err error) verdict {
+	switch clinic.CodeOf(err) {
+	case clinic.CodeInvalid:
+		return stalled(v1alpha1.ReasonInvalid, "The spec cannot be carried out"+faults(err)+".")
+	case clinic.CodeNotFound, clinic.CodeConflict, clinic.CodePreconditionFailed:
+		return notReady(v1alpha1.ReasonConflict, "Another change came in between. This is tried again.")
+	case clinic.CodeUnavailable:
+		return failed(v1alpha1.ReasonUnavailable, "The database does not answer. This is tried again.")
+	default:
+		return failed(v1alpha1.ReasonInternalError, internalMessage)
+	}
+}
+
+// faults lists what the clinic says of the fields, which quotes nothing that was submitted.
+func faults(err error) string {
+	var known *clinic.Error
+	if !errors.As(err, &known) {
+		return ""
+	}
+	var b strings.Builder
+	for _, f := range known.Fields {
+		b.WriteString("; " + f.Field + ": " + f.Message)
+	}
+	return b.String()
+}
+
+// public strips an error of everything but its clinic part, whose text quotes no row: the result is logged.
+func public(err error) error {
+	var known *clinic.Error
+	if errors.As(err, &known) {
+		return known
+	}
+	return clinic.Internal(err)
+}
+
+func expired(spec *v1alpha1.DoctorAssignmentSpec, now time.Time) bool {
+	return spec.EndsAt != nil && !now.Before(spec.EndsAt.Time)
+}
+
+// count puts the numbers of a result into the status.
+func count(da *v1alpha1.DoctorAssignment, result clinic.DeclarationResult) {
+	da.Status.Assigned = int32(result.Assigned)    //nolint:gosec // at most 500
+	da.Status.Total = int32(len(da.Spec.Patients)) //nolint:gosec // at most 500
+	da.Status.Unassigned = nil
+	for _, u := range result.Unassigned[:min(len(result.Unassigned), v1alpha1.MaxUnassigned)] {
+		da.Status.Unassigned = append(da.Status.Unassigned,
+			v1alpha1.UnassignedPatient{Username: u.Username, Reason: string(u.Reason)})
+	}
+}
+
+// setConditions writes all three conditions, always in the same order.
+func setConditions(da *v1alpha1.DoctorAssignment, v verdict, now time.Time) {
+	set := func(kind string, status metav1.ConditionStatus, reason, message string) {
+		apimeta.SetStatusCondition(&da.Status.Conditions, metav1.Condition{
+			Type: kind, Status: status, Reason: reason, Message: message,
+			ObservedGeneration: da.Generation, LastTransitionTime: metav1.NewTime(now),
+		})
+	}
+	abnormal := func(kind string, holds bool) {
+		if holds {
+			set(kind, metav1.ConditionTrue, v.reason, v.message)
+		} else {
+			set(kind, metav1.ConditionFalse, v1alpha1.ReasonAsExpected, "")
+		}
+	}
+	set(v1alpha1.ReadyCondition, v.ready, v.reason, v.message)
+	abnormal(v1alpha1.ReconcilingCondition, v.reconciling())
+	abnormal(v1alpha1.StalledCondition, v.stalled)
+}
