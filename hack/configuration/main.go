@@ -1,0 +1,32 @@
+// Command configuration prints docs/configuration.md: the environment variables
+// of each subcommand, as internal/settings declares them.
+package main
+
+import (
+	"fmt"
+
+	"github.com/healthrecords/healthrecords/internal/settings"
+)
+
+const head = `# Configuration
+
+Written by ` + "`make generate`" + ` from ` + "`internal/settings`" + `. Every subcommand checks its whole configuration when it starts and
+reports all faults together. ` + "`healthrecords SUBCOMMAND --help`" + ` prints the same.
+`
+
+func main() {
+	fmt.Print(head)
+	for _, part := range []struct {
+		title  string
+		target settings.Settings
+	}{
+		{"healthrecords server", &settings.Server{}},
+		{"healthrecords worker", &settings.Worker{}},
+		{"healthrecords controller", &settings.Controller{}},
+		{"healthrecords migrate", &settings.Migrate{}},
+		{"healthrecords admin", &settings.Tool{}},
+		{"healthrecords import", &settings.Import{}},
+	} {
+		fmt.Printf("\n## `%s`\n\n```text\n%s```\n", part.title, settings.Usage(part.target))
+	}
+}

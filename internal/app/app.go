@@ -1,0 +1,83 @@
+// Package app wires the parts of the platform together: one file per
+// subcommand. Nothing imports it but main and tests.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the linker: -X .../internal/app.version=v1.2.3.
+var version string
+
+// Version is the release this binary was built from, or the commit where it is
+// no release.
+func Version() string {
+	if version != "" {
+		return version
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return "development"
+}
+
+// Main runs the command line and returns the process's exit code: 0 for
+// success, 1 for a failure, which is told on stderr. SIGINT and SIGTERM end
+// the context; what runs then drains. A second signal kills at once.
+func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	if err := root.ExecuteContext(ctx); err != nil {
+		if !errors.Is(err, errReported) {
+			_, _ = fmt.Fprintln(stderr, "healthrecords:", err)
+		}
+		return 1
+	}
+	return 0
+}
+
+// errReported is a failure that the command has told the user already.
+var errReported = errors.New("failed")
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "healthrecords",
+		Short:         "Health records with clinical access declared in Kubernetes",
+		Long:          "healthrecords runs the parts of the health record platform. Configuration comes from\nenvironment variables; `healthrecords SUBCOMMAND --help` lists those that a part reads.",
+		Version:       Version(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.AddCommand(
+		newServerCommand(),
+		newWorkerCommand(),
+		newControllerCommand(),
+		newMigrateCommand(),
+		newAdminCommand(),
+		newKeysCommand(),
+		newImportCommand(),
+		newCheckCommand(),
+		newOpenAPICommand(),
+	)
+	return root
+}

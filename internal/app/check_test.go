@@ -1,0 +1,88 @@
+package app
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+)
+
+// platform answers as the API does, as long as the password is right and the database there, from the request on that
+// follows the late ones.
+func platform(t *testing.T, database bool, late int32) *httptest.Server {
+	t.Helper()
+	mux := http.NewServeMux()
+	var asked atomic.Int32
+	mux.HandleFunc("GET /health/", func(w http.ResponseWriter, _ *http.Request) {
+		if asked.Add(1) <= late {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	})
+	mux.HandleFunc("POST /api/auth/login/", func(w http.ResponseWriter, r *http.Request) {
+		var body bytes.Buffer
+		_, _ = body.ReadFrom(r.Body)
+		switch {
+		case !database:
+			w.WriteHeader(http.StatusServiceUnavailable)
+		case !strings.Contains(body.String(), `"password":"right"`):
+			w.WriteHeader(http.StatusUnauthorized)
+		default:
+			_, _ = w.Write([]byte(`{"access": "token", "refresh": "other"}`))
+		}
+	})
+	mux.HandleFunc("GET /api/auth/profile/", func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer token" {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	return server
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name     string
+		database bool
+		late     int32
+		wait     string
+		password string // none: no login
+		code     int
+		calls    int
+	}{
+		{"the process serves", false, 0, "0s", "", 0, 1},
+		{"all works", true, 0, "0s", "right", 0, 3},
+		{"it comes late", true, 1, "1m", "right", 0, 4},
+		{"it comes too late", true, 1, "0s", "right", 1, 1},
+		{"the password is another", true, 0, "0s", "wrong", 1, 2},
+		{"the database is away", false, 0, "0s", "right", 1, 2},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			args := []string{"check", "--wait", test.wait, "--url", platform(t, test.database, test.late).URL}
+			if test.password != "" {
+				file := filepath.Join(t.TempDir(), "password")
+				if err := os.WriteFile(file, []byte(test.password+"\n"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				args = append(args, "--username", "admin", "--password-file", file)
+			}
+			var stdout, stderr bytes.Buffer
+			if code := Main(args, strings.NewReader(""), &stdout, &stderr); code != test.code {
+				t.Errorf("exit code %d, want %d: %s", code, test.code, stderr.String())
+			}
+			if calls := strings.Count(stdout.String(), "\n"); calls != test.calls {
+				t.Errorf("%d calls, want %d:\n%s", calls, test.calls, stdout.String())
+			}
+			if strings.Contains(stdout.String()+stderr.String(), "right") {
+				t.Error("the password is shown")
+			}
+		})
+	}
+}

@@ -1,0 +1,109 @@
+package app
+
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/healthrecords/healthrecords/api/v1alpha1"
+	"github.com/healthrecords/healthrecords/controllers"
+	"github.com/healthrecords/healthrecords/internal/service"
+	"github.com/healthrecords/healthrecords/internal/settings"
+	"github.com/healthrecords/healthrecords/internal/telemetry"
+)
+
+const leaderElectionID = "healthrecords-controller.healthrecords.io"
+
+func newControllerCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "controller",
+		Short: "Reconcile DoctorAssignment objects into the clinic",
+		Long:  "Reconcile DoctorAssignment objects into assignments until SIGTERM.\n\n" + settings.Usage(&settings.Controller{}),
+		Args:  cobra.NoArgs,
+		RunE:  runController,
+	}
+}
+
+func runController(cmd *cobra.Command, _ []string) error {
+	ctx := cmd.Context()
+	var cfg settings.Controller
+	if err := settings.Load(&cfg); err != nil {
+		return err
+	}
+	p, err := newProcess(ctx, "controller", cmd.ErrOrStderr(), cfg.Common, cfg.Admin)
+	if err != nil {
+		return err
+	}
+	p.gatherer = withControllerMetrics(p.registry)
+	db, err := openDB(ctx, cfg.Database, p.traces.Provider)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	svc, err := service.New(service.Options{DB: db, Log: p.log})
+	if err != nil {
+		return fmt.Errorf("making the service: %w", err)
+	}
+	manager, err := newManager(cfg)
+	if err != nil {
+		return err
+	}
+	err = controllers.Setup(manager, controllers.Options{Declarer: svc, ResyncInterval: cfg.Resync, Registerer: p.registry})
+	if err != nil {
+		return fmt.Errorf("setting up the controller: %w", err)
+	}
+	return p.run(ctx, []telemetry.Check{schemaCheck(db)}, manager.Start)
+}
+
+// withControllerMetrics joins the registry with the one of controller-runtime,
+// which has the metrics of the Go runtime and the process too.
+func withControllerMetrics(registry *prometheus.Registry) prometheus.Gatherer {
+	registry.Unregister(collectors.NewGoCollector())
+	registry.Unregister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return prometheus.Gatherers{registry, metrics.Registry}
+}
+
+func newManager(cfg settings.Controller) (ctrl.Manager, error) {
+	restConfig, err := kubernetesConfig(cfg.Kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		return nil, fmt.Errorf("registering the API types: %w", err)
+	}
+	options := ctrl.Options{
+		Scheme:                        scheme,
+		Metrics:                       metricsserver.Options{BindAddress: "0"}, // the admin port shows them
+		LeaderElection:                cfg.LeaderElect,
+		LeaderElectionID:              leaderElectionID,
+		LeaderElectionNamespace:       cfg.LeaderElectionNamespace,
+		LeaderElectionReleaseOnCancel: true, // the process ends with the manager, so the next leader need not wait
+	}
+	if cfg.Namespace != "" {
+		options.Cache.DefaultNamespaces = map[string]cache.Config{cfg.Namespace: {}}
+	}
+	manager, err := ctrl.NewManager(restConfig, options)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to Kubernetes: %w", err)
+	}
+	return manager, nil
+}
+
+// kubernetesConfig reads the kubeconfig at path, or the pod's own account.
+func kubernetesConfig(path string) (*rest.Config, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the Kubernetes configuration: %w", err)
+	}
+	return config, nil
+}

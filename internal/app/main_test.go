@@ -1,0 +1,15 @@
+package app
+
+import (
+	"testing"
+
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/healthrecords/healthrecords/internal/testkit"
+)
+
+func TestMain(m *testing.M) {
+	ctrl.SetLogger(logr.Discard()) // newProcess sets it in the programs
+	testkit.Main(m)
+}

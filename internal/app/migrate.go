@@ -1,0 +1,59 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"github.com/healthrecords/healthrecords/internal/settings"
+	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/telemetry"
+)
+
+func newMigrateCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "migrate",
+		Short: "Bring the database schema to this version",
+		Long: "Run the migrations that lack, under a lock: several at once wait for each other. Then give each part whose\n" +
+			"password is set its role and rights.\n\n" + settings.Usage(&settings.Migrate{}),
+		Args: cobra.NoArgs,
+		RunE: runMigrate,
+	}
+}
+
+func runMigrate(cmd *cobra.Command, _ []string) error {
+	ctx := cmd.Context()
+	var cfg settings.Migrate
+	if err := settings.Load(&cfg); err != nil {
+		return err
+	}
+	slog.SetDefault(telemetry.NewLogger(cmd.ErrOrStderr(), cfg.Common.LogLevel, cfg.Common.LogFormat))
+	url := cfg.Database.ConnString().Reveal()
+	if err := store.Migrate(ctx, url); err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintln(cmd.OutOrStdout(), "the schema is up to date")
+	logins := loginsOf(cfg)
+	if err := store.EnsureRoles(ctx, url, logins); err != nil {
+		return fmt.Errorf("giving each part its rights: %w", err)
+	}
+	for _, l := range logins {
+		_, _ = fmt.Fprintf(cmd.OutOrStdout(), "the role %s has the rights of the %s\n", l.Role, l.Part)
+	}
+	return nil
+}
+
+// loginsOf are the roles of the parts whose passwords are set.
+func loginsOf(cfg settings.Migrate) (result []store.Login) {
+	for _, l := range []store.Login{
+		{Part: store.PartServer, Role: cfg.ServerRole, Password: cfg.ServerPassword.Reveal()},
+		{Part: store.PartWorker, Role: cfg.WorkerRole, Password: cfg.WorkerPassword.Reveal()},
+		{Part: store.PartController, Role: cfg.ControllerRole, Password: cfg.ControllerPassword.Reveal()},
+	} {
+		if l.Password != "" {
+			result = append(result, l)
+		}
+	}
+	return result
+}

@@ -1,0 +1,65 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/exaring/otelpgx"
+	"github.com/redis/go-redis/extra/redisotel/v9"
+	"github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/healthrecords/healthrecords/internal/settings"
+	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/telemetry"
+)
+
+// openDB opens the pool with tracing. Spans carry the statement's name and
+// text, never its parameters.
+func openDB(ctx context.Context, cfg settings.Database, traces trace.TracerProvider) (*store.DB, error) {
+	db, err := store.Open(ctx, store.Options{
+		URL:      cfg.ConnString().Reveal(),
+		MaxConns: cfg.MaxConns,
+		Tracer:   otelpgx.NewTracer(otelpgx.WithTracerProvider(traces)),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("opening the database: %w", err)
+	}
+	return db, nil
+}
+
+// openRedis makes the client with tracing; it connects when first used, so that
+// a part starts without Redis.
+func openRedis(cfg settings.Redis, traces trace.TracerProvider) (redis.UniversalClient, error) {
+	client := redis.NewUniversalClient(cfg.Options())
+	err := redisotel.InstrumentTracing(client, redisotel.WithTracerProvider(traces), redisotel.WithDBStatement(false))
+	if err != nil {
+		_ = client.Close()
+		return nil, fmt.Errorf("tracing Redis: %w", err)
+	}
+	return client, nil
+}
+
+// schemaCheck is ready once Postgres answers and `healthrecords migrate` has run.
+func schemaCheck(db *store.DB) telemetry.Check {
+	return telemetry.Check{Name: "database", Run: db.CheckSchema}
+}
+
+// latched returns a check that goes on passing after it has passed once. The server's
+// readiness asks for the schema until it is there, and no more: without
+// Postgres every replica would leave the Service, and clients would find their
+// connections refused instead of being told 503 and when to come back.
+func latched(check telemetry.Check) telemetry.Check {
+	var passed atomic.Bool
+	return telemetry.Check{Name: check.Name, Run: func(ctx context.Context) error {
+		if passed.Load() {
+			return nil
+		}
+		err := check.Run(ctx)
+		if err == nil {
+			passed.Store(true)
+		}
+		return err
+	}}
+}

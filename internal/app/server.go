@@ -1,0 +1,155 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+
+	"github.com/healthrecords/healthrecords/internal/cache"
+	"github.com/healthrecords/healthrecords/internal/service"
+	"github.com/healthrecords/healthrecords/internal/settings"
+	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/telemetry"
+	"github.com/healthrecords/healthrecords/internal/token"
+	"github.com/healthrecords/healthrecords/server"
+)
+
+func newServerCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "server",
+		Short: "Serve the REST API",
+		Long:  "Serve the REST API until SIGTERM, then let requests end.\n\n" + settings.Usage(&settings.Server{}),
+		Args:  cobra.NoArgs,
+		RunE:  runServer,
+	}
+}
+
+func runServer(cmd *cobra.Command, _ []string) error {
+	ctx := cmd.Context()
+	var cfg settings.Server
+	if err := settings.Load(&cfg); err != nil {
+		return err
+	}
+	p, err := newProcess(ctx, "server", cmd.ErrOrStderr(), cfg.Common, cfg.Admin)
+	if err != nil {
+		return err
+	}
+	db, err := openDB(ctx, cfg.Database, p.traces.Provider)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	redisClient, err := openRedis(cfg.Redis, p.traces.Provider)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = redisClient.Close() }()
+	directory, err := cache.NewDirectory(cache.DirectoryOptions{Client: redisClient, Prefix: cfg.Redis.KeyPrefix, Log: p.log})
+	if err != nil {
+		return fmt.Errorf("making the directory's cache: %w", err)
+	}
+	handler, err := newAPI(cfg, p, db, directory)
+	if err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.ListenAddress)
+	if err != nil {
+		return fmt.Errorf("opening the API's port: %w", err)
+	}
+	httpServer := server.NewHTTPServer(cfg.ListenAddress, handler, p.log)
+	parts := []func(context.Context) error{func(ctx context.Context) error {
+		return serveHTTP(ctx, httpServer, listener, cfg.ShutdownDelay, cfg.ShutdownGrace)
+	}}
+	if cfg.HasTLS() {
+		watch, err := useTLS(httpServer, cfg.TLSCertFile, cfg.TLSKeyFile)
+		if err != nil {
+			return errors.Join(err, listener.Close())
+		}
+		parts = append(parts, watch)
+	}
+	p.log.InfoContext(ctx, "serving the API", "address", listener.Addr().String(), "tls", cfg.HasTLS())
+	return p.run(ctx, []telemetry.Check{latched(schemaCheck(db))}, parts...)
+}
+
+// newAPI makes the use cases and the handler in front of them.
+func newAPI(cfg settings.Server, p *process, db *store.DB, directory service.DirectoryCache) (http.Handler, error) {
+	keys, err := token.LoadKeys(cfg.SigningKeysDir)
+	if err != nil {
+		return nil, fmt.Errorf("loading the signing keys: %w", err)
+	}
+	access := token.AccessOptions{Keys: keys, Issuer: cfg.TokenIssuer, Audience: cfg.TokenAudience}
+	signer, err := token.NewSigner(access)
+	if err != nil {
+		return nil, fmt.Errorf("making the token signer: %w", err)
+	}
+	verifier, err := token.NewVerifier(access)
+	if err != nil {
+		return nil, fmt.Errorf("making the token verifier: %w", err)
+	}
+	passwords, err := token.NewHasher(token.HasherOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("making the password hasher: %w", err)
+	}
+	svc, err := service.New(service.Options{
+		DB: db, Passwords: passwords, Tokens: signer, Directory: directory,
+		AutoVerifyDoctors: cfg.DoctorAutoVerify, Log: p.log,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making the service: %w", err)
+	}
+	api, err := server.New(server.Options{
+		Service: svc, Verifier: verifier, Log: p.log, Metrics: p.registry,
+		CORSOrigins: cfg.CORSOrigins, PublicURL: cfg.PublicURL, HSTS: cfg.HasTLS(), Version: Version(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making the API: %w", err)
+	}
+	return otelhttp.NewHandler(api, "http", otelhttp.WithTracerProvider(p.traces.Provider), otelhttp.WithPropagators(p.traces.Propagator)), nil
+}
+
+// serveHTTP serves, by TLS where s has a configuration of it, until ctx ends. For delay it goes on, so that load balancers
+// and clients that keep connections open leave in peace; then it takes no new request and gives those in work grace to end.
+func serveHTTP(ctx context.Context, s *http.Server, listener net.Listener, delay, grace time.Duration) error {
+	s.Handler = closeOnceDone(ctx, s.Handler)
+	served := make(chan error, 1)
+	go func() {
+		if s.TLSConfig != nil {
+			served <- s.ServeTLS(listener, "", "")
+			return
+		}
+		served <- s.Serve(listener)
+	}()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serving the API: %w", err)
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-served:
+		return fmt.Errorf("serving the API: %w", err)
+	case <-time.After(delay):
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		return fmt.Errorf("requests did not end within %s: %w", grace, errors.Join(err, s.Close()))
+	}
+	return nil
+}
+
+// closeOnceDone has each answer close its connection from the end of ctx on: else a client could send its next request on
+// a connection that is being closed, and not know whether it was taken.
+func closeOnceDone(ctx context.Context, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if ctx.Err() != nil {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,62 @@
+package app
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/healthrecords/healthrecords/internal/service"
+	"github.com/healthrecords/healthrecords/internal/settings"
+	"github.com/healthrecords/healthrecords/internal/stream"
+	"github.com/healthrecords/healthrecords/internal/telemetry"
+	"github.com/healthrecords/healthrecords/worker"
+)
+
+func newWorkerCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "worker",
+		Short: "Turn events into notifications",
+		Long:  "Publish the events of the outbox and turn them into notifications until SIGTERM, then finish what is in hand.\n\n" + settings.Usage(&settings.Worker{}),
+		Args:  cobra.NoArgs,
+		RunE:  runWorker,
+	}
+}
+
+func runWorker(cmd *cobra.Command, _ []string) error {
+	ctx := cmd.Context()
+	var cfg settings.Worker
+	if err := settings.Load(&cfg); err != nil {
+		return err
+	}
+	p, err := newProcess(ctx, "worker", cmd.ErrOrStderr(), cfg.Common, cfg.Admin)
+	if err != nil {
+		return err
+	}
+	db, err := openDB(ctx, cfg.Database, p.traces.Provider)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	redisClient, err := openRedis(cfg.Redis, p.traces.Provider)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = redisClient.Close() }()
+	events, err := stream.New(stream.Options{Client: redisClient, KeyPrefix: cfg.Redis.KeyPrefix})
+	if err != nil {
+		return fmt.Errorf("making the stream: %w", err)
+	}
+	svc, err := service.New(service.Options{DB: db, Log: p.log})
+	if err != nil {
+		return fmt.Errorf("making the service: %w", err)
+	}
+	w, err := worker.New(worker.Options{
+		Service: svc, Stream: events, Log: p.log, Registerer: p.registry, Tracer: p.traces.Provider,
+		Concurrency: cfg.Concurrency, BatchSize: cfg.BatchSize, MaxBacklog: cfg.MaxBacklog, MaxAttempts: cfg.MaxAttempts,
+		PollInterval: cfg.PollInterval, RetryAfter: cfg.RetryAfter, KeepFinished: cfg.KeepFinished,
+	})
+	if err != nil {
+		return fmt.Errorf("making the worker: %w", err)
+	}
+	return p.run(ctx, []telemetry.Check{schemaCheck(db)}, w.Start)
+}
