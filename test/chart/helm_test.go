@@ -1,0 +1,156 @@
+// Package chart tests charts/healthrecords without a cluster: what Helm 3 and 4 make of it, and that the programs,
+// Kubernetes and the operators it meets understand the result.
+package chart
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/yaml"
+
+	"github.com/healthrecords/healthrecords/internal/testkit"
+)
+
+const (
+	root     = "../.."
+	chartDir = root + "/charts/healthrecords"
+	release  = "clinic"
+)
+
+var helms = []string{"helm@v3", "helm@v4"}
+
+// TestMain reads the whole chart: Go then knows that the results depend on it, though it is Helm that reads it.
+func TestMain(m *testing.M) {
+	err := filepath.WalkDir(chartDir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		_, err = os.ReadFile(path) //nolint:gosec // a file of the chart
+		return err
+	})
+	if err != nil {
+		panic(err)
+	}
+	testkit.Main(m)
+}
+
+// tool runs a pinned tool and returns what it prints, on failure on both outputs.
+func tool(t *testing.T, name string, args ...string) (string, error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), root+"/hack/tool", append([]string{name}, args...)...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return stdout.String() + stderr.String(), err
+	}
+	return stdout.String(), nil
+}
+
+// ciValues are the values files in ci/, by name.
+func ciValues(t *testing.T) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob(chartDir + "/ci/*-values.yaml")
+	if err != nil || len(files) < 5 {
+		t.Fatalf("the values files are %v, %v", files, err)
+	}
+	values := map[string]string{}
+	for _, file := range files {
+		values[strings.TrimSuffix(filepath.Base(file), "-values.yaml")] = file
+	}
+	return values
+}
+
+// template renders the chart with Helm 4.
+func template(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	return tool(t, "helm@v4", append([]string{"template", release, chartDir, "--namespace", "records"}, args...)...)
+}
+
+// render returns the objects that the chart makes, by kind and name.
+func render(t *testing.T, args ...string) map[string]*unstructured.Unstructured {
+	t.Helper()
+	output, err := template(t, args...)
+	if err != nil {
+		t.Fatalf("helm template %v: %v\n%s", args, err, output)
+	}
+	return parse(t, output)
+}
+
+func parse(t *testing.T, manifest string) map[string]*unstructured.Unstructured {
+	t.Helper()
+	objects := map[string]*unstructured.Unstructured{}
+	for document := range strings.SplitSeq("\n"+manifest, "\n---\n") {
+		object := &unstructured.Unstructured{}
+		if err := yaml.UnmarshalStrict([]byte(document), &object.Object); err != nil {
+			t.Fatalf("%v in\n%s", err, document)
+		}
+		if len(object.Object) == 0 {
+			continue
+		}
+		key := object.GetKind() + "/" + object.GetName()
+		if objects[key] != nil {
+			t.Errorf("%s is there twice", key)
+		}
+		objects[key] = object
+	}
+	return objects
+}
+
+// pods returns the pod templates among the objects, by kind and name.
+func pods(t *testing.T, objects map[string]*unstructured.Unstructured) map[string]corev1.PodTemplateSpec {
+	t.Helper()
+	result := map[string]corev1.PodTemplateSpec{}
+	for key, object := range objects {
+		content := object.Object
+		if object.GetKind() != "Pod" {
+			var found bool
+			content, found, _ = unstructured.NestedMap(object.Object, "spec", "template")
+			if !found || object.GetKind() == "ScaledObject" {
+				continue
+			}
+		}
+		var pod corev1.PodTemplateSpec
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content, &pod); err != nil {
+			t.Fatalf("%s: %v", key, err)
+		}
+		result[key] = pod
+	}
+	return result
+}
+
+// kinds lists the keys of objects of a kind, sorted.
+func kinds(objects map[string]*unstructured.Unstructured, kind string) []string {
+	var keys []string
+	for key, object := range objects {
+		if object.GetKind() == kind {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func writeFile(t *testing.T, file string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(file, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustYAML(t *testing.T, value any) []byte {
+	t.Helper()
+	content, err := yaml.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}

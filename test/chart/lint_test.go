@@ -1,0 +1,52 @@
+package chart
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestLint(t *testing.T) {
+	t.Parallel()
+	for _, helm := range helms {
+		for name, file := range ciValues(t) {
+			t.Run(helm+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				if output, err := tool(t, helm, "lint", "--strict", chartDir, "--values", file); err != nil {
+					t.Errorf("%v\n%s", err, output)
+				}
+			})
+		}
+	}
+}
+
+// TestUnit runs the tests of each template, in charts/healthrecords/tests.
+func TestUnit(t *testing.T) {
+	t.Parallel()
+	output, err := tool(t, "helm-unittest", "--strict", "--color=false", chartDir)
+	if err != nil || !strings.Contains(output, "Test Suites:") {
+		t.Errorf("%v\n%s", err, output)
+	}
+}
+
+// TestPackage installs from what a release publishes.
+func TestPackage(t *testing.T) {
+	t.Parallel()
+	for _, helm := range helms {
+		t.Run(helm, func(t *testing.T) {
+			t.Parallel()
+			directory := t.TempDir()
+			if output, err := tool(t, helm, "package", chartDir, "--destination", directory, "--version", "9.9.9", "--app-version", "9.9.9"); err != nil {
+				t.Fatalf("%v\n%s", err, output)
+			}
+			output, err := tool(t, helm, "template", release, directory+"/healthrecords-9.9.9.tgz", "--kube-version", kubernetesVersions[0])
+			if err != nil {
+				t.Fatalf("the package does not render: %v\n%s", err, output)
+			}
+			for _, part := range []string{"image: healthrecords:9.9.9", "kind: CustomResourceDefinition", "helm.sh/hook: test"} {
+				if !strings.Contains(output, part) {
+					t.Errorf("the package lacks %q", part)
+				}
+			}
+		})
+	}
+}

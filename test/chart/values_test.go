@@ -1,0 +1,136 @@
+package chart
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+)
+
+// TestWrongValuesAreRefused with a word on what is wrong.
+func TestWrongValuesAreRefused(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ set, word string }{ // what is set, separated by spaces; what the message names
+		{"server.replcas=3", "replcas"},
+		{"server.replicas=two", "/server/replicas"},
+		{"server.replicas=-1", "/server/replicas"},
+		{"image.digest=latest", "/image/digest"},
+		{"log.level=loud", "'warn'"},
+		{"admin.username=first,last", "/admin/username"},
+		{"worker.pollInterval=soon", "/worker/pollInterval"},
+		{"worker.keda.minReplicas=0", "/worker/keda/minReplicas"},
+		{"server.publicURL=records.example.org", "/server/publicURL"},
+		{"server.service.port=0", "/server/service/port"},
+		{"postgresql.mode=mysql", "'cloudnativepg'"},
+		{"postgresql.external.sslMode=on", "'verify-full'"},
+		{"redis.mode=external redis.external.addresses={redis}", "/redis/external/addresses/0"},
+		{"redis.keyPrefix={}", "/redis/keyPrefix"},
+		{"postgresql.mode=external", "postgresql.external.passwordSecret.name"},
+		{"postgresql.mode=external postgresql.external.urlSecret.name=x", "postgresql.roles.enabled=false"},
+		{"postgresql.mode=external postgresql.external.host=x postgresql.external.urlSecret.name=x postgresql.external.passwordSecret.name=x", "give one"},
+		{"postgresql.external.host=x", "postgresql.mode=external"},
+		{"postgresql.roles.server=healthrecords", "four different roles"},
+		{"redis.mode=external", "redis.external.addresses"},
+		{"redis.external.addresses={a:1}", "redis.mode=external"},
+		{"redis.mode=external redis.external.addresses={a:1,b:1}", "sentinel or cluster"},
+		{"redis.mode=external redis.external.type=sentinel redis.external.addresses={a:1}", "masterName"},
+		{"redis.mode=external redis.external.type=cluster redis.external.addresses={a:1} redis.external.database=1", "must be 0"},
+		{"redis.mode=external redis.external.addresses={a:1} redis.external.tls.clientSecret=x", "needs TLS"},
+		{"server.tls.enabled=true", "server.tls.existingSecret"},
+		{"server.tls.existingSecret=x", "server.tls.enabled"},
+		{"server.tls.enabled=true server.tls.certManager.enabled=true", "issuerRef.name"},
+		{"server.ingress.enabled=true", "server.ingress.hosts"},
+		{"server.httpRoute.enabled=true", "server.httpRoute.parentRefs"},
+		{"server.autoscaling.minReplicas=11", "server.autoscaling.minReplicas"},
+		{"server.autoscaling.enabled=true server.resources.requests.cpu=null", "server.resources.requests.cpu"},
+		{"worker.keda.minReplicas=11", "worker.keda.minReplicas"},
+		{"worker.maxBacklog=50", "worker.batchSize"},
+		{"monitoring.podMonitor.enabled=true monitoring.serviceMonitor.enabled=true", "counted twice"},
+	}
+	for _, helm := range helms {
+		for _, test := range tests {
+			t.Run(helm+"/"+test.set, func(t *testing.T) {
+				t.Parallel()
+				args := []string{"template", release, chartDir, "--kube-version", kubernetesVersions[0]}
+				for set := range strings.FieldsSeq(test.set) {
+					args = append(args, "--set", strings.ReplaceAll(set, "first,last", `first\,last`))
+				}
+				output, err := tool(t, helm, args...)
+				if err == nil {
+					t.Fatal("they are accepted")
+				}
+				if !strings.Contains(output, test.word) {
+					t.Errorf("the message does not name %q:\n%s", test.word, output)
+				}
+			})
+		}
+	}
+}
+
+// TestOldKubernetesIsRefused before anything is installed.
+func TestOldKubernetesIsRefused(t *testing.T) {
+	t.Parallel()
+	if output, err := template(t, "--kube-version", "v1.29.0"); err == nil || !strings.Contains(output, ">=1.30") {
+		t.Errorf("%v: %s", err, output)
+	}
+}
+
+// TestSchemaNamesAllValues and nothing else: what it allows does something, and is in the README.
+func TestSchemaNamesAllValues(t *testing.T) {
+	t.Parallel()
+	var schema, values object
+	for file, target := range map[string]*object{"values.schema.json": &schema, "values.yaml": &values} {
+		content, err := os.ReadFile(chartDir + "/" + file)
+		if err == nil {
+			err = yaml.Unmarshal(content, target)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	definitions, _ := schema["definitions"].(object)
+	compare(t, "", schema, values, definitions)
+}
+
+// compare looks at the groups of values: objects that allow no further key.
+func compare(t *testing.T, path string, schema, values, definitions object) {
+	t.Helper()
+	if ref, ok := schema["$ref"].(string); ok {
+		schema, _ = definitions[strings.TrimPrefix(ref, "#/definitions/")].(object)
+	}
+	properties, ok := schema["properties"].(object)
+	if !ok || strings.HasSuffix(path, ".resources") || strings.HasSuffix(path, ".issuerRef") {
+		return
+	}
+	if schema["additionalProperties"] != false {
+		t.Errorf("%s allows keys that it does not name", path)
+	}
+	if diff := cmp.Diff(keysOf(properties), keysOf(values)); diff != "" {
+		t.Errorf("%s: schema (-), values.yaml (+):\n%s", path, diff)
+	}
+	for key, value := range values {
+		inner, isObject := value.(object)
+		property, _ := properties[key].(object)
+		if isObject {
+			compare(t, path+"."+key, property, inner, definitions)
+		}
+	}
+}
+
+// TestSchemaIsDraft07, the one that every Helm reads.
+func TestSchemaIsDraft07(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile(chartDir + "/values.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema struct {
+		Schema string `json:"$schema"`
+	}
+	if err := json.Unmarshal(content, &schema); err != nil || schema.Schema != "http://json-schema.org/draft-07/schema#" {
+		t.Errorf("%v: %q", err, schema.Schema)
+	}
+}
