@@ -1,0 +1,164 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+const (
+	password       = "securepass123"
+	requestTimeout = 5 * time.Second
+)
+
+// account is somebody who registered over the API.
+type account struct {
+	username  string
+	profileID int64
+	token     string
+}
+
+// call is a request.
+type call struct {
+	method, path string // below /api
+	token, key   string // both may be empty
+	body         map[string]any
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// refusal tells whether the service asks to try again later, in the way that the API promises.
+func (a answer) refusal() bool {
+	return a.status == http.StatusServiceUnavailable && a.header.Get("Retry-After") != "" &&
+		a.header.Get("Content-Type") == "application/problem+json"
+}
+
+// send sends one request; its error tells that no whole answer came.
+func (c cluster) send(ctx context.Context, request call) (answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	content, err := json.Marshal(request.body)
+	if err != nil {
+		return answer{}, err
+	}
+	r, err := http.NewRequestWithContext(ctx, request.method, c.api+"/api"+request.path, bytes.NewReader(content))
+	if err != nil {
+		return answer{}, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	if request.token != "" {
+		r.Header.Set("Authorization", "Bearer "+request.token)
+	}
+	if request.key != "" {
+		r.Header.Set("Idempotency-Key", request.key)
+	}
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	a := answer{status: response.StatusCode, header: response.Header}
+	var body bytes.Buffer
+	_, err = body.ReadFrom(response.Body)
+	a.body = body.Bytes()
+	return a, err
+}
+
+// expect sends a request, fails unless it is answered as wanted, and reads the answer into result unless that is nil.
+func (c cluster) expect(ctx context.Context, want int, request call, result any) error {
+	a, err := c.send(ctx, request)
+	if err != nil {
+		return err
+	}
+	if a.status != want {
+		return fmt.Errorf("%s %s answers %d, want %d: %s", request.method, request.path, a.status, want, a.body)
+	}
+	if result == nil {
+		return nil
+	}
+	return json.Unmarshal(a.body, result)
+}
+
+// register makes an account, which may have been there before.
+func (c cluster) register(ctx context.Context, username, userType string) (account, error) {
+	err := c.expect(ctx, http.StatusCreated, call{method: http.MethodPost, path: "/auth/register/", body: map[string]any{
+		"username": username, "email": username + "@example.com", "password": password, "password_confirm": password,
+		"first_name": "First", "last_name": "Last", "user_type": userType,
+	}}, nil)
+	if err != nil {
+		return account{}, err
+	}
+	return c.logIn(ctx, username, password)
+}
+
+// logIn returns an account whose token lives five minutes.
+func (c cluster) logIn(ctx context.Context, username, password string) (account, error) {
+	var login struct{ Tokens struct{ Access string } }
+	err := c.expect(ctx, http.StatusOK, call{method: http.MethodPost, path: "/auth/login/", body: map[string]any{
+		"username": username, "password": password,
+	}}, &login)
+	if err != nil {
+		return account{}, err
+	}
+	a := account{username: username, token: login.Tokens.Access}
+	type profile struct{ ID int64 }
+	var person struct {
+		Patient profile `json:"patient_profile"`
+		Doctor  profile `json:"doctor_profile"`
+	}
+	err = c.expect(ctx, http.StatusOK, call{method: http.MethodGet, path: "/auth/profile/", token: a.token}, &person)
+	a.profileID = person.Patient.ID + person.Doctor.ID // one has none
+	return a, err
+}
+
+// createRecord returns the id of a new record of the patient.
+func (c cluster) createRecord(ctx context.Context, patient account) (int64, error) {
+	var record struct{ ID int64 }
+	err := c.expect(ctx, http.StatusCreated, recordCall(patient, "Annual Physical", ""), &record)
+	return record.ID, err
+}
+
+func recordCall(patient account, title, key string) call {
+	return call{method: http.MethodPost, path: "/health-records/", token: patient.token, key: key, body: map[string]any{
+		"record_type": "CHECKUP", "title": title, "description": "Routine annual physical examination",
+		"visit_date": "2025-05-27T10:00:00Z",
+	}}
+}
+
+// readRecord fails unless reading a record is answered as wanted.
+func (c cluster) readRecord(ctx context.Context, reader account, id int64, want int) error {
+	path := fmt.Sprintf("/health-records/%d/", id)
+	return c.expect(ctx, want, call{method: http.MethodGet, path: path, token: reader.token}, nil)
+}
+
+// notified fails unless the account has exactly so many notifications of the type.
+func (c cluster) notified(ctx context.Context, a account, kind string, want int) error {
+	var list struct {
+		Results []struct {
+			Type string `json:"notification_type"`
+		}
+	}
+	if err := c.expect(ctx, http.StatusOK, call{method: http.MethodGet, path: "/notifications/", token: a.token}, &list); err != nil {
+		return err
+	}
+	got := 0
+	for _, one := range list.Results {
+		if one.Type == kind {
+			got++
+		}
+	}
+	if got != want {
+		return fmt.Errorf("%s has %d notifications %s of %d, want %d", a.username, got, kind, len(list.Results), want)
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	root      = "../.."
+	chart     = root + "/charts/healthrecords"
+	release   = "clinic"
+	namespace = "clinic"
+	nodePort  = 30080
+)
+
+// cluster is the kind cluster that hack/kind/up made, and the release in it.
+type cluster struct {
+	name       string // of the cluster
+	kubeconfig string
+	image      string // REPOSITORY:TAG of the product, loaded into the nodes
+	api        string // URL
+}
+
+func connect() (cluster, error) {
+	c := cluster{
+		name: os.Getenv("KIND_CLUSTER_NAME"), kubeconfig: os.Getenv("KUBECONFIG"),
+		image: os.Getenv("E2E_IMAGE"), api: os.Getenv("E2E_URL"),
+	}
+	if c.name == "" || c.kubeconfig == "" || c.image == "" || c.api == "" {
+		return c, fmt.Errorf("run this by make e2e, which sets KIND_CLUSTER_NAME, KUBECONFIG, E2E_IMAGE and E2E_URL")
+	}
+	return c, nil
+}
+
+// values are the chart's for this cluster: every image is on the nodes already, and what keeps data on the first worker.
+func (c cluster) values() []string {
+	repository, tag, _ := strings.Cut(c.image, ":")
+	const host = `.nodeSelector.kubernetes\.io/hostname=`
+	return []string{
+		"postgresql.bundled" + host + c.name + "-worker", "redis.bundled" + host + c.name + "-worker",
+		"image.repository=" + repository, "image.tag=" + tag, "image.pullPolicy=Never",
+		"postgresql.bundled.image=healthrecords-kind/postgres:15", "redis.bundled.image=healthrecords-kind/redis:7",
+		"server.doctorAutoVerify=true",
+		"server.service.type=NodePort", "server.service.nodePort=" + strconv.Itoa(nodePort),
+	}
+}
+
+// deploy installs or upgrades the release and waits until it is ready.
+func (c cluster) deploy(ctx context.Context, values ...string) error {
+	args := []string{"upgrade", "--install", release, chart, "--wait", "--wait-for-jobs", "--timeout", "3m"}
+	for _, value := range append(c.values(), values...) {
+		args = append(args, "--set", value)
+	}
+	_, err := c.helm(ctx, args...)
+	return err
+}
+
+func (c cluster) helm(ctx context.Context, args ...string) (string, error) {
+	args = append([]string{"helm@v4", "--kubeconfig", c.kubeconfig, "--namespace", namespace}, args...)
+	return run(ctx, nil, root+"/hack/tool", args...)
+}
+
+// kubectl runs the one of the first node, which is of the cluster's own version, in the release's namespace.
+func (c cluster) kubectl(ctx context.Context, args ...string) (string, error) {
+	return c.kubectlInput(ctx, nil, args...)
+}
+
+func (c cluster) kubectlInput(ctx context.Context, input []byte, args ...string) (string, error) {
+	args = append([]string{
+		"exec", "--interactive", c.name + "-control-plane", "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf",
+		"--namespace=" + namespace,
+	}, args...)
+	return run(ctx, input, "docker", args...)
+}
+
+// apply creates what a file of the repository holds.
+func (c cluster) apply(ctx context.Context, file string) error {
+	content, err := os.ReadFile(filepath.Join(root, file))
+	if err != nil {
+		return err
+	}
+	_, err = c.kubectlInput(ctx, content, "apply", "-f", "-")
+	return err
+}
+
+// count asks the release's Postgres.
+func (c cluster) count(ctx context.Context, sql string) (int, error) {
+	out, err := c.kubectl(ctx, "exec", object("postgresql-0"), "--", "psql", "--username=healthrecords",
+		"--dbname=healthrecords", "--tuples-only", "--no-align", "--command="+sql)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimSpace(out))
+}
+
+// expectCount fails unless SQL counts as many.
+func (c cluster) expectCount(t *testing.T, what, sql string, want int) {
+	t.Helper()
+	if got, err := c.count(t.Context(), sql); err != nil || got != want {
+		t.Errorf("%s: %d, %v, want %d", what, got, err, want)
+	}
+}
+
+// object is the name of one of the release's objects.
+func object(name string) string { return release + "-healthrecords-" + name }
+
+// pods selects those of a part.
+func pods(part string) string { return "--selector=app.kubernetes.io/component=" + part }
+
+func run(ctx context.Context, input []byte, name string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, name, args...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return stdout.String(), fmt.Errorf("running %s %s: %w: %s%s", name, strings.Join(args, " "), err, stdout.Bytes(), stderr.Bytes())
+	}
+	return stdout.String(), nil
+}
+
+// await returns once check has no error; after the limit it fails with the last one.
+func await(t *testing.T, limit time.Duration, check func(ctx context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for last := check(ctx); last != nil; last = check(ctx) {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("after %s: %v", limit, last)
+		}
+	}
+}

@@ -1,0 +1,67 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// upgrade goes to another image tag and other values and back, and no request notices.
+func upgrade(t *testing.T, c cluster) {
+	l := c.startLoad(t, "upgrade")
+	l.awaitMore(t, 20, time.Minute)
+	if err := c.deploy(t.Context(), "image.tag="+c.nextTag(), "log.level=debug", "server.databaseMaxConns=15"); err != nil {
+		t.Fatal(err)
+	}
+	l.awaitMore(t, 20, time.Minute)
+	if _, err := c.helm(t.Context(), "rollback", release, "--wait", "--timeout", "3m"); err != nil {
+		t.Fatal(err)
+	}
+	l.awaitMore(t, 20, time.Minute)
+	l.finish(t)
+	l.expectNoFailure(t)
+}
+
+// loseRedis kills Redis, which comes back empty. Writes go on, and every notification arrives.
+func loseRedis(t *testing.T, c cluster) {
+	l := c.startLoad(t, "redis")
+	l.awaitMore(t, 20, time.Minute)
+	c.kill(t, "redis")
+	l.awaitMore(t, 20, time.Minute)
+	l.finish(t)
+	l.expectNoFailure(t)
+}
+
+// losePostgres kills Postgres: the service says so until it is back, then everything catches up.
+func losePostgres(t *testing.T, c cluster) {
+	l := c.startLoad(t, "postgres")
+	l.awaitMore(t, 20, time.Minute)
+	c.kill(t, "postgresql")
+	l.awaitMore(t, 20, time.Minute)
+	l.finish(t)
+	if l.refused == 0 {
+		t.Error("no request was refused while Postgres was gone")
+	}
+}
+
+// kill ends the pod of a part at once, and waits for another one that is ready.
+func (c cluster) kill(t *testing.T, part string) {
+	t.Helper()
+	began := time.Now()
+	if _, err := c.kubectl(t.Context(), "delete", "pod", pods(part), "--grace-period=0", "--force"); err != nil {
+		t.Fatal(err)
+	}
+	workload := map[string]string{"redis": "deployment/", "postgresql": "statefulset/"}[part] + object(part)
+	if _, err := c.kubectl(t.Context(), "rollout", "status", workload, "--timeout=2m"); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("another %s was ready after %s", part, time.Since(began).Round(time.Millisecond))
+}
+
+func (c cluster) nextTag() string {
+	_, tag, _ := strings.Cut(c.image, ":")
+	return fmt.Sprintf("%s-next", tag)
+}
