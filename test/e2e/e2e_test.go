@@ -22,6 +22,7 @@ var steps = []struct {
 }{
 	{"install", install},
 	{"helm test", helmTest},
+	{"size and idle memory", footprint},
 	{"walkthrough", walkThrough},
 	{"declared assignment", declare},
 	{"sample object", applySample},
