@@ -95,7 +95,10 @@ func matrix() map[string]row {
 		"verifyDoctor":    {want: "401 403 403 403 403 403 200", id: func(c *cast) int64 { return c.people["assigned doctor"].profile }},
 		"listAssignments": {want: all},
 		"getAssignment":   {want: "401 200 404 200 404 404 200", id: assignment},
-		"endAssignment":   {want: "401 403 403 403 403 403 204", id: assignment, last: true},
+		"breakGlass": {want: "401 403 403 200 200 403 403", body: func(c *cast, _ string) any {
+			return map[string]any{"patient_id": c.people["owner"].profile, "reason": "unconscious", "password": password}
+		}, last: true},
+		"endAssignment": {want: "401 403 403 403 403 403 204", id: assignment, last: true},
 	}
 }
 

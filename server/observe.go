@@ -24,6 +24,8 @@ type observer struct {
 	log      *slog.Logger
 	duration *prometheus.HistogramVec
 	inFlight prometheus.Gauge
+	// breakGlass is counted here, and not by route: a repetition opens nothing.
+	breakGlass prometheus.Counter
 }
 
 func newObserver(opts Options) (*observer, error) {
@@ -38,11 +40,15 @@ func newObserver(opts Options) (*observer, error) {
 			Name: "healthrecords_http_requests_in_flight",
 			Help: "Requests being served now.",
 		}),
+		breakGlass: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "healthrecords_break_glass_total",
+			Help: "Emergency accesses that doctors opened.",
+		}),
 	}
 	if opts.Metrics == nil {
 		return o, nil
 	}
-	if err := errors.Join(opts.Metrics.Register(o.duration), opts.Metrics.Register(o.inFlight)); err != nil {
+	if err := errors.Join(opts.Metrics.Register(o.duration), opts.Metrics.Register(o.inFlight), opts.Metrics.Register(o.breakGlass)); err != nil {
 		return nil, fmt.Errorf("registering the HTTP metrics: %w", err)
 	}
 	return o, nil

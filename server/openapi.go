@@ -75,6 +75,7 @@ func newDocument(version string) *huma.OpenAPI {
 			{Name: "patients", Description: "Patients, for administrators"},
 			{Name: "doctors", Description: "Doctors' licences, for administrators"},
 			{Name: "assignments", Description: "Which doctor sees which patient"},
+			{Name: "break-glass", Description: "Access in an emergency, which is told"},
 			{Name: "health", Description: "Whether the API answers"},
 		},
 		Components: &huma.Components{
@@ -159,7 +160,7 @@ func commonFailures() map[int]string {
 	return map[int]string{
 		http.StatusBadRequest:            "The body is not JSON; or If-Match is not a list of entity tags",
 		http.StatusUnauthorized:          "No valid access token; or, at a login, wrong credentials",
-		http.StatusForbidden:             "The caller's role may not do this",
+		http.StatusForbidden:             "The caller's role may not do this; or his password, asked for again, is wrong",
 		http.StatusNotFound:              "It does not exist, or not for the caller",
 		http.StatusRequestTimeout:        "The body did not arrive in time",
 		http.StatusConflict:              "The present state refuses the change; code says why",
@@ -227,7 +228,7 @@ func failures(op *huma.Operation) []int {
 	if op.RequestBody != nil {
 		f = append(f, http.StatusBadRequest, http.StatusRequestTimeout, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}
-	if strings.Contains(op.Path, "{id}") || hasParameter(op, "page") || op.OperationID == "assignDoctor" {
+	if strings.Contains(op.Path, "{id}") || hasParameter(op, "page") || slices.Contains([]string{"assignDoctor", "breakGlass"}, op.OperationID) {
 		f = append(f, http.StatusNotFound)
 	}
 	if hasParameter(op, "If-Match") {

@@ -59,6 +59,7 @@ func routes(h *handlers) []route {
 		{"verifyDoctor", post, "/api/doctors/{id}/verify/", admins, "Verify a doctor's licence", to(h.verifyDoctor)},
 		{"listAssignments", get, "/api/assignments/", everyone, "List assignments", to(h.listAssignments)},
 		{"getAssignment", get, "/api/assignments/{id}/", everyone, "Get an assignment", to(h.getAssignment)},
+		{"breakGlass", post, "/api/break-glass/", doctors, "Open emergency access to a patient's records", to(h.openBreakGlass)},
 		{"endAssignment", del, "/api/assignments/{id}/", admins, "End an assignment", to(h.endAssignment)},
 
 		{"health", get, "/health/", anybody, "Ask whether the API answers", to(h.health)},
@@ -91,6 +92,10 @@ func notes() map[string]string {
 		"verifyDoctor":    "Without a body the licence is verified; `{\"verified\": false}` takes it back, and with it the doctor's sight of every patient.",
 		"listAssignments": "Newest first. Administrators see all, doctors and patients their own. Ended ones stay as history.",
 		"getAssignment":   "Administrators see all, doctors and patients their own.",
+		"breakGlass": "A verified doctor, with his password again. He reads the patient's records, and comments on none, until ends_at; an " +
+			"administrator may end it before. The patient and all administrators are told at once. While it is open a repetition " +
+			"is answered with it: it neither lasts longer nor tells anybody again. A wrong password is 403, wrong_password: the " +
+			"access token is good, so that another one is no remedy.",
 		"endAssignment": "Access ends with the next request. An assignment that a DoctorAssignment object declares is ended by " +
 			"changing the object: here it is a conflict, unless force is true, for an emergency or an object that is gone.",
 	}

@@ -62,7 +62,7 @@ func New(opts Options) (http.Handler, error) {
 	router.Use(limitConcurrency(opts.MaxConcurrent), limitTime, canonicalPath, middleware.GetHead)
 	router.NotFound(noSuchPath)
 	router.MethodNotAllowed(wrongMethod)
-	h := &handlers{service: opts.Service, log: opts.Log, publicURL: strings.TrimSuffix(opts.PublicURL, "/")}
+	h := &handlers{service: opts.Service, log: opts.Log, breakGlass: observer.breakGlass, publicURL: strings.TrimSuffix(opts.PublicURL, "/")}
 	api := newAPI(router, h, authenticate(opts.Verifier), opts.Version)
 	if err := addDocs(router, api); err != nil {
 		return nil, err
@@ -72,9 +72,10 @@ func New(opts Options) (http.Handler, error) {
 
 // handlers are the operations' functions and what they share.
 type handlers struct {
-	service   *service.Service
-	log       *slog.Logger
-	publicURL string // without a trailing slash; "" makes links relative
+	service    *service.Service
+	log        *slog.Logger
+	breakGlass prometheus.Counter
+	publicURL  string // without a trailing slash; "" makes links relative
 }
 
 // link is the URL of path below /api, under the version that the caller uses.

@@ -98,7 +98,7 @@ func newAPI(cfg settings.Server, p *process, db *store.DB, directory service.Dir
 	}
 	svc, err := service.New(service.Options{
 		DB: db, Passwords: passwords, Tokens: signer, Directory: directory,
-		AutoVerifyDoctors: cfg.DoctorAutoVerify, Log: p.log,
+		AutoVerifyDoctors: cfg.DoctorAutoVerify, BreakGlass: cfg.BreakGlass, Log: p.log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making the service: %w", err)

@@ -46,6 +46,13 @@ type AssignmentRequest struct {
 	Reason    string
 }
 
+// BreakGlassRequest is a doctor's, who needs to see a patient in an emergency.
+type BreakGlassRequest struct {
+	PatientID int64
+	Reason    string
+	Password  string // the doctor's own, again
+}
+
 // AssignmentFilter narrows a list of assignments; zero values do not narrow.
 type AssignmentFilter struct {
 	PatientID, DoctorID int64

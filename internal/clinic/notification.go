@@ -10,6 +10,7 @@ const (
 	NotifyPatientAssigned NotificationType = "PATIENT_ASSIGNED"
 	NotifyNewRecord       NotificationType = "NEW_RECORD"
 	NotifyCommentAdded    NotificationType = "COMMENT_ADDED"
+	NotifyBreakGlass      NotificationType = "BREAK_GLASS"
 )
 
 // Notification tells one user of one event. Title and Message are composed
@@ -43,6 +44,7 @@ const (
 	EventAssignmentCreated EventType = "assignment.created"
 	EventRecordCreated     EventType = "record.created"
 	EventCommentCreated    EventType = "comment.created"
+	EventBreakGlassOpened  EventType = "break_glass.opened"
 )
 
 // Event is a row of the outbox. It carries ids only.

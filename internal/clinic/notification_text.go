@@ -18,6 +18,8 @@ func (n *Notification) Describe(s NotificationSubject) {
 		n.Title, n.Message = "New health record", s.recordAdded()
 	case NotifyCommentAdded:
 		n.Title, n.Message = "New comment", s.commentAdded()
+	case NotifyBreakGlass:
+		n.Title, n.Message = "Emergency access", s.breakGlass()
 	}
 }
 
@@ -46,6 +48,17 @@ func (s NotificationSubject) commentAdded() string {
 		return s.doctor() + " commented on a health record that was deleted since."
 	}
 	return s.doctor() + ` commented on "` + s.Record.Title + `".`
+}
+
+func (s NotificationSubject) breakGlass() string {
+	whose := "your"
+	if s.Reader != RolePatient {
+		whose = "a patient's"
+		if s.Patient != nil {
+			whose = s.Patient.FullName() + "'s"
+		}
+	}
+	return s.doctor() + " opened emergency access to " + whose + " health records."
 }
 
 func (s NotificationSubject) doctor() string {

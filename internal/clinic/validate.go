@@ -150,6 +150,13 @@ func ValidateReason(reason string) error {
 	return f.err()
 }
 
+// Validate checks the reason, which emergency access is not opened without.
+func (r BreakGlassRequest) Validate() error {
+	var f faults
+	f.text("reason", r.Reason, 1, MaxReason)
+	return f.err()
+}
+
 // Validate checks every field and reports all faults together.
 func (d Declaration) Validate() error {
 	var f faults

@@ -15,7 +15,8 @@ func (s *Service) Comments(ctx context.Context, caller clinic.Caller, recordID i
 	return s.db.As(caller).Comments(ctx, recordID, page)
 }
 
-// AddComment adds an assigned doctor's comment.
+// AddComment adds an assigned doctor's comment. For one who has emergency access
+// it is CodeForbidden with reason "read_only".
 //
 //nolint:revive // argument-limit: the six are what the request holds; a struct would have one user
 func (s *Service) AddComment(ctx context.Context, caller clinic.Caller, recordID int64, text string, private bool, idem clinic.Idempotency) (clinic.Comment, error) {
@@ -33,9 +34,17 @@ func (s *Service) AddComment(ctx context.Context, caller clinic.Caller, recordID
 			}
 		}
 		added, err = once(ctx, h, idem, func() (clinic.Comment, error) {
-			return h.InsertComment(ctx, recordID, text, private)
+			return addComment(ctx, h, recordID, text, private)
 		})
 		return err
 	})
+	return added, err
+}
+
+func addComment(ctx context.Context, h store.Handle, recordID int64, text string, private bool) (clinic.Comment, error) {
+	added, err := h.InsertComment(ctx, recordID, text, private)
+	if clinic.CodeOf(err) == clinic.CodeNotFound && h.CheckRecord(ctx, recordID) == nil {
+		err = clinic.Forbidden("emergency access is for reading").WithReason("read_only")
+	}
 	return added, err
 }

@@ -105,8 +105,8 @@ func TestHandleEventTellsWhomItConcerns(t *testing.T) {
 		},
 		"record, emergency access": {
 			happen: createRecord,
-			change: `INSERT INTO assignments (patient_id, doctor_id, source, starts_at)
-				SELECT p.id, d.id, 'break_glass', now() - interval '1 hour' FROM patient_profiles p, doctor_profiles d`,
+			change: `INSERT INTO assignments (patient_id, doctor_id, source, starts_at, ends_at, reason)
+				SELECT p.id, d.id, 'break_glass', now() - interval '1 hour', now() + interval '1 hour', 'emergency' FROM patient_profiles p, doctor_profiles d`,
 			want: func(c care) []int64 { return []int64{c.doctor.User.ID} },
 		},
 		"record that was deleted": {

@@ -194,7 +194,7 @@ func TestEmergencyAccessReadsOnly(t *testing.T) {
 	f.db.Assignment(testkit.AssignmentOptions{Patient: c.patient, Doctor: c.stranger, Source: clinic.SourceBreakGlass})
 	must(f.Record(t.Context(), c.asStranger(), c.record.ID))(t)
 	_, err := f.AddComment(t.Context(), c.asStranger(), c.record.ID, "fine", false, noKey)
-	wantCode(t, err, clinic.CodeNotFound)
+	wantReason(t, err, "read_only")
 
 	f.db.Assignment(testkit.AssignmentOptions{Patient: c.patient, Doctor: c.doctor, Source: clinic.SourceBreakGlass})
 	records := must(f.Records(t.Context(), c.asDoctor(), clinic.RecordFilter{}, clinic.PageRequest{}))(t)

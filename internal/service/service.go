@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/store"
@@ -31,6 +32,7 @@ type Options struct {
 	Tokens            *token.Signer
 	Directory         DirectoryCache // nil: no cache
 	AutoVerifyDoctors bool           // verify a doctor's licence at registration (development)
+	BreakGlass        time.Duration  // how long emergency access lasts; 0: an hour
 	Log               *slog.Logger   // nil: slog.Default()
 }
 
@@ -41,6 +43,7 @@ type Service struct {
 	tokens     *token.Signer
 	directory  DirectoryCache
 	autoVerify bool
+	breakGlass time.Duration
 	log        *slog.Logger
 }
 
@@ -52,9 +55,12 @@ func New(opts Options) (*Service, error) {
 	if opts.Log == nil {
 		opts.Log = slog.Default()
 	}
+	if opts.BreakGlass == 0 {
+		opts.BreakGlass = time.Hour
+	}
 	return &Service{
 		db: opts.DB, passwords: opts.Passwords, tokens: opts.Tokens, directory: opts.Directory,
-		autoVerify: opts.AutoVerifyDoctors, log: opts.Log,
+		autoVerify: opts.AutoVerifyDoctors, breakGlass: opts.BreakGlass, log: opts.Log,
 	}, nil
 }
 

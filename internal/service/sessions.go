@@ -17,17 +17,27 @@ func (s *Service) Login(ctx context.Context, username, password string) (clinic.
 	if err != nil {
 		return clinic.Session{}, err
 	}
-	ok, rehash, err := s.passwords.Verify(ctx, known.PasswordHash, password)
+	ok, err := s.provePassword(ctx, known, password)
 	if err != nil {
 		return clinic.Session{}, err
 	}
-	if !ok || !known.User.Active {
+	if !ok {
 		return clinic.Session{}, errBadCredentials()
+	}
+	return s.startSession(ctx, s.db.System(), known.User)
+}
+
+// provePassword reports whether an active user's password is right. Whoever has
+// to prove a password comes through here.
+func (s *Service) provePassword(ctx context.Context, known store.Credentials, password string) (bool, error) {
+	ok, rehash, err := s.passwords.Verify(ctx, known.PasswordHash, password)
+	if err != nil || !ok || !known.User.Active {
+		return false, err
 	}
 	if rehash {
 		s.upgradeHash(ctx, known, password)
 	}
-	return s.startSession(ctx, s.db.System(), known.User)
+	return true, nil
 }
 
 // credentials finds a user by name; the zero Credentials when there is none.

@@ -27,6 +27,7 @@ type Server struct {
 	TokenAudience    string        `env:"TOKEN_AUDIENCE" envDefault:"healthrecords" help:"aud claim of access tokens"`
 	CORSOrigins      List          `env:"CORS_ORIGINS" help:"origins whose pages may call the API, separated by commas; * for any; empty: none"`
 	DoctorAutoVerify bool          `env:"DOCTOR_AUTO_VERIFY" envDefault:"false" help:"verify a doctor's licence at registration; for development only"`
+	BreakGlass       time.Duration `env:"BREAK_GLASS_DURATION" envDefault:"1h" help:"how long a doctor's emergency access lasts, 1m to 24h"`
 	ShutdownDelay    time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" help:"time after SIGTERM that new requests are still answered, each answer closing its connection, so that clients move on"`
 	ShutdownGrace    time.Duration `env:"SHUTDOWN_GRACE" envDefault:"20s" help:"time that requests get to end after that"`
 	TLSCertFile      string        `env:"TLS_CERT_FILE" help:"path of the PEM certificate to serve HTTPS with, read again when it changes; empty: HTTP"`
@@ -46,6 +47,7 @@ func (s *Server) validate(f *ValidationErrors) {
 	for _, origin := range s.CORSOrigins {
 		f.require(origin == "*" || isOrigin(origin), "CORS_ORIGINS", "holds what is no origin; write for example https://portal.example.org,https://app.example.org")
 	}
+	f.require(s.BreakGlass >= time.Minute && s.BreakGlass <= 24*time.Hour, "BREAK_GLASS_DURATION", "must be from 1m to 24h")
 	f.require(s.ShutdownDelay >= 0, "SHUTDOWN_DELAY", "must not be negative")
 	f.require(s.ShutdownGrace > 0, "SHUTDOWN_GRACE", badPositive)
 	f.require((s.TLSCertFile == "") == (s.TLSKeyFile == ""), "TLS_CERT_FILE", "and TLS_KEY_FILE go together; give both, or neither")

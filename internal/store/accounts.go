@@ -60,6 +60,15 @@ func (h Handle) Credentials(ctx context.Context, username string) (Credentials, 
 	return Credentials{User: userOf(row.Account), PasswordHash: row.PasswordHash}, nil
 }
 
+// OwnCredentials returns those of the caller.
+func (h Handle) OwnCredentials(ctx context.Context) (Credentials, error) {
+	row, err := h.q.UserByID(ctx, h.db, h.Who.UserID)
+	if err != nil {
+		return Credentials{}, fmt.Errorf("reading credentials: %w", orNotFound(err, "user"))
+	}
+	return Credentials{User: userOf(row.Account), PasswordHash: row.PasswordHash}, nil
+}
+
 // KeepRegistrationKey remembers that the user registered under the key. It is
 // CodeConflict when somebody else did.
 func (h Handle) KeepRegistrationKey(ctx context.Context, userID int64, key string, hash []byte) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -55,6 +56,25 @@ func (h Handle) Assign(ctx context.Context, patientID, doctorID int64, reason st
 		return 0, false, clinic.Conflict("already_assigned", "this doctor is to be assigned to this patient later already")
 	}
 	return *found.AssignmentID, false, nil
+}
+
+// OpenBreakGlass gives a locked doctor, the caller, access to a patient for
+// lifetime, and adds the event; or it finds that he has it already.
+func (h Handle) OpenBreakGlass(ctx context.Context, patientID int64, reason string, lifetime time.Duration) (id int64, opened bool, err error) {
+	id, err = h.q.OpenBreakGlass(ctx, h.db, dbsqlc.OpenBreakGlassParams{
+		PatientID: patientID, DoctorID: h.Who.DoctorID, RequestedBy: &h.Who.UserID, Reason: reason, Lifetime: lifetime.Seconds(),
+	})
+	if err == nil {
+		return id, true, nil
+	}
+	if !errors.Is(err, pgx.ErrNoRows) {
+		return 0, false, fmt.Errorf("opening emergency access: %w", translate(err))
+	}
+	id, err = h.q.FindBreakGlass(ctx, h.db, dbsqlc.FindBreakGlassParams{PatientID: patientID, DoctorID: h.Who.DoctorID})
+	if err != nil {
+		return 0, false, fmt.Errorf("finding emergency access: %w", orNotFound(err, "patient"))
+	}
+	return id, false, nil
 }
 
 // Assignments lists the caller's own, an administrator's everybody's, newest first.

@@ -14,7 +14,7 @@ func (h Handle) Notifications(ctx context.Context, filter clinic.NotificationFil
 		page: request,
 		read: func(w window) ([]*dbsqlc.ListNotificationsRow, error) {
 			return h.q.ListNotifications(ctx, h.reading(w), dbsqlc.ListNotificationsParams{
-				Caller: h.Who.UserID, Read: filter.Read, BeyondID: w.beyondID(w.Back), Most: w.Limit, Skip: w.Offset,
+				Caller: h.Who.UserID, Everybody: h.Who.Role == clinic.RoleAdmin, Read: filter.Read, BeyondID: w.beyondID(w.Back), Most: w.Limit, Skip: w.Offset,
 			})
 		},
 		item: func(r *dbsqlc.ListNotificationsRow) (clinic.Notification, error) {
@@ -39,7 +39,7 @@ func (h Handle) ReadNotification(ctx context.Context, id int64) (clinic.Notifica
 	}
 	w := window{Limit: 1}
 	rows, err := h.q.ListNotifications(ctx, h.db, dbsqlc.ListNotificationsParams{
-		Caller: h.Who.UserID, ID: id, BeyondID: w.beyondID(w.Back), Most: w.Limit,
+		Caller: h.Who.UserID, Everybody: h.Who.Role == clinic.RoleAdmin, ID: id, BeyondID: w.beyondID(w.Back), Most: w.Limit,
 	})
 	if err != nil {
 		return clinic.Notification{}, fmt.Errorf("reading a notification: %w", translate(err))

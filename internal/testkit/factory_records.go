@@ -29,8 +29,9 @@ type AssignmentOptions struct {
 	Doctor            clinic.Doctor
 	Source            clinic.AssignmentSource // SourceREST by default
 	Owner, DeclaredBy string
-	StartsAt          time.Time // an hour ago by default
-	EndsAt            *time.Time
+	StartsAt          time.Time  // an hour ago by default
+	EndsAt            *time.Time // of emergency access an hour from now by default
+	Reason            string     // "emergency" for emergency access by default
 }
 
 // Record inserts a health record, without an event.
@@ -65,11 +66,14 @@ func (f *Factory) Assignment(o AssignmentOptions) clinic.Assignment {
 	f.t.Helper()
 	a := clinic.Assignment{
 		Patient: o.Patient, Doctor: o.Doctor, Source: or(o.Source, clinic.SourceREST), Owner: o.Owner, DeclaredBy: o.DeclaredBy,
-		StartsAt: or(o.StartsAt, time.Now().Add(-time.Hour)), EndsAt: o.EndsAt,
+		StartsAt: or(o.StartsAt, time.Now().Add(-time.Hour)), EndsAt: o.EndsAt, Reason: o.Reason,
 	}
-	f.scan(`INSERT INTO assignments (patient_id, doctor_id, source, owner, declared_by, starts_at, ends_at)
-		VALUES ($1, $2, $3, nullif($4, ''), nullif($5, ''), $6, $7) RETURNING id, created_at`,
-		[]any{a.Patient.ID, a.Doctor.ID, a.Source, a.Owner, a.DeclaredBy, a.StartsAt, a.EndsAt}, &a.ID, &a.CreatedAt)
+	if a.Source == clinic.SourceBreakGlass {
+		a.EndsAt, a.Reason = or(a.EndsAt, new(time.Now().Add(time.Hour))), or(a.Reason, "emergency")
+	}
+	f.scan(`INSERT INTO assignments (patient_id, doctor_id, source, owner, declared_by, starts_at, ends_at, reason)
+		VALUES ($1, $2, $3, nullif($4, ''), nullif($5, ''), $6, $7, $8) RETURNING id, created_at`,
+		[]any{a.Patient.ID, a.Doctor.ID, a.Source, a.Owner, a.DeclaredBy, a.StartsAt, a.EndsAt, a.Reason}, &a.ID, &a.CreatedAt)
 	return a
 }
 

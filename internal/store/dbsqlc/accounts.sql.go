@@ -359,6 +359,33 @@ func (q *Queries) UpgradePasswordHash(ctx context.Context, db DBTX, arg UpgradeP
 	return err
 }
 
+const userByID = `-- name: UserByID :one
+SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash FROM users u JOIN accounts a ON a.id = u.id WHERE u.id = $1
+`
+
+type UserByIDRow struct {
+	Account      Account
+	PasswordHash string
+}
+
+func (q *Queries) UserByID(ctx context.Context, db DBTX, id int64) (*UserByIDRow, error) {
+	row := db.QueryRow(ctx, userByID, id)
+	var i UserByIDRow
+	err := row.Scan(
+		&i.Account.ID,
+		&i.Account.Username,
+		&i.Account.Email,
+		&i.Account.FirstName,
+		&i.Account.LastName,
+		&i.Account.Role,
+		&i.Account.PhoneNumber,
+		&i.Account.Active,
+		&i.Account.CreatedAt,
+		&i.PasswordHash,
+	)
+	return &i, err
+}
+
 const userByName = `-- name: UserByName :one
 SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash
 FROM users u JOIN accounts a ON a.id = u.id

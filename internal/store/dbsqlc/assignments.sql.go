@@ -44,6 +44,24 @@ func (q *Queries) FindAssignment(ctx context.Context, db DBTX, arg FindAssignmen
 	return &i, err
 }
 
+const findBreakGlass = `-- name: FindBreakGlass :one
+SELECT a.id FROM assignments a
+WHERE a.patient_id = $1 AND a.doctor_id = $2 AND a.source = 'break_glass'
+    AND a.starts_at <= statement_timestamp() AND a.ends_at > statement_timestamp()
+`
+
+type FindBreakGlassParams struct {
+	PatientID int64
+	DoctorID  int64
+}
+
+func (q *Queries) FindBreakGlass(ctx context.Context, db DBTX, arg FindBreakGlassParams) (int64, error) {
+	row := db.QueryRow(ctx, findBreakGlass, arg.PatientID, arg.DoctorID)
+	var id int64
+	err := row.Scan(&id)
+	return id, err
+}
+
 const insertAssignment = `-- name: InsertAssignment :one
 WITH assignment AS (
     INSERT INTO assignments (patient_id, doctor_id, source, requested_by, reason, starts_at)
@@ -254,4 +272,45 @@ func (q *Queries) LockDoctorOfAssignment(ctx context.Context, db DBTX, id int64)
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const openBreakGlass = `-- name: OpenBreakGlass :one
+WITH assignment AS (
+    INSERT INTO assignments (patient_id, doctor_id, source, requested_by, reason, starts_at, ends_at)
+    SELECT p.id, $1, 'break_glass', $2, $3, statement_timestamp(),
+        statement_timestamp() + make_interval(secs => $4::float8)
+    FROM patient_profiles p
+    WHERE p.id = $5 AND NOT EXISTS (
+        SELECT FROM assignments a
+        WHERE a.patient_id = p.id AND a.doctor_id = $1 AND a.source = 'break_glass'
+            AND a.starts_at <= statement_timestamp() AND a.ends_at > statement_timestamp()
+    )
+    RETURNING id, patient_id, doctor_id, source, owner, declared_by, requested_by, reason, starts_at, ends_at, created_at
+), event AS (
+    INSERT INTO outbox (type, patient_id, doctor_id, assignment_id)
+    SELECT 'break_glass.opened', patient_id, doctor_id, id FROM assignment
+)
+SELECT id FROM assignment
+`
+
+type OpenBreakGlassParams struct {
+	DoctorID    int64
+	RequestedBy *int64
+	Reason      string
+	Lifetime    float64
+	PatientID   int64
+}
+
+// Emergency access of a locked doctor. No row if it is open already, or there is no such patient.
+func (q *Queries) OpenBreakGlass(ctx context.Context, db DBTX, arg OpenBreakGlassParams) (int64, error) {
+	row := db.QueryRow(ctx, openBreakGlass,
+		arg.DoctorID,
+		arg.RequestedBy,
+		arg.Reason,
+		arg.Lifetime,
+		arg.PatientID,
+	)
+	var id int64
+	err := row.Scan(&id)
+	return id, err
 }

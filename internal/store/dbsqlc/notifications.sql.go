@@ -32,8 +32,8 @@ WITH page AS (
     SELECT n.id FROM notifications n
     WHERE n.recipient_id = $1 AND ($2::bigint = 0 OR n.id = $2)
         AND ($3::boolean IS NULL OR (n.read_at IS NOT NULL) = $3::boolean)
-        AND n.id </*beyond*/ $4::bigint
-    ORDER BY n.id DESC/*order*/ LIMIT $6 OFFSET $5
+        AND n.id </*beyond*/ $5::bigint
+    ORDER BY n.id DESC/*order*/ LIMIT $7 OFFSET $6
 )
 SELECT n.id, n.type, n.read_at, n.created_at, n.assignment_id,
     p.id AS patient_id, patient.username AS patient_username, patient.first_name AS patient_first, patient.last_name AS patient_last,
@@ -46,22 +46,24 @@ SELECT n.id, n.type, n.read_at, n.created_at, n.assignment_id,
 FROM page
 JOIN notifications n ON n.id = page.id
 LEFT JOIN patient_profiles p ON p.id = n.patient_id
-    AND EXISTS (SELECT FROM patient_access a WHERE a.user_id = $1 AND a.patient_id = n.patient_id)
+    AND ($4::boolean OR EXISTS (
+        SELECT FROM patient_access a WHERE a.user_id = $1 AND a.patient_id = n.patient_id))
 LEFT JOIN users patient ON patient.id = p.user_id
 LEFT JOIN doctor_profiles d ON d.id = n.doctor_id
 LEFT JOIN users doctor ON doctor.id = d.user_id
-LEFT JOIN health_records r ON r.id = n.record_id AND r.patient_id = p.id
+LEFT JOIN health_records r ON r.id = n.record_id AND r.patient_id = p.id AND NOT $4
 LEFT JOIN doctor_comments c ON c.id = n.comment_id AND c.record_id = r.id AND NOT c.is_private
 ORDER BY page.id DESC/*order*/
 `
 
 type ListNotificationsParams struct {
-	Caller   int64
-	ID       int64
-	Read     *bool
-	BeyondID int64
-	Skip     int32
-	Most     int32
+	Caller    int64
+	ID        int64
+	Read      *bool
+	Everybody bool
+	BeyondID  int64
+	Skip      int32
+	Most      int32
 }
 
 type ListNotificationsRow struct {
@@ -86,12 +88,14 @@ type ListNotificationsRow struct {
 }
 
 // Lists the caller's own. The patient, and what belongs to him, is joined only
-// if the caller may see him now.
+// if the caller may see him now; for an administrator, who may know every
+// patient (@everybody), the patient alone.
 func (q *Queries) ListNotifications(ctx context.Context, db DBTX, arg ListNotificationsParams) ([]*ListNotificationsRow, error) {
 	rows, err := db.Query(ctx, listNotifications,
 		arg.Caller,
 		arg.ID,
 		arg.Read,
+		arg.Everybody,
 		arg.BeyondID,
 		arg.Skip,
 		arg.Most,

@@ -21,7 +21,7 @@ GRANT INSERT (id, user_id, specialization, license_number, years_of_experience, 
     UPDATE (specialization, license_number, years_of_experience, verified_at)
 ON doctor_profiles TO :"role";
 
-GRANT INSERT (patient_id, doctor_id, source, requested_by, reason, starts_at), UPDATE (ends_at) ON assignments TO :"role";
+GRANT INSERT (patient_id, doctor_id, source, requested_by, reason, starts_at, ends_at), UPDATE (ends_at) ON assignments TO :"role";
 
 GRANT INSERT (patient_id, created_by, record_type, title, description, symptoms, diagnosis, treatment, medications, visit_date),
     UPDATE (record_type, title, description, symptoms, diagnosis, treatment, medications, visit_date, version, updated_at),

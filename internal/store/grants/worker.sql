@@ -13,7 +13,7 @@ GRANT SELECT (id) ON health_records TO :"role";
 GRANT SELECT (id, is_private) ON doctor_comments TO :"role";
 GRANT SELECT (id, user_id) ON patient_profiles TO :"role";
 GRANT SELECT (id, user_id) ON doctor_profiles TO :"role";
-GRANT SELECT (id, active) ON users TO :"role";
+GRANT SELECT (id, role, active) ON users TO :"role";
 GRANT SELECT ON active_assignments TO :"role";
 
 -- what is trimmed

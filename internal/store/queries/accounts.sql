@@ -30,6 +30,9 @@ SELECT sqlc.embed(a), u.password_hash
 FROM users u JOIN accounts a ON a.id = u.id
 WHERE lower(u.username) = lower(@username::text);
 
+-- name: UserByID :one
+SELECT sqlc.embed(a), u.password_hash FROM users u JOIN accounts a ON a.id = u.id WHERE u.id = @id;
+
 -- name: UserByRegistrationKey :one
 SELECT sqlc.embed(a), u.password_hash, k.request_hash
 FROM idempotency_keys k JOIN users u ON u.id = k.user_id JOIN accounts a ON a.id = u.id

@@ -32,6 +32,30 @@ LEFT JOIN assignments a ON a.patient_id = p.id AND a.doctor_id = @doctor_id AND 
     AND a.starts_at <= statement_timestamp() AND (a.ends_at IS NULL OR a.ends_at > statement_timestamp())
 WHERE p.id = @patient_id;
 
+-- Emergency access of a locked doctor. No row if it is open already, or there is no such patient.
+-- name: OpenBreakGlass :one
+WITH assignment AS (
+    INSERT INTO assignments (patient_id, doctor_id, source, requested_by, reason, starts_at, ends_at)
+    SELECT p.id, @doctor_id, 'break_glass', @requested_by, @reason, statement_timestamp(),
+        statement_timestamp() + make_interval(secs => @lifetime::float8)
+    FROM patient_profiles p
+    WHERE p.id = @patient_id AND NOT EXISTS (
+        SELECT FROM assignments a
+        WHERE a.patient_id = p.id AND a.doctor_id = @doctor_id AND a.source = 'break_glass'
+            AND a.starts_at <= statement_timestamp() AND a.ends_at > statement_timestamp()
+    )
+    RETURNING *
+), event AS (
+    INSERT INTO outbox (type, patient_id, doctor_id, assignment_id)
+    SELECT 'break_glass.opened', patient_id, doctor_id, id FROM assignment
+)
+SELECT id FROM assignment;
+
+-- name: FindBreakGlass :one
+SELECT a.id FROM assignments a
+WHERE a.patient_id = @patient_id AND a.doctor_id = @doctor_id AND a.source = 'break_glass'
+    AND a.starts_at <= statement_timestamp() AND a.ends_at > statement_timestamp();
+
 -- Lists the caller's own, or everybody's. A doctor is shown who the patient is
 -- only while he may see the patient.
 -- name: ListAssignments :many

@@ -36,6 +36,7 @@ WITH event AS MATERIALIZED (
         CASE e.type
             WHEN 'assignment.created' THEN a.id IS NOT NULL AND (a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, now()))
             WHEN 'record.created' THEN r.id IS NOT NULL
+            WHEN 'break_glass.opened' THEN a.id IS NOT NULL -- told also when it is over by now
             ELSE c.id IS NOT NULL
         END AS there
     FROM event e
@@ -61,6 +62,12 @@ WITH event AS MATERIALIZED (
     JOIN patient_profiles p ON p.id = e.patient_id
     JOIN users u ON u.id = p.user_id AND u.active
     WHERE e.type = 'comment.created' AND e.there
+    UNION ALL
+    SELECT u.id, e.id, 'BREAK_GLASS', e.patient_id, e.doctor_id, e.assignment_id, NULL, NULL
+    FROM current e
+    JOIN patient_profiles p ON p.id = e.patient_id
+    JOIN users u ON (u.id = p.user_id OR u.role = 'ADMIN') AND u.active
+    WHERE e.type = 'break_glass.opened' AND e.there
     ON CONFLICT DO NOTHING
 )
 UPDATE outbox o

@@ -1,5 +1,6 @@
 -- Lists the caller's own. The patient, and what belongs to him, is joined only
--- if the caller may see him now.
+-- if the caller may see him now; for an administrator, who may know every
+-- patient (@everybody), the patient alone.
 -- name: ListNotifications :many
 WITH page AS (
     SELECT n.id FROM notifications n
@@ -19,11 +20,12 @@ SELECT n.id, n.type, n.read_at, n.created_at, n.assignment_id,
 FROM page
 JOIN notifications n ON n.id = page.id
 LEFT JOIN patient_profiles p ON p.id = n.patient_id
-    AND EXISTS (SELECT FROM patient_access a WHERE a.user_id = @caller AND a.patient_id = n.patient_id)
+    AND (@everybody::boolean OR EXISTS (
+        SELECT FROM patient_access a WHERE a.user_id = @caller AND a.patient_id = n.patient_id))
 LEFT JOIN users patient ON patient.id = p.user_id
 LEFT JOIN doctor_profiles d ON d.id = n.doctor_id
 LEFT JOIN users doctor ON doctor.id = d.user_id
-LEFT JOIN health_records r ON r.id = n.record_id AND r.patient_id = p.id
+LEFT JOIN health_records r ON r.id = n.record_id AND r.patient_id = p.id AND NOT @everybody
 LEFT JOIN doctor_comments c ON c.id = n.comment_id AND c.record_id = r.id AND NOT c.is_private
 ORDER BY page.id DESC/*order*/;
 

@@ -1,0 +1,71 @@
+package service
+
+import (
+	"context"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store"
+)
+
+// OpenBreakGlass lets a verified doctor read a patient's records for a set time
+// without being assigned. The patient and all administrators are told of it,
+// and that is its price: any patient there is can be named, so that whether
+// there is one costs an alarm to find out. While it is open a repetition is
+// answered with it, and opened false.
+//
+// A wrong password is CodeForbidden with reason "wrong_password", and no
+// CodeUnauthenticated, which clients answer by renewing the access token and
+// trying the same again.
+func (s *Service) OpenBreakGlass(ctx context.Context, caller clinic.Caller, req clinic.BreakGlassRequest, idem clinic.Idempotency) (a clinic.Assignment, opened bool, err error) {
+	if err := require(caller, "only a doctor may open emergency access", clinic.RoleDoctor); err != nil {
+		return clinic.Assignment{}, false, err
+	}
+	if err := req.Validate(); err != nil {
+		return clinic.Assignment{}, false, err
+	}
+	if err := s.provePasswordAgain(ctx, caller, req.Password); err != nil {
+		return clinic.Assignment{}, false, err
+	}
+	err = s.db.Tx(ctx, &caller, func(h store.Handle) error {
+		verified, err := h.LockDoctor(ctx, h.Who.DoctorID)
+		if err != nil {
+			return err
+		}
+		if !verified {
+			return clinic.Forbidden("your licence is not verified yet").WithReason("doctor_not_verified")
+		}
+		id, err := once(ctx, h, idem, func() (id int64, err error) {
+			id, opened, err = h.OpenBreakGlass(ctx, req.PatientID, req.Reason, s.breakGlass)
+			return id, err
+		})
+		if err != nil {
+			return err
+		}
+		a, err = h.Assignment(ctx, id)
+		return err
+	})
+	if err != nil {
+		return clinic.Assignment{}, false, err
+	}
+	if opened {
+		s.log.WarnContext(ctx, "emergency access was opened", "assignment_id", a.ID, "user_id", caller.UserID)
+	}
+	return a, opened, nil
+}
+
+// provePasswordAgain asks who is logged in for his password, before something
+// that a stolen access token must not be enough for.
+func (s *Service) provePasswordAgain(ctx context.Context, caller clinic.Caller, password string) error {
+	known, err := s.db.As(caller).OwnCredentials(ctx)
+	if err != nil {
+		return err
+	}
+	ok, err := s.provePassword(ctx, known, password)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return clinic.Forbidden("the password is wrong").WithReason("wrong_password")
+	}
+	return nil
+}
