@@ -43,6 +43,10 @@ RACE ?= $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 test: deps control-plane ## Run all tests but those that need a cluster; TEST="PACKAGE... [FLAG...]" chooses.
 	go test $(RACE) $(or $(TEST),./...)
 
+.PHONY: security
+security: deps control-plane ## Measure what make test proves of security: matrix, revocation; takes ten minutes.
+	@hack/security
+
 .PHONY: chart-test
 chart-test: ## Test the Helm chart without a cluster: its share of make test.
 	go test ./test/chart $(TEST)

@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -113,7 +114,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		Named("doctorassignment").
 		For(&v1alpha1.DoctorAssignment{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.DoctorAssignment{}, handler.Funcs{DeleteFunc: r.remember}).
-		WatchesRawSource(source.TypedChannel(r.released, handler.TypedEnqueueRequestsFromMapFunc(r.declaring))).
+		WatchesRawSource(source.TypedChannel(r.released, handler.TypedFuncs[string, reconcile.Request]{GenericFunc: r.offer})).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: o.MaxConcurrentReconciles,
 			// An outage must not leave objects waiting long after it is over.
@@ -133,6 +134,19 @@ func doctorOf(o client.Object) []string {
 		return nil
 	}
 	return []string{strings.ToLower(da.Spec.Doctor.Username)}
+}
+
+// offer has the objects that declare a doctor looked at again once people's changes are done: a doctor may have
+// thousands, and the next revocation must not wait for them.
+func (r *reconciler) offer(ctx context.Context, e event.TypedGenericEvent[string], queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+	requests := r.declaring(ctx, e.Object)
+	if byPriority, ok := queue.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
+		byPriority.AddWithOpts(priorityqueue.AddOpts{Priority: new(handler.LowPriority)}, requests...)
+		return
+	}
+	for _, request := range requests {
+		queue.Add(request)
+	}
 }
 
 // declaring returns the objects that declare the doctor, which may take freed pairs over.

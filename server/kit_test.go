@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
@@ -39,6 +40,7 @@ type world struct {
 	service    *service.Service
 	worker     *service.Service
 	signer     *token.Signer
+	past       *token.Signer // signs as an hour ago
 	contract   *contract
 	log        *lockedBuffer
 	statements *statementCounter
@@ -68,6 +70,9 @@ func newWorldOn(t testing.TB, database string, changes ...func(*server.Options))
 	w.signer, err = token.NewSigner(access)
 	must(t, err)
 	verifier, err := token.NewVerifier(access)
+	must(t, err)
+	access.Now = func() time.Time { return time.Now().Add(-time.Hour) }
+	w.past, err = token.NewSigner(access)
 	must(t, err)
 	passwords, err := token.NewHasher(token.HasherOptions{MemoryKiB: 64, Passes: 1})
 	must(t, err)

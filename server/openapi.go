@@ -73,6 +73,7 @@ func newDocument(version string) *huma.OpenAPI {
 			{Name: "health-records", Description: "Health records and the comments on them"},
 			{Name: "notifications", Description: "What happened that concerns the caller"},
 			{Name: "patients", Description: "Patients, for administrators"},
+			{Name: "users", Description: "Accounts, for administrators"},
 			{Name: "doctors", Description: "Doctors' licences, for administrators"},
 			{Name: "assignments", Description: "Which doctor sees which patient"},
 			{Name: "break-glass", Description: "Access in an emergency, which is told"},
@@ -234,7 +235,7 @@ func failures(op *huma.Operation) []int {
 	if hasParameter(op, "If-Match") {
 		f = append(f, http.StatusBadRequest, http.StatusPreconditionFailed)
 	}
-	if slices.Contains([]string{"register", "replaceProfile", "changeProfile", "assignDoctor", "endAssignment"}, op.OperationID) {
+	if slices.Contains([]string{"register", "replaceProfile", "changeProfile", "assignDoctor", "endAssignment", "disableUser"}, op.OperationID) {
 		f = append(f, http.StatusConflict)
 	}
 	return f

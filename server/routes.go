@@ -56,6 +56,8 @@ func routes(h *handlers) []route {
 		{"readAllNotifications", post, "/api/notifications/mark-all-read/", everyone, "Mark all notifications as read", to(h.readAllNotifications)},
 
 		{"listPatients", get, "/api/patients/", admins, "Find patients", to(h.listPatients)},
+		{"disableUser", post, "/api/users/{id}/disable/", admins, "Disable an account", to(h.disableUser)},
+		{"enableUser", post, "/api/users/{id}/enable/", admins, "Enable an account", to(h.enableUser)},
 		{"verifyDoctor", post, "/api/doctors/{id}/verify/", admins, "Verify a doctor's licence", to(h.verifyDoctor)},
 		{"listAssignments", get, "/api/assignments/", everyone, "List assignments", to(h.listAssignments)},
 		{"getAssignment", get, "/api/assignments/{id}/", everyone, "Get an assignment", to(h.getAssignment)},
@@ -90,6 +92,8 @@ func notes() map[string]string {
 			"may not see any more; the ids of what is gone are null.",
 		"listPatients":    "The search is by name or username.",
 		"verifyDoctor":    "Without a body the licence is verified; `{\"verified\": false}` takes it back, and with it the doctor's sight of every patient.",
+		"disableUser":     "Its sessions end, and with the next request its access. The caller's own account is a conflict, own_account.",
+		"enableUser":      "It has to log in again.",
 		"listAssignments": "Newest first. Administrators see all, doctors and patients their own. Ended ones stay as history.",
 		"getAssignment":   "Administrators see all, doctors and patients their own.",
 		"breakGlass": "A verified doctor, with his password again. He reads the patient's records, and comments on none, until ends_at; an " +

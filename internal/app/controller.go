@@ -105,5 +105,8 @@ func kubernetesConfig(path string) (*rest.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the Kubernetes configuration: %w", err)
 	}
+	// client-go's own limit is 5 requests a second, two objects: revocations would queue behind it. The API server shares
+	// itself out (API Priority and Fairness).
+	config.QPS = -1
 	return config, nil
 }

@@ -98,6 +98,33 @@ func (h Handle) UpgradePasswordHash(ctx context.Context, userID int64, before, a
 	return nil
 }
 
+// LockAdmins keeps the active administrators from changing until the
+// transaction ends, and returns them.
+func (h Handle) LockAdmins(ctx context.Context) ([]int64, error) {
+	ids, err := h.q.LockAdmins(ctx, h.db)
+	if err != nil {
+		return nil, fmt.Errorf("locking the administrators: %w", translate(err))
+	}
+	return ids, nil
+}
+
+// SetUserActive disables or enables an account and returns it; CodeNotFound when
+// there is none. Its sessions end with the change.
+func (h Handle) SetUserActive(ctx context.Context, id int64, active bool) (clinic.User, error) {
+	n, err := h.q.SetUserActive(ctx, h.db, dbsqlc.SetUserActiveParams{ID: id, Active: active})
+	if err != nil {
+		return clinic.User{}, fmt.Errorf("changing an account's activity: %w", translate(err))
+	}
+	if n == 0 {
+		return clinic.User{}, clinic.NotFound("user")
+	}
+	row, err := h.q.GetAccount(ctx, h.db, id)
+	if err != nil {
+		return clinic.User{}, fmt.Errorf("reading an account: %w", translate(err))
+	}
+	return userOf(*row), nil
+}
+
 // Profile returns the caller with the profile of his role.
 func (h Handle) Profile(ctx context.Context) (clinic.Profile, error) {
 	profile, err := h.profile(ctx)

@@ -91,7 +91,7 @@ func (p platform) killAll(ctx context.Context, answered *atomic.Int64) error {
 		return p.redis.Start(ctx)
 	}
 	for i, crash := range []func(context.Context) error{
-		p.worker.crash, restartRedis, p.server.crash, restartRedis, p.worker.crash, p.server.crash,
+		p.worker.Crash, restartRedis, p.server.Crash, restartRedis, p.worker.Crash, p.server.Crash,
 	} {
 		if err := await(ctx, func() bool { return answered.Load() >= int64(posts/8*(i+1)) }); err != nil {
 			return err

@@ -216,6 +216,32 @@ func (q *Queries) KeepRegistrationKey(ctx context.Context, db DBTX, arg KeepRegi
 	return err
 }
 
+const lockAdmins = `-- name: LockAdmins :many
+SELECT id FROM users WHERE role = 'ADMIN' AND active ORDER BY id FOR NO KEY UPDATE
+`
+
+// Who disables somebody locks the administrators first, in one order: of two who
+// disable each other one comes second, and finds himself gone.
+func (q *Queries) LockAdmins(ctx context.Context, db DBTX) ([]int64, error) {
+	rows, err := db.Query(ctx, lockAdmins)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const patientByUser = `-- name: PatientByUser :one
 SELECT p.id, p.user_id, p.role, p.date_of_birth, p.blood_type, p.address, p.emergency_contact, p.source_id, a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at
 FROM patient_profiles p JOIN accounts a ON a.id = p.user_id
@@ -250,6 +276,28 @@ func (q *Queries) PatientByUser(ctx context.Context, db DBTX, userID int64) (*Pa
 		&i.Account.CreatedAt,
 	)
 	return &i, err
+}
+
+const setUserActive = `-- name: SetUserActive :execrows
+WITH ended AS (
+    DELETE FROM sessions s USING users u WHERE s.user_id = u.id AND u.id = $2 AND u.active <> $1
+)
+UPDATE users changed SET active = $1, updated_at = now() WHERE changed.id = $2
+`
+
+type SetUserActiveParams struct {
+	Active bool
+	ID     int64
+}
+
+// A change ends the sessions, whichever it is: one that a login began while the
+// account was being disabled must not come back with it.
+func (q *Queries) SetUserActive(ctx context.Context, db DBTX, arg SetUserActiveParams) (int64, error) {
+	result, err := db.Exec(ctx, setUserActive, arg.Active, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const updateDoctor = `-- name: UpdateDoctor :exec

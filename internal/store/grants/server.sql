@@ -1,5 +1,5 @@
--- What the server's statements need, and nothing more. Role, username and
--- activity of an account cannot be changed by it, nor can who made a record of
+-- What the server's statements need, and nothing more. Role and
+-- username of an account cannot be changed by it, nor can who made a record of
 -- whom; it adds events and reads none.
 
 GRANT SELECT ON goose_db_version TO :"role";
@@ -9,7 +9,7 @@ GRANT SELECT ON users, doctor_profiles, patient_profiles, assignments, health_re
 TO :"role";
 
 GRANT INSERT (username, email, first_name, last_name, phone_number, role, password_hash),
-    UPDATE (email, first_name, last_name, phone_number, password_hash, updated_at)
+    UPDATE (email, first_name, last_name, phone_number, password_hash, active, updated_at)
 ON users TO :"role";
 
 GRANT INSERT (user_id, date_of_birth, blood_type, address, emergency_contact),

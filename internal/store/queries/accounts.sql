@@ -45,6 +45,19 @@ INSERT INTO idempotency_keys (user_id, operation, key, request_hash) VALUES (@us
 -- name: UpgradePasswordHash :exec
 UPDATE users SET password_hash = @new_hash WHERE id = @id AND password_hash = @old_hash;
 
+-- Who disables somebody locks the administrators first, in one order: of two who
+-- disable each other one comes second, and finds himself gone.
+-- name: LockAdmins :many
+SELECT id FROM users WHERE role = 'ADMIN' AND active ORDER BY id FOR NO KEY UPDATE;
+
+-- A change ends the sessions, whichever it is: one that a login began while the
+-- account was being disabled must not come back with it.
+-- name: SetUserActive :execrows
+WITH ended AS (
+    DELETE FROM sessions s USING users u WHERE s.user_id = u.id AND u.id = @id AND u.active <> @active
+)
+UPDATE users changed SET active = @active, updated_at = now() WHERE changed.id = @id;
+
 -- name: GetAccount :one
 SELECT * FROM accounts WHERE id = @id;
 

@@ -1,0 +1,119 @@
+// Package program runs healthrecords itself, in processes of a test's own: the test's binary, started as the program that
+// it was compiled with. A package that uses it says
+//
+//	func TestMain(m *testing.M) {
+//		if program.Asked() {
+//			os.Exit(app.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+//		}
+//		testkit.Main(m)
+//	}
+package program
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/healthrecords/healthrecords/internal/testkit/process"
+	"github.com/healthrecords/healthrecords/internal/testkit/services"
+)
+
+const asProgram = "HEALTHRECORDS_TEST_PROGRAM"
+
+// Asked reports whether this process is to be the program and not its test.
+func Asked() bool { return os.Getenv(asProgram) != "" }
+
+// Part is a process of the platform that can be killed and started again at the same addresses.
+type Part struct {
+	Admin   string // host:port of its probes and metrics
+	name    string
+	env     []string
+	process *process.Process
+}
+
+// Start starts a part with the environment and waits until it is ready. It stops when the test ends.
+func Start(t *testing.T, name string, env ...string) *Part {
+	t.Helper()
+	admin := FreeAddress(t)
+	p := &Part{name: name, Admin: admin, env: append(append(os.Environ(), asProgram+"=1", "ADMIN_ADDRESS="+admin), env...)}
+	t.Cleanup(func() { p.stop(t) })
+	if err := p.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (p *Part) stop(t *testing.T) {
+	t.Helper()
+	if p.process == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+	defer cancel()
+	if err := p.process.Stop(ctx); err != nil {
+		t.Error(err)
+	}
+	if t.Failed() {
+		t.Logf("the last words of the %s:\n%s", p.name, p.process.Tail())
+	}
+}
+
+func (p *Part) start(ctx context.Context) (err error) {
+	if p.process, err = process.Start(process.Options{Name: p.name, Path: os.Args[0], Args: []string{p.name}, Env: p.env}); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	return p.process.WaitReady(ctx, func(ctx context.Context) error {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.Admin+"/readyz", nil)
+		if err != nil {
+			return err
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return err
+		}
+		defer response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			return fmt.Errorf("readiness answers %d", response.StatusCode)
+		}
+		return nil
+	})
+}
+
+// Crash kills the process as kill -9 does and starts it again.
+func (p *Part) Crash(ctx context.Context) error {
+	p.process.Kill()
+	return p.start(ctx)
+}
+
+// Output returns the last of what the process wrote.
+func (p *Part) Output() string { return p.process.Tail() }
+
+// Run runs a subcommand that ends.
+func Run(t *testing.T, args ...string) {
+	t.Helper()
+	p, err := process.Start(process.Options{Name: args[0], Path: os.Args[0], Args: args, Env: append(os.Environ(), asProgram+"=1")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-p.Done()
+	if err := p.Err(); err != nil {
+		t.Fatalf("%v: %s", err, p.Tail())
+	}
+}
+
+// FreeAddress returns a host:port of this machine that nothing listens on.
+func FreeAddress(t *testing.T) string {
+	t.Helper()
+	port, err := services.FreePort(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+}

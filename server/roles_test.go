@@ -1,0 +1,22 @@
+package server_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+)
+
+func TestNoFieldRegistersAnotherRole(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for i, extra := range []string{
+		`"user_type":"ADMIN"`, `"user_type":"admin"`, `"user_type":"PATIENT","USER_TYPE":"ADMIN"`, `"user_type":"PATIENT","User_Type":"ADMIN"`,
+		`"user_type":"PATIENT","user_type":"ADMIN"`, `"user_type":"PATIENT","role":"ADMIN"`, `"user_type":"PATIENT","is_staff":true`,
+		`"user_type":"PATIENT","is_superuser":true`, `"user_type":"PATIENT","is_admin":true`, `"user_type":["ADMIN"]`, `"user_type":null`,
+	} {
+		body := fmt.Sprintf(`{"username":"user%d","password":"securepass123","password_confirm":"securepass123",%s}`, i, extra)
+		if got := w.do(call{method: post, path: "/api/auth/register/", body: body}); got.status != http.StatusUnprocessableEntity {
+			t.Errorf("%s answered %d: %s", extra, got.status, got.body)
+		}
+	}
+}

@@ -1,0 +1,62 @@
+// Package revocation_test takes a doctor's access away by deleting the DoctorAssignment object that gave it, and measures how
+// long he keeps it. make test deletes a few; make security measures.
+package revocation_test
+
+import (
+	"flag"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+var (
+	sizes   = flag.String("sizes", "1,20", "how many assignments there are, one measurement for each number")
+	samples = flag.Int("samples", 5, "how many objects are deleted for a measurement")
+)
+
+// TestDeletingADoctorAssignmentEndsAccess has all assignments declared for one doctor, each by an object of its own: the most
+// that the end of one can set off.
+func TestDeletingADoctorAssignmentEndsAccess(t *testing.T) {
+	h := startHospital(t)
+	for text := range strings.SplitSeq(*sizes, ",") {
+		size, err := strconv.Atoi(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		h.fill(t, size-1)
+		filled := time.Since(began)
+		var took []time.Duration
+		for range *samples {
+			took = append(took, h.revoke(t))
+		}
+		slices.Sort(took)
+		t.Logf("revocation at %6d assignments: p50 %8s  p99 %8s  (%d deletions; %s to declare the assignments)", size,
+			percentile(took, 50), percentile(took, 99), len(took), filled.Round(time.Second))
+	}
+}
+
+// revoke gives access, takes it away, and returns the time from the deletion to the end of the first refused request.
+func (h *hospital) revoke(t *testing.T) time.Duration {
+	t.Helper()
+	da, err := h.declare(t.Context(), "patient0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.until(t, http.StatusOK)
+	began := time.Now()
+	if err := h.cluster.Delete(t.Context(), da); err != nil {
+		t.Fatal(err)
+	}
+	h.until(t, http.StatusNotFound)
+	return time.Since(began)
+}
+
+// percentile is the nearest rank: one of the values.
+func percentile(sorted []time.Duration, p int) time.Duration {
+	rank := (len(sorted)*p + 99) / 100
+	return sorted[max(rank, 1)-1].Round(100 * time.Microsecond)
+}
