@@ -43,6 +43,9 @@ func (s *Service) cachedDoctors(ctx context.Context, caller clinic.Caller, reque
 	if err != nil {
 		return page, err
 	}
+	for i := range page.Items {
+		page.Items[i].User.PhoneNumber = "" // nobody is shown it, so the cache has no business with it
+	}
 	encoded, err := json.Marshal(page)
 	if err != nil {
 		return page, fmt.Errorf("encoding a page of the directory: %w", clinic.Internal(err))

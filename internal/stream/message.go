@@ -50,7 +50,7 @@ func decode(entry redis.XMessage) (Message, error) {
 	}
 	eventType := clinic.EventType(text(entry, fieldType))
 	switch eventType {
-	case clinic.EventAssignmentCreated, clinic.EventRecordCreated, clinic.EventCommentCreated:
+	case clinic.EventAssignmentCreated, clinic.EventRecordCreated, clinic.EventCommentCreated, clinic.EventBreakGlassOpened:
 		return Message{Entry: entry.ID, EventID: id, Type: eventType, Attempt: attempt}, nil
 	}
 	return Message{}, fmt.Errorf("entry %s has no known type", entry.ID)

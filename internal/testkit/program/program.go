@@ -10,12 +10,14 @@
 package program
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,6 +36,7 @@ type Part struct {
 	name    string
 	env     []string
 	process *process.Process
+	output  output
 }
 
 // Start starts a part with the environment and waits until it is ready. It stops when the test ends.
@@ -64,7 +67,8 @@ func (p *Part) stop(t *testing.T) {
 }
 
 func (p *Part) start(ctx context.Context) (err error) {
-	if p.process, err = process.Start(process.Options{Name: p.name, Path: os.Args[0], Args: []string{p.name}, Env: p.env}); err != nil {
+	p.process, err = process.Start(process.Options{Name: p.name, Path: os.Args[0], Args: []string{p.name}, Env: p.env, Output: &p.output})
+	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
@@ -92,8 +96,28 @@ func (p *Part) Crash(ctx context.Context) error {
 	return p.start(ctx)
 }
 
-// Output returns the last of what the process wrote.
-func (p *Part) Output() string { return p.process.Tail() }
+// Output returns all that the process and its predecessors wrote.
+func (p *Part) Output() string { return p.output.String() }
+
+// output is a buffer that a process writes and a test reads.
+type output struct {
+	mutex  sync.Mutex
+	buffer bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (o *output) Write(p []byte) (int, error) {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	return o.buffer.Write(p)
+}
+
+// String returns what was written so far.
+func (o *output) String() string {
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	return o.buffer.String()
+}
 
 // Run runs a subcommand that ends.
 func Run(t *testing.T, args ...string) {

@@ -1,0 +1,150 @@
+// Package canary_test lets a clinic live on the whole platform with a marker in each text, and looks for the markers wherever
+// they might come out again.
+package canary_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/redis/go-redis/v9"
+	eventsv1 "k8s.io/api/events/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/healthrecords/healthrecords/api/v1alpha1"
+	"github.com/healthrecords/healthrecords/server"
+)
+
+// ids is more than there are rows of any table.
+const ids = 15
+
+func TestNoMarkerIsWhereItMayNotBe(t *testing.T) {
+	p := startPlatform(t)
+	people := p.live(t)
+	await(t, "all are notified", func() bool { return p.db.Count(`SELECT count(*) FROM outbox WHERE finished_at IS NULL`) == 0 })
+
+	seen := map[string]string{} // what each role was answered, all together
+	for role, who := range people {
+		for _, path := range readable(t) {
+			for id := range ids {
+				_, header, body := p.ask(t, http.MethodGet, strings.Replace(path, "{id}", strconv.Itoa(id+1), 1), who.token, nil)
+				seen[role] += header + body
+				if !strings.Contains(path, "{id}") {
+					break
+				}
+			}
+		}
+		look(t, role, seen[role])
+	}
+	for marker, readers := range markers() { // else nothing was tested
+		for _, role := range strings.Fields(readers) {
+			if role != "cache" && !strings.Contains(seen[role], marker) {
+				t.Errorf("%s does not read %s, which is his to read", role, marker)
+			}
+		}
+	}
+	p.lookBehind(t)
+}
+
+// readable are the paths of the document that answer GET.
+func readable(t *testing.T) []string {
+	t.Helper()
+	printed, err := server.OpenAPI()
+	must(t, err)
+	document, err := openapi3.NewLoader().LoadFromData(printed)
+	must(t, err)
+	paths := []string{"/api/none/", "/metrics"}
+	for path, item := range document.Paths.Map() {
+		if item.Get != nil {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+// look fails for each marker in the text that is not for the reader.
+func look(t *testing.T, reader, text string) {
+	t.Helper()
+	if text == "" {
+		t.Errorf("%s: there is nothing to look at", reader)
+	}
+	for marker, readers := range markers() {
+		// A user's name is the beginning of his other markers.
+		if at := strings.Index(strings.ReplaceAll(text, marker+"-", ""), marker); at >= 0 && !slices.Contains(strings.Fields(readers), reader) {
+			t.Errorf("%s holds %s: …%s…", reader, marker, text[max(0, at-100):min(len(text), at+150)])
+		}
+	}
+}
+
+// lookBehind looks at what the platform writes besides its answers.
+func (p *platform) lookBehind(t *testing.T) {
+	t.Helper()
+	for name, part := range p.parts {
+		look(t, "log of the "+name, part.Output())
+		metrics := *p
+		metrics.api = "http://" + part.Admin
+		_, _, exposed := metrics.ask(t, http.MethodGet, "/metrics", "", nil)
+		look(t, "metrics of the "+name, exposed)
+	}
+	await(t, "spans", func() bool { // the controller makes none
+		return strings.Contains(p.spans.String(), "healthrecords-server") && strings.Contains(p.spans.String(), "healthrecords-worker")
+	})
+	look(t, "spans", p.spans.String())
+	for _, table := range []string{"outbox", "notifications"} {
+		var rows string
+		must(t, p.db.Pool.QueryRow(t.Context(), `SELECT coalesce(string_agg(t::text, ' '), '') FROM `+table+` t`).Scan(&rows))
+		look(t, table, rows)
+	}
+	p.lookAtRedis(t)
+	p.lookAtTheCluster(t)
+}
+
+// lookAtRedis has every key dumped. The cache of the doctors' directory holds what every user may read.
+func (p *platform) lookAtRedis(t *testing.T) {
+	t.Helper()
+	options, err := redis.ParseURL(p.redis.URL(0))
+	must(t, err)
+	db := redis.NewClient(options)
+	defer func() { _ = db.Close() }()
+	must(t, db.ConfigSet(t.Context(), "rdbcompression", "no").Err()) // dumps would hide what is in them
+	keys, err := db.Keys(t.Context(), "*").Result()
+	must(t, err)
+	var streams int
+	for _, key := range keys {
+		dump, err := db.Dump(t.Context(), key).Result()
+		must(t, err)
+		reader := "Redis key " + key
+		switch {
+		case strings.Contains(key, "directory"):
+			reader = "cache"
+		case strings.Contains(key, "events"):
+			streams++
+		}
+		look(t, reader, key+dump)
+	}
+	if streams == 0 {
+		t.Errorf("there is no stream among the keys %v", keys)
+	}
+}
+
+// lookAtTheCluster looks at the object's status and at the events about it.
+func (p *platform) lookAtTheCluster(t *testing.T) {
+	t.Helper()
+	da := &v1alpha1.DoctorAssignment{}
+	must(t, p.cluster.Get(t.Context(), client.ObjectKey{Namespace: p.namespace, Name: "care"}, da))
+	status, err := json.Marshal(da.Status)
+	must(t, err)
+	look(t, "status", string(status))
+	var list eventsv1.EventList
+	await(t, "an event", func() bool {
+		must(t, p.cluster.List(t.Context(), &list, client.InNamespace(p.namespace)))
+		return len(list.Items) > 0
+	})
+	events, err := json.Marshal(list.Items)
+	must(t, err)
+	look(t, "events", string(events))
+}

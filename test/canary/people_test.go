@@ -1,0 +1,162 @@
+package canary_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/healthrecords/healthrecords/api/v1alpha1"
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+)
+
+const password = "Canary-password"
+
+// markers are what is written into each text that people fill in, with who may read it back. "directory" is every user, and
+// the cache of the directory of doctors.
+func markers() map[string]string {
+	const (
+		patient   = "owner assigned emergency admin"
+		health    = "owner assigned emergency"
+		directory = "owner other assigned emergency unassigned unverified admin cache"
+	)
+	return map[string]string{
+		"Canary-owner": patient, "Canary-owner-first": patient, "Canary-owner-last": patient, "canary-owner@example.com": patient,
+		"+49 555 0101 77": patient, "Canary-address": "owner", "Canary-contact": "owner",
+		"Canary-title": health, "Canary-description": health, "Canary-symptoms": health, "Canary-diagnosis": health,
+		"Canary-treatment": health, "Canary-medications": health,
+		"Canary-comment": health, "Canary-private": "assigned emergency",
+		"Canary-declared-reason": "owner assigned admin", "Canary-emergency-reason": "owner emergency admin",
+		"Canary-assigned": directory, "Canary-assigned-first": directory, "Canary-assigned-last": directory,
+		"canary-assigned@example.com": directory, "Canary-assigned-field": directory, "Canary-assigned-license": directory,
+		"+49 555 0102 77":   "assigned",
+		"Canary-unverified": "unverified admin", "Canary-unverified-first": "unverified admin", "Canary-unverified-license": "unverified admin",
+		password: "", "Canary-wrong-password": "",
+	}
+}
+
+// sentence puts a marker where a search for words would not find it whole.
+func sentence(marker string) string { return "It says <" + marker + ">." }
+
+type person struct {
+	user, profile int64
+	token         string
+}
+
+func (p *platform) register(t *testing.T, role clinic.Role, name string, more map[string]any) person {
+	t.Helper()
+	body := map[string]any{"username": name, "password": password, "password_confirm": password, "user_type": role}
+	for field, value := range more {
+		body[field] = value
+	}
+	var answer struct {
+		User   struct{ ID int64 }
+		Tokens struct{ Access string }
+	}
+	p.expect(t, http.MethodPost, "/api/auth/register/", "", body, &answer)
+	profiles := "patient_profiles"
+	if role == clinic.RoleDoctor {
+		profiles = "doctor_profiles"
+	}
+	id := int64(p.db.Count(`SELECT id FROM `+profiles+` WHERE user_id = $1`, answer.User.ID)) //nolint:gosec // one of two names
+	return person{user: answer.User.ID, profile: id, token: answer.Tokens.Access}
+}
+
+// live has everybody write what he may, and returns them by what they are.
+func (p *platform) live(t *testing.T) map[string]person {
+	t.Helper()
+	access, err := p.signer.Issue(testkit.CallerOf(p.db.Admin()))
+	must(t, err)
+	people := map[string]person{"anonymous": {}, "admin": {token: access}}
+	people["owner"] = p.register(t, clinic.RolePatient, "Canary-owner", map[string]any{
+		"first_name": "Canary-owner-first", "last_name": "Canary-owner-last", "email": "canary-owner@example.com",
+		"phone_number": "+49 555 0101 77", "address": sentence("Canary-address"), "emergency_contact": sentence("Canary-contact"),
+	})
+	people["other"] = p.register(t, clinic.RolePatient, "other", nil)
+	people["assigned"] = p.register(t, clinic.RoleDoctor, "Canary-assigned", map[string]any{
+		"first_name": "Canary-assigned-first", "last_name": "Canary-assigned-last", "email": "canary-assigned@example.com",
+		"phone_number": "+49 555 0102 77", "specialization": "Canary-assigned-field", "license_number": "Canary-assigned-license",
+	})
+	people["emergency"] = p.register(t, clinic.RoleDoctor, "emergency", nil)
+	people["unassigned"] = p.register(t, clinic.RoleDoctor, "unassigned", nil)
+	people["unverified"] = p.register(t, clinic.RoleDoctor, "Canary-unverified", map[string]any{
+		"first_name": "Canary-unverified-first", "license_number": "Canary-unverified-license",
+	})
+	for _, doctor := range []string{"assigned", "emergency", "unassigned"} {
+		p.expect(t, http.MethodPost, fmt.Sprintf("/api/doctors/%d/verify/", people[doctor].profile), access, nil, nil)
+	}
+	p.care(t, people)
+	return people
+}
+
+// care declares the assignment, and has a record written and commented on, once as one may and once as one may not.
+func (p *platform) care(t *testing.T, people map[string]person) {
+	t.Helper()
+	must(t, p.cluster.Create(t.Context(), &v1alpha1.DoctorAssignment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: "care"},
+		Spec: v1alpha1.DoctorAssignmentSpec{
+			Doctor: v1alpha1.UserReference{Username: "Canary-assigned"}, Reason: sentence("Canary-declared-reason"),
+			Patients: []v1alpha1.UserReference{{Username: "Canary-owner"}, {Username: "nobody"}},
+		},
+	}))
+	await(t, "the declared assignment", func() bool { return p.db.Count(`SELECT count(*) FROM active_assignments`) == 1 })
+	visit := map[string]any{"record_type": "CHECKUP", "title": "Canary-title", "visit_date": "2025-05-27T10:00:00Z"}
+	for _, field := range []string{"description", "symptoms", "diagnosis", "treatment", "medications"} {
+		visit[field] = sentence("Canary-" + field)
+	}
+	var record struct{ ID int64 }
+	p.expect(t, http.MethodPost, "/api/health-records/", people["owner"].token, visit, &record)
+	comments := fmt.Sprintf("/api/health-records/%d/comments/", record.ID)
+	for text, private := range map[string]bool{"Canary-comment": false, "Canary-private": true} {
+		body := map[string]any{"comment": sentence(text), "is_private": private}
+		p.expect(t, http.MethodPost, comments, people["assigned"].token, body, nil)
+		p.ask(t, http.MethodPost, comments, people["unassigned"].token, body) // 404
+	}
+	glass := map[string]any{"patient_id": people["owner"].profile, "reason": sentence("Canary-emergency-reason"), "password": password}
+	p.expect(t, http.MethodPost, "/api/break-glass/", people["emergency"].token, glass, nil)
+	glass["password"] = "Canary-wrong-password"
+	p.ask(t, http.MethodPost, "/api/break-glass/", people["unassigned"].token, glass) // 403
+	p.ask(t, http.MethodPost, "/api/auth/login/", "", map[string]any{"username": "Canary-owner", "password": "Canary-wrong-password"})
+}
+
+// ask sends a request and returns the status, and the header and the body as text.
+func (p *platform) ask(t *testing.T, method, path, access string, body any) (status int, header, content string) {
+	t.Helper()
+	var encoded io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		must(t, err)
+		encoded = bytes.NewReader(b)
+	}
+	request, err := http.NewRequestWithContext(t.Context(), method, p.api+path, encoded)
+	must(t, err)
+	if body != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	if access != "" {
+		request.Header.Set("Authorization", "Bearer "+access)
+	}
+	response, err := http.DefaultClient.Do(request)
+	must(t, err)
+	defer response.Body.Close()
+	b, err := io.ReadAll(response.Body)
+	must(t, err)
+	return response.StatusCode, fmt.Sprint(response.Header), string(b)
+}
+
+func (p *platform) expect(t *testing.T, method, path, access string, body, into any) {
+	t.Helper()
+	status, _, content := p.ask(t, method, path, access, body)
+	if status >= http.StatusBadRequest {
+		t.Fatalf("%s %s answers %d: %s", method, path, status, content)
+	}
+	if into != nil {
+		must(t, json.NewDecoder(strings.NewReader(content)).Decode(into))
+	}
+}
