@@ -189,28 +189,28 @@ func (r row) statuses(role string) (own, foreign, missing int) {
 func TestAuthorizationMatrix(t *testing.T) {
 	t.Parallel()
 	var cells atomic.Int64
-	t.Run("roles", func(t *testing.T) {
-		for _, role := range append(roles(), strangers()...) {
-			t.Run(role, func(t *testing.T) {
-				t.Parallel()
-				c := newCast(t)
-				for _, o := range documented(c.contract) {
-					r, classified := matrix()[o.id]
-					if !classified {
-						t.Errorf("%s %s has no row in the matrix", o.method, o.path)
-						continue
-					}
-					if public := len(strings.Fields(r.want)) == 1; public != o.public {
-						t.Errorf("%s is for anybody: %t in the matrix, %t in the document", o.id, public, o.public)
-					}
-					cells.Add(c.ask(t, o, role))
-				}
-			})
+	t.Cleanup(func() { // after all roles
+		if !t.Failed() {
+			t.Logf("authorization matrix: %d cells (%d roles, %d operations), all passed",
+				cells.Load(), len(roles())+len(strangers()), len(matrix()))
 		}
 	})
-	if !t.Failed() {
-		t.Logf("authorization matrix: %d cells (%d roles, %d operations), all passed",
-			cells.Load(), len(roles())+len(strangers()), len(matrix()))
+	for _, role := range append(roles(), strangers()...) {
+		t.Run(role, func(t *testing.T) {
+			t.Parallel()
+			c := newCast(t)
+			for _, o := range documented(c.contract) {
+				r, classified := matrix()[o.id]
+				if !classified {
+					t.Errorf("%s %s has no row in the matrix", o.method, o.path)
+					continue
+				}
+				if public := len(strings.Fields(r.want)) == 1; public != o.public {
+					t.Errorf("%s is for anybody: %t in the matrix, %t in the document", o.id, public, o.public)
+				}
+				cells.Add(c.ask(t, o, role))
+			}
+		})
 	}
 }
 
