@@ -38,7 +38,6 @@ type world struct {
 	url        string
 	service    *service.Service
 	worker     *service.Service
-	signer     *token.Signer
 	contract   *contract
 	log        *lockedBuffer
 	statements *statementCounter
@@ -55,24 +54,30 @@ func newWorld(t testing.TB, changes ...func(*server.Options)) *world {
 // has in production.
 func newWorldOn(t testing.TB, database string, changes ...func(*server.Options)) *world {
 	t.Helper()
-	w := &world{
-		t: t, contract: loadContract(t), log: &lockedBuffer{}, statements: &statementCounter{}, metrics: prometheus.NewRegistry(),
-	}
-	db := openAs(t, database, store.PartServer, w.statements)
 	dir := t.TempDir()
 	_, err := token.GenerateKey(dir)
 	must(t, err)
 	keys, err := token.LoadKeys(dir)
 	must(t, err)
+	return newReplica(t, database, keys, changes...)
+}
+
+// newReplica starts it with keys that it may share with others.
+func newReplica(t testing.TB, database string, keys *token.Keys, changes ...func(*server.Options)) *world {
+	t.Helper()
+	w := &world{
+		t: t, contract: loadContract(t), log: &lockedBuffer{}, statements: &statementCounter{}, metrics: prometheus.NewRegistry(),
+	}
+	db := openAs(t, database, store.PartServer, w.statements)
 	access := token.AccessOptions{Keys: keys, Issuer: "healthrecords", Audience: "healthrecords"}
-	w.signer, err = token.NewSigner(access)
+	signer, err := token.NewSigner(access)
 	must(t, err)
 	verifier, err := token.NewVerifier(access)
 	must(t, err)
 	passwords, err := token.NewHasher(token.HasherOptions{MemoryKiB: 64, Passes: 1})
 	must(t, err)
 	log := slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	w.service, err = service.New(service.Options{DB: db, Passwords: passwords, Tokens: w.signer, Directory: newDirectory(t, log), Log: log})
+	w.service, err = service.New(service.Options{DB: db, Passwords: passwords, Tokens: signer, Directory: newDirectory(t, log), Log: log})
 	must(t, err)
 	w.worker, err = service.New(service.Options{DB: openAs(t, database, store.PartWorker, nil)})
 	must(t, err)
@@ -233,9 +238,9 @@ func (w *world) admin() person {
 	w.t.Helper()
 	u, err := w.service.CreateAdmin(w.t.Context(), clinic.Registration{Username: "admin", Password: password, Role: clinic.RoleAdmin})
 	must(w.t, err)
-	access, err := w.signer.Issue(clinic.Caller{UserID: u.ID, Role: clinic.RoleAdmin})
+	session, err := w.service.Login(w.t.Context(), "admin", password)
 	must(w.t, err)
-	return person{username: "admin", userID: u.ID, token: access}
+	return person{username: "admin", userID: u.ID, token: session.Access}
 }
 
 func (w *world) assign(admin, patient, doctor person) int64 {

@@ -19,6 +19,7 @@ type cast struct {
 	*world
 	people                           map[string]person
 	record, assignment, notification int64
+	session                          int64 // another login of the owner
 	refresh                          string
 }
 
@@ -43,6 +44,9 @@ func newCast(t *testing.T) *cast {
 	c.notification = int64(dig[float64](t, list, "results", 0, "id"))
 	login := w.want(http.StatusOK, call{method: post, path: "/api/auth/login/", body: map[string]any{"username": "owner", "password": password}})
 	c.refresh = dig[string](t, login, "refresh")
+	w.want(http.StatusOK, call{method: post, path: "/api/auth/login/", body: map[string]any{"username": "owner", "password": password}})
+	sessions := w.want(http.StatusOK, call{method: get, path: "/api/auth/sessions/", token: c.people["owner"].token})
+	c.session = int64(dig[float64](t, sessions, "results", 0, "id"))
 	return c
 }
 
@@ -66,6 +70,11 @@ func matrix() map[string]row {
 		"register": {want: "201 201 201 201 201 201 201", body: body(map[string]any{
 			"username": "newcomer", "password": password, "password_confirm": password, "user_type": "PATIENT",
 		})},
+		"listKeys":     {want: "200 200 200 200 200 200 200"},
+		"logout":       {want: "204 204 204 204 204 204 204", last: true, body: func(c *cast, _ string) any { return map[string]any{"refresh": c.refresh} }},
+		"listSessions": {want: all},
+		"endSession":   {want: "401 204 404 404 404 404 404", id: func(c *cast) int64 { return c.session }},
+
 		"getProfile":     {want: all},
 		"replaceProfile": {want: all, body: body(map[string]any{"email": "", "first_name": "", "last_name": "", "phone_number": ""})},
 		"changeProfile":  {want: all, body: body(map[string]any{"first_name": "Changed"})},

@@ -75,6 +75,7 @@ func newDocument(version string) *huma.OpenAPI {
 			{Name: "patients", Description: "Patients, for administrators"},
 			{Name: "doctors", Description: "Doctors' licences, for administrators"},
 			{Name: "assignments", Description: "Which doctor sees which patient"},
+			{Name: ".well-known", Description: "What other programs look for at a fixed place"},
 			{Name: "health", Description: "Whether the API answers"},
 		},
 		Components: &huma.Components{
@@ -105,6 +106,9 @@ func (r route) operation() huma.Operation {
 	}
 	if r.access != anybody {
 		op.Security = []map[string][]string{{"bearer": {}}}
+	}
+	if r.id == "logout" {
+		op.Security = []map[string][]string{{"bearer": {}}, {}} // or the refresh token in the body
 	}
 	return op
 }
@@ -217,8 +221,8 @@ func failureHeaders(status int) map[string]*huma.Param {
 
 func failures(op *huma.Operation) []int {
 	f := []int{http.StatusUnprocessableEntity, http.StatusInternalServerError, http.StatusServiceUnavailable}
-	private := op.Security != nil
-	if private || op.OperationID == "login" || op.OperationID == "refreshToken" {
+	private := op.Extensions["x-access"] != string(anybody)
+	if op.Security != nil || op.OperationID == "login" || op.OperationID == "refreshToken" {
 		f = append(f, http.StatusUnauthorized)
 	}
 	if private && op.Extensions["x-access"] != string(everyone) {

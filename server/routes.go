@@ -35,6 +35,9 @@ func routes(h *handlers) []route {
 		{"register", post, "/api/auth/register/", anybody, "Register a patient or a doctor", created(h.register)},
 		{"login", post, "/api/auth/login/", anybody, "Log in", to(h.login)},
 		{"refreshToken", post, "/api/auth/token/refresh/", anybody, "Trade a refresh token for new tokens", to(h.refreshToken)},
+		{"logout", post, "/api/auth/logout/", anybody, "End a session", to(h.logout)},
+		{"listSessions", get, "/api/auth/sessions/", everyone, "List one's own sessions", to(h.listSessions)},
+		{"endSession", del, "/api/auth/sessions/{id}/", everyone, "End one of one's own sessions", to(h.endSession)},
 		{"getProfile", get, "/api/auth/profile/", everyone, "Get one's own profile", to(h.getProfile)},
 		{"replaceProfile", put, "/api/auth/profile/", everyone, "Update one's own profile", to(h.replaceProfile)},
 		{"changeProfile", patch, "/api/auth/profile/", everyone, "Change some fields of one's own profile", to(h.changeProfile)},
@@ -61,6 +64,7 @@ func routes(h *handlers) []route {
 		{"getAssignment", get, "/api/assignments/{id}/", everyone, "Get an assignment", to(h.getAssignment)},
 		{"endAssignment", del, "/api/assignments/{id}/", admins, "End an assignment", to(h.endAssignment)},
 
+		{"listKeys", get, "/.well-known/jwks.json", anybody, "Get the keys that access tokens are verified with", to(h.listKeys)},
 		{"health", get, "/health/", anybody, "Ask whether the API answers", to(h.health)},
 	}
 }
@@ -71,7 +75,12 @@ func notes() map[string]string {
 		"register": "The account is logged in at once. A doctor sees no patient until an administrator has verified his licence. " +
 			"A repetition with the same Idempotency-Key must have the same password.",
 		"login":        "`access` and `refresh` are there twice: as `tokens`, like at registration, and at the top.",
-		"refreshToken": "A refresh token works once: use the new one from then on. The access token lives 5 minutes.",
+		"refreshToken": "A refresh token works once: use the new one from then on. A repetition within ten seconds gets the same one, " +
+			"unless that was used; later, or then, it ends the session. The access token lives 5 minutes.",
+		"logout": "The session of the refresh token in the body or, without a body, of the access token. " +
+			"Its access tokens are refused from the next request on. A refresh token of a session that has ended is no fault.",
+		"listSessions": "The newest login first. A session is a login; current is the one that asks.",
+		"endSession":   "Its refresh token is worth nothing any more, and its access tokens are refused from the next request on.",
 		"replaceProfile": "email, first_name, last_name and phone_number are replaced. The fields of a doctor or a patient are " +
 			"changed where they are sent and stay as they are where they are not.",
 		"changeProfile": "A JSON merge patch (RFC 7396): a field that is not sent stays as it is, null clears it.",
@@ -91,6 +100,8 @@ func notes() map[string]string {
 		"verifyDoctor":    "Without a body the licence is verified; `{\"verified\": false}` takes it back, and with it the doctor's sight of every patient.",
 		"listAssignments": "Newest first. Administrators see all, doctors and patients their own. Ended ones stay as history.",
 		"getAssignment":   "Administrators see all, doctors and patients their own.",
+		"listKeys": "A JSON Web Key Set (RFC 7517, RFC 8037). A new key is here at least ten minutes before a token is signed with it, " +
+			"and an old one for as long as its tokens live.",
 		"endAssignment": "Access ends with the next request. An assignment that a DoctorAssignment object declares is ended by " +
 			"changing the object: here it is a conflict, unless force is true, for an emergency or an object that is gone.",
 	}

@@ -54,7 +54,11 @@ func runServer(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return fmt.Errorf("making the directory's cache: %w", err)
 	}
-	handler, err := newAPI(cfg, p, db, directory)
+	keys, err := token.OpenKeys(token.KeysOptions{Dir: cfg.SigningKeysDir, Log: p.log})
+	if err != nil {
+		return fmt.Errorf("loading the signing keys: %w", err)
+	}
+	handler, err := newAPI(cfg, p, db, directory, keys)
 	if err != nil {
 		return err
 	}
@@ -63,7 +67,7 @@ func runServer(cmd *cobra.Command, _ []string) error {
 		return fmt.Errorf("opening the API's port: %w", err)
 	}
 	httpServer := server.NewHTTPServer(cfg.ListenAddress, handler, p.log)
-	parts := []func(context.Context) error{func(ctx context.Context) error {
+	parts := []func(context.Context) error{keys.Watch, func(ctx context.Context) error {
 		return serveHTTP(ctx, httpServer, listener, cfg.ShutdownDelay, cfg.ShutdownGrace)
 	}}
 	if cfg.HasTLS() {
@@ -78,11 +82,7 @@ func runServer(cmd *cobra.Command, _ []string) error {
 }
 
 // newAPI makes the use cases and the handler in front of them.
-func newAPI(cfg settings.Server, p *process, db *store.DB, directory service.DirectoryCache) (http.Handler, error) {
-	keys, err := token.LoadKeys(cfg.SigningKeysDir)
-	if err != nil {
-		return nil, fmt.Errorf("loading the signing keys: %w", err)
-	}
+func newAPI(cfg settings.Server, p *process, db *store.DB, directory service.DirectoryCache, keys *token.Keys) (http.Handler, error) {
 	access := token.AccessOptions{Keys: keys, Issuer: cfg.TokenIssuer, Audience: cfg.TokenAudience}
 	signer, err := token.NewSigner(access)
 	if err != nil {

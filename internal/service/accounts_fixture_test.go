@@ -80,14 +80,15 @@ func (d desk) caller(t testing.TB, r clinic.Registration) clinic.Caller {
 // wantSession checks that both tokens are good and are the user's.
 func (d desk) wantSession(t testing.TB, s clinic.Session, user clinic.User) {
 	t.Helper()
-	if got := must(d.verifier.Verify(s.Access))(t); got != testkit.CallerOf(user) {
+	got := must(d.verifier.Verify(s.Access))(t)
+	if got.UserID != user.ID || got.Role != user.Role {
 		t.Errorf("the access token is %+v's, want %+v's", got, user)
 	}
 	if s.User != user {
 		t.Errorf("user = %+v, want %+v", s.User, user)
 	}
 	if d.db.Count(`SELECT count(*) FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id
-		WHERE s.user_id = $1 AND t.token_hash = $2 AND t.used_at IS NULL`, user.ID, token.HashRefresh(s.Refresh)) != 1 {
+		WHERE s.user_id = $1 AND s.id = $3 AND t.token_hash = $2 AND t.used_at IS NULL`, user.ID, token.HashRefresh(s.Refresh), got.SessionID) != 1 {
 		t.Error("the refresh token is not kept")
 	}
 }

@@ -47,7 +47,7 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 	owner := testkit.NewDatabase(t, rights.Migrate)
 	all := []string{
 		"ALTER TABLE users ADD COLUMN more text", "DROP TABLE outbox", "TRUNCATE notifications", "CREATE TABLE mine ()",
-		"CREATE INDEX ON users (email)", "DROP FUNCTION identify", "ALTER VIEW patient_access SET (security_barrier)",
+		"CREATE INDEX ON users (email)", "DROP FUNCTION identify(bigint, text, bigint)", "ALTER VIEW patient_access SET (security_barrier)",
 		"UPDATE goose_db_version SET is_applied = false", "DELETE FROM goose_db_version", "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9, true)",
 		"CREATE ROLE another", "SET ROLE " + services.Role,
 		"UPDATE users SET role = 'ADMIN'", "UPDATE users SET active = true", "UPDATE users SET username = 'x'", "DELETE FROM users",
@@ -64,7 +64,7 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 		store.PartWorker: {
 			"SELECT title FROM health_records", "SELECT diagnosis FROM health_records", "SELECT patient_id FROM health_records", "SELECT * FROM health_records",
 			"SELECT comment FROM doctor_comments", "SELECT * FROM comment_details", "SELECT * FROM accounts", "SELECT username FROM users",
-			"SELECT password_hash FROM users", "SELECT address FROM patient_profiles", "SELECT answer FROM idempotency_keys", "SELECT token_hash FROM refresh_tokens",
+			"SELECT password_hash FROM users", "SELECT address FROM patient_profiles", "SELECT answer FROM idempotency_keys", "SELECT token_hash FROM refresh_tokens", "SELECT successor_salt FROM refresh_tokens",
 			"SELECT recipient_id FROM notifications", "UPDATE notifications SET read_at = now()", "UPDATE outbox SET patient_id = 1",
 			"INSERT INTO outbox (type) VALUES ('record.created')", "UPDATE assignments SET ends_at = now()", "INSERT INTO assignments (patient_id) VALUES (1)",
 			"DELETE FROM health_records", "SELECT FROM patient_access",

@@ -153,19 +153,21 @@ type PatientProfile struct {
 }
 
 type RefreshToken struct {
-	ID        int64
-	SessionID int64
-	TokenHash []byte
-	CreatedAt time.Time
-	ExpiresAt time.Time
-	UsedAt    *time.Time
+	ID            int64
+	SessionID     int64
+	TokenHash     []byte
+	CreatedAt     time.Time
+	ExpiresAt     time.Time
+	UsedAt        *time.Time
+	SuccessorSalt []byte
 }
 
 type Session struct {
-	ID        int64
-	UserID    int64
-	CreatedAt time.Time
-	ExpiresAt time.Time
+	ID         int64
+	UserID     int64
+	CreatedAt  time.Time
+	ExpiresAt  time.Time
+	LastUsedAt time.Time
 }
 
 type User struct {

@@ -34,6 +34,6 @@ GRANT INSERT (type, patient_id, doctor_id, assignment_id, record_id, comment_id)
 
 GRANT UPDATE (read_at) ON notifications TO :"role";
 
-GRANT INSERT (user_id, expires_at), UPDATE (expires_at), DELETE ON sessions TO :"role";
-GRANT INSERT (session_id, token_hash, expires_at), UPDATE (used_at) ON refresh_tokens TO :"role";
+GRANT INSERT (user_id, expires_at), UPDATE (expires_at, last_used_at), DELETE ON sessions TO :"role";
+GRANT INSERT (session_id, token_hash, expires_at), UPDATE (used_at, successor_salt) ON refresh_tokens TO :"role";
 GRANT INSERT (user_id, operation, key, request_hash), UPDATE (key, answer) ON idempotency_keys TO :"role";
