@@ -127,3 +127,14 @@ func parseDate(field, s string) (*time.Time, error) {
 	}
 	return &t, nil
 }
+
+type changePasswordRequest struct {
+	Body struct {
+		CurrentPassword string `json:"current_password" maxLength:"128" example:"securepass123"`
+		NewPassword     string `json:"new_password" minLength:"8" maxLength:"128" example:"correct horse battery"`
+	} `nameHint:"PasswordChange"`
+}
+
+func (h *handlers) changePassword(ctx context.Context, request *changePasswordRequest) (*noContent, error) {
+	return &noContent{}, h.service.ChangePassword(ctx, callerOf(ctx), request.Body.CurrentPassword, request.Body.NewPassword)
+}

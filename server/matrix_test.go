@@ -75,6 +75,9 @@ func matrix() map[string]row {
 		"listSessions": {want: all},
 		"endSession":   {want: "401 204 404 404 404 404 404", id: func(c *cast) int64 { return c.session }},
 
+		"changePassword": {want: "401 204 204 204 204 204 204", last: true, body: body(map[string]any{
+			"current_password": password, "new_password": "another horse",
+		})},
 		"getProfile":     {want: all},
 		"replaceProfile": {want: all, body: body(map[string]any{"email": "", "first_name": "", "last_name": "", "phone_number": ""})},
 		"changeProfile":  {want: all, body: body(map[string]any{"first_name": "Changed"})},

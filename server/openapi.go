@@ -237,7 +237,7 @@ func failures(op *huma.Operation) []int {
 	if hasParameter(op, "If-Match") {
 		f = append(f, http.StatusBadRequest, http.StatusPreconditionFailed)
 	}
-	if slices.Contains([]string{"register", "replaceProfile", "changeProfile", "assignDoctor", "endAssignment"}, op.OperationID) {
+	if slices.Contains([]string{"register", "changePassword", "replaceProfile", "changeProfile", "assignDoctor", "endAssignment"}, op.OperationID) {
 		f = append(f, http.StatusConflict)
 	}
 	return f

@@ -38,6 +38,7 @@ func routes(h *handlers) []route {
 		{"logout", post, "/api/auth/logout/", anybody, "End a session", to(h.logout)},
 		{"listSessions", get, "/api/auth/sessions/", everyone, "List one's own sessions", to(h.listSessions)},
 		{"endSession", del, "/api/auth/sessions/{id}/", everyone, "End one of one's own sessions", to(h.endSession)},
+		{"changePassword", post, "/api/auth/password/", everyone, "Change one's own password", to(h.changePassword)},
 		{"getProfile", get, "/api/auth/profile/", everyone, "Get one's own profile", to(h.getProfile)},
 		{"replaceProfile", put, "/api/auth/profile/", everyone, "Update one's own profile", to(h.replaceProfile)},
 		{"changeProfile", patch, "/api/auth/profile/", everyone, "Change some fields of one's own profile", to(h.changeProfile)},
@@ -69,11 +70,13 @@ func routes(h *handlers) []route {
 	}
 }
 
+const passwordRules = "A password has 8 to 128 characters of any kind; one that many people use, or that is like the username or the email address, is refused."
+
 // notes are what an operation's summary leaves open.
 func notes() map[string]string {
 	return map[string]string{
 		"register": "The account is logged in at once. A doctor sees no patient until an administrator has verified his licence. " +
-			"A repetition with the same Idempotency-Key must have the same password.",
+			"A repetition with the same Idempotency-Key must have the same password. " + passwordRules,
 		"login":        "`access` and `refresh` are there twice: as `tokens`, like at registration, and at the top.",
 		"refreshToken": "A refresh token works once: use the new one from then on. A repetition within ten seconds gets the same one, " +
 			"unless that was used; later, or then, it ends the session. The access token lives 5 minutes.",
@@ -81,6 +84,7 @@ func notes() map[string]string {
 			"Its access tokens are refused from the next request on. A refresh token of a session that has ended is no fault.",
 		"listSessions": "The newest login first. A session is a login; current is the one that asks.",
 		"endSession":   "Its refresh token is worth nothing any more, and its access tokens are refused from the next request on.",
+		"changePassword": "It takes the present password, and ends all other sessions of the caller. " + passwordRules,
 		"replaceProfile": "email, first_name, last_name and phone_number are replaced. The fields of a doctor or a patient are " +
 			"changed where they are sent and stay as they are where they are not.",
 		"changeProfile": "A JSON merge patch (RFC 7396): a field that is not sent stays as it is, null clears it.",

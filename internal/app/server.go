@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 
@@ -96,6 +97,9 @@ func newAPI(cfg settings.Server, p *process, db *store.DB, directory service.Dir
 	if err != nil {
 		return nil, fmt.Errorf("making the password hasher: %w", err)
 	}
+	p.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "healthrecords_password_hashes_total", Help: "Password hashes computed, one for each login and registration.",
+	}, func() float64 { return float64(passwords.Computed()) }))
 	svc, err := service.New(service.Options{
 		DB: db, Passwords: passwords, Tokens: signer, Directory: directory,
 		AutoVerifyDoctors: cfg.DoctorAutoVerify, Log: p.log,

@@ -28,7 +28,7 @@ func (s *Service) Login(ctx context.Context, username, password string) (clinic.
 	if rehash {
 		s.upgradeHash(ctx, known, password)
 	}
-	return s.startSession(ctx, s.db.System(), known.User)
+	return s.startSession(ctx, s.db.System(), known)
 }
 
 // credentials finds a user by name; the zero Credentials when there is none.
@@ -56,13 +56,13 @@ func (s *Service) upgradeHash(ctx context.Context, known store.Credentials, pass
 }
 
 // startSession keeps a new refresh token and signs an access token.
-func (s *Service) startSession(ctx context.Context, h store.Handle, user clinic.User) (clinic.Session, error) {
+func (s *Service) startSession(ctx context.Context, h store.Handle, known store.Credentials) (clinic.Session, error) {
 	refresh, hash := token.NewRefresh()
-	id, err := h.StartSession(ctx, user.ID, hash, token.RefreshLifetime)
+	id, err := h.StartSession(ctx, known, hash, token.RefreshLifetime)
 	if err != nil {
 		return clinic.Session{}, err
 	}
-	return s.session(user, id, refresh)
+	return s.session(known.User, id, refresh)
 }
 
 func (s *Service) session(user clinic.User, id int64, refresh string) (clinic.Session, error) {

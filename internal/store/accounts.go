@@ -10,8 +10,9 @@ import (
 
 // Credentials are what a login is checked against.
 type Credentials struct {
-	User         clinic.User
-	PasswordHash string
+	User            clinic.User
+	PasswordHash    string
+	PasswordVersion int64 // counts the user's passwords, from 1
 }
 
 // CreateUser makes an account with the profile of its role. It is CodeConflict
@@ -57,7 +58,29 @@ func (h Handle) Credentials(ctx context.Context, username string) (Credentials, 
 	if err != nil {
 		return Credentials{}, fmt.Errorf("finding a user: %w", orNotFound(err, "user"))
 	}
-	return Credentials{User: userOf(row.Account), PasswordHash: row.PasswordHash}, nil
+	return Credentials{User: userOf(row.Account), PasswordHash: row.PasswordHash, PasswordVersion: row.PasswordVersion}, nil
+}
+
+// OwnCredentials are the caller's.
+func (h Handle) OwnCredentials(ctx context.Context) (Credentials, error) {
+	row, err := h.q.UserByID(ctx, h.db, h.Who.UserID)
+	if err != nil {
+		return Credentials{}, fmt.Errorf("finding the caller: %w", orNotFound(err, "user"))
+	}
+	return Credentials{User: userOf(row.Account), PasswordHash: row.PasswordHash, PasswordVersion: row.PasswordVersion}, nil
+}
+
+// ChangePassword gives the caller another password than the one with the
+// version. It is CodeConflict when that was changed meanwhile.
+func (h Handle) ChangePassword(ctx context.Context, version int64, hash string) error {
+	n, err := h.q.ChangePassword(ctx, h.db, dbsqlc.ChangePasswordParams{ID: h.Who.UserID, PasswordVersion: version, PasswordHash: hash})
+	if err != nil {
+		return fmt.Errorf("changing a password: %w", translate(err))
+	}
+	if n == 0 {
+		return clinic.Conflict("password_changed", "the password was changed meanwhile")
+	}
+	return nil
 }
 
 // KeepRegistrationKey remembers that the user registered under the key. It is
@@ -77,7 +100,7 @@ func (h Handle) RegisteredUnder(ctx context.Context, key string) (Credentials, [
 	if err != nil {
 		return Credentials{}, nil, fmt.Errorf("finding a registration: %w", orNotFound(err, "registration"))
 	}
-	return Credentials{User: userOf(row.Account), PasswordHash: row.PasswordHash}, row.RequestHash, nil
+	return Credentials{User: userOf(row.Account), PasswordHash: row.PasswordHash, PasswordVersion: row.PasswordVersion}, row.RequestHash, nil
 }
 
 // UpgradePasswordHash replaces the hash of a password that has not changed.

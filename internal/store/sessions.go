@@ -13,11 +13,14 @@ import (
 )
 
 // StartSession keeps the hash of a login's first refresh token and returns the
-// session's id. It is CodeUnauthenticated when the user is not active.
-func (h Handle) StartSession(ctx context.Context, userID int64, hash []byte, lifetime time.Duration) (id int64, err error) {
-	id, err = h.q.StartSession(ctx, h.db, dbsqlc.StartSessionParams{UserID: userID, TokenHash: hash, Lifetime: lifetime.Seconds()})
+// session's id. It is CodeUnauthenticated when the user is not active any more,
+// or has another password than the one that was checked.
+func (h Handle) StartSession(ctx context.Context, c Credentials, hash []byte, lifetime time.Duration) (id int64, err error) {
+	id, err = h.q.StartSession(ctx, h.db, dbsqlc.StartSessionParams{
+		UserID: c.User.ID, PasswordVersion: c.PasswordVersion, TokenHash: hash, Lifetime: lifetime.Seconds(),
+	})
 	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, clinic.Unauthenticated("this account is not active any more").WithReason("account_inactive")
+		return 0, clinic.Unauthenticated("this account is not active any more, or its password was changed").WithReason("account_inactive")
 	}
 	if err != nil {
 		return 0, fmt.Errorf("starting a session: %w", translate(err))

@@ -32,7 +32,7 @@ func TestSessionEndsWithTheTokenThatIsBeingMade(t *testing.T) {
 	}
 	for range 100 {
 		stolen := randomHash()
-		if _, err := h.StartSession(t.Context(), user.ID, stolen, time.Hour); err != nil {
+		if _, err := h.StartSession(t.Context(), Credentials{User: user, PasswordVersion: 1}, stolen, time.Hour); err != nil {
 			t.Fatal(err)
 		}
 		newest, err := rotate(stolen)

@@ -10,6 +10,26 @@ import (
 	"time"
 )
 
+const changePassword = `-- name: ChangePassword :execrows
+UPDATE users SET password_hash = $1, password_version = password_version + 1, updated_at = now()
+WHERE id = $2 AND password_version = $3
+`
+
+type ChangePasswordParams struct {
+	PasswordHash    string
+	ID              int64
+	PasswordVersion int64
+}
+
+// Only when the password was not changed meanwhile.
+func (q *Queries) ChangePassword(ctx context.Context, db DBTX, arg ChangePasswordParams) (int64, error) {
+	result, err := db.Exec(ctx, changePassword, arg.PasswordHash, arg.ID, arg.PasswordVersion)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const createDoctor = `-- name: CreateDoctor :exec
 INSERT INTO doctor_profiles (id, user_id, specialization, license_number, years_of_experience, verified_at)
 OVERRIDING SYSTEM VALUE
@@ -359,15 +379,45 @@ func (q *Queries) UpgradePasswordHash(ctx context.Context, db DBTX, arg UpgradeP
 	return err
 }
 
+const userByID = `-- name: UserByID :one
+SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash, u.password_version FROM users u JOIN accounts a ON a.id = u.id WHERE u.id = $1
+`
+
+type UserByIDRow struct {
+	Account         Account
+	PasswordHash    string
+	PasswordVersion int64
+}
+
+func (q *Queries) UserByID(ctx context.Context, db DBTX, id int64) (*UserByIDRow, error) {
+	row := db.QueryRow(ctx, userByID, id)
+	var i UserByIDRow
+	err := row.Scan(
+		&i.Account.ID,
+		&i.Account.Username,
+		&i.Account.Email,
+		&i.Account.FirstName,
+		&i.Account.LastName,
+		&i.Account.Role,
+		&i.Account.PhoneNumber,
+		&i.Account.Active,
+		&i.Account.CreatedAt,
+		&i.PasswordHash,
+		&i.PasswordVersion,
+	)
+	return &i, err
+}
+
 const userByName = `-- name: UserByName :one
-SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash
+SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash, u.password_version
 FROM users u JOIN accounts a ON a.id = u.id
 WHERE lower(u.username) = lower($1::text)
 `
 
 type UserByNameRow struct {
-	Account      Account
-	PasswordHash string
+	Account         Account
+	PasswordHash    string
+	PasswordVersion int64
 }
 
 func (q *Queries) UserByName(ctx context.Context, db DBTX, username string) (*UserByNameRow, error) {
@@ -384,20 +434,22 @@ func (q *Queries) UserByName(ctx context.Context, db DBTX, username string) (*Us
 		&i.Account.Active,
 		&i.Account.CreatedAt,
 		&i.PasswordHash,
+		&i.PasswordVersion,
 	)
 	return &i, err
 }
 
 const userByRegistrationKey = `-- name: UserByRegistrationKey :one
-SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash, k.request_hash
+SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash, u.password_version, k.request_hash
 FROM idempotency_keys k JOIN users u ON u.id = k.user_id JOIN accounts a ON a.id = u.id
 WHERE k.operation = 'register' AND k.key = $1
 `
 
 type UserByRegistrationKeyRow struct {
-	Account      Account
-	PasswordHash string
-	RequestHash  []byte
+	Account         Account
+	PasswordHash    string
+	PasswordVersion int64
+	RequestHash     []byte
 }
 
 func (q *Queries) UserByRegistrationKey(ctx context.Context, db DBTX, key string) (*UserByRegistrationKeyRow, error) {
@@ -414,6 +466,7 @@ func (q *Queries) UserByRegistrationKey(ctx context.Context, db DBTX, key string
 		&i.Account.Active,
 		&i.Account.CreatedAt,
 		&i.PasswordHash,
+		&i.PasswordVersion,
 		&i.RequestHash,
 	)
 	return &i, err

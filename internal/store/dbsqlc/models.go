@@ -171,15 +171,16 @@ type Session struct {
 }
 
 type User struct {
-	ID           int64
-	Username     string
-	Email        string
-	FirstName    string
-	LastName     string
-	PhoneNumber  string
-	Role         string
-	PasswordHash string
-	Active       bool
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
+	ID              int64
+	Username        string
+	Email           string
+	FirstName       string
+	LastName        string
+	PhoneNumber     string
+	Role            string
+	PasswordHash    string
+	Active          bool
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+	PasswordVersion int64
 }

@@ -234,7 +234,8 @@ func (q *Queries) RotateRefreshToken(ctx context.Context, db DBTX, arg RotateRef
 const startSession = `-- name: StartSession :one
 WITH session AS (
     INSERT INTO sessions (user_id, expires_at)
-    SELECT u.id, now() + make_interval(secs => $2::float8) FROM users u WHERE u.id = $3 AND u.active
+    SELECT u.id, now() + make_interval(secs => $2::float8) FROM users u
+    WHERE u.id = $3 AND u.active AND u.password_version = $4 FOR SHARE OF u
     RETURNING id, expires_at
 )
 INSERT INTO refresh_tokens (session_id, token_hash, expires_at)
@@ -243,14 +244,22 @@ RETURNING session_id
 `
 
 type StartSessionParams struct {
-	TokenHash []byte
-	Lifetime  float64
-	UserID    int64
+	TokenHash       []byte
+	Lifetime        float64
+	UserID          int64
+	PasswordVersion int64
 }
 
-// Starts nothing for a user who is not active.
+// Starts nothing for a user who is not active, or whose password was changed
+// since it was checked: a change that is under way is waited for, and one that
+// comes later finds the session.
 func (q *Queries) StartSession(ctx context.Context, db DBTX, arg StartSessionParams) (int64, error) {
-	row := db.QueryRow(ctx, startSession, arg.TokenHash, arg.Lifetime, arg.UserID)
+	row := db.QueryRow(ctx, startSession,
+		arg.TokenHash,
+		arg.Lifetime,
+		arg.UserID,
+		arg.PasswordVersion,
+	)
 	var session_id int64
 	err := row.Scan(&session_id)
 	return session_id, err

@@ -9,7 +9,7 @@ GRANT SELECT ON users, doctor_profiles, patient_profiles, assignments, health_re
 TO :"role";
 
 GRANT INSERT (username, email, first_name, last_name, phone_number, role, password_hash),
-    UPDATE (email, first_name, last_name, phone_number, password_hash, updated_at)
+    UPDATE (email, first_name, last_name, phone_number, password_hash, password_version, updated_at)
 ON users TO :"role";
 
 GRANT INSERT (user_id, date_of_birth, blood_type, address, emergency_contact),

@@ -1,4 +1,9 @@
 -- +goose Up
+
+-- Counts the user's passwords. A login that was checked against one before does
+-- not start a session any more; making a better hash of the same one is no change.
+ALTER TABLE users ADD COLUMN password_version bigint NOT NULL DEFAULT 1;
+
 ALTER TABLE sessions ADD COLUMN last_used_at timestamptz NOT NULL DEFAULT now(); -- login or newest refresh
 -- a user's list, and ending his others
 CREATE INDEX sessions_user_id_idx ON sessions (user_id, id);
@@ -45,3 +50,4 @@ ALTER TABLE refresh_tokens DROP COLUMN successor_salt;
 CREATE INDEX sessions_user_idx ON sessions (user_id);
 DROP INDEX sessions_user_id_idx;
 ALTER TABLE sessions DROP COLUMN last_used_at;
+ALTER TABLE users DROP COLUMN password_version;

@@ -1,8 +1,11 @@
--- Starts nothing for a user who is not active.
+-- Starts nothing for a user who is not active, or whose password was changed
+-- since it was checked: a change that is under way is waited for, and one that
+-- comes later finds the session.
 -- name: StartSession :one
 WITH session AS (
     INSERT INTO sessions (user_id, expires_at)
-    SELECT u.id, now() + make_interval(secs => @lifetime::float8) FROM users u WHERE u.id = @user_id AND u.active
+    SELECT u.id, now() + make_interval(secs => @lifetime::float8) FROM users u
+    WHERE u.id = @user_id AND u.active AND u.password_version = @password_version FOR SHARE OF u
     RETURNING id, expires_at
 )
 INSERT INTO refresh_tokens (session_id, token_hash, expires_at)
