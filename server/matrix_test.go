@@ -75,6 +75,10 @@ func matrix() map[string]row {
 		"listSessions": {want: all},
 		"endSession":   {want: "401 204 404 404 404 404 404", id: func(c *cast) int64 { return c.session }},
 
+		"getTOTP":     {want: all},
+		"enrolTOTP":   {want: "401 201 201 201 201 201 201", body: body(map[string]any{"password": password})},
+		"confirmTOTP": {want: "401 409 409 409 409 409 409", body: body(map[string]any{"code": "000000"})}, // not enrolled yet
+		"disableTOTP": {want: "401 409 409 409 409 409 409", body: body(map[string]any{"password": password})},
 		"changePassword": {want: "401 204 204 204 204 204 204", last: true, body: body(map[string]any{
 			"current_password": password, "new_password": "another horse",
 		})},

@@ -163,7 +163,7 @@ func commonFailures() map[int]string {
 	return map[int]string{
 		http.StatusBadRequest:            "The body is not JSON; or If-Match is not a list of entity tags",
 		http.StatusUnauthorized:          "No valid access token; or, at a login, wrong credentials",
-		http.StatusForbidden:             "The caller's role may not do this",
+		http.StatusForbidden:             "The caller's role may not do this, or needs a second factor first",
 		http.StatusNotFound:              "It does not exist, or not for the caller",
 		http.StatusRequestTimeout:        "The body did not arrive in time",
 		http.StatusConflict:              "The present state refuses the change; code says why",
@@ -225,7 +225,7 @@ func failures(op *huma.Operation) []int {
 	if op.Security != nil || op.OperationID == "login" || op.OperationID == "refreshToken" {
 		f = append(f, http.StatusUnauthorized)
 	}
-	if private && op.Extensions["x-access"] != string(everyone) {
+	if private {
 		f = append(f, http.StatusForbidden)
 	}
 	if op.RequestBody != nil {
@@ -237,7 +237,7 @@ func failures(op *huma.Operation) []int {
 	if hasParameter(op, "If-Match") {
 		f = append(f, http.StatusBadRequest, http.StatusPreconditionFailed)
 	}
-	if slices.Contains([]string{"register", "changePassword", "replaceProfile", "changeProfile", "assignDoctor", "endAssignment"}, op.OperationID) {
+	if slices.Contains([]string{"register", "login", "enrolTOTP", "confirmTOTP", "disableTOTP", "changePassword", "replaceProfile", "changeProfile", "assignDoctor", "endAssignment"}, op.OperationID) {
 		f = append(f, http.StatusConflict)
 	}
 	return f

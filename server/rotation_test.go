@@ -35,7 +35,8 @@ func TestRotationFailsNoRequest(t *testing.T) {
 	must(t, os.Rename(files[0], first))
 	database := testkit.NewDatabase(t, rights.Migrate)
 	servers := []*world{
-		newReplica(t, database, watchedKeys(t, dir, time.Millisecond)), newReplica(t, database, watchedKeys(t, dir, 200*time.Millisecond)),
+		newReplica(t, replica{database: database, keys: watchedKeys(t, dir, time.Millisecond)}),
+		newReplica(t, replica{database: database, keys: watchedKeys(t, dir, 200*time.Millisecond)}),
 	}
 	servers[0].patient("patient1")
 	clients := make([]*client, 4)

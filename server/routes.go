@@ -39,6 +39,10 @@ func routes(h *handlers) []route {
 		{"listSessions", get, "/api/auth/sessions/", everyone, "List one's own sessions", to(h.listSessions)},
 		{"endSession", del, "/api/auth/sessions/{id}/", everyone, "End one of one's own sessions", to(h.endSession)},
 		{"changePassword", post, "/api/auth/password/", everyone, "Change one's own password", to(h.changePassword)},
+		{"getTOTP", get, "/api/auth/totp/", everyone, "Get the state of one's own second factor", to(h.getTOTP)},
+		{"enrolTOTP", post, "/api/auth/totp/", everyone, "Enrol a second factor", created(h.enrolTOTP)},
+		{"confirmTOTP", post, "/api/auth/totp/confirm/", everyone, "Confirm the second factor", to(h.confirmTOTP)},
+		{"disableTOTP", post, "/api/auth/totp/disable/", everyone, "Disable the second factor", to(h.disableTOTP)},
 		{"getProfile", get, "/api/auth/profile/", everyone, "Get one's own profile", to(h.getProfile)},
 		{"replaceProfile", put, "/api/auth/profile/", everyone, "Update one's own profile", to(h.replaceProfile)},
 		{"changeProfile", patch, "/api/auth/profile/", everyone, "Change some fields of one's own profile", to(h.changeProfile)},
@@ -77,13 +81,21 @@ func notes() map[string]string {
 	return map[string]string{
 		"register": "The account is logged in at once. A doctor sees no patient until an administrator has verified his licence. " +
 			"A repetition with the same Idempotency-Key must have the same password. " + passwordRules,
-		"login":        "`access` and `refresh` are there twice: as `tokens`, like at registration, and at the top.",
+		"login": "`access` and `refresh` are there twice: as `tokens`, like at registration, and at the top. " +
+			"Who has a second factor sends totp_code or recovery_code too: without one, the code of the 401 is totp_required. " +
+			"After some wrong ones a while has to pass, up to a quarter of an hour; recovery codes are taken meanwhile.",
 		"refreshToken": "A refresh token works once: use the new one from then on. A repetition within ten seconds gets the same one, " +
 			"unless that was used; later, or then, it ends the session. The access token lives 5 minutes.",
 		"logout": "The session of the refresh token in the body or, without a body, of the access token. " +
 			"Its access tokens are refused from the next request on. A refresh token of a session that has ended is no fault.",
 		"listSessions": "The newest login first. A session is a login; current is the one that asks.",
 		"endSession":   "Its refresh token is worth nothing any more, and its access tokens are refused from the next request on.",
+		"enrolTOTP": "It takes the password and shows the secret, once; nothing is asked for before it is confirmed. " +
+			"Authenticators take the URL as a QR code (RFC 6238: SHA-1, six digits, 30 seconds).",
+		"confirmTOTP": "With a code of the authenticator. From then on a login takes one. The recovery codes are shown once; " +
+			"each logs in once where the authenticator is lost. All other sessions of the caller end. " +
+			"Where the role requires a second factor, refresh the access token now: the one before is good for enrolling only.",
+		"disableTOTP":    "It takes the password. The recovery codes are worth nothing any more.",
 		"changePassword": "It takes the present password, and ends all other sessions of the caller. " + passwordRules,
 		"replaceProfile": "email, first_name, last_name and phone_number are replaced. The fields of a doctor or a patient are " +
 			"changed where they are sent and stay as they are where they are not.",

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 
 	"github.com/healthrecords/healthrecords/internal/cache"
+	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/service"
 	"github.com/healthrecords/healthrecords/internal/settings"
 	"github.com/healthrecords/healthrecords/internal/store"
@@ -100,8 +101,16 @@ func newAPI(cfg settings.Server, p *process, db *store.DB, directory service.Dir
 	p.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "healthrecords_password_hashes_total", Help: "Password hashes computed, one for each login and registration.",
 	}, func() float64 { return float64(passwords.Computed()) }))
+	secondFactor, err := newTOTP(cfg)
+	if err != nil {
+		return nil, err
+	}
+	var required []clinic.Role
+	for _, role := range cfg.TOTPRoles {
+		required = append(required, clinic.Role(role))
+	}
 	svc, err := service.New(service.Options{
-		DB: db, Passwords: passwords, Tokens: signer, Directory: directory,
+		DB: db, Passwords: passwords, Tokens: signer, Directory: directory, TOTP: secondFactor, TOTPRequired: required,
 		AutoVerifyDoctors: cfg.DoctorAutoVerify, Log: p.log,
 	})
 	if err != nil {
@@ -115,6 +124,18 @@ func newAPI(cfg settings.Server, p *process, db *store.DB, directory service.Dir
 		return nil, fmt.Errorf("making the API: %w", err)
 	}
 	return otelhttp.NewHandler(api, "http", otelhttp.WithTracerProvider(p.traces.Provider), otelhttp.WithPropagators(p.traces.Propagator)), nil
+}
+
+// newTOTP is nil where there is no key for it.
+func newTOTP(cfg settings.Server) (*token.TOTP, error) {
+	if cfg.TOTPKey == "" {
+		return nil, nil //nolint:nilnil // going without is a setting, not a fault
+	}
+	secondFactor, err := token.NewTOTP(token.TOTPOptions{Key: cfg.TOTPKey.Reveal(), Issuer: cfg.TokenIssuer})
+	if err != nil {
+		return nil, fmt.Errorf("making the second factor: %w", err)
+	}
+	return secondFactor, nil
 }
 
 // serveHTTP serves, by TLS where s has a configuration of it, until ctx ends. For delay it goes on, so that load balancers

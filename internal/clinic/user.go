@@ -19,6 +19,7 @@ type Caller struct {
 	UserID    int64
 	Role      Role
 	SessionID int64 // the login that he calls by, which must not have ended; 0: a call from inside, not over the network
+	Enrolling bool  // he may only set up the second factor that his role requires
 }
 
 // User is an account.

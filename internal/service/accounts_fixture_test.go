@@ -2,7 +2,9 @@ package service_test
 
 import (
 	"log/slog"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/service"
@@ -19,7 +21,13 @@ type desk struct {
 	opts     service.Options
 	db       *testkit.Factory
 	verifier *token.Verifier
+	clock    *clock
 }
+
+// clock is the one of second factors; it can be set forward.
+type clock struct{ ahead atomic.Int64 }
+
+func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 
 // newDesk makes one over a database of the test's own; change may be nil.
 func newDesk(t testing.TB, change func(*service.Options)) desk {
@@ -30,9 +38,12 @@ func newDesk(t testing.TB, change func(*service.Options)) desk {
 	dir := t.TempDir()
 	must(token.GenerateKey(dir))(t)
 	access := token.AccessOptions{Keys: must(token.LoadKeys(dir))(t), Issuer: "test", Audience: "test"}
+	c := &clock{}
+	totp := token.TOTPOptions{Key: "a key that is known to tests", Issuer: "test", Now: c.now}
 	d := desk{
+		clock: c,
 		opts: service.Options{
-			DB: db, Passwords: newHasher(t, 64), Tokens: must(token.NewSigner(access))(t), AutoVerifyDoctors: true,
+			DB: db, Passwords: newHasher(t, 64), Tokens: must(token.NewSigner(access))(t), AutoVerifyDoctors: true, TOTP: must(token.NewTOTP(totp))(t),
 			Log: slog.New(slog.DiscardHandler),
 		},
 		db: testkit.NewFactory(t, dsn), verifier: must(token.NewVerifier(access))(t),

@@ -24,7 +24,7 @@ func (s *Service) ChangePassword(ctx context.Context, caller clinic.Caller, curr
 		return err
 	}
 	err = s.db.Tx(ctx, &caller, func(h store.Handle) error {
-		if err := h.ChangePassword(ctx, known.PasswordVersion, hash); err != nil {
+		if err := h.ChangePassword(ctx, known.Version, hash); err != nil {
 			return err
 		}
 		return h.EndOtherSessions(ctx)

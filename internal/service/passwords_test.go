@@ -12,7 +12,7 @@ func TestChangePasswordEndsTheOtherSessions(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	other := d.register(t, patient("patient1"))
-	own := must(d.Login(t.Context(), "patient1", password))(t)
+	own := must(d.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 	caller := must(d.verifier.Verify(own.Access))(t)
 	const changed = "battery staple"
 	if err := d.ChangePassword(t.Context(), caller, password, changed); err != nil {
@@ -24,16 +24,16 @@ func TestChangePasswordEndsTheOtherSessions(t *testing.T) {
 	wantReason(t, err, "refresh_token_invalid")
 	must(d.Profile(t.Context(), caller))(t)
 	must(d.Refresh(t.Context(), own.Refresh))(t)
-	_, err = d.Login(t.Context(), "patient1", password)
+	_, err = d.Login(t.Context(), "patient1", password, clinic.SecondFactor{})
 	wantReason(t, err, "bad_credentials")
-	must(d.Login(t.Context(), "patient1", changed))(t)
+	must(d.Login(t.Context(), "patient1", changed, clinic.SecondFactor{}))(t)
 }
 
 func TestChangePasswordRefuses(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	other := d.register(t, patient("patient1"))
-	caller := must(d.verifier.Verify(must(d.Login(t.Context(), "patient1", password))(t).Access))(t)
+	caller := must(d.verifier.Verify(must(d.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t).Access))(t)
 	for _, try := range []struct{ current, changed, field string }{
 		{"wrong horse", "battery staple", "current_password"}, {"", "battery staple", "current_password"},
 		{password, "short", "new_password"}, {password, "trustno1", "new_password"}, {password, "patient2026", "new_password"},
@@ -41,7 +41,7 @@ func TestChangePasswordRefuses(t *testing.T) {
 		wantFields(t, d.ChangePassword(t.Context(), caller, try.current, try.changed), try.field)
 	}
 	must(d.Refresh(t.Context(), other.Refresh))(t)
-	must(d.Login(t.Context(), "patient1", password))(t)
+	must(d.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 }
 
 // A login that was checked against the old password must not be left over when
@@ -56,7 +56,7 @@ func TestNoSessionOfAnOldPasswordIsLeft(t *testing.T) {
 		var group sync.WaitGroup
 		for range 4 {
 			group.Go(func() {
-				if _, err := d.Login(t.Context(), "patient1", current); err != nil && clinic.CodeOf(err) != clinic.CodeUnauthenticated {
+				if _, err := d.Login(t.Context(), "patient1", current, clinic.SecondFactor{}); err != nil && clinic.CodeOf(err) != clinic.CodeUnauthenticated {
 					t.Error(err)
 				}
 			})
@@ -81,7 +81,7 @@ func TestAnswersTakeTheSameWork(t *testing.T) {
 	d.register(t, patient("gone"))
 	d.db.Exec("UPDATE users SET active = false WHERE username = 'gone'")
 	login := func(username, password string) func() {
-		return func() { _, _ = d.Login(t.Context(), username, password) }
+		return func() { _, _ = d.Login(t.Context(), username, password, clinic.SecondFactor{}) }
 	}
 	register := func(username, key string) func() {
 		return func() { _, _ = d.Register(t.Context(), patient(username), clinic.Idempotency{Key: key}) }
@@ -108,7 +108,7 @@ func BenchmarkLogin(b *testing.B) {
 	for _, username := range []string{"known", "unknown"} {
 		b.Run(username, func(b *testing.B) {
 			for b.Loop() {
-				_, _ = d.Login(b.Context(), username, "wrong horse")
+				_, _ = d.Login(b.Context(), username, "wrong horse", clinic.SecondFactor{})
 			}
 		})
 	}

@@ -31,6 +31,8 @@ type Options struct {
 	Tokens            *token.Signer
 	Directory         DirectoryCache // nil: no cache
 	AutoVerifyDoctors bool           // verify a doctor's licence at registration (development)
+	TOTP              *token.TOTP    // nil: nobody can enrol a second factor
+	TOTPRequired      []clinic.Role  // who may only enrol one until he has it
 	Log               *slog.Logger   // nil: slog.Default()
 }
 
@@ -41,6 +43,8 @@ type Service struct {
 	tokens     *token.Signer
 	directory  DirectoryCache
 	autoVerify bool
+	totp       *token.TOTP
+	required   []clinic.Role // to have a second factor
 	log        *slog.Logger
 }
 
@@ -54,7 +58,7 @@ func New(opts Options) (*Service, error) {
 	}
 	return &Service{
 		db: opts.DB, passwords: opts.Passwords, tokens: opts.Tokens, directory: opts.Directory,
-		autoVerify: opts.AutoVerifyDoctors, log: opts.Log,
+		autoVerify: opts.AutoVerifyDoctors, totp: opts.TOTP, required: opts.TOTPRequired, log: opts.Log,
 	}, nil
 }
 

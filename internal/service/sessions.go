@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/store"
@@ -12,8 +13,9 @@ import (
 // Login checks the password and starts a session. An unknown name, a wrong
 // password and an account that is not active are the same CodeUnauthenticated
 // with reason "bad_credentials", after the same work. Whoever is to be kept from
-// trying too often is refused before any of it, here.
-func (s *Service) Login(ctx context.Context, username, password string) (clinic.Session, error) {
+// trying too often is refused before any of it, here. Only who has the right
+// password learns that a second factor is asked for.
+func (s *Service) Login(ctx context.Context, username, password string, second clinic.SecondFactor) (clinic.Session, error) {
 	known, err := s.credentials(ctx, username)
 	if err != nil {
 		return clinic.Session{}, err
@@ -24,6 +26,9 @@ func (s *Service) Login(ctx context.Context, username, password string) (clinic.
 	}
 	if !ok || !known.User.Active {
 		return clinic.Session{}, errBadCredentials()
+	}
+	if err := s.checkSecondFactor(ctx, known, second); err != nil {
+		return clinic.Session{}, err
 	}
 	if rehash {
 		s.upgradeHash(ctx, known, password)
@@ -62,15 +67,20 @@ func (s *Service) startSession(ctx context.Context, h store.Handle, known store.
 	if err != nil {
 		return clinic.Session{}, err
 	}
-	return s.session(known.User, id, refresh)
+	return s.session(store.Refreshed{User: known.User, SessionID: id, SecondFactor: known.SecondFactor}, refresh)
 }
 
-func (s *Service) session(user clinic.User, id int64, refresh string) (clinic.Session, error) {
-	access, err := s.tokens.Issue(clinic.Caller{UserID: user.ID, Role: user.Role, SessionID: id})
+// session signs the access token. Without the second factor that his role
+// requires, the user may do nothing by it but enrol one.
+func (s *Service) session(r store.Refreshed, refresh string) (clinic.Session, error) {
+	access, err := s.tokens.Issue(clinic.Caller{
+		UserID: r.User.ID, Role: r.User.Role, SessionID: r.SessionID,
+		Enrolling: !r.SecondFactor && slices.Contains(s.required, r.User.Role),
+	})
 	if err != nil {
 		return clinic.Session{}, err
 	}
-	return clinic.Session{User: user, Access: access, Refresh: refresh}, nil
+	return clinic.Session{User: r.User, Access: access, Refresh: refresh}, nil
 }
 
 // Refresh trades a refresh token for a new pair. A used, expired or unknown one,
@@ -83,15 +93,14 @@ func (s *Service) Refresh(ctx context.Context, refresh string) (clinic.Session, 
 	rotation := store.Rotation{Used: token.HashRefresh(refresh), SuccessorSalt: token.NewSalt(), Lifetime: token.RefreshLifetime}
 	var successor string
 	successor, rotation.Successor = token.Successor(refresh, rotation.SuccessorSalt)
-	user, id, err := h.RotateRefreshToken(ctx, rotation)
+	r, err := h.RotateRefreshToken(ctx, rotation)
 	if clinic.CodeOf(err) == clinic.CodeNotFound {
-		var salt []byte
-		user, id, salt, err = h.RepeatRefresh(ctx, rotation.Used, token.RefreshGrace)
-		successor, _ = token.Successor(refresh, salt)
+		r, err = h.RepeatRefresh(ctx, rotation.Used, token.RefreshGrace)
+		successor, _ = token.Successor(refresh, r.SuccessorSalt)
 	}
 	switch clinic.CodeOf(err) {
 	case "":
-		return s.session(user, id, successor)
+		return s.session(r, successor)
 	case clinic.CodeNotFound:
 		return clinic.Session{}, s.refuseRefresh(ctx, rotation.Used)
 	}

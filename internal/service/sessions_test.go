@@ -18,7 +18,7 @@ func TestLogin(t *testing.T) {
 	d := newDesk(t, nil)
 	first := d.register(t, patient("patient1"))
 	for _, name := range []string{"patient1", "PATIENT1"} {
-		s := must(d.Login(t.Context(), name, password))(t)
+		s := must(d.Login(t.Context(), name, password, clinic.SecondFactor{}))(t)
 		d.wantSession(t, s, first.User)
 		if s.Refresh == first.Refresh || s.Access == first.Access {
 			t.Error("two sessions share a token")
@@ -46,7 +46,7 @@ func TestLoginRefusesAlike(t *testing.T) {
 		{"patient1' OR '1'='1", password},
 		{"patient%", password},
 	} {
-		s, err := d.Login(t.Context(), try.username, try.password)
+		s, err := d.Login(t.Context(), try.username, try.password, clinic.SecondFactor{})
 		wantCode(t, err, clinic.CodeUnauthenticated)
 		if first == nil {
 			first = err
@@ -73,15 +73,15 @@ func TestLoginUpgradesTheHash(t *testing.T) {
 	weak := hash()
 	d.opts.Passwords = newHasher(t, 128)
 	today := must(service.New(d.opts))(t)
-	if _, err := today.Login(t.Context(), "patient1", "wrong horse"); clinic.CodeOf(err) != clinic.CodeUnauthenticated || hash() != weak {
+	if _, err := today.Login(t.Context(), "patient1", "wrong horse", clinic.SecondFactor{}); clinic.CodeOf(err) != clinic.CodeUnauthenticated || hash() != weak {
 		t.Errorf("a wrong password: %v, %s", err, hash())
 	}
-	must(today.Login(t.Context(), "patient1", password))(t)
+	must(today.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 	strong := hash()
 	if !strings.Contains(strong, "m=128,") {
 		t.Errorf("hash = %s, was %s", strong, weak)
 	}
-	must(today.Login(t.Context(), "patient1", password))(t)
+	must(today.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 	if hash() != strong {
 		t.Error("a hash of today's costs was made again")
 	}
@@ -91,7 +91,7 @@ func TestRefreshRotates(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	s := d.register(t, patient("patient1"))
-	other := must(d.Login(t.Context(), "patient1", password))(t)
+	other := must(d.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 	seen := map[string]bool{s.Refresh: true}
 	for range 5 {
 		next := must(d.Refresh(t.Context(), s.Refresh))(t)
@@ -121,7 +121,7 @@ func TestUsedRefreshTokenEndsItsSession(t *testing.T) {
 			return newest
 		},
 	} {
-		stolen := must(d.Login(t.Context(), "patient1", password))(t)
+		stolen := must(d.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 		newest := replay(stolen.Refresh)
 		for _, refresh := range []string{stolen.Refresh, newest, stolen.Refresh} {
 			_, err := d.Refresh(t.Context(), refresh)
@@ -178,7 +178,7 @@ func TestRefreshRefuses(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	s := d.register(t, patient("patient1"))
-	expired := must(d.Login(t.Context(), "patient1", password))(t)
+	expired := must(d.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 	d.db.Exec("UPDATE refresh_tokens SET expires_at = now() WHERE token_hash = $1", token.HashRefresh(expired.Refresh))
 	for name, refresh := range map[string]string{
 		"empty": "", "unknown": strings.Repeat("A", 43), "expired": expired.Refresh, "access token": s.Access, "binary": "\x00\xff",
@@ -226,7 +226,7 @@ func TestLogoutEndsTheSessionAtOnce(t *testing.T) {
 			return d.LogoutByRefresh(t.Context(), s.Refresh)
 		},
 	} {
-		s := must(d.Login(t.Context(), "patient1", password))(t)
+		s := must(d.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 		caller := must(d.verifier.Verify(s.Access))(t)
 		must(d.Profile(t.Context(), caller))(t)
 		if err := leave(s); err != nil {
@@ -252,8 +252,8 @@ func TestSessionsAreTheCallersOwn(t *testing.T) {
 	d := newDesk(t, nil)
 	foreign := must(d.verifier.Verify(d.register(t, patient("patient2")).Access))(t)
 	first := d.register(t, patient("patient1"))
-	second := must(d.Login(t.Context(), "patient1", password))(t)
-	expired := must(d.Login(t.Context(), "patient1", password))(t)
+	second := must(d.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
+	expired := must(d.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 	d.db.Exec("UPDATE sessions SET expires_at = now() WHERE id = $1", must(d.verifier.Verify(expired.Access))(t).SessionID)
 	caller, other := must(d.verifier.Verify(second.Access))(t), must(d.verifier.Verify(first.Access))(t)
 	list := must(d.Sessions(t.Context(), caller, clinic.PageRequest{}))(t)

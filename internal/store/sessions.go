@@ -14,10 +14,10 @@ import (
 
 // StartSession keeps the hash of a login's first refresh token and returns the
 // session's id. It is CodeUnauthenticated when the user is not active any more,
-// or has another password than the one that was checked.
+// or his credentials are not those that were checked.
 func (h Handle) StartSession(ctx context.Context, c Credentials, hash []byte, lifetime time.Duration) (id int64, err error) {
 	id, err = h.q.StartSession(ctx, h.db, dbsqlc.StartSessionParams{
-		UserID: c.User.ID, PasswordVersion: c.PasswordVersion, TokenHash: hash, Lifetime: lifetime.Seconds(),
+		UserID: c.User.ID, CredentialsVersion: c.Version, TokenHash: hash, Lifetime: lifetime.Seconds(),
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, clinic.Unauthenticated("this account is not active any more, or its password was changed").WithReason("account_inactive")
@@ -36,28 +36,38 @@ type Rotation struct {
 	Lifetime      time.Duration
 }
 
-// RotateRefreshToken carries out the rotation and returns the user and his
-// session. It is CodeNotFound when the token is unknown, used or expired, or
-// the user is not active.
-func (h Handle) RotateRefreshToken(ctx context.Context, r Rotation) (user clinic.User, sessionID int64, err error) {
+// Refreshed is the session that a refresh token goes on with.
+type Refreshed struct {
+	User          clinic.User
+	SessionID     int64
+	SecondFactor  bool // the user has one now
+	SuccessorSalt []byte
+}
+
+// RotateRefreshToken carries out the rotation. It is CodeNotFound when the token
+// is unknown, used or expired, or the user is not active.
+func (h Handle) RotateRefreshToken(ctx context.Context, r Rotation) (Refreshed, error) {
 	row, err := h.q.RotateRefreshToken(ctx, h.db, dbsqlc.RotateRefreshTokenParams{
 		UsedHash: r.Used, SuccessorSalt: r.SuccessorSalt, TokenHash: r.Successor, Lifetime: r.Lifetime.Seconds(),
 	})
 	if err != nil {
-		return clinic.User{}, 0, fmt.Errorf("rotating a refresh token: %w", orNotFound(err, "refresh token"))
+		return Refreshed{}, fmt.Errorf("rotating a refresh token: %w", orNotFound(err, "refresh token"))
 	}
-	return userOf(row.Account), row.SessionID, nil
+	return Refreshed{
+		User: userOf(row.Account), SessionID: row.SessionID, SecondFactor: row.SecondFactor, SuccessorSalt: r.SuccessorSalt,
+	}, nil
 }
 
-// RepeatRefresh returns the user of a token that was used within the grace, his
-// session and what the successor was made with. It is CodeNotFound for every
-// other token, also when its successor was used.
-func (h Handle) RepeatRefresh(ctx context.Context, hash []byte, grace time.Duration) (user clinic.User, sessionID int64, salt []byte, err error) {
+// RepeatRefresh finds what a token was rotated to within the grace. It is
+// CodeNotFound for every other token, also when its successor was used.
+func (h Handle) RepeatRefresh(ctx context.Context, hash []byte, grace time.Duration) (Refreshed, error) {
 	row, err := h.q.RepeatRefresh(ctx, h.db, dbsqlc.RepeatRefreshParams{TokenHash: hash, Grace: grace.Seconds()})
 	if err != nil {
-		return clinic.User{}, 0, nil, fmt.Errorf("repeating a refresh: %w", orNotFound(err, "refresh token"))
+		return Refreshed{}, fmt.Errorf("repeating a refresh: %w", orNotFound(err, "refresh token"))
 	}
-	return userOf(row.Account), row.SessionID, row.SuccessorSalt, nil
+	return Refreshed{
+		User: userOf(row.Account), SessionID: row.SessionID, SecondFactor: row.SecondFactor, SuccessorSalt: row.SuccessorSalt,
+	}, nil
 }
 
 // EndSessionOfUsedToken ends the session of a token that was used already and

@@ -28,6 +28,8 @@ type claims struct {
 	jwt.RegisteredClaims
 	Role    clinic.Role `json:"role"`
 	Session string      `json:"sid"`
+	// What the token is good for alone: to set up a second factor.
+	Enrolling bool `json:"enrolling,omitempty"`
 }
 
 // AccessOptions are what signer and verifier must agree on.
@@ -76,7 +78,7 @@ func (s *Signer) Issue(caller clinic.Caller) (string, error) {
 			Subject: strconv.FormatInt(caller.UserID, 10), ID: id.String(),
 			IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(AccessLifetime)),
 		},
-		Role: caller.Role, Session: strconv.FormatInt(caller.SessionID, 10),
+		Role: caller.Role, Session: strconv.FormatInt(caller.SessionID, 10), Enrolling: caller.Enrolling,
 	})
 	key := s.opts.Keys.signing(now)
 	unsigned.Header["typ"], unsigned.Header["kid"] = tokenType, key.id
@@ -168,7 +170,8 @@ func (v *Verifier) check(token string) (verified, error) {
 	}
 	keyID, _ := parsed.Header["kid"].(string)
 	return verified{
-		caller: clinic.Caller{UserID: id, Role: c.Role, SessionID: session}, expires: c.ExpiresAt.Time, keyID: keyID,
+		caller:  clinic.Caller{UserID: id, Role: c.Role, SessionID: session, Enrolling: c.Enrolling},
+		expires: c.ExpiresAt.Time, keyID: keyID,
 	}, nil
 }
 

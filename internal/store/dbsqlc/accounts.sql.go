@@ -11,19 +11,19 @@ import (
 )
 
 const changePassword = `-- name: ChangePassword :execrows
-UPDATE users SET password_hash = $1, password_version = password_version + 1, updated_at = now()
-WHERE id = $2 AND password_version = $3
+UPDATE users SET password_hash = $1, credentials_version = credentials_version + 1, updated_at = now()
+WHERE id = $2 AND credentials_version = $3
 `
 
 type ChangePasswordParams struct {
-	PasswordHash    string
-	ID              int64
-	PasswordVersion int64
+	PasswordHash       string
+	ID                 int64
+	CredentialsVersion int64
 }
 
 // Only when the password was not changed meanwhile.
 func (q *Queries) ChangePassword(ctx context.Context, db DBTX, arg ChangePasswordParams) (int64, error) {
-	result, err := db.Exec(ctx, changePassword, arg.PasswordHash, arg.ID, arg.PasswordVersion)
+	result, err := db.Exec(ctx, changePassword, arg.PasswordHash, arg.ID, arg.CredentialsVersion)
 	if err != nil {
 		return 0, err
 	}
@@ -380,13 +380,15 @@ func (q *Queries) UpgradePasswordHash(ctx context.Context, db DBTX, arg UpgradeP
 }
 
 const userByID = `-- name: UserByID :one
-SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash, u.password_version FROM users u JOIN accounts a ON a.id = u.id WHERE u.id = $1
+SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash, u.credentials_version, has_second_factor(u.id) AS second_factor
+FROM users u JOIN accounts a ON a.id = u.id WHERE u.id = $1
 `
 
 type UserByIDRow struct {
-	Account         Account
-	PasswordHash    string
-	PasswordVersion int64
+	Account            Account
+	PasswordHash       string
+	CredentialsVersion int64
+	SecondFactor       bool
 }
 
 func (q *Queries) UserByID(ctx context.Context, db DBTX, id int64) (*UserByIDRow, error) {
@@ -403,21 +405,23 @@ func (q *Queries) UserByID(ctx context.Context, db DBTX, id int64) (*UserByIDRow
 		&i.Account.Active,
 		&i.Account.CreatedAt,
 		&i.PasswordHash,
-		&i.PasswordVersion,
+		&i.CredentialsVersion,
+		&i.SecondFactor,
 	)
 	return &i, err
 }
 
 const userByName = `-- name: UserByName :one
-SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash, u.password_version
+SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash, u.credentials_version, has_second_factor(u.id) AS second_factor
 FROM users u JOIN accounts a ON a.id = u.id
 WHERE lower(u.username) = lower($1::text)
 `
 
 type UserByNameRow struct {
-	Account         Account
-	PasswordHash    string
-	PasswordVersion int64
+	Account            Account
+	PasswordHash       string
+	CredentialsVersion int64
+	SecondFactor       bool
 }
 
 func (q *Queries) UserByName(ctx context.Context, db DBTX, username string) (*UserByNameRow, error) {
@@ -434,22 +438,24 @@ func (q *Queries) UserByName(ctx context.Context, db DBTX, username string) (*Us
 		&i.Account.Active,
 		&i.Account.CreatedAt,
 		&i.PasswordHash,
-		&i.PasswordVersion,
+		&i.CredentialsVersion,
+		&i.SecondFactor,
 	)
 	return &i, err
 }
 
 const userByRegistrationKey = `-- name: UserByRegistrationKey :one
-SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash, u.password_version, k.request_hash
+SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash, u.credentials_version, has_second_factor(u.id) AS second_factor, k.request_hash
 FROM idempotency_keys k JOIN users u ON u.id = k.user_id JOIN accounts a ON a.id = u.id
 WHERE k.operation = 'register' AND k.key = $1
 `
 
 type UserByRegistrationKeyRow struct {
-	Account         Account
-	PasswordHash    string
-	PasswordVersion int64
-	RequestHash     []byte
+	Account            Account
+	PasswordHash       string
+	CredentialsVersion int64
+	SecondFactor       bool
+	RequestHash        []byte
 }
 
 func (q *Queries) UserByRegistrationKey(ctx context.Context, db DBTX, key string) (*UserByRegistrationKeyRow, error) {
@@ -466,7 +472,8 @@ func (q *Queries) UserByRegistrationKey(ctx context.Context, db DBTX, key string
 		&i.Account.Active,
 		&i.Account.CreatedAt,
 		&i.PasswordHash,
-		&i.PasswordVersion,
+		&i.CredentialsVersion,
+		&i.SecondFactor,
 		&i.RequestHash,
 	)
 	return &i, err

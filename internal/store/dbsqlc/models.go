@@ -152,6 +152,12 @@ type PatientProfile struct {
 	SourceID         *string
 }
 
+type RecoveryCode struct {
+	UserID   int64
+	CodeHash []byte
+	UsedAt   *time.Time
+}
+
 type RefreshToken struct {
 	ID            int64
 	SessionID     int64
@@ -170,17 +176,27 @@ type Session struct {
 	LastUsedAt time.Time
 }
 
+type TotpFactor struct {
+	UserID      int64
+	Secret      []byte
+	CreatedAt   time.Time
+	ConfirmedAt *time.Time
+	LastStep    int64
+	Failures    int32
+	RetryAt     time.Time
+}
+
 type User struct {
-	ID              int64
-	Username        string
-	Email           string
-	FirstName       string
-	LastName        string
-	PhoneNumber     string
-	Role            string
-	PasswordHash    string
-	Active          bool
-	CreatedAt       time.Time
-	UpdatedAt       time.Time
-	PasswordVersion int64
+	ID                 int64
+	Username           string
+	Email              string
+	FirstName          string
+	LastName           string
+	PhoneNumber        string
+	Role               string
+	PasswordHash       string
+	Active             bool
+	CreatedAt          time.Time
+	UpdatedAt          time.Time
+	CredentialsVersion int64
 }

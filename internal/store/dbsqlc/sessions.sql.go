@@ -131,7 +131,7 @@ func (q *Queries) ListSessions(ctx context.Context, db DBTX, arg ListSessionsPar
 }
 
 const repeatRefresh = `-- name: RepeatRefresh :one
-SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, t.session_id, t.successor_salt
+SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, t.session_id, t.successor_salt, has_second_factor(a.id) AS second_factor
 FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id JOIN accounts a ON a.id = s.user_id
 WHERE t.token_hash = $1 AND a.active AND t.successor_salt IS NOT NULL
     AND t.used_at > now() - make_interval(secs => $2::float8)
@@ -146,6 +146,7 @@ type RepeatRefreshRow struct {
 	Account       Account
 	SessionID     int64
 	SuccessorSalt []byte
+	SecondFactor  bool
 }
 
 // A token that was used a moment ago, and whose successor was not yet.
@@ -164,6 +165,7 @@ func (q *Queries) RepeatRefresh(ctx context.Context, db DBTX, arg RepeatRefreshP
 		&i.Account.CreatedAt,
 		&i.SessionID,
 		&i.SuccessorSalt,
+		&i.SecondFactor,
 	)
 	return &i, err
 }
@@ -190,7 +192,7 @@ WITH session AS MATERIALIZED (
     INSERT INTO refresh_tokens (session_id, token_hash, expires_at)
     SELECT kept.id, $4, kept.expires_at FROM kept
 )
-SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, used.id AS session_id FROM used JOIN accounts a ON a.id = used.user_id
+SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, used.id AS session_id, has_second_factor(a.id) AS second_factor FROM used JOIN accounts a ON a.id = used.user_id
 `
 
 type RotateRefreshTokenParams struct {
@@ -201,8 +203,9 @@ type RotateRefreshTokenParams struct {
 }
 
 type RotateRefreshTokenRow struct {
-	Account   Account
-	SessionID int64
+	Account      Account
+	SessionID    int64
+	SecondFactor bool
 }
 
 // The session's row is locked first, as its deletion does: of two that use the
@@ -227,6 +230,7 @@ func (q *Queries) RotateRefreshToken(ctx context.Context, db DBTX, arg RotateRef
 		&i.Account.Active,
 		&i.Account.CreatedAt,
 		&i.SessionID,
+		&i.SecondFactor,
 	)
 	return &i, err
 }
@@ -235,7 +239,7 @@ const startSession = `-- name: StartSession :one
 WITH session AS (
     INSERT INTO sessions (user_id, expires_at)
     SELECT u.id, now() + make_interval(secs => $2::float8) FROM users u
-    WHERE u.id = $3 AND u.active AND u.password_version = $4 FOR SHARE OF u
+    WHERE u.id = $3 AND u.active AND u.credentials_version = $4 FOR SHARE OF u
     RETURNING id, expires_at
 )
 INSERT INTO refresh_tokens (session_id, token_hash, expires_at)
@@ -244,21 +248,21 @@ RETURNING session_id
 `
 
 type StartSessionParams struct {
-	TokenHash       []byte
-	Lifetime        float64
-	UserID          int64
-	PasswordVersion int64
+	TokenHash          []byte
+	Lifetime           float64
+	UserID             int64
+	CredentialsVersion int64
 }
 
-// Starts nothing for a user who is not active, or whose password was changed
-// since it was checked: a change that is under way is waited for, and one that
+// Starts nothing for a user who is not active, or whose credentials were
+// changed since they were checked: a change that is under way is waited for, and one that
 // comes later finds the session.
 func (q *Queries) StartSession(ctx context.Context, db DBTX, arg StartSessionParams) (int64, error) {
 	row := db.QueryRow(ctx, startSession,
 		arg.TokenHash,
 		arg.Lifetime,
 		arg.UserID,
-		arg.PasswordVersion,
+		arg.CredentialsVersion,
 	)
 	var session_id int64
 	err := row.Scan(&session_id)

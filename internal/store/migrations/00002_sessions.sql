@@ -1,8 +1,9 @@
 -- +goose Up
 
--- Counts the user's passwords. A login that was checked against one before does
--- not start a session any more; making a better hash of the same one is no change.
-ALTER TABLE users ADD COLUMN password_version bigint NOT NULL DEFAULT 1;
+-- Counts the changes of what the user logs in with, his password and second
+-- factor. A login that was checked against what was before starts no session
+-- any more; making a better hash of the same password is no change.
+ALTER TABLE users ADD COLUMN credentials_version bigint NOT NULL DEFAULT 1;
 
 ALTER TABLE sessions ADD COLUMN last_used_at timestamptz NOT NULL DEFAULT now(); -- login or newest refresh
 -- a user's list, and ending his others
@@ -50,4 +51,4 @@ ALTER TABLE refresh_tokens DROP COLUMN successor_salt;
 CREATE INDEX sessions_user_idx ON sessions (user_id);
 DROP INDEX sessions_user_id_idx;
 ALTER TABLE sessions DROP COLUMN last_used_at;
-ALTER TABLE users DROP COLUMN password_version;
+ALTER TABLE users DROP COLUMN credentials_version;

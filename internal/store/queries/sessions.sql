@@ -1,11 +1,11 @@
--- Starts nothing for a user who is not active, or whose password was changed
--- since it was checked: a change that is under way is waited for, and one that
+-- Starts nothing for a user who is not active, or whose credentials were
+-- changed since they were checked: a change that is under way is waited for, and one that
 -- comes later finds the session.
 -- name: StartSession :one
 WITH session AS (
     INSERT INTO sessions (user_id, expires_at)
     SELECT u.id, now() + make_interval(secs => @lifetime::float8) FROM users u
-    WHERE u.id = @user_id AND u.active AND u.password_version = @password_version FOR SHARE OF u
+    WHERE u.id = @user_id AND u.active AND u.credentials_version = @credentials_version FOR SHARE OF u
     RETURNING id, expires_at
 )
 INSERT INTO refresh_tokens (session_id, token_hash, expires_at)
@@ -37,11 +37,11 @@ WITH session AS MATERIALIZED (
     INSERT INTO refresh_tokens (session_id, token_hash, expires_at)
     SELECT kept.id, @token_hash, kept.expires_at FROM kept
 )
-SELECT sqlc.embed(a), used.id AS session_id FROM used JOIN accounts a ON a.id = used.user_id;
+SELECT sqlc.embed(a), used.id AS session_id, has_second_factor(a.id) AS second_factor FROM used JOIN accounts a ON a.id = used.user_id;
 
 -- A token that was used a moment ago, and whose successor was not yet.
 -- name: RepeatRefresh :one
-SELECT sqlc.embed(a), t.session_id, t.successor_salt
+SELECT sqlc.embed(a), t.session_id, t.successor_salt, has_second_factor(a.id) AS second_factor
 FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id JOIN accounts a ON a.id = s.user_id
 WHERE t.token_hash = @token_hash AND a.active AND t.successor_salt IS NOT NULL
     AND t.used_at > now() - make_interval(secs => @grace::float8);
