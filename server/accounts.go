@@ -72,8 +72,10 @@ func (h *handlers) register(ctx context.Context, request *registerRequest) (*reg
 
 type loginRequest struct {
 	Body struct {
-		Username string `json:"username" maxLength:"150" example:"patient1"`
-		Password string `json:"password" maxLength:"128" example:"securepass123"`
+		Username     string `json:"username" maxLength:"150" example:"patient1"`
+		Password     string `json:"password" maxLength:"128" example:"securepass123"`
+		TOTPCode     string `json:"totp_code,omitempty" maxLength:"6" doc:"Of the authenticator, where a second factor is in use." example:"123456"`
+		RecoveryCode string `json:"recovery_code,omitempty" maxLength:"40" doc:"Instead of totp_code; works once."`
 	} `nameHint:"Login"`
 }
 
@@ -87,7 +89,8 @@ type loginResponse struct {
 }
 
 func (h *handlers) login(ctx context.Context, request *loginRequest) (*loginResponse, error) {
-	session, err := h.service.Login(ctx, request.Body.Username, request.Body.Password)
+	body := request.Body
+	session, err := h.service.Login(ctx, body.Username, body.Password, clinic.SecondFactor{TOTPCode: body.TOTPCode, RecoveryCode: body.RecoveryCode})
 	if err != nil {
 		return nil, err
 	}
@@ -126,4 +129,15 @@ func parseDate(field, s string) (*time.Time, error) {
 		return nil, clinic.Invalid(field, "enter a date as YYYY-MM-DD")
 	}
 	return &t, nil
+}
+
+type changePasswordRequest struct {
+	Body struct {
+		CurrentPassword string `json:"current_password" maxLength:"128" example:"securepass123"`
+		NewPassword     string `json:"new_password" minLength:"8" maxLength:"128" example:"correct horse battery"`
+	} `nameHint:"PasswordChange"`
+}
+
+func (h *handlers) changePassword(ctx context.Context, request *changePasswordRequest) (*noContent, error) {
+	return &noContent{}, h.service.ChangePassword(ctx, callerOf(ctx), request.Body.CurrentPassword, request.Body.NewPassword)
 }

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -38,8 +39,20 @@ func authenticate(verifier *token.Verifier) humaMiddleware {
 			return
 		}
 		exchangeOf(ctx.Context()).user = caller.UserID
+		if caller.Enrolling && !slices.Contains(enrolment(), ctx.Operation().OperationID) {
+			_, w := humachi.Unwrap(ctx)
+			problemOf(ctx.Context(), clinic.Forbidden("your role needs a second factor: enrol one at auth/totp/, confirm it, and refresh the access token").
+				WithReason("totp_enrolment_required")).write(w)
+			return
+		}
 		next(huma.WithValue(ctx, callerKey{}, caller))
 	}
+}
+
+// enrolment are the operations that set up a second factor, and all that can be
+// done without one where the caller's role requires it.
+func enrolment() []string {
+	return []string{"getProfile", "getTOTP", "enrolTOTP", "confirmTOTP"}
 }
 
 func bearer(header string, verifier *token.Verifier) (clinic.Caller, error) {

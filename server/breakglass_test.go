@@ -57,7 +57,7 @@ func TestBreakGlassAsksForThePasswordAgain(t *testing.T) {
 	s := newSetup(t)
 	wrong := breakGlass(s.doctor, s.patient)
 	wrong.body = map[string]any{"patient_id": s.patient.profile, "reason": "unconscious", "password": "securepass124"}
-	if got := s.want(http.StatusForbidden, wrong); dig[string](t, got, "code") != "wrong_password" {
+	if got := s.want(http.StatusUnprocessableEntity, wrong); dig[string](t, got, "code") != "wrong_password" {
 		t.Errorf("answered %v", got)
 	}
 }

@@ -39,7 +39,6 @@ type world struct {
 	url        string
 	service    *service.Service
 	worker     *service.Service
-	signer     *token.Signer
 	past       *token.Signer // signs as an hour ago
 	contract   *contract
 	log        *lockedBuffer
@@ -57,17 +56,34 @@ func newWorld(t testing.TB, changes ...func(*server.Options)) *world {
 // has in production.
 func newWorldOn(t testing.TB, database string, changes ...func(*server.Options)) *world {
 	t.Helper()
-	w := &world{
-		t: t, contract: loadContract(t), log: &lockedBuffer{}, statements: &statementCounter{}, metrics: prometheus.NewRegistry(),
-	}
-	db := openAs(t, database, store.PartServer, w.statements)
+	return newReplica(t, replica{database: database, keys: newKeys(t)}, changes...)
+}
+
+func newKeys(t testing.TB) *token.Keys {
+	t.Helper()
 	dir := t.TempDir()
 	_, err := token.GenerateKey(dir)
 	must(t, err)
 	keys, err := token.LoadKeys(dir)
 	must(t, err)
-	access := token.AccessOptions{Keys: keys, Issuer: "healthrecords", Audience: "healthrecords"}
-	w.signer, err = token.NewSigner(access)
+	return keys
+}
+
+// replica is what several servers may share.
+type replica struct {
+	database     string // the owner's URL
+	keys         *token.Keys
+	totpRequired []clinic.Role
+}
+
+func newReplica(t testing.TB, r replica, changes ...func(*server.Options)) *world {
+	t.Helper()
+	w := &world{
+		t: t, contract: loadContract(t), log: &lockedBuffer{}, statements: &statementCounter{}, metrics: prometheus.NewRegistry(),
+	}
+	db := openAs(t, r.database, store.PartServer, w.statements)
+	access := token.AccessOptions{Keys: r.keys, Issuer: "healthrecords", Audience: "healthrecords"}
+	signer, err := token.NewSigner(access)
 	must(t, err)
 	verifier, err := token.NewVerifier(access)
 	must(t, err)
@@ -77,9 +93,13 @@ func newWorldOn(t testing.TB, database string, changes ...func(*server.Options))
 	passwords, err := token.NewHasher(token.HasherOptions{MemoryKiB: 64, Passes: 1})
 	must(t, err)
 	log := slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	w.service, err = service.New(service.Options{DB: db, Passwords: passwords, Tokens: w.signer, Directory: newDirectory(t, log), Log: log})
+	secondFactor, err := token.NewTOTP(token.TOTPOptions{Key: "a key that is known to tests", Issuer: "healthrecords"})
 	must(t, err)
-	w.worker, err = service.New(service.Options{DB: openAs(t, database, store.PartWorker, nil)})
+	w.service, err = service.New(service.Options{
+		DB: db, Passwords: passwords, Tokens: signer, Directory: newDirectory(t, log), TOTP: secondFactor, TOTPRequired: r.totpRequired, Log: log,
+	})
+	must(t, err)
+	w.worker, err = service.New(service.Options{DB: openAs(t, r.database, store.PartWorker, nil)})
 	must(t, err)
 	opts := server.Options{Service: w.service, Verifier: verifier, Log: log, Metrics: w.metrics, Version: "test"}
 	for _, change := range changes {
@@ -238,9 +258,9 @@ func (w *world) admin() person {
 	w.t.Helper()
 	u, err := w.service.CreateAdmin(w.t.Context(), clinic.Registration{Username: "admin", Password: password, Role: clinic.RoleAdmin})
 	must(w.t, err)
-	access, err := w.signer.Issue(clinic.Caller{UserID: u.ID, Role: clinic.RoleAdmin})
+	session, err := w.service.Login(w.t.Context(), "admin", password, clinic.SecondFactor{})
 	must(w.t, err)
-	return person{username: "admin", userID: u.ID, token: access}
+	return person{username: "admin", userID: u.ID, token: session.Access}
 }
 
 func (w *world) assign(admin, patient, doctor person) int64 {

@@ -29,6 +29,7 @@ const (
 	patientID    thing = "patient"
 	doctorID     thing = "doctor"
 	user         thing = "user"
+	session      thing = "session"
 	missingAfter       = 1_000_000 // what is added to an id so that nobody has it
 )
 
@@ -74,6 +75,7 @@ func newCast(t *testing.T) *cast {
 	c.people["expired token"] = person{token: expired}
 	login := w.want(http.StatusOK, call{method: post, path: "/api/auth/login/", body: map[string]any{"username": "patient", "password": password}})
 	c.refresh = dig[string](t, login, "refresh")
+	c.own["patient"][session], c.foreign[session] = w.anotherSession("patient"), w.anotherSession("foreign")
 	return c
 }
 
@@ -89,6 +91,13 @@ func (w *world) loggedIn(username string) person {
 	w.t.Helper()
 	login := w.want(http.StatusOK, call{method: post, path: "/api/auth/login/", body: map[string]any{"username": username, "password": password}})
 	return person{username: username, token: dig[string](w.t, login, "access")}
+}
+
+// anotherSession is the id of a new session of somebody's.
+func (w *world) anotherSession(username string) int64 {
+	w.t.Helper()
+	list := w.want(http.StatusOK, call{method: get, path: "/api/auth/sessions/", token: w.loggedIn(username).token})
+	return int64(dig[float64](w.t, list, "results", 0, "id"))
 }
 
 // newest is the id of somebody's newest notification.
@@ -120,6 +129,17 @@ func matrix() map[string]row {
 		"refreshToken": {want: "200", body: func(c *cast, _ string, _ int64) any { return map[string]any{"refresh": c.refresh} }},
 		"register": {want: "201", body: body(map[string]any{
 			"username": "newcomer", "password": password, "password_confirm": password, "user_type": "PATIENT",
+		})},
+		"listKeys":       {want: "200"},
+		"logout":         {want: "204", last: true, body: func(c *cast, _ string, _ int64) any { return map[string]any{"refresh": c.refresh} }},
+		"listSessions":   {want: everybody},
+		"endSession":     {of: session, want: "204/404 404/404 404/404 404/404 404/404 404/404"},
+		"getTOTP":        {want: everybody},
+		"enrolTOTP":      {want: "201 201 201 201 201 201", body: body(map[string]any{"password": password})},
+		"confirmTOTP":    {want: "409 409 409 409 409 409", body: body(map[string]any{"code": "000000"})}, // not enrolled yet
+		"disableTOTP":    {want: "409 409 409 409 409 409", body: body(map[string]any{"password": password})},
+		"changePassword": {want: "204 204 204 204 204 204", last: true, body: body(map[string]any{
+			"current_password": password, "new_password": "another horse",
 		})},
 		"getProfile":     {want: everybody},
 		"replaceProfile": {want: everybody, body: body(map[string]any{"email": "", "first_name": "", "last_name": "", "phone_number": ""})},
@@ -205,8 +225,8 @@ func TestAuthorizationMatrix(t *testing.T) {
 					t.Errorf("%s %s has no row in the matrix", o.method, o.path)
 					continue
 				}
-				if public := len(strings.Fields(r.want)) == 1; public != o.public {
-					t.Errorf("%s is for anybody: %t in the matrix, %t in the document", o.id, public, o.public)
+				if anybody := len(strings.Fields(r.want)) == 1; anybody != o.public {
+					t.Errorf("%s is for anybody: %t in the matrix, %t in the document", o.id, anybody, o.public)
 				}
 				cells.Add(c.ask(t, o, role))
 			}
@@ -275,12 +295,17 @@ type operation struct {
 	public           bool // the document asks for no access token
 }
 
+// public reports whether the document lets anybody call the operation.
+func public(op *openapi3.Operation) bool {
+	return op.Security == nil || slices.ContainsFunc(*op.Security, func(r openapi3.SecurityRequirement) bool { return len(r) == 0 })
+}
+
 // documented lists the document's operations; last are those that change what
 // the others need.
 func documented(c *contract) []operation {
 	var list []operation
 	c.each(func(path, method string, op *openapi3.Operation) {
-		list = append(list, operation{id: op.OperationID, method: method, path: path, public: op.Security == nil})
+		list = append(list, operation{id: op.OperationID, method: method, path: path, public: public(op)})
 	})
 	slices.SortFunc(list, func(a, b operation) int {
 		if lastA, lastB := matrix()[a.id].last, matrix()[b.id].last; lastA != lastB {

@@ -77,6 +77,7 @@ func newDocument(version string) *huma.OpenAPI {
 			{Name: "doctors", Description: "Doctors' licences, for administrators"},
 			{Name: "assignments", Description: "Which doctor sees which patient"},
 			{Name: "break-glass", Description: "Access in an emergency, which is told"},
+			{Name: ".well-known", Description: "What other programs look for at a fixed place"},
 			{Name: "health", Description: "Whether the API answers"},
 		},
 		Components: &huma.Components{
@@ -107,6 +108,9 @@ func (r route) operation() huma.Operation {
 	}
 	if r.access != anybody {
 		op.Security = []map[string][]string{{"bearer": {}}}
+	}
+	if r.id == "logout" {
+		op.Security = []map[string][]string{{"bearer": {}}, {}} // or the refresh token in the body
 	}
 	return op
 }
@@ -161,7 +165,7 @@ func commonFailures() map[int]string {
 	return map[int]string{
 		http.StatusBadRequest:            "The body is not JSON; or If-Match is not a list of entity tags",
 		http.StatusUnauthorized:          "No valid access token; or, at a login, wrong credentials",
-		http.StatusForbidden:             "The caller's role may not do this; or his password, asked for again, is wrong",
+		http.StatusForbidden:             "The caller's role may not do this, or needs a second factor first",
 		http.StatusNotFound:              "It does not exist, or not for the caller",
 		http.StatusRequestTimeout:        "The body did not arrive in time",
 		http.StatusConflict:              "The present state refuses the change; code says why",
@@ -219,11 +223,11 @@ func failureHeaders(status int) map[string]*huma.Param {
 
 func failures(op *huma.Operation) []int {
 	f := []int{http.StatusUnprocessableEntity, http.StatusInternalServerError, http.StatusServiceUnavailable}
-	private := op.Security != nil
-	if private || op.OperationID == "login" || op.OperationID == "refreshToken" {
+	private := op.Extensions["x-access"] != string(anybody)
+	if op.Security != nil || op.OperationID == "login" || op.OperationID == "refreshToken" {
 		f = append(f, http.StatusUnauthorized)
 	}
-	if private && op.Extensions["x-access"] != string(everyone) {
+	if private {
 		f = append(f, http.StatusForbidden)
 	}
 	if op.RequestBody != nil {
@@ -235,7 +239,10 @@ func failures(op *huma.Operation) []int {
 	if hasParameter(op, "If-Match") {
 		f = append(f, http.StatusBadRequest, http.StatusPreconditionFailed)
 	}
-	if slices.Contains([]string{"register", "replaceProfile", "changeProfile", "assignDoctor", "endAssignment", "disableUser"}, op.OperationID) {
+	if slices.Contains([]string{
+		"register", "login", "enrolTOTP", "confirmTOTP", "disableTOTP", "changePassword", "replaceProfile", "changeProfile",
+		"assignDoctor", "endAssignment", "disableUser",
+	}, op.OperationID) {
 		f = append(f, http.StatusConflict)
 	}
 	return f

@@ -35,6 +35,14 @@ func routes(h *handlers) []route {
 		{"register", post, "/api/auth/register/", anybody, "Register a patient or a doctor", created(h.register)},
 		{"login", post, "/api/auth/login/", anybody, "Log in", to(h.login)},
 		{"refreshToken", post, "/api/auth/token/refresh/", anybody, "Trade a refresh token for new tokens", to(h.refreshToken)},
+		{"logout", post, "/api/auth/logout/", anybody, "End a session", to(h.logout)},
+		{"listSessions", get, "/api/auth/sessions/", everyone, "List one's own sessions", to(h.listSessions)},
+		{"endSession", del, "/api/auth/sessions/{id}/", everyone, "End one of one's own sessions", to(h.endSession)},
+		{"changePassword", post, "/api/auth/password/", everyone, "Change one's own password", to(h.changePassword)},
+		{"getTOTP", get, "/api/auth/totp/", everyone, "Get the state of one's own second factor", to(h.getTOTP)},
+		{"enrolTOTP", post, "/api/auth/totp/", everyone, "Enrol a second factor", created(h.enrolTOTP)},
+		{"confirmTOTP", post, "/api/auth/totp/confirm/", everyone, "Confirm the second factor", to(h.confirmTOTP)},
+		{"disableTOTP", post, "/api/auth/totp/disable/", everyone, "Disable the second factor", to(h.disableTOTP)},
 		{"getProfile", get, "/api/auth/profile/", everyone, "Get one's own profile", to(h.getProfile)},
 		{"replaceProfile", put, "/api/auth/profile/", everyone, "Update one's own profile", to(h.replaceProfile)},
 		{"changeProfile", patch, "/api/auth/profile/", everyone, "Change some fields of one's own profile", to(h.changeProfile)},
@@ -64,17 +72,34 @@ func routes(h *handlers) []route {
 		{"breakGlass", post, "/api/break-glass/", doctors, "Open emergency access to a patient's records", to(h.openBreakGlass)},
 		{"endAssignment", del, "/api/assignments/{id}/", admins, "End an assignment", to(h.endAssignment)},
 
+		{"listKeys", get, "/.well-known/jwks.json", anybody, "Get the keys that access tokens are verified with", to(h.listKeys)},
 		{"health", get, "/health/", anybody, "Ask whether the API answers", to(h.health)},
 	}
 }
+
+const passwordRules = "A password has 8 to 128 characters of any kind; one that many people use, or that is like the username or the email address, is refused."
 
 // notes are what an operation's summary leaves open.
 func notes() map[string]string {
 	return map[string]string{
 		"register": "The account is logged in at once. A doctor sees no patient until an administrator has verified his licence. " +
-			"A repetition with the same Idempotency-Key must have the same password.",
-		"login":        "`access` and `refresh` are there twice: as `tokens`, like at registration, and at the top.",
-		"refreshToken": "A refresh token works once: use the new one from then on. The access token lives 5 minutes.",
+			"A repetition with the same Idempotency-Key must have the same password. " + passwordRules,
+		"login": "`access` and `refresh` are there twice: as `tokens`, like at registration, and at the top. " +
+			"Who has a second factor sends totp_code or recovery_code too: without one, the code of the 401 is totp_required. " +
+			"After some wrong ones a while has to pass, up to a quarter of an hour; recovery codes are taken meanwhile.",
+		"refreshToken": "A refresh token works once: use the new one from then on. A repetition within ten seconds gets the same one, " +
+			"unless that was used; later, or then, it ends the session. The access token lives 5 minutes.",
+		"logout": "The session of the refresh token in the body or, without a body, of the access token. " +
+			"Its access tokens are refused from the next request on. A refresh token of a session that has ended is no fault.",
+		"listSessions": "The newest login first. A session is a login; current is the one that asks.",
+		"endSession":   "Its refresh token is worth nothing any more, and its access tokens are refused from the next request on.",
+		"enrolTOTP": "It takes the password and shows the secret, once; nothing is asked for before it is confirmed. " +
+			"Authenticators take the URL as a QR code (RFC 6238: SHA-1, six digits, 30 seconds).",
+		"confirmTOTP": "With a code of the authenticator. From then on a login takes one. The recovery codes are shown once; " +
+			"each logs in once where the authenticator is lost. All other sessions of the caller end. " +
+			"Where the role requires a second factor, refresh the access token now: the one before is good for enrolling only.",
+		"disableTOTP":    "It takes the password. The recovery codes are worth nothing any more.",
+		"changePassword": "It takes the present password, and ends all other sessions of the caller. " + passwordRules,
 		"replaceProfile": "email, first_name, last_name and phone_number are replaced. The fields of a doctor or a patient are " +
 			"changed where they are sent and stay as they are where they are not.",
 		"changeProfile": "A JSON merge patch (RFC 7396): a field that is not sent stays as it is, null clears it.",
@@ -98,8 +123,10 @@ func notes() map[string]string {
 		"getAssignment":   "Administrators see all, doctors and patients their own.",
 		"breakGlass": "A verified doctor, with his password again. He reads the patient's records, and comments on none, until ends_at; an " +
 			"administrator may end it before. The patient and all administrators are told at once. While it is open a repetition " +
-			"is answered with it: it neither lasts longer nor tells anybody again. A wrong password is 403, wrong_password: the " +
+			"is answered with it: it neither lasts longer nor tells anybody again. A wrong password is 422, wrong_password: the " +
 			"access token is good, so that another one is no remedy.",
+		"listKeys": "A JSON Web Key Set (RFC 7517, RFC 8037). A new key is here at least ten minutes before a token is signed with it, " +
+			"and an old one for as long as its tokens live.",
 		"endAssignment": "Access ends with the next request. An assignment that a DoctorAssignment object declares is ended by " +
 			"changing the object: here it is a conflict, unless force is true, for an emergency or an object that is gone.",
 	}

@@ -62,7 +62,10 @@ func New(opts Options) (http.Handler, error) {
 	router.Use(limitConcurrency(opts.MaxConcurrent), limitTime, canonicalPath, middleware.GetHead)
 	router.NotFound(noSuchPath)
 	router.MethodNotAllowed(wrongMethod)
-	h := &handlers{service: opts.Service, log: opts.Log, breakGlass: observer.breakGlass, publicURL: strings.TrimSuffix(opts.PublicURL, "/")}
+	h := &handlers{
+		service: opts.Service, verifier: opts.Verifier, log: opts.Log, breakGlass: observer.breakGlass,
+		publicURL: strings.TrimSuffix(opts.PublicURL, "/"),
+	}
 	api := newAPI(router, h, authenticate(opts.Verifier), opts.Version)
 	if err := addDocs(router, api); err != nil {
 		return nil, err
@@ -73,6 +76,7 @@ func New(opts Options) (http.Handler, error) {
 // handlers are the operations' functions and what they share.
 type handlers struct {
 	service    *service.Service
+	verifier   *token.Verifier
 	log        *slog.Logger
 	breakGlass prometheus.Counter
 	publicURL  string // without a trailing slash; "" makes links relative

@@ -36,13 +36,17 @@ func (r *runner) startParts(ctx context.Context) error {
 		return err
 	}
 	r.baseURL = "http://" + address(port)
+	totpKey := filepath.Join(r.state, "totp-key")
+	if _, err := services.Secret(totpKey); err != nil {
+		return err
+	}
 	r.parts = []part{
 		{name: "controller", adminPort: 8003, env: []string{
 			"KUBECONFIG=" + r.kubeconfig(), "LEADER_ELECT=true", "LEADER_ELECTION_NAMESPACE=default",
 		}},
 		{name: "worker", adminPort: 8002},
 		{name: "server", adminPort: 8001, env: []string{
-			"LISTEN_ADDRESS=" + address(port), "SIGNING_KEYS_DIR=" + r.keys(), "DOCTOR_AUTO_VERIFY=true",
+			"LISTEN_ADDRESS=" + address(port), "SIGNING_KEYS_DIR=" + r.keys(), "TOTP_KEY_FILE=" + totpKey, "DOCTOR_AUTO_VERIFY=true",
 		}},
 	}
 	started := make([]*process.Process, len(r.parts))

@@ -1,15 +1,27 @@
 package app
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
 
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
 func newKeysCommand() *cobra.Command {
 	keys := &cobra.Command{Use: "keys", Short: "Manage the keys that sign access tokens"}
+	keys.AddCommand(newKeysGenerateCommand(), newKeysRotateCommand())
+	return keys
+}
+
+func newKeysGenerateCommand() *cobra.Command {
 	var dir string
 	generate := &cobra.Command{
 		Use:   "generate --dir DIR",
@@ -30,6 +42,81 @@ func newKeysCommand() *cobra.Command {
 	}
 	generate.Flags().StringVar(&dir, "dir", "", "directory of the keys, the server's SIGNING_KEYS_DIR (required)")
 	_ = generate.MarkFlagRequired("dir") // fails only for a flag that is not defined
-	keys.AddCommand(generate)
-	return keys
+	return generate
+}
+
+func newKeysRotateCommand() *cobra.Command {
+	var dir string
+	var secret bool
+	rotate := &cobra.Command{
+		Use:   "rotate (--dir DIR | --secret)",
+		Short: "Add a signing key, and remove those that no token needs any more",
+		Long: "Add a signing key, and remove those that no token needs any more. Servers accept the new key within seconds and sign\n" +
+			"with it ten minutes later; those before verify for as long as their tokens live. No server is restarted and no\n" +
+			"request is refused. With --secret, a Kubernetes Secret is read from standard input and written to standard output:\n\n" +
+			"  kubectl get secret NAME -o json | healthrecords keys rotate --secret | kubectl replace -f -",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			now := time.Now()
+			if secret {
+				return rotateSecret(cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr(), now)
+			}
+			r, err := token.RotateKeys(dir, now)
+			if err != nil {
+				return fmt.Errorf("rotating the keys in %s: %w", dir, err)
+			}
+			tellRotation(cmd.OutOrStdout(), r)
+			return nil
+		},
+	}
+	rotate.Flags().StringVar(&dir, "dir", "", "directory of the keys, the server's SIGNING_KEYS_DIR")
+	rotate.Flags().BoolVar(&secret, "secret", false, "rotate the keys of the Secret on standard input")
+	rotate.MarkFlagsOneRequired("dir", "secret")
+	rotate.MarkFlagsMutuallyExclusive("dir", "secret")
+	return rotate
+}
+
+// maxSecret is more than a Secret can have: 1 MiB, in base64, with its metadata.
+const maxSecret = 4 << 20
+
+var errNoSecret = errors.New("standard input is not one Kubernetes Secret; pipe `kubectl get secret NAME -o json` to this command")
+
+// rotateSecret keeps the Secret's resourceVersion, so that the cluster refuses
+// it when somebody else changed it meanwhile.
+func rotateSecret(in io.Reader, out, told io.Writer, now time.Time) error {
+	manifest, err := io.ReadAll(io.LimitReader(in, maxSecret))
+	if err != nil {
+		return fmt.Errorf("reading the Secret: %w", err)
+	}
+	var secret corev1.Secret
+	if err := yaml.Unmarshal(manifest, &secret); err != nil || secret.Kind != "Secret" {
+		return errNoSecret // the error of the decoder may quote a key
+	}
+	r, err := token.PlanRotation(slices.Collect(maps.Keys(secret.Data)), now)
+	if err != nil {
+		return fmt.Errorf("rotating the keys of the Secret %s: %w", secret.Name, err)
+	}
+	for _, name := range r.Remove {
+		delete(secret.Data, name)
+	}
+	if secret.Data == nil {
+		secret.Data = map[string][]byte{}
+	}
+	secret.Data[r.Name] = r.Content
+	manifest, err = yaml.Marshal(secret)
+	if err != nil {
+		return fmt.Errorf("writing the Secret: %w", err)
+	}
+	if _, err := out.Write(manifest); err != nil {
+		return fmt.Errorf("writing the Secret: %w", err)
+	}
+	tellRotation(told, r)
+	return nil
+}
+
+func tellRotation(w io.Writer, r token.Rotation) {
+	_, _ = fmt.Fprintf(w, "added %s, which signs from %s on\n", r.Name, r.SignsFrom.UTC().Format(time.RFC3339))
+	for _, name := range r.Remove {
+		_, _ = fmt.Fprintf(w, "removed %s\n", name)
+	}
 }

@@ -8,10 +8,12 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 
 	"github.com/healthrecords/healthrecords/internal/cache"
+	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/service"
 	"github.com/healthrecords/healthrecords/internal/settings"
 	"github.com/healthrecords/healthrecords/internal/store"
@@ -54,7 +56,11 @@ func runServer(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return fmt.Errorf("making the directory's cache: %w", err)
 	}
-	handler, err := newAPI(cfg, p, db, directory)
+	keys, err := token.OpenKeys(token.KeysOptions{Dir: cfg.SigningKeysDir, Log: p.log})
+	if err != nil {
+		return fmt.Errorf("loading the signing keys: %w", err)
+	}
+	handler, err := newAPI(cfg, p, db, directory, keys)
 	if err != nil {
 		return err
 	}
@@ -63,7 +69,7 @@ func runServer(cmd *cobra.Command, _ []string) error {
 		return fmt.Errorf("opening the API's port: %w", err)
 	}
 	httpServer := server.NewHTTPServer(cfg.ListenAddress, handler, p.log)
-	parts := []func(context.Context) error{func(ctx context.Context) error {
+	parts := []func(context.Context) error{keys.Watch, func(ctx context.Context) error {
 		return serveHTTP(ctx, httpServer, listener, cfg.ShutdownDelay, cfg.ShutdownGrace)
 	}}
 	if cfg.HasTLS() {
@@ -78,11 +84,7 @@ func runServer(cmd *cobra.Command, _ []string) error {
 }
 
 // newAPI makes the use cases and the handler in front of them.
-func newAPI(cfg settings.Server, p *process, db *store.DB, directory service.DirectoryCache) (http.Handler, error) {
-	keys, err := token.LoadKeys(cfg.SigningKeysDir)
-	if err != nil {
-		return nil, fmt.Errorf("loading the signing keys: %w", err)
-	}
+func newAPI(cfg settings.Server, p *process, db *store.DB, directory service.DirectoryCache, keys *token.Keys) (http.Handler, error) {
 	access := token.AccessOptions{Keys: keys, Issuer: cfg.TokenIssuer, Audience: cfg.TokenAudience}
 	signer, err := token.NewSigner(access)
 	if err != nil {
@@ -96,8 +98,19 @@ func newAPI(cfg settings.Server, p *process, db *store.DB, directory service.Dir
 	if err != nil {
 		return nil, fmt.Errorf("making the password hasher: %w", err)
 	}
+	p.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "healthrecords_password_hashes_total", Help: "Password hashes computed, one for each login and registration.",
+	}, func() float64 { return float64(passwords.Computed()) }))
+	secondFactor, err := newTOTP(cfg)
+	if err != nil {
+		return nil, err
+	}
+	var required []clinic.Role
+	for _, role := range cfg.TOTPRoles {
+		required = append(required, clinic.Role(role))
+	}
 	svc, err := service.New(service.Options{
-		DB: db, Passwords: passwords, Tokens: signer, Directory: directory,
+		DB: db, Passwords: passwords, Tokens: signer, Directory: directory, TOTP: secondFactor, TOTPRequired: required,
 		AutoVerifyDoctors: cfg.DoctorAutoVerify, BreakGlass: cfg.BreakGlass, Log: p.log,
 	})
 	if err != nil {
@@ -111,6 +124,18 @@ func newAPI(cfg settings.Server, p *process, db *store.DB, directory service.Dir
 		return nil, fmt.Errorf("making the API: %w", err)
 	}
 	return otelhttp.NewHandler(api, "http", otelhttp.WithTracerProvider(p.traces.Provider), otelhttp.WithPropagators(p.traces.Propagator)), nil
+}
+
+// newTOTP is nil where there is no key for it.
+func newTOTP(cfg settings.Server) (*token.TOTP, error) {
+	if cfg.TOTPKey == "" {
+		return nil, nil //nolint:nilnil // going without is a setting, not a fault
+	}
+	secondFactor, err := token.NewTOTP(token.TOTPOptions{Key: cfg.TOTPKey.Reveal(), Issuer: cfg.TokenIssuer})
+	if err != nil {
+		return nil, fmt.Errorf("making the second factor: %w", err)
+	}
+	return secondFactor, nil
 }
 
 // serveHTTP serves, by TLS where s has a configuration of it, until ctx ends. For delay it goes on, so that load balancers

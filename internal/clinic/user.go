@@ -16,8 +16,10 @@ const (
 // Caller is the proven identity behind a request. What it may see is asked of
 // the database each time: nothing but the identity is taken from the token.
 type Caller struct {
-	UserID int64
-	Role   Role
+	UserID    int64
+	Role      Role
+	SessionID int64 // the login that he calls by, which must not have ended; 0: a call from inside, not over the network
+	Enrolling bool  // he may only set up the second factor that his role requires
 }
 
 // User is an account.
@@ -109,4 +111,13 @@ type Session struct {
 	User    User
 	Access  string // signed JWT
 	Refresh string // opaque, single use
+}
+
+// ActiveSession is a login that has not ended.
+type ActiveSession struct {
+	ID         int64
+	CreatedAt  time.Time
+	LastUsedAt time.Time // login or newest refresh
+	ExpiresAt  time.Time // when it ends unless it is refreshed
+	Current    bool      // the caller's own
 }

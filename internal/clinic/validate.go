@@ -85,7 +85,7 @@ func (r Registration) Validate() error {
 	f.add(r.Username != "" && !usernamePattern.MatchString(r.Username), "username", "use letters, digits and @ . + - _ only")
 	f.text("email", r.Email, 0, MaxEmail)
 	f.add(!validEmail(r.Email), "email", "enter a valid email address")
-	f.password(r.Password, r.Username)
+	f.password("password", r.Password, r.Username, r.Email)
 	f.text("first_name", r.FirstName, 0, MaxName)
 	f.text("last_name", r.LastName, 0, MaxName)
 	f.add(!validPhone(r.PhoneNumber), "phone_number", "enter a phone number such as +1234567890")
@@ -180,13 +180,6 @@ func (f *faults) optional(field string, value *string, most int) {
 	if value != nil {
 		f.text(field, *value, 0, most)
 	}
-}
-
-func (f *faults) password(password, username string) {
-	n := utf8.RuneCountInString(password)
-	f.add(n < MinPassword || n > MaxPassword, "password",
-		"use "+strconv.Itoa(MinPassword)+" to "+strconv.Itoa(MaxPassword)+" characters")
-	f.add(username != "" && strings.EqualFold(password, username), "password", "the password must differ from the username")
 }
 
 func (f *faults) doctor(specialization, license *string, years *int) {

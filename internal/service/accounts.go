@@ -63,7 +63,7 @@ func (s *Service) register(ctx context.Context, r clinic.Registration, keep func
 		if err := keep(h, user.ID); err != nil {
 			return err
 		}
-		session, err = s.startSession(ctx, h, user)
+		session, err = s.startSession(ctx, h, store.Credentials{User: user, Version: 1})
 		return err
 	})
 	if err != nil {
@@ -94,7 +94,10 @@ func (s *Service) registerAgain(ctx context.Context, r clinic.Registration, key 
 	if !ok {
 		return clinic.Session{}, errKeyReused()
 	}
-	return s.startSession(ctx, s.db.System(), first.User)
+	if err := s.checkSecondFactor(ctx, first, clinic.SecondFactor{}); err != nil { // enrolled since
+		return clinic.Session{}, err
+	}
+	return s.startSession(ctx, s.db.System(), first)
 }
 
 func registrationHash(r clinic.Registration) ([]byte, error) {

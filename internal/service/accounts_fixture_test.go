@@ -2,7 +2,9 @@ package service_test
 
 import (
 	"log/slog"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/service"
@@ -19,7 +21,13 @@ type desk struct {
 	opts     service.Options
 	db       *testkit.Factory
 	verifier *token.Verifier
+	clock    *clock
 }
+
+// clock is the one of second factors; it can be set forward.
+type clock struct{ ahead atomic.Int64 }
+
+func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 
 // newDesk makes one over a database of the test's own; change may be nil.
 func newDesk(t testing.TB, change func(*service.Options)) desk {
@@ -30,9 +38,12 @@ func newDesk(t testing.TB, change func(*service.Options)) desk {
 	dir := t.TempDir()
 	must(token.GenerateKey(dir))(t)
 	access := token.AccessOptions{Keys: must(token.LoadKeys(dir))(t), Issuer: "test", Audience: "test"}
+	c := &clock{}
+	totp := token.TOTPOptions{Key: "a key that is known to tests", Issuer: "test", Now: c.now}
 	d := desk{
+		clock: c,
 		opts: service.Options{
-			DB: db, Passwords: newHasher(t, 64), Tokens: must(token.NewSigner(access))(t), AutoVerifyDoctors: true,
+			DB: db, Passwords: newHasher(t, 64), Tokens: must(token.NewSigner(access))(t), AutoVerifyDoctors: true, TOTP: must(token.NewTOTP(totp))(t),
 			Log: slog.New(slog.DiscardHandler),
 		},
 		db: testkit.NewFactory(t, dsn), verifier: must(token.NewVerifier(access))(t),
@@ -80,14 +91,15 @@ func (d desk) caller(t testing.TB, r clinic.Registration) clinic.Caller {
 // wantSession checks that both tokens are good and are the user's.
 func (d desk) wantSession(t testing.TB, s clinic.Session, user clinic.User) {
 	t.Helper()
-	if got := must(d.verifier.Verify(s.Access))(t); got != testkit.CallerOf(user) {
+	got := must(d.verifier.Verify(s.Access))(t)
+	if got.UserID != user.ID || got.Role != user.Role {
 		t.Errorf("the access token is %+v's, want %+v's", got, user)
 	}
 	if s.User != user {
 		t.Errorf("user = %+v, want %+v", s.User, user)
 	}
 	if d.db.Count(`SELECT count(*) FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id
-		WHERE s.user_id = $1 AND t.token_hash = $2 AND t.used_at IS NULL`, user.ID, token.HashRefresh(s.Refresh)) != 1 {
+		WHERE s.user_id = $1 AND s.id = $3 AND t.token_hash = $2 AND t.used_at IS NULL`, user.ID, token.HashRefresh(s.Refresh), got.SessionID) != 1 {
 		t.Error("the refresh token is not kept")
 	}
 }

@@ -165,7 +165,7 @@ func TestCreateAdmin(t *testing.T) {
 	d := newDesk(t, nil)
 	r := clinic.Registration{Username: "root", Password: password}
 	admin := must(d.CreateAdmin(t.Context(), r))(t)
-	s := must(d.Login(t.Context(), "root", password))(t)
+	s := must(d.Login(t.Context(), "root", password, clinic.SecondFactor{}))(t)
 	d.wantSession(t, s, admin)
 	if admin.Role != clinic.RoleAdmin {
 		t.Errorf("role = %s", admin.Role)
@@ -278,7 +278,7 @@ func TestInactiveAccountDoesNothing(t *testing.T) {
 	wantReason(t, err, "account_inactive")
 	_, err = d.Doctors(t.Context(), caller, "", clinic.PageRequest{})
 	wantReason(t, err, "account_inactive")
-	_, err = d.Login(t.Context(), "patient1", password)
+	_, err = d.Login(t.Context(), "patient1", password, clinic.SecondFactor{})
 	wantReason(t, err, "bad_credentials")
 	_, err = d.Refresh(t.Context(), s.Refresh)
 	wantReason(t, err, "refresh_token_invalid")

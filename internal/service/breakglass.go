@@ -13,7 +13,7 @@ import (
 // there is one costs an alarm to find out. While it is open a repetition is
 // answered with it, and opened false.
 //
-// A wrong password is CodeForbidden with reason "wrong_password", and no
+// A wrong password is CodeInvalid with reason "wrong_password", and no
 // CodeUnauthenticated, which clients answer by renewing the access token and
 // trying the same again.
 func (s *Service) OpenBreakGlass(ctx context.Context, caller clinic.Caller, req clinic.BreakGlassRequest, idem clinic.Idempotency) (a clinic.Assignment, opened bool, err error) {
@@ -23,7 +23,7 @@ func (s *Service) OpenBreakGlass(ctx context.Context, caller clinic.Caller, req 
 	if err := req.Validate(); err != nil {
 		return clinic.Assignment{}, false, err
 	}
-	if err := s.provePasswordAgain(ctx, caller, req.Password); err != nil {
+	if _, err := s.confirmPassword(ctx, caller, "password", req.Password); err != nil {
 		return clinic.Assignment{}, false, err
 	}
 	err = s.db.Tx(ctx, &caller, func(h store.Handle) error {
@@ -51,21 +51,4 @@ func (s *Service) OpenBreakGlass(ctx context.Context, caller clinic.Caller, req 
 		s.log.WarnContext(ctx, "emergency access was opened", "assignment_id", a.ID, "user_id", caller.UserID)
 	}
 	return a, opened, nil
-}
-
-// provePasswordAgain asks who is logged in for his password, before something
-// that a stolen access token must not be enough for.
-func (s *Service) provePasswordAgain(ctx context.Context, caller clinic.Caller, password string) error {
-	known, err := s.db.As(caller).OwnCredentials(ctx)
-	if err != nil {
-		return err
-	}
-	ok, err := s.provePassword(ctx, known, password)
-	if err != nil {
-		return err
-	}
-	if !ok {
-		return clinic.Forbidden("the password is wrong").WithReason("wrong_password")
-	}
-	return nil
 }

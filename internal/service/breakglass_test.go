@@ -90,8 +90,8 @@ func TestBreakGlassRefuses(t *testing.T) {
 	}{
 		"a patient":         {as: func(e emergency) clinic.Caller { return e.asPatient() }, code: clinic.CodeForbidden},
 		"an administrator":  {as: func(e emergency) clinic.Caller { return testkit.CallerOf(e.admins[0]) }, code: clinic.CodeForbidden},
-		"a wrong password":  {edit: func(r *clinic.BreakGlassRequest) { r.Password = "securepass124" }, code: clinic.CodeForbidden, reason: "wrong_password"},
-		"no password":       {edit: func(r *clinic.BreakGlassRequest) { r.Password = "" }, code: clinic.CodeForbidden, reason: "wrong_password"},
+		"a wrong password":  {edit: func(r *clinic.BreakGlassRequest) { r.Password = "securepass124" }, code: clinic.CodeInvalid, reason: "wrong_password"},
+		"no password":       {edit: func(r *clinic.BreakGlassRequest) { r.Password = "" }, code: clinic.CodeInvalid, reason: "wrong_password"},
 		"no reason":         {edit: func(r *clinic.BreakGlassRequest) { r.Reason = " \n" }, code: clinic.CodeInvalid},
 		"too many reasons":  {edit: func(r *clinic.BreakGlassRequest) { r.Reason = string(make([]byte, 501)) }, code: clinic.CodeInvalid},
 		"an unknown one":    {edit: func(r *clinic.BreakGlassRequest) { r.PatientID = 1 << 40 }, code: clinic.CodeNotFound},

@@ -33,6 +33,8 @@ type Options struct {
 	Directory         DirectoryCache // nil: no cache
 	AutoVerifyDoctors bool           // verify a doctor's licence at registration (development)
 	BreakGlass        time.Duration  // how long emergency access lasts; 0: an hour
+	TOTP              *token.TOTP    // nil: nobody can enrol a second factor
+	TOTPRequired      []clinic.Role  // who may only enrol one until he has it
 	Log               *slog.Logger   // nil: slog.Default()
 }
 
@@ -44,6 +46,8 @@ type Service struct {
 	directory  DirectoryCache
 	autoVerify bool
 	breakGlass time.Duration
+	totp       *token.TOTP
+	required   []clinic.Role // to have a second factor
 	log        *slog.Logger
 }
 
@@ -60,7 +64,7 @@ func New(opts Options) (*Service, error) {
 	}
 	return &Service{
 		db: opts.DB, passwords: opts.Passwords, tokens: opts.Tokens, directory: opts.Directory,
-		autoVerify: opts.AutoVerifyDoctors, breakGlass: opts.BreakGlass, log: opts.Log,
+		autoVerify: opts.AutoVerifyDoctors, breakGlass: opts.BreakGlass, totp: opts.TOTP, required: opts.TOTPRequired, log: opts.Log,
 	}, nil
 }
 

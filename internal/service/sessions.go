@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/store"
@@ -11,33 +12,28 @@ import (
 
 // Login checks the password and starts a session. An unknown name, a wrong
 // password and an account that is not active are the same CodeUnauthenticated
-// with reason "bad_credentials", after the same work.
-func (s *Service) Login(ctx context.Context, username, password string) (clinic.Session, error) {
+// with reason "bad_credentials", after the same work. Whoever is to be kept from
+// trying too often is refused before any of it, here. Only who has the right
+// password learns that a second factor is asked for.
+func (s *Service) Login(ctx context.Context, username, password string, second clinic.SecondFactor) (clinic.Session, error) {
 	known, err := s.credentials(ctx, username)
 	if err != nil {
 		return clinic.Session{}, err
 	}
-	ok, err := s.provePassword(ctx, known, password)
+	ok, rehash, err := s.passwords.Verify(ctx, known.PasswordHash, password)
 	if err != nil {
 		return clinic.Session{}, err
 	}
-	if !ok {
+	if !ok || !known.User.Active {
 		return clinic.Session{}, errBadCredentials()
-	}
-	return s.startSession(ctx, s.db.System(), known.User)
-}
-
-// provePassword reports whether an active user's password is right. Whoever has
-// to prove a password comes through here.
-func (s *Service) provePassword(ctx context.Context, known store.Credentials, password string) (bool, error) {
-	ok, rehash, err := s.passwords.Verify(ctx, known.PasswordHash, password)
-	if err != nil || !ok || !known.User.Active {
-		return false, err
 	}
 	if rehash {
 		s.upgradeHash(ctx, known, password)
 	}
-	return true, nil
+	if err := s.checkSecondFactor(ctx, known, second); err != nil {
+		return clinic.Session{}, err
+	}
+	return s.startSession(ctx, s.db.System(), known)
 }
 
 // credentials finds a user by name; the zero Credentials when there is none.
@@ -65,46 +61,85 @@ func (s *Service) upgradeHash(ctx context.Context, known store.Credentials, pass
 }
 
 // startSession keeps a new refresh token and signs an access token.
-func (s *Service) startSession(ctx context.Context, h store.Handle, user clinic.User) (clinic.Session, error) {
+func (s *Service) startSession(ctx context.Context, h store.Handle, known store.Credentials) (clinic.Session, error) {
 	refresh, hash := token.NewRefresh()
-	if err := h.StartSession(ctx, user.ID, hash, token.RefreshLifetime); err != nil {
-		return clinic.Session{}, err
-	}
-	return s.session(user, refresh)
-}
-
-func (s *Service) session(user clinic.User, refresh string) (clinic.Session, error) {
-	access, err := s.tokens.Issue(clinic.Caller{UserID: user.ID, Role: user.Role})
+	id, err := h.StartSession(ctx, known, hash, token.RefreshLifetime)
 	if err != nil {
 		return clinic.Session{}, err
 	}
-	return clinic.Session{User: user, Access: access, Refresh: refresh}, nil
+	return s.session(store.Refreshed{User: known.User, SessionID: id, SecondFactor: known.SecondFactor}, refresh)
+}
+
+// session signs the access token. Without the second factor that his role
+// requires, the user may do nothing by it but enrol one.
+func (s *Service) session(r store.Refreshed, refresh string) (clinic.Session, error) {
+	access, err := s.tokens.Issue(clinic.Caller{
+		UserID: r.User.ID, Role: r.User.Role, SessionID: r.SessionID,
+		Enrolling: !r.SecondFactor && slices.Contains(s.required, r.User.Role),
+	})
+	if err != nil {
+		return clinic.Session{}, err
+	}
+	return clinic.Session{User: r.User, Access: access, Refresh: refresh}, nil
 }
 
 // Refresh trades a refresh token for a new pair. A used, expired or unknown one,
 // and one of an account that is not active, is CodeUnauthenticated with reason
-// "refresh_token_invalid". Using one twice ends its session: one of the two who
-// have it is not its owner.
+// "refresh_token_invalid". Using one again within token.RefreshGrace, while its
+// successor was not used, gives the same successor; later it ends the session:
+// one of the two who have it is not its owner.
 func (s *Service) Refresh(ctx context.Context, refresh string) (clinic.Session, error) {
-	successor, hash := token.NewRefresh()
-	used := token.HashRefresh(refresh)
 	h := s.db.System()
-	user, err := h.RotateRefreshToken(ctx, used, hash, token.RefreshLifetime)
-	if err == nil {
-		return s.session(user, successor)
+	rotation := store.Rotation{Used: token.HashRefresh(refresh), SuccessorSalt: token.NewSalt(), Lifetime: token.RefreshLifetime}
+	var successor string
+	successor, rotation.Successor = token.Successor(refresh, rotation.SuccessorSalt)
+	r, err := h.RotateRefreshToken(ctx, rotation)
+	if clinic.CodeOf(err) == clinic.CodeNotFound {
+		r, err = h.RepeatRefresh(ctx, rotation.Used, token.RefreshGrace)
+		successor, _ = token.Successor(refresh, r.SuccessorSalt)
 	}
-	if clinic.CodeOf(err) != clinic.CodeNotFound {
-		return clinic.Session{}, err
+	switch clinic.CodeOf(err) {
+	case "":
+		return s.session(r, successor)
+	case clinic.CodeNotFound:
+		return clinic.Session{}, s.refuseRefresh(ctx, rotation.Used)
 	}
-	userID, err := h.EndSessionOfUsedToken(ctx, used)
+	return clinic.Session{}, err
+}
+
+// refuseRefresh ends the session of a token that was used before.
+func (s *Service) refuseRefresh(ctx context.Context, hash []byte) error {
+	userID, err := s.db.System().EndSessionOfUsedToken(ctx, hash)
 	switch clinic.CodeOf(err) {
 	case "":
 		s.log.WarnContext(ctx, "a refresh token was used twice and its session ended", "user_id", userID)
 	case clinic.CodeNotFound:
 	default:
-		return clinic.Session{}, fmt.Errorf("refusing a refresh token: %w", err)
+		return fmt.Errorf("refusing a refresh token: %w", err)
 	}
-	return clinic.Session{}, clinic.Unauthenticated("the refresh token is not valid").WithReason("refresh_token_invalid")
+	return clinic.Unauthenticated("the refresh token is not valid").WithReason("refresh_token_invalid")
+}
+
+// Logout ends the caller's session.
+func (s *Service) Logout(ctx context.Context, caller clinic.Caller) error {
+	return s.db.As(caller).EndSession(ctx, caller.SessionID)
+}
+
+// LogoutByRefresh ends the session of a refresh token, whether or not it was
+// used. A token of no session is no fault: it has ended (RFC 7009 section 2.2).
+func (s *Service) LogoutByRefresh(ctx context.Context, refresh string) error {
+	return s.db.System().EndSessionOfToken(ctx, token.HashRefresh(refresh))
+}
+
+// Sessions lists the caller's own, the newest login first.
+func (s *Service) Sessions(ctx context.Context, caller clinic.Caller, page clinic.PageRequest) (clinic.Page[clinic.ActiveSession], error) {
+	return s.db.As(caller).Sessions(ctx, page)
+}
+
+// EndSession ends one of the caller's own: its access tokens are refused from
+// the next request on.
+func (s *Service) EndSession(ctx context.Context, caller clinic.Caller, id int64) error {
+	return s.db.As(caller).EndSession(ctx, id)
 }
 
 func errBadCredentials() error {

@@ -2,6 +2,7 @@ package settings
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -25,6 +26,8 @@ type Server struct {
 	SigningKeysDir   string        `env:"SIGNING_KEYS_DIR" help:"directory of the keys that sign access tokens (required; healthrecords keys generate makes one)"`
 	TokenIssuer      string        `env:"TOKEN_ISSUER" envDefault:"healthrecords" help:"iss claim of access tokens"`
 	TokenAudience    string        `env:"TOKEN_AUDIENCE" envDefault:"healthrecords" help:"aud claim of access tokens"`
+	TOTPKey          Secret        `env:"TOTP_KEY" help:"key that seals the secrets of second factors, 24 random characters or more; empty: nobody can enrol one"`
+	TOTPRoles        List          `env:"TOTP_REQUIRED_ROLES" help:"roles that may do nothing without a second factor, of PATIENT, DOCTOR and ADMIN, separated by commas"`
 	CORSOrigins      List          `env:"CORS_ORIGINS" help:"origins whose pages may call the API, separated by commas; * for any; empty: none"`
 	DoctorAutoVerify bool          `env:"DOCTOR_AUTO_VERIFY" envDefault:"false" help:"verify a doctor's licence at registration; for development only"`
 	BreakGlass       time.Duration `env:"BREAK_GLASS_DURATION" envDefault:"1h" help:"how long a doctor's emergency access lasts, 1m to 24h"`
@@ -44,6 +47,11 @@ func (s *Server) validate(f *ValidationErrors) {
 	f.require(isAddress(s.ListenAddress), "LISTEN_ADDRESS", badAddress)
 	f.require(s.PublicURL == "" || isOrigin(s.PublicURL), "PUBLIC_URL", "is not an http or https URL without a path; write for example https://records.example.org")
 	f.require(s.SigningKeysDir != "", "SIGNING_KEYS_DIR", "is not set; name a directory and run `healthrecords keys generate --dir` on it")
+	f.require(s.TOTPKey == "" || len(s.TOTPKey) >= 24, "TOTP_KEY", "is too short; give 24 random characters or more, for example those of `openssl rand -base64 24`")
+	for _, role := range s.TOTPRoles {
+		f.require(slices.Contains([]string{"PATIENT", "DOCTOR", "ADMIN"}, role), "TOTP_REQUIRED_ROLES", "holds what is no role; write for example ADMIN,DOCTOR")
+	}
+	f.require(len(s.TOTPRoles) == 0 || s.TOTPKey != "", "TOTP_REQUIRED_ROLES", "needs TOTP_KEY; set it, or nobody of these roles can do anything")
 	for _, origin := range s.CORSOrigins {
 		f.require(origin == "*" || isOrigin(origin), "CORS_ORIGINS", "holds what is no origin; write for example https://portal.example.org,https://app.example.org")
 	}

@@ -62,6 +62,11 @@ func TestLoadReportsAllFaultsTogether(t *testing.T) {
 		want    []string
 	}{
 		{"nothing is set", &Server{}, map[string]string{}, []string{"DATABASE_URL", "REDIS_URL", "SIGNING_KEYS_DIR"}},
+		{"roles without the key", &Server{}, map[string]string{"TOTP_REQUIRED_ROLES": "ADMIN"}, []string{"DATABASE_URL", "REDIS_URL", "SIGNING_KEYS_DIR", "TOTP_REQUIRED_ROLES"}},
+		{
+			"a short key and a wrong role", &Server{}, map[string]string{"TOTP_REQUIRED_ROLES": "ADMIN,NURSE", "TOTP_KEY": "short"},
+			[]string{"DATABASE_URL", "REDIS_URL", "SIGNING_KEYS_DIR", "TOTP_KEY", "TOTP_REQUIRED_ROLES"},
+		},
 		{
 			"values that cannot be read", &Worker{},
 			environ("LOG_LEVEL", "loud", "DATABASE_MAX_CONNS", "many", "WORKER_BATCH_SIZE", "1.5", "WORKER_RETRY_AFTER", "10", "REDIS_TLS", "perhaps"),

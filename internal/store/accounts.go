@@ -12,6 +12,8 @@ import (
 type Credentials struct {
 	User         clinic.User
 	PasswordHash string
+	Version      int64 // counts the changes of what the user logs in with, from 1
+	SecondFactor bool  // he logs in with a second factor
 }
 
 // CreateUser makes an account with the profile of its role. It is CodeConflict
@@ -57,16 +59,29 @@ func (h Handle) Credentials(ctx context.Context, username string) (Credentials, 
 	if err != nil {
 		return Credentials{}, fmt.Errorf("finding a user: %w", orNotFound(err, "user"))
 	}
-	return Credentials{User: userOf(row.Account), PasswordHash: row.PasswordHash}, nil
+	return Credentials{User: userOf(row.Account), PasswordHash: row.PasswordHash, Version: row.CredentialsVersion, SecondFactor: row.SecondFactor}, nil
 }
 
-// OwnCredentials returns those of the caller.
+// OwnCredentials are the caller's.
 func (h Handle) OwnCredentials(ctx context.Context) (Credentials, error) {
 	row, err := h.q.UserByID(ctx, h.db, h.Who.UserID)
 	if err != nil {
-		return Credentials{}, fmt.Errorf("reading credentials: %w", orNotFound(err, "user"))
+		return Credentials{}, fmt.Errorf("finding the caller: %w", orNotFound(err, "user"))
 	}
-	return Credentials{User: userOf(row.Account), PasswordHash: row.PasswordHash}, nil
+	return Credentials{User: userOf(row.Account), PasswordHash: row.PasswordHash, Version: row.CredentialsVersion, SecondFactor: row.SecondFactor}, nil
+}
+
+// ChangePassword gives the caller another password. It is CodeConflict when his
+// credentials are not those of the version any more.
+func (h Handle) ChangePassword(ctx context.Context, version int64, hash string) error {
+	n, err := h.q.ChangePassword(ctx, h.db, dbsqlc.ChangePasswordParams{ID: h.Who.UserID, CredentialsVersion: version, PasswordHash: hash})
+	if err != nil {
+		return fmt.Errorf("changing a password: %w", translate(err))
+	}
+	if n == 0 {
+		return clinic.Conflict("password_changed", "the password or the second factor was changed meanwhile")
+	}
+	return nil
 }
 
 // KeepRegistrationKey remembers that the user registered under the key. It is
@@ -86,7 +101,7 @@ func (h Handle) RegisteredUnder(ctx context.Context, key string) (Credentials, [
 	if err != nil {
 		return Credentials{}, nil, fmt.Errorf("finding a registration: %w", orNotFound(err, "registration"))
 	}
-	return Credentials{User: userOf(row.Account), PasswordHash: row.PasswordHash}, row.RequestHash, nil
+	return Credentials{User: userOf(row.Account), PasswordHash: row.PasswordHash, Version: row.CredentialsVersion, SecondFactor: row.SecondFactor}, row.RequestHash, nil
 }
 
 // UpgradePasswordHash replaces the hash of a password that has not changed.

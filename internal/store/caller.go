@@ -21,13 +21,13 @@ type Identity struct {
 }
 
 // identifySQL goes before every statement of a caller. For an account that is
-// not active, or has another role, it fails with inactiveAccount, and the rest
-// of the transaction with it.
+// not active, or has another role, it fails with inactiveAccount, for a session
+// that has ended with endedSession, and the rest of the transaction with it.
 const identifySQL = `-- name: Identify
-SELECT patient_id, doctor_id, verified FROM identify($1, $2)`
+SELECT patient_id, doctor_id, verified FROM identify($1, $2, $3)`
 
 // Identify checks the caller alone, in one round trip: CodeUnauthenticated when
-// his account is not active.
+// his account is not active or his session has ended.
 func (db *DB) Identify(ctx context.Context, caller clinic.Caller) (Identity, error) {
 	return identify(ctx, db.pool, caller)
 }
@@ -37,7 +37,7 @@ type queryRower interface {
 }
 
 func identify(ctx context.Context, db queryRower, caller clinic.Caller) (Identity, error) {
-	return scanIdentity(db.QueryRow(ctx, identifySQL, caller.UserID, string(caller.Role)), caller)
+	return scanIdentity(db.QueryRow(ctx, identifySQL, caller.UserID, string(caller.Role), caller.SessionID), caller)
 }
 
 func scanIdentity(row pgx.Row, caller clinic.Caller) (Identity, error) {
@@ -57,7 +57,7 @@ type callerDB struct {
 
 func (c callerDB) send(ctx context.Context, sql string, args []any) (pgx.BatchResults, error) {
 	batch := &pgx.Batch{}
-	batch.Queue(identifySQL, c.caller.UserID, string(c.caller.Role))
+	batch.Queue(identifySQL, c.caller.UserID, string(c.caller.Role), c.caller.SessionID)
 	batch.Queue(sql, args...)
 	results := c.pool.SendBatch(ctx, batch)
 	if _, err := scanIdentity(results.QueryRow(), c.caller); err != nil {

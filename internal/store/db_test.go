@@ -177,7 +177,7 @@ func TestTrimKeepsWhatIsNeeded(t *testing.T) {
 	admin := testkit.CallerOf(factory.Admin())
 	h := db.System()
 	for i := range byte(6) {
-		if err := h.StartSession(t.Context(), admin.UserID, append(make([]byte, 31), i), time.Hour); err != nil {
+		if _, err := h.StartSession(t.Context(), Credentials{User: clinic.User{ID: admin.UserID}, Version: 1}, append(make([]byte, 31), i), time.Hour); err != nil {
 			t.Fatal(err)
 		}
 		err := db.Tx(t.Context(), &admin, func(h Handle) error {

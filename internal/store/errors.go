@@ -52,13 +52,19 @@ func translate(err error) error {
 	return clinic.Internal(err)
 }
 
-// inactiveAccount is the SQLSTATE that the function identify fails with.
-const inactiveAccount = "HR001"
+// SQLSTATEs that the function identify fails with.
+const (
+	inactiveAccount = "HR001"
+	endedSession    = "HR002"
+)
 
 // translatePg maps SQLSTATE classes (PostgreSQL manual, appendix A).
 func translatePg(pg *pgconn.PgError) error {
 	if pg.Code == inactiveAccount {
 		return clinic.Unauthenticated("this account is not active any more").WithReason("account_inactive")
+	}
+	if pg.Code == endedSession {
+		return clinic.Unauthenticated("this session has ended; log in again").WithReason("session_ended")
 	}
 	if v, ok := violations(pg.ConstraintName); ok {
 		e := clinic.Conflict(v.reason, v.message)

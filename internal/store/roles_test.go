@@ -47,7 +47,7 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 	owner := testkit.NewDatabase(t, rights.Migrate)
 	all := []string{
 		"ALTER TABLE users ADD COLUMN more text", "DROP TABLE outbox", "TRUNCATE notifications", "CREATE TABLE mine ()",
-		"CREATE INDEX ON users (email)", "DROP FUNCTION identify", "ALTER VIEW patient_access SET (security_barrier)",
+		"CREATE INDEX ON users (email)", "DROP FUNCTION identify(bigint, text, bigint)", "ALTER VIEW patient_access SET (security_barrier)",
 		"UPDATE goose_db_version SET is_applied = false", "DELETE FROM goose_db_version", "INSERT INTO goose_db_version (version_id, is_applied) VALUES (9, true)",
 		"CREATE ROLE another", "SET ROLE " + services.Role,
 		"UPDATE users SET role = 'ADMIN'", "UPDATE users SET username = 'x'", "DELETE FROM users",
@@ -59,12 +59,14 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 		store.PartServer: {
 			"SELECT FROM outbox", "SELECT id FROM outbox", "DELETE FROM outbox", "UPDATE outbox SET finished_at = now()",
 			"INSERT INTO notifications (recipient_id, event_id, type) VALUES (1, 1, 'NEW_RECORD')", "DELETE FROM refresh_tokens", "DELETE FROM idempotency_keys",
+			"DELETE FROM recovery_codes", "UPDATE recovery_codes SET code_hash = 'x'",
 			"UPDATE assignments SET starts_at = now()", "UPDATE assignments SET owner = 'x'", "UPDATE health_records SET created_by = 1",
 		},
 		store.PartWorker: {
 			"SELECT title FROM health_records", "SELECT diagnosis FROM health_records", "SELECT patient_id FROM health_records", "SELECT * FROM health_records",
 			"SELECT comment FROM doctor_comments", "SELECT * FROM comment_details", "SELECT * FROM accounts", "SELECT username FROM users",
-			"SELECT password_hash FROM users", "SELECT address FROM patient_profiles", "SELECT answer FROM idempotency_keys", "SELECT token_hash FROM refresh_tokens",
+			"SELECT password_hash FROM users", "SELECT address FROM patient_profiles", "SELECT answer FROM idempotency_keys", "SELECT token_hash FROM refresh_tokens", "SELECT successor_salt FROM refresh_tokens",
+			"SELECT FROM totp_factors", "SELECT FROM recovery_codes",
 			"SELECT recipient_id FROM notifications", "UPDATE notifications SET read_at = now()", "UPDATE outbox SET patient_id = 1",
 			"INSERT INTO outbox (type) VALUES ('record.created')", "UPDATE users SET active = true", "UPDATE assignments SET ends_at = now()", "INSERT INTO assignments (patient_id) VALUES (1)",
 			"DELETE FROM health_records", "SELECT FROM patient_access",
@@ -75,6 +77,7 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 			"UPDATE users SET active = true", "UPDATE doctor_profiles SET verified_at = now()", "UPDATE doctor_profiles SET license_number = 'x'",
 			"DELETE FROM outbox", "UPDATE outbox SET finished_at = now()", "UPDATE outbox SET patient_id = 1", "SELECT patient_id FROM outbox",
 			"INSERT INTO users (username, role, password_hash) VALUES ('x', 'ADMIN', 'x')", "SELECT FROM sessions", "SELECT FROM refresh_tokens", "SELECT FROM idempotency_keys",
+			"SELECT FROM totp_factors", "SELECT FROM recovery_codes",
 			"INSERT INTO assignments (patient_id, doctor_id, source, requested_by, starts_at) VALUES (1, 1, 'rest', 1, now())",
 		},
 	}

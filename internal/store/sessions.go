@@ -6,34 +6,68 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
-// StartSession keeps the hash of a login's first refresh token. It is
-// CodeUnauthenticated when the user is not active.
-func (h Handle) StartSession(ctx context.Context, userID int64, hash []byte, lifetime time.Duration) error {
-	n, err := h.q.StartSession(ctx, h.db, dbsqlc.StartSessionParams{UserID: userID, TokenHash: hash, Lifetime: lifetime.Seconds()})
+// StartSession keeps the hash of a login's first refresh token and returns the
+// session's id. It is CodeUnauthenticated when the user is not active any more,
+// or his credentials are not those that were checked.
+func (h Handle) StartSession(ctx context.Context, c Credentials, hash []byte, lifetime time.Duration) (id int64, err error) {
+	id, err = h.q.StartSession(ctx, h.db, dbsqlc.StartSessionParams{
+		UserID: c.User.ID, CredentialsVersion: c.Version, TokenHash: hash, Lifetime: lifetime.Seconds(),
+	})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, clinic.Unauthenticated("this account is not active any more, or its password was changed").WithReason("account_inactive")
+	}
 	if err != nil {
-		return fmt.Errorf("starting a session: %w", translate(err))
+		return 0, fmt.Errorf("starting a session: %w", translate(err))
 	}
-	if n == 0 {
-		return clinic.Unauthenticated("this account is not active any more").WithReason("account_inactive")
-	}
-	return nil
+	return id, nil
 }
 
-// RotateRefreshToken marks the token with the hash used as used, keeps its
-// successor's hash, and returns the user. It is CodeNotFound when the token is
-// unknown, used or expired, or the user is not active.
-func (h Handle) RotateRefreshToken(ctx context.Context, used, successor []byte, lifetime time.Duration) (clinic.User, error) {
+// Rotation trades a used refresh token for its successor.
+type Rotation struct {
+	Used          []byte // hash of the token
+	Successor     []byte // hash of its successor
+	SuccessorSalt []byte // what the successor was made with
+	Lifetime      time.Duration
+}
+
+// Refreshed is the session that a refresh token goes on with.
+type Refreshed struct {
+	User          clinic.User
+	SessionID     int64
+	SecondFactor  bool // the user has one now
+	SuccessorSalt []byte
+}
+
+// RotateRefreshToken carries out the rotation. It is CodeNotFound when the token
+// is unknown, used or expired, or the user is not active.
+func (h Handle) RotateRefreshToken(ctx context.Context, r Rotation) (Refreshed, error) {
 	row, err := h.q.RotateRefreshToken(ctx, h.db, dbsqlc.RotateRefreshTokenParams{
-		UsedHash: used, TokenHash: successor, Lifetime: lifetime.Seconds(),
+		UsedHash: r.Used, SuccessorSalt: r.SuccessorSalt, TokenHash: r.Successor, Lifetime: r.Lifetime.Seconds(),
 	})
 	if err != nil {
-		return clinic.User{}, fmt.Errorf("rotating a refresh token: %w", orNotFound(err, "refresh token"))
+		return Refreshed{}, fmt.Errorf("rotating a refresh token: %w", orNotFound(err, "refresh token"))
 	}
-	return userOf(*row), nil
+	return Refreshed{
+		User: userOf(row.Account), SessionID: row.SessionID, SecondFactor: row.SecondFactor, SuccessorSalt: r.SuccessorSalt,
+	}, nil
+}
+
+// RepeatRefresh finds what a token was rotated to within the grace. It is
+// CodeNotFound for every other token, also when its successor was used.
+func (h Handle) RepeatRefresh(ctx context.Context, hash []byte, grace time.Duration) (Refreshed, error) {
+	row, err := h.q.RepeatRefresh(ctx, h.db, dbsqlc.RepeatRefreshParams{TokenHash: hash, Grace: grace.Seconds()})
+	if err != nil {
+		return Refreshed{}, fmt.Errorf("repeating a refresh: %w", orNotFound(err, "refresh token"))
+	}
+	return Refreshed{
+		User: userOf(row.Account), SessionID: row.SessionID, SecondFactor: row.SecondFactor, SuccessorSalt: row.SuccessorSalt,
+	}, nil
 }
 
 // EndSessionOfUsedToken ends the session of a token that was used already and
@@ -44,6 +78,59 @@ func (h Handle) EndSessionOfUsedToken(ctx context.Context, hash []byte) (userID 
 		return 0, fmt.Errorf("ending a session: %w", orNotFound(err, "refresh token"))
 	}
 	return userID, nil
+}
+
+// EndSessionOfToken ends the session of a refresh token, if there is one.
+func (h Handle) EndSessionOfToken(ctx context.Context, hash []byte) error {
+	if err := h.q.EndSessionOfToken(ctx, h.db, hash); err != nil {
+		return fmt.Errorf("ending a session: %w", translate(err))
+	}
+	return nil
+}
+
+// EndSession ends one of the caller's own; CodeNotFound when he has none with the id.
+func (h Handle) EndSession(ctx context.Context, id int64) error {
+	n, err := h.q.EndSession(ctx, h.db, dbsqlc.EndSessionParams{ID: id, Caller: h.Who.UserID})
+	if err != nil {
+		return fmt.Errorf("ending a session: %w", translate(err))
+	}
+	if n == 0 {
+		return clinic.NotFound("session")
+	}
+	return nil
+}
+
+// EndOtherSessions ends all of the caller's own but the one that he calls by.
+func (h Handle) EndOtherSessions(ctx context.Context) error {
+	err := h.q.EndOtherSessions(ctx, h.db, dbsqlc.EndOtherSessionsParams{Caller: h.Who.UserID, Kept: h.Who.SessionID})
+	if err != nil {
+		return fmt.Errorf("ending sessions: %w", translate(err))
+	}
+	return nil
+}
+
+// Sessions lists the caller's own, the newest login first.
+func (h Handle) Sessions(ctx context.Context, request clinic.PageRequest) (clinic.Page[clinic.ActiveSession], error) {
+	page, err := readPage(listing[*dbsqlc.ListSessionsRow, clinic.ActiveSession]{
+		page: request,
+		read: func(w window) ([]*dbsqlc.ListSessionsRow, error) {
+			return h.q.ListSessions(ctx, h.reading(w), dbsqlc.ListSessionsParams{
+				Caller: h.Who.UserID, BeyondID: w.beyondID(w.Back), Most: w.Limit, Skip: w.Offset,
+			})
+		},
+		item: func(r *dbsqlc.ListSessionsRow) (clinic.ActiveSession, error) {
+			return clinic.ActiveSession{
+				ID: r.ID, CreatedAt: r.CreatedAt, LastUsedAt: r.LastUsedAt, ExpiresAt: r.ExpiresAt, Current: r.ID == h.Who.SessionID,
+			}, nil
+		},
+		total:    func(r *dbsqlc.ListSessionsRow) int64 { return r.Total },
+		count:    func() (int64, error) { return h.q.CountSessions(ctx, h.db, h.Who.UserID) },
+		position: byID(func(s clinic.ActiveSession) int64 { return s.ID }),
+	})
+	if err != nil {
+		return clinic.Page[clinic.ActiveSession]{}, fmt.Errorf("listing sessions: %w", err)
+	}
+	return page, nil
 }
 
 // TrimSessions deletes expired refresh tokens and sessions, up to most of

@@ -27,12 +27,12 @@ func TestSessionEndsWithTheTokenThatIsBeingMade(t *testing.T) {
 	h := db.System()
 	rotate := func(used []byte) (successor []byte, err error) {
 		successor = randomHash()
-		_, err = h.RotateRefreshToken(t.Context(), used, successor, time.Hour)
+		_, err = h.RotateRefreshToken(t.Context(), Rotation{Used: used, Successor: successor, SuccessorSalt: randomHash(), Lifetime: time.Hour})
 		return successor, err
 	}
 	for range 100 {
 		stolen := randomHash()
-		if err := h.StartSession(t.Context(), user.ID, stolen, time.Hour); err != nil {
+		if _, err := h.StartSession(t.Context(), Credentials{User: user, Version: 1}, stolen, time.Hour); err != nil {
 			t.Fatal(err)
 		}
 		newest, err := rotate(stolen)

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -21,10 +22,14 @@ const (
 )
 
 // claims are those of RFC 9068 section 2.2, without client_id: there are no
-// OAuth clients. The subject is the user's id.
+// OAuth clients. The subject is the user's id, sid the session's, as in OpenID
+// Connect's front-channel logout.
 type claims struct {
 	jwt.RegisteredClaims
-	Role clinic.Role `json:"role"`
+	Role    clinic.Role `json:"role"`
+	Session string      `json:"sid"`
+	// What the token is good for alone: to set up a second factor.
+	Enrolling bool `json:"enrolling,omitempty"`
 }
 
 // AccessOptions are what signer and verifier must agree on.
@@ -73,10 +78,11 @@ func (s *Signer) Issue(caller clinic.Caller) (string, error) {
 			Subject: strconv.FormatInt(caller.UserID, 10), ID: id.String(),
 			IssuedAt: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(AccessLifetime)),
 		},
-		Role: caller.Role,
+		Role: caller.Role, Session: strconv.FormatInt(caller.SessionID, 10), Enrolling: caller.Enrolling,
 	})
-	unsigned.Header["typ"], unsigned.Header["kid"] = tokenType, s.opts.Keys.signingID
-	signed, err := unsigned.SignedString(s.opts.Keys.signing)
+	key := s.opts.Keys.signing(now)
+	unsigned.Header["typ"], unsigned.Header["kid"] = tokenType, key.id
+	signed, err := unsigned.SignedString(key.private)
 	if err != nil {
 		return "", fmt.Errorf("signing an access token: %w", clinic.Internal(err))
 	}
@@ -96,6 +102,7 @@ type Verifier struct {
 type verified struct {
 	caller  clinic.Caller
 	expires time.Time
+	keyID   string
 }
 
 // NewVerifier checks the options and returns the verifier.
@@ -132,6 +139,10 @@ func (v *Verifier) Verify(token string) (clinic.Caller, error) {
 		}
 		v.known.Add(key, found)
 	}
+	if v.opts.Keys.public(found.keyID) == nil { // it was removed meanwhile
+		v.known.Remove(key)
+		return clinic.Caller{}, errInvalidToken()
+	}
 	if !v.opts.Now().Before(found.expires) {
 		v.known.Remove(key)
 		return clinic.Caller{}, errExpiredToken()
@@ -139,21 +150,29 @@ func (v *Verifier) Verify(token string) (clinic.Caller, error) {
 	return found.caller, nil
 }
 
+// Keys returns the keys that tokens are verified with, by their ids.
+func (v *Verifier) Keys() map[string]ed25519.PublicKey { return v.opts.Keys.Public() }
+
 func (v *Verifier) check(token string) (verified, error) {
 	var c claims
-	_, err := v.parser.ParseWithClaims(token, &c, v.key)
+	parsed, err := v.parser.ParseWithClaims(token, &c, v.key)
 	switch {
 	case errors.Is(err, jwt.ErrTokenExpired):
 		return verified{}, errExpiredToken()
 	case err != nil:
 		return verified{}, errInvalidToken()
 	}
-	id, err := strconv.ParseInt(c.Subject, 10, 64)
+	id, errID := strconv.ParseInt(c.Subject, 10, 64)
+	session, errSession := strconv.ParseInt(c.Session, 10, 64)
 	roles := []clinic.Role{clinic.RolePatient, clinic.RoleDoctor, clinic.RoleAdmin}
-	if err != nil || id <= 0 || !slices.Contains(roles, c.Role) {
+	if errID != nil || id <= 0 || errSession != nil || session <= 0 || !slices.Contains(roles, c.Role) {
 		return verified{}, errInvalidToken()
 	}
-	return verified{caller: clinic.Caller{UserID: id, Role: c.Role}, expires: c.ExpiresAt.Time}, nil
+	keyID, _ := parsed.Header["kid"].(string)
+	return verified{
+		caller:  clinic.Caller{UserID: id, Role: c.Role, SessionID: session, Enrolling: c.Enrolling},
+		expires: c.ExpiresAt.Time, keyID: keyID,
+	}, nil
 }
 
 // key finds the key that the header names. Nothing else of the header chooses
@@ -164,8 +183,8 @@ func (v *Verifier) key(t *jwt.Token) (any, error) {
 		return nil, errors.New("not an access token")
 	}
 	id, _ := t.Header["kid"].(string)
-	key, ok := v.opts.Keys.public[id]
-	if !ok {
+	key := v.opts.Keys.public(id)
+	if key == nil {
 		return nil, errors.New("unknown key")
 	}
 	return key, nil

@@ -82,7 +82,7 @@ func TestAccessTokenSaysWhoItsBearerIs(t *testing.T) {
 	t.Parallel()
 	a := newAccess(t, t.TempDir())
 	for _, caller := range []clinic.Caller{
-		{UserID: 1, Role: clinic.RolePatient}, {UserID: 1 << 60, Role: clinic.RoleDoctor}, {UserID: 7, Role: clinic.RoleAdmin},
+		{UserID: 1, Role: clinic.RolePatient, SessionID: 1}, {UserID: 1 << 60, Role: clinic.RoleDoctor, SessionID: 1 << 60}, {UserID: 7, Role: clinic.RoleAdmin, SessionID: 2},
 	} {
 		signed := a.issue(t, caller)
 		for range 2 { // the second time from memory
@@ -96,7 +96,7 @@ func TestAccessTokenSaysWhoItsBearerIs(t *testing.T) {
 func TestAccessTokenHasTheProfileOfRFC9068(t *testing.T) {
 	t.Parallel()
 	a := newAccess(t, t.TempDir())
-	parts := strings.Split(a.issue(t, clinic.Caller{UserID: 7, Role: clinic.RoleDoctor}), ".")
+	parts := strings.Split(a.issue(t, clinic.Caller{UserID: 7, Role: clinic.RoleDoctor, SessionID: 3}), ".")
 	header, body := decode(t, parts[0]), decode(t, parts[1])
 	kid, _ := header["kid"].(string)
 	if _, ok := a.opts.Keys.Public()[kid]; !ok || header["typ"] != "at+jwt" || header["alg"] != "EdDSA" {
@@ -104,7 +104,7 @@ func TestAccessTokenHasTheProfileOfRFC9068(t *testing.T) {
 	}
 	issued, _ := body["iat"].(float64)
 	expires, _ := body["exp"].(float64)
-	if expires-issued != token.AccessLifetime.Seconds() || body["sub"] != "7" || body["role"] != "DOCTOR" ||
+	if expires-issued != token.AccessLifetime.Seconds() || body["sub"] != "7" || body["role"] != "DOCTOR" || body["sid"] != "3" ||
 		body["iss"] != "https://records.example" || body["jti"] == "" {
 		t.Errorf("claims = %v", body)
 	}
@@ -113,7 +113,7 @@ func TestAccessTokenHasTheProfileOfRFC9068(t *testing.T) {
 func TestAccessTokenEndsAfterItsLifetime(t *testing.T) {
 	t.Parallel()
 	a := newAccess(t, t.TempDir())
-	known, unknown := a.issue(t, clinic.Caller{UserID: 1, Role: clinic.RolePatient}), a.issue(t, clinic.Caller{UserID: 2, Role: clinic.RolePatient})
+	known, unknown := a.issue(t, clinic.Caller{UserID: 1, Role: clinic.RolePatient, SessionID: 3}), a.issue(t, clinic.Caller{UserID: 2, Role: clinic.RolePatient, SessionID: 3})
 	if _, err := a.verifier.Verify(known); err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestVerifyRefusesWhatItDidNotIssue(t *testing.T) {
 	kid := token.KeyID(key.Public().(ed25519.PublicKey)) //nolint:errcheck // the type is known
 	good := func() (map[string]any, map[string]any) {
 		return map[string]any{"typ": "at+jwt", "kid": kid}, map[string]any{
-			"iss": "https://records.example", "aud": "healthrecords", "sub": "7", "role": "PATIENT", "exp": time.Now().Add(time.Minute).Unix(),
+			"iss": "https://records.example", "aud": "healthrecords", "sub": "7", "role": "PATIENT", "sid": "3", "exp": time.Now().Add(time.Minute).Unix(),
 		}
 	}
 	header, body := good()
@@ -164,6 +164,8 @@ func TestVerifyRefusesWhatItDidNotIssue(t *testing.T) {
 		"not before":       func(_, b map[string]any) { b["nbf"] = time.Now().Add(time.Hour).Unix() },
 		"role":             func(_, b map[string]any) { b["role"] = "ROOT" },
 		"no role":          func(_, b map[string]any) { delete(b, "role") },
+		"no session":       func(_, b map[string]any) { delete(b, "sid") },
+		"no real session":  func(_, b map[string]any) { b["sid"] = "0" },
 		"subject":          func(_, b map[string]any) { b["sub"] = "jane" },
 		"negative subject": func(_, b map[string]any) { b["sub"] = "-7" },
 		"type":             func(h, _ map[string]any) { h["typ"] = "JWT" },
@@ -185,7 +187,7 @@ func TestVerifyRefusesOtherAlgorithms(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	a := newAccess(t, dir)
-	parts := strings.Split(a.issue(t, clinic.Caller{UserID: 1, Role: clinic.RolePatient}), ".")
+	parts := strings.Split(a.issue(t, clinic.Caller{UserID: 1, Role: clinic.RolePatient, SessionID: 3}), ".")
 	header := decode(t, parts[0])
 	kid, _ := header["kid"].(string)
 	public := a.opts.Keys.Public()[kid]
@@ -225,7 +227,7 @@ func TestVerifierRemembersWithinItsBound(t *testing.T) {
 	}
 	var tokens []string
 	for id := range int64(5) {
-		tokens = append(tokens, a.issue(t, clinic.Caller{UserID: id + 1, Role: clinic.RolePatient}))
+		tokens = append(tokens, a.issue(t, clinic.Caller{UserID: id + 1, Role: clinic.RolePatient, SessionID: 3}))
 	}
 	for range 2 {
 		for i, signed := range tokens {
@@ -258,7 +260,7 @@ func TestAccessNeedsItsOptions(t *testing.T) {
 // The ratio of the two is what remembering a signature saves.
 func BenchmarkVerify(b *testing.B) {
 	a := newAccess(b, b.TempDir())
-	signed := a.issue(b, clinic.Caller{UserID: 1, Role: clinic.RolePatient})
+	signed := a.issue(b, clinic.Caller{UserID: 1, Role: clinic.RolePatient, SessionID: 3})
 	b.Run("remembered", func(b *testing.B) {
 		for b.Loop() {
 			if _, err := a.verifier.Verify(signed); err != nil {
@@ -273,7 +275,7 @@ func BenchmarkVerify(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		other := a.issue(b, clinic.Caller{UserID: 2, Role: clinic.RolePatient})
+		other := a.issue(b, clinic.Caller{UserID: 2, Role: clinic.RolePatient, SessionID: 3})
 		for b.Loop() {
 			signed, other = other, signed // each drives the other out
 			if _, err := verifier.Verify(signed); err != nil {

@@ -11,3 +11,8 @@ const AccessLifetime = 5 * time.Minute
 // RefreshLifetime is how long a refresh token is good for; each use trades it
 // for a new one, so a session ends when it was not used for this long.
 const RefreshLifetime = 7 * 24 * time.Hour
+
+// RefreshGrace is how long after its use a refresh token is answered with the
+// same successor again: requests of one client cross each other, and answers
+// get lost.
+const RefreshGrace = 10 * time.Second

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
@@ -12,53 +13,19 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
 // ErrNoKeys means that a key directory holds no key.
 var ErrNoKeys = errors.New("no signing key: run `healthrecords keys generate`")
 
-const pemType = "PRIVATE KEY" // PKCS #8, RFC 7468 section 10
-
-// Keys are the Ed25519 keys of access tokens: the newest signs, all verify.
-type Keys struct {
-	signing   ed25519.PrivateKey
-	signingID string
-	public    map[string]ed25519.PublicKey
-}
-
-// LoadKeys reads every *.pem file of dir, each a PKCS #8 private key. The
-// lexically last file name is the newest. It is ErrNoKeys when there is none.
-// The files should be readable by this program alone (mode 0600).
-func LoadKeys(dir string) (*Keys, error) {
-	files, err := keyFiles(dir)
-	if err != nil {
-		return nil, err
-	}
-	if len(files) == 0 {
-		return nil, fmt.Errorf("reading the keys in %s: %w", dir, ErrNoKeys)
-	}
-	keys := &Keys{public: map[string]ed25519.PublicKey{}}
-	for _, file := range files {
-		key, err := readKey(file)
-		if err != nil {
-			return nil, fmt.Errorf("reading the key %s: %w", file, err)
-		}
-		public := ed25519.PublicKey(key[ed25519.PrivateKeySize-ed25519.PublicKeySize:])
-		keys.signing, keys.signingID = key, KeyID(public)
-		keys.public[keys.signingID] = public
-	}
-	return keys, nil
-}
-
-// Public returns the verifying keys by their ids.
-func (k *Keys) Public() map[string]ed25519.PublicKey {
-	public := make(map[string]ed25519.PublicKey, len(k.public))
-	for id, key := range k.public {
-		public[id] = key
-	}
-	return public
-}
+const (
+	pemType = "PRIVATE KEY" // PKCS #8, RFC 7468 section 10
+	pemName = ".pem"
+	// A key's name says when it was made, so that every replica agrees on its age.
+	nameLayout = "20060102T150405.000000000Z"
+)
 
 // KeyID is the key's JWK thumbprint (RFC 7638, RFC 8037 appendix A.3).
 func KeyID(key ed25519.PublicKey) string {
@@ -78,20 +45,47 @@ func GenerateKey(dir string) (made bool, err error) {
 	if err != nil || len(files) > 0 {
 		return false, err
 	}
-	_, key, err := ed25519.GenerateKey(rand.Reader)
+	name, content, err := newKey(time.Now())
 	if err != nil {
-		return false, fmt.Errorf("generating a key: %w", err)
+		return false, err
 	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return false, fmt.Errorf("encoding a key: %w", err)
-	}
-	// the time makes the newest key's name the last one
-	name := filepath.Join(dir, time.Now().UTC().Format("20060102T150405.000000000Z")+".pem")
-	if err := writeNew(name, pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der})); err != nil {
+	if err := writeNew(filepath.Join(dir, name), content); err != nil {
 		return false, fmt.Errorf("writing a key: %w", err)
 	}
 	return true, nil
+}
+
+// newKey returns a key that is made now as the name and the content of its file.
+func newKey(now time.Time) (name string, content []byte, err error) {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return "", nil, fmt.Errorf("generating a key: %w", err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return "", nil, fmt.Errorf("encoding a key: %w", err)
+	}
+	return now.UTC().Format(nameLayout) + pemName, pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der}), nil
+}
+
+// madeAt is the time in a key's name. A name without one is that of a key which
+// was there from the beginning: the zero time.
+func madeAt(name string) time.Time {
+	made, err := time.Parse(nameLayout, strings.TrimSuffix(filepath.Base(name), pemName))
+	if err != nil {
+		return time.Time{}
+	}
+	return made
+}
+
+// keyNames picks the keys among names and sorts them from the oldest to the
+// newest. Names that begin with a dot are what Kubernetes keeps in a mounted Secret.
+func keyNames(names []string) []string {
+	keys := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		return filepath.Ext(name) != pemName || name[0] == '.'
+	})
+	slices.SortFunc(keys, func(a, b string) int { return cmp.Or(madeAt(a).Compare(madeAt(b)), strings.Compare(a, b)) })
+	return keys
 }
 
 // writeNew makes the whole file or none: who reads the directory never meets
@@ -109,21 +103,17 @@ func writeNew(name string, content []byte) error {
 	return os.Link(temporary.Name(), name) // refuses to replace a key
 }
 
-// keyFiles lists the keys of dir in order of name. Names that begin with a dot
-// are what Kubernetes keeps in a mounted Secret.
+// keyFiles lists the names of the keys in dir, from the oldest to the newest.
 func keyFiles(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("reading the key directory: %w", err)
 	}
-	var files []string
+	var names []string
 	for _, entry := range entries {
-		if name := entry.Name(); filepath.Ext(name) == ".pem" && name[0] != '.' {
-			files = append(files, filepath.Join(dir, name))
-		}
+		names = append(names, entry.Name())
 	}
-	slices.Sort(files)
-	return files, nil
+	return keyNames(names), nil
 }
 
 func readKey(file string) (ed25519.PrivateKey, error) {

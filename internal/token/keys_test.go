@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
@@ -77,28 +76,6 @@ func TestKeyIDIsTheThumbprintOfRFC8037(t *testing.T) {
 	}
 	if got := token.KeyID(key); got != "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k" { // appendix A.3
 		t.Errorf("KeyID = %s", got)
-	}
-}
-
-func TestNewestKeySignsAndAllVerify(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	before := newAccess(t, dir)
-	old := before.issue(t, clinic.Caller{UserID: 1, Role: clinic.RolePatient})
-	_, newest, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	writePEM(t, filepath.Join(dir, "99990101T000000.pem"), newest)
-	after := newAccess(t, dir)
-	if _, err := after.verifier.Verify(old); err != nil {
-		t.Errorf("a token of the older key: %v", err)
-	}
-	// who has not read the newest key yet does not know it
-	_, err = before.verifier.Verify(after.issue(t, clinic.Caller{UserID: 1, Role: clinic.RolePatient}))
-	wantReason(t, err, "token_invalid")
-	if got := len(after.opts.Keys.Public()); got != 2 {
-		t.Errorf("%d public keys, want 2", got)
 	}
 }
 
@@ -172,5 +149,27 @@ func TestRefreshTokensAreFoundByTheirHash(t *testing.T) {
 	}
 	if string(token.HashRefresh(first)) != string(hash) || len(hash) != 32 {
 		t.Error("the hash does not find its token")
+	}
+}
+
+func TestSuccessorTakesTheTokenAndItsSalt(t *testing.T) {
+	t.Parallel()
+	refresh, stored := token.NewRefresh()
+	salt := token.NewSalt()
+	successor, hash := token.Successor(refresh, salt)
+	if again, _ := token.Successor(refresh, salt); again != successor {
+		t.Error("the same token and salt gave another successor")
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(successor)
+	if err != nil || len(raw) != 32 || string(token.HashRefresh(successor)) != string(hash) {
+		t.Errorf("the successor is no refresh token: %q, %v", successor, err)
+	}
+	fromDatabase, _ := token.Successor(string(stored), salt) // what is stored of the token
+	withoutSalt, _ := token.Successor(refresh, nil)
+	otherSalt, _ := token.Successor(refresh, token.NewSalt())
+	for _, guess := range []string{refresh, fromDatabase, withoutSalt, otherSalt} {
+		if guess == successor {
+			t.Error("the successor can be made of one of the two")
+		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/crypto/argon2"
 
@@ -35,9 +36,10 @@ type HasherOptions struct {
 // computed at the same time, since each takes its memory. It is safe for
 // concurrent use.
 type Hasher struct {
-	costs costs
-	slots chan struct{}
-	dummy string
+	costs    costs
+	slots    chan struct{}
+	dummy    string
+	computed atomic.Int64
 }
 
 // costs are the parameters of argon2id (RFC 9106 section 3.1).
@@ -108,6 +110,10 @@ func (h *Hasher) Verify(ctx context.Context, hash, password string) (ok, rehash 
 	return ok, ok && c != h.costs, nil
 }
 
+// Computed is how many hashes were computed: the work that answers are not to
+// differ by.
+func (h *Hasher) Computed() int64 { return h.computed.Load() }
+
 func (h *Hasher) derive(ctx context.Context, c costs, password string, salt []byte, length uint32) ([]byte, error) {
 	select {
 	case h.slots <- struct{}{}:
@@ -115,6 +121,7 @@ func (h *Hasher) derive(ctx context.Context, c costs, password string, salt []by
 	case <-ctx.Done():
 		return nil, fmt.Errorf("waiting to hash a password: %w", clinic.Unavailable(ctx.Err()))
 	}
+	h.computed.Add(1)
 	return argon2.IDKey([]byte(password), salt, c.passes, c.memory, c.lanes, length), nil
 }
 

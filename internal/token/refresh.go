@@ -1,14 +1,30 @@
 package token
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 )
 
+const refreshLength = 32 // bytes
+
 // NewRefresh returns a new refresh token, 32 random bytes in base64url, and its
 // hash, which is what is stored.
-func NewRefresh() (refresh string, hash []byte) {
-	refresh = base64.RawURLEncoding.EncodeToString(randomBytes(32))
+func NewRefresh() (refresh string, hash []byte) { return encodeRefresh(randomBytes(refreshLength)) }
+
+// NewSalt returns 32 random bytes to make a token's successor with.
+func NewSalt() []byte { return randomBytes(refreshLength) }
+
+// Successor returns the refresh token that follows refresh, and its hash: the
+// same one for the same salt. Who has only one of the two knows nothing of it.
+func Successor(refresh string, salt []byte) (successor string, hash []byte) {
+	mac := hmac.New(sha256.New, []byte(refresh))
+	mac.Write(salt)
+	return encodeRefresh(mac.Sum(nil))
+}
+
+func encodeRefresh(raw []byte) (refresh string, hash []byte) {
+	refresh = base64.RawURLEncoding.EncodeToString(raw)
 	return refresh, HashRefresh(refresh)
 }
 

@@ -10,6 +10,26 @@ import (
 	"time"
 )
 
+const changePassword = `-- name: ChangePassword :execrows
+UPDATE users SET password_hash = $1, credentials_version = credentials_version + 1, updated_at = now()
+WHERE id = $2 AND credentials_version = $3
+`
+
+type ChangePasswordParams struct {
+	PasswordHash       string
+	ID                 int64
+	CredentialsVersion int64
+}
+
+// Only when the password was not changed meanwhile.
+func (q *Queries) ChangePassword(ctx context.Context, db DBTX, arg ChangePasswordParams) (int64, error) {
+	result, err := db.Exec(ctx, changePassword, arg.PasswordHash, arg.ID, arg.CredentialsVersion)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const createDoctor = `-- name: CreateDoctor :exec
 INSERT INTO doctor_profiles (id, user_id, specialization, license_number, years_of_experience, verified_at)
 OVERRIDING SYSTEM VALUE
@@ -408,12 +428,15 @@ func (q *Queries) UpgradePasswordHash(ctx context.Context, db DBTX, arg UpgradeP
 }
 
 const userByID = `-- name: UserByID :one
-SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash FROM users u JOIN accounts a ON a.id = u.id WHERE u.id = $1
+SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash, u.credentials_version, has_second_factor(u.id) AS second_factor
+FROM users u JOIN accounts a ON a.id = u.id WHERE u.id = $1
 `
 
 type UserByIDRow struct {
-	Account      Account
-	PasswordHash string
+	Account            Account
+	PasswordHash       string
+	CredentialsVersion int64
+	SecondFactor       bool
 }
 
 func (q *Queries) UserByID(ctx context.Context, db DBTX, id int64) (*UserByIDRow, error) {
@@ -430,19 +453,23 @@ func (q *Queries) UserByID(ctx context.Context, db DBTX, id int64) (*UserByIDRow
 		&i.Account.Active,
 		&i.Account.CreatedAt,
 		&i.PasswordHash,
+		&i.CredentialsVersion,
+		&i.SecondFactor,
 	)
 	return &i, err
 }
 
 const userByName = `-- name: UserByName :one
-SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash
+SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash, u.credentials_version, has_second_factor(u.id) AS second_factor
 FROM users u JOIN accounts a ON a.id = u.id
 WHERE lower(u.username) = lower($1::text)
 `
 
 type UserByNameRow struct {
-	Account      Account
-	PasswordHash string
+	Account            Account
+	PasswordHash       string
+	CredentialsVersion int64
+	SecondFactor       bool
 }
 
 func (q *Queries) UserByName(ctx context.Context, db DBTX, username string) (*UserByNameRow, error) {
@@ -459,20 +486,24 @@ func (q *Queries) UserByName(ctx context.Context, db DBTX, username string) (*Us
 		&i.Account.Active,
 		&i.Account.CreatedAt,
 		&i.PasswordHash,
+		&i.CredentialsVersion,
+		&i.SecondFactor,
 	)
 	return &i, err
 }
 
 const userByRegistrationKey = `-- name: UserByRegistrationKey :one
-SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash, k.request_hash
+SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash, u.credentials_version, has_second_factor(u.id) AS second_factor, k.request_hash
 FROM idempotency_keys k JOIN users u ON u.id = k.user_id JOIN accounts a ON a.id = u.id
 WHERE k.operation = 'register' AND k.key = $1
 `
 
 type UserByRegistrationKeyRow struct {
-	Account      Account
-	PasswordHash string
-	RequestHash  []byte
+	Account            Account
+	PasswordHash       string
+	CredentialsVersion int64
+	SecondFactor       bool
+	RequestHash        []byte
 }
 
 func (q *Queries) UserByRegistrationKey(ctx context.Context, db DBTX, key string) (*UserByRegistrationKeyRow, error) {
@@ -489,6 +520,8 @@ func (q *Queries) UserByRegistrationKey(ctx context.Context, db DBTX, key string
 		&i.Account.Active,
 		&i.Account.CreatedAt,
 		&i.PasswordHash,
+		&i.CredentialsVersion,
+		&i.SecondFactor,
 		&i.RequestHash,
 	)
 	return &i, err

@@ -152,32 +152,51 @@ type PatientProfile struct {
 	SourceID         *string
 }
 
+type RecoveryCode struct {
+	UserID   int64
+	CodeHash []byte
+	UsedAt   *time.Time
+}
+
 type RefreshToken struct {
-	ID        int64
-	SessionID int64
-	TokenHash []byte
-	CreatedAt time.Time
-	ExpiresAt time.Time
-	UsedAt    *time.Time
+	ID            int64
+	SessionID     int64
+	TokenHash     []byte
+	CreatedAt     time.Time
+	ExpiresAt     time.Time
+	UsedAt        *time.Time
+	SuccessorSalt []byte
 }
 
 type Session struct {
-	ID        int64
-	UserID    int64
-	CreatedAt time.Time
-	ExpiresAt time.Time
+	ID         int64
+	UserID     int64
+	CreatedAt  time.Time
+	ExpiresAt  time.Time
+	LastUsedAt time.Time
+}
+
+type TotpFactor struct {
+	UserID      int64
+	Secret      []byte
+	CreatedAt   time.Time
+	ConfirmedAt *time.Time
+	LastStep    int64
+	Failures    int32
+	RetryAt     time.Time
 }
 
 type User struct {
-	ID           int64
-	Username     string
-	Email        string
-	FirstName    string
-	LastName     string
-	PhoneNumber  string
-	Role         string
-	PasswordHash string
-	Active       bool
-	CreatedAt    time.Time
-	UpdatedAt    time.Time
+	ID                 int64
+	Username           string
+	Email              string
+	FirstName          string
+	LastName           string
+	PhoneNumber        string
+	Role               string
+	PasswordHash       string
+	Active             bool
+	CreatedAt          time.Time
+	UpdatedAt          time.Time
+	CredentialsVersion int64
 }

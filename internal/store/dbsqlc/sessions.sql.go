@@ -7,7 +7,59 @@ package dbsqlc
 
 import (
 	"context"
+	"time"
 )
+
+const countSessions = `-- name: CountSessions :one
+SELECT count(*) FROM sessions s WHERE s.user_id = $1 AND s.expires_at > now()
+`
+
+func (q *Queries) CountSessions(ctx context.Context, db DBTX, caller int64) (int64, error) {
+	row := db.QueryRow(ctx, countSessions, caller)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const endOtherSessions = `-- name: EndOtherSessions :exec
+DELETE FROM sessions WHERE user_id = $1 AND id <> $2
+`
+
+type EndOtherSessionsParams struct {
+	Caller int64
+	Kept   int64
+}
+
+func (q *Queries) EndOtherSessions(ctx context.Context, db DBTX, arg EndOtherSessionsParams) error {
+	_, err := db.Exec(ctx, endOtherSessions, arg.Caller, arg.Kept)
+	return err
+}
+
+const endSession = `-- name: EndSession :execrows
+DELETE FROM sessions WHERE id = $1 AND user_id = $2 AND expires_at > now()
+`
+
+type EndSessionParams struct {
+	ID     int64
+	Caller int64
+}
+
+func (q *Queries) EndSession(ctx context.Context, db DBTX, arg EndSessionParams) (int64, error) {
+	result, err := db.Exec(ctx, endSession, arg.ID, arg.Caller)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const endSessionOfToken = `-- name: EndSessionOfToken :exec
+DELETE FROM sessions WHERE id = (SELECT t.session_id FROM refresh_tokens t WHERE t.token_hash = $1)
+`
+
+func (q *Queries) EndSessionOfToken(ctx context.Context, db DBTX, tokenHash []byte) error {
+	_, err := db.Exec(ctx, endSessionOfToken, tokenHash)
+	return err
+}
 
 const endSessionOfUsedToken = `-- name: EndSessionOfUsedToken :one
 DELETE FROM sessions WHERE id = (
@@ -23,6 +75,101 @@ func (q *Queries) EndSessionOfUsedToken(ctx context.Context, db DBTX, tokenHash 
 	return user_id, err
 }
 
+const listSessions = `-- name: ListSessions :many
+SELECT s.id, s.created_at, s.last_used_at, s.expires_at,
+    (SELECT count(*) FROM sessions t WHERE t.user_id = $1 AND t.expires_at > now())::bigint AS total
+FROM sessions s
+WHERE s.user_id = $1 AND s.expires_at > now() AND s.id </*beyond*/ $2::bigint
+ORDER BY s.id DESC/*order*/ LIMIT $4 OFFSET $3
+`
+
+type ListSessionsParams struct {
+	Caller   int64
+	BeyondID int64
+	Skip     int32
+	Most     int32
+}
+
+type ListSessionsRow struct {
+	ID         int64
+	CreatedAt  time.Time
+	LastUsedAt time.Time
+	ExpiresAt  time.Time
+	Total      int64
+}
+
+// Lists the caller's own.
+func (q *Queries) ListSessions(ctx context.Context, db DBTX, arg ListSessionsParams) ([]*ListSessionsRow, error) {
+	rows, err := db.Query(ctx, listSessions,
+		arg.Caller,
+		arg.BeyondID,
+		arg.Skip,
+		arg.Most,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []*ListSessionsRow
+	for rows.Next() {
+		var i ListSessionsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.CreatedAt,
+			&i.LastUsedAt,
+			&i.ExpiresAt,
+			&i.Total,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, &i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const repeatRefresh = `-- name: RepeatRefresh :one
+SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, t.session_id, t.successor_salt, has_second_factor(a.id) AS second_factor
+FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id JOIN accounts a ON a.id = s.user_id
+WHERE t.token_hash = $1 AND a.active AND t.successor_salt IS NOT NULL
+    AND t.used_at > now() - make_interval(secs => $2::float8)
+`
+
+type RepeatRefreshParams struct {
+	TokenHash []byte
+	Grace     float64
+}
+
+type RepeatRefreshRow struct {
+	Account       Account
+	SessionID     int64
+	SuccessorSalt []byte
+	SecondFactor  bool
+}
+
+// A token that was used a moment ago, and whose successor was not yet.
+func (q *Queries) RepeatRefresh(ctx context.Context, db DBTX, arg RepeatRefreshParams) (*RepeatRefreshRow, error) {
+	row := db.QueryRow(ctx, repeatRefresh, arg.TokenHash, arg.Grace)
+	var i RepeatRefreshRow
+	err := row.Scan(
+		&i.Account.ID,
+		&i.Account.Username,
+		&i.Account.Email,
+		&i.Account.FirstName,
+		&i.Account.LastName,
+		&i.Account.Role,
+		&i.Account.PhoneNumber,
+		&i.Account.Active,
+		&i.Account.CreatedAt,
+		&i.SessionID,
+		&i.SuccessorSalt,
+		&i.SecondFactor,
+	)
+	return &i, err
+}
+
 const rotateRefreshToken = `-- name: RotateRefreshToken :one
 WITH session AS MATERIALIZED (
     SELECT s.id, s.user_id
@@ -30,70 +177,96 @@ WITH session AS MATERIALIZED (
     WHERE t.token_hash = $1 AND u.active
     FOR NO KEY UPDATE OF s
 ), used AS (
-    UPDATE refresh_tokens t SET used_at = now()
+    UPDATE refresh_tokens t SET used_at = now(), successor_salt = $2
     FROM session
     WHERE t.token_hash = $1 AND t.session_id = session.id AND t.used_at IS NULL AND t.expires_at > now()
     RETURNING session.id, session.user_id
+), forgotten AS (
+    UPDATE refresh_tokens t SET successor_salt = NULL
+    FROM used WHERE t.session_id = used.id AND t.successor_salt IS NOT NULL AND t.token_hash <> $1
 ), kept AS (
-    UPDATE sessions s SET expires_at = now() + make_interval(secs => $2::float8)
+    UPDATE sessions s SET expires_at = now() + make_interval(secs => $3::float8), last_used_at = now()
     FROM used WHERE s.id = used.id
     RETURNING s.id, s.expires_at
 ), successor AS (
     INSERT INTO refresh_tokens (session_id, token_hash, expires_at)
-    SELECT kept.id, $3, kept.expires_at FROM kept
+    SELECT kept.id, $4, kept.expires_at FROM kept
 )
-SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at FROM used JOIN accounts a ON a.id = used.user_id
+SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, used.id AS session_id, has_second_factor(a.id) AS second_factor FROM used JOIN accounts a ON a.id = used.user_id
 `
 
 type RotateRefreshTokenParams struct {
-	UsedHash  []byte
-	Lifetime  float64
-	TokenHash []byte
+	UsedHash      []byte
+	SuccessorSalt []byte
+	Lifetime      float64
+	TokenHash     []byte
+}
+
+type RotateRefreshTokenRow struct {
+	Account      Account
+	SessionID    int64
+	SecondFactor bool
 }
 
 // The session's row is locked first, as its deletion does: of two that use the
 // same token one comes second and finds it used, and none that is made while
 // the session ends is left over.
-func (q *Queries) RotateRefreshToken(ctx context.Context, db DBTX, arg RotateRefreshTokenParams) (*Account, error) {
-	row := db.QueryRow(ctx, rotateRefreshToken, arg.UsedHash, arg.Lifetime, arg.TokenHash)
-	var i Account
+func (q *Queries) RotateRefreshToken(ctx context.Context, db DBTX, arg RotateRefreshTokenParams) (*RotateRefreshTokenRow, error) {
+	row := db.QueryRow(ctx, rotateRefreshToken,
+		arg.UsedHash,
+		arg.SuccessorSalt,
+		arg.Lifetime,
+		arg.TokenHash,
+	)
+	var i RotateRefreshTokenRow
 	err := row.Scan(
-		&i.ID,
-		&i.Username,
-		&i.Email,
-		&i.FirstName,
-		&i.LastName,
-		&i.Role,
-		&i.PhoneNumber,
-		&i.Active,
-		&i.CreatedAt,
+		&i.Account.ID,
+		&i.Account.Username,
+		&i.Account.Email,
+		&i.Account.FirstName,
+		&i.Account.LastName,
+		&i.Account.Role,
+		&i.Account.PhoneNumber,
+		&i.Account.Active,
+		&i.Account.CreatedAt,
+		&i.SessionID,
+		&i.SecondFactor,
 	)
 	return &i, err
 }
 
-const startSession = `-- name: StartSession :execrows
+const startSession = `-- name: StartSession :one
 WITH session AS (
     INSERT INTO sessions (user_id, expires_at)
-    SELECT u.id, now() + make_interval(secs => $2::float8) FROM users u WHERE u.id = $3 AND u.active
+    SELECT u.id, now() + make_interval(secs => $2::float8) FROM users u
+    WHERE u.id = $3 AND u.active AND u.credentials_version = $4 FOR SHARE OF u
     RETURNING id, expires_at
 )
 INSERT INTO refresh_tokens (session_id, token_hash, expires_at)
 SELECT session.id, $1, session.expires_at FROM session
+RETURNING session_id
 `
 
 type StartSessionParams struct {
-	TokenHash []byte
-	Lifetime  float64
-	UserID    int64
+	TokenHash          []byte
+	Lifetime           float64
+	UserID             int64
+	CredentialsVersion int64
 }
 
-// Starts nothing for a user who is not active.
+// Starts nothing for a user who is not active, or whose credentials were
+// changed since they were checked: a change that is under way is waited for, and one that
+// comes later finds the session.
 func (q *Queries) StartSession(ctx context.Context, db DBTX, arg StartSessionParams) (int64, error) {
-	result, err := db.Exec(ctx, startSession, arg.TokenHash, arg.Lifetime, arg.UserID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+	row := db.QueryRow(ctx, startSession,
+		arg.TokenHash,
+		arg.Lifetime,
+		arg.UserID,
+		arg.CredentialsVersion,
+	)
+	var session_id int64
+	err := row.Scan(&session_id)
+	return session_id, err
 }
 
 const trimRefreshTokens = `-- name: TrimRefreshTokens :execrows

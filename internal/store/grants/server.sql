@@ -9,7 +9,7 @@ GRANT SELECT ON users, doctor_profiles, patient_profiles, assignments, health_re
 TO :"role";
 
 GRANT INSERT (username, email, first_name, last_name, phone_number, role, password_hash),
-    UPDATE (email, first_name, last_name, phone_number, password_hash, active, updated_at)
+    UPDATE (email, first_name, last_name, phone_number, password_hash, credentials_version, active, updated_at)
 ON users TO :"role";
 
 GRANT INSERT (user_id, date_of_birth, blood_type, address, emergency_contact),
@@ -34,6 +34,10 @@ GRANT INSERT (type, patient_id, doctor_id, assignment_id, record_id, comment_id)
 
 GRANT UPDATE (read_at) ON notifications TO :"role";
 
-GRANT INSERT (user_id, expires_at), UPDATE (expires_at), DELETE ON sessions TO :"role";
-GRANT INSERT (session_id, token_hash, expires_at), UPDATE (used_at) ON refresh_tokens TO :"role";
+GRANT INSERT (user_id, expires_at), UPDATE (expires_at, last_used_at), DELETE ON sessions TO :"role";
+GRANT INSERT (session_id, token_hash, expires_at), UPDATE (used_at, successor_salt) ON refresh_tokens TO :"role";
 GRANT INSERT (user_id, operation, key, request_hash), UPDATE (key, answer) ON idempotency_keys TO :"role";
+
+GRANT SELECT, INSERT (user_id, secret), UPDATE (secret, created_at, confirmed_at, last_step, failures, retry_at), DELETE
+ON totp_factors TO :"role";
+GRANT SELECT, INSERT (user_id, code_hash), UPDATE (used_at) ON recovery_codes TO :"role";

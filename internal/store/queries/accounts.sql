@@ -26,20 +26,26 @@ FROM (
 ) AS n;
 
 -- name: UserByName :one
-SELECT sqlc.embed(a), u.password_hash
+SELECT sqlc.embed(a), u.password_hash, u.credentials_version, has_second_factor(u.id) AS second_factor
 FROM users u JOIN accounts a ON a.id = u.id
 WHERE lower(u.username) = lower(@username::text);
 
--- name: UserByID :one
-SELECT sqlc.embed(a), u.password_hash FROM users u JOIN accounts a ON a.id = u.id WHERE u.id = @id;
-
 -- name: UserByRegistrationKey :one
-SELECT sqlc.embed(a), u.password_hash, k.request_hash
+SELECT sqlc.embed(a), u.password_hash, u.credentials_version, has_second_factor(u.id) AS second_factor, k.request_hash
 FROM idempotency_keys k JOIN users u ON u.id = k.user_id JOIN accounts a ON a.id = u.id
 WHERE k.operation = 'register' AND k.key = @key;
 
 -- name: KeepRegistrationKey :exec
 INSERT INTO idempotency_keys (user_id, operation, key, request_hash) VALUES (@user_id, 'register', @key, @request_hash);
+
+-- name: UserByID :one
+SELECT sqlc.embed(a), u.password_hash, u.credentials_version, has_second_factor(u.id) AS second_factor
+FROM users u JOIN accounts a ON a.id = u.id WHERE u.id = @id;
+
+-- Only when the password was not changed meanwhile.
+-- name: ChangePassword :execrows
+UPDATE users SET password_hash = @password_hash, credentials_version = credentials_version + 1, updated_at = now()
+WHERE id = @id AND credentials_version = @credentials_version;
 
 -- Only when the password was not changed meanwhile.
 -- name: UpgradePasswordHash :exec

@@ -1,0 +1,136 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/token"
+)
+
+var errNoTOTPKey = errors.New("there is no key for second factors")
+
+// TOTPStatus tells of the caller's second factor.
+func (s *Service) TOTPStatus(ctx context.Context, caller clinic.Caller) (clinic.TOTPStatus, error) {
+	status, err := s.db.As(caller).TOTPStatus(ctx)
+	if err != nil && clinic.CodeOf(err) != clinic.CodeNotFound {
+		return clinic.TOTPStatus{}, err
+	}
+	status.Required = slices.Contains(s.required, caller.Role)
+	return status, nil
+}
+
+// EnrolTOTP makes a second factor for the caller, which is not asked for until
+// it is confirmed. It is CodeConflict with reason "totp_enabled" where he has
+// one, and "totp_not_configured" where nobody can.
+func (s *Service) EnrolTOTP(ctx context.Context, caller clinic.Caller, password string) (clinic.TOTPEnrolment, error) {
+	if s.totp == nil {
+		return clinic.TOTPEnrolment{}, clinic.Conflict("totp_not_configured", "second factors are not set up here: an operator has to set TOTP_KEY")
+	}
+	known, err := s.confirmPassword(ctx, caller, "password", password)
+	if err != nil {
+		return clinic.TOTPEnrolment{}, err
+	}
+	enrolment, sealed, err := s.totp.Enrol(known.User)
+	if err != nil {
+		return clinic.TOTPEnrolment{}, err
+	}
+	if err := s.db.As(caller).EnrolTOTP(ctx, sealed); err != nil {
+		return clinic.TOTPEnrolment{}, err
+	}
+	return enrolment, nil
+}
+
+// ConfirmTOTP takes a first code, from when on a login takes one, and returns
+// the recovery codes. It ends the caller's other sessions. A wrong code is
+// CodeInvalid with reason "totp_invalid".
+func (s *Service) ConfirmTOTP(ctx context.Context, caller clinic.Caller, code string) (recovery []string, err error) {
+	status, err := s.db.As(caller).TOTPStatus(ctx)
+	switch {
+	case clinic.CodeOf(err) == clinic.CodeNotFound:
+		return nil, clinic.Conflict("totp_not_enrolled", "there is no second factor to confirm; enrol one first")
+	case err != nil:
+		return nil, err
+	case status.Enabled:
+		return nil, clinic.Conflict("totp_enabled", "the second factor is confirmed already")
+	}
+	step, ok, err := s.tryTOTP(ctx, caller.UserID, code, false)
+	if err != nil {
+		return nil, err
+	}
+	recovery, hashes := token.NewRecoveryCodes()
+	err = s.db.Tx(ctx, &caller, func(h store.Handle) error {
+		if ok {
+			ok, err = h.TakeTOTP(ctx, caller.UserID, step)
+		}
+		switch {
+		case err != nil:
+			return err
+		case !ok:
+			return clinic.Invalid("code", "this code is not valid").WithReason("totp_invalid")
+		}
+		if err := h.SecondFactorConfirmed(ctx, hashes); err != nil {
+			return err
+		}
+		return h.EndOtherSessions(ctx)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("confirming a second factor: %w", err)
+	}
+	return recovery, nil
+}
+
+// DisableTOTP removes the caller's second factor, a confirmed one or not.
+func (s *Service) DisableTOTP(ctx context.Context, caller clinic.Caller, password string) error {
+	if _, err := s.confirmPassword(ctx, caller, "password", password); err != nil {
+		return err
+	}
+	return s.db.As(caller).DisableTOTP(ctx)
+}
+
+// checkSecondFactor lets pass who has none, or proves it. It is
+// CodeUnauthenticated with reason "totp_required" without a code, and
+// "totp_invalid" with a wrong one.
+func (s *Service) checkSecondFactor(ctx context.Context, known store.Credentials, second clinic.SecondFactor) error {
+	if !known.SecondFactor {
+		return nil
+	}
+	h := s.db.System()
+	var ok bool
+	var err error
+	switch {
+	case second.RecoveryCode != "":
+		ok, err = h.TakeRecoveryCode(ctx, known.User.ID, token.HashRecoveryCode(second.RecoveryCode))
+	case second.TOTPCode != "":
+		var step int64
+		if step, ok, err = s.tryTOTP(ctx, known.User.ID, second.TOTPCode, true); ok {
+			ok, err = h.TakeTOTP(ctx, known.User.ID, step)
+		}
+	default:
+		return clinic.Unauthenticated("send a code of your authenticator as totp_code, or a recovery_code").WithReason("totp_required")
+	}
+	if err == nil && !ok {
+		err = clinic.Unauthenticated("the second factor's code is not valid").WithReason("totp_invalid")
+	}
+	return err
+}
+
+// tryTOTP checks a code, and counts it as wrong until it is taken. When too many
+// were, it is CodeConflict with reason "totp_throttled": the wait ends by itself,
+// and only who knows the password can make it begin.
+func (s *Service) tryTOTP(ctx context.Context, userID int64, code string, confirmed bool) (step int64, ok bool, err error) {
+	if s.totp == nil {
+		return 0, false, fmt.Errorf("checking a second factor: %w", clinic.Internal(errNoTOTPKey))
+	}
+	sealed, err := s.db.System().TryTOTP(ctx, userID, confirmed)
+	if clinic.CodeOf(err) == clinic.CodeNotFound {
+		return 0, false, clinic.Conflict("totp_throttled", "too many codes were wrong; wait up to a quarter of an hour")
+	}
+	if err != nil {
+		return 0, false, err
+	}
+	return s.totp.Check(userID, sealed, code)
+}

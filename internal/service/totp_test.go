@@ -1,0 +1,266 @@
+package service_test
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pquerna/otp/totp"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/service"
+)
+
+// authenticator is a user with a second factor.
+type authenticator struct {
+	desk
+	caller   clinic.Caller
+	secret   string
+	recovery []string
+}
+
+func (a authenticator) code(t testing.TB) clinic.SecondFactor {
+	t.Helper()
+	return clinic.SecondFactor{TOTPCode: must(totp.GenerateCode(a.secret, a.clock.now()))(t)}
+}
+
+// step lets the code of the next time step come.
+func (a authenticator) step() { a.clock.ahead.Add(int64(30 * time.Second)) }
+
+// login logs patient1 in, and returns the reason why not.
+func (a authenticator) login(t testing.TB, second clinic.SecondFactor) (reason string) {
+	t.Helper()
+	_, err := a.Login(t.Context(), "patient1", password, second)
+	return clinic.ReasonOf(err)
+}
+
+func newAuthenticator(t testing.TB, d desk) authenticator {
+	t.Helper()
+	a := authenticator{desk: d}
+	a.caller = must(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
+	a.secret = must(d.EnrolTOTP(t.Context(), a.caller, password))(t).Secret
+	a.recovery = must(d.ConfirmTOTP(t.Context(), a.caller, a.code(t).TOTPCode))(t)
+	a.step()
+	return a
+}
+
+func TestEnrolmentIsAskedForOnceItIsConfirmed(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, nil)
+	a := authenticator{desk: d}
+	a.caller = must(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
+	_, err := d.ConfirmTOTP(t.Context(), a.caller, "123456")
+	wantReason(t, err, "totp_not_enrolled")
+	_, err = d.EnrolTOTP(t.Context(), a.caller, "wrong horse")
+	wantReason(t, err, "wrong_password")
+	first := must(d.EnrolTOTP(t.Context(), a.caller, password))(t)
+	a.secret = must(d.EnrolTOTP(t.Context(), a.caller, password))(t).Secret // the QR code was lost
+	if a.login(t, clinic.SecondFactor{}) != "" || a.secret == first.Secret {
+		t.Error("a factor that is not confirmed is asked for")
+	}
+	other := must(d.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
+	_, err = d.ConfirmTOTP(t.Context(), a.caller, must(totp.GenerateCode(first.Secret, a.clock.now()))(t))
+	wantReason(t, err, "totp_invalid")
+	if got := must(d.TOTPStatus(t.Context(), a.caller))(t); got.Enabled {
+		t.Error("a wrong code confirmed it")
+	}
+	recovery := must(d.ConfirmTOTP(t.Context(), a.caller, a.code(t).TOTPCode))(t)
+	if got := must(d.TOTPStatus(t.Context(), a.caller))(t); got != (clinic.TOTPStatus{Enabled: true, RecoveryCodes: len(recovery)}) || len(recovery) != 10 {
+		t.Errorf("status = %+v", got)
+	}
+	_, err = d.Profile(t.Context(), must(d.verifier.Verify(other.Access))(t))
+	wantReason(t, err, "session_ended")
+	_, err = d.EnrolTOTP(t.Context(), a.caller, password)
+	wantReason(t, err, "totp_enabled")
+	_, err = d.ConfirmTOTP(t.Context(), a.caller, a.code(t).TOTPCode)
+	wantReason(t, err, "totp_enabled")
+}
+
+func TestLoginTakesEachCodeOnce(t *testing.T) {
+	t.Parallel()
+	a := newAuthenticator(t, newDesk(t, nil))
+	if got := a.login(t, clinic.SecondFactor{}); got != "totp_required" {
+		t.Errorf("without a code: %q", got)
+	}
+	code := a.code(t)
+	for i, want := range []string{"", "totp_invalid"} {
+		if got := a.login(t, code); got != want {
+			t.Errorf("time %d: %q, want %q", i, got, want)
+		}
+	}
+	a.step()
+	next := a.code(t)
+	a.clock.ahead.Add(-int64(30 * time.Second))
+	if a.login(t, next) != "" || a.login(t, code) != "totp_invalid" {
+		t.Error("a code of before the last one is taken")
+	}
+	_, err := a.Login(t.Context(), "patient1", "wrong horse", clinic.SecondFactor{})
+	wantReason(t, err, "bad_credentials") // nobody learns of the factor without the password
+}
+
+func TestConcurrentLoginsTakeACodeOnce(t *testing.T) {
+	t.Parallel()
+	a := newAuthenticator(t, newDesk(t, nil))
+	code := a.code(t)
+	var in atomic.Int64
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			if a.login(t, code) == "" {
+				in.Add(1)
+			}
+		})
+	}
+	group.Wait()
+	if in.Load() != 1 {
+		t.Errorf("%d logins by one code", in.Load())
+	}
+}
+
+func TestRecoveryCodeLogsInOnce(t *testing.T) {
+	t.Parallel()
+	a := newAuthenticator(t, newDesk(t, nil))
+	code := clinic.SecondFactor{RecoveryCode: strings.ToLower(a.recovery[3])}
+	for i, want := range []string{"", "totp_invalid"} {
+		if got := a.login(t, code); got != want {
+			t.Errorf("time %d: %q, want %q", i, got, want)
+		}
+	}
+	if got := must(a.TOTPStatus(t.Context(), a.caller))(t); got.RecoveryCodes != 9 {
+		t.Errorf("%d codes are left", got.RecoveryCodes)
+	}
+	a.register(t, patient("patient2"))
+	stolen := must(a.Login(t.Context(), "patient2", password, clinic.SecondFactor{RecoveryCode: a.recovery[4]}))(t) // has no factor
+	if stolen.User.Username != "patient2" || a.login(t, clinic.SecondFactor{RecoveryCode: a.recovery[4]}) != "" {
+		t.Error("a code was used up by somebody else")
+	}
+}
+
+func TestWrongCodesAreSlowedDownAndLockNobodyOut(t *testing.T) {
+	t.Parallel()
+	a := newAuthenticator(t, newDesk(t, nil))
+	wrong := clinic.SecondFactor{TOTPCode: "000000"}
+	if a.code(t) == wrong {
+		wrong.TOTPCode = "000001"
+	}
+	var group sync.WaitGroup
+	var looked atomic.Int64
+	for range 20 { // at the same moment
+		group.Go(func() {
+			if a.login(t, wrong) == "totp_invalid" {
+				looked.Add(1)
+			}
+		})
+	}
+	group.Wait()
+	if looked.Load() != 5 {
+		t.Errorf("%d wrong codes were looked at, want 5", looked.Load())
+	}
+	if got := a.login(t, a.code(t)); got != "totp_throttled" {
+		t.Errorf("a right code meanwhile: %q", got)
+	}
+	if got := a.login(t, clinic.SecondFactor{RecoveryCode: a.recovery[0]}); got != "" {
+		t.Errorf("a recovery code meanwhile: %q", got)
+	}
+	a.db.Exec("UPDATE totp_factors SET failures = 1000, retry_at = now()")
+	a.login(t, wrong)
+	if n := a.db.Count("SELECT extract(epoch FROM retry_at - now())::int FROM totp_factors"); n < 890 || n > 900 {
+		t.Errorf("after a thousand wrong codes the wait is %d s", n)
+	}
+	a.db.Exec("UPDATE totp_factors SET retry_at = now()") // the wait is over
+	if got := a.login(t, a.code(t)); got != "" {
+		t.Errorf("a right code after the wait: %q", got)
+	}
+	if n := a.db.Count("SELECT failures FROM totp_factors"); n != 0 {
+		t.Errorf("%d failures after a right code", n)
+	}
+}
+
+func TestDisabledFactorIsNotAskedFor(t *testing.T) {
+	t.Parallel()
+	a := newAuthenticator(t, newDesk(t, nil))
+	wantReason(t, a.DisableTOTP(t.Context(), a.caller, "wrong horse"), "wrong_password")
+	if err := a.DisableTOTP(t.Context(), a.caller, password); err != nil {
+		t.Fatal(err)
+	}
+	if got := a.login(t, clinic.SecondFactor{}); got != "" {
+		t.Errorf("login: %q", got)
+	}
+	if n := a.db.Count("SELECT count(*) FROM recovery_codes"); n != 0 {
+		t.Errorf("%d recovery codes are left", n)
+	}
+	wantReason(t, a.DisableTOTP(t.Context(), a.caller, password), "totp_not_enrolled")
+}
+
+// Registering again under the same Idempotency-Key logs in by the password; it
+// must not be a way around the second factor.
+func TestRepeatedRegistrationDoesNotSkipTheFactor(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, nil)
+	once := clinic.Idempotency{Key: "key"}
+	a := authenticator{desk: d}
+	a.caller = must(d.verifier.Verify(must(d.Register(t.Context(), patient("patient1"), once))(t).Access))(t)
+	must(d.Register(t.Context(), patient("patient1"), once))(t)
+	a.secret = must(d.EnrolTOTP(t.Context(), a.caller, password))(t).Secret
+	must(d.ConfirmTOTP(t.Context(), a.caller, a.code(t).TOTPCode))(t)
+	_, err := d.Register(t.Context(), patient("patient1"), once)
+	wantReason(t, err, "totp_required")
+}
+
+func TestRoleThatRequiresAFactorMayOnlyEnrol(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, func(o *service.Options) { o.TOTPRequired = []clinic.Role{clinic.RolePatient} })
+	enrolling := func(s clinic.Session) bool { return must(d.verifier.Verify(s.Access))(t).Enrolling }
+	first := d.register(t, patient("patient1"))
+	refreshed := must(d.Refresh(t.Context(), first.Refresh))(t)
+	for i, s := range []clinic.Session{first, refreshed, must(d.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)} {
+		if !enrolling(s) {
+			t.Errorf("session %d may do everything", i)
+		}
+	}
+	if enrolling(d.register(t, doctor("doctor1"))) {
+		t.Error("a doctor may only enrol")
+	}
+	a := authenticator{desk: d, caller: must(d.verifier.Verify(refreshed.Access))(t)}
+	if !must(d.TOTPStatus(t.Context(), a.caller))(t).Required {
+		t.Error("the status does not tell")
+	}
+	a.secret = must(d.EnrolTOTP(t.Context(), a.caller, password))(t).Secret
+	must(d.ConfirmTOTP(t.Context(), a.caller, a.code(t).TOTPCode))(t)
+	after := must(d.Refresh(t.Context(), refreshed.Refresh))(t)
+	a.step()
+	if enrolling(after) || enrolling(must(d.Login(t.Context(), "patient1", password, a.code(t)))(t)) {
+		t.Error("who has the factor may only enrol")
+	}
+	if err := d.DisableTOTP(t.Context(), a.caller, password); err != nil {
+		t.Fatal(err)
+	}
+	if !enrolling(must(d.Refresh(t.Context(), after.Refresh))(t)) {
+		t.Error("who has disabled it may do everything")
+	}
+}
+
+func TestEnrolmentNeedsAKey(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, func(o *service.Options) { o.TOTP = nil })
+	caller := must(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
+	_, err := d.EnrolTOTP(t.Context(), caller, password)
+	wantCode(t, err, clinic.CodeConflict)
+	wantReason(t, err, "totp_not_configured")
+}
+
+func TestNoSecretOfAFactorIsStored(t *testing.T) {
+	t.Parallel()
+	a := newAuthenticator(t, newDesk(t, nil))
+	for _, secret := range slices.Concat([]string{a.secret}, a.recovery) {
+		for _, table := range []string{"totp_factors", "recovery_codes"} {
+			plain := strings.ReplaceAll(secret, "-", "")
+			if n := a.db.Count("SELECT count(*) FROM "+table+" AS t WHERE t::text LIKE '%' || $1 || '%' OR t::text LIKE '%' || encode($1::bytea, 'hex') || '%'", plain); n != 0 {
+				t.Errorf("a secret is in %s", table)
+			}
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
+)
+
+// EnrolTOTP keeps a sealed secret for the caller, to be confirmed. It is
+// CodeConflict when he has a confirmed one.
+func (h Handle) EnrolTOTP(ctx context.Context, secret []byte) error {
+	n, err := h.q.EnrolTOTP(ctx, h.db, dbsqlc.EnrolTOTPParams{UserID: h.Who.UserID, Secret: secret})
+	if err != nil {
+		return fmt.Errorf("enrolling a second factor: %w", translate(err))
+	}
+	if n == 0 {
+		return clinic.Conflict("totp_enabled", "the second factor is in use already; disable it first")
+	}
+	return nil
+}
+
+// TOTPStatus tells of the caller's factor; CodeNotFound when he has none, not
+// even one to be confirmed.
+func (h Handle) TOTPStatus(ctx context.Context) (clinic.TOTPStatus, error) {
+	row, err := h.q.TOTPStatus(ctx, h.db, h.Who.UserID)
+	if err != nil {
+		return clinic.TOTPStatus{}, fmt.Errorf("reading a second factor: %w", orNotFound(err, "second factor"))
+	}
+	return clinic.TOTPStatus{Enabled: row.Enabled, RecoveryCodes: int(row.RecoveryCodes)}, nil
+}
+
+// TryTOTP counts an attempt and returns the sealed secret of the user's factor,
+// a confirmed one or one to be confirmed. It is CodeNotFound when there is none
+// such, or when too many attempts were wrong.
+func (h Handle) TryTOTP(ctx context.Context, userID int64, confirmed bool) (secret []byte, err error) {
+	secret, err = h.q.TryTOTP(ctx, h.db, dbsqlc.TryTOTPParams{UserID: userID, Confirmed: confirmed})
+	if err != nil {
+		return nil, fmt.Errorf("trying a second factor: %w", orNotFound(err, "second factor"))
+	}
+	return secret, nil
+}
+
+// TakeTOTP takes the code of a time step, and reports whether it was the first
+// of that step or a later one.
+func (h Handle) TakeTOTP(ctx context.Context, userID, step int64) (taken bool, err error) {
+	n, err := h.q.TakeTOTP(ctx, h.db, dbsqlc.TakeTOTPParams{UserID: userID, Step: step})
+	if err != nil {
+		return false, fmt.Errorf("taking a code: %w", translate(err))
+	}
+	return n == 1, nil
+}
+
+// TakeRecoveryCode uses the code up, and reports whether it was there.
+func (h Handle) TakeRecoveryCode(ctx context.Context, userID int64, hash []byte) (taken bool, err error) {
+	n, err := h.q.TakeRecoveryCode(ctx, h.db, dbsqlc.TakeRecoveryCodeParams{UserID: userID, CodeHash: hash})
+	if err != nil {
+		return false, fmt.Errorf("taking a recovery code: %w", translate(err))
+	}
+	return n == 1, nil
+}
+
+// SecondFactorConfirmed keeps the caller's recovery codes and lets logins that
+// were checked without the factor start no session any more.
+func (h Handle) SecondFactorConfirmed(ctx context.Context, recoveryHashes [][]byte) error {
+	err := h.q.KeepRecoveryCodes(ctx, h.db, dbsqlc.KeepRecoveryCodesParams{UserID: h.Who.UserID, Hashes: recoveryHashes})
+	if err == nil {
+		err = h.q.CredentialsChanged(ctx, h.db, h.Who.UserID)
+	}
+	if err != nil {
+		return fmt.Errorf("confirming a second factor: %w", translate(err))
+	}
+	return nil
+}
+
+// DisableTOTP removes the caller's factor and its recovery codes; CodeConflict
+// when he has none.
+func (h Handle) DisableTOTP(ctx context.Context) error {
+	n, err := h.q.DisableTOTP(ctx, h.db, h.Who.UserID)
+	if err != nil {
+		return fmt.Errorf("disabling a second factor: %w", translate(err))
+	}
+	if n == 0 {
+		return clinic.Conflict("totp_not_enrolled", "there is no second factor to disable")
+	}
+	return nil
+}
