@@ -124,7 +124,7 @@ func (c *client) work(ctx context.Context) error {
 		if n%15 == 0 {
 			request = call{method: post, path: "/api/auth/token/refresh/", body: map[string]any{"refresh": c.tokens.refresh}}
 		}
-		if err := c.send(w, request); err != nil {
+		if err := c.send(w, request); err != nil { //nolint:contextcheck // a request that is sent is not given up
 			return err
 		}
 	}

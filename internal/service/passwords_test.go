@@ -35,8 +35,11 @@ func TestChangePasswordRefuses(t *testing.T) {
 	other := d.register(t, patient("patient1"))
 	caller := must(d.verifier.Verify(must(d.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t).Access))(t)
 	for _, try := range []struct{ current, changed, field string }{
-		{"wrong horse", "battery staple", "current_password"}, {"", "battery staple", "current_password"},
-		{password, "short", "new_password"}, {password, "trustno1", "new_password"}, {password, "patient2026", "new_password"},
+		{"wrong horse", "battery staple", "current_password"},
+		{"", "battery staple", "current_password"},
+		{password, "short", "new_password"},
+		{password, "trustno1", "new_password"},
+		{password, "patient2026", "new_password"},
 	} {
 		wantFields(t, d.ChangePassword(t.Context(), caller, try.current, try.changed), try.field)
 	}

@@ -98,13 +98,13 @@ func (s *Service) Refresh(ctx context.Context, refresh string) (clinic.Session, 
 		r, err = h.RepeatRefresh(ctx, rotation.Used, token.RefreshGrace)
 		successor, _ = token.Successor(refresh, r.SuccessorSalt)
 	}
-	switch clinic.CodeOf(err) {
-	case "":
-		return s.session(r, successor)
-	case clinic.CodeNotFound:
+	if clinic.CodeOf(err) == clinic.CodeNotFound {
 		return clinic.Session{}, s.refuseRefresh(ctx, rotation.Used)
 	}
-	return clinic.Session{}, err
+	if err != nil {
+		return clinic.Session{}, err
+	}
+	return s.session(r, successor)
 }
 
 // refuseRefresh ends the session of a token that was used before.

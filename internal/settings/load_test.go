@@ -64,7 +64,8 @@ func TestLoadReportsAllFaultsTogether(t *testing.T) {
 		{"nothing is set", &Server{}, map[string]string{}, []string{"DATABASE_URL", "REDIS_URL", "SIGNING_KEYS_DIR"}},
 		{"roles without the key", &Server{}, map[string]string{"TOTP_REQUIRED_ROLES": "ADMIN"}, []string{"DATABASE_URL", "REDIS_URL", "SIGNING_KEYS_DIR", "TOTP_REQUIRED_ROLES"}},
 		{
-			"a short key and a wrong role", &Server{}, map[string]string{"TOTP_REQUIRED_ROLES": "ADMIN,NURSE", "TOTP_KEY": "short"},
+			"a short key and a wrong role", &Server{},
+			map[string]string{"TOTP_REQUIRED_ROLES": "ADMIN,NURSE", "TOTP_KEY": "short"},
 			[]string{"DATABASE_URL", "REDIS_URL", "SIGNING_KEYS_DIR", "TOTP_KEY", "TOTP_REQUIRED_ROLES"},
 		},
 		{

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pquerna/otp/totp"
+
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/token"
-
-	"github.com/pquerna/otp/totp"
 )
 
 const totpKey = "a key that is known to tests"
