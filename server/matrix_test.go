@@ -130,14 +130,14 @@ func matrix() map[string]row {
 		"register": {want: "201", body: body(map[string]any{
 			"username": "newcomer", "password": password, "password_confirm": password, "user_type": "PATIENT",
 		})},
-		"listKeys":       {want: "200"},
-		"logout":         {want: "204", last: true, body: func(c *cast, _ string, _ int64) any { return map[string]any{"refresh": c.refresh} }},
-		"listSessions":   {want: everybody},
-		"endSession":     {of: session, want: "204/404 404/404 404/404 404/404 404/404 404/404"},
-		"getTOTP":        {want: everybody},
-		"enrolTOTP":      {want: "201 201 201 201 201 201", body: body(map[string]any{"password": password})},
-		"confirmTOTP":    {want: "409 409 409 409 409 409", body: body(map[string]any{"code": "000000"})}, // not enrolled yet
-		"disableTOTP":    {want: "409 409 409 409 409 409", body: body(map[string]any{"password": password})},
+		"listKeys":     {want: "200"},
+		"logout":       {want: "204", last: true, body: func(c *cast, _ string, _ int64) any { return map[string]any{"refresh": c.refresh} }},
+		"listSessions": {want: everybody},
+		"endSession":   {of: session, want: "204/404 404/404 404/404 404/404 404/404 404/404"},
+		"getTOTP":      {want: everybody},
+		"enrolTOTP":    {want: "201 201 201 201 201 201", body: body(map[string]any{"password": password})},
+		"confirmTOTP":  {want: "409 409 409 409 409 409", body: body(map[string]any{"code": "000000"})}, // not enrolled yet
+		"disableTOTP":  {want: "409 409 409 409 409 409", body: body(map[string]any{"password": password})},
 		"changePassword": {want: "204 204 204 204 204 204", last: true, body: body(map[string]any{
 			"current_password": password, "new_password": "another horse",
 		})},
