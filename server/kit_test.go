@@ -36,6 +36,7 @@ const password = "securepass123"
 type world struct {
 	t          testing.TB
 	url        string
+	handler    http.Handler
 	service    *service.Service
 	worker     *service.Service
 	signer     *token.Signer
@@ -80,10 +81,10 @@ func newWorldOn(t testing.TB, database string, changes ...func(*server.Options))
 	for _, change := range changes {
 		change(&opts)
 	}
-	handler, err := server.New(opts)
+	w.handler, err = server.New(opts)
 	must(t, err)
 	api := httptest.NewUnstartedServer(nil)
-	api.Config = server.NewHTTPServer("", handler, log)
+	api.Config = server.NewHTTPServer("", w.handler, log)
 	api.Start()
 	t.Cleanup(api.Close)
 	w.url = api.URL
