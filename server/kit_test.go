@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,6 +39,9 @@ type world struct {
 	url        string
 	handler    http.Handler
 	service    *service.Service
+	parts      service.Options // of service
+	verifier   *token.Verifier
+	redis      cache.ThrottleOptions
 	worker     *service.Service
 	signer     *token.Signer
 	contract   *contract
@@ -68,16 +72,25 @@ func newWorldOn(t testing.TB, database string, changes ...func(*server.Options))
 	access := token.AccessOptions{Keys: keys, Issuer: "healthrecords", Audience: "healthrecords"}
 	w.signer, err = token.NewSigner(access)
 	must(t, err)
-	verifier, err := token.NewVerifier(access)
+	w.verifier, err = token.NewVerifier(access)
 	must(t, err)
 	passwords, err := token.NewHasher(token.HasherOptions{MemoryKiB: 64, Passes: 1})
 	must(t, err)
 	log := slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	w.service, err = service.New(service.Options{DB: db, Passwords: passwords, Tokens: w.signer, Directory: newDirectory(t, log), Log: log})
+	url, prefix := testkit.NewRedis(t)
+	w.redis = cache.ThrottleOptions{
+		Client: newRedisClient(t, url), Prefix: prefix, Timeout: 10 * time.Second, Log: log, Key: func() []byte { return keys.Derive("throttle") },
+	}
+	directory, err := cache.NewDirectory(cache.DirectoryOptions{Client: w.redis.Client, Prefix: prefix, Log: log})
+	must(t, err)
+	throttle, err := cache.NewThrottle(w.redis)
+	must(t, err)
+	w.parts = service.Options{DB: db, Passwords: passwords, Tokens: w.signer, Directory: directory, Throttle: throttle, Log: log}
+	w.service, err = service.New(w.parts)
 	must(t, err)
 	w.worker, err = service.New(service.Options{DB: openAs(t, database, store.PartWorker, nil)})
 	must(t, err)
-	opts := server.Options{Service: w.service, Verifier: verifier, Log: log, Metrics: w.metrics, Version: "test"}
+	opts := server.Options{Service: w.service, Verifier: w.verifier, Log: log, Metrics: w.metrics, Version: "test"}
 	for _, change := range changes {
 		change(&opts)
 	}
@@ -99,17 +112,14 @@ func openAs(t testing.TB, database string, part store.Part, tracer pgx.QueryTrac
 	return db
 }
 
-func newDirectory(t testing.TB, log *slog.Logger) *cache.Directory {
+func newRedisClient(t testing.TB, url string) *redis.Client {
 	t.Helper()
-	url, prefix := testkit.NewRedis(t)
 	options, err := redis.ParseURL(url)
 	must(t, err)
 	options.ContextTimeoutEnabled = true
 	client := redis.NewClient(options)
 	t.Cleanup(func() { _ = client.Close() })
-	directory, err := cache.NewDirectory(cache.DirectoryOptions{Client: client, Prefix: prefix, Log: log})
-	must(t, err)
-	return directory
+	return client
 }
 
 func must(t testing.TB, err error) {

@@ -167,6 +167,7 @@ func commonFailures() map[int]string {
 		http.StatusRequestEntityTooLarge: "The body has more than 1 MiB",
 		http.StatusUnsupportedMediaType:  "The body is of another media type",
 		http.StatusUnprocessableEntity:   "A field or parameter is wrong or unknown; errors names each",
+		http.StatusTooManyRequests:       "Too many attempts; Retry-After says when to try again",
 		http.StatusInternalServerError:   "A fault of the server, which finds it by the request id",
 		http.StatusServiceUnavailable:    "Not available at the moment; Retry-After says when to try again",
 	}
@@ -209,7 +210,7 @@ func failureHeaders(status int) map[string]*huma.Param {
 	switch status {
 	case http.StatusUnauthorized:
 		return map[string]*huma.Param{"WWW-Authenticate": {Schema: &huma.Schema{Type: huma.TypeString}}}
-	case http.StatusServiceUnavailable:
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		return map[string]*huma.Param{"Retry-After": {Description: "Seconds", Schema: &huma.Schema{Type: huma.TypeInteger}}}
 	}
 	return nil
@@ -232,6 +233,9 @@ func failures(op *huma.Operation) []int {
 	}
 	if hasParameter(op, "If-Match") {
 		f = append(f, http.StatusBadRequest, http.StatusPreconditionFailed)
+	}
+	if op.OperationID == "login" || op.OperationID == "register" {
+		f = append(f, http.StatusTooManyRequests)
 	}
 	if slices.Contains([]string{"register", "replaceProfile", "changeProfile", "assignDoctor", "endAssignment"}, op.OperationID) {
 		f = append(f, http.StatusConflict)

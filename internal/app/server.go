@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 
@@ -50,11 +51,7 @@ func runServer(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	defer func() { _ = redisClient.Close() }()
-	directory, err := cache.NewDirectory(cache.DirectoryOptions{Client: redisClient, Prefix: cfg.Redis.KeyPrefix, Log: p.log})
-	if err != nil {
-		return fmt.Errorf("making the directory's cache: %w", err)
-	}
-	handler, err := newAPI(cfg, p, db, directory)
+	handler, err := newAPI(cfg, p, db, redisClient)
 	if err != nil {
 		return err
 	}
@@ -78,7 +75,7 @@ func runServer(cmd *cobra.Command, _ []string) error {
 }
 
 // newAPI makes the use cases and the handler in front of them.
-func newAPI(cfg settings.Server, p *process, db *store.DB, directory service.DirectoryCache) (http.Handler, error) {
+func newAPI(cfg settings.Server, p *process, db *store.DB, redisClient redis.UniversalClient) (http.Handler, error) {
 	keys, err := token.LoadKeys(cfg.SigningKeysDir)
 	if err != nil {
 		return nil, fmt.Errorf("loading the signing keys: %w", err)
@@ -96,8 +93,19 @@ func newAPI(cfg settings.Server, p *process, db *store.DB, directory service.Dir
 	if err != nil {
 		return nil, fmt.Errorf("making the password hasher: %w", err)
 	}
+	directory, err := cache.NewDirectory(cache.DirectoryOptions{Client: redisClient, Prefix: cfg.Redis.KeyPrefix, Log: p.log})
+	if err != nil {
+		return nil, fmt.Errorf("making the directory's cache: %w", err)
+	}
+	throttle, err := cache.NewThrottle(cache.ThrottleOptions{
+		Client: redisClient, Prefix: cfg.Redis.KeyPrefix, Log: p.log, Metrics: p.registry,
+		Key: func() []byte { return keys.Derive("throttle") },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making the throttle: %w", err)
+	}
 	svc, err := service.New(service.Options{
-		DB: db, Passwords: passwords, Tokens: signer, Directory: directory,
+		DB: db, Passwords: passwords, Tokens: signer, Directory: directory, Throttle: throttle,
 		AutoVerifyDoctors: cfg.DoctorAutoVerify, Log: p.log,
 	})
 	if err != nil {
@@ -105,7 +113,7 @@ func newAPI(cfg settings.Server, p *process, db *store.DB, directory service.Dir
 	}
 	api, err := server.New(server.Options{
 		Service: svc, Verifier: verifier, Log: p.log, Metrics: p.registry,
-		CORSOrigins: cfg.CORSOrigins, PublicURL: cfg.PublicURL, HSTS: cfg.HasTLS(), Version: Version(),
+		CORSOrigins: cfg.CORSOrigins, PublicURL: cfg.PublicURL, TrustedProxies: cfg.TrustedProxies, HSTS: cfg.HasTLS(), Version: Version(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making the API: %w", err)

@@ -27,6 +27,9 @@ func (s *Service) Register(ctx context.Context, r clinic.Registration, idem clin
 	if err := validRegistration(r); err != nil {
 		return clinic.Session{}, err
 	}
+	if err := s.throttle.Register(ctx); err != nil {
+		return clinic.Session{}, err
+	}
 	if r.Role == clinic.RoleDoctor && r.Specialization == "" {
 		r.Specialization = defaultSpecialization
 	}

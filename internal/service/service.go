@@ -23,6 +23,16 @@ type DirectoryCache interface {
 	Invalidate(ctx context.Context)
 }
 
+// Throttle bounds how often somebody may try, by the account and by
+// clinic.ClientOf. It never fails but for having seen too much: CodeTooMany.
+type Throttle interface {
+	// Guess must be asked before a secret of the account is compared, whether there
+	// is such an account or not; done is called with what came of it.
+	Guess(ctx context.Context, account string) (done func(context.Context, error), err error)
+	// Register must be asked before somebody registers.
+	Register(ctx context.Context) error
+}
+
 // Options are the parts of a Service. DB is required; Passwords and Tokens are
 // needed by whoever registers or logs people in.
 type Options struct {
@@ -30,6 +40,7 @@ type Options struct {
 	Passwords         *token.Hasher
 	Tokens            *token.Signer
 	Directory         DirectoryCache // nil: no cache
+	Throttle          Throttle       // nil: nobody is slowed down
 	AutoVerifyDoctors bool           // verify a doctor's licence at registration (development)
 	Log               *slog.Logger   // nil: slog.Default()
 }
@@ -40,6 +51,7 @@ type Service struct {
 	passwords  *token.Hasher
 	tokens     *token.Signer
 	directory  DirectoryCache
+	throttle   Throttle
 	autoVerify bool
 	log        *slog.Logger
 }
@@ -52,9 +64,12 @@ func New(opts Options) (*Service, error) {
 	if opts.Log == nil {
 		opts.Log = slog.Default()
 	}
+	if opts.Throttle == nil {
+		opts.Throttle = unthrottled{}
+	}
 	return &Service{
 		db: opts.DB, passwords: opts.Passwords, tokens: opts.Tokens, directory: opts.Directory,
-		autoVerify: opts.AutoVerifyDoctors, log: opts.Log,
+		throttle: opts.Throttle, autoVerify: opts.AutoVerifyDoctors, log: opts.Log,
 	}, nil
 }
 

@@ -11,8 +11,17 @@ import (
 
 // Login checks the password and starts a session. An unknown name, a wrong
 // password and an account that is not active are the same CodeUnauthenticated
-// with reason "bad_credentials", after the same work.
-func (s *Service) Login(ctx context.Context, username, password string) (clinic.Session, error) {
+// with reason "bad_credentials", after the same work. It is CodeTooMany, for all
+// of them alike, when too many guesses were wrong.
+func (s *Service) Login(ctx context.Context, username, password string) (session clinic.Session, err error) {
+	err = s.guess(ctx, username, func() error {
+		session, err = s.login(ctx, username, password)
+		return err
+	})
+	return session, err
+}
+
+func (s *Service) login(ctx context.Context, username, password string) (clinic.Session, error) {
 	known, err := s.credentials(ctx, username)
 	if err != nil {
 		return clinic.Session{}, err

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -26,6 +27,7 @@ type Server struct {
 	TokenIssuer      string        `env:"TOKEN_ISSUER" envDefault:"healthrecords" help:"iss claim of access tokens"`
 	TokenAudience    string        `env:"TOKEN_AUDIENCE" envDefault:"healthrecords" help:"aud claim of access tokens"`
 	CORSOrigins      List          `env:"CORS_ORIGINS" help:"origins whose pages may call the API, separated by commas; * for any; empty: none"`
+	TrustedProxies   List          `env:"TRUSTED_PROXIES" help:"networks of the proxies in front, e.g. 10.0.0.0/8,fd00::/8, whose X-Forwarded-For tells the client's address; empty: clients connect themselves"`
 	DoctorAutoVerify bool          `env:"DOCTOR_AUTO_VERIFY" envDefault:"false" help:"verify a doctor's licence at registration; for development only"`
 	ShutdownDelay    time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" help:"time after SIGTERM that new requests are still answered, each answer closing its connection, so that clients move on"`
 	ShutdownGrace    time.Duration `env:"SHUTDOWN_GRACE" envDefault:"20s" help:"time that requests get to end after that"`
@@ -45,6 +47,10 @@ func (s *Server) validate(f *ValidationErrors) {
 	f.require(s.SigningKeysDir != "", "SIGNING_KEYS_DIR", "is not set; name a directory and run `healthrecords keys generate --dir` on it")
 	for _, origin := range s.CORSOrigins {
 		f.require(origin == "*" || isOrigin(origin), "CORS_ORIGINS", "holds what is no origin; write for example https://portal.example.org,https://app.example.org")
+	}
+	for _, network := range s.TrustedProxies {
+		_, err := netip.ParsePrefix(network)
+		f.require(err == nil, "TRUSTED_PROXIES", "holds what is no network; write for example 10.0.0.0/8,192.0.2.7/32")
 	}
 	f.require(s.ShutdownDelay >= 0, "SHUTDOWN_DELAY", "must not be negative")
 	f.require(s.ShutdownGrace > 0, "SHUTDOWN_GRACE", badPositive)
