@@ -321,6 +321,14 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 	return b.buffer.Write(p)
 }
 
+// take returns what was written since the last time.
+func (b *lockedBuffer) take() string {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	defer b.buffer.Reset()
+	return b.buffer.String()
+}
+
 func (b *lockedBuffer) String() string {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()

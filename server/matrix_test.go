@@ -12,6 +12,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/server"
 )
 
 // cast is everybody who calls in the matrix, around one patient's record.
@@ -27,9 +28,9 @@ func roles() []string {
 	return []string{"anonymous", "owner", "other patient", "assigned doctor", "other doctor", "unverified doctor", "administrator"}
 }
 
-func newCast(t *testing.T) *cast {
+func newCast(t testing.TB, changes ...func(*server.Options)) *cast {
 	t.Helper()
-	w := newWorld(t)
+	w := newWorld(t, changes...)
 	admin := w.admin()
 	c := &cast{world: w, people: map[string]person{
 		"owner": w.patient("owner"), "other patient": w.patient("other"), "administrator": admin,
