@@ -87,7 +87,7 @@ kind-down: ## Remove that cluster with all of its data; what docker and the imag
 
 .PHONY: sbom
 sbom: build ## Write the CycloneDX SBOMs of the binary and of the module to bin/.
-	@hack/sbom
+	@VERSION="$(VERSION)" hack/sbom
 
 .PHONY: image
 image: ## Build the container images; ARCH="amd64 arm64" chooses, IMAGE names.
