@@ -190,7 +190,12 @@ func (g *generator) text(c *choices, schema *openapi3.Schema, name string) strin
 // odd is a value of any kind.
 func (g *generator) odd(c *choices) any {
 	return []any{
-		nil, true, -1, 1.5, 1e300, "", canary, []any{}, []any{canary}, map[string]any{}, map[string]any{canary: canary}, c.rest(),
+		nil, true, -1, 1.5, 1e300, "", canary,
+		[]any{},
+		[]any{canary},
+		map[string]any{},
+		map[string]any{canary: canary},
+		c.rest(),
 		json.Number("1e999"), json.Number("99999999999999999999999"), strings.Repeat("[", 100),
 	}[c.of(15)]
 }
