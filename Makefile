@@ -55,6 +55,10 @@ chart-test: ## Test the Helm chart without a cluster: its share of make test.
 e2e: ## Test the chart on a kind cluster made for it; KEEP=1 leaves the cluster.
 	@VERSION="$(VERSION)" LDFLAGS="$(LDFLAGS)" hack/e2e $(TEST)
 
+.PHONY: fuzz
+fuzz: ## Give the fuzz targets a million inputs; COUNT=N gives N, TARGET="FuzzNAME..." chooses.
+	@hack/fuzz --count $(or $(COUNT),1000000) $(TARGET)
+
 ##@ Check
 
 .PHONY: lint
@@ -84,6 +88,10 @@ kind-down: ## Remove that cluster with all of its data; what docker and the imag
 	@hack/kind/down
 
 ##@ Ship
+
+.PHONY: sbom
+sbom: build ## Write the CycloneDX SBOMs of the binary and of the module to bin/.
+	@VERSION="$(VERSION)" hack/sbom
 
 .PHONY: image
 image: ## Build the container images; ARCH="amd64 arm64" chooses, IMAGE names.

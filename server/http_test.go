@@ -309,3 +309,15 @@ func TestLinksAreAbsoluteWithAPublicURLOnly(t *testing.T) {
 		}
 	}
 }
+
+// huma's own negotiation panics at the last two, which FuzzRouter found.
+func TestEveryAnswerIsJSONWhateverIsAccepted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, accept := range []string{"", "*/*", "application/cbor", "text/html;q=0.9", ",;q=", "0000000;,000000000000", "a;,b"} {
+		got := w.do(call{method: get, path: "/health/", header: map[string]string{"Accept": accept}})
+		if got.status != http.StatusOK || got.header.Get("Content-Type") != "application/json" {
+			t.Errorf("Accept: %q answered %d %v %s", accept, got.status, got.header, got.body)
+		}
+	}
+}

@@ -37,7 +37,12 @@ const password = "securepass123"
 type world struct {
 	t          testing.TB
 	url        string
+	database   string // the owner's URL
+	handler    http.Handler
 	service    *service.Service
+	parts      service.Options // of service
+	verifier   *token.Verifier
+	redis      cache.ThrottleOptions
 	worker     *service.Service
 	past       *token.Signer // signs as an hour ago
 	contract   *contract
@@ -79,13 +84,13 @@ type replica struct {
 func newReplica(t testing.TB, r replica, changes ...func(*server.Options)) *world {
 	t.Helper()
 	w := &world{
-		t: t, contract: loadContract(t), log: &lockedBuffer{}, statements: &statementCounter{}, metrics: prometheus.NewRegistry(),
+		t: t, database: r.database, contract: loadContract(t), log: &lockedBuffer{}, statements: &statementCounter{}, metrics: prometheus.NewRegistry(),
 	}
 	db := openAs(t, r.database, store.PartServer, w.statements)
 	access := token.AccessOptions{Keys: r.keys, Issuer: "healthrecords", Audience: "healthrecords"}
 	signer, err := token.NewSigner(access)
 	must(t, err)
-	verifier, err := token.NewVerifier(access)
+	w.verifier, err = token.NewVerifier(access)
 	must(t, err)
 	access.Now = func() time.Time { return time.Now().Add(-time.Hour) }
 	w.past, err = token.NewSigner(access)
@@ -95,20 +100,30 @@ func newReplica(t testing.TB, r replica, changes ...func(*server.Options)) *worl
 	log := slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	secondFactor, err := token.NewTOTP(token.TOTPOptions{Key: "a key that is known to tests", Issuer: "healthrecords"})
 	must(t, err)
-	w.service, err = service.New(service.Options{
-		DB: db, Passwords: passwords, Tokens: signer, Directory: newDirectory(t, log), TOTP: secondFactor, TOTPRequired: r.totpRequired, Log: log,
-	})
+	url, prefix := testkit.NewRedis(t)
+	w.redis = cache.ThrottleOptions{
+		Client: newRedisClient(t, url), Prefix: prefix, Timeout: 10 * time.Second, Log: log, Key: func() []byte { return r.keys.Derive("throttle") },
+	}
+	directory, err := cache.NewDirectory(cache.DirectoryOptions{Client: w.redis.Client, Prefix: prefix, Log: log})
+	must(t, err)
+	throttle, err := cache.NewThrottle(w.redis)
+	must(t, err)
+	w.parts = service.Options{
+		DB: db, Passwords: passwords, Tokens: signer, Directory: directory, Throttle: throttle,
+		TOTP: secondFactor, TOTPRequired: r.totpRequired, Log: log,
+	}
+	w.service, err = service.New(w.parts)
 	must(t, err)
 	w.worker, err = service.New(service.Options{DB: openAs(t, r.database, store.PartWorker, nil)})
 	must(t, err)
-	opts := server.Options{Service: w.service, Verifier: verifier, Log: log, Metrics: w.metrics, Version: "test"}
+	opts := server.Options{Service: w.service, Verifier: w.verifier, Log: log, Metrics: w.metrics, Version: "test"}
 	for _, change := range changes {
 		change(&opts)
 	}
-	handler, err := server.New(opts)
+	w.handler, err = server.New(opts)
 	must(t, err)
 	api := httptest.NewUnstartedServer(nil)
-	api.Config = server.NewHTTPServer("", handler, log)
+	api.Config = server.NewHTTPServer("", w.handler, log)
 	api.Start()
 	t.Cleanup(api.Close)
 	w.url = api.URL
@@ -123,17 +138,14 @@ func openAs(t testing.TB, database string, part store.Part, tracer pgx.QueryTrac
 	return db
 }
 
-func newDirectory(t testing.TB, log *slog.Logger) *cache.Directory {
+func newRedisClient(t testing.TB, url string) *redis.Client {
 	t.Helper()
-	url, prefix := testkit.NewRedis(t)
 	options, err := redis.ParseURL(url)
 	must(t, err)
 	options.ContextTimeoutEnabled = true
 	client := redis.NewClient(options)
 	t.Cleanup(func() { _ = client.Close() })
-	directory, err := cache.NewDirectory(cache.DirectoryOptions{Client: client, Prefix: prefix, Log: log})
-	must(t, err)
-	return directory
+	return client
 }
 
 func must(t testing.TB, err error) {
@@ -333,6 +345,14 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	return b.buffer.Write(p)
+}
+
+// take returns what was written since the last time.
+func (b *lockedBuffer) take() string {
+	b.mutex.Lock()
+	defer b.mutex.Unlock()
+	defer b.buffer.Reset()
+	return b.buffer.String()
 }
 
 func (b *lockedBuffer) String() string {

@@ -13,6 +13,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/server"
 )
 
 // thing is a kind of object that an operation is about.
@@ -51,9 +52,9 @@ func roles() []string {
 
 func strangers() []string { return []string{"anonymous", "disabled user", "expired token"} }
 
-func newCast(t *testing.T) *cast {
+func newCast(t testing.TB, changes ...func(*server.Options)) *cast {
 	t.Helper()
-	w := newWorld(t)
+	w := newWorld(t, changes...)
 	admin := w.admin()
 	c := &cast{world: w, own: map[string]map[thing]int64{}, people: map[string]person{
 		"patient": w.patient("patient"), "administrator": admin, "assigned doctor": w.doctor(admin, "assigned"),

@@ -153,6 +153,7 @@ func (a adapter) Handle(op *huma.Operation, handler func(huma.Context)) {
 	a.router.MethodFunc(op.Method, pattern, func(w http.ResponseWriter, r *http.Request) {
 		x := exchangeOf(r.Context())
 		x.route, x.operation = op.Path, op.OperationID
+		r.Header.Del("Accept") // every answer is JSON; huma's reading of the header panics at some
 		handler(humachi.NewContext(op, r, w))
 	})
 }
@@ -173,6 +174,7 @@ func commonFailures() map[int]string {
 		http.StatusRequestEntityTooLarge: "The body has more than 1 MiB",
 		http.StatusUnsupportedMediaType:  "The body is of another media type",
 		http.StatusUnprocessableEntity:   "A field or parameter is wrong or unknown; errors names each",
+		http.StatusTooManyRequests:       "Too many attempts; Retry-After says when to try again",
 		http.StatusInternalServerError:   "A fault of the server, which finds it by the request id",
 		http.StatusServiceUnavailable:    "Not available at the moment; Retry-After says when to try again",
 	}
@@ -215,7 +217,7 @@ func failureHeaders(status int) map[string]*huma.Param {
 	switch status {
 	case http.StatusUnauthorized:
 		return map[string]*huma.Param{"WWW-Authenticate": {Schema: &huma.Schema{Type: huma.TypeString}}}
-	case http.StatusServiceUnavailable:
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		return map[string]*huma.Param{"Retry-After": {Description: "Seconds", Schema: &huma.Schema{Type: huma.TypeInteger}}}
 	}
 	return nil
@@ -238,6 +240,9 @@ func failures(op *huma.Operation) []int {
 	}
 	if hasParameter(op, "If-Match") {
 		f = append(f, http.StatusBadRequest, http.StatusPreconditionFailed)
+	}
+	if slices.Contains([]string{"register", "login", "breakGlass", "enrolTOTP", "confirmTOTP", "disableTOTP", "changePassword"}, op.OperationID) {
+		f = append(f, http.StatusTooManyRequests)
 	}
 	if slices.Contains([]string{
 		"register", "login", "enrolTOTP", "confirmTOTP", "disableTOTP", "changePassword", "replaceProfile", "changeProfile",

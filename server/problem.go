@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -88,6 +90,9 @@ func problemOf(ctx context.Context, err error) *problem {
 		code = e.Reason
 	}
 	p = newProblem(ctx, statusOf(e.Code), code, e.Message)
+	if e.After > 0 {
+		p.header.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.After.Seconds()))))
+	}
 	for _, f := range e.Fields {
 		p.Errors = append(p.Errors, fieldProblem{Field: f.Field, Message: f.Message})
 	}
@@ -108,6 +113,8 @@ func statusOf(code clinic.Code) int {
 		return http.StatusConflict
 	case clinic.CodePreconditionFailed:
 		return http.StatusPreconditionFailed
+	case clinic.CodeTooMany:
+		return http.StatusTooManyRequests
 	case clinic.CodeUnavailable:
 		return http.StatusServiceUnavailable
 	case clinic.CodeInternal:

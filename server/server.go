@@ -30,6 +30,9 @@ type Options struct {
 	// "https://records.example.org". Links are absolute with it, and relative
 	// references without: the Host header may be anybody's invention.
 	PublicURL string
+	// TrustedProxies are the networks, e.g. "10.0.0.0/8", whose word on who the
+	// client is (X-Forwarded-For) is taken.
+	TrustedProxies []string
 	// HSTS tells browsers to come by TLS only (RFC 6797). Set it where TLS ends
 	// at this server or in front of it.
 	HSTS bool
@@ -54,8 +57,12 @@ func New(opts Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	client, err := noteClient(opts.TrustedProxies, opts.Log)
+	if err != nil {
+		return nil, err
+	}
 	router := chi.NewRouter()
-	router.Use(observer.observe, observer.recover, securityHeaders(opts.HSTS))
+	router.Use(observer.observe, observer.recover, client, securityHeaders(opts.HSTS))
 	if len(opts.CORSOrigins) > 0 {
 		router.Use(allowOrigins(opts.CORSOrigins))
 	}

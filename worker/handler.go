@@ -48,7 +48,7 @@ func decide(err error, attempt, maxAttempts int) outcome {
 		return dead
 	case clinic.CodeConflict:
 		// Another delivery was faster; if it was of the same event, the next one finds it done.
-	case clinic.CodeInternal, clinic.CodeUnauthenticated, clinic.CodeForbidden, clinic.CodePreconditionFailed:
+	case clinic.CodeInternal, clinic.CodeUnauthenticated, clinic.CodeForbidden, clinic.CodePreconditionFailed, clinic.CodeTooMany:
 	}
 	if attempt >= maxAttempts {
 		return dead

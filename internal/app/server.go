@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 
@@ -52,15 +53,11 @@ func runServer(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	defer func() { _ = redisClient.Close() }()
-	directory, err := cache.NewDirectory(cache.DirectoryOptions{Client: redisClient, Prefix: cfg.Redis.KeyPrefix, Log: p.log})
-	if err != nil {
-		return fmt.Errorf("making the directory's cache: %w", err)
-	}
 	keys, err := token.OpenKeys(token.KeysOptions{Dir: cfg.SigningKeysDir, Log: p.log})
 	if err != nil {
 		return fmt.Errorf("loading the signing keys: %w", err)
 	}
-	handler, err := newAPI(cfg, p, db, directory, keys)
+	handler, err := newAPI(cfg, p, db, redisClient, keys)
 	if err != nil {
 		return err
 	}
@@ -84,7 +81,7 @@ func runServer(cmd *cobra.Command, _ []string) error {
 }
 
 // newAPI makes the use cases and the handler in front of them.
-func newAPI(cfg settings.Server, p *process, db *store.DB, directory service.DirectoryCache, keys *token.Keys) (http.Handler, error) {
+func newAPI(cfg settings.Server, p *process, db *store.DB, redisClient redis.UniversalClient, keys *token.Keys) (http.Handler, error) {
 	access := token.AccessOptions{Keys: keys, Issuer: cfg.TokenIssuer, Audience: cfg.TokenAudience}
 	signer, err := token.NewSigner(access)
 	if err != nil {
@@ -109,8 +106,19 @@ func newAPI(cfg settings.Server, p *process, db *store.DB, directory service.Dir
 	for _, role := range cfg.TOTPRoles {
 		required = append(required, clinic.Role(role))
 	}
+	directory, err := cache.NewDirectory(cache.DirectoryOptions{Client: redisClient, Prefix: cfg.Redis.KeyPrefix, Log: p.log})
+	if err != nil {
+		return nil, fmt.Errorf("making the directory's cache: %w", err)
+	}
+	throttle, err := cache.NewThrottle(cache.ThrottleOptions{
+		Client: redisClient, Prefix: cfg.Redis.KeyPrefix, Log: p.log, Metrics: p.registry,
+		Key: func() []byte { return keys.Derive("throttle") },
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making the throttle: %w", err)
+	}
 	svc, err := service.New(service.Options{
-		DB: db, Passwords: passwords, Tokens: signer, Directory: directory, TOTP: secondFactor, TOTPRequired: required,
+		DB: db, Passwords: passwords, Tokens: signer, Directory: directory, Throttle: throttle, TOTP: secondFactor, TOTPRequired: required,
 		AutoVerifyDoctors: cfg.DoctorAutoVerify, BreakGlass: cfg.BreakGlass, Log: p.log,
 	})
 	if err != nil {
@@ -118,7 +126,7 @@ func newAPI(cfg settings.Server, p *process, db *store.DB, directory service.Dir
 	}
 	api, err := server.New(server.Options{
 		Service: svc, Verifier: verifier, Log: p.log, Metrics: p.registry,
-		CORSOrigins: cfg.CORSOrigins, PublicURL: cfg.PublicURL, HSTS: cfg.HasTLS(), Version: Version(),
+		CORSOrigins: cfg.CORSOrigins, PublicURL: cfg.PublicURL, TrustedProxies: cfg.TrustedProxies, HSTS: cfg.HasTLS(), Version: Version(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making the API: %w", err)

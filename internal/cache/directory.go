@@ -1,6 +1,7 @@
-// Package cache keeps in Redis what may be lost at any moment. Whatever Redis
-// does, nobody waits for it and nobody sees an error: the answer then comes from
-// Postgres.
+// Package cache keeps in Redis what may be lost at any moment: pages of the
+// doctor directory, and how often somebody tried to log in. Whatever Redis does,
+// nobody waits for it and nobody sees an error: the page then comes from
+// Postgres, and each process counts by itself.
 package cache
 
 import (
@@ -32,8 +33,8 @@ type DirectoryOptions struct {
 // service.DirectoryCache and is safe for concurrent use.
 type Directory struct {
 	opts    DirectoryOptions
-	resume  atomic.Int64 // Unix nanoseconds until which Redis is not asked; 0: it answers
-	changed atomic.Bool  // a change could not be told to Redis yet
+	redis   *breaker
+	changed atomic.Bool // a change could not be told to Redis yet
 }
 
 // NewDirectory checks the options and returns the cache. It does not connect.
@@ -44,16 +45,7 @@ func NewDirectory(opts DirectoryOptions) (*Directory, error) {
 	if opts.TTL == 0 {
 		opts.TTL = time.Minute
 	}
-	if opts.Timeout == 0 {
-		opts.Timeout = 100 * time.Millisecond
-	}
-	if opts.Pause == 0 {
-		opts.Pause = 5 * time.Second
-	}
-	if opts.Log == nil {
-		opts.Log = slog.Default()
-	}
-	return &Directory{opts: opts}, nil
+	return &Directory{opts: opts, redis: newBreaker("directory", opts.Timeout, opts.Pause, opts.Log)}, nil
 }
 
 // The braces keep all keys in one slot of a Redis Cluster.
@@ -64,7 +56,7 @@ func (d *Directory) pageKey(page string) string { return d.opts.Prefix + "{direc
 // Get returns the page, or the generation to pass to Put and false.
 func (d *Directory) Get(ctx context.Context, key string) (page []byte, version string, ok bool) {
 	overdue := d.changed.Swap(false)
-	err := d.call(ctx, func(ctx context.Context) error {
+	err := d.redis.call(ctx, func(ctx context.Context) error {
 		pipe := d.opts.Client.Pipeline()
 		if overdue {
 			pipe.Set(ctx, d.generationKey(), rand.Text(), 0)
@@ -92,7 +84,7 @@ func (d *Directory) Put(ctx context.Context, key, version string, page []byte) {
 	if version == "" {
 		return
 	}
-	_ = d.call(ctx, func(ctx context.Context) error {
+	_ = d.redis.call(ctx, func(ctx context.Context) error {
 		return d.opts.Client.Set(ctx, d.pageKey(key), append([]byte(version+"\n"), page...), d.opts.TTL).Err()
 	})
 }
@@ -100,35 +92,10 @@ func (d *Directory) Put(ctx context.Context, key, version string, page []byte) {
 // Invalidate begins a new generation. When Redis cannot be told, the next Get
 // tries again; other processes may then see a page until its TTL.
 func (d *Directory) Invalidate(ctx context.Context) {
-	err := d.call(ctx, func(ctx context.Context) error {
+	err := d.redis.call(ctx, func(ctx context.Context) error {
 		return d.opts.Client.Set(ctx, d.generationKey(), rand.Text(), 0).Err()
 	})
 	if err != nil {
 		d.changed.Store(true)
 	}
-}
-
-var errPaused = errors.New("redis failed a moment ago")
-
-// call asks Redis within the timeout, unless it failed a moment ago. The first
-// failure and the recovery are logged.
-func (d *Directory) call(ctx context.Context, ask func(context.Context) error) error {
-	resume := d.resume.Load()
-	if time.Now().UnixNano() < resume {
-		return errPaused
-	}
-	short, cancel := context.WithTimeout(ctx, d.opts.Timeout)
-	defer cancel()
-	err := ask(short)
-	switch {
-	case err == nil:
-		if d.resume.Swap(0) != 0 {
-			d.opts.Log.InfoContext(ctx, "the directory's cache works again")
-		}
-	case ctx.Err() == nil: // Redis is to blame, not a caller who left
-		if d.resume.Swap(time.Now().Add(d.opts.Pause).UnixNano()) == 0 {
-			d.opts.Log.WarnContext(ctx, "the directory's cache does not work: answering from the database", "error", err)
-		}
-	}
-	return err
 }

@@ -3,6 +3,7 @@ package clinic
 import (
 	"errors"
 	"strings"
+	"time"
 )
 
 // Code classifies an error. Each edge (HTTP, controller, worker) maps a code
@@ -17,6 +18,7 @@ const (
 	CodeNotFound           Code = "not_found"
 	CodeConflict           Code = "conflict"
 	CodePreconditionFailed Code = "precondition_failed"
+	CodeTooMany            Code = "too_many_attempts"
 	CodeUnavailable        Code = "unavailable"
 	CodeInternal           Code = "internal"
 )
@@ -29,6 +31,7 @@ type Error struct {
 	Reason  string // stable machine-readable refinement of Code, e.g. "username_taken"; may be empty
 	Message string
 	Fields  []FieldError
+	After   time.Duration // of CodeTooMany: when to try again
 	cause   error
 }
 
@@ -118,6 +121,12 @@ func Conflict(reason, message string) *Error {
 // (RFC 9110 section 13.1.1).
 func PreconditionFailed() *Error {
 	return &Error{Code: CodePreconditionFailed, Message: "it was changed since you read it; read it again, then repeat the change"}
+}
+
+// TooMany says that there were too many attempts, and that one may be made
+// after the time. What was submitted has not been looked at.
+func TooMany(after time.Duration) *Error {
+	return &Error{Code: CodeTooMany, Message: "there were too many attempts; wait, then try again", After: after}
 }
 
 // Unavailable wraps the failure of a part that may be back soon.

@@ -27,6 +27,9 @@ func (s *Service) Register(ctx context.Context, r clinic.Registration, idem clin
 	if err := validRegistration(r); err != nil {
 		return clinic.Session{}, err
 	}
+	if err := s.throttle.Register(ctx); err != nil {
+		return clinic.Session{}, err
+	}
 	if r.Role == clinic.RoleDoctor && r.Specialization == "" {
 		r.Specialization = defaultSpecialization
 	}
@@ -87,12 +90,12 @@ func (s *Service) registerAgain(ctx context.Context, r clinic.Registration, key 
 	case !bytes.Equal(firstHash, hash):
 		return clinic.Session{}, errKeyReused()
 	}
-	ok, _, err := s.passwords.Verify(ctx, first.PasswordHash, r.Password)
+	err = s.guess(ctx, first.User.Username, func() error { return s.checkPassword(ctx, first, r.Password) })
+	if clinic.CodeOf(err) == clinic.CodeUnauthenticated {
+		return clinic.Session{}, errKeyReused()
+	}
 	if err != nil {
 		return clinic.Session{}, err
-	}
-	if !ok {
-		return clinic.Session{}, errKeyReused()
 	}
 	if err := s.checkSecondFactor(ctx, first, clinic.SecondFactor{}); err != nil { // enrolled since
 		return clinic.Session{}, err

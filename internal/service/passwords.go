@@ -42,12 +42,18 @@ func (s *Service) confirmPassword(ctx context.Context, caller clinic.Caller, fie
 	if err != nil {
 		return store.Credentials{}, err
 	}
+	err = s.guess(ctx, known.User.Username, func() error { return s.checkPassword(ctx, known, password) })
+	if clinic.CodeOf(err) == clinic.CodeUnauthenticated { // the access token is good: another one is no remedy
+		err = clinic.Invalid(field, "the password is wrong").WithReason("wrong_password")
+	}
+	return known, err
+}
+
+// checkPassword is CodeUnauthenticated unless the password is that of the account.
+func (s *Service) checkPassword(ctx context.Context, known store.Credentials, password string) error {
 	ok, _, err := s.passwords.Verify(ctx, known.PasswordHash, password)
-	if err != nil {
-		return store.Credentials{}, err
+	if err == nil && !ok {
+		err = errBadCredentials()
 	}
-	if !ok {
-		return store.Credentials{}, clinic.Invalid(field, "the password is wrong").WithReason("wrong_password")
-	}
-	return known, nil
+	return err
 }

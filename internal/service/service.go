@@ -24,6 +24,16 @@ type DirectoryCache interface {
 	Invalidate(ctx context.Context)
 }
 
+// Throttle bounds how often somebody may try, by the account and by
+// clinic.ClientOf. It never fails but for having seen too much: CodeTooMany.
+type Throttle interface {
+	// Guess must be asked before a secret of the account is compared, whether there
+	// is such an account or not; done is called with what came of it.
+	Guess(ctx context.Context, account string) (done func(context.Context, error), err error)
+	// Register must be asked before somebody registers.
+	Register(ctx context.Context) error
+}
+
 // Options are the parts of a Service. DB is required; Passwords and Tokens are
 // needed by whoever registers or logs people in.
 type Options struct {
@@ -31,6 +41,7 @@ type Options struct {
 	Passwords         *token.Hasher
 	Tokens            *token.Signer
 	Directory         DirectoryCache // nil: no cache
+	Throttle          Throttle       // nil: nobody is slowed down
 	AutoVerifyDoctors bool           // verify a doctor's licence at registration (development)
 	BreakGlass        time.Duration  // how long emergency access lasts; 0: an hour
 	TOTP              *token.TOTP    // nil: nobody can enrol a second factor
@@ -44,6 +55,7 @@ type Service struct {
 	passwords  *token.Hasher
 	tokens     *token.Signer
 	directory  DirectoryCache
+	throttle   Throttle
 	autoVerify bool
 	breakGlass time.Duration
 	totp       *token.TOTP
@@ -62,8 +74,11 @@ func New(opts Options) (*Service, error) {
 	if opts.BreakGlass == 0 {
 		opts.BreakGlass = time.Hour
 	}
+	if opts.Throttle == nil {
+		opts.Throttle = unthrottled{}
+	}
 	return &Service{
-		db: opts.DB, passwords: opts.Passwords, tokens: opts.Tokens, directory: opts.Directory,
+		db: opts.DB, passwords: opts.Passwords, tokens: opts.Tokens, directory: opts.Directory, throttle: opts.Throttle,
 		autoVerify: opts.AutoVerifyDoctors, breakGlass: opts.BreakGlass, totp: opts.TOTP, required: opts.TOTPRequired, log: opts.Log,
 	}, nil
 }

@@ -12,28 +12,41 @@ import (
 
 // Login checks the password and starts a session. An unknown name, a wrong
 // password and an account that is not active are the same CodeUnauthenticated
-// with reason "bad_credentials", after the same work. Whoever is to be kept from
-// trying too often is refused before any of it, here. Only who has the right
+// with reason "bad_credentials", after the same work. It is CodeTooMany, for all
+// of them alike, when too many guesses were wrong. Only who has the right
 // password learns that a second factor is asked for.
 func (s *Service) Login(ctx context.Context, username, password string, second clinic.SecondFactor) (clinic.Session, error) {
-	known, err := s.credentials(ctx, username)
+	var known store.Credentials
+	err := s.guess(ctx, username, func() (err error) {
+		known, err = s.login(ctx, username, password)
+		return err
+	})
 	if err != nil {
 		return clinic.Session{}, err
-	}
-	ok, rehash, err := s.passwords.Verify(ctx, known.PasswordHash, password)
-	if err != nil {
-		return clinic.Session{}, err
-	}
-	if !ok || !known.User.Active {
-		return clinic.Session{}, errBadCredentials()
-	}
-	if rehash {
-		s.upgradeHash(ctx, known, password)
 	}
 	if err := s.checkSecondFactor(ctx, known, second); err != nil {
 		return clinic.Session{}, err
 	}
 	return s.startSession(ctx, s.db.System(), known)
+}
+
+// login returns whose name and password these are.
+func (s *Service) login(ctx context.Context, username, password string) (store.Credentials, error) {
+	known, err := s.credentials(ctx, username)
+	if err != nil {
+		return store.Credentials{}, err
+	}
+	ok, rehash, err := s.passwords.Verify(ctx, known.PasswordHash, password)
+	if err != nil {
+		return store.Credentials{}, err
+	}
+	if !ok || !known.User.Active {
+		return store.Credentials{}, errBadCredentials()
+	}
+	if rehash {
+		s.upgradeHash(ctx, known, password)
+	}
+	return known, nil
 }
 
 // credentials finds a user by name; the zero Credentials when there is none.

@@ -5,11 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/store"
 	"github.com/healthrecords/healthrecords/internal/token"
 )
+
+// maxTOTPWait is the longest that wrong codes keep from another try: see TryTOTP's query.
+const maxTOTPWait = 15 * time.Minute
 
 var errNoTOTPKey = errors.New("there is no key for second factors")
 
@@ -119,7 +123,7 @@ func (s *Service) checkSecondFactor(ctx context.Context, known store.Credentials
 }
 
 // tryTOTP checks a code, and counts it as wrong until it is taken. When too many
-// were, it is CodeConflict with reason "totp_throttled": the wait ends by itself,
+// were, it is CodeTooMany with reason "totp_throttled": the wait ends by itself,
 // and only who knows the password can make it begin.
 func (s *Service) tryTOTP(ctx context.Context, userID int64, code string, confirmed bool) (step int64, ok bool, err error) {
 	if s.totp == nil {
@@ -127,7 +131,7 @@ func (s *Service) tryTOTP(ctx context.Context, userID int64, code string, confir
 	}
 	sealed, err := s.db.System().TryTOTP(ctx, userID, confirmed)
 	if clinic.CodeOf(err) == clinic.CodeNotFound {
-		return 0, false, clinic.Conflict("totp_throttled", "too many codes were wrong; wait up to a quarter of an hour")
+		return 0, false, clinic.TooMany(maxTOTPWait).WithReason("totp_throttled")
 	}
 	if err != nil {
 		return 0, false, err

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -29,6 +30,7 @@ type Server struct {
 	TOTPKey          Secret        `env:"TOTP_KEY" help:"key that seals the secrets of second factors, 24 random characters or more; empty: nobody can enrol one"`
 	TOTPRoles        List          `env:"TOTP_REQUIRED_ROLES" help:"roles that may do nothing without a second factor, of PATIENT, DOCTOR and ADMIN, separated by commas"`
 	CORSOrigins      List          `env:"CORS_ORIGINS" help:"origins whose pages may call the API, separated by commas; * for any; empty: none"`
+	TrustedProxies   List          `env:"TRUSTED_PROXIES" help:"networks of the proxies in front, e.g. 10.0.0.0/8,fd00::/8, whose X-Forwarded-For tells the client's address; empty: clients connect themselves"`
 	DoctorAutoVerify bool          `env:"DOCTOR_AUTO_VERIFY" envDefault:"false" help:"verify a doctor's licence at registration; for development only"`
 	BreakGlass       time.Duration `env:"BREAK_GLASS_DURATION" envDefault:"1h" help:"how long a doctor's emergency access lasts, 1m to 24h"`
 	ShutdownDelay    time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" help:"time after SIGTERM that new requests are still answered, each answer closing its connection, so that clients move on"`
@@ -56,6 +58,10 @@ func (s *Server) validate(f *ValidationErrors) {
 		f.require(origin == "*" || isOrigin(origin), "CORS_ORIGINS", "holds what is no origin; write for example https://portal.example.org,https://app.example.org")
 	}
 	f.require(s.BreakGlass >= time.Minute && s.BreakGlass <= 24*time.Hour, "BREAK_GLASS_DURATION", "must be from 1m to 24h")
+	for _, network := range s.TrustedProxies {
+		_, err := netip.ParsePrefix(network)
+		f.require(err == nil, "TRUSTED_PROXIES", "holds what is no network; write for example 10.0.0.0/8,192.0.2.7/32")
+	}
 	f.require(s.ShutdownDelay >= 0, "SHUTDOWN_DELAY", "must not be negative")
 	f.require(s.ShutdownGrace > 0, "SHUTDOWN_GRACE", badPositive)
 	f.require((s.TLSCertFile == "") == (s.TLSKeyFile == ""), "TLS_CERT_FILE", "and TLS_KEY_FILE go together; give both, or neither")

@@ -84,8 +84,8 @@ func TestLoadReportsAllFaultsTogether(t *testing.T) {
 		{
 			"addresses and URLs", &Server{},
 			environ("LISTEN_ADDRESS", "8000", "ADMIN_ADDRESS", "localhost:http", "PUBLIC_URL", "records.example.org", "CORS_ORIGINS", "https://a.example/x",
-				"DATABASE_URL", "mysql://x", "REDIS_URL", "http://x"),
-			[]string{"ADMIN_ADDRESS", "DATABASE_URL", "REDIS_URL", "LISTEN_ADDRESS", "PUBLIC_URL", "CORS_ORIGINS"},
+				"TRUSTED_PROXIES", "10.0.0.0/8,10.0.0.1", "DATABASE_URL", "mysql://x", "REDIS_URL", "http://x"),
+			[]string{"ADMIN_ADDRESS", "DATABASE_URL", "REDIS_URL", "LISTEN_ADDRESS", "PUBLIC_URL", "CORS_ORIGINS", "TRUSTED_PROXIES"},
 		},
 		{"two ways to Redis", &Server{}, environ("REDIS_CLUSTER_ADDRESSES", "a:1,b"), []string{"REDIS_URL", "REDIS_CLUSTER_ADDRESSES"}},
 		{

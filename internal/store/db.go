@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -18,6 +19,9 @@ type Options struct {
 	URL      string          // postgres:// URL or key=value DSN
 	MaxConns int32           // size of the pool; 0 takes pgx's default
 	Tracer   pgx.QueryTracer // may be nil
+	// AcquireTimeout is how long a statement waits for a connection when all are
+	// busy, or are being made; then it is CodeUnavailable. 0: 3 s.
+	AcquireTimeout time.Duration
 }
 
 // DB is a pool of connections to Postgres. It is safe for concurrent use.
@@ -36,7 +40,7 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 		config.MaxConns = opts.MaxConns
 	}
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
-	config.ConnConfig.Tracer = opts.Tracer
+	config.ConnConfig.Tracer = withAcquireLimit(opts.Tracer, cmp.Or(opts.AcquireTimeout, 3*time.Second))
 	config.ConnConfig.RuntimeParams["application_name"] = "healthrecords"
 	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {

@@ -19,6 +19,11 @@ import (
 const (
 	saltLength = 16 // bytes; RFC 9106 section 3.1
 	hashLength = 32 // bytes
+
+	// What a hash that is read may cost: no row of the database is to take the
+	// server's memory or its minutes.
+	maxMemory = 1 << 20 // KiB
+	maxPasses = 64
 )
 
 var errBadHash = errors.New("not an argon2id hash in PHC string format")
@@ -140,7 +145,8 @@ func decodeHash(hash string) (c costs, salt, key []byte, err error) {
 	if len(parts) != 6 || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
 		return fail()
 	}
-	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &c.memory, &c.passes, &c.lanes); err != nil || c.passes == 0 || c.lanes == 0 {
+	if _, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &c.memory, &c.passes, &c.lanes); err != nil ||
+		c.passes == 0 || c.passes > maxPasses || c.lanes == 0 || c.memory > maxMemory {
 		return fail()
 	}
 	salt, errSalt := base64.RawStdEncoding.Strict().DecodeString(parts[4])

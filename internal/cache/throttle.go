@@ -1,0 +1,208 @@
+package cache
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+// quota is how many attempts there may be at once, and how long it takes until
+// as many more may follow, one by one.
+type quota struct {
+	name     string // in metrics and keys
+	attempts int
+	period   time.Duration
+}
+
+// The quotas of guesses count those that were wrong, that of registrations all.
+//
+// Only the first holds for an address from which the account has logged in
+// before: whatever strangers do from elsewhere, its owner gets in from where he
+// is wont to.
+func accountFromAddress() quota { return quota{"account_from_address", 10, time.Hour} }
+func anyFromAddress() quota     { return quota{"any_from_address", 100, 10 * time.Minute} }
+func accountFromAfar() quota    { return quota{"account_from_afar", 20, time.Hour} }
+func registrations() quota      { return quota{"registrations", 100, time.Hour} }
+
+const usualFor = 90 * 24 * time.Hour // after a login, how long its address is a usual one of the account
+
+// bucket is a quota of somebody.
+type bucket struct {
+	quota
+	key string
+}
+
+// counter keeps buckets, and which addresses are usual for which accounts.
+type counter interface {
+	// take takes n attempts (-1 gives one back), or says how long there is none.
+	take(ctx context.Context, b bucket, n int) (wait time.Duration, err error)
+	usual(ctx context.Context, key string) (bool, error)
+	remember(ctx context.Context, key string) error
+}
+
+// ThrottleOptions describe a Throttle.
+type ThrottleOptions struct {
+	// Client must have ContextTimeoutEnabled. It stays the caller's to close.
+	Client redis.UniversalClient
+	Prefix string // of every key
+	// Key returns the secret that hides usernames and addresses in the keys. It is
+	// asked each time, since it may change; all processes should have the same.
+	Key     func() []byte
+	Timeout time.Duration         // of a call of Redis; 0: 100 ms
+	Pause   time.Duration         // after a failure, how long Redis is not asked; 0: 5 s
+	Log     *slog.Logger          // nil: slog.Default()
+	Metrics prometheus.Registerer // nil: no metrics
+}
+
+// Throttle bounds how often somebody may guess a password, and register. The
+// counts are in Redis, for all processes together; without it each process
+// counts by itself. It implements service.Throttle and is safe for concurrent use.
+type Throttle struct {
+	key     func() []byte
+	shared  counter
+	local   counter
+	refused *prometheus.CounterVec
+}
+
+// NewThrottle checks the options and returns the throttle. It does not connect.
+func NewThrottle(opts ThrottleOptions) (*Throttle, error) {
+	if opts.Client == nil || opts.Key == nil {
+		return nil, errors.New("the throttle needs a Redis client and a key")
+	}
+	local, err := newLocalCounter()
+	if err != nil {
+		return nil, err
+	}
+	t := &Throttle{
+		key: opts.Key, local: local,
+		shared: newSharedCounter(opts.Client, opts.Prefix, newBreaker("throttle", opts.Timeout, opts.Pause, opts.Log)),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "healthrecords_throttled_attempts_total",
+			Help: "Logins and registrations refused unseen because there were too many, by the quota that was used up.",
+		}, []string{"quota"}),
+	}
+	if opts.Metrics == nil {
+		return t, nil
+	}
+	if err := opts.Metrics.Register(t.refused); err != nil {
+		return nil, fmt.Errorf("registering the throttle's metrics: %w", err)
+	}
+	return t, nil
+}
+
+// Guess takes one attempt at the account, known or not, from the context's
+// client, before the guess is looked at: guesses at the same time cannot be more
+// than those one after the other. It is CodeTooMany when there is none left. done
+// must be called with what came of it, and gives back what was no wrong guess.
+func (t *Throttle) Guess(ctx context.Context, account string) (done func(context.Context, error), err error) {
+	address := network(clinic.ClientOf(ctx))
+	pair := t.bucket(accountFromAddress(), address, account)
+	stranger := []bucket{t.bucket(anyFromAddress(), address), pair, t.bucket(accountFromAfar(), account)}
+	from := t.shared
+	taken, err := t.admit(ctx, from, pair, stranger)
+	if err != nil && clinic.CodeOf(err) != clinic.CodeTooMany { // Redis is away, which its breaker has told
+		from = t.local
+		taken, err = t.admit(ctx, from, pair, stranger)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, outcome error) {
+		// Who breaks off while his guess is looked at has guessed all the same.
+		wrong := clinic.CodeOf(outcome) == clinic.CodeUnauthenticated || errors.Is(ctx.Err(), context.Canceled)
+		ctx = context.WithoutCancel(ctx)
+		if !wrong {
+			giveBack(ctx, from, taken)
+		}
+		if outcome == nil {
+			_ = t.local.remember(ctx, pair.key)
+			_ = t.shared.remember(ctx, pair.key)
+		}
+	}, nil
+}
+
+// admit takes from the account's own bucket at its usual address, or from all
+// that a stranger needs. A refusal takes nothing.
+func (t *Throttle) admit(ctx context.Context, from counter, pair bucket, stranger []bucket) (taken []bucket, err error) {
+	usual, err := from.usual(ctx, pair.key)
+	if err != nil {
+		return nil, err
+	}
+	if !usual {
+		usual, _ = t.local.usual(ctx, pair.key) // Redis may have lost it
+	}
+	needed := stranger
+	if usual {
+		needed = []bucket{pair}
+	}
+	for _, b := range needed {
+		if err := t.take(ctx, from, b); err != nil {
+			giveBack(ctx, from, taken)
+			return nil, err
+		}
+		taken = append(taken, b)
+	}
+	return taken, nil
+}
+
+func (t *Throttle) take(ctx context.Context, from counter, b bucket) error {
+	wait, err := from.take(ctx, b, 1)
+	if err != nil || wait <= 0 {
+		return err
+	}
+	t.refused.WithLabelValues(b.name).Inc()
+	return clinic.TooMany(wait)
+}
+
+func giveBack(ctx context.Context, to counter, taken []bucket) {
+	for _, b := range taken {
+		_, _ = to.take(ctx, b, -1) // at worst it counts as a wrong guess
+	}
+}
+
+// Register takes one of the registrations of the context's client: CodeTooMany
+// when there is none left.
+func (t *Throttle) Register(ctx context.Context) error {
+	b := t.bucket(registrations(), network(clinic.ClientOf(ctx)))
+	err := t.take(ctx, t.shared, b)
+	if err != nil && clinic.CodeOf(err) != clinic.CodeTooMany {
+		err = t.take(ctx, t.local, b)
+	}
+	return err
+}
+
+// bucket names what of holds without telling it. Only the last of them may hold
+// any text, so that no two name the same.
+func (t *Throttle) bucket(q quota, of ...string) bucket {
+	mac := hmac.New(sha256.New, t.key())
+	for _, part := range of {
+		mac.Write([]byte("\x00" + part))
+	}
+	return bucket{quota: q, key: q.name + ":" + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])}
+}
+
+// network is whom an address counts as: in IPv6 whoever has one has the other
+// 2^64 of its network, too.
+func network(address netip.Addr) string {
+	address = address.Unmap()
+	bits := address.BitLen()
+	if address.Is6() {
+		bits = 64
+	}
+	prefix, err := address.Prefix(bits)
+	if err != nil { // the address is not known: all of those are one
+		return ""
+	}
+	return prefix.String()
+}

@@ -1,0 +1,92 @@
+package store
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+)
+
+// TestABusyPoolIsUnavailableSoon holds both connections of a pool. Whatever
+// needs a third one is told so within the limit, leaves nobody waiting, and
+// works again once a connection is free.
+func TestABusyPoolIsUnavailableSoon(t *testing.T) {
+	t.Parallel()
+	const wait = 200 * time.Millisecond
+	db, err := Open(t.Context(), Options{URL: testkit.NewDatabase(t, Migrate), MaxConns: 2, AcquireTimeout: wait})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	release := holdConnections(t, db, 2)
+	caller := clinic.Caller{UserID: 1, Role: clinic.RolePatient}
+	needs := map[string]func(context.Context) error{
+		"statement of a caller":        func(ctx context.Context) error { _, err := db.As(caller).Profile(ctx); return err },
+		"statement of the platform":    func(ctx context.Context) error { _, err := db.System().Credentials(ctx, "nobody"); return err },
+		"transaction":                  func(ctx context.Context) error { return db.Tx(ctx, nil, func(Handle) error { return nil }) },
+		"check of a caller":            func(ctx context.Context) error { _, err := db.Identify(ctx, caller); return err },
+		"statement without a deadline": func(ctx context.Context) error { return db.CheckSchema(context.WithoutCancel(ctx)) },
+	}
+	start := time.Now()
+	var group sync.WaitGroup
+	for name, need := range needs {
+		for range 20 {
+			group.Go(func() {
+				if err := need(t.Context()); clinic.CodeOf(err) != clinic.CodeUnavailable {
+					t.Errorf("%s: %v, want unavailable", name, err)
+				}
+			})
+		}
+	}
+	group.Wait()
+	if took := time.Since(start); took > 10*time.Second { // in turns it would be 20 s
+		t.Errorf("100 that found the pool busy took %s to be told", took)
+	}
+	release()
+	for name, need := range needs {
+		if err := need(t.Context()); clinic.CodeOf(err) == clinic.CodeUnavailable {
+			t.Errorf("%s, once connections are free: %v", name, err)
+		}
+	}
+	if stat := db.Stat(); stat.TotalConns() > 2 || stat.AcquiredConns() != 0 {
+		t.Errorf("%d connections, %d of them in use", stat.TotalConns(), stat.AcquiredConns())
+	}
+}
+
+// TestALongStatementIsNotCut shows that the limit is for waiting alone.
+func TestALongStatementIsNotCut(t *testing.T) {
+	t.Parallel()
+	db, err := Open(t.Context(), Options{URL: testkit.NewDatabase(t, nil), AcquireTimeout: 2 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	if _, err := db.pool.Exec(t.Context(), "SELECT pg_sleep(2.5)"); err != nil {
+		t.Error(err)
+	}
+}
+
+// holdConnections takes n connections of the pool until release is called.
+func holdConnections(t *testing.T, db *DB, n int) (release func()) {
+	t.Helper()
+	var held, done sync.WaitGroup
+	free := make(chan struct{})
+	for range n {
+		held.Add(1)
+		done.Go(func() {
+			err := db.Tx(t.Context(), nil, func(Handle) error {
+				held.Done()
+				<-free
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	held.Wait()
+	return func() { close(free); done.Wait() }
+}

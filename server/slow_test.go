@@ -1,0 +1,221 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/testkit/rights"
+	"github.com/healthrecords/healthrecords/server"
+)
+
+// TestEveryLimitOfTimeIsSet holds for the server as it runs: the tests below
+// shorten the times that are set, and would not miss one that is not.
+func TestEveryLimitOfTimeIsSet(t *testing.T) {
+	t.Parallel()
+	s := server.NewHTTPServer("", http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+	for name, limit := range map[string]time.Duration{
+		"ReadHeaderTimeout": s.ReadHeaderTimeout, "ReadTimeout": s.ReadTimeout, "WriteTimeout": s.WriteTimeout, "IdleTimeout": s.IdleTimeout,
+	} {
+		if limit <= 0 || limit > 2*time.Minute {
+			t.Errorf("%s = %s", name, limit)
+		}
+	}
+	if s.MaxHeaderBytes <= 0 || s.MaxHeaderBytes > 64<<10 {
+		t.Errorf("MaxHeaderBytes = %d", s.MaxHeaderBytes)
+	}
+}
+
+const briefly = 300 * time.Millisecond
+
+// hasty starts the API with the times of change, and tells when a connection was closed.
+func hasty(t *testing.T, change func(*http.Server)) (address string, closed <-chan struct{}) {
+	t.Helper()
+	w := newWorld(t)
+	gone := make(chan struct{}, 1)
+	s := httptest.NewUnstartedServer(nil)
+	s.Config = server.NewHTTPServer("", w.handler, slog.New(slog.DiscardHandler))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			gone <- struct{}{}
+		}
+	}
+	change(s.Config)
+	s.Start()
+	t.Cleanup(s.Close)
+	return strings.TrimPrefix(s.URL, "http://"), gone
+}
+
+func dial(t *testing.T, address string) net.Conn {
+	t.Helper()
+	connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
+	must(t, err)
+	t.Cleanup(func() { _ = connection.Close() })
+	must(t, connection.SetDeadline(time.Now().Add(time.Minute)))
+	return connection
+}
+
+// trickle sends a byte every few milliseconds until the other side closes, or stop is closed.
+func trickle(connection net.Conn, stop <-chan struct{}) {
+	for tick := time.NewTicker(5 * time.Millisecond); ; {
+		select {
+		case <-stop:
+			tick.Stop()
+			return
+		case <-tick.C:
+			if _, err := io.WriteString(connection, "a"); err != nil {
+				return
+			}
+		}
+	}
+}
+
+func awaitClosed(t *testing.T, closed <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-closed:
+	case <-time.After(time.Minute):
+		t.Fatal("the slow client's connection is still open")
+	}
+}
+
+func TestAHeaderThatTricklesIsCutOff(t *testing.T) {
+	t.Parallel()
+	address, closed := hasty(t, func(s *http.Server) { s.ReadHeaderTimeout = briefly })
+	connection := dial(t, address)
+	_, err := io.WriteString(connection, "GET /health/ HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
+	must(t, err)
+	go trickle(connection, t.Context().Done())
+	awaitClosed(t, closed)
+}
+
+func TestABodyThatTricklesIsCutOff(t *testing.T) {
+	t.Parallel()
+	address, closed := hasty(t, func(s *http.Server) { s.ReadTimeout = briefly })
+	connection := dial(t, address)
+	_, err := io.WriteString(connection, "POST /api/auth/login/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n\"")
+	must(t, err)
+	answered := make(chan struct{})
+	go trickle(connection, answered)
+	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	close(answered)
+	must(t, err)
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusRequestTimeout || response.Header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("answered %d %v, want a problem document with 408", response.StatusCode, response.Header)
+	}
+	awaitClosed(t, closed)
+}
+
+// TestAClientThatDoesNotReadIsCutOff asks for more than the buffers between the
+// two hold, and reads nothing of it.
+func TestAClientThatDoesNotReadIsCutOff(t *testing.T) {
+	t.Parallel()
+	address, closed := hasty(t, func(s *http.Server) { s.WriteTimeout = briefly })
+	connection := dial(t, address)
+	tcp, ok := connection.(*net.TCPConn)
+	if !ok {
+		t.Fatalf("%T", connection)
+	}
+	must(t, tcp.SetReadBuffer(4<<10))
+	go func() {
+		for { // until the server closes
+			if _, err := io.WriteString(connection, "GET /api/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+				return
+			}
+		}
+	}()
+	awaitClosed(t, closed)
+}
+
+func TestAHeaderThatIsTooLargeIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	request := w.request(call{method: get, path: "/health/", header: map[string]string{"X-Large": strings.Repeat("a", 64<<10)}})
+	response, err := http.DefaultClient.Do(request)
+	must(t, err)
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusRequestHeaderFieldsTooLarge { // net/http answers, before the API
+		t.Errorf("answered %d, want 431", response.StatusCode)
+	}
+}
+
+// TestAnExhaustedPoolIs503UntilItIsFree lets four requests hold the server's
+// four connections to Postgres, waiting for a lock. The others are not queued.
+func TestAnExhaustedPoolIs503UntilItIsFree(t *testing.T) {
+	t.Parallel()
+	database := testkit.NewDatabase(t, rights.Migrate)
+	w := newWorldOn(t, database)
+	p := w.patient("patient1")
+	owner, err := pgx.Connect(t.Context(), database)
+	must(t, err)
+	defer func() { _ = owner.Close(context.WithoutCancel(t.Context())) }()
+	lock, err := owner.Begin(t.Context())
+	must(t, err)
+	_, err = lock.Exec(t.Context(), "LOCK TABLE users")
+	must(t, err)
+	profile := call{method: get, path: "/api/auth/profile/", token: p.token}
+	answers := make(chan answer)
+	for range 24 {
+		go func() { answers <- w.do(profile) }()
+	}
+	start := time.Now()
+	for range 20 {
+		got := <-answers
+		if got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" || got.object(t)["code"] != "unavailable" {
+			t.Errorf("answered %d %v %s, want 503 with Retry-After", got.status, got.header, got.body)
+		}
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("20 requests that found no connection took %s to be told", took)
+	}
+	must(t, lock.Rollback(t.Context()))
+	for range 4 {
+		if got := <-answers; got.status != http.StatusOK {
+			t.Errorf("a request that had a connection answered %d: %s", got.status, got.body)
+		}
+	}
+	w.want(http.StatusOK, profile)
+}
+
+// TestTooManyAtOnceAre503 fills every place with requests whose body does not end.
+func TestTooManyAtOnceAre503(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(o *server.Options) { o.MaxConcurrent = 2 })
+	address := strings.TrimPrefix(w.url, "http://")
+	var held []net.Conn
+	for range 2 {
+		connection := dial(t, address)
+		_, err := io.WriteString(connection, "POST /api/auth/login/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{")
+		must(t, err)
+		held = append(held, connection)
+	}
+	health := call{method: get, path: "/health/"}
+	until(t, "refused", func() bool {
+		got := w.do(health)
+		return got.status == http.StatusServiceUnavailable && got.header.Get("Retry-After") != "" && got.object(t)["code"] == "unavailable"
+	})
+	for _, connection := range held {
+		must(t, connection.Close())
+	}
+	until(t, "answered again", func() bool { return w.do(health).status == http.StatusOK })
+}
+
+func until(t *testing.T, what string, met func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); !met(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("never %s", what)
+		}
+	}
+}

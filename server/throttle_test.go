@@ -1,0 +1,155 @@
+package server_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/healthrecords/healthrecords/internal/cache"
+	"github.com/healthrecords/healthrecords/internal/service"
+	"github.com/healthrecords/healthrecords/server"
+)
+
+func throughProxy(o *server.Options) { o.TrustedProxies = []string{"127.0.0.0/8", "::1/128"} }
+
+// loginFrom asks as a client of that address, behind a proxy.
+func (w *world) loginFrom(address, username, secret string) answer {
+	w.t.Helper()
+	return w.do(call{
+		method: post, path: "/api/auth/login/", body: map[string]any{"username": username, "password": secret},
+		header: map[string]string{"X-Forwarded-For": "203.0.113.99, " + address}, // the client may write what it likes before
+	})
+}
+
+// replica is another server of the same clinic.
+func (w *world) replica() *world {
+	w.t.Helper()
+	throttle, err := cache.NewThrottle(w.redis)
+	must(w.t, err)
+	parts := w.parts
+	parts.Throttle = throttle
+	other := *w
+	other.service, err = service.New(parts)
+	must(w.t, err)
+	opts := server.Options{Service: other.service, Verifier: w.verifier, Log: parts.Log}
+	throughProxy(&opts)
+	other.handler, err = server.New(opts)
+	must(w.t, err)
+	s := httptest.NewServer(other.handler)
+	w.t.Cleanup(s.Close)
+	other.url = s.URL
+	return &other
+}
+
+func TestGuessingIsThrottledOverAllServers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, throughProxy)
+	other := w.replica()
+	w.patient("owner")
+	for _, username := range []string{"owner", "Nobody", "no name, at all\x00"} {
+		for i := range 10 {
+			one := []*world{w, other}[i%2]
+			spelling := username
+			if i%3 == 0 {
+				spelling = strings.ToUpper(username)
+			}
+			if got := one.loginFrom("192.0.2.7", spelling, "wrong"); got.status != http.StatusUnauthorized {
+				t.Fatalf("guess %d at %q answered %d: %s", i+1, username, got.status, got.body)
+			}
+		}
+	}
+	known, unknown := w.loginFrom("192.0.2.7", "owner", password), other.loginFrom("192.0.2.7", "nobody", password)
+	for _, got := range []answer{known, unknown} {
+		after, err := strconv.Atoi(got.header.Get("Retry-After"))
+		if got.status != http.StatusTooManyRequests || got.object(t)["code"] != "too_many_attempts" || err != nil || after < 1 || after > 3600 {
+			t.Errorf("one guess more answered %d %v %s", got.status, got.header, got.body)
+		}
+	}
+	known.header.Del("Retry-After") // a second may have passed
+	unknown.header.Del("Retry-After")
+	if anonymised(known) != anonymised(unknown) {
+		t.Errorf("an account is told from none:\n%s\n%s", anonymised(known), anonymised(unknown))
+	}
+	if got := other.loginFrom("192.0.2.8", "owner", password); got.status != http.StatusOK {
+		t.Errorf("the owner, from elsewhere, got %d: %s", got.status, got.body)
+	}
+}
+
+func TestStrangersDoNotLockTheOwnerOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, throughProxy)
+	w.patient("owner")
+	if got := w.loginFrom("192.0.2.7", "owner", password); got.status != http.StatusOK {
+		t.Fatalf("the first login got %d: %s", got.status, got.body)
+	}
+	refused := 0
+	for i := range 60 {
+		if got := w.loginFrom(fmt.Sprintf("198.51.100.%d", i), "owner", "wrong"); got.status == http.StatusTooManyRequests {
+			refused++
+		}
+	}
+	if refused < 39 {
+		t.Errorf("%d of 60 strangers were refused, want 40", refused)
+	}
+	if got := w.loginFrom("192.0.2.7", "owner", password); got.status != http.StatusOK {
+		t.Errorf("the owner got %d: %s", got.status, got.body)
+	}
+}
+
+func TestRegistrationsAreThrottled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, throughProxy)
+	register := func(address string, i int) answer {
+		return w.do(call{
+			method: post, path: "/api/auth/register/", header: map[string]string{"X-Forwarded-For": address}, body: map[string]any{
+				"username": fmt.Sprintf("patient%d", i), "password": password, "password_confirm": password, "user_type": "PATIENT",
+			},
+		})
+	}
+	accepted := 0
+	for i := range 110 {
+		switch got := register("192.0.2.7", i); got.status {
+		case http.StatusCreated:
+			accepted++
+		case http.StatusTooManyRequests:
+		default:
+			t.Fatalf("registration answered %d: %s", got.status, got.body)
+		}
+	}
+	if accepted < 100 || accepted > 105 {
+		t.Errorf("%d registrations of one address were accepted, want 100", accepted)
+	}
+	if got := register("192.0.2.8", 999); got.status != http.StatusCreated {
+		t.Errorf("another address got %d: %s", got.status, got.body)
+	}
+}
+
+// TestOnlyAProxyMayTellTheAddress sends X-Forwarded-For without being a trusted proxy.
+func TestOnlyAProxyMayTellTheAddress(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(o *server.Options) { o.TrustedProxies = []string{"192.0.2.0/24"} })
+	for i := range 10 {
+		w.loginFrom(fmt.Sprintf("198.51.100.%d", i), "owner", "wrong")
+	}
+	if got := w.loginFrom("198.51.100.99", "owner", "wrong"); got.status != http.StatusTooManyRequests {
+		t.Errorf("a made-up address got %d, want 429", got.status)
+	}
+	none := newWorld(t)
+	for range 2 {
+		none.loginFrom("198.51.100.1", "owner", "wrong")
+	}
+	if n := strings.Count(none.log.String(), "TRUSTED_PROXIES"); n != 1 {
+		t.Errorf("the proxy that is not named was told of %d times, want 1", n)
+	}
+}
+
+func TestAProxyThatIsNoNetworkIsAnError(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if _, err := server.New(server.Options{Service: w.service, Verifier: w.verifier, TrustedProxies: []string{"10.0.0.1"}}); err == nil {
+		t.Error("no error")
+	}
+}
