@@ -38,6 +38,7 @@ type world struct {
 	url        string
 	service    *service.Service
 	worker     *service.Service
+	owner      *service.Service // as the command line: with the rights of the schema's owner
 	signer     *token.Signer
 	contract   *contract
 	log        *lockedBuffer
@@ -76,6 +77,8 @@ func newWorldOn(t testing.TB, database string, changes ...func(*server.Options))
 	must(t, err)
 	w.worker, err = service.New(service.Options{DB: openAs(t, database, store.PartWorker, nil)})
 	must(t, err)
+	w.owner, err = service.New(service.Options{DB: open(t, database, nil), Passwords: passwords})
+	must(t, err)
 	opts := server.Options{Service: w.service, Verifier: verifier, Log: log, Metrics: w.metrics, Version: "test"}
 	for _, change := range changes {
 		change(&opts)
@@ -92,7 +95,12 @@ func newWorldOn(t testing.TB, database string, changes ...func(*server.Options))
 
 func openAs(t testing.TB, database string, part store.Part, tracer pgx.QueryTracer) *store.DB {
 	t.Helper()
-	db, err := store.Open(t.Context(), store.Options{URL: rights.URL(t, database, part), MaxConns: 4, Tracer: tracer})
+	return open(t, rights.URL(t, database, part), tracer)
+}
+
+func open(t testing.TB, url string, tracer pgx.QueryTracer) *store.DB {
+	t.Helper()
+	db, err := store.Open(t.Context(), store.Options{URL: url, MaxConns: 4, Tracer: tracer})
 	must(t, err)
 	t.Cleanup(db.Close)
 	return db
@@ -231,7 +239,7 @@ func (w *world) doctor(admin person, username string) person {
 
 func (w *world) admin() person {
 	w.t.Helper()
-	u, err := w.service.CreateAdmin(w.t.Context(), clinic.Registration{Username: "admin", Password: password, Role: clinic.RoleAdmin})
+	u, err := w.owner.CreateAdmin(w.t.Context(), clinic.Registration{Username: "admin", Password: password, Role: clinic.RoleAdmin})
 	must(w.t, err)
 	access, err := w.signer.Issue(clinic.Caller{UserID: u.ID, Role: clinic.RoleAdmin})
 	must(w.t, err)

@@ -27,7 +27,7 @@ func (s *Service) Login(ctx context.Context, username, password string) (clinic.
 	if rehash {
 		s.upgradeHash(ctx, known, password)
 	}
-	return s.startSession(ctx, s.db.System(), known.User)
+	return s.startSession(ctx, s.db.Account(store.ByUserID(known.User.ID)), known.User)
 }
 
 // credentials finds a user by name; the zero Credentials when there is none.
@@ -35,7 +35,7 @@ func (s *Service) credentials(ctx context.Context, username string) (store.Crede
 	if !clinic.ValidUsername(username) {
 		return store.Credentials{}, nil
 	}
-	known, err := s.db.System().Credentials(ctx, username)
+	known, err := s.db.Account(store.ByUsername(username)).Credentials(ctx)
 	if clinic.CodeOf(err) == clinic.CodeNotFound {
 		return store.Credentials{}, nil
 	}
@@ -47,7 +47,7 @@ func (s *Service) credentials(ctx context.Context, username string) (store.Crede
 func (s *Service) upgradeHash(ctx context.Context, known store.Credentials, password string) {
 	hash, err := s.passwords.Hash(ctx, password)
 	if err == nil {
-		err = s.db.System().UpgradePasswordHash(ctx, known.User.ID, known.PasswordHash, hash)
+		err = s.db.Account(store.ByUserID(known.User.ID)).UpgradePasswordHash(ctx, known.User.ID, known.PasswordHash, hash)
 	}
 	if err != nil {
 		s.log.WarnContext(ctx, "a password hash was not upgraded", "user_id", known.User.ID, "error", err)
@@ -78,7 +78,7 @@ func (s *Service) session(user clinic.User, refresh string) (clinic.Session, err
 func (s *Service) Refresh(ctx context.Context, refresh string) (clinic.Session, error) {
 	successor, hash := token.NewRefresh()
 	used := token.HashRefresh(refresh)
-	h := s.db.System()
+	h := s.db.Account(store.ByRefreshToken(used))
 	user, err := h.RotateRefreshToken(ctx, used, hash, token.RefreshLifetime)
 	if err == nil {
 		return s.session(user, successor)

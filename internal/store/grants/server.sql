@@ -4,11 +4,14 @@
 
 GRANT SELECT ON goose_db_version TO :"role";
 
+GRANT EXECUTE ON FUNCTION account_named, account_registered_under, patients_named TO :"role";
+
 GRANT SELECT ON users, doctor_profiles, patient_profiles, assignments, health_records, doctor_comments, notifications,
-    sessions, refresh_tokens, idempotency_keys, accounts, active_assignments, patient_access, comment_details
+    sessions, refresh_tokens, idempotency_keys, accounts, active_assignments, callers_patients, patient_access, comment_details
 TO :"role";
 
-GRANT INSERT (username, email, first_name, last_name, phone_number, role, password_hash),
+GRANT USAGE ON SEQUENCE users_id_seq TO :"role"; -- an account is entered before it is made
+GRANT INSERT (id, username, email, first_name, last_name, phone_number, role, password_hash),
     UPDATE (email, first_name, last_name, phone_number, password_hash, updated_at)
 ON users TO :"role";
 

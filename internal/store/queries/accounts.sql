@@ -1,7 +1,12 @@
+-- Gives the account that is to be made its id, and makes it the transaction's user.
+-- name: EnterNewUser :one
+SELECT set_config('healthrecords.user_id', nextval(pg_get_serial_sequence('users', 'id'))::text, true)::bigint;
+
 -- name: CreateUser :one
-INSERT INTO users (username, email, first_name, last_name, phone_number, role, password_hash)
-VALUES (@username, @email, @first_name, @last_name, @phone_number, @role, @password_hash)
-RETURNING id, created_at;
+INSERT INTO users (id, username, email, first_name, last_name, phone_number, role, password_hash)
+OVERRIDING SYSTEM VALUE
+VALUES (@id, @username, @email, @first_name, @last_name, @phone_number, @role, @password_hash)
+RETURNING created_at;
 
 -- name: CreatePatient :exec
 INSERT INTO patient_profiles (user_id, date_of_birth, blood_type, address, emergency_contact)
@@ -25,12 +30,13 @@ FROM (
     FROM (SELECT nextval(pg_get_serial_sequence('doctor_profiles', 'id')) AS id) AS s
 ) AS n;
 
--- name: UserByName :one
+-- Of the transaction's user.
+-- name: GetCredentials :one
 SELECT sqlc.embed(a), u.password_hash
 FROM users u JOIN accounts a ON a.id = u.id
-WHERE lower(u.username) = lower(@username::text);
+WHERE u.id = caller_id('user');
 
--- name: UserByRegistrationKey :one
+-- name: CredentialsByRegistrationKey :one
 SELECT sqlc.embed(a), u.password_hash, k.request_hash
 FROM idempotency_keys k JOIN users u ON u.id = k.user_id JOIN accounts a ON a.id = u.id
 WHERE k.operation = 'register' AND k.key = @key;
