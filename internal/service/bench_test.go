@@ -14,7 +14,7 @@ import (
 
 // ledger is a doctor with many patients who have many records each, every
 // second of them with a comment.
-func ledger(b *testing.B, f fixture, patients, records int) (doctor clinic.Caller, patient clinic.Caller) {
+func ledger(b testing.TB, f fixture, patients, records int) (doctor clinic.Caller, patient clinic.Caller) {
 	b.Helper()
 	d := f.db.Doctor(testkit.DoctorOptions{})
 	f.db.Exec(`WITH u AS (INSERT INTO users (username, first_name, last_name, role, password_hash)
