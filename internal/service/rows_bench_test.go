@@ -66,9 +66,17 @@ func BenchmarkRowSecurity(b *testing.B) {
 	l := newReaders(b, 1000, 100)
 	for name, read := range l.reads(b) {
 		b.Run(name, func(b *testing.B) {
+			both := []*service.Service{l.owner, l.server}
 			times := map[*service.Service]time.Duration{}
+			for range 10 { // after some, Postgres keeps the plans of a connection
+				for _, s := range both {
+					if err := read(s); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
 			for b.Loop() {
-				for _, s := range []*service.Service{l.owner, l.server} {
+				for _, s := range both {
 					start := time.Now()
 					if err := read(s); err != nil {
 						b.Fatal(err)

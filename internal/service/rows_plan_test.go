@@ -41,15 +41,18 @@ func newReaders(t testing.TB, patients, records int) readers {
 	for range 100 {
 		f.db.Doctor(testkit.DoctorOptions{})
 	}
+	f.db.Exec(`INSERT INTO assignments (patient_id, doctor_id, source, starts_at)
+		SELECT p.id, d.id, 'rest', now() - interval '1 hour' FROM patient_profiles p JOIN doctor_profiles d ON (p.id + d.id) % 20 = 0
+		ON CONFLICT DO NOTHING`)
 	f.db.Exec(`INSERT INTO notifications (recipient_id, event_id, type, patient_id, record_id)
 		SELECT $1, id, 'NEW_RECORD', patient_id, id FROM health_records`, l.doctor.UserID)
 	f.db.Exec(`VACUUM ANALYZE`)
 	l.record = int64(f.db.Count(`SELECT min(r.id) FROM health_records r JOIN patient_profiles p ON p.id = r.patient_id
 		WHERE p.user_id = $1`, l.patient.UserID))
-	server := must(store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, store.PartServer), MaxConns: 2, Tracer: l.sent}))(t)
+	server := must(store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, store.PartServer), MaxConns: 1, Tracer: l.sent}))(t)
 	t.Cleanup(server.Close)
 	l.server = must(service.New(service.Options{DB: server}))(t)
-	l.owner = must(service.New(service.Options{DB: openDB(t, dsn, 2)}))(t)
+	l.owner = must(service.New(service.Options{DB: openDB(t, dsn, 1)}))(t)
 	return l
 }
 

@@ -4,7 +4,7 @@
 
 GRANT SELECT ON goose_db_version TO :"role";
 
-GRANT EXECUTE ON FUNCTION account_named, account_registered_under, patients_named TO :"role";
+GRANT EXECUTE ON FUNCTION identify, account_named, account_registered_under, patients_named TO :"role";
 
 GRANT SELECT ON users, doctor_profiles, patient_profiles, assignments, health_records, doctor_comments, notifications,
     sessions, refresh_tokens, idempotency_keys, accounts, active_assignments, callers_patients, patient_access, comment_details
