@@ -117,7 +117,7 @@ func (w *twoWorlds) happen(t *rapid.T) {
 	case "private comment": // on anybody's record, where the caller is a patient
 		record := theirs
 		if w.caller.Role == clinic.RolePatient {
-			record = `(SELECT min(id) FROM health_records)`
+			record = fmt.Sprintf(`%d`, []int{1, 4, 5, 2}[nth])
 		}
 		exec(`INSERT INTO doctor_comments (id, record_id, doctor_id, comment, is_private) OVERRIDING SYSTEM VALUE
 			SELECT $1, r.id, 2, 'foreign', true FROM health_records r WHERE r.id = `+record, id)
@@ -138,7 +138,7 @@ func (w *twoWorlds) happen(t *rapid.T) {
 // any filter, and the way from page to page. A doctor's assigning himself is not
 // among it: it is for him to know which patients there are.
 func (w *twoWorlds) draw(t *rapid.T) call {
-	id := rapid.OneOf(rapid.Int64Range(1, 20), rapid.Int64Range(firstForeign, w.foreign+1)).Draw(t, "id")
+	id := rapid.OneOf(rapid.Int64Range(1, 6), rapid.Int64Range(1, 20), rapid.Int64Range(firstForeign, w.foreign+1)).Draw(t, "id")
 	query := url.Values{}
 	maybe := func(name string, values ...string) {
 		if v := rapid.SampledFrom(append(values, "", "")).Draw(t, name); v != "" {
@@ -182,7 +182,9 @@ func (w *twoWorlds) draw(t *rapid.T) call {
 		"change": func() call {
 			return call{method: patch, path: at("/api/health-records/%d/"), body: map[string]any{"title": at("title %d")}}
 		},
-		"delete": func() call { return call{method: remove, path: at("/api/health-records/%d/")} },
+		"delete": func() call { // one that was made meanwhile: what both began with is there to be looked at
+			return call{method: remove, path: fmt.Sprintf("/api/health-records/%d/", id+6)}
+		},
 		"comment": func() call {
 			return call{method: post, path: at("/api/health-records/%d/comments/"), body: map[string]any{"comment": "Well done."}}
 		},
@@ -240,7 +242,7 @@ func TestTwoWorldsLookTheSame(t *testing.T) {
 			t.Parallel()
 			w := newTwoWorlds(t, caller)
 			rapid.Check(t, func(t *rapid.T) {
-				for range rapid.IntRange(1, 12).Draw(t, "steps") {
+				for range rapid.IntRange(1, 30).Draw(t, "steps") {
 					if rapid.IntRange(0, 2).Draw(t, "kind") == 0 {
 						w.happen(t)
 						continue

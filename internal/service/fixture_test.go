@@ -60,7 +60,8 @@ func newFixtureOn(t testing.TB, dsn string) fixture {
 		return must(service.New(service.Options{DB: openDB(t, url, 8), Passwords: passwords}))(t)
 	}
 	return fixture{
-		serverCalls{as(rights.URL(t, dsn, store.PartServer))}, as(rights.URL(t, dsn, store.PartWorker)),
+		serverCalls{as(rights.URL(t, dsn, store.PartServer))},
+		as(rights.URL(t, dsn, store.PartWorker)),
 		as(rights.URL(t, dsn, store.PartController)), as(dsn), testkit.NewFactory(t, dsn),
 	}
 }

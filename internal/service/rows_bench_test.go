@@ -10,6 +10,7 @@ import (
 
 // reads are the statements of a caller that matter, by name.
 func (l readers) reads(t testing.TB) map[string]func(*service.Service) error {
+	t.Helper()
 	ctx := t.Context()
 	return map[string]func(*service.Service) error{
 		"records of a doctor": func(s *service.Service) error {

@@ -66,6 +66,7 @@ func (*lastStatement) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEn
 func (*lastStatement) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
 	return ctx
 }
+
 func (l *lastStatement) TraceBatchQuery(_ context.Context, _ *pgx.Conn, data pgx.TraceBatchQueryData) {
 	l.TraceBatchQueryData = data
 }

@@ -161,8 +161,12 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 		}},
 		"unverified doctor": {h.unverified.User, [][]int64{doctors, nil, {5, 6}, nil, nil, {h.unverified.User.ID}, {h.unverified.User.ID}}},
 		"administrator": {h.admin, [][]int64{
-			append([]int64{h.admin.ID, h.ann.User.ID, h.bob.User.ID, h.cleo.User.ID}, doctors...), {h.ann.ID, h.bob.ID, h.cleo.ID},
-			{1, 2, 3, 4, 5, 6}, nil, nil, {h.admin.ID}, {h.admin.ID},
+			append([]int64{h.admin.ID, h.ann.User.ID, h.bob.User.ID, h.cleo.User.ID}, doctors...),
+			{h.ann.ID, h.bob.ID, h.cleo.ID},
+			{1, 2, 3, 4, 5, 6},
+			nil, nil,
+			{h.admin.ID},
+			{h.admin.ID},
 		}},
 	} {
 		h.as(t, &test.caller, func(tx pgx.Tx) {
