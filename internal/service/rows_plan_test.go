@@ -76,7 +76,7 @@ func (*lastStatement) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEn
 // the one that it has without row-level security.
 func TestRowSecurityKeepsTheIndexes(t *testing.T) {
 	t.Parallel()
-	l := newReaders(t, 400, 25)
+	l := newReaders(t, 300, 200)
 	callers := map[string]clinic.Caller{
 		"records of a patient": l.patient, "record to its patient": l.patient, "directory": l.patient,
 		"patients": l.admin, "search of patients": l.admin,
