@@ -45,6 +45,7 @@ type world struct {
 	redis      cache.ThrottleOptions
 	worker     *service.Service
 	past       *token.Signer // signs as an hour ago
+	owner      *service.Service // as the command line: with the rights of the schema's owner
 	contract   *contract
 	log        *lockedBuffer
 	statements *statementCounter
@@ -116,6 +117,8 @@ func newReplica(t testing.TB, r replica, changes ...func(*server.Options)) *worl
 	must(t, err)
 	w.worker, err = service.New(service.Options{DB: openAs(t, r.database, store.PartWorker, nil)})
 	must(t, err)
+	w.owner, err = service.New(service.Options{DB: open(t, r.database, nil), Passwords: passwords})
+	must(t, err)
 	opts := server.Options{Service: w.service, Verifier: w.verifier, Log: log, Metrics: w.metrics, Version: "test"}
 	for _, change := range changes {
 		change(&opts)
@@ -132,7 +135,12 @@ func newReplica(t testing.TB, r replica, changes ...func(*server.Options)) *worl
 
 func openAs(t testing.TB, database string, part store.Part, tracer pgx.QueryTracer) *store.DB {
 	t.Helper()
-	db, err := store.Open(t.Context(), store.Options{URL: rights.URL(t, database, part), MaxConns: 4, Tracer: tracer})
+	return open(t, rights.URL(t, database, part), tracer)
+}
+
+func open(t testing.TB, url string, tracer pgx.QueryTracer) *store.DB {
+	t.Helper()
+	db, err := store.Open(t.Context(), store.Options{URL: url, MaxConns: 4, Tracer: tracer})
 	must(t, err)
 	t.Cleanup(db.Close)
 	return db
@@ -268,7 +276,7 @@ func (w *world) doctor(admin person, username string) person {
 
 func (w *world) admin() person {
 	w.t.Helper()
-	u, err := w.service.CreateAdmin(w.t.Context(), clinic.Registration{Username: "admin", Password: password, Role: clinic.RoleAdmin})
+	u, err := w.owner.CreateAdmin(w.t.Context(), clinic.Registration{Username: "admin", Password: password, Role: clinic.RoleAdmin})
 	must(w.t, err)
 	session, err := w.service.Login(w.t.Context(), "admin", password, clinic.SecondFactor{})
 	must(w.t, err)

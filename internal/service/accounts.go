@@ -81,7 +81,7 @@ func (s *Service) register(ctx context.Context, r clinic.Registration, keep func
 // registerAgain answers a registration that met a conflict: as the first time
 // when it is the repetition of the one that was made under the key.
 func (s *Service) registerAgain(ctx context.Context, r clinic.Registration, key string, hash []byte, conflict error) (clinic.Session, error) {
-	first, firstHash, err := s.db.System().RegisteredUnder(ctx, key)
+	first, firstHash, err := s.db.Account(store.ByRegistrationKey(key)).RegisteredUnder(ctx, key)
 	switch {
 	case clinic.CodeOf(err) == clinic.CodeNotFound:
 		return clinic.Session{}, conflict
@@ -100,7 +100,7 @@ func (s *Service) registerAgain(ctx context.Context, r clinic.Registration, key 
 	if err := s.checkSecondFactor(ctx, first, clinic.SecondFactor{}); err != nil { // enrolled since
 		return clinic.Session{}, err
 	}
-	return s.startSession(ctx, s.db.System(), first)
+	return s.startSession(ctx, s.db.Account(store.ByUserID(first.User.ID)), first)
 }
 
 func registrationHash(r clinic.Registration) ([]byte, error) {
@@ -145,7 +145,7 @@ func (s *Service) CreateAdmin(ctx context.Context, r clinic.Registration) (clini
 		return user, nil
 	}
 	if clinic.ReasonOf(err) == "username_taken" {
-		known, errFind := s.db.System().Credentials(ctx, r.Username)
+		known, errFind := s.db.Account(store.ByUsername(r.Username)).Credentials(ctx)
 		user, err = known.User, errors.Join(err, errFind)
 	}
 	return user, fmt.Errorf("creating an administrator: %w", err)

@@ -10,6 +10,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/service"
 	"github.com/healthrecords/healthrecords/internal/store"
 	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
@@ -17,7 +18,8 @@ const password = "correct horse"
 
 // desk is a service that registers people and logs them in.
 type desk struct {
-	*service.Service
+	serverCalls
+	ownerCalls
 	opts     service.Options
 	db       *testkit.Factory
 	verifier *token.Verifier
@@ -32,9 +34,7 @@ func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Lo
 // newDesk makes one over a database of the test's own; change may be nil.
 func newDesk(t testing.TB, change func(*service.Options)) desk {
 	t.Helper()
-	dsn := testkit.NewDatabase(t, store.Migrate)
-	db := must(store.Open(t.Context(), store.Options{URL: dsn, MaxConns: 8}))(t)
-	t.Cleanup(db.Close)
+	dsn := testkit.NewDatabase(t, rights.Migrate)
 	dir := t.TempDir()
 	must(token.GenerateKey(dir))(t)
 	access := token.AccessOptions{Keys: must(token.LoadKeys(dir))(t), Issuer: "test", Audience: "test"}
@@ -43,7 +43,8 @@ func newDesk(t testing.TB, change func(*service.Options)) desk {
 	d := desk{
 		clock: c,
 		opts: service.Options{
-			DB: db, Passwords: newHasher(t, 64), Tokens: must(token.NewSigner(access))(t), AutoVerifyDoctors: true, TOTP: must(token.NewTOTP(totp))(t),
+			DB: openDB(t, rights.URL(t, dsn, store.PartServer), 8), Passwords: newHasher(t, 64), Tokens: must(token.NewSigner(access))(t),
+			AutoVerifyDoctors: true, TOTP: must(token.NewTOTP(totp))(t),
 			Log: slog.New(slog.DiscardHandler),
 		},
 		db: testkit.NewFactory(t, dsn), verifier: must(token.NewVerifier(access))(t),
@@ -52,6 +53,9 @@ func newDesk(t testing.TB, change func(*service.Options)) desk {
 		change(&d.opts)
 	}
 	d.Service = must(service.New(d.opts))(t)
+	owners := d.opts
+	owners.DB = openDB(t, dsn, 1)
+	d.ownerCalls = must(service.New(owners))(t)
 	return d
 }
 

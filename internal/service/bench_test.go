@@ -8,14 +8,13 @@ import (
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
-	"github.com/healthrecords/healthrecords/internal/service"
-	"github.com/healthrecords/healthrecords/internal/store"
 	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
 // ledger is a doctor with many patients who have many records each, every
 // second of them with a comment.
-func ledger(b *testing.B, f fixture, patients, records int) (doctor clinic.Caller, patient clinic.Caller) {
+func ledger(b testing.TB, f fixture, patients, records int) (doctor clinic.Caller, patient clinic.Caller) {
 	b.Helper()
 	d := f.db.Doctor(testkit.DoctorOptions{})
 	f.db.Exec(`WITH u AS (INSERT INTO users (username, first_name, last_name, role, password_hash)
@@ -132,15 +131,10 @@ func BenchmarkHandleEvents(b *testing.B) {
 
 func benchFixture(b *testing.B, dsn string) fixture {
 	b.Helper()
-	if err := store.Migrate(b.Context(), dsn); err != nil {
+	if err := rights.Migrate(b.Context(), dsn); err != nil {
 		b.Fatal(err)
 	}
-	db, err := store.Open(b.Context(), store.Options{URL: dsn, MaxConns: 8})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(db.Close)
-	return fixture{must(service.New(service.Options{DB: db}))(b), testkit.NewFactory(b, dsn)}
+	return newFixtureOn(b, dsn)
 }
 
 func handleInParallel(b *testing.B, f fixture, batch int) {

@@ -1,39 +1,76 @@
 package service_test
 
 import (
+	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/service"
 	"github.com/healthrecords/healthrecords/internal/store"
 	"github.com/healthrecords/healthrecords/internal/testkit"
-	"github.com/healthrecords/healthrecords/internal/token"
+	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
-// fixture is a service over a database of the test's own, and a way past it.
+// fixture is a service over a database of the test's own, and a way past it. Each
+// call has the rights of the part that makes it.
 type fixture struct {
-	*service.Service
+	serverCalls
+	workerCalls
+	controllerCalls
+	ownerCalls
 	db *testkit.Factory
+}
+
+// The calls that are not named below are the server's.
+type serverCalls struct{ *service.Service }
+
+type workerCalls interface {
+	ClaimEvents(ctx context.Context, limit int, retryAfter time.Duration) ([]clinic.Event, error)
+	HastenEvents(ctx context.Context) (int, error)
+	HandleEvent(ctx context.Context, id int64) error
+	HandleEvents(ctx context.Context, ids []int64) ([]int64, error)
+	BuryEvent(ctx context.Context, id int64) error
+	OpenEvents(ctx context.Context) (int, time.Duration, error)
+	TrimEvents(ctx context.Context, age time.Duration, limit int) (int, error)
+}
+
+type controllerCalls interface {
+	Declare(ctx context.Context, d clinic.Declaration) (clinic.DeclarationResult, error)
+	Withdraw(ctx context.Context, owner string) (int, error)
+	Disown(ctx context.Context, owner string) error
+}
+
+type ownerCalls interface {
+	Import(ctx context.Context, bundle clinic.Import) (clinic.ImportResult, error)
+	CreateAdmin(ctx context.Context, r clinic.Registration) (clinic.User, error)
 }
 
 func newFixture(t testing.TB) fixture {
 	t.Helper()
-	dsn := testkit.NewDatabase(t, store.Migrate)
-	db, err := store.Open(t.Context(), store.Options{URL: dsn, MaxConns: 8})
-	if err != nil {
-		t.Fatal(err)
+	return newFixtureOn(t, testkit.NewDatabase(t, rights.Migrate))
+}
+
+// newFixtureOn is newFixture on a database that rights.Migrate was called for.
+func newFixtureOn(t testing.TB, dsn string) fixture {
+	t.Helper()
+	passwords := newHasher(t, 64)
+	as := func(url string) *service.Service {
+		return must(service.New(service.Options{DB: openDB(t, url, 8), Passwords: passwords}))(t)
 	}
+	return fixture{
+		serverCalls{as(rights.URL(t, dsn, store.PartServer))},
+		as(rights.URL(t, dsn, store.PartWorker)),
+		as(rights.URL(t, dsn, store.PartController)), as(dsn), testkit.NewFactory(t, dsn),
+	}
+}
+
+func openDB(t testing.TB, url string, connections int32) *store.DB {
+	t.Helper()
+	db := must(store.Open(t.Context(), store.Options{URL: url, MaxConns: connections}))(t)
 	t.Cleanup(db.Close)
-	passwords, err := token.NewHasher(token.HasherOptions{MemoryKiB: 64, Passes: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := service.New(service.Options{DB: db, Passwords: passwords})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return fixture{s, testkit.NewFactory(t, dsn)}
+	return db
 }
 
 // care is a patient with a record, his doctor, and another doctor who is not.

@@ -12,6 +12,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/store"
 	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
 // repeater runs once for a caller, over a database of the test's own.
@@ -24,8 +25,8 @@ type repeater struct {
 
 func newRepeater(t testing.TB) *repeater {
 	t.Helper()
-	dsn := testkit.NewDatabase(t, store.Migrate)
-	db, err := store.Open(t.Context(), store.Options{URL: dsn, MaxConns: 8})
+	dsn := testkit.NewDatabase(t, rights.Migrate)
+	db, err := store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, store.PartServer), MaxConns: 8})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +164,7 @@ func TestOnceTwinOfAFailureRuns(t *testing.T) {
 			t.Errorf("%+v, %v", answer, err)
 		}
 	})
-	for r.factory.Count(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 0 {
+	for r.factory.Count(`SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = current_database() AND NOT granted`) == 0 {
 		if t.Context().Err() != nil {
 			t.Fatal("the twin does not wait")
 		}

@@ -38,7 +38,7 @@ func (s *Service) ChangePassword(ctx context.Context, caller clinic.Caller, curr
 // confirmPassword asks the caller for his password again, told as field, for
 // what an access token alone must not be enough.
 func (s *Service) confirmPassword(ctx context.Context, caller clinic.Caller, field, password string) (store.Credentials, error) {
-	known, err := s.db.As(caller).OwnCredentials(ctx)
+	known, err := s.db.As(caller).Credentials(ctx)
 	if err != nil {
 		return store.Credentials{}, err
 	}

@@ -27,7 +27,7 @@ func (s *Service) Login(ctx context.Context, username, password string, second c
 	if err := s.checkSecondFactor(ctx, known, second); err != nil {
 		return clinic.Session{}, err
 	}
-	return s.startSession(ctx, s.db.System(), known)
+	return s.startSession(ctx, s.db.Account(store.ByUserID(known.User.ID)), known)
 }
 
 // login returns whose name and password these are.
@@ -54,7 +54,7 @@ func (s *Service) credentials(ctx context.Context, username string) (store.Crede
 	if !clinic.ValidUsername(username) {
 		return store.Credentials{}, nil
 	}
-	known, err := s.db.System().Credentials(ctx, username)
+	known, err := s.db.Account(store.ByUsername(username)).Credentials(ctx)
 	if clinic.CodeOf(err) == clinic.CodeNotFound {
 		return store.Credentials{}, nil
 	}
@@ -66,7 +66,7 @@ func (s *Service) credentials(ctx context.Context, username string) (store.Crede
 func (s *Service) upgradeHash(ctx context.Context, known store.Credentials, password string) {
 	hash, err := s.passwords.Hash(ctx, password)
 	if err == nil {
-		err = s.db.System().UpgradePasswordHash(ctx, known.User.ID, known.PasswordHash, hash)
+		err = s.db.Account(store.ByUserID(known.User.ID)).UpgradePasswordHash(ctx, known.User.ID, known.PasswordHash, hash)
 	}
 	if err != nil {
 		s.log.WarnContext(ctx, "a password hash was not upgraded", "user_id", known.User.ID, "error", err)
@@ -102,8 +102,8 @@ func (s *Service) session(r store.Refreshed, refresh string) (clinic.Session, er
 // successor was not used, gives the same successor; later it ends the session:
 // one of the two who have it is not its owner.
 func (s *Service) Refresh(ctx context.Context, refresh string) (clinic.Session, error) {
-	h := s.db.System()
 	rotation := store.Rotation{Used: token.HashRefresh(refresh), SuccessorSalt: token.NewSalt(), Lifetime: token.RefreshLifetime}
+	h := s.db.Account(store.ByRefreshToken(rotation.Used))
 	var successor string
 	successor, rotation.Successor = token.Successor(refresh, rotation.SuccessorSalt)
 	r, err := h.RotateRefreshToken(ctx, rotation)

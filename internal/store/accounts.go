@@ -20,19 +20,23 @@ type Credentials struct {
 // when the username or the license number is taken. A doctor without a license
 // number gets one made of the profile's id.
 func (h Handle) CreateUser(ctx context.Context, r clinic.Registration, passwordHash string, verified bool) (clinic.User, error) {
-	row, err := h.q.CreateUser(ctx, h.db, dbsqlc.CreateUserParams{
-		Username: r.Username, Email: r.Email, FirstName: r.FirstName, LastName: r.LastName,
+	id, err := h.q.EnterNewUser(ctx, h.db)
+	if err != nil {
+		return clinic.User{}, fmt.Errorf("numbering an account: %w", translate(err))
+	}
+	createdAt, err := h.q.CreateUser(ctx, h.db, dbsqlc.CreateUserParams{
+		ID: id, Username: r.Username, Email: r.Email, FirstName: r.FirstName, LastName: r.LastName,
 		PhoneNumber: r.PhoneNumber, Role: string(r.Role), PasswordHash: passwordHash,
 	})
 	if err == nil {
-		err = h.createProfile(ctx, row.ID, r, verified)
+		err = h.createProfile(ctx, id, r, verified)
 	}
 	if err != nil {
 		return clinic.User{}, fmt.Errorf("creating an account: %w", translate(err))
 	}
 	return clinic.User{
-		ID: row.ID, Username: r.Username, Email: r.Email, FirstName: r.FirstName, LastName: r.LastName,
-		Role: r.Role, PhoneNumber: r.PhoneNumber, Active: true, CreatedAt: row.CreatedAt,
+		ID: id, Username: r.Username, Email: r.Email, FirstName: r.FirstName, LastName: r.LastName,
+		Role: r.Role, PhoneNumber: r.PhoneNumber, Active: true, CreatedAt: createdAt,
 	}, nil
 }
 
@@ -53,20 +57,11 @@ func (h Handle) createProfile(ctx context.Context, userID int64, r clinic.Regist
 	return nil
 }
 
-// Credentials finds a user by name, irrespective of case; CodeNotFound otherwise.
-func (h Handle) Credentials(ctx context.Context, username string) (Credentials, error) {
-	row, err := h.q.UserByName(ctx, h.db, username)
+// Credentials are those of the handle's account or caller; CodeNotFound when there is none.
+func (h Handle) Credentials(ctx context.Context) (Credentials, error) {
+	row, err := h.q.GetCredentials(ctx, h.db)
 	if err != nil {
 		return Credentials{}, fmt.Errorf("finding a user: %w", orNotFound(err, "user"))
-	}
-	return Credentials{User: userOf(row.Account), PasswordHash: row.PasswordHash, Version: row.CredentialsVersion, SecondFactor: row.SecondFactor}, nil
-}
-
-// OwnCredentials are the caller's.
-func (h Handle) OwnCredentials(ctx context.Context) (Credentials, error) {
-	row, err := h.q.UserByID(ctx, h.db, h.Who.UserID)
-	if err != nil {
-		return Credentials{}, fmt.Errorf("finding the caller: %w", orNotFound(err, "user"))
 	}
 	return Credentials{User: userOf(row.Account), PasswordHash: row.PasswordHash, Version: row.CredentialsVersion, SecondFactor: row.SecondFactor}, nil
 }
@@ -94,10 +89,10 @@ func (h Handle) KeepRegistrationKey(ctx context.Context, userID int64, key strin
 	return nil
 }
 
-// RegisteredUnder returns who registered under the key, and the hash of the
-// request; CodeNotFound when nobody did.
+// RegisteredUnder returns who registered under the key of the handle's account,
+// and the hash of the request; CodeNotFound when nobody did.
 func (h Handle) RegisteredUnder(ctx context.Context, key string) (Credentials, []byte, error) {
-	row, err := h.q.UserByRegistrationKey(ctx, h.db, key)
+	row, err := h.q.CredentialsByRegistrationKey(ctx, h.db, key)
 	if err != nil {
 		return Credentials{}, nil, fmt.Errorf("finding a registration: %w", orNotFound(err, "registration"))
 	}

@@ -45,17 +45,20 @@ func (h Handle) Assign(ctx context.Context, patientID, doctorID int64, reason st
 	if err == nil {
 		return id, true, nil
 	}
+	if isForeignKeyViolation(err) { // the doctor is locked, and the caller is there
+		return 0, false, clinic.NotFound("patient")
+	}
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return 0, false, fmt.Errorf("adding an assignment: %w", translate(err))
 	}
-	found, err := h.q.FindAssignment(ctx, h.db, dbsqlc.FindAssignmentParams{PatientID: patientID, DoctorID: doctorID})
-	if err != nil {
-		return 0, false, fmt.Errorf("finding an assignment: %w", orNotFound(err, "patient"))
-	}
-	if found.AssignmentID == nil {
+	id, err = h.q.FindAssignment(ctx, h.db, dbsqlc.FindAssignmentParams{PatientID: patientID, DoctorID: doctorID})
+	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, false, clinic.Conflict("already_assigned", "this doctor is to be assigned to this patient later already")
 	}
-	return *found.AssignmentID, false, nil
+	if err != nil {
+		return 0, false, fmt.Errorf("finding an assignment: %w", translate(err))
+	}
+	return id, false, nil
 }
 
 // OpenBreakGlass gives a locked doctor, the caller, access to a patient for
@@ -66,6 +69,9 @@ func (h Handle) OpenBreakGlass(ctx context.Context, patientID int64, reason stri
 	})
 	if err == nil {
 		return id, true, nil
+	}
+	if isForeignKeyViolation(err) { // the caller is there
+		return 0, false, clinic.NotFound("patient")
 	}
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return 0, false, fmt.Errorf("opening emergency access: %w", translate(err))
@@ -136,11 +142,19 @@ func assignmentOf(r *dbsqlc.ListAssignmentsRow) clinic.Assignment {
 		ID: r.Assignment.ID, Source: clinic.AssignmentSource(r.Assignment.Source), Owner: orZero(r.Assignment.Owner),
 		DeclaredBy: orZero(r.Assignment.DeclaredBy), Reason: r.Assignment.Reason,
 		StartsAt: r.Assignment.StartsAt, EndsAt: r.Assignment.EndsAt, CreatedAt: r.Assignment.CreatedAt,
-		Patient: clinic.Patient{ID: r.PatientProfile.ID},
-		Doctor:  doctorOf(r.DoctorProfile, r.Account_2),
+		Patient: clinic.Patient{ID: r.Assignment.PatientID},
+		Doctor:  doctorOf(r.DoctorProfile, r.Account),
 	}
-	if r.SeesPatient {
-		a.Patient = patientOf(r.PatientProfile, r.Account)
+	if r.PatientUserID != nil {
+		a.Patient = clinic.Patient{
+			ID: r.Assignment.PatientID, DateOfBirth: r.DateOfBirth, BloodType: orZero(r.BloodType),
+			Address: orZero(r.Address), EmergencyContact: orZero(r.EmergencyContact),
+			User: clinic.User{
+				ID: *r.PatientUserID, Username: orZero(r.PatientUsername), Email: orZero(r.PatientEmail),
+				FirstName: orZero(r.PatientFirst), LastName: orZero(r.PatientLast), Role: clinic.Role(orZero(r.PatientRole)),
+				PhoneNumber: orZero(r.PatientPhone), Active: orZero(r.PatientActive), CreatedAt: orZero(r.PatientCreatedAt),
+			},
+		}
 	}
 	if r.RequesterID != nil {
 		a.RequestedBy = &clinic.User{

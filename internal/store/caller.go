@@ -20,9 +20,10 @@ type Identity struct {
 	Verified  bool  // the doctor's licence was verified
 }
 
-// identifySQL goes before every statement of a caller. For an account that is
-// not active, or has another role, it fails with inactiveAccount, for a session
-// that has ended with endedSession, and the rest of the transaction with it.
+// identifySQL goes before every statement of a caller. It says to the transaction
+// who he is, which row-level security asks for. For an account that is not
+// active, or has another role, it fails with inactiveAccount, for a session that
+// has ended with endedSession, and the rest of the transaction with it.
 const identifySQL = `-- name: Identify
 SELECT patient_id, doctor_id, verified FROM identify($1, $2, $3)`
 
@@ -32,37 +33,40 @@ func (db *DB) Identify(ctx context.Context, caller clinic.Caller) (Identity, err
 	return identify(ctx, db.pool, caller)
 }
 
+// identityOf are the parameters of identifySQL.
+func identityOf(caller clinic.Caller) []any {
+	return []any{caller.UserID, string(caller.Role), caller.SessionID}
+}
+
 type queryRower interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
 func identify(ctx context.Context, db queryRower, caller clinic.Caller) (Identity, error) {
-	return scanIdentity(db.QueryRow(ctx, identifySQL, caller.UserID, string(caller.Role), caller.SessionID), caller)
-}
-
-func scanIdentity(row pgx.Row, caller clinic.Caller) (Identity, error) {
 	who := Identity{Caller: caller}
-	if err := row.Scan(&who.PatientID, &who.DoctorID, &who.Verified); err != nil {
+	err := db.QueryRow(ctx, identifySQL, identityOf(caller)...).Scan(&who.PatientID, &who.DoctorID, &who.Verified)
+	if err != nil {
 		return Identity{}, fmt.Errorf("identifying the caller: %w", translate(err))
 	}
 	return who, nil
 }
 
-// callerDB sends each statement in a batch behind the caller's check: one
-// round trip, one implicit transaction.
+// callerDB sends each statement in a batch behind the one that says whom it is
+// for: one round trip, one implicit transaction.
 type callerDB struct {
-	pool   *pgxpool.Pool
-	caller clinic.Caller
+	pool *pgxpool.Pool
+	who  string // identifySQL, or that of an AccountKey
+	args []any
 }
 
 func (c callerDB) send(ctx context.Context, sql string, args []any) (pgx.BatchResults, error) {
 	batch := &pgx.Batch{}
-	batch.Queue(identifySQL, c.caller.UserID, string(c.caller.Role), c.caller.SessionID)
+	batch.Queue(c.who, c.args...)
 	batch.Queue(sql, args...)
 	results := c.pool.SendBatch(ctx, batch)
-	if _, err := scanIdentity(results.QueryRow(), c.caller); err != nil {
+	if _, err := results.Exec(); err != nil {
 		_ = results.Close() // the first error is the one that tells
-		return nil, err
+		return nil, fmt.Errorf("identifying the caller: %w", translate(err))
 	}
 	return results, nil
 }

@@ -18,9 +18,11 @@ func (h Handle) PatientsOfDoctor(ctx context.Context, request clinic.PageRequest
 			})
 		},
 		item: func(r *dbsqlc.ListPatientsOfDoctorRow) (clinic.PatientSummary, error) {
-			return clinic.PatientSummary{
-				Patient: patientOf(r.PatientProfile, r.Account), TotalRecords: int(r.TotalRecords), LastVisit: r.LastVisit,
-			}, nil
+			p := clinic.PatientSummary{Patient: patientOf(r.PatientProfile, r.Account), TotalRecords: int(r.TotalRecords)}
+			if p.TotalRecords > 0 {
+				p.LastVisit = &r.LastVisit
+			}
+			return p, nil
 		},
 		total:    func(r *dbsqlc.ListPatientsOfDoctorRow) int64 { return r.Total },
 		count:    func() (int64, error) { return h.q.CountPatientsOfDoctor(ctx, h.db, h.Who.UserID) },

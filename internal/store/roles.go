@@ -47,7 +47,7 @@ var (
 
 // EnsureRoles makes the roles, or sets their passwords, and gives each the rights
 // of its part on the schema at url, whose owner the URL names: these rights
-// and no others. Where the owner may not change roles they must be there, and
+// and no others, and its part's row-level security policies. Where the owner may not change roles they must be there, and
 // keep their passwords. Several may run at once, also for other databases of
 // the same Postgres. Rights that a newer release gave are left as they are.
 func EnsureRoles(ctx context.Context, url string, logins []Login) error {
@@ -158,9 +158,30 @@ func grantAll(ctx context.Context, tx pgx.Tx, logins []Login) error {
 			"; GRANT CONNECT ON DATABASE "+pgx.Identifier{database}.Sanitize()+" TO "+role+
 			"; GRANT USAGE ON SCHEMA "+schema+" TO "+role+
 			";\n"+strings.ReplaceAll(string(statements), `:"role"`, role))
+		if err == nil {
+			err = openRows(ctx, tx, l)
+		}
 		if err != nil {
 			return fmt.Errorf("those of the %s: %w", l.Part, err)
 		}
+	}
+	return nil
+}
+
+// openRows makes the policies that have the part's name those of its role. What is
+// so already is not touched: a change locks the table for everybody.
+func openRows(ctx context.Context, tx pgx.Tx, l Login) error {
+	rows, err := tx.Query(ctx, `SELECT format('ALTER POLICY %I ON %I TO %I', policyname, tablename, $2::name) FROM pg_policies
+		WHERE schemaname = current_schema() AND policyname = $1 AND roles <> ARRAY[$2::name] ORDER BY tablename`, string(l.Part), l.Role)
+	if err != nil {
+		return fmt.Errorf("looking for policies: %w", err)
+	}
+	statements, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err == nil {
+		_, err = tx.Exec(ctx, strings.Join(statements, ";\n"))
+	}
+	if err != nil {
+		return fmt.Errorf("setting the role of policies: %w", err)
 	}
 	return nil
 }

@@ -13,6 +13,73 @@ import (
 // FuzzVerify verifies any token. None is accepted but, byte by byte, the one
 // that was signed.
 func FuzzVerify(f *testing.F) {
+	dir := f.TempDir()
+	if _, err := GenerateKey(dir); err != nil {
+		f.Fatal(err)
+	}
+	keys, err := LoadKeys(dir)
+	if err != nil {
+		f.Fatal(err)
+	}
+	opts := AccessOptions{Keys: keys, Issuer: "issuer", Audience: "audience"}
+	signer, err := NewSigner(opts)
+	if err != nil {
+		f.Fatal(err)
+	}
+	verifier, err := NewVerifier(opts)
+	if err != nil {
+		f.Fatal(err)
+	}
+	good, err := signer.Issue(clinic.Caller{UserID: 7, Role: clinic.RoleDoctor})
+	if err != nil {
+		f.Fatal(err)
+	}
+	parts := strings.Split(good, ".")
+	for _, seed := range []string{
+		"", ".", "..", "...", good, good[:len(good)-1], good + "=", parts[0] + "." + parts[1] + ".", parts[0] + ".." + parts[2],
+		"eyJhbGciOiJub25lIn0." + parts[1] + ".", strings.Repeat(".", 5000), "canary-5c7e",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		caller, err := verifier.Verify(text)
+		switch {
+		case err == nil && (text != good || caller.UserID != 7 || caller.Role != clinic.RoleDoctor):
+			t.Errorf("%q is accepted as %+v", text, caller)
+		case err != nil && (clinic.CodeOf(err) != clinic.CodeUnauthenticated || strings.Contains(err.Error(), "canary-5c7e")):
+			t.Errorf("%q: %v", text, err)
+		}
+	})
+}
+
+// FuzzPasswordHash decodes any hash. One that is accepted can be computed, at
+// bounded costs, and encodes to one that means the same.
+func FuzzPasswordHash(f *testing.F) {
+	const salt, key = "AAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	for _, seed := range []string{
+		"", "$", "$$$$$", "$argon2id$v=19$m=19456,t=2,p=1$" + salt + "$" + key, "$argon2id$v=19$m=4294967295,t=4294967295,p=255$" + salt + "$" + key,
+		"$argon2id$v=19$m=64,t=0,p=1$" + salt + "$" + key, "$argon2i$v=19$m=64,t=1,p=1$" + salt + "$" + key, "$argon2id$v=19$m=-1,t=1,p=1$$",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, hash string) {
+		c, salt, key, err := decodeHash(hash)
+		if err != nil {
+			return
+		}
+		if c.memory > maxMemory || c.passes < 1 || c.passes > maxPasses || c.lanes < 1 {
+			t.Fatalf("%q costs %+v", hash, c)
+		}
+		again, _, _, err := decodeHash(encodeHash(c, salt, key))
+		if err != nil || again != c {
+			t.Errorf("%q costs %+v, its encoding %+v, %v", hash, c, again, err)
+		}
+	})
+}
+
+// FuzzKeyFile loads any file as a key: one that is not is an error that quotes
+// nothing of it.
+func FuzzKeyFile(f *testing.F) {
 	_, content, err := newKey(time.Now())
 	if err != nil {
 		f.Fatal(err)

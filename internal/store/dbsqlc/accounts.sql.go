@@ -93,12 +93,14 @@ func (q *Queries) CreatePatient(ctx context.Context, db DBTX, arg CreatePatientP
 }
 
 const createUser = `-- name: CreateUser :one
-INSERT INTO users (username, email, first_name, last_name, phone_number, role, password_hash)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
-RETURNING id, created_at
+INSERT INTO users (id, username, email, first_name, last_name, phone_number, role, password_hash)
+OVERRIDING SYSTEM VALUE
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+RETURNING created_at
 `
 
 type CreateUserParams struct {
+	ID           int64
 	Username     string
 	Email        string
 	FirstName    string
@@ -108,13 +110,9 @@ type CreateUserParams struct {
 	PasswordHash string
 }
 
-type CreateUserRow struct {
-	ID        int64
-	CreatedAt time.Time
-}
-
-func (q *Queries) CreateUser(ctx context.Context, db DBTX, arg CreateUserParams) (*CreateUserRow, error) {
+func (q *Queries) CreateUser(ctx context.Context, db DBTX, arg CreateUserParams) (time.Time, error) {
 	row := db.QueryRow(ctx, createUser,
+		arg.ID,
 		arg.Username,
 		arg.Email,
 		arg.FirstName,
@@ -123,8 +121,43 @@ func (q *Queries) CreateUser(ctx context.Context, db DBTX, arg CreateUserParams)
 		arg.Role,
 		arg.PasswordHash,
 	)
-	var i CreateUserRow
-	err := row.Scan(&i.ID, &i.CreatedAt)
+	var created_at time.Time
+	err := row.Scan(&created_at)
+	return created_at, err
+}
+
+const credentialsByRegistrationKey = `-- name: CredentialsByRegistrationKey :one
+SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash, u.credentials_version, has_second_factor(u.id) AS second_factor, k.request_hash
+FROM idempotency_keys k JOIN users u ON u.id = k.user_id JOIN accounts a ON a.id = u.id
+WHERE k.operation = 'register' AND k.key = $1
+`
+
+type CredentialsByRegistrationKeyRow struct {
+	Account            Account
+	PasswordHash       string
+	CredentialsVersion int64
+	SecondFactor       bool
+	RequestHash        []byte
+}
+
+func (q *Queries) CredentialsByRegistrationKey(ctx context.Context, db DBTX, key string) (*CredentialsByRegistrationKeyRow, error) {
+	row := db.QueryRow(ctx, credentialsByRegistrationKey, key)
+	var i CredentialsByRegistrationKeyRow
+	err := row.Scan(
+		&i.Account.ID,
+		&i.Account.Username,
+		&i.Account.Email,
+		&i.Account.FirstName,
+		&i.Account.LastName,
+		&i.Account.Role,
+		&i.Account.PhoneNumber,
+		&i.Account.Active,
+		&i.Account.CreatedAt,
+		&i.PasswordHash,
+		&i.CredentialsVersion,
+		&i.SecondFactor,
+		&i.RequestHash,
+	)
 	return &i, err
 }
 
@@ -200,6 +233,18 @@ func (q *Queries) DoctorByUser(ctx context.Context, db DBTX, userID int64) (*Doc
 	return &i, err
 }
 
+const enterNewUser = `-- name: EnterNewUser :one
+SELECT set_config('healthrecords.user_id', nextval(pg_get_serial_sequence('users', 'id'))::text, true)::bigint
+`
+
+// Gives the account that is to be made its id, and makes it the transaction's user.
+func (q *Queries) EnterNewUser(ctx context.Context, db DBTX) (int64, error) {
+	row := db.QueryRow(ctx, enterNewUser)
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
+}
+
 const getAccount = `-- name: GetAccount :one
 SELECT id, username, email, first_name, last_name, role, phone_number, active, created_at FROM accounts WHERE id = $1
 `
@@ -221,6 +266,40 @@ func (q *Queries) GetAccount(ctx context.Context, db DBTX, id int64) (*Account, 
 	return &i, err
 }
 
+const getCredentials = `-- name: GetCredentials :one
+SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash, u.credentials_version, has_second_factor(u.id) AS second_factor
+FROM users u JOIN accounts a ON a.id = u.id
+WHERE u.id = caller_id('user')
+`
+
+type GetCredentialsRow struct {
+	Account            Account
+	PasswordHash       string
+	CredentialsVersion int64
+	SecondFactor       bool
+}
+
+// Of the transaction's user.
+func (q *Queries) GetCredentials(ctx context.Context, db DBTX) (*GetCredentialsRow, error) {
+	row := db.QueryRow(ctx, getCredentials)
+	var i GetCredentialsRow
+	err := row.Scan(
+		&i.Account.ID,
+		&i.Account.Username,
+		&i.Account.Email,
+		&i.Account.FirstName,
+		&i.Account.LastName,
+		&i.Account.Role,
+		&i.Account.PhoneNumber,
+		&i.Account.Active,
+		&i.Account.CreatedAt,
+		&i.PasswordHash,
+		&i.CredentialsVersion,
+		&i.SecondFactor,
+	)
+	return &i, err
+}
+
 const keepRegistrationKey = `-- name: KeepRegistrationKey :exec
 INSERT INTO idempotency_keys (user_id, operation, key, request_hash) VALUES ($1, 'register', $2, $3)
 `
@@ -237,11 +316,9 @@ func (q *Queries) KeepRegistrationKey(ctx context.Context, db DBTX, arg KeepRegi
 }
 
 const lockAdmins = `-- name: LockAdmins :many
-SELECT id FROM users WHERE role = 'ADMIN' AND active ORDER BY id FOR NO KEY UPDATE
+SELECT id::bigint FROM lock_admins() AS id
 `
 
-// Who disables somebody locks the administrators first, in one order: of two who
-// disable each other one comes second, and finds himself gone.
 func (q *Queries) LockAdmins(ctx context.Context, db DBTX) ([]int64, error) {
 	rows, err := db.Query(ctx, lockAdmins)
 	if err != nil {
@@ -299,21 +376,16 @@ func (q *Queries) PatientByUser(ctx context.Context, db DBTX, userID int64) (*Pa
 }
 
 const setUserActive = `-- name: SetUserActive :execrows
-WITH ended AS (
-    DELETE FROM sessions s USING users u WHERE s.user_id = u.id AND u.id = $2 AND u.active <> $1
-)
-UPDATE users changed SET active = $1, updated_at = now() WHERE changed.id = $2
+SELECT set_user_active($1, $2)
 `
 
 type SetUserActiveParams struct {
-	Active bool
 	ID     int64
+	Active bool
 }
 
-// A change ends the sessions, whichever it is: one that a login began while the
-// account was being disabled must not come back with it.
 func (q *Queries) SetUserActive(ctx context.Context, db DBTX, arg SetUserActiveParams) (int64, error) {
-	result, err := db.Exec(ctx, setUserActive, arg.Active, arg.ID)
+	result, err := db.Exec(ctx, setUserActive, arg.ID, arg.Active)
 	if err != nil {
 		return 0, err
 	}
@@ -425,106 +497,6 @@ type UpgradePasswordHashParams struct {
 func (q *Queries) UpgradePasswordHash(ctx context.Context, db DBTX, arg UpgradePasswordHashParams) error {
 	_, err := db.Exec(ctx, upgradePasswordHash, arg.NewHash, arg.ID, arg.OldHash)
 	return err
-}
-
-const userByID = `-- name: UserByID :one
-SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash, u.credentials_version, has_second_factor(u.id) AS second_factor
-FROM users u JOIN accounts a ON a.id = u.id WHERE u.id = $1
-`
-
-type UserByIDRow struct {
-	Account            Account
-	PasswordHash       string
-	CredentialsVersion int64
-	SecondFactor       bool
-}
-
-func (q *Queries) UserByID(ctx context.Context, db DBTX, id int64) (*UserByIDRow, error) {
-	row := db.QueryRow(ctx, userByID, id)
-	var i UserByIDRow
-	err := row.Scan(
-		&i.Account.ID,
-		&i.Account.Username,
-		&i.Account.Email,
-		&i.Account.FirstName,
-		&i.Account.LastName,
-		&i.Account.Role,
-		&i.Account.PhoneNumber,
-		&i.Account.Active,
-		&i.Account.CreatedAt,
-		&i.PasswordHash,
-		&i.CredentialsVersion,
-		&i.SecondFactor,
-	)
-	return &i, err
-}
-
-const userByName = `-- name: UserByName :one
-SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash, u.credentials_version, has_second_factor(u.id) AS second_factor
-FROM users u JOIN accounts a ON a.id = u.id
-WHERE lower(u.username) = lower($1::text)
-`
-
-type UserByNameRow struct {
-	Account            Account
-	PasswordHash       string
-	CredentialsVersion int64
-	SecondFactor       bool
-}
-
-func (q *Queries) UserByName(ctx context.Context, db DBTX, username string) (*UserByNameRow, error) {
-	row := db.QueryRow(ctx, userByName, username)
-	var i UserByNameRow
-	err := row.Scan(
-		&i.Account.ID,
-		&i.Account.Username,
-		&i.Account.Email,
-		&i.Account.FirstName,
-		&i.Account.LastName,
-		&i.Account.Role,
-		&i.Account.PhoneNumber,
-		&i.Account.Active,
-		&i.Account.CreatedAt,
-		&i.PasswordHash,
-		&i.CredentialsVersion,
-		&i.SecondFactor,
-	)
-	return &i, err
-}
-
-const userByRegistrationKey = `-- name: UserByRegistrationKey :one
-SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash, u.credentials_version, has_second_factor(u.id) AS second_factor, k.request_hash
-FROM idempotency_keys k JOIN users u ON u.id = k.user_id JOIN accounts a ON a.id = u.id
-WHERE k.operation = 'register' AND k.key = $1
-`
-
-type UserByRegistrationKeyRow struct {
-	Account            Account
-	PasswordHash       string
-	CredentialsVersion int64
-	SecondFactor       bool
-	RequestHash        []byte
-}
-
-func (q *Queries) UserByRegistrationKey(ctx context.Context, db DBTX, key string) (*UserByRegistrationKeyRow, error) {
-	row := db.QueryRow(ctx, userByRegistrationKey, key)
-	var i UserByRegistrationKeyRow
-	err := row.Scan(
-		&i.Account.ID,
-		&i.Account.Username,
-		&i.Account.Email,
-		&i.Account.FirstName,
-		&i.Account.LastName,
-		&i.Account.Role,
-		&i.Account.PhoneNumber,
-		&i.Account.Active,
-		&i.Account.CreatedAt,
-		&i.PasswordHash,
-		&i.CredentialsVersion,
-		&i.SecondFactor,
-		&i.RequestHash,
-	)
-	return &i, err
 }
 
 const verifyDoctor = `-- name: VerifyDoctor :exec

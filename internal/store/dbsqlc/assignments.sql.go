@@ -7,6 +7,7 @@ package dbsqlc
 
 import (
 	"context"
+	"time"
 )
 
 const endAssignment = `-- name: EndAssignment :exec
@@ -20,28 +21,21 @@ func (q *Queries) EndAssignment(ctx context.Context, db DBTX, id int64) error {
 }
 
 const findAssignment = `-- name: FindAssignment :one
-SELECT p.id AS patient_id, a.id AS assignment_id
-FROM patient_profiles p
-LEFT JOIN assignments a ON a.patient_id = p.id AND a.doctor_id = $1 AND a.source <> 'break_glass'
+SELECT a.id FROM assignments a
+WHERE a.patient_id = $1 AND a.doctor_id = $2 AND a.source <> 'break_glass'
     AND a.starts_at <= statement_timestamp() AND (a.ends_at IS NULL OR a.ends_at > statement_timestamp())
-WHERE p.id = $2
 `
 
 type FindAssignmentParams struct {
-	DoctorID  int64
 	PatientID int64
+	DoctorID  int64
 }
 
-type FindAssignmentRow struct {
-	PatientID    int64
-	AssignmentID *int64
-}
-
-func (q *Queries) FindAssignment(ctx context.Context, db DBTX, arg FindAssignmentParams) (*FindAssignmentRow, error) {
-	row := db.QueryRow(ctx, findAssignment, arg.DoctorID, arg.PatientID)
-	var i FindAssignmentRow
-	err := row.Scan(&i.PatientID, &i.AssignmentID)
-	return &i, err
+func (q *Queries) FindAssignment(ctx context.Context, db DBTX, arg FindAssignmentParams) (int64, error) {
+	row := db.QueryRow(ctx, findAssignment, arg.PatientID, arg.DoctorID)
+	var id int64
+	err := row.Scan(&id)
+	return id, err
 }
 
 const findBreakGlass = `-- name: FindBreakGlass :one
@@ -65,8 +59,7 @@ func (q *Queries) FindBreakGlass(ctx context.Context, db DBTX, arg FindBreakGlas
 const insertAssignment = `-- name: InsertAssignment :one
 WITH assignment AS (
     INSERT INTO assignments (patient_id, doctor_id, source, requested_by, reason, starts_at)
-    SELECT p.id, $1, 'rest', $2, $3, statement_timestamp()
-    FROM patient_profiles p WHERE p.id = $4
+    VALUES ($1, $2, 'rest', $3, $4, statement_timestamp())
     ON CONFLICT DO NOTHING
     RETURNING id, patient_id, doctor_id, source, owner, declared_by, requested_by, reason, starts_at, ends_at, created_at
 ), event AS (
@@ -77,19 +70,20 @@ SELECT id FROM assignment
 `
 
 type InsertAssignmentParams struct {
+	PatientID   int64
 	DoctorID    int64
 	RequestedBy *int64
 	Reason      string
-	PatientID   int64
 }
 
-// No row if the pair is assigned at that time already, or there is no such patient.
+// No row if the pair is assigned at that time already. That there is no such
+// patient the foreign key tells: a doctor does not see him yet.
 func (q *Queries) InsertAssignment(ctx context.Context, db DBTX, arg InsertAssignmentParams) (int64, error) {
 	row := db.QueryRow(ctx, insertAssignment,
+		arg.PatientID,
 		arg.DoctorID,
 		arg.RequestedBy,
 		arg.Reason,
-		arg.PatientID,
 	)
 	var id int64
 	err := row.Scan(&id)
@@ -117,15 +111,18 @@ WITH mine AS (
     SELECT found.id FROM found WHERE found.id </*beyond*/ $7::bigint
     ORDER BY found.id DESC/*order*/ LIMIT $9 OFFSET $8
 )
-SELECT a.id, a.patient_id, a.doctor_id, a.source, a.owner, a.declared_by, a.requested_by, a.reason, a.starts_at, a.ends_at, a.created_at, p.id, p.user_id, p.role, p.date_of_birth, p.blood_type, p.address, p.emergency_contact, p.source_id, patient.id, patient.username, patient.email, patient.first_name, patient.last_name, patient.role, patient.phone_number, patient.active, patient.created_at, d.id, d.user_id, d.role, d.specialization, d.license_number, d.years_of_experience, d.verified_at, d.source_id, doctor.id, doctor.username, doctor.email, doctor.first_name, doctor.last_name, doctor.role, doctor.phone_number, doctor.active, doctor.created_at,
+SELECT a.id, a.patient_id, a.doctor_id, a.source, a.owner, a.declared_by, a.requested_by, a.reason, a.starts_at, a.ends_at, a.created_at, d.id, d.user_id, d.role, d.specialization, d.license_number, d.years_of_experience, d.verified_at, d.source_id, doctor.id, doctor.username, doctor.email, doctor.first_name, doctor.last_name, doctor.role, doctor.phone_number, doctor.active, doctor.created_at,
+    patient.id AS patient_user_id, patient.username AS patient_username, patient.email AS patient_email,
+    patient.first_name AS patient_first, patient.last_name AS patient_last, patient.role AS patient_role,
+    patient.phone_number AS patient_phone, patient.active AS patient_active, patient.created_at AS patient_created_at,
+    p.date_of_birth, p.blood_type, p.address, p.emergency_contact,
     requester.id AS requester_id, requester.username, requester.first_name, requester.last_name, requester.role,
-    ($1 OR EXISTS (
-        SELECT FROM patient_access x WHERE x.user_id = $2 AND x.patient_id = a.patient_id))::boolean AS sees_patient,
     (SELECT count(*) FROM found)::bigint AS total
 FROM page
 JOIN assignments a ON a.id = page.id
-JOIN patient_profiles p ON p.id = a.patient_id
-JOIN accounts patient ON patient.id = p.user_id
+LEFT JOIN patient_profiles p ON p.id = a.patient_id
+    AND ($1 OR EXISTS (SELECT FROM patient_access x WHERE x.user_id = $2 AND x.patient_id = a.patient_id))
+LEFT JOIN accounts patient ON patient.id = p.user_id
 JOIN doctor_profiles d ON d.id = a.doctor_id
 JOIN accounts doctor ON doctor.id = d.user_id
 LEFT JOIN users requester ON requester.id = a.requested_by
@@ -133,7 +130,7 @@ ORDER BY page.id DESC/*order*/
 `
 
 type ListAssignmentsParams struct {
-	Everybody bool
+	Everybody interface{}
 	Caller    int64
 	ID        int64
 	PatientID int64
@@ -145,18 +142,28 @@ type ListAssignmentsParams struct {
 }
 
 type ListAssignmentsRow struct {
-	Assignment     Assignment
-	PatientProfile PatientProfile
-	Account        Account
-	DoctorProfile  DoctorProfile
-	Account_2      Account
-	RequesterID    *int64
-	Username       *string
-	FirstName      *string
-	LastName       *string
-	Role           *string
-	SeesPatient    bool
-	Total          int64
+	Assignment       Assignment
+	DoctorProfile    DoctorProfile
+	Account          Account
+	PatientUserID    *int64
+	PatientUsername  *string
+	PatientEmail     *string
+	PatientFirst     *string
+	PatientLast      *string
+	PatientRole      *string
+	PatientPhone     *string
+	PatientActive    *bool
+	PatientCreatedAt *time.Time
+	DateOfBirth      *time.Time
+	BloodType        *string
+	Address          *string
+	EmergencyContact *string
+	RequesterID      *int64
+	Username         *string
+	FirstName        *string
+	LastName         *string
+	Role             *string
+	Total            int64
 }
 
 // Lists the caller's own, or everybody's. A doctor is shown who the patient is
@@ -192,14 +199,14 @@ func (q *Queries) ListAssignments(ctx context.Context, db DBTX, arg ListAssignme
 			&i.Assignment.StartsAt,
 			&i.Assignment.EndsAt,
 			&i.Assignment.CreatedAt,
-			&i.PatientProfile.ID,
-			&i.PatientProfile.UserID,
-			&i.PatientProfile.Role,
-			&i.PatientProfile.DateOfBirth,
-			&i.PatientProfile.BloodType,
-			&i.PatientProfile.Address,
-			&i.PatientProfile.EmergencyContact,
-			&i.PatientProfile.SourceID,
+			&i.DoctorProfile.ID,
+			&i.DoctorProfile.UserID,
+			&i.DoctorProfile.Role,
+			&i.DoctorProfile.Specialization,
+			&i.DoctorProfile.LicenseNumber,
+			&i.DoctorProfile.YearsOfExperience,
+			&i.DoctorProfile.VerifiedAt,
+			&i.DoctorProfile.SourceID,
 			&i.Account.ID,
 			&i.Account.Username,
 			&i.Account.Email,
@@ -209,29 +216,24 @@ func (q *Queries) ListAssignments(ctx context.Context, db DBTX, arg ListAssignme
 			&i.Account.PhoneNumber,
 			&i.Account.Active,
 			&i.Account.CreatedAt,
-			&i.DoctorProfile.ID,
-			&i.DoctorProfile.UserID,
-			&i.DoctorProfile.Role,
-			&i.DoctorProfile.Specialization,
-			&i.DoctorProfile.LicenseNumber,
-			&i.DoctorProfile.YearsOfExperience,
-			&i.DoctorProfile.VerifiedAt,
-			&i.DoctorProfile.SourceID,
-			&i.Account_2.ID,
-			&i.Account_2.Username,
-			&i.Account_2.Email,
-			&i.Account_2.FirstName,
-			&i.Account_2.LastName,
-			&i.Account_2.Role,
-			&i.Account_2.PhoneNumber,
-			&i.Account_2.Active,
-			&i.Account_2.CreatedAt,
+			&i.PatientUserID,
+			&i.PatientUsername,
+			&i.PatientEmail,
+			&i.PatientFirst,
+			&i.PatientLast,
+			&i.PatientRole,
+			&i.PatientPhone,
+			&i.PatientActive,
+			&i.PatientCreatedAt,
+			&i.DateOfBirth,
+			&i.BloodType,
+			&i.Address,
+			&i.EmergencyContact,
 			&i.RequesterID,
 			&i.Username,
 			&i.FirstName,
 			&i.LastName,
 			&i.Role,
-			&i.SeesPatient,
 			&i.Total,
 		); err != nil {
 			return nil, err
@@ -277,12 +279,11 @@ func (q *Queries) LockDoctorOfAssignment(ctx context.Context, db DBTX, id int64)
 const openBreakGlass = `-- name: OpenBreakGlass :one
 WITH assignment AS (
     INSERT INTO assignments (patient_id, doctor_id, source, requested_by, reason, starts_at, ends_at)
-    SELECT p.id, $1, 'break_glass', $2, $3, statement_timestamp(),
-        statement_timestamp() + make_interval(secs => $4::float8)
-    FROM patient_profiles p
-    WHERE p.id = $5 AND NOT EXISTS (
+    SELECT $1::bigint, $2::bigint, 'break_glass', $3, $4, statement_timestamp(),
+        statement_timestamp() + make_interval(secs => $5::float8)
+    WHERE NOT EXISTS (
         SELECT FROM assignments a
-        WHERE a.patient_id = p.id AND a.doctor_id = $1 AND a.source = 'break_glass'
+        WHERE a.patient_id = $1 AND a.doctor_id = $2 AND a.source = 'break_glass'
             AND a.starts_at <= statement_timestamp() AND a.ends_at > statement_timestamp()
     )
     RETURNING id, patient_id, doctor_id, source, owner, declared_by, requested_by, reason, starts_at, ends_at, created_at
@@ -294,21 +295,21 @@ SELECT id FROM assignment
 `
 
 type OpenBreakGlassParams struct {
+	PatientID   int64
 	DoctorID    int64
 	RequestedBy *int64
 	Reason      string
 	Lifetime    float64
-	PatientID   int64
 }
 
 // Emergency access of a locked doctor. No row if it is open already, or there is no such patient.
 func (q *Queries) OpenBreakGlass(ctx context.Context, db DBTX, arg OpenBreakGlassParams) (int64, error) {
 	row := db.QueryRow(ctx, openBreakGlass,
+		arg.PatientID,
 		arg.DoctorID,
 		arg.RequestedBy,
 		arg.Reason,
 		arg.Lifetime,
-		arg.PatientID,
 	)
 	var id int64
 	err := row.Scan(&id)

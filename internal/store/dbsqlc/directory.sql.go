@@ -30,16 +30,15 @@ func (q *Queries) CountDoctors(ctx context.Context, db DBTX, arg CountDoctorsPar
 }
 
 const countPatients = `-- name: CountPatients :one
-SELECT count(*)
-FROM patient_profiles p JOIN users u ON u.id = p.user_id
-WHERE $1::text = '' OR (u.first_name || ' ' || u.last_name || ' ' || u.username) ILIKE $1::text
+SELECT (CASE WHEN $1::text = '' THEN (SELECT count(*) FROM patient_profiles)
+    ELSE (SELECT count(*) FROM patients_named($1::text)) END)::bigint
 `
 
 func (q *Queries) CountPatients(ctx context.Context, db DBTX, pattern string) (int64, error) {
 	row := db.QueryRow(ctx, countPatients, pattern)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const listDoctors = `-- name: ListDoctors :many
@@ -125,9 +124,7 @@ func (q *Queries) ListDoctors(ctx context.Context, db DBTX, arg ListDoctorsParam
 
 const listPatients = `-- name: ListPatients :many
 WITH found AS MATERIALIZED (
-    SELECT p.id
-    FROM users u JOIN patient_profiles p ON p.user_id = u.id
-    WHERE $1::text <> '' AND (u.first_name || ' ' || u.last_name || ' ' || u.username) ILIKE $1::text
+    SELECT id::bigint FROM patients_named($1::text) AS id WHERE $1::text <> ''
 ), page AS (
     (SELECT id FROM patient_profiles WHERE $1::text = '' AND NOT $2::boolean AND id > $3::bigint
      ORDER BY id LIMIT $5 OFFSET $4)

@@ -43,6 +43,11 @@ type Assignment struct {
 	CreatedAt   time.Time
 }
 
+type CallersPatient struct {
+	PatientID int64
+	Source    string
+}
+
 type CommentDetail struct {
 	ID                int64
 	RecordID          int64

@@ -216,15 +216,15 @@ WITH patients AS MATERIALIZED (
     SELECT patients.id FROM patients WHERE patients.id >/*beyond*/ $2::bigint
     ORDER BY patients.id ASC/*order*/ LIMIT $4 OFFSET $3
 )
-SELECT p.id, p.user_id, p.role, p.date_of_birth, p.blood_type, p.address, p.emergency_contact, p.source_id, account.id, account.username, account.email, account.first_name, account.last_name, account.role, account.phone_number, account.active, account.created_at, newest.visit_date AS last_visit,
-    (SELECT count(*) FROM health_records r WHERE r.patient_id = p.id)::bigint AS total_records,
+SELECT p.id, p.user_id, p.role, p.date_of_birth, p.blood_type, p.address, p.emergency_contact, p.source_id, account.id, account.username, account.email, account.first_name, account.last_name, account.role, account.phone_number, account.active, account.created_at, history.last_visit, history.total_records,
     (SELECT count(*) FROM patients)::bigint AS total
 FROM page
 JOIN patient_profiles p ON p.id = page.id
 JOIN accounts account ON account.id = p.user_id
-LEFT JOIN health_records newest ON newest.id = (
-    SELECT r.id FROM health_records r WHERE r.patient_id = p.id ORDER BY r.visit_date DESC, r.id DESC LIMIT 1
-)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS total_records, coalesce(max(r.visit_date), 'epoch')::timestamptz AS last_visit
+    FROM health_records r WHERE r.patient_id = p.id
+) AS history
 ORDER BY page.id ASC/*order*/
 `
 
@@ -238,11 +238,12 @@ type ListPatientsOfDoctorParams struct {
 type ListPatientsOfDoctorRow struct {
 	PatientProfile PatientProfile
 	Account        Account
-	LastVisit      *time.Time
+	LastVisit      time.Time
 	TotalRecords   int64
 	Total          int64
 }
 
+// last_visit means nothing where there are no records.
 func (q *Queries) ListPatientsOfDoctor(ctx context.Context, db DBTX, arg ListPatientsOfDoctorParams) ([]*ListPatientsOfDoctorRow, error) {
 	rows, err := db.Query(ctx, listPatientsOfDoctor,
 		arg.Caller,

@@ -1,15 +1,19 @@
--- What the server's statements need, and nothing more. Role and
--- username of an account cannot be changed by it, nor can who made a record of
+-- What the server's statements need, and nothing more. Role, username and
+-- activity of an account cannot be changed by it, nor can who made a record of
 -- whom; it adds events and reads none.
 
 GRANT SELECT ON goose_db_version TO :"role";
 
+GRANT EXECUTE ON FUNCTION identify(bigint, text, bigint), account_named, account_registered_under, patients_named,
+    lock_admins, set_user_active TO :"role";
+
 GRANT SELECT ON users, doctor_profiles, patient_profiles, assignments, health_records, doctor_comments, notifications,
-    sessions, refresh_tokens, idempotency_keys, accounts, active_assignments, patient_access, comment_details
+    sessions, refresh_tokens, idempotency_keys, accounts, active_assignments, callers_patients, patient_access, comment_details
 TO :"role";
 
-GRANT INSERT (username, email, first_name, last_name, phone_number, role, password_hash),
-    UPDATE (email, first_name, last_name, phone_number, password_hash, credentials_version, active, updated_at)
+GRANT USAGE ON SEQUENCE users_id_seq TO :"role"; -- an account is entered before it is made
+GRANT INSERT (id, username, email, first_name, last_name, phone_number, role, password_hash),
+    UPDATE (email, first_name, last_name, phone_number, password_hash, credentials_version, updated_at)
 ON users TO :"role";
 
 GRANT INSERT (user_id, date_of_birth, blood_type, address, emergency_contact),

@@ -1,7 +1,12 @@
+-- Gives the account that is to be made its id, and makes it the transaction's user.
+-- name: EnterNewUser :one
+SELECT set_config('healthrecords.user_id', nextval(pg_get_serial_sequence('users', 'id'))::text, true)::bigint;
+
 -- name: CreateUser :one
-INSERT INTO users (username, email, first_name, last_name, phone_number, role, password_hash)
-VALUES (@username, @email, @first_name, @last_name, @phone_number, @role, @password_hash)
-RETURNING id, created_at;
+INSERT INTO users (id, username, email, first_name, last_name, phone_number, role, password_hash)
+OVERRIDING SYSTEM VALUE
+VALUES (@id, @username, @email, @first_name, @last_name, @phone_number, @role, @password_hash)
+RETURNING created_at;
 
 -- name: CreatePatient :exec
 INSERT INTO patient_profiles (user_id, date_of_birth, blood_type, address, emergency_contact)
@@ -25,22 +30,19 @@ FROM (
     FROM (SELECT nextval(pg_get_serial_sequence('doctor_profiles', 'id')) AS id) AS s
 ) AS n;
 
--- name: UserByName :one
+-- Of the transaction's user.
+-- name: GetCredentials :one
 SELECT sqlc.embed(a), u.password_hash, u.credentials_version, has_second_factor(u.id) AS second_factor
 FROM users u JOIN accounts a ON a.id = u.id
-WHERE lower(u.username) = lower(@username::text);
+WHERE u.id = caller_id('user');
 
--- name: UserByRegistrationKey :one
+-- name: CredentialsByRegistrationKey :one
 SELECT sqlc.embed(a), u.password_hash, u.credentials_version, has_second_factor(u.id) AS second_factor, k.request_hash
 FROM idempotency_keys k JOIN users u ON u.id = k.user_id JOIN accounts a ON a.id = u.id
 WHERE k.operation = 'register' AND k.key = @key;
 
 -- name: KeepRegistrationKey :exec
 INSERT INTO idempotency_keys (user_id, operation, key, request_hash) VALUES (@user_id, 'register', @key, @request_hash);
-
--- name: UserByID :one
-SELECT sqlc.embed(a), u.password_hash, u.credentials_version, has_second_factor(u.id) AS second_factor
-FROM users u JOIN accounts a ON a.id = u.id WHERE u.id = @id;
 
 -- Only when the password was not changed meanwhile.
 -- name: ChangePassword :execrows
@@ -51,18 +53,11 @@ WHERE id = @id AND credentials_version = @credentials_version;
 -- name: UpgradePasswordHash :exec
 UPDATE users SET password_hash = @new_hash WHERE id = @id AND password_hash = @old_hash;
 
--- Who disables somebody locks the administrators first, in one order: of two who
--- disable each other one comes second, and finds himself gone.
 -- name: LockAdmins :many
-SELECT id FROM users WHERE role = 'ADMIN' AND active ORDER BY id FOR NO KEY UPDATE;
+SELECT id::bigint FROM lock_admins() AS id;
 
--- A change ends the sessions, whichever it is: one that a login began while the
--- account was being disabled must not come back with it.
 -- name: SetUserActive :execrows
-WITH ended AS (
-    DELETE FROM sessions s USING users u WHERE s.user_id = u.id AND u.id = @id AND u.active <> @active
-)
-UPDATE users changed SET active = @active, updated_at = now() WHERE changed.id = @id;
+SELECT set_user_active(@id, @active);
 
 -- name: GetAccount :one
 SELECT * FROM accounts WHERE id = @id;

@@ -11,12 +11,12 @@ FOR NO KEY UPDATE OF d;
 SELECT FROM doctor_profiles d WHERE d.id = (SELECT a.doctor_id FROM assignments a WHERE a.id = @id)
 FOR NO KEY UPDATE OF d;
 
--- No row if the pair is assigned at that time already, or there is no such patient.
+-- No row if the pair is assigned at that time already. That there is no such
+-- patient the foreign key tells: a doctor does not see him yet.
 -- name: InsertAssignment :one
 WITH assignment AS (
     INSERT INTO assignments (patient_id, doctor_id, source, requested_by, reason, starts_at)
-    SELECT p.id, @doctor_id, 'rest', @requested_by, @reason, statement_timestamp()
-    FROM patient_profiles p WHERE p.id = @patient_id
+    VALUES (@patient_id, @doctor_id, 'rest', @requested_by, @reason, statement_timestamp())
     ON CONFLICT DO NOTHING
     RETURNING *
 ), event AS (
@@ -26,22 +26,19 @@ WITH assignment AS (
 SELECT id FROM assignment;
 
 -- name: FindAssignment :one
-SELECT p.id AS patient_id, a.id AS assignment_id
-FROM patient_profiles p
-LEFT JOIN assignments a ON a.patient_id = p.id AND a.doctor_id = @doctor_id AND a.source <> 'break_glass'
-    AND a.starts_at <= statement_timestamp() AND (a.ends_at IS NULL OR a.ends_at > statement_timestamp())
-WHERE p.id = @patient_id;
+SELECT a.id FROM assignments a
+WHERE a.patient_id = @patient_id AND a.doctor_id = @doctor_id AND a.source <> 'break_glass'
+    AND a.starts_at <= statement_timestamp() AND (a.ends_at IS NULL OR a.ends_at > statement_timestamp());
 
 -- Emergency access of a locked doctor. No row if it is open already, or there is no such patient.
 -- name: OpenBreakGlass :one
 WITH assignment AS (
     INSERT INTO assignments (patient_id, doctor_id, source, requested_by, reason, starts_at, ends_at)
-    SELECT p.id, @doctor_id, 'break_glass', @requested_by, @reason, statement_timestamp(),
+    SELECT @patient_id::bigint, @doctor_id::bigint, 'break_glass', @requested_by, @reason, statement_timestamp(),
         statement_timestamp() + make_interval(secs => @lifetime::float8)
-    FROM patient_profiles p
-    WHERE p.id = @patient_id AND NOT EXISTS (
+    WHERE NOT EXISTS (
         SELECT FROM assignments a
-        WHERE a.patient_id = p.id AND a.doctor_id = @doctor_id AND a.source = 'break_glass'
+        WHERE a.patient_id = @patient_id AND a.doctor_id = @doctor_id AND a.source = 'break_glass'
             AND a.starts_at <= statement_timestamp() AND a.ends_at > statement_timestamp()
     )
     RETURNING *
@@ -79,15 +76,18 @@ WITH mine AS (
     SELECT found.id FROM found WHERE found.id </*beyond*/ @beyond_id::bigint
     ORDER BY found.id DESC/*order*/ LIMIT @most OFFSET @skip
 )
-SELECT sqlc.embed(a), sqlc.embed(p), sqlc.embed(patient), sqlc.embed(d), sqlc.embed(doctor),
+SELECT sqlc.embed(a), sqlc.embed(d), sqlc.embed(doctor),
+    patient.id AS patient_user_id, patient.username AS patient_username, patient.email AS patient_email,
+    patient.first_name AS patient_first, patient.last_name AS patient_last, patient.role AS patient_role,
+    patient.phone_number AS patient_phone, patient.active AS patient_active, patient.created_at AS patient_created_at,
+    p.date_of_birth, p.blood_type, p.address, p.emergency_contact,
     requester.id AS requester_id, requester.username, requester.first_name, requester.last_name, requester.role,
-    (@everybody OR EXISTS (
-        SELECT FROM patient_access x WHERE x.user_id = @caller AND x.patient_id = a.patient_id))::boolean AS sees_patient,
     (SELECT count(*) FROM found)::bigint AS total
 FROM page
 JOIN assignments a ON a.id = page.id
-JOIN patient_profiles p ON p.id = a.patient_id
-JOIN accounts patient ON patient.id = p.user_id
+LEFT JOIN patient_profiles p ON p.id = a.patient_id
+    AND (@everybody OR EXISTS (SELECT FROM patient_access x WHERE x.user_id = @caller AND x.patient_id = a.patient_id))
+LEFT JOIN accounts patient ON patient.id = p.user_id
 JOIN doctor_profiles d ON d.id = a.doctor_id
 JOIN accounts doctor ON doctor.id = d.user_id
 LEFT JOIN users requester ON requester.id = a.requested_by

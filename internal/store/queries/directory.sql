@@ -28,9 +28,7 @@ WHERE (@unlisted::boolean OR d.verified_at IS NOT NULL AND u.active)
 -- its direction, and only the branch that is asked for runs.
 -- name: ListPatients :many
 WITH found AS MATERIALIZED (
-    SELECT p.id
-    FROM users u JOIN patient_profiles p ON p.user_id = u.id
-    WHERE @pattern::text <> '' AND (u.first_name || ' ' || u.last_name || ' ' || u.username) ILIKE @pattern::text
+    SELECT id::bigint FROM patients_named(@pattern::text) AS id WHERE @pattern::text <> ''
 ), page AS (
     (SELECT id FROM patient_profiles WHERE @pattern::text = '' AND NOT @back::boolean AND id > @beyond::bigint
      ORDER BY id LIMIT @most OFFSET @skip)
@@ -47,6 +45,5 @@ FROM page JOIN patient_profiles p ON p.id = page.id JOIN accounts a ON a.id = p.
 ORDER BY CASE WHEN @back::boolean THEN -p.id ELSE p.id END;
 
 -- name: CountPatients :one
-SELECT count(*)
-FROM patient_profiles p JOIN users u ON u.id = p.user_id
-WHERE @pattern::text = '' OR (u.first_name || ' ' || u.last_name || ' ' || u.username) ILIKE @pattern::text;
+SELECT (CASE WHEN @pattern::text = '' THEN (SELECT count(*) FROM patient_profiles)
+    ELSE (SELECT count(*) FROM patients_named(@pattern::text)) END)::bigint;

@@ -86,6 +86,7 @@ RETURNING *;
 -- name: DeleteRecord :execrows
 DELETE FROM health_records WHERE id = @id AND patient_id = @patient_id;
 
+-- last_visit means nothing where there are no records.
 -- name: ListPatientsOfDoctor :many
 WITH patients AS MATERIALIZED (
     SELECT DISTINCT a.patient_id AS id FROM active_assignments a WHERE a.doctor_user_id = @caller
@@ -93,15 +94,15 @@ WITH patients AS MATERIALIZED (
     SELECT patients.id FROM patients WHERE patients.id >/*beyond*/ @beyond_id::bigint
     ORDER BY patients.id ASC/*order*/ LIMIT @most OFFSET @skip
 )
-SELECT sqlc.embed(p), sqlc.embed(account), newest.visit_date AS last_visit,
-    (SELECT count(*) FROM health_records r WHERE r.patient_id = p.id)::bigint AS total_records,
+SELECT sqlc.embed(p), sqlc.embed(account), history.last_visit, history.total_records,
     (SELECT count(*) FROM patients)::bigint AS total
 FROM page
 JOIN patient_profiles p ON p.id = page.id
 JOIN accounts account ON account.id = p.user_id
-LEFT JOIN health_records newest ON newest.id = (
-    SELECT r.id FROM health_records r WHERE r.patient_id = p.id ORDER BY r.visit_date DESC, r.id DESC LIMIT 1
-)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS total_records, coalesce(max(r.visit_date), 'epoch')::timestamptz AS last_visit
+    FROM health_records r WHERE r.patient_id = p.id
+) AS history
 ORDER BY page.id ASC/*order*/;
 
 -- name: CountPatientsOfDoctor :one

@@ -1,0 +1,93 @@
+package service_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/service"
+)
+
+// reads are the statements of a caller that matter, by name.
+func (l readers) reads(t testing.TB) map[string]func(*service.Service) error {
+	t.Helper()
+	ctx := t.Context()
+	return map[string]func(*service.Service) error{
+		"records of a doctor": func(s *service.Service) error {
+			_, err := s.Records(ctx, l.doctor, clinic.RecordFilter{}, clinic.PageRequest{})
+			return err
+		},
+		"records of a patient": func(s *service.Service) error {
+			_, err := s.Records(ctx, l.patient, clinic.RecordFilter{}, clinic.PageRequest{})
+			return err
+		},
+		"record to a doctor": func(s *service.Service) error {
+			_, err := s.Record(ctx, l.doctor, l.record)
+			return err
+		},
+		"record to its patient": func(s *service.Service) error {
+			_, err := s.Record(ctx, l.patient, l.record)
+			return err
+		},
+		"comments": func(s *service.Service) error {
+			_, err := s.Comments(ctx, l.doctor, l.record, clinic.PageRequest{})
+			return err
+		},
+		"my patients": func(s *service.Service) error {
+			_, err := s.MyPatients(ctx, l.doctor, clinic.PageRequest{})
+			return err
+		},
+		"notifications": func(s *service.Service) error {
+			_, err := s.Notifications(ctx, l.doctor, clinic.NotificationFilter{}, clinic.PageRequest{})
+			return err
+		},
+		"assignments": func(s *service.Service) error {
+			_, err := s.Assignments(ctx, l.doctor, clinic.AssignmentFilter{}, clinic.PageRequest{})
+			return err
+		},
+		"directory": func(s *service.Service) error {
+			_, err := s.Doctors(ctx, l.patient, "General", clinic.PageRequest{})
+			return err
+		},
+		"patients": func(s *service.Service) error {
+			_, err := s.Patients(ctx, l.admin, "", clinic.PageRequest{})
+			return err
+		},
+		"search of patients": func(s *service.Service) error {
+			_, err := s.Patients(ctx, l.admin, "ledger7", clinic.PageRequest{})
+			return err
+		},
+	}
+}
+
+// BenchmarkRowSecurity makes each read in turns as the owner, whose policies say
+// true and fall away, and as the server, and reports how many times longer the
+// server's takes.
+func BenchmarkRowSecurity(b *testing.B) {
+	l := newReaders(b, 1000, 100)
+	for name, read := range l.reads(b) {
+		b.Run(name, func(b *testing.B) {
+			both := []*service.Service{l.owner, l.server}
+			times := map[*service.Service]time.Duration{}
+			for range 10 { // after some, Postgres keeps the plans of a connection
+				for _, s := range both {
+					if err := read(s); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			for b.Loop() {
+				for _, s := range both {
+					start := time.Now()
+					if err := read(s); err != nil {
+						b.Fatal(err)
+					}
+					times[s] += time.Since(start)
+				}
+			}
+			b.ReportMetric(float64(times[l.owner].Microseconds())/float64(b.N), "open-µs")
+			b.ReportMetric(float64(times[l.server].Microseconds())/float64(b.N), "protected-µs")
+			b.ReportMetric(float64(times[l.server])/float64(times[l.owner]), "times")
+		})
+	}
+}

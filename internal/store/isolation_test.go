@@ -1,0 +1,295 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/testkit/rights"
+)
+
+// withoutPatientData are the tables that need no row-level security, and why. A
+// new table is in it, or is protected.
+func withoutPatientData() map[string]string {
+	return map[string]string{
+		"goose_db_version": "the version of the schema",
+		"doctor_profiles":  "the directory of doctors, which is for everybody who is logged in",
+		"sessions":         "times; a session is asked for before there is a caller",
+		"refresh_tokens":   "hashes and times; as sessions",
+		"totp_factors":     "sealed by a key that the database does not have; asked for before there is a caller",
+		"recovery_codes":   "hashes; as totp_factors",
+	}
+}
+
+// hospital has a row of everything: Ann and her doctor, Bob, who was his patient,
+// and Cleo, who is to be.
+type hospital struct {
+	dsn                       string
+	owner                     *testkit.Factory
+	admin                     clinic.User
+	ann, bob, cleo            clinic.Patient
+	doctor, other, unverified clinic.Doctor
+	ofAnn, ofBob              clinic.Record
+}
+
+func newHospital(t *testing.T) hospital {
+	t.Helper()
+	dsn := testkit.NewDatabase(t, rights.Migrate)
+	f := testkit.NewFactory(t, dsn)
+	h := hospital{
+		dsn: dsn, owner: f, admin: f.Admin(),
+		ann: f.Patient(testkit.PatientOptions{}), bob: f.Patient(testkit.PatientOptions{}), cleo: f.Patient(testkit.PatientOptions{}),
+		doctor: f.Doctor(testkit.DoctorOptions{}), other: f.Doctor(testkit.DoctorOptions{}),
+		unverified: f.Doctor(testkit.DoctorOptions{Unverified: true}),
+	}
+	h.ofAnn, h.ofBob = f.Record(testkit.RecordOptions{Patient: h.ann}), f.Record(testkit.RecordOptions{Patient: h.bob})
+	past := time.Now().Add(-time.Minute)
+	f.Assignment(testkit.AssignmentOptions{Patient: h.ann, Doctor: h.doctor})                                       // 1
+	f.Assignment(testkit.AssignmentOptions{Patient: h.bob, Doctor: h.doctor, EndsAt: &past})                        // 2
+	f.Assignment(testkit.AssignmentOptions{Patient: h.cleo, Doctor: h.doctor, StartsAt: time.Now().Add(time.Hour)}) // 3
+	f.Assignment(testkit.AssignmentOptions{Patient: h.bob, Doctor: h.other})                                        // 4
+	f.Assignment(testkit.AssignmentOptions{Patient: h.ann, Doctor: h.unverified})                                   // 5
+	f.Assignment(testkit.AssignmentOptions{Patient: h.bob, Doctor: h.unverified, Source: clinic.SourceBreakGlass})  // 6
+	f.Exec(`UPDATE assignments SET requested_by = $1 WHERE id IN (1, 4)`, h.admin.ID)                               // Ann's and Bob's
+	f.Comment(testkit.CommentOptions{Record: h.ofAnn, Doctor: h.doctor})                                            // 1
+	f.Comment(testkit.CommentOptions{Record: h.ofAnn, Doctor: h.doctor, Private: true})                             // 2
+	f.Comment(testkit.CommentOptions{Record: h.ofBob, Doctor: h.doctor})                                            // 3, when he was his patient
+	f.Comment(testkit.CommentOptions{Record: h.ofBob, Doctor: h.other, Private: true})                              // 4
+	f.Exec(`INSERT INTO notifications (recipient_id, event_id, type) SELECT id, 1, 'NEW_RECORD' FROM users ORDER BY id`)
+	f.Exec(`INSERT INTO idempotency_keys (user_id, operation, key, request_hash) SELECT id, 'create', 'k', '' FROM users`)
+	f.Exec(`INSERT INTO outbox (type, patient_id, record_id) SELECT 'record.created', patient_id, id FROM health_records`)
+	f.Exec(`INSERT INTO sessions (user_id, expires_at) SELECT id, now() FROM users`)
+	f.Exec(`INSERT INTO refresh_tokens (session_id, token_hash, expires_at) SELECT id, sha256(id::text::bytea), now() FROM sessions`)
+	return h
+}
+
+// as runs do in a transaction of the caller (nil: of nobody) with the server's
+// role, and takes back what it did.
+func (h hospital) as(t *testing.T, caller *clinic.User, do func(pgx.Tx)) {
+	t.Helper()
+	conn := connect(t, rights.URL(t, h.dsn, store.PartServer))
+	tx, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+	if caller != nil {
+		if _, err := tx.Exec(t.Context(), `SELECT identify($1, $2, 0)`, caller.ID, string(caller.Role)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do(tx)
+}
+
+func readAll(t *testing.T, tx pgx.Tx, query string) ([]int64, error) {
+	t.Helper()
+	rows, err := tx.Query(t.Context(), query)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[int64])
+}
+
+func TestTheServersRoleSeesNothingWithoutACaller(t *testing.T) {
+	t.Parallel()
+	h := newHospital(t)
+	rows, err := connect(t, h.dsn).Query(t.Context(), `SELECT relname, relkind = 'v', relrowsecurity AND relforcerowsecurity,
+			coalesce('security_invoker=true' = ANY(reloptions), false)
+		FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY relname`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type relation struct {
+		Name                     string
+		View, Protected, Invoker bool
+	}
+	relations, err := pgx.CollectRows(rows, pgx.RowToStructByPos[relation])
+	if err != nil || len(relations) < 15 {
+		t.Fatalf("%d relations, %v", len(relations), err)
+	}
+	for _, r := range relations {
+		if withoutPatientData()[r.Name] != "" {
+			continue
+		}
+		if !r.Protected && !r.View {
+			t.Errorf("%s is neither protected by row-level security, forced, nor said to hold no patient data", r.Name)
+		}
+		if r.View && !r.Invoker && r.Name != "callers_patients" {
+			t.Errorf("the view %s reads with its owner's rights: make it security_invoker", r.Name)
+		}
+		if r.Name != "callers_patients" && h.owner.Count("SELECT count(*) FROM "+r.Name) == 0 {
+			t.Errorf("%s is empty: give the hospital of this test a row of it", r.Name)
+		}
+		h.as(t, nil, func(tx pgx.Tx) {
+			found, err := readAll(t, tx, "SELECT 1::bigint FROM "+r.Name)
+			if codeOf(err) != denied && (err != nil || len(found) != 0) {
+				t.Errorf("%s: %d rows, %v", r.Name, len(found), err)
+			}
+		})
+	}
+}
+
+func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
+	t.Parallel()
+	h := newHospital(t)
+	doctors := []int64{h.doctor.User.ID, h.other.User.ID, h.unverified.User.ID}
+	columns := []string{
+		"id FROM users", "id FROM patient_profiles", "id FROM assignments", "id FROM health_records", "id FROM doctor_comments",
+		"recipient_id FROM notifications", "user_id FROM idempotency_keys",
+	}
+	for name, test := range map[string]struct {
+		caller clinic.User
+		want   [][]int64
+	}{
+		"patient": {h.ann.User, [][]int64{
+			append([]int64{h.admin.ID, h.ann.User.ID}, doctors...), {h.ann.ID}, {1, 5}, {h.ofAnn.ID}, {1}, {h.ann.User.ID}, {h.ann.User.ID},
+		}},
+		"patient without records": {h.cleo.User, [][]int64{
+			append([]int64{h.cleo.User.ID}, doctors...), {h.cleo.ID}, {3}, nil, nil, {h.cleo.User.ID}, {h.cleo.User.ID},
+		}},
+		"doctor": {h.doctor.User, [][]int64{
+			append([]int64{h.admin.ID, h.ann.User.ID}, doctors...), {h.ann.ID}, {1, 2, 3}, {h.ofAnn.ID}, {1, 2}, {h.doctor.User.ID}, {h.doctor.User.ID},
+		}},
+		"other doctor": {h.other.User, [][]int64{
+			append([]int64{h.admin.ID, h.bob.User.ID}, doctors...), {h.bob.ID}, {4}, {h.ofBob.ID}, {3, 4}, {h.other.User.ID}, {h.other.User.ID},
+		}},
+		"unverified doctor": {h.unverified.User, [][]int64{doctors, nil, {5, 6}, nil, nil, {h.unverified.User.ID}, {h.unverified.User.ID}}},
+		"administrator": {h.admin, [][]int64{
+			append([]int64{h.admin.ID, h.ann.User.ID, h.bob.User.ID, h.cleo.User.ID}, doctors...),
+			{h.ann.ID, h.bob.ID, h.cleo.ID},
+			{1, 2, 3, 4, 5, 6},
+			nil, nil,
+			{h.admin.ID},
+			{h.admin.ID},
+		}},
+	} {
+		h.as(t, &test.caller, func(tx pgx.Tx) {
+			for i, column := range columns {
+				got, err := readAll(t, tx, "SELECT "+column+" ORDER BY 1")
+				want := slices.Sorted(slices.Values(test.want[i]))
+				if err != nil || !slices.Equal(got, want) {
+					t.Errorf("%s: SELECT %s: %v, want %v (%v)", name, column, got, want, err)
+				}
+			}
+			if _, err := readAll(t, tx, "SELECT id FROM outbox"); codeOf(err) != denied {
+				t.Errorf("%s: outbox: %v", name, err)
+			}
+		})
+	}
+	h.as(t, nil, func(tx pgx.Tx) { // who logs in has no role yet
+		_, err := tx.Exec(t.Context(), `SELECT set_config('healthrecords.user_id', account_named($1)::text, true)`, strings.ToUpper(h.ann.User.Username))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, column := range columns {
+			want := map[int][]int64{0: {h.ann.User.ID}, 1: {h.ann.ID}, 5: {h.ann.User.ID}, 6: {h.ann.User.ID}}[i]
+			if got, err := readAll(t, tx, "SELECT "+column); err != nil || !slices.Equal(got, want) {
+				t.Errorf("before the login is complete: SELECT %s: %v, want %v (%v)", column, got, want, err)
+			}
+		}
+	})
+}
+
+// A statement touches the rows that the number says, or is denied.
+func TestRawStatementsWriteWhatTheCallerMayWrite(t *testing.T) {
+	t.Parallel()
+	h := newHospital(t)
+	const refused = -1
+	insert := `INSERT INTO health_records (patient_id, created_by, record_type, title, visit_date) VALUES (%d, %d, 'CHECKUP', 't', now())`
+	comment := `INSERT INTO doctor_comments (record_id, doctor_id, comment) VALUES (%d, %d, 't')`
+	assign := `INSERT INTO assignments (patient_id, doctor_id, source, requested_by, starts_at) VALUES (%d, %d, 'rest', %d, now())`
+	user := `INSERT INTO users (id, username, role, password_hash) OVERRIDING SYSTEM VALUE
+		VALUES (set_config('healthrecords.user_id', nextval('users_id_seq')::text, true)::bigint, 'new', '%s', '-')`
+	for _, test := range []struct {
+		caller *clinic.User
+		sql    string
+		want   int64
+	}{
+		{&h.ann.User, `UPDATE health_records SET title = 'x'`, 1},
+		{&h.ann.User, `DELETE FROM health_records`, 1}, // its private comment too, though she does not see it
+		{&h.ann.User, fmt.Sprintf(insert, h.ann.ID, h.ann.User.ID), 1},
+		{&h.ann.User, fmt.Sprintf(insert, h.bob.ID, h.ann.User.ID), refused},
+		{&h.ann.User, fmt.Sprintf(insert, h.ann.ID, h.bob.User.ID), refused},
+		{&h.ann.User, `UPDATE users SET email = 'x'`, 1},
+		{&h.ann.User, `UPDATE patient_profiles SET address = 'x'`, 1},
+		{&h.ann.User, `UPDATE notifications SET read_at = now()`, 1},
+		{&h.ann.User, `UPDATE idempotency_keys SET answer = '{}'`, 1},
+		{&h.ann.User, `UPDATE assignments SET ends_at = now()`, 0},
+		{&h.ann.User, fmt.Sprintf(comment, h.ofAnn.ID, h.doctor.ID), refused},
+		{&h.ann.User, fmt.Sprintf(assign, h.ann.ID, h.other.ID, h.ann.User.ID), refused},
+		{&h.doctor.User, `UPDATE health_records SET title = 'x'`, 0},
+		{&h.doctor.User, `SELECT FROM health_records FOR UPDATE`, 0},
+		{&h.doctor.User, fmt.Sprintf(insert, h.ann.ID, h.doctor.User.ID), refused},
+		{&h.doctor.User, fmt.Sprintf(comment, h.ofAnn.ID, h.doctor.ID), 1},
+		{&h.doctor.User, fmt.Sprintf(comment, h.ofAnn.ID, h.other.ID), refused},
+		{&h.doctor.User, fmt.Sprintf(comment, h.ofBob.ID, h.doctor.ID), refused},
+		{&h.doctor.User, fmt.Sprintf(assign, h.bob.ID, h.doctor.ID, h.doctor.User.ID), 1},
+		{&h.doctor.User, fmt.Sprintf(assign, h.bob.ID, h.other.ID, h.doctor.User.ID), refused},
+		{&h.doctor.User, `UPDATE assignments SET ends_at = now()`, 0},
+		{&h.doctor.User, `UPDATE patient_profiles SET address = 'x'`, 0},
+		{&h.unverified.User, fmt.Sprintf(assign, h.cleo.ID, h.unverified.ID, h.unverified.User.ID), refused},
+		{&h.unverified.User, fmt.Sprintf(comment, h.ofBob.ID, h.unverified.ID), refused},
+		{&h.admin, `UPDATE assignments SET ends_at = greatest(starts_at, now())`, 6},
+		{&h.admin, `UPDATE users SET email = 'x'`, 1},
+		{&h.admin, `DELETE FROM health_records`, 0},
+		{&h.admin, fmt.Sprintf(assign, h.cleo.ID, h.other.ID, h.ann.User.ID), refused}, // in another's name
+		{&h.other.User, `INSERT INTO outbox (type, patient_id) VALUES ('record.created', 1)`, refused},
+		{nil, `INSERT INTO outbox (type, patient_id) VALUES ('record.created', 1)`, refused},
+		{nil, fmt.Sprintf(insert, h.ann.ID, h.ann.User.ID), refused},
+		{nil, `UPDATE users SET email = 'x'`, 0},
+		{nil, fmt.Sprintf(user, "PATIENT"), 1},
+		{nil, fmt.Sprintf(user, "ADMIN"), refused},
+		{nil, `INSERT INTO idempotency_keys (user_id, operation, key, request_hash) VALUES (1, 'register', 'x', '')`, refused},
+	} {
+		h.as(t, test.caller, func(tx pgx.Tx) {
+			tag, err := tx.Exec(t.Context(), test.sql)
+			switch {
+			case test.want == refused && codeOf(err) != denied:
+				t.Errorf("%+v: %s: %v, want SQLSTATE %s", test.caller, test.sql, err, denied)
+			case test.want != refused && (err != nil || tag.RowsAffected() != test.want):
+				t.Errorf("%+v: %s: %v, %v, want %d rows", test.caller, test.sql, tag, err, test.want)
+			}
+		})
+	}
+}
+
+func TestACallerIsForgottenWithHisTransaction(t *testing.T) {
+	t.Parallel()
+	h := newHospital(t)
+	conn := connect(t, rights.URL(t, h.dsn, store.PartServer))
+	for range 2 { // the settings have been there once when it is asked again
+		var seen int
+		if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM users`).Scan(&seen); err != nil || seen != 0 {
+			t.Fatalf("%d users, %v", seen, err)
+		}
+		if _, err := conn.Exec(t.Context(), `SELECT identify($1, 'ADMIN', 0)`, h.admin.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestEnsureRolesNamesWhoseRowsAPartSees(t *testing.T) {
+	t.Parallel()
+	dsn := testkit.NewDatabase(t, store.Migrate)
+	testkit.NewFactory(t, dsn).Patient(testkit.PatientOptions{})
+	for _, role := range []string{"first worker", "second worker"} {
+		if err := store.EnsureRoles(t.Context(), dsn, []store.Login{{Part: store.PartWorker, Role: role, Password: "secret"}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for role, want := range map[string]int{"first worker": 0, "second worker": 1} {
+		var seen int
+		conn := connect(t, as(t, dsn, role, "secret"))
+		if err := conn.QueryRow(t.Context(), `SELECT count(id) FROM patient_profiles`).Scan(&seen); codeOf(err) != denied && (err != nil || seen != want) {
+			t.Errorf("%s: %d patients, %v, want %d", role, seen, err, want)
+		}
+	}
+}
