@@ -37,7 +37,8 @@ func authenticate(verifier *token.Verifier) humaMiddleware {
 			problemOf(ctx.Context(), err).write(w)
 			return
 		}
-		exchangeOf(ctx.Context()).user = caller.UserID
+		x := exchangeOf(ctx.Context())
+		x.user, caller.Request = caller.UserID, x.request()
 		next(huma.WithValue(ctx, callerKey{}, caller))
 	}
 }

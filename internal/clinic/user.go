@@ -16,8 +16,9 @@ const (
 // Caller is the proven identity behind a request. What it may see is asked of
 // the database each time: nothing but the identity is taken from the token.
 type Caller struct {
-	UserID int64
-	Role   Role
+	UserID  int64
+	Role    Role
+	Request Request // what the audit log tells of it
 }
 
 // User is an account.

@@ -65,6 +65,9 @@ type Handle struct {
 	// Who is the caller as the database knows him now. It is known inside a
 	// transaction; a single statement of As checks it on its way.
 	Who Identity
+
+	single bool   // each statement is a transaction of its own, with an audit row where it reads patients' data
+	audit  *audit // of the transaction, where it has one
 }
 
 func newHandle(db dbsqlc.DBTX, who Identity) Handle {
@@ -75,15 +78,20 @@ func newHandle(db dbsqlc.DBTX, who Identity) Handle {
 // together with the check that the caller's account still exists and is
 // active, in one round trip and one implicit transaction; the check's failure
 // is the statement's error, a clinic error with CodeUnauthenticated.
+//
+// A statement that reads patients' data writes its audit row too: see auditing.
 func (db *DB) As(caller clinic.Caller) Handle {
-	return newHandle(callerDB{pool: db.pool, caller: caller}, Identity{Caller: caller})
+	h := newHandle(callerDB{pool: db.pool, caller: caller}, Identity{Caller: caller})
+	h.single = true
+	return h
 }
 
 // System returns a handle for single statements of the platform itself.
 func (db *DB) System() Handle { return newHandle(db.pool, Identity{}) }
 
 // Tx runs fn in a transaction of the caller (nil: of the platform itself) and
-// commits when fn returns nil. fn must use only its handle.
+// commits when fn returns nil. fn must use only its handle. What touches
+// patients' data goes through Audited instead.
 func (db *DB) Tx(ctx context.Context, caller *clinic.Caller, fn func(Handle) error) error {
 	tx, err := db.pool.Begin(ctx)
 	if err != nil {

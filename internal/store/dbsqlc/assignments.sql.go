@@ -103,7 +103,9 @@ SELECT a.id, a.patient_id, a.doctor_id, a.source, a.owner, a.declared_by, a.requ
     requester.id AS requester_id, requester.username, requester.first_name, requester.last_name, requester.role,
     ($1 OR EXISTS (
         SELECT FROM patient_access x WHERE x.user_id = $2 AND x.patient_id = a.patient_id))::boolean AS sees_patient,
-    (SELECT count(*) FROM found)::bigint AS total
+    (SELECT count(*) FROM found)::bigint AS total,
+    a.patient_id AS seen_patient, CASE WHEN d.user_id = $2 THEN a.id END AS seen_through,
+    (d.user_id = $2 AND a.source = 'break_glass')::boolean AS seen_in_emergency
 FROM page
 JOIN assignments a ON a.id = page.id
 JOIN patient_profiles p ON p.id = a.patient_id
@@ -127,18 +129,21 @@ type ListAssignmentsParams struct {
 }
 
 type ListAssignmentsRow struct {
-	Assignment     Assignment
-	PatientProfile PatientProfile
-	Account        Account
-	DoctorProfile  DoctorProfile
-	Account_2      Account
-	RequesterID    *int64
-	Username       *string
-	FirstName      *string
-	LastName       *string
-	Role           *string
-	SeesPatient    bool
-	Total          int64
+	Assignment      Assignment
+	PatientProfile  PatientProfile
+	Account         Account
+	DoctorProfile   DoctorProfile
+	Account_2       Account
+	RequesterID     *int64
+	Username        *string
+	FirstName       *string
+	LastName        *string
+	Role            *string
+	SeesPatient     bool
+	Total           int64
+	SeenPatient     int64
+	SeenThrough     interface{}
+	SeenInEmergency bool
 }
 
 // Lists the caller's own, or everybody's. A doctor is shown who the patient is
@@ -215,6 +220,9 @@ func (q *Queries) ListAssignments(ctx context.Context, db DBTX, arg ListAssignme
 			&i.Role,
 			&i.SeesPatient,
 			&i.Total,
+			&i.SeenPatient,
+			&i.SeenThrough,
+			&i.SeenInEmergency,
 		); err != nil {
 			return nil, err
 		}

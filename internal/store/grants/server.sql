@@ -37,3 +37,8 @@ GRANT UPDATE (read_at) ON notifications TO :"role";
 GRANT INSERT (user_id, expires_at), UPDATE (expires_at), DELETE ON sessions TO :"role";
 GRANT INSERT (session_id, token_hash, expires_at), UPDATE (used_at) ON refresh_tokens TO :"role";
 GRANT INSERT (user_id, operation, key, request_hash), UPDATE (key, answer) ON idempotency_keys TO :"role";
+
+-- The audit log is added to and read; nobody changes it.
+GRANT SELECT, INSERT (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address)
+ON audit_log TO :"role";
+GRANT USAGE ON SEQUENCE audit_log_id_seq TO :"role";

@@ -46,7 +46,7 @@ UPDATE users SET password_hash = @new_hash WHERE id = @id AND password_hash = @o
 SELECT * FROM accounts WHERE id = @id;
 
 -- name: PatientByUser :one
-SELECT sqlc.embed(p), sqlc.embed(a)
+SELECT sqlc.embed(p), sqlc.embed(a), p.id AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
 FROM patient_profiles p JOIN accounts a ON a.id = p.user_id
 WHERE p.user_id = @user_id;
 

@@ -59,7 +59,9 @@ SELECT sqlc.embed(a), sqlc.embed(p), sqlc.embed(patient), sqlc.embed(d), sqlc.em
     requester.id AS requester_id, requester.username, requester.first_name, requester.last_name, requester.role,
     (@everybody OR EXISTS (
         SELECT FROM patient_access x WHERE x.user_id = @caller AND x.patient_id = a.patient_id))::boolean AS sees_patient,
-    (SELECT count(*) FROM found)::bigint AS total
+    (SELECT count(*) FROM found)::bigint AS total,
+    a.patient_id AS seen_patient, CASE WHEN d.user_id = @caller THEN a.id END AS seen_through,
+    (d.user_id = @caller AND a.source = 'break_glass')::boolean AS seen_in_emergency
 FROM page
 JOIN assignments a ON a.id = page.id
 JOIN patient_profiles p ON p.id = a.patient_id
