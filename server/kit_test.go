@@ -55,10 +55,17 @@ func newWorld(t testing.TB, changes ...func(*server.Options)) *world {
 // has in production.
 func newWorldOn(t testing.TB, database string, changes ...func(*server.Options)) *world {
 	t.Helper()
+	return newWorldWith(t, database, store.Options{MaxConns: 4}, changes...)
+}
+
+// newWorldWith starts it with a pool of the test's choice.
+func newWorldWith(t testing.TB, database string, pool store.Options, changes ...func(*server.Options)) *world {
+	t.Helper()
 	w := &world{
 		t: t, contract: loadContract(t), log: &lockedBuffer{}, statements: &statementCounter{}, metrics: prometheus.NewRegistry(),
 	}
-	db := openAs(t, database, store.PartServer, w.statements)
+	pool.Tracer = w.statements
+	db := openAs(t, database, store.PartServer, pool)
 	dir := t.TempDir()
 	_, err := token.GenerateKey(dir)
 	must(t, err)
@@ -74,7 +81,7 @@ func newWorldOn(t testing.TB, database string, changes ...func(*server.Options))
 	log := slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	w.service, err = service.New(service.Options{DB: db, Passwords: passwords, Tokens: w.signer, Directory: newDirectory(t, log), Log: log})
 	must(t, err)
-	w.worker, err = service.New(service.Options{DB: openAs(t, database, store.PartWorker, nil)})
+	w.worker, err = service.New(service.Options{DB: openAs(t, database, store.PartWorker, store.Options{MaxConns: 4})})
 	must(t, err)
 	opts := server.Options{Service: w.service, Verifier: verifier, Log: log, Metrics: w.metrics, Version: "test"}
 	for _, change := range changes {
@@ -90,9 +97,10 @@ func newWorldOn(t testing.TB, database string, changes ...func(*server.Options))
 	return w
 }
 
-func openAs(t testing.TB, database string, part store.Part, tracer pgx.QueryTracer) *store.DB {
+func openAs(t testing.TB, database string, part store.Part, pool store.Options) *store.DB {
 	t.Helper()
-	db, err := store.Open(t.Context(), store.Options{URL: rights.URL(t, database, part), MaxConns: 4, Tracer: tracer})
+	pool.URL = rights.URL(t, database, part)
+	db, err := store.Open(t.Context(), pool)
 	must(t, err)
 	t.Cleanup(db.Close)
 	return db

@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
@@ -51,9 +52,9 @@ func (s *Service) CreateRecord(ctx context.Context, caller clinic.Caller, fields
 }
 
 // UpdateRecord changes a record of the calling patient. With expect, it is
-// CodePreconditionFailed when the record is at another revision. A change that
+// CodePreconditionFailed when the record is at none of these revisions. A change that
 // changes nothing leaves the revision as it is.
-func (s *Service) UpdateRecord(ctx context.Context, caller clinic.Caller, id int64, change clinic.RecordChange, expect *clinic.Revision) (clinic.Record, error) {
+func (s *Service) UpdateRecord(ctx context.Context, caller clinic.Caller, id int64, change clinic.RecordChange, expect []clinic.Revision) (clinic.Record, error) {
 	if err := s.admit(ctx, caller, record(id), onlyPatients, clinic.RolePatient); err != nil {
 		return clinic.Record{}, err
 	}
@@ -79,7 +80,7 @@ func (s *Service) UpdateRecord(ctx context.Context, caller clinic.Caller, id int
 }
 
 // DeleteRecord removes a record of the calling patient with its comments.
-func (s *Service) DeleteRecord(ctx context.Context, caller clinic.Caller, id int64, expect *clinic.Revision) error {
+func (s *Service) DeleteRecord(ctx context.Context, caller clinic.Caller, id int64, expect []clinic.Revision) error {
 	if err := s.admit(ctx, caller, record(id), onlyPatients, clinic.RolePatient); err != nil {
 		return err
 	}
@@ -96,8 +97,8 @@ func (s *Service) DeleteRecord(ctx context.Context, caller clinic.Caller, id int
 func record(id int64) clinic.Object { return clinic.Object{Kind: clinic.ObjectRecord, ID: id} }
 
 // lockRecord locks one of the calling patient's records and returns it, if it
-// is at the revision that is expected; nil expects any.
-func lockRecord(ctx context.Context, h store.Handle, id int64, expect *clinic.Revision) (clinic.Record, error) {
+// is at a revision that is expected; nil expects any.
+func lockRecord(ctx context.Context, h store.Handle, id int64, expect []clinic.Revision) (clinic.Record, error) {
 	if err := h.LockRecord(ctx, id); err != nil {
 		return clinic.Record{}, err
 	}
@@ -105,7 +106,7 @@ func lockRecord(ctx context.Context, h store.Handle, id int64, expect *clinic.Re
 	if err != nil {
 		return clinic.Record{}, err
 	}
-	if expect != nil && *expect != locked.Revision() {
+	if expect != nil && !slices.Contains(expect, locked.Revision()) {
 		return clinic.Record{}, clinic.PreconditionFailed()
 	}
 	return locked, nil

@@ -45,6 +45,9 @@ func (h Handle) Made(object clinic.Object) {
 // tells of the refusal. Without its row nothing is answered: its failure is
 // the error.
 func (db *DB) Audited(ctx context.Context, caller clinic.Caller, object clinic.Object, fn func(Handle) error) error {
+	if db.unaudited {
+		return db.Tx(ctx, person(caller), fn)
+	}
 	a := &audit{caller: caller, object: object}
 	err := db.Tx(ctx, person(caller), func(h Handle) error {
 		h.audit = a
