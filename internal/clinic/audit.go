@@ -105,3 +105,12 @@ type Log[T any] struct {
 	Items []T
 	Next  int64 // id of the last item where the log goes on, else 0
 }
+
+// AuditCheckpoint is a link of the chain that seals the audit log: a signed
+// statement and the digests behind it. Package audit says what they mean.
+type AuditCheckpoint struct {
+	Statement string  `json:"statement"`
+	Signature []byte  `json:"signature"`
+	RowIDs    []int64 `json:"row_ids,omitempty"`
+	Digests   []byte  `json:"digests,omitempty"` // 32 bytes for each row
+}

@@ -11,7 +11,7 @@ import (
 
 // Records lists what the caller may read.
 func (h Handle) Records(ctx context.Context, filter clinic.RecordFilter, request clinic.PageRequest) (clinic.Page[clinic.Record], error) {
-	since, until := period(filter)
+	since, until := bounds(filter.From, filter.To)
 	page, err := readPage(listing[*dbsqlc.ListRecordsRow, clinic.Record]{
 		page: request,
 		read: func(w window) ([]*dbsqlc.ListRecordsRow, error) {
@@ -151,13 +151,14 @@ func recordKey(order clinic.RecordOrder, r clinic.Record) string {
 	return key.Format(time.RFC3339Nano)
 }
 
-func period(filter clinic.RecordFilter) (since, until time.Time) {
+// bounds are those of a filter, or of all times.
+func bounds(from, to *time.Time) (since, until time.Time) {
 	since, until = beginningOfTime(), endOfTime()
-	if filter.From != nil {
-		since = *filter.From
+	if from != nil {
+		since = *from
 	}
-	if filter.To != nil {
-		until = *filter.To
+	if to != nil {
+		until = *to
 	}
 	return since, until
 }

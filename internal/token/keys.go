@@ -60,6 +60,9 @@ func (k *Keys) Public() map[string]ed25519.PublicKey {
 	return public
 }
 
+// SigningKey returns the newest key.
+func (k *Keys) SigningKey() ed25519.PrivateKey { return k.signing }
+
 // KeyID is the key's JWK thumbprint (RFC 7638, RFC 8037 appendix A.3).
 func KeyID(key ed25519.PublicKey) string {
 	jwk := `{"crv":"Ed25519","kty":"OKP","x":"` + base64.RawURLEncoding.EncodeToString(key) + `"}`

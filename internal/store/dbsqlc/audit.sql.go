@@ -125,6 +125,17 @@ func (q *Queries) Checkpoints(ctx context.Context, db DBTX, arg CheckpointsParam
 	return items, nil
 }
 
+const countAuditRows = `-- name: CountAuditRows :one
+SELECT count(*) FROM audit_log WHERE id > $1
+`
+
+func (q *Queries) CountAuditRows(ctx context.Context, db DBTX, beyond int64) (int64, error) {
+	row := db.QueryRow(ctx, countAuditRows, beyond)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const dropCheckpoints = `-- name: DropCheckpoints :many
 SELECT number, last_id, statement, signature, row_ids, digests FROM audit_checkpoints
 WHERE statement::json ->> 'kind' = 'drop' ORDER BY number
@@ -156,6 +167,15 @@ func (q *Queries) DropCheckpoints(ctx context.Context, db DBTX) ([]*AuditCheckpo
 		return nil, err
 	}
 	return items, nil
+}
+
+const forgetDigests = `-- name: ForgetDigests :exec
+UPDATE audit_checkpoints SET row_ids = NULL, digests = NULL WHERE number = ANY($1::bigint[])
+`
+
+func (q *Queries) ForgetDigests(ctx context.Context, db DBTX, numbers []int64) error {
+	_, err := db.Exec(ctx, forgetDigests, numbers)
+	return err
 }
 
 const insertAudit = `-- name: InsertAudit :exec
@@ -241,15 +261,12 @@ func (q *Queries) LastCheckpoint(ctx context.Context, db DBTX) (*AuditCheckpoint
 
 const listAccessLog = `-- name: ListAccessLog :many
 SELECT l.id, l.at, l.user_id, l.role, l.operation, l.object_kind, l.object_id, l.decision,
-    CASE WHEN u.role <> 'PATIENT' OR u.id = $1 THEN u.username END AS username,
-    CASE WHEN u.role <> 'PATIENT' OR u.id = $1 THEN u.first_name END AS first_name,
-    CASE WHEN u.role <> 'PATIENT' OR u.id = $1 THEN u.last_name END AS last_name,
-    own.assignment_id, a.source, a.reason AS purpose, l.reason,
+    u.username, u.first_name, u.last_name, coalesce(own.assignment_id, 0)::bigint AS assignment_id, a.source, a.reason AS purpose, l.reason,
     p.id AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
 FROM patient_profiles p
 JOIN audit_log l ON l.patient_ids @> ARRAY[p.id]
 CROSS JOIN LATERAL (SELECT nullif(l.assignment_ids[array_position(l.patient_ids, p.id)], 0) AS assignment_id) AS own
-LEFT JOIN users u ON u.id = l.user_id
+LEFT JOIN users u ON u.id = l.user_id AND (u.role <> 'PATIENT' OR u.id = $1)
 LEFT JOIN assignments a ON a.id = own.assignment_id AND a.patient_id = p.id
 WHERE p.user_id = $1 AND l.id < $2
 ORDER BY l.id DESC LIMIT $3
@@ -270,10 +287,10 @@ type ListAccessLogRow struct {
 	ObjectKind      string
 	ObjectID        *int64
 	Decision        string
-	Username        interface{}
-	FirstName       interface{}
-	LastName        interface{}
-	AssignmentID    bool
+	Username        *string
+	FirstName       *string
+	LastName        *string
+	AssignmentID    int64
 	Source          *string
 	Purpose         *string
 	Reason          string
@@ -324,7 +341,7 @@ func (q *Queries) ListAccessLog(ctx context.Context, db DBTX, arg ListAccessLogP
 
 const listAudit = `-- name: ListAudit :many
 SELECT l.id, l.at, l.user_id, l.role, l.operation, l.object_kind, l.object_id, l.patient_ids, l.assignment_ids, l.reason, l.decision, l.request_id, l.address, u.username, u.first_name, u.last_name,
-    $1::bigint AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
+    CASE WHEN $1::bigint > 0 THEN $1::bigint END AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
 FROM audit_log l LEFT JOIN users u ON u.id = l.user_id
 WHERE l.id < $2 AND l.at >= $3 AND l.at < $4
     AND ($5::bigint = 0 OR l.user_id = $5)
@@ -350,7 +367,7 @@ type ListAuditRow struct {
 	Username        *string
 	FirstName       *string
 	LastName        *string
-	SeenPatient     int64
+	SeenPatient     interface{}
 	SeenThrough     *int64
 	SeenInEmergency bool
 }

@@ -38,6 +38,12 @@ WHERE number > @beyond ORDER BY number LIMIT @most;
 SELECT number, last_id, statement, signature, row_ids, digests FROM audit_checkpoints
 WHERE statement::json ->> 'kind' = 'drop' ORDER BY number;
 
+-- name: CountAuditRows :one
+SELECT count(*) FROM audit_log WHERE id > @beyond;
+
+-- name: ForgetDigests :exec
+UPDATE audit_checkpoints SET row_ids = NULL, digests = NULL WHERE number = ANY(@numbers::bigint[]);
+
 -- name: AuditRows :many
 SELECT * FROM audit_log WHERE id > @beyond AND id <= @up_to ORDER BY id LIMIT @most;
 
@@ -45,7 +51,7 @@ SELECT * FROM audit_log WHERE id > @beyond AND id <= @up_to ORDER BY id LIMIT @m
 -- audit row of the reading names the patient of the filter.
 -- name: ListAudit :many
 SELECT sqlc.embed(l), u.username, u.first_name, u.last_name,
-    sqlc.narg('patient_id')::bigint AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
+    CASE WHEN sqlc.narg('patient_id')::bigint > 0 THEN sqlc.narg('patient_id')::bigint END AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
 FROM audit_log l LEFT JOIN users u ON u.id = l.user_id
 WHERE l.id < @beyond_id AND l.at >= @since AND l.at < @until
     AND (@user_id::bigint = 0 OR l.user_id = @user_id)
@@ -57,15 +63,12 @@ ORDER BY l.id DESC LIMIT @most;
 -- What a patient sees: of a row about several patients, his own part.
 -- name: ListAccessLog :many
 SELECT l.id, l.at, l.user_id, l.role, l.operation, l.object_kind, l.object_id, l.decision,
-    CASE WHEN u.role <> 'PATIENT' OR u.id = @caller THEN u.username END AS username,
-    CASE WHEN u.role <> 'PATIENT' OR u.id = @caller THEN u.first_name END AS first_name,
-    CASE WHEN u.role <> 'PATIENT' OR u.id = @caller THEN u.last_name END AS last_name,
-    own.assignment_id, a.source, a.reason AS purpose, l.reason,
+    u.username, u.first_name, u.last_name, coalesce(own.assignment_id, 0)::bigint AS assignment_id, a.source, a.reason AS purpose, l.reason,
     p.id AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
 FROM patient_profiles p
 JOIN audit_log l ON l.patient_ids @> ARRAY[p.id]
 CROSS JOIN LATERAL (SELECT nullif(l.assignment_ids[array_position(l.patient_ids, p.id)], 0) AS assignment_id) AS own
-LEFT JOIN users u ON u.id = l.user_id
+LEFT JOIN users u ON u.id = l.user_id AND (u.role <> 'PATIENT' OR u.id = @caller)
 LEFT JOIN assignments a ON a.id = own.assignment_id AND a.patient_id = p.id
 WHERE p.user_id = @caller AND l.id < @beyond_id
 ORDER BY l.id DESC LIMIT @most;
