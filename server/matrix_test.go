@@ -95,6 +95,8 @@ func matrix() map[string]row {
 		"verifyDoctor":    {want: "401 403 403 403 403 403 200", id: func(c *cast) int64 { return c.people["assigned doctor"].profile }},
 		"listAssignments": {want: all},
 		"getAssignment":   {want: "401 200 404 200 404 404 200", id: assignment},
+		"getAccessLog":    {want: "401 200 200 403 403 403 403"},
+		"getAudit":        {want: "401 403 403 403 403 403 200"},
 		"endAssignment":   {want: "401 403 403 403 403 403 204", id: assignment, last: true},
 	}
 }

@@ -75,6 +75,8 @@ func newDocument(version string) *huma.OpenAPI {
 			{Name: "patients", Description: "Patients, for administrators"},
 			{Name: "doctors", Description: "Doctors' licences, for administrators"},
 			{Name: "assignments", Description: "Which doctor sees which patient"},
+			{Name: "access-log", Description: "Who looked at a patient's data"},
+			{Name: "audit", Description: "The audit log, for administrators"},
 			{Name: "health", Description: "Whether the API answers"},
 		},
 		Components: &huma.Components{

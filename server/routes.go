@@ -61,6 +61,9 @@ func routes(h *handlers) []route {
 		{"getAssignment", get, "/api/assignments/{id}/", everyone, "Get an assignment", to(h.getAssignment)},
 		{"endAssignment", del, "/api/assignments/{id}/", admins, "End an assignment", to(h.endAssignment)},
 
+		{"getAccessLog", get, "/api/access-log/", patients, "See who looked at one's own data", to(h.getAccessLog)},
+		{"getAudit", get, "/api/audit/", admins, "Read the audit log", to(h.getAudit)},
+
 		{"health", get, "/health/", anybody, "Ask whether the API answers", to(h.health)},
 	}
 }
@@ -91,6 +94,9 @@ func notes() map[string]string {
 		"verifyDoctor":    "Without a body the licence is verified; `{\"verified\": false}` takes it back, and with it the doctor's sight of every patient.",
 		"listAssignments": "Newest first. Administrators see all, doctors and patients their own. Ended ones stay as history.",
 		"getAssignment":   "Administrators see all, doctors and patients their own.",
+		"getAccessLog": "Newest first: who saw or changed it, when, and what gave access. Reading this is in it, too. " +
+			"Other patients have no name here.",
+		"getAudit": "Newest first. It holds ids, no health data. Reading this is in it, too.",
 		"endAssignment": "Access ends with the next request. An assignment that a DoctorAssignment object declares is ended by " +
 			"changing the object: here it is a conflict, unless force is true, for an emergency or an object that is gone.",
 	}

@@ -16,6 +16,9 @@ import (
 
 const version = 1
 
+// RetentionYears is how long rows are kept at least (45 CFR 164.316(b)(2)).
+const RetentionYears = 6
+
 // The kinds of statements.
 const (
 	KindSeal = "seal" // closes a range of ids

@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
@@ -39,8 +38,6 @@ type Verifier struct {
 	Kept *Checkpoint
 	// Partial lets the chain begin with a later checkpoint than the first.
 	Partial bool
-	// Retention is the least age of a row that may be dropped, in years.
-	RetentionYears int
 	// Report is told of each fault.
 	Report func(Fault)
 
@@ -60,7 +57,7 @@ func (v *Verifier) Prepare() {
 		if !ok || s.Kind != KindDrop || s.Before == nil {
 			continue
 		}
-		if s.Before.After(s.At.AddDate(-v.RetentionYears, 0, 0)) {
+		if s.Before.After(s.At.AddDate(-RetentionYears, 0, 0)) {
 			v.fault(0, s.Number, "retention dropped rows that the policy keeps")
 		}
 		v.dropped = append(v.dropped, s.Dropped...)
@@ -215,6 +212,3 @@ func Runs(ids []int64) [][2]int64 {
 	}
 	return runs
 }
-
-// Cut is the instant before which retention may drop rows.
-func Cut(now time.Time, years int) time.Time { return now.AddDate(-years, 0, 0) }

@@ -26,7 +26,9 @@ type Chain struct {
 func NewChain(db *store.DB, key ed25519.PrivateKey) *Chain { return &Chain{db: db, key: key} }
 
 // PrepareMonths makes the audit log's partitions of this month and the next ones.
-func (c *Chain) PrepareMonths(ctx context.Context) error { return c.db.System().PrepareAuditMonths(ctx) }
+func (c *Chain) PrepareMonths(ctx context.Context) error {
+	return c.db.System().PrepareAuditMonths(ctx)
+}
 
 // Seal seals the rows that were there when it was called before, unless one of
 // the transactions of that moment is still open, and says how many it sealed.

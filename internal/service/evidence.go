@@ -13,9 +13,6 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store"
 )
 
-// RetentionYears is the least time that audit rows are kept (45 CFR 164.316(b)(2)).
-const RetentionYears = 6
-
 // checkpointsAtOnce bounds what is in memory: a checkpoint holds up to 200 kB of digests.
 const checkpointsAtOnce = 20
 
@@ -100,12 +97,12 @@ func drops(ctx context.Context, h store.Handle) ([]audit.Checkpoint, error) {
 }
 
 // DropMonths drops the monthly partitions that ended before the instant, which
-// is at least RetentionYears ago, and adds a checkpoint that says so. It
+// is at least the years of the policy ago, and adds a checkpoint that says so. It
 // returns their names. With dryRun it only names them. It works as the owner of
 // the schema.
-func (c *Chain) DropMonths(ctx context.Context, before time.Time, dryRun bool) (names []string, err error) {
-	if before.After(audit.Cut(time.Now(), RetentionYears)) {
-		return nil, clinic.Invalid("before", fmt.Sprintf("audit rows are kept for %d years: name an earlier day", RetentionYears))
+func (c *Chain) DropMonths(ctx context.Context, before time.Time, years int, dryRun bool) (names []string, err error) {
+	if years = max(years, audit.RetentionYears); before.After(time.Now().AddDate(-years, 0, 0)) {
+		return nil, clinic.Invalid("before", fmt.Sprintf("audit rows are kept for %d years: name an earlier day", years))
 	}
 	err = c.db.Tx(ctx, nil, func(h store.Handle) error {
 		chain, closed, err := c.lock(ctx, h)

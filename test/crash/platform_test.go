@@ -38,13 +38,15 @@ func startPlatform(t *testing.T) platform {
 	t.Helper()
 	dsn := testkit.NewDatabase(t, rights.Migrate)
 	keys := t.TempDir()
+	auditKeys := t.TempDir()
 	runProgram(t, "keys", "generate", "--dir", keys)
+	runProgram(t, "keys", "generate", "--dir", auditKeys)
 	p := platform{redis: testkit.StartRedis(t), db: testkit.NewFactory(t, dsn)}
 	address := freeAddress(t)
 	p.api = "http://" + address + "/api"
 	shared := []string{"REDIS_URL=" + p.redis.URL(0), "LOG_LEVEL=warn"}
 	p.server = newPart(t, "server", append(shared, "DATABASE_URL="+rights.URL(t, dsn, store.PartServer), "LISTEN_ADDRESS="+address, "SIGNING_KEYS_DIR="+keys, "DOCTOR_AUTO_VERIFY=true"))
-	p.worker = newPart(t, "worker", append(shared, "DATABASE_URL="+rights.URL(t, dsn, store.PartWorker), "WORKER_RETRY_AFTER=1s"))
+	p.worker = newPart(t, "worker", append(shared, "DATABASE_URL="+rights.URL(t, dsn, store.PartWorker), "WORKER_RETRY_AFTER=1s", "AUDIT_KEYS_DIR="+auditKeys))
 	for _, one := range []*part{p.server, p.worker} {
 		if err := one.start(t.Context()); err != nil {
 			t.Fatal(err)
