@@ -29,7 +29,11 @@ func roles() []string {
 
 func newCast(t *testing.T) *cast {
 	t.Helper()
-	w := newWorld(t)
+	return newCastIn(t, newWorld(t))
+}
+
+func newCastIn(t *testing.T, w *world) *cast {
+	t.Helper()
 	admin := w.admin()
 	c := &cast{world: w, people: map[string]person{
 		"owner": w.patient("owner"), "other patient": w.patient("other"), "administrator": admin,

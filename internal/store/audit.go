@@ -183,6 +183,7 @@ const auditSQL = `
 		FROM (
 			SELECT DISTINCT seen_patient, seen_through, seen_in_emergency
 			FROM (SELECT seen_patient, seen_through, seen_in_emergency FROM answer LIMIT greatest({8}, 1)) AS shown
+			ORDER BY seen_patient, seen_through
 		) AS one
 	) AS seen
 )
