@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/jackc/pgx/v5"
 
@@ -148,7 +149,7 @@ func orNil(id int64) *int64 {
 // In a transaction it is the handle itself: there the transaction has a row.
 func (h Handle) auditing(object clinic.Object, shown int32) Handle {
 	if h.single {
-		h.db = auditedDB{DBTX: h.db, caller: h.Who.Caller, object: object, shown: shown}
+		h.db = auditedDB{DBTX: h.db, wrapped: h.wrapped, caller: h.Who.Caller, object: object, shown: shown}
 	}
 	return h
 }
@@ -156,12 +157,13 @@ func (h Handle) auditing(object clinic.Object, shown int32) Handle {
 // auditedDB adds the audit row to statements.
 type auditedDB struct {
 	dbsqlc.DBTX
-	caller clinic.Caller
-	object clinic.Object
-	shown  int32
+	wrapped *sync.Map // statements by what they were
+	caller  clinic.Caller
+	object  clinic.Object
+	shown   int32
 }
 
-// auditSQL goes around a statement. {1} to {9} stand for its parameters, which
+// auditSQL goes around a statement. {1} to {8} stand for its parameters, which
 // come after those of the statement.
 const auditSQL = `
 ), audit AS (
@@ -189,19 +191,27 @@ const auditSQL = `
 )
 SELECT * FROM answer`
 
-// wrap keeps the statement's name, which tracing shows, in front.
 func (a auditedDB) wrap(sql string, args []any) (string, []any) {
-	name, statement, _ := strings.Cut(sql, "\n")
+	wrapped, known := a.wrapped.Load(sql)
+	if !known {
+		wrapped, _ = a.wrapped.LoadOrStore(sql, wrapSQL(sql, len(args)))
+	}
 	r := a.caller.Request
-	own := []any{
-		a.caller.UserID, string(a.caller.Role), r.Operation, string(a.object.Kind), orNil(a.object.ID), r.ID, addressOf(a.caller), a.shown,
-	}
+	text, _ := wrapped.(string) // nothing else is stored
+	return text, append(append(make([]any, 0, len(args)+auditParameters), args...),
+		a.caller.UserID, string(a.caller.Role), r.Operation, string(a.object.Kind), orNil(a.object.ID), r.ID, addressOf(a.caller), a.shown)
+}
+
+const auditParameters = 8
+
+// wrapSQL keeps the statement's name, which tracing shows, in front.
+func wrapSQL(sql string, parameters int) string {
+	name, statement, _ := strings.Cut(sql, "\n")
 	var marks []string
-	for i := range own {
-		marks = append(marks, fmt.Sprintf("{%d}", i+1), fmt.Sprintf("$%d", len(args)+i+1))
+	for i := range auditParameters {
+		marks = append(marks, fmt.Sprintf("{%d}", i+1), fmt.Sprintf("$%d", parameters+i+1))
 	}
-	return name + "\nWITH answer AS MATERIALIZED (\n" + statement + strings.NewReplacer(marks...).Replace(auditSQL),
-		append(append([]any{}, args...), own...)
+	return name + "\nWITH answer AS MATERIALIZED (\n" + statement + strings.NewReplacer(marks...).Replace(auditSQL)
 }
 
 // Query implements dbsqlc.DBTX.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -27,6 +28,7 @@ type Options struct {
 type DB struct {
 	pool      *pgxpool.Pool
 	unaudited bool
+	wrapped   sync.Map // see auditedDB
 }
 
 // Open makes the pool. It does not connect: a database that is not up yet is
@@ -70,8 +72,9 @@ type Handle struct {
 	// transaction; a single statement of As checks it on its way.
 	Who Identity
 
-	single bool   // each statement is a transaction of its own, with an audit row where it reads patients' data
-	audit  *audit // of the transaction, where it has one
+	wrapped *sync.Map
+	single  bool   // each statement is a transaction of its own, with an audit row where it reads patients' data
+	audit   *audit // of the transaction, where it has one
 }
 
 func newHandle(db dbsqlc.DBTX, who Identity) Handle {
@@ -86,7 +89,7 @@ func newHandle(db dbsqlc.DBTX, who Identity) Handle {
 // A statement that reads patients' data writes its audit row too: see auditing.
 func (db *DB) As(caller clinic.Caller) Handle {
 	h := newHandle(callerDB{pool: db.pool, caller: caller}, Identity{Caller: caller})
-	h.single = !db.unaudited
+	h.single, h.wrapped = !db.unaudited, &db.wrapped
 	return h
 }
 
