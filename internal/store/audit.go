@@ -157,7 +157,7 @@ func (h Handle) auditing(object clinic.Object, shown int32) Handle {
 // auditedDB adds the audit row to statements.
 type auditedDB struct {
 	dbsqlc.DBTX
-	wrapped *sync.Map // statements by what they were
+	wrapped *sync.Map // statements by their wrapping
 	caller  clinic.Caller
 	object  clinic.Object
 	shown   int32
@@ -178,23 +178,34 @@ const auditSQL = `
 			ELSE 'role'
 		END,
 		CASE WHEN {8} = 0 AND seen.count = 0 THEN 'not_found' ELSE 'allowed' END
-	FROM (
+	FROM ({seen}) AS seen
+)
+SELECT * FROM answer`
+
+// seenOneSQL is who is seen in an answer that has one row or none.
+const seenOneSQL = `
+		SELECT CASE WHEN answer.seen_patient IS NULL THEN 0 ELSE 1 END AS count,
+			coalesce(answer.seen_in_emergency, false) AS emergency,
+			CASE WHEN answer.seen_patient IS NULL THEN '{}' ELSE ARRAY[answer.seen_patient]::bigint[] END AS patients,
+			CASE WHEN answer.seen_patient IS NULL THEN '{}' ELSE ARRAY[coalesce(answer.seen_through, 0)]::bigint[] END AS assignments
+		FROM (SELECT) AS once LEFT JOIN answer ON true`
+
+// seenManySQL is who is seen in a page: the row after it only tells that there is more.
+const seenManySQL = `
 		SELECT count(*) AS count, coalesce(bool_or(one.seen_in_emergency), false) AS emergency,
 			coalesce(array_agg(one.seen_patient) FILTER (WHERE one.seen_patient IS NOT NULL), '{}') AS patients,
 			coalesce(array_agg(coalesce(one.seen_through, 0)) FILTER (WHERE one.seen_patient IS NOT NULL), '{}') AS assignments
 		FROM (
 			SELECT DISTINCT seen_patient, seen_through, seen_in_emergency
-			FROM (SELECT seen_patient, seen_through, seen_in_emergency FROM answer LIMIT greatest({8}, 1)) AS shown
+			FROM (SELECT seen_patient, seen_through, seen_in_emergency FROM answer LIMIT {8}) AS shown
 			ORDER BY seen_patient, seen_through
-		) AS one
-	) AS seen
-)
-SELECT * FROM answer`
+		) AS one`
 
 func (a auditedDB) wrap(sql string, args []any) (string, []any) {
-	wrapped, known := a.wrapped.Load(sql)
+	key := wrapping{sql: sql, one: a.shown == 0}
+	wrapped, known := a.wrapped.Load(key)
 	if !known {
-		wrapped, _ = a.wrapped.LoadOrStore(sql, wrapSQL(sql, len(args)))
+		wrapped, _ = a.wrapped.LoadOrStore(key, wrapSQL(sql, len(args), a.shown))
 	}
 	r := a.caller.Request
 	text, _ := wrapped.(string) // nothing else is stored
@@ -204,14 +215,24 @@ func (a auditedDB) wrap(sql string, args []any) (string, []any) {
 
 const auditParameters = 8
 
+// wrapping names a wrapped statement: a list is also read for one of its rows.
+type wrapping struct {
+	sql string
+	one bool
+}
+
 // wrapSQL keeps the statement's name, which tracing shows, in front.
-func wrapSQL(sql string, parameters int) string {
+func wrapSQL(sql string, parameters int, shown int32) string {
 	name, statement, _ := strings.Cut(sql, "\n")
+	seen := seenManySQL
+	if shown == 0 {
+		seen = seenOneSQL
+	}
 	var marks []string
 	for i := range auditParameters {
 		marks = append(marks, fmt.Sprintf("{%d}", i+1), fmt.Sprintf("$%d", parameters+i+1))
 	}
-	return name + "\nWITH answer AS MATERIALIZED (\n" + statement + strings.NewReplacer(marks...).Replace(auditSQL)
+	return name + "\nWITH answer AS MATERIALIZED (\n" + statement + strings.NewReplacer(marks...).Replace(strings.Replace(auditSQL, "{seen}", seen, 1))
 }
 
 // Query implements dbsqlc.DBTX.
