@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	benchClients = 32
+	benchClients = 128 // and 64 connections: so many commits share a wait for the disk
 	benchTurns   = 10 // each side's; they take turns, so that a busy machine slows both
 )
 
@@ -29,8 +29,8 @@ func BenchmarkAudit(b *testing.B) {
 	}
 	dsn := postgres.DSN("records")
 	must(b, rights.Migrate(b.Context(), dsn))
-	audited := newWorldWith(b, dsn, store.Options{MaxConns: 20})
-	unaudited := newWorldWith(b, dsn, store.Options{MaxConns: 20, Unaudited: true})
+	audited := newWorldWith(b, dsn, store.Options{MaxConns: 64})
+	unaudited := newWorldWith(b, dsn, store.Options{MaxConns: 64, Unaudited: true})
 	db := testkit.NewFactory(b, dsn)
 	doctor := db.Doctor(testkit.DoctorOptions{})
 	var first clinic.Record
