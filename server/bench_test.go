@@ -16,7 +16,7 @@ import (
 
 const (
 	benchClients = 128 // and 64 connections: so many commits share a wait for the disk
-	benchTurns   = 10 // each side's; they take turns, so that a busy machine slows both
+	benchTurns   = 10  // each side's; they take turns, so that a busy machine slows both
 )
 
 // BenchmarkAudit measures what the audit costs reads over HTTP, against a

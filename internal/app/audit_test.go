@@ -1,8 +1,10 @@
 package app
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,9 +46,7 @@ func TestAuditCommands(t *testing.T) {
 	if err := os.WriteFile(checkpoint, []byte(run(0, "checkpoint")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var id string
-	for id = range keys.Public() {
-	}
+	id := slices.Collect(maps.Keys(keys.Public()))[0]
 	trusted := []string{"--trusted-key", id, "--checkpoint", checkpoint}
 	run(0, "export", "--output", export)
 	run(1, "export", "--output", export) // it is there

@@ -71,7 +71,7 @@ func (v *Verifier) Checkpoint(c Checkpoint, rows []clinic.AuditRow) {
 		v.last, v.at.Number = &c, v.at.Number+1
 		return
 	}
-	v.links(c, s)
+	v.links(s)
 	if v.Kept != nil && v.Kept.Statement == c.Statement {
 		v.kept = true
 	}
@@ -124,7 +124,7 @@ func (v *Verifier) signed(c Checkpoint, number int64) (Statement, bool) {
 }
 
 // links checks that the statement follows the one before.
-func (v *Verifier) links(c Checkpoint, s Statement) {
+func (v *Verifier) links(s Statement) {
 	if v.last == nil {
 		if !v.Partial && (s.Number != 1 || s.Previous != "" || s.After != 0) {
 			v.fault(0, 1, fmt.Sprintf("it is missing: the chain begins with checkpoint %d", s.Number))

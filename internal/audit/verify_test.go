@@ -117,19 +117,22 @@ func (l ledger) pick(t *rapid.T) (checkpoint, row int) {
 
 func tamperings() map[string]tampering {
 	return map[string]tampering{
-		"at":            edit(func(r *clinic.AuditRow) { r.At = r.At.Add(time.Microsecond) }),
-		"user":          edit(func(r *clinic.AuditRow) { r.UserID++ }),
-		"role":          edit(func(r *clinic.AuditRow) { r.Role = clinic.RoleAdmin }),
-		"operation":     edit(func(r *clinic.AuditRow) { r.Operation = "listRecords" }),
-		"object kind":   edit(func(r *clinic.AuditRow) { r.Object.Kind = clinic.ObjectComment }),
-		"object":        edit(func(r *clinic.AuditRow) { r.Object.ID++ }),
-		"patients":      edit(func(r *clinic.AuditRow) { r.Patients = append(slices.Clone(r.Patients[1:]), 77) }),
-		"assignments":   edit(func(r *clinic.AuditRow) { r.Assignments = r.Assignments[1:] }),
-		"reason":        edit(func(r *clinic.AuditRow) { r.Reason = clinic.ReasonBreakGlass }),
-		"decision":      edit(func(r *clinic.AuditRow) { r.Decision = "not_found" }),
-		"request":       edit(func(r *clinic.AuditRow) { r.RequestID = "" }),
-		"address":       edit(func(r *clinic.AuditRow) { r.Address = "" }),
-		"patient moved": edit(func(r *clinic.AuditRow) { r.Assignments = append(r.Assignments, r.Patients[0]); r.Patients = r.Patients[1:] }),
+		"at":          edit(func(r *clinic.AuditRow) { r.At = r.At.Add(time.Microsecond) }),
+		"user":        edit(func(r *clinic.AuditRow) { r.UserID++ }),
+		"role":        edit(func(r *clinic.AuditRow) { r.Role = clinic.RoleAdmin }),
+		"operation":   edit(func(r *clinic.AuditRow) { r.Operation = "listRecords" }),
+		"object kind": edit(func(r *clinic.AuditRow) { r.Object.Kind = clinic.ObjectComment }),
+		"object":      edit(func(r *clinic.AuditRow) { r.Object.ID++ }),
+		"patients":    edit(func(r *clinic.AuditRow) { r.Patients = append(slices.Clone(r.Patients[1:]), 77) }),
+		"assignments": edit(func(r *clinic.AuditRow) { r.Assignments = r.Assignments[1:] }),
+		"reason":      edit(func(r *clinic.AuditRow) { r.Reason = clinic.ReasonBreakGlass }),
+		"decision":    edit(func(r *clinic.AuditRow) { r.Decision = "not_found" }),
+		"request":     edit(func(r *clinic.AuditRow) { r.RequestID = "" }),
+		"address":     edit(func(r *clinic.AuditRow) { r.Address = "" }),
+		"patient moved": edit(func(r *clinic.AuditRow) {
+			r.Assignments = append(r.Assignments, r.Patients[0])
+			r.Patients = r.Patients[1:]
+		}),
 		"removed": func(t *rapid.T, l *ledger) ([]int64, int64) {
 			i, j := l.pick(t)
 			id := l.rows[i][j].ID

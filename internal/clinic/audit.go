@@ -35,11 +35,9 @@ type Object struct {
 	ID   int64
 }
 
-// Programs that change patients' data by themselves, in the place of a role.
-const (
-	ActorController Role = "CONTROLLER"
-	ActorImport     Role = "IMPORT"
-)
+// ActorImport stands in the place of a role for an import. It has no type, since
+// nobody has it as his role. The controller's statements write CONTROLLER.
+const ActorImport = "IMPORT"
 
 // AccessReason says why access was given.
 type AccessReason string

@@ -188,7 +188,7 @@ func TestTamperingInTheDatabaseIsNamed(t *testing.T) {
 	t.Parallel()
 	for name, sql := range map[string]string{
 		"edited": `UPDATE audit_log SET user_id = 7 WHERE id = 2`, "removed": `DELETE FROM audit_log WHERE id = 2`,
-		"moved": `UPDATE audit_log SET at = at - interval '1 year' WHERE id = 2`,
+		"moved":      `UPDATE audit_log SET at = at - interval '1 year' WHERE id = 2`,
 		"renumbered": `UPDATE audit_log SET id = 1000 WHERE id = 2`, "added": `UPDATE audit_checkpoints SET row_ids = row_ids[1:1] || row_ids[3:],
 			digests = substr(digests, 1, 32) || substr(digests, 65)`,
 	} {

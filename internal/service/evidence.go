@@ -36,7 +36,7 @@ func (c *Chain) Verify(ctx context.Context, v *audit.Verifier, progress func()) 
 	return h.CountAuditRows(ctx, v.UpTo())
 }
 
-// Export writes the checkpoints that were made from from on and before to, with
+// Export writes the checkpoints that were made at or after from and before to, with
 // all of their rows, and says how many rows it wrote.
 func (c *Chain) Export(ctx context.Context, w io.Writer, from, to time.Time, progress func()) (written int, err error) {
 	retention, err := drops(ctx, c.db.System())
