@@ -38,7 +38,8 @@ func authenticate(verifier *token.Verifier) humaMiddleware {
 			problemOf(ctx.Context(), err).write(w)
 			return
 		}
-		exchangeOf(ctx.Context()).user = caller.UserID
+		x := exchangeOf(ctx.Context())
+		x.user, caller.Request = caller.UserID, x.request()
 		if caller.Enrolling && !slices.Contains(enrolment(), ctx.Operation().OperationID) {
 			_, w := humachi.Unwrap(ctx)
 			problemOf(ctx.Context(), clinic.Forbidden("your role needs a second factor: enrol one at auth/totp/, confirm it, and refresh the access token").

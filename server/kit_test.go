@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -44,7 +45,7 @@ type world struct {
 	verifier   *token.Verifier
 	redis      cache.ThrottleOptions
 	worker     *service.Service
-	past       *token.Signer // signs as an hour ago
+	past       *token.Signer    // signs as an hour ago
 	owner      *service.Service // as the command line: with the rights of the schema's owner
 	contract   *contract
 	log        *lockedBuffer
@@ -80,6 +81,7 @@ type replica struct {
 	database     string // the owner's URL
 	keys         *token.Keys
 	totpRequired []clinic.Role
+	pool         store.Options // of the server's connections
 }
 
 func newReplica(t testing.TB, r replica, changes ...func(*server.Options)) *world {
@@ -87,7 +89,8 @@ func newReplica(t testing.TB, r replica, changes ...func(*server.Options)) *worl
 	w := &world{
 		t: t, database: r.database, contract: loadContract(t), log: &lockedBuffer{}, statements: &statementCounter{}, metrics: prometheus.NewRegistry(),
 	}
-	db := openAs(t, r.database, store.PartServer, w.statements)
+	r.pool.Tracer = w.statements
+	db := openAs(t, r.database, store.PartServer, r.pool)
 	access := token.AccessOptions{Keys: r.keys, Issuer: "healthrecords", Audience: "healthrecords"}
 	signer, err := token.NewSigner(access)
 	must(t, err)
@@ -115,9 +118,9 @@ func newReplica(t testing.TB, r replica, changes ...func(*server.Options)) *worl
 	}
 	w.service, err = service.New(w.parts)
 	must(t, err)
-	w.worker, err = service.New(service.Options{DB: openAs(t, r.database, store.PartWorker, nil)})
+	w.worker, err = service.New(service.Options{DB: openAs(t, r.database, store.PartWorker, store.Options{})})
 	must(t, err)
-	w.owner, err = service.New(service.Options{DB: open(t, r.database, nil), Passwords: passwords})
+	w.owner, err = service.New(service.Options{DB: open(t, r.database, store.Options{}), Passwords: passwords})
 	must(t, err)
 	opts := server.Options{Service: w.service, Verifier: w.verifier, Log: log, Metrics: w.metrics, Version: "test"}
 	for _, change := range changes {
@@ -133,14 +136,15 @@ func newReplica(t testing.TB, r replica, changes ...func(*server.Options)) *worl
 	return w
 }
 
-func openAs(t testing.TB, database string, part store.Part, tracer pgx.QueryTracer) *store.DB {
+func openAs(t testing.TB, database string, part store.Part, pool store.Options) *store.DB {
 	t.Helper()
-	return open(t, rights.URL(t, database, part), tracer)
+	return open(t, rights.URL(t, database, part), pool)
 }
 
-func open(t testing.TB, url string, tracer pgx.QueryTracer) *store.DB {
+func open(t testing.TB, url string, pool store.Options) *store.DB {
 	t.Helper()
-	db, err := store.Open(t.Context(), store.Options{URL: url, MaxConns: 4, Tracer: tracer})
+	pool.URL, pool.MaxConns = url, cmp.Or(pool.MaxConns, 4)
+	db, err := store.Open(t.Context(), pool)
 	must(t, err)
 	t.Cleanup(db.Close)
 	return db

@@ -54,7 +54,11 @@ func strangers() []string { return []string{"anonymous", "disabled user", "expir
 
 func newCast(t testing.TB, changes ...func(*server.Options)) *cast {
 	t.Helper()
-	w := newWorld(t, changes...)
+	return newCastIn(t, newWorld(t, changes...))
+}
+
+func newCastIn(t testing.TB, w *world) *cast {
+	t.Helper()
 	admin := w.admin()
 	c := &cast{world: w, own: map[string]map[thing]int64{}, people: map[string]person{
 		"patient": w.patient("patient"), "administrator": admin, "assigned doctor": w.doctor(admin, "assigned"),
@@ -177,6 +181,8 @@ func matrix() map[string]row {
 		"listAssignments": {want: everybody},
 		"getAssignment":   {of: assigning, want: "200/404 200/404 404 404 200/404 200/200"},
 		"endAssignment":   {of: assigning, want: "403 403 403 403 403 204/204", last: true},
+		"getAccessLog":    {want: "200 403 403 403 403 403"},
+		"getAudit":        {want: onlyAdmin},
 	}
 }
 
@@ -246,18 +252,22 @@ func (c *cast) ask(t *testing.T, o operation, role string) int64 {
 		c.cell(t, o, role, cell{want: own})
 		return 1
 	}
-	ownID, ok := c.own[role][r.of]
-	if !ok {
-		ownID = c.own["patient"][r.of]
-	}
 	absent := c.cell(t, o, role, cell{"missing", c.foreign[r.of] + missingAfter, missing})
-	for _, present := range []cell{{"foreign", c.foreign[r.of], foreign}, {"own", ownID, own}} {
+	for _, present := range []cell{{"foreign", c.foreign[r.of], foreign}, {"own", c.ownID(role, r.of), own}} {
 		got := c.cell(t, o, role, present)
 		if got := anonymised(got); present.want == http.StatusNotFound && got != anonymised(absent) {
 			t.Errorf("%s as %s tells %s from missing:\n%s\n%s", o.id, role, present.whose, got, anonymised(absent))
 		}
 	}
 	return 3
+}
+
+// ownID is the role's own object, or else the patient's.
+func (c *cast) ownID(role string, of thing) int64 {
+	if id, ok := c.own[role][of]; ok {
+		return id
+	}
+	return c.own["patient"][of]
 }
 
 // cell is an object that is asked for, and the status to be answered.

@@ -78,6 +78,8 @@ func newDocument(version string) *huma.OpenAPI {
 			{Name: "assignments", Description: "Which doctor sees which patient"},
 			{Name: "break-glass", Description: "Access in an emergency, which is told"},
 			{Name: ".well-known", Description: "What other programs look for at a fixed place"},
+			{Name: "access-log", Description: "Who looked at a patient's data"},
+			{Name: "audit", Description: "The audit log, for administrators"},
 			{Name: "health", Description: "Whether the API answers"},
 		},
 		Components: &huma.Components{

@@ -200,11 +200,11 @@ func (h *handlers) changeRecord(ctx context.Context, request *changeRecordReques
 }
 
 func (h *handlers) updateRecord(ctx context.Context, c Conditional, change clinic.RecordChange) (*recordResponse, error) {
-	expect, err := h.expect(ctx, c.IfMatch, c.ID)
+	expected, err := expect(ctx, c.IfMatch)
 	if err != nil {
 		return nil, err
 	}
-	return answerRecord(h.service.UpdateRecord(ctx, callerOf(ctx), c.ID, change, expect))
+	return answerRecord(h.service.UpdateRecord(ctx, callerOf(ctx), c.ID, change, expected))
 }
 
 type deleteRecordRequest struct {
@@ -212,11 +212,11 @@ type deleteRecordRequest struct {
 }
 
 func (h *handlers) deleteRecord(ctx context.Context, request *deleteRecordRequest) (*noContent, error) {
-	expect, err := h.expect(ctx, request.IfMatch, request.ID)
+	expected, err := expect(ctx, request.IfMatch)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.service.DeleteRecord(ctx, callerOf(ctx), request.ID, expect); err != nil {
+	if err := h.service.DeleteRecord(ctx, callerOf(ctx), request.ID, expected); err != nil {
 		return nil, err
 	}
 	return &noContent{}, nil

@@ -73,6 +73,9 @@ func routes(h *handlers) []route {
 		{"endAssignment", del, "/api/assignments/{id}/", admins, "End an assignment", to(h.endAssignment)},
 
 		{"listKeys", get, "/.well-known/jwks.json", anybody, "Get the keys that access tokens are verified with", to(h.listKeys)},
+		{"getAccessLog", get, "/api/access-log/", patients, "See who looked at one's own data", to(h.getAccessLog)},
+		{"getAudit", get, "/api/audit/", admins, "Read the audit log", to(h.getAudit)},
+
 		{"health", get, "/health/", anybody, "Ask whether the API answers", to(h.health)},
 	}
 }
@@ -127,6 +130,9 @@ func notes() map[string]string {
 			"access token is good, so that another one is no remedy.",
 		"listKeys": "A JSON Web Key Set (RFC 7517, RFC 8037). A new key is here at least ten minutes before a token is signed with it, " +
 			"and an old one for as long as its tokens live.",
+		"getAccessLog": "Newest first: who saw or changed it, when, and what gave access. Reading this is in it, too. " +
+			"Other patients have no name here.",
+		"getAudit": "Newest first. It holds ids, no health data. Reading this is in it, too.",
 		"endAssignment": "Access ends with the next request. An assignment that a DoctorAssignment object declares is ended by " +
 			"changing the object: here it is a conflict, unless force is true, for an emergency or an object that is gone.",
 	}

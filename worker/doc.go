@@ -4,6 +4,7 @@
 //	consumer   turns delivered events into notifications
 //	reclaimer  takes over what other consumers left
 //	trimmer    deletes what is finished and old
+//	sealer     seals the audit log, and makes its partitions ahead of time
 //	monitor    measures how far behind all this is
 //
 // Delivery is at least once and effects are once: the service commits the

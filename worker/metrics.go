@@ -14,6 +14,7 @@ type metrics struct {
 	duration  prometheus.Histogram
 
 	undecodable prometheus.Counter
+	sealed      prometheus.Counter
 
 	open, oldest, waiting, pending, dead prometheus.Gauge
 }
@@ -36,6 +37,10 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Namespace: telemetry.Namespace, Subsystem: "worker", Name: "undecodable_entries_total",
 			Help: "Entries of the stream that were no events and went to the dead-letter stream.",
 		}),
+		sealed: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: telemetry.Namespace, Subsystem: "worker", Name: "audit_rows_sealed_total",
+			Help: "Rows of the audit log that this worker sealed.",
+		}),
 		open:    gauge("outbox_open_events", "Events whose effect is not committed."),
 		oldest:  gauge("outbox_oldest_event_age_seconds", "Age of the oldest event whose effect is not committed; 0 when there is none."),
 		waiting: gauge("stream_waiting_entries", "Entries that no consumer has read (lag)."),
@@ -44,7 +49,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	}
 	var faults []error
 	for _, collector := range []prometheus.Collector{
-		m.published, m.handled, m.duration, m.undecodable, m.open, m.oldest, m.waiting, m.pending, m.dead,
+		m.published, m.handled, m.duration, m.undecodable, m.sealed, m.open, m.oldest, m.waiting, m.pending, m.dead,
 	} {
 		faults = append(faults, registerer.Register(collector))
 	}

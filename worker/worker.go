@@ -43,6 +43,7 @@ type Service interface {
 type Options struct {
 	Service    Service
 	Stream     *stream.Stream
+	Sealer     Sealer                // nil: the audit log is not sealed
 	Log        *slog.Logger          // nil: slog.Default()
 	Registerer prometheus.Registerer // nil: a registry of its own
 	Tracer     trace.TracerProvider  // nil: no spans
@@ -130,6 +131,11 @@ func New(options Options) (*Worker, error) {
 		},
 		&trimmer{service: options.Service, keep: options.KeepFinished, log: options.Log},
 		&monitor{service: options.Service, stream: options.Stream, metrics: metrics, log: options.Log},
+	}
+	if options.Sealer != nil {
+		loops = append(loops,
+			&sealer{chain: options.Sealer, metrics: metrics, log: options.Log},
+			&months{chain: options.Sealer, log: options.Log})
 	}
 	for range options.Concurrency {
 		loops = append(loops, &consumer{

@@ -26,6 +26,7 @@ func main() {
 		{"healthrecords migrate", &settings.Migrate{}},
 		{"healthrecords admin", &settings.Tool{}},
 		{"healthrecords import", &settings.Import{}},
+		{"healthrecords audit", &settings.Audit{}},
 	} {
 		fmt.Printf("\n## `%s`\n\n```text\n%s```\n", part.title, settings.Usage(part.target))
 	}

@@ -44,7 +44,7 @@ func (r *runner) startParts(ctx context.Context) error {
 		{name: "controller", adminPort: 8003, env: []string{
 			"KUBECONFIG=" + r.kubeconfig(), "LEADER_ELECT=true", "LEADER_ELECTION_NAMESPACE=default",
 		}},
-		{name: "worker", adminPort: 8002},
+		{name: "worker", adminPort: 8002, env: []string{"AUDIT_KEYS_DIR=" + r.auditKeys()}},
 		{name: "server", adminPort: 8001, env: []string{
 			"LISTEN_ADDRESS=" + address(port), "SIGNING_KEYS_DIR=" + r.keys(), "TOTP_KEY_FILE=" + totpKey, "DOCTOR_AUTO_VERIFY=true",
 		}},
@@ -123,8 +123,13 @@ func (r *runner) login(part string) (string, error) {
 
 func (r *runner) keys() string { return filepath.Join(r.state, "keys") }
 
-func (r *runner) makeKey(ctx context.Context) error {
-	return r.once(ctx, "keys", "generate", "--dir", r.keys())
+func (r *runner) auditKeys() string { return filepath.Join(r.state, "audit-keys") }
+
+func (r *runner) makeKeys(ctx context.Context) error {
+	if err := r.once(ctx, "keys", "generate", "--dir", r.keys()); err != nil {
+		return err
+	}
+	return r.once(ctx, "keys", "generate", "--dir", r.auditKeys())
 }
 
 func (r *runner) createAdministrator(ctx context.Context) (err error) {

@@ -85,7 +85,7 @@ func (r *runner) steps() []step {
 		{"starting the Kubernetes API server", r.startControlPlane},
 		{"installing the custom resources", r.installResources},
 		{"migrating the database", r.migrate},
-		{"looking for the signing key", r.makeKey},
+		{"looking for the signing keys", r.makeKeys},
 		{"looking for the administrator", r.createAdministrator},
 	}
 	if r.bundles != "" {

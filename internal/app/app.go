@@ -76,6 +76,7 @@ func newRoot() *cobra.Command {
 		newAdminCommand(),
 		newKeysCommand(),
 		newImportCommand(),
+		newAuditCommand(),
 		newCheckCommand(),
 		newOpenAPICommand(),
 	)

@@ -16,7 +16,7 @@ import (
 )
 
 func newKeysCommand() *cobra.Command {
-	keys := &cobra.Command{Use: "keys", Short: "Manage the keys that sign access tokens"}
+	keys := &cobra.Command{Use: "keys", Short: "Manage the keys that sign access tokens, or seal the audit log"}
 	keys.AddCommand(newKeysGenerateCommand(), newKeysRotateCommand())
 	return keys
 }
@@ -40,7 +40,7 @@ func newKeysGenerateCommand() *cobra.Command {
 			return nil
 		},
 	}
-	generate.Flags().StringVar(&dir, "dir", "", "directory of the keys, the server's SIGNING_KEYS_DIR (required)")
+	generate.Flags().StringVar(&dir, "dir", "", "directory of the keys, the server's SIGNING_KEYS_DIR or the worker's AUDIT_KEYS_DIR (required)")
 	_ = generate.MarkFlagRequired("dir") // fails only for a flag that is not defined
 	return generate
 }

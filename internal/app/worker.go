@@ -9,6 +9,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/settings"
 	"github.com/healthrecords/healthrecords/internal/stream"
 	"github.com/healthrecords/healthrecords/internal/telemetry"
+	"github.com/healthrecords/healthrecords/internal/token"
 	"github.com/healthrecords/healthrecords/worker"
 )
 
@@ -50,8 +51,12 @@ func runWorker(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return fmt.Errorf("making the service: %w", err)
 	}
+	keys, err := token.LoadKeys(cfg.AuditKeysDir)
+	if err != nil {
+		return fmt.Errorf("loading the audit keys: %w", err)
+	}
 	w, err := worker.New(worker.Options{
-		Service: svc, Stream: events, Log: p.log, Registerer: p.registry, Tracer: p.traces.Provider,
+		Service: svc, Stream: events, Sealer: service.NewChain(db, keys.SigningKey()), Log: p.log, Registerer: p.registry, Tracer: p.traces.Provider,
 		Concurrency: cfg.Concurrency, BatchSize: cfg.BatchSize, MaxBacklog: cfg.MaxBacklog, MaxAttempts: cfg.MaxAttempts,
 		PollInterval: cfg.PollInterval, RetryAfter: cfg.RetryAfter, KeepFinished: cfg.KeepFinished,
 	})

@@ -18,8 +18,9 @@ const (
 type Caller struct {
 	UserID    int64
 	Role      Role
-	SessionID int64 // the login that he calls by, which must not have ended; 0: a call from inside, not over the network
-	Enrolling bool  // he may only set up the second factor that his role requires
+	SessionID int64   // the login that he calls by, which must not have ended; 0: a call from inside, not over the network
+	Enrolling bool    // he may only set up the second factor that his role requires
+	Request   Request // what the audit log tells of it
 }
 
 // User is an account.

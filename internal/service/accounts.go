@@ -164,7 +164,10 @@ func (s *Service) UpdateProfile(ctx context.Context, caller clinic.Caller, chang
 		return clinic.Profile{}, err
 	}
 	var profile clinic.Profile
-	err := s.db.Tx(ctx, &caller, func(h store.Handle) error {
+	err := s.db.Audited(ctx, caller, clinic.Object{Kind: clinic.ObjectProfile}, func(h store.Handle) error {
+		if h.Who.PatientID != 0 {
+			h.Saw(h.Who.PatientID, 0, false)
+		}
 		if err := h.UpdateProfile(ctx, change, s.autoVerify); err != nil {
 			return err
 		}

@@ -20,13 +20,14 @@ type assigned struct {
 // already is answered with its assignment and created false. An unverified
 // doctor is CodeConflict with reason "doctor_not_verified".
 func (s *Service) Assign(ctx context.Context, caller clinic.Caller, req clinic.AssignmentRequest, idem clinic.Idempotency) (a clinic.Assignment, created bool, err error) {
-	if err := require(caller, "only a doctor or an administrator may assign", clinic.RoleDoctor, clinic.RoleAdmin); err != nil {
+	object := clinic.Object{Kind: clinic.ObjectPatient, ID: req.PatientID}
+	if err := s.admit(ctx, caller, object, "only a doctor or an administrator may assign", clinic.RoleDoctor, clinic.RoleAdmin); err != nil {
 		return clinic.Assignment{}, false, err
 	}
 	if err := clinic.ValidateReason(req.Reason); err != nil {
 		return clinic.Assignment{}, false, err
 	}
-	err = s.db.Tx(ctx, &caller, func(h store.Handle) error {
+	err = s.db.Audited(ctx, caller, object, func(h store.Handle) error {
 		doctorID, err := whomToAssign(h.Who, req)
 		if err != nil {
 			return err
@@ -36,10 +37,16 @@ func (s *Service) Assign(ctx context.Context, caller clinic.Caller, req clinic.A
 			return err
 		}
 		created = answer.Created
+		h.Saw(req.PatientID, answer.ID, false)
+		h.Made(assignment(answer.ID))
 		a, err = h.Assignment(ctx, answer.ID)
 		return err
 	})
 	return a, created, err
+}
+
+func assignment(id int64) clinic.Object {
+	return clinic.Object{Kind: clinic.ObjectAssignment, ID: id}
 }
 
 // whomToAssign returns the doctor that the caller may assign by this request.
@@ -88,10 +95,10 @@ func (s *Service) Assignment(ctx context.Context, caller clinic.Caller, id int64
 // the same, for an emergency, or where the object is gone without a trace; an
 // object that is still there declares it again when it is next reconciled.
 func (s *Service) EndAssignment(ctx context.Context, caller clinic.Caller, id int64, force bool) error {
-	if err := require(caller, "only an administrator may end assignments", clinic.RoleAdmin); err != nil {
+	if err := s.admit(ctx, caller, assignment(id), "only an administrator may end assignments", clinic.RoleAdmin); err != nil {
 		return err
 	}
-	return s.db.Tx(ctx, &caller, func(h store.Handle) error {
+	return s.db.Audited(ctx, caller, assignment(id), func(h store.Handle) error {
 		if err := h.LockDoctorOfAssignment(ctx, id); err != nil {
 			return err
 		}
@@ -99,6 +106,7 @@ func (s *Service) EndAssignment(ctx context.Context, caller clinic.Caller, id in
 		if err != nil {
 			return err
 		}
+		h.Saw(a.Patient.ID, a.ID, false)
 		if a.Ended(time.Now()) {
 			return nil
 		}

@@ -17,7 +17,8 @@ import (
 // CodeUnauthenticated, which clients answer by renewing the access token and
 // trying the same again.
 func (s *Service) OpenBreakGlass(ctx context.Context, caller clinic.Caller, req clinic.BreakGlassRequest, idem clinic.Idempotency) (a clinic.Assignment, opened bool, err error) {
-	if err := require(caller, "only a doctor may open emergency access", clinic.RoleDoctor); err != nil {
+	object := clinic.Object{Kind: clinic.ObjectPatient, ID: req.PatientID}
+	if err := s.admit(ctx, caller, object, "only a doctor may open emergency access", clinic.RoleDoctor); err != nil {
 		return clinic.Assignment{}, false, err
 	}
 	if err := req.Validate(); err != nil {
@@ -26,7 +27,7 @@ func (s *Service) OpenBreakGlass(ctx context.Context, caller clinic.Caller, req 
 	if _, err := s.confirmPassword(ctx, caller, "password", req.Password); err != nil {
 		return clinic.Assignment{}, false, err
 	}
-	err = s.db.Tx(ctx, &caller, func(h store.Handle) error {
+	err = s.db.Audited(ctx, caller, object, func(h store.Handle) error {
 		verified, err := h.LockDoctor(ctx, h.Who.DoctorID)
 		if err != nil {
 			return err
@@ -41,6 +42,8 @@ func (s *Service) OpenBreakGlass(ctx context.Context, caller clinic.Caller, req 
 		if err != nil {
 			return err
 		}
+		h.Saw(req.PatientID, id, true)
+		h.Made(assignment(id))
 		a, err = h.Assignment(ctx, id)
 		return err
 	})

@@ -9,7 +9,7 @@ import (
 
 // Comments lists the comments of a record that the caller may read, oldest first.
 func (s *Service) Comments(ctx context.Context, caller clinic.Caller, recordID int64, page clinic.PageRequest) (clinic.Page[clinic.Comment], error) {
-	if err := require(caller, onlyReaders, clinic.RolePatient, clinic.RoleDoctor); err != nil {
+	if err := s.admit(ctx, caller, record(recordID), onlyReaders, clinic.RolePatient, clinic.RoleDoctor); err != nil {
 		return clinic.Page[clinic.Comment]{}, err
 	}
 	return s.db.As(caller).Comments(ctx, recordID, page)
@@ -20,14 +20,14 @@ func (s *Service) Comments(ctx context.Context, caller clinic.Caller, recordID i
 //
 //nolint:revive // argument-limit: the six are what the request holds; a struct would have one user
 func (s *Service) AddComment(ctx context.Context, caller clinic.Caller, recordID int64, text string, private bool, idem clinic.Idempotency) (clinic.Comment, error) {
-	if err := require(caller, "only a doctor may comment", clinic.RoleDoctor); err != nil {
+	if err := s.admit(ctx, caller, record(recordID), "only a doctor may comment", clinic.RoleDoctor); err != nil {
 		return clinic.Comment{}, err
 	}
 	if err := clinic.ValidateComment(text); err != nil {
 		return clinic.Comment{}, err
 	}
 	var added clinic.Comment
-	err := s.db.Tx(ctx, &caller, func(h store.Handle) (err error) {
+	err := s.db.Audited(ctx, caller, record(recordID), func(h store.Handle) (err error) {
 		if idem.Key != "" { // the kept answer of a repetition is for who may still read the record
 			if err := h.CheckRecord(ctx, recordID); err != nil {
 				return err
@@ -36,6 +36,9 @@ func (s *Service) AddComment(ctx context.Context, caller clinic.Caller, recordID
 		added, err = once(ctx, h, idem, func() (clinic.Comment, error) {
 			return addComment(ctx, h, recordID, text, private)
 		})
+		if err == nil {
+			h.Made(clinic.Object{Kind: clinic.ObjectComment, ID: added.ID})
+		}
 		return err
 	})
 	return added, err

@@ -64,7 +64,7 @@ func (s *Service) directoryChanged(ctx context.Context) {
 
 // Patients lists patients by name or username; administrators only.
 func (s *Service) Patients(ctx context.Context, caller clinic.Caller, search string, page clinic.PageRequest) (clinic.Page[clinic.Patient], error) {
-	if err := require(caller, "only administrators list patients", clinic.RoleAdmin); err != nil {
+	if err := s.admit(ctx, caller, clinic.Object{Kind: clinic.ObjectPatient}, "only administrators list patients", clinic.RoleAdmin); err != nil {
 		return clinic.Page[clinic.Patient]{}, err
 	}
 	search = strings.TrimSpace(search)

@@ -23,7 +23,8 @@ const careTeamReason = "imported care team"
 func (s *Service) Import(ctx context.Context, bundle clinic.Import) (clinic.ImportResult, error) {
 	valid, refused, leftOut := bundle.Check()
 	i := importing{bundle: valid, hash: s.passwords.Unusable}
-	err := s.db.Tx(ctx, nil, func(h store.Handle) error {
+	actor := clinic.Caller{Role: clinic.ActorImport, Request: clinic.Request{Operation: "import"}}
+	err := s.db.Audited(ctx, actor, clinic.Object{Kind: clinic.ObjectImport}, func(h store.Handle) error {
 		i.result = clinic.ImportResult{
 			Accounts: map[clinic.Role]clinic.ImportCounts{},
 			Records:  map[clinic.RecordType]clinic.ImportCounts{},
@@ -59,6 +60,9 @@ func (i *importing) write(ctx context.Context, h store.Handle) error {
 	}
 	if i.patients, err = i.people(ctx, h, clinic.RolePatient); err != nil {
 		return err
+	}
+	for _, p := range i.patients {
+		h.Saw(p.ID, 0, false)
 	}
 	if err := i.records(ctx, h); err != nil {
 		return err

@@ -15,7 +15,7 @@ func (s *Service) Notifications(ctx context.Context, caller clinic.Caller, filte
 
 // ReadNotification marks one as read and returns it; repeating it changes nothing.
 func (s *Service) ReadNotification(ctx context.Context, caller clinic.Caller, id int64) (n clinic.Notification, err error) {
-	err = s.db.Tx(ctx, &caller, func(h store.Handle) error {
+	err = s.db.Audited(ctx, caller, clinic.Object{Kind: clinic.ObjectNotification, ID: id}, func(h store.Handle) error {
 		n, err = h.ReadNotification(ctx, id)
 		return err
 	})

@@ -96,11 +96,11 @@ func TestRecordAccess(t *testing.T) {
 			return err
 		},
 		"update if": func(as clinic.Caller, id int64) error {
-			_, err := f.UpdateRecord(t.Context(), as, id, clinic.RecordChange{}, &clinic.Revision{Version: 99})
+			_, err := f.UpdateRecord(t.Context(), as, id, clinic.RecordChange{}, []clinic.Revision{{Version: 99}})
 			return err
 		},
 		"delete if": func(as clinic.Caller, id int64) error {
-			return f.DeleteRecord(t.Context(), as, id, &clinic.Revision{Version: 99})
+			return f.DeleteRecord(t.Context(), as, id, []clinic.Revision{{Version: 99}})
 		},
 	}
 	const missing = 1 << 40
@@ -245,15 +245,15 @@ func TestRevisionGuardsChanges(t *testing.T) {
 	if now := must(f.Record(ctx, c.asDoctor(), c.record.ID))(t).Revision(); now == shown {
 		t.Error("a private comment left the doctor's revision as it was")
 	}
-	updated := must(f.UpdateRecord(ctx, c.asPatient(), c.record.ID, change, &shown))(t)
-	_, err := f.UpdateRecord(ctx, c.asPatient(), c.record.ID, change, &shown)
+	updated := must(f.UpdateRecord(ctx, c.asPatient(), c.record.ID, change, []clinic.Revision{shown}))(t)
+	_, err := f.UpdateRecord(ctx, c.asPatient(), c.record.ID, change, []clinic.Revision{shown})
 	wantCode(t, err, clinic.CodePreconditionFailed)
 
 	shown = updated.Revision()
 	must(f.AddComment(ctx, c.asDoctor(), c.record.ID, "for you", false, noKey))(t)
-	wantCode(t, f.DeleteRecord(ctx, c.asPatient(), c.record.ID, &shown), clinic.CodePreconditionFailed)
+	wantCode(t, f.DeleteRecord(ctx, c.asPatient(), c.record.ID, []clinic.Revision{shown}), clinic.CodePreconditionFailed)
 	shown = must(f.Record(ctx, c.asPatient(), c.record.ID))(t).Revision()
-	if err := f.DeleteRecord(ctx, c.asPatient(), c.record.ID, &shown); err != nil {
+	if err := f.DeleteRecord(ctx, c.asPatient(), c.record.ID, []clinic.Revision{shown}); err != nil {
 		t.Fatal(err)
 	}
 	wantCode(t, f.DeleteRecord(ctx, c.asPatient(), c.record.ID, nil), clinic.CodeNotFound)
@@ -273,7 +273,7 @@ func TestConcurrentUpdatesOfOneRevision(t *testing.T) {
 	for i := range writers {
 		go func() {
 			title := "Title " + string(rune('a'+i))
-			_, err := f.UpdateRecord(t.Context(), c.asPatient(), c.record.ID, clinic.RecordChange{Title: &title}, &shown)
+			_, err := f.UpdateRecord(t.Context(), c.asPatient(), c.record.ID, clinic.RecordChange{Title: &title}, []clinic.Revision{shown})
 			results <- err
 		}()
 	}

@@ -83,6 +83,14 @@ func New(opts Options) (*Service, error) {
 	}, nil
 }
 
+// admit is require for what touches patients' data: the refusal has an audit row.
+func (s *Service) admit(ctx context.Context, caller clinic.Caller, object clinic.Object, message string, roles ...clinic.Role) error {
+	if refusal := require(caller, message, roles...); refusal != nil {
+		return s.db.Refused(ctx, caller, object, refusal)
+	}
+	return nil
+}
+
 // require refuses a caller whose role may never do this (403); message says who may.
 func require(caller clinic.Caller, message string, roles ...clinic.Role) error {
 	for _, r := range roles {

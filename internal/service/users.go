@@ -25,10 +25,11 @@ func (s *Service) EnableUser(ctx context.Context, caller clinic.Caller, id int64
 }
 
 func (s *Service) setUserActive(ctx context.Context, caller clinic.Caller, id int64, active bool) (user clinic.User, err error) {
-	if err := require(caller, "only administrators disable and enable accounts", clinic.RoleAdmin); err != nil {
+	object := clinic.Object{Kind: clinic.ObjectUser, ID: id}
+	if err := s.admit(ctx, caller, object, "only administrators disable and enable accounts", clinic.RoleAdmin); err != nil {
 		return clinic.User{}, err
 	}
-	err = s.db.Tx(ctx, &caller, func(h store.Handle) error {
+	err = s.db.Audited(ctx, caller, object, func(h store.Handle) error {
 		admins, err := h.LockAdmins(ctx)
 		if err != nil {
 			return err

@@ -83,6 +83,7 @@ type Worker struct {
 	MaxAttempts  int           `env:"WORKER_MAX_ATTEMPTS" envDefault:"10" help:"deliveries of a failing event before it is set aside for a person to look at"`
 	MaxBacklog   int           `env:"WORKER_MAX_BACKLOG" envDefault:"10000" help:"entries in the stream above which no more are published"`
 	KeepFinished time.Duration `env:"WORKER_KEEP_FINISHED" envDefault:"168h" help:"age at which finished events are deleted"`
+	AuditKeysDir string        `env:"AUDIT_KEYS_DIR" help:"directory of the keys that seal the audit log (required; healthrecords keys generate makes one)"`
 }
 
 func (w *Worker) prepare() { w.Admin.Address = workerAdmin }
@@ -99,6 +100,7 @@ func (w *Worker) validate(f *ValidationErrors) {
 	f.require(w.MaxAttempts >= 1, "WORKER_MAX_ATTEMPTS", "must be 1 or more")
 	f.require(w.MaxBacklog >= w.BatchSize, "WORKER_MAX_BACKLOG", "must not be below WORKER_BATCH_SIZE")
 	f.require(w.KeepFinished >= time.Hour, "WORKER_KEEP_FINISHED", "must be 1h or more")
+	f.require(w.AuditKeysDir != "", "AUDIT_KEYS_DIR", "is not set; name a directory, another one than the server's, and run `healthrecords keys generate --dir` on it")
 }
 
 // Controller is the configuration of `healthrecords controller`.

@@ -20,6 +20,7 @@ func environ(extra ...string) map[string]string {
 		"DATABASE_URL":     "postgres://owner:hidden@127.0.0.1:5432/records",
 		"REDIS_URL":        "redis://:hidden@127.0.0.1:6379/3",
 		"SIGNING_KEYS_DIR": "keys",
+		"AUDIT_KEYS_DIR":   "audit-keys",
 	}
 	for pair := range slices.Chunk(extra, 2) {
 		result[pair[0]] = pair[1]
@@ -28,7 +29,7 @@ func environ(extra ...string) map[string]string {
 }
 
 func commands() map[string]Settings {
-	return map[string]Settings{"server": &Server{}, "worker": &Worker{}, "controller": &Controller{}, "tool": &Tool{}, "migrate": &Migrate{}, "import": &Import{}}
+	return map[string]Settings{"server": &Server{}, "worker": &Worker{}, "controller": &Controller{}, "tool": &Tool{}, "migrate": &Migrate{}, "import": &Import{}, "audit": &Audit{}}
 }
 
 func TestLoadFillsDefaults(t *testing.T) {

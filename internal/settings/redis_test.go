@@ -51,6 +51,7 @@ func TestRedisOptions(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			test.environ["DATABASE_URL"] = "postgres://db"
+			test.environ["AUDIT_KEYS_DIR"] = "keys"
 			var w Worker
 			if err := load(test.environ, &w); err != nil {
 				t.Fatal(err)

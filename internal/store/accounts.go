@@ -154,7 +154,7 @@ func (h Handle) profile(ctx context.Context) (clinic.Profile, error) {
 		doctor := doctorOf(row.DoctorProfile, row.Account)
 		return clinic.Profile{User: doctor.User, Doctor: &doctor}, nil
 	case clinic.RolePatient:
-		row, err := h.q.PatientByUser(ctx, h.db, h.Who.UserID)
+		row, err := h.q.PatientByUser(ctx, h.auditing(clinic.Object{Kind: clinic.ObjectProfile}, 0).db, h.Who.UserID)
 		if err != nil {
 			return clinic.Profile{}, err
 		}

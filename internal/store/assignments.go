@@ -85,7 +85,7 @@ func (h Handle) OpenBreakGlass(ctx context.Context, patientID int64, reason stri
 
 // Assignments lists the caller's own, an administrator's everybody's, newest first.
 func (h Handle) Assignments(ctx context.Context, filter clinic.AssignmentFilter, request clinic.PageRequest) (clinic.Page[clinic.Assignment], error) {
-	list := func(w window) ([]*dbsqlc.ListAssignmentsRow, error) {
+	list := func(h Handle, w window) ([]*dbsqlc.ListAssignmentsRow, error) {
 		return h.q.ListAssignments(ctx, h.reading(w), dbsqlc.ListAssignmentsParams{
 			Caller: h.Who.UserID, Everybody: h.Who.Role == clinic.RoleAdmin,
 			PatientID: filter.PatientID, DoctorID: filter.DoctorID, Active: filter.Active,
@@ -93,12 +93,14 @@ func (h Handle) Assignments(ctx context.Context, filter clinic.AssignmentFilter,
 		})
 	}
 	page, err := readPage(listing[*dbsqlc.ListAssignmentsRow, clinic.Assignment]{
-		page:  request,
-		read:  list,
+		page: request,
+		read: func(w window) ([]*dbsqlc.ListAssignmentsRow, error) {
+			return list(h.auditing(ofPatient(clinic.ObjectAssignment, filter.PatientID), w.shown()), w)
+		},
 		item:  func(r *dbsqlc.ListAssignmentsRow) (clinic.Assignment, error) { return assignmentOf(r), nil },
 		total: func(r *dbsqlc.ListAssignmentsRow) int64 { return r.Total },
 		count: func() (int64, error) {
-			rows, err := list(window{Limit: 1})
+			rows, err := list(h, window{Limit: 1})
 			if err != nil || len(rows) == 0 {
 				return 0, err
 			}
@@ -115,7 +117,7 @@ func (h Handle) Assignments(ctx context.Context, filter clinic.AssignmentFilter,
 // Assignment returns one of those that Assignments lists.
 func (h Handle) Assignment(ctx context.Context, id int64) (clinic.Assignment, error) {
 	w := window{Limit: 1}
-	rows, err := h.q.ListAssignments(ctx, h.db, dbsqlc.ListAssignmentsParams{
+	rows, err := h.q.ListAssignments(ctx, h.auditing(clinic.Object{Kind: clinic.ObjectAssignment, ID: id}, 0).db, dbsqlc.ListAssignmentsParams{
 		Caller: h.Who.UserID, Everybody: h.Who.Role == clinic.RoleAdmin, ID: id,
 		BeyondID: w.beyondID(w.Back), Most: w.Limit,
 	})

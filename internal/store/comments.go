@@ -16,7 +16,7 @@ func (h Handle) Comments(ctx context.Context, recordID int64, request clinic.Pag
 	page, err := readPage(listing[clinic.Comment, clinic.Comment]{
 		page: request,
 		read: func(w window) ([]clinic.Comment, error) {
-			row, err := h.q.ListComments(ctx, h.reading(w), dbsqlc.ListCommentsParams{
+			row, err := h.q.ListComments(ctx, h.auditing(clinic.Object{Kind: clinic.ObjectRecord, ID: recordID}, 0).reading(w), dbsqlc.ListCommentsParams{
 				Caller: h.Who.UserID, SeesPrivate: h.seesPrivate(), RecordID: recordID,
 				BeyondID: w.beyondID(!w.Back), Most: w.Limit, Skip: w.Offset,
 			})
@@ -46,6 +46,7 @@ func (h Handle) InsertComment(ctx context.Context, recordID int64, text string, 
 	if err != nil {
 		return clinic.Comment{}, fmt.Errorf("adding a comment: %w", orNotFound(err, "health record"))
 	}
+	h.Saw(row.PatientID, row.AssignmentID, false)
 	return clinic.Comment{
 		ID: row.ID, RecordID: recordID, Doctor: doctorOf(row.DoctorProfile, row.Account),
 		Text: text, Private: private, CreatedAt: row.CreatedAt,

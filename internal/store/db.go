@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -22,11 +23,16 @@ type Options struct {
 	// AcquireTimeout is how long a statement waits for a connection when all are
 	// busy, or are being made; then it is CodeUnavailable. 0: 3 s.
 	AcquireTimeout time.Duration
+	// Unaudited writes no audit rows. It is for the benchmark that measures what
+	// they cost, and for nothing else: no program sets it.
+	Unaudited bool
 }
 
 // DB is a pool of connections to Postgres. It is safe for concurrent use.
 type DB struct {
-	pool *pgxpool.Pool
+	pool      *pgxpool.Pool
+	unaudited bool
+	wrapped   sync.Map // see auditedDB
 }
 
 // Open makes the pool. It does not connect: a database that is not up yet is
@@ -56,7 +62,7 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the connection pool: %w", translate(err))
 	}
-	return &DB{pool: pool}, nil
+	return &DB{pool: pool, unaudited: opts.Unaudited}, nil
 }
 
 // Close waits for borrowed connections and closes the pool.
@@ -72,6 +78,10 @@ type Handle struct {
 	// Who is the caller as the database knows him now. It is known inside a
 	// transaction; a single statement of As checks it on its way.
 	Who Identity
+
+	wrapped *sync.Map
+	single  bool   // each statement is a transaction of its own, with an audit row where it reads patients' data
+	audit   *audit // of the transaction, where it has one
 }
 
 func newHandle(db dbsqlc.DBTX, who Identity) Handle {
@@ -82,8 +92,12 @@ func newHandle(db dbsqlc.DBTX, who Identity) Handle {
 // together with the check that the caller's account still exists and is
 // active, in one round trip and one implicit transaction; the check's failure
 // is the statement's error, a clinic error with CodeUnauthenticated.
+//
+// A statement that reads patients' data writes its audit row too: see auditing.
 func (db *DB) As(caller clinic.Caller) Handle {
-	return newHandle(callerDB{db.pool, identifySQL, identityOf(caller)}, Identity{Caller: caller})
+	h := newHandle(callerDB{db.pool, identifySQL, identityOf(caller)}, Identity{Caller: caller})
+	h.single, h.wrapped = !db.unaudited, &db.wrapped
+	return h
 }
 
 // Account returns a handle for single statements about one account before there
@@ -97,7 +111,8 @@ func (db *DB) Account(key AccountKey) Handle {
 func (db *DB) System() Handle { return newHandle(db.pool, Identity{}) }
 
 // Tx runs fn in a transaction of the caller (nil: of the platform itself) and
-// commits when fn returns nil. fn must use only its handle.
+// commits when fn returns nil. fn must use only its handle. What touches
+// patients' data goes through Audited instead.
 func (db *DB) Tx(ctx context.Context, caller *clinic.Caller, fn func(Handle) error) error {
 	tx, err := db.pool.Begin(ctx)
 	if err != nil {

@@ -41,7 +41,7 @@ func (h Handle) Patients(ctx context.Context, search string, request clinic.Page
 	page, err := readPage(listing[*dbsqlc.ListPatientsRow, clinic.Patient]{
 		page: request,
 		read: func(w window) ([]*dbsqlc.ListPatientsRow, error) {
-			return h.q.ListPatients(ctx, h.db, dbsqlc.ListPatientsParams{
+			return h.q.ListPatients(ctx, h.auditing(clinic.Object{Kind: clinic.ObjectPatient}, w.shown()).db, dbsqlc.ListPatientsParams{
 				Pattern: pattern, Back: w.Back, Beyond: w.ID, Most: w.Limit, Skip: w.Offset,
 			})
 		},

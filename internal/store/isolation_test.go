@@ -26,6 +26,18 @@ func withoutPatientData() map[string]string {
 		"refresh_tokens":   "hashes and times; as sessions",
 		"totp_factors":     "sealed by a key that the database does not have; asked for before there is a caller",
 		"recovery_codes":   "hashes; as totp_factors",
+
+		"audit_checkpoints": "numbers and digests of audit rows",
+	}
+}
+
+// ofTheOwner are the views that read with their owner's rights, each with why
+// that shows a caller no more than is his.
+func ofTheOwner() map[string]string {
+	return map[string]string{
+		"callers_patients": "its condition is on the caller, behind a barrier",
+		"callers_audit":    "its condition is on the caller, behind a barrier",
+		"audit_entries":    "an administrator sees all rows, everybody else none",
 	}
 }
 
@@ -66,6 +78,8 @@ func newHospital(t *testing.T) hospital {
 	f.Exec(`INSERT INTO notifications (recipient_id, event_id, type) SELECT id, 1, 'NEW_RECORD' FROM users ORDER BY id`)
 	f.Exec(`INSERT INTO idempotency_keys (user_id, operation, key, request_hash) SELECT id, 'create', 'k', '' FROM users`)
 	f.Exec(`INSERT INTO outbox (type, patient_id, record_id) SELECT 'record.created', patient_id, id FROM health_records`)
+	f.Exec(`INSERT INTO audit_log (role, operation, object_kind, object_id, patient_ids, reason, decision)
+		SELECT 'DOCTOR', 'getRecord', 'record', id, ARRAY[patient_id], 'assignment', 'allowed' FROM health_records`)
 	f.Exec(`INSERT INTO sessions (user_id, expires_at) SELECT id, now() FROM users`)
 	f.Exec(`INSERT INTO refresh_tokens (session_id, token_hash, expires_at) SELECT id, sha256(id::text::bytea), now() FROM sessions`)
 	return h
@@ -103,7 +117,9 @@ func TestTheServersRoleSeesNothingWithoutACaller(t *testing.T) {
 	h := newHospital(t)
 	rows, err := connect(t, h.dsn).Query(t.Context(), `SELECT relname, relkind = 'v', relrowsecurity AND relforcerowsecurity,
 			coalesce('security_invoker=true' = ANY(reloptions), false)
-		FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f') ORDER BY relname`)
+		FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f')
+			AND NOT (relispartition AND NOT has_table_privilege('healthrecords_server', oid, 'SELECT, INSERT, UPDATE, DELETE')) -- no part may touch those
+		ORDER BY relname`)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,10 +138,10 @@ func TestTheServersRoleSeesNothingWithoutACaller(t *testing.T) {
 		if !r.Protected && !r.View {
 			t.Errorf("%s is neither protected by row-level security, forced, nor said to hold no patient data", r.Name)
 		}
-		if r.View && !r.Invoker && r.Name != "callers_patients" {
+		if r.View && !r.Invoker && ofTheOwner()[r.Name] == "" {
 			t.Errorf("the view %s reads with its owner's rights: make it security_invoker", r.Name)
 		}
-		if r.Name != "callers_patients" && h.owner.Count("SELECT count(*) FROM "+r.Name) == 0 {
+		if ofTheOwner()[r.Name] == "" && h.owner.Count("SELECT count(*) FROM "+r.Name) == 0 {
 			t.Errorf("%s is empty: give the hospital of this test a row of it", r.Name)
 		}
 		h.as(t, nil, func(tx pgx.Tx) {
@@ -143,7 +159,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 	doctors := []int64{h.doctor.User.ID, h.other.User.ID, h.unverified.User.ID}
 	columns := []string{
 		"id FROM users", "id FROM patient_profiles", "id FROM assignments", "id FROM health_records", "id FROM doctor_comments",
-		"recipient_id FROM notifications", "user_id FROM idempotency_keys",
+		"recipient_id FROM notifications", "user_id FROM idempotency_keys", "object_id FROM callers_audit", "object_id FROM audit_entries",
 	}
 	for name, test := range map[string]struct {
 		caller clinic.User
@@ -151,17 +167,20 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 	}{
 		"patient": {h.ann.User, [][]int64{
 			append([]int64{h.admin.ID, h.ann.User.ID}, doctors...), {h.ann.ID}, {1, 5}, {h.ofAnn.ID}, {1}, {h.ann.User.ID}, {h.ann.User.ID},
+			{h.ofAnn.ID}, nil,
 		}},
 		"patient without records": {h.cleo.User, [][]int64{
-			append([]int64{h.cleo.User.ID}, doctors...), {h.cleo.ID}, {3}, nil, nil, {h.cleo.User.ID}, {h.cleo.User.ID},
+			append([]int64{h.cleo.User.ID}, doctors...), {h.cleo.ID}, {3}, nil, nil, {h.cleo.User.ID}, {h.cleo.User.ID}, nil, nil,
 		}},
 		"doctor": {h.doctor.User, [][]int64{
 			append([]int64{h.admin.ID, h.ann.User.ID}, doctors...), {h.ann.ID}, {1, 2, 3}, {h.ofAnn.ID}, {1, 2}, {h.doctor.User.ID}, {h.doctor.User.ID},
+			nil, nil,
 		}},
 		"other doctor": {h.other.User, [][]int64{
 			append([]int64{h.admin.ID, h.bob.User.ID}, doctors...), {h.bob.ID}, {4}, {h.ofBob.ID}, {3, 4}, {h.other.User.ID}, {h.other.User.ID},
+			nil, nil,
 		}},
-		"unverified doctor": {h.unverified.User, [][]int64{doctors, nil, {5, 6}, nil, nil, {h.unverified.User.ID}, {h.unverified.User.ID}}},
+		"unverified doctor": {h.unverified.User, [][]int64{doctors, nil, {5, 6}, nil, nil, {h.unverified.User.ID}, {h.unverified.User.ID}, nil, nil}},
 		"administrator": {h.admin, [][]int64{
 			append([]int64{h.admin.ID, h.ann.User.ID, h.bob.User.ID, h.cleo.User.ID}, doctors...),
 			{h.ann.ID, h.bob.ID, h.cleo.ID},
@@ -169,6 +188,8 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			nil, nil,
 			{h.admin.ID},
 			{h.admin.ID},
+			nil,
+			{h.ofAnn.ID, h.ofBob.ID},
 		}},
 	} {
 		h.as(t, &test.caller, func(tx pgx.Tx) {

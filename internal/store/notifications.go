@@ -13,7 +13,7 @@ func (h Handle) Notifications(ctx context.Context, filter clinic.NotificationFil
 	page, err := readPage(listing[*dbsqlc.ListNotificationsRow, clinic.Notification]{
 		page: request,
 		read: func(w window) ([]*dbsqlc.ListNotificationsRow, error) {
-			return h.q.ListNotifications(ctx, h.reading(w), dbsqlc.ListNotificationsParams{
+			return h.q.ListNotifications(ctx, h.auditing(clinic.Object{Kind: clinic.ObjectNotification}, w.shown()).reading(w), dbsqlc.ListNotificationsParams{
 				Caller: h.Who.UserID, Everybody: h.Who.Role == clinic.RoleAdmin, Read: filter.Read, BeyondID: w.beyondID(w.Back), Most: w.Limit, Skip: w.Offset,
 			})
 		},
@@ -46,6 +46,9 @@ func (h Handle) ReadNotification(ctx context.Context, id int64) (clinic.Notifica
 	}
 	if len(rows) == 0 || id == 0 {
 		return clinic.Notification{}, clinic.NotFound("notification")
+	}
+	if n := rows[0]; n.SeenPatient != nil {
+		h.Saw(*n.SeenPatient, orZero(n.SeenThrough), n.SeenInEmergency)
 	}
 	return notificationOf(rows[0], h.Who.Role), nil
 }

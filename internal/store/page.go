@@ -37,6 +37,9 @@ func windowOf(page clinic.PageRequest) window {
 	return w
 }
 
+// shown is how many of the rows are on the page.
+func (w window) shown() int32 { return w.Limit - 1 }
+
 // beginning reports whether the window starts where the list does: when
 // nothing is found there, the list is empty.
 func (w window) beginning() bool { return w.ID == 0 && w.Offset == 0 }

@@ -13,7 +13,7 @@ func (h Handle) PatientsOfDoctor(ctx context.Context, request clinic.PageRequest
 	page, err := readPage(listing[*dbsqlc.ListPatientsOfDoctorRow, clinic.PatientSummary]{
 		page: request,
 		read: func(w window) ([]*dbsqlc.ListPatientsOfDoctorRow, error) {
-			return h.q.ListPatientsOfDoctor(ctx, h.reading(w), dbsqlc.ListPatientsOfDoctorParams{
+			return h.q.ListPatientsOfDoctor(ctx, h.auditing(clinic.Object{Kind: clinic.ObjectPatient}, w.shown()).reading(w), dbsqlc.ListPatientsOfDoctorParams{
 				Caller: h.Who.UserID, BeyondID: w.beyondID(!w.Back), Most: w.Limit, Skip: w.Offset,
 			})
 		},

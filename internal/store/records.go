@@ -11,7 +11,7 @@ import (
 
 // Records lists what the caller may read.
 func (h Handle) Records(ctx context.Context, filter clinic.RecordFilter, request clinic.PageRequest) (clinic.Page[clinic.Record], error) {
-	since, until := period(filter)
+	since, until := bounds(filter.From, filter.To)
 	page, err := readPage(listing[*dbsqlc.ListRecordsRow, clinic.Record]{
 		page: request,
 		read: func(w window) ([]*dbsqlc.ListRecordsRow, error) {
@@ -20,7 +20,7 @@ func (h Handle) Records(ctx context.Context, filter clinic.RecordFilter, request
 			if err != nil {
 				return nil, err
 			}
-			return h.q.ListRecords(ctx, h.readingRecords(w, filter.Order), dbsqlc.ListRecordsParams{
+			return h.q.ListRecords(ctx, h.auditing(ofPatient(clinic.ObjectRecord, filter.PatientID), w.shown()).readingRecords(w, filter.Order), dbsqlc.ListRecordsParams{
 				Caller: h.Who.UserID, SeesPrivate: h.seesPrivate(),
 				PatientID: filter.PatientID, RecordType: string(filter.Type), Since: since, Until: until,
 				BeyondKey: key, BeyondID: w.beyondID(up), Most: w.Limit, Skip: w.Offset, Depth: w.Limit + w.Offset,
@@ -45,7 +45,7 @@ func (h Handle) Records(ctx context.Context, filter clinic.RecordFilter, request
 
 // Record returns one that the caller may read.
 func (h Handle) Record(ctx context.Context, id int64) (clinic.Record, error) {
-	row, err := h.q.GetRecord(ctx, h.db, dbsqlc.GetRecordParams{ID: id, Caller: h.Who.UserID, SeesPrivate: h.seesPrivate()})
+	row, err := h.q.GetRecord(ctx, h.auditing(clinic.Object{Kind: clinic.ObjectRecord, ID: id}, 0).db, dbsqlc.GetRecordParams{ID: id, Caller: h.Who.UserID, SeesPrivate: h.seesPrivate()})
 	if err != nil {
 		return clinic.Record{}, fmt.Errorf("reading a record: %w", orNotFound(err, "health record"))
 	}
@@ -54,13 +54,11 @@ func (h Handle) Record(ctx context.Context, id int64) (clinic.Record, error) {
 
 // CheckRecord is CodeNotFound unless the caller may read the record.
 func (h Handle) CheckRecord(ctx context.Context, id int64) error {
-	n, err := h.q.CheckRecord(ctx, h.db, dbsqlc.CheckRecordParams{ID: id, Caller: h.Who.UserID})
+	seen, err := h.q.CheckRecord(ctx, h.db, dbsqlc.CheckRecordParams{ID: id, Caller: h.Who.UserID})
 	if err != nil {
-		return fmt.Errorf("checking a record: %w", translate(err))
+		return fmt.Errorf("checking a record: %w", orNotFound(err, "health record"))
 	}
-	if n == 0 {
-		return clinic.NotFound("health record")
-	}
+	h.Saw(seen.PatientID, orZero(seen.AssignmentID), seen.Emergency)
 	return nil
 }
 
@@ -74,6 +72,7 @@ func (h Handle) LockRecord(ctx context.Context, id int64) error {
 	if n == 0 {
 		return clinic.NotFound("health record")
 	}
+	h.Saw(h.Who.PatientID, 0, false)
 	return nil
 }
 
@@ -116,6 +115,7 @@ func (h Handle) DeleteRecord(ctx context.Context, id int64) error {
 	if n == 0 {
 		return clinic.NotFound("health record")
 	}
+	h.Saw(h.Who.PatientID, 0, false)
 	return nil
 }
 
@@ -135,6 +135,14 @@ func recordOf(r dbsqlc.HealthRecord, creator dbsqlc.Account, comments []byte) (c
 	}, err
 }
 
+// ofPatient is a list of the kind, or the patient whom it is narrowed to.
+func ofPatient(kind clinic.ObjectKind, patientID int64) clinic.Object {
+	if patientID != 0 {
+		return clinic.Object{Kind: clinic.ObjectPatient, ID: patientID}
+	}
+	return clinic.Object{Kind: kind}
+}
+
 func recordKey(order clinic.RecordOrder, r clinic.Record) string {
 	key := r.VisitDate
 	if order == clinic.OrderCreatedAsc || order == clinic.OrderCreatedDesc {
@@ -143,13 +151,14 @@ func recordKey(order clinic.RecordOrder, r clinic.Record) string {
 	return key.Format(time.RFC3339Nano)
 }
 
-func period(filter clinic.RecordFilter) (since, until time.Time) {
+// bounds are those of a filter, or of all times.
+func bounds(from, to *time.Time) (since, until time.Time) {
 	since, until = beginningOfTime(), endOfTime()
-	if filter.From != nil {
-		since = *filter.From
+	if from != nil {
+		since = *from
 	}
-	if filter.To != nil {
-		until = *filter.To
+	if to != nil {
+		until = *to
 	}
 	return since, until
 }

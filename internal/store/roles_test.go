@@ -53,6 +53,10 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 		"UPDATE users SET role = 'ADMIN'", "UPDATE users SET username = 'x'", "DELETE FROM users",
 		"DELETE FROM assignments", "DELETE FROM notifications", "DELETE FROM doctor_comments", "UPDATE doctor_comments SET is_private = false",
 		"UPDATE health_records SET patient_id = 1", "UPDATE assignments SET patient_id = 1", "UPDATE assignments SET source = 'rest'",
+		"UPDATE audit_log SET user_id = 1", "DELETE FROM audit_log", "TRUNCATE audit_log", "DELETE FROM audit_log_default", "DROP TABLE audit_log_default",
+		"INSERT INTO audit_log_default (role) VALUES ('ADMIN')", "INSERT INTO audit_log (id) VALUES (1)", "INSERT INTO audit_log (at) VALUES (now())",
+		"ALTER TABLE audit_log DETACH PARTITION audit_log_default", "SELECT setval('audit_log_id_seq', 1)",
+		"UPDATE audit_checkpoints SET digests = NULL", "DELETE FROM audit_checkpoints", "TRUNCATE audit_checkpoints",
 		"SELECT pg_read_file('/etc/passwd')", "COPY users TO PROGRAM 'cat'",
 	}
 	forbidden := map[store.Part][]string{
@@ -60,6 +64,7 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 			"SELECT FROM outbox", "SELECT id FROM outbox", "DELETE FROM outbox", "UPDATE outbox SET finished_at = now()",
 			"INSERT INTO notifications (recipient_id, event_id, type) VALUES (1, 1, 'NEW_RECORD')", "DELETE FROM refresh_tokens", "DELETE FROM idempotency_keys",
 			"DELETE FROM recovery_codes", "UPDATE recovery_codes SET code_hash = 'x'",
+			"SELECT FROM audit_checkpoints", "INSERT INTO audit_checkpoints (number) VALUES (1)", "SELECT audit_prepare_months()",
 			"UPDATE assignments SET starts_at = now()", "UPDATE assignments SET owner = 'x'", "UPDATE health_records SET created_by = 1",
 		},
 		store.PartWorker: {
@@ -69,9 +74,10 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 			"SELECT FROM totp_factors", "SELECT FROM recovery_codes",
 			"SELECT recipient_id FROM notifications", "UPDATE notifications SET read_at = now()", "UPDATE outbox SET patient_id = 1",
 			"INSERT INTO outbox (type) VALUES ('record.created')", "UPDATE users SET active = true", "UPDATE assignments SET ends_at = now()", "INSERT INTO assignments (patient_id) VALUES (1)",
-			"DELETE FROM health_records", "SELECT FROM patient_access",
+			"DELETE FROM health_records", "SELECT FROM patient_access", "INSERT INTO audit_log (role) VALUES ('ADMIN')", "SELECT nextval('audit_log_id_seq')",
 		},
 		store.PartController: {
+			"SELECT FROM audit_log", "SELECT FROM audit_checkpoints", "SELECT audit_prepare_months()",
 			"SELECT id FROM health_records", "SELECT id FROM doctor_comments", "SELECT * FROM comment_details", "SELECT * FROM accounts", "SELECT FROM notifications",
 			"SELECT password_hash FROM users", "SELECT email FROM users", "SELECT date_of_birth FROM patient_profiles", "SELECT license_number FROM doctor_profiles",
 			"UPDATE users SET active = true", "UPDATE doctor_profiles SET verified_at = now()", "UPDATE doctor_profiles SET license_number = 'x'",

@@ -27,6 +27,9 @@ const (
 	nameLayout = "20060102T150405.000000000Z"
 )
 
+// SigningKey returns the key that signs now.
+func (k *Keys) SigningKey() ed25519.PrivateKey { return k.signing(time.Now()).private }
+
 // KeyID is the key's JWK thumbprint (RFC 7638, RFC 8037 appendix A.3).
 func KeyID(key ed25519.PublicKey) string {
 	jwk := `{"crv":"Ed25519","kty":"OKP","x":"` + base64.RawURLEncoding.EncodeToString(key) + `"}`

@@ -340,14 +340,17 @@ func (q *Queries) LockAdmins(ctx context.Context, db DBTX) ([]int64, error) {
 }
 
 const patientByUser = `-- name: PatientByUser :one
-SELECT p.id, p.user_id, p.role, p.date_of_birth, p.blood_type, p.address, p.emergency_contact, p.source_id, a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at
+SELECT p.id, p.user_id, p.role, p.date_of_birth, p.blood_type, p.address, p.emergency_contact, p.source_id, a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, p.id AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
 FROM patient_profiles p JOIN accounts a ON a.id = p.user_id
 WHERE p.user_id = $1
 `
 
 type PatientByUserRow struct {
-	PatientProfile PatientProfile
-	Account        Account
+	PatientProfile  PatientProfile
+	Account         Account
+	SeenPatient     int64
+	SeenThrough     *int64
+	SeenInEmergency bool
 }
 
 func (q *Queries) PatientByUser(ctx context.Context, db DBTX, userID int64) (*PatientByUserRow, error) {
@@ -371,6 +374,9 @@ func (q *Queries) PatientByUser(ctx context.Context, db DBTX, userID int64) (*Pa
 		&i.Account.PhoneNumber,
 		&i.Account.Active,
 		&i.Account.CreatedAt,
+		&i.SeenPatient,
+		&i.SeenThrough,
+		&i.SeenInEmergency,
 	)
 	return &i, err
 }

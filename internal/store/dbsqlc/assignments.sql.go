@@ -93,14 +93,14 @@ func (q *Queries) InsertAssignment(ctx context.Context, db DBTX, arg InsertAssig
 const listAssignments = `-- name: ListAssignments :many
 WITH mine AS (
     SELECT a.id, a.patient_id, a.doctor_id, a.starts_at, a.ends_at FROM assignments a
-    WHERE $1::boolean AND ($3::bigint = 0 OR a.id = $3)
+    WHERE $2::boolean AND ($3::bigint = 0 OR a.id = $3)
         AND ($4::bigint = 0 OR a.patient_id = $4) AND ($5::bigint = 0 OR a.doctor_id = $5)
     UNION ALL
     SELECT a.id, a.patient_id, a.doctor_id, a.starts_at, a.ends_at
-    FROM patient_profiles p JOIN assignments a ON a.patient_id = p.id WHERE p.user_id = $2
+    FROM patient_profiles p JOIN assignments a ON a.patient_id = p.id WHERE p.user_id = $1
     UNION ALL
     SELECT a.id, a.patient_id, a.doctor_id, a.starts_at, a.ends_at
-    FROM doctor_profiles d JOIN assignments a ON a.doctor_id = d.id WHERE d.user_id = $2
+    FROM doctor_profiles d JOIN assignments a ON a.doctor_id = d.id WHERE d.user_id = $1
 ), found AS (
     SELECT mine.id FROM mine
     WHERE ($3 = 0 OR mine.id = $3)
@@ -117,11 +117,13 @@ SELECT a.id, a.patient_id, a.doctor_id, a.source, a.owner, a.declared_by, a.requ
     patient.phone_number AS patient_phone, patient.active AS patient_active, patient.created_at AS patient_created_at,
     p.date_of_birth, p.blood_type, p.address, p.emergency_contact,
     requester.id AS requester_id, requester.username, requester.first_name, requester.last_name, requester.role,
-    (SELECT count(*) FROM found)::bigint AS total
+    (SELECT count(*) FROM found)::bigint AS total,
+    a.patient_id AS seen_patient, CASE WHEN d.user_id = $1 THEN a.id END AS seen_through,
+    (d.user_id = $1 AND a.source = 'break_glass')::boolean AS seen_in_emergency
 FROM page
 JOIN assignments a ON a.id = page.id
 LEFT JOIN patient_profiles p ON p.id = a.patient_id
-    AND ($1 OR EXISTS (SELECT FROM patient_access x WHERE x.user_id = $2 AND x.patient_id = a.patient_id))
+    AND ($2 OR EXISTS (SELECT FROM patient_access x WHERE x.user_id = $1 AND x.patient_id = a.patient_id))
 LEFT JOIN accounts patient ON patient.id = p.user_id
 JOIN doctor_profiles d ON d.id = a.doctor_id
 JOIN accounts doctor ON doctor.id = d.user_id
@@ -130,8 +132,8 @@ ORDER BY page.id DESC/*order*/
 `
 
 type ListAssignmentsParams struct {
-	Everybody interface{}
 	Caller    int64
+	Everybody interface{}
 	ID        int64
 	PatientID int64
 	DoctorID  int64
@@ -164,14 +166,17 @@ type ListAssignmentsRow struct {
 	LastName         *string
 	Role             *string
 	Total            int64
+	SeenPatient      int64
+	SeenThrough      interface{}
+	SeenInEmergency  bool
 }
 
 // Lists the caller's own, or everybody's. A doctor is shown who the patient is
 // only while he may see the patient.
 func (q *Queries) ListAssignments(ctx context.Context, db DBTX, arg ListAssignmentsParams) ([]*ListAssignmentsRow, error) {
 	rows, err := db.Query(ctx, listAssignments,
-		arg.Everybody,
 		arg.Caller,
+		arg.Everybody,
 		arg.ID,
 		arg.PatientID,
 		arg.DoctorID,
@@ -235,6 +240,9 @@ func (q *Queries) ListAssignments(ctx context.Context, db DBTX, arg ListAssignme
 			&i.LastName,
 			&i.Role,
 			&i.Total,
+			&i.SeenPatient,
+			&i.SeenThrough,
+			&i.SeenInEmergency,
 		); err != nil {
 			return nil, err
 		}

@@ -11,30 +11,33 @@ import (
 )
 
 const insertComment = `-- name: InsertComment :one
-WITH comment AS (
-    INSERT INTO doctor_comments (record_id, doctor_id, comment, is_private)
-    SELECT r.id, a.doctor_id, $1, $2
+WITH access AS (
+    SELECT r.id AS record_id, r.patient_id, a.doctor_id, a.id AS assignment_id
     FROM health_records r
     JOIN active_assignments a ON a.patient_id = r.patient_id
-    WHERE r.id = $3 AND a.doctor_id = $4 AND a.source <> 'break_glass'
+    WHERE r.id = $1 AND a.doctor_id = $2 AND a.source <> 'break_glass'
+), comment AS (
+    INSERT INTO doctor_comments (record_id, doctor_id, comment, is_private)
+    SELECT access.record_id, access.doctor_id, $3, $4 FROM access
     RETURNING id, record_id, doctor_id, comment, is_private, created_at
 ), event AS (
     INSERT INTO outbox (type, patient_id, doctor_id, record_id, comment_id)
-    SELECT 'comment.created', r.patient_id, comment.doctor_id, comment.record_id, comment.id
-    FROM comment JOIN health_records r ON r.id = comment.record_id
+    SELECT 'comment.created', access.patient_id, comment.doctor_id, comment.record_id, comment.id
+    FROM comment JOIN access ON access.record_id = comment.record_id
     WHERE NOT comment.is_private
 )
-SELECT comment.id, comment.created_at, d.id, d.user_id, d.role, d.specialization, d.license_number, d.years_of_experience, d.verified_at, d.source_id, account.id, account.username, account.email, account.first_name, account.last_name, account.role, account.phone_number, account.active, account.created_at
+SELECT comment.id, comment.created_at, d.id, d.user_id, d.role, d.specialization, d.license_number, d.years_of_experience, d.verified_at, d.source_id, account.id, account.username, account.email, account.first_name, account.last_name, account.role, account.phone_number, account.active, account.created_at, access.patient_id, access.assignment_id
 FROM comment
+JOIN access ON access.record_id = comment.record_id
 JOIN doctor_profiles d ON d.id = comment.doctor_id
 JOIN accounts account ON account.id = d.user_id
 `
 
 type InsertCommentParams struct {
-	Comment   string
-	IsPrivate bool
 	RecordID  int64
 	DoctorID  int64
+	Comment   string
+	IsPrivate bool
 }
 
 type InsertCommentRow struct {
@@ -42,16 +45,18 @@ type InsertCommentRow struct {
 	CreatedAt     time.Time
 	DoctorProfile DoctorProfile
 	Account       Account
+	PatientID     int64
+	AssignmentID  int64
 }
 
 // No row if the doctor is not assigned to the record's patient. Emergency access
 // is for reading. Nobody is told of a private comment, so it makes no event.
 func (q *Queries) InsertComment(ctx context.Context, db DBTX, arg InsertCommentParams) (*InsertCommentRow, error) {
 	row := db.QueryRow(ctx, insertComment,
-		arg.Comment,
-		arg.IsPrivate,
 		arg.RecordID,
 		arg.DoctorID,
+		arg.Comment,
+		arg.IsPrivate,
 	)
 	var i InsertCommentRow
 	err := row.Scan(
@@ -74,6 +79,8 @@ func (q *Queries) InsertComment(ctx context.Context, db DBTX, arg InsertCommentP
 		&i.Account.PhoneNumber,
 		&i.Account.Active,
 		&i.Account.CreatedAt,
+		&i.PatientID,
+		&i.AssignmentID,
 	)
 	return &i, err
 }
@@ -88,9 +95,14 @@ SELECT (
         ) AS c
     )::json AS comments, (
         SELECT count(*) FROM doctor_comments t WHERE t.record_id = r.id AND ($1 OR NOT t.is_private)
-    )::bigint AS total
+    )::bigint AS total,
+    r.patient_id AS seen_patient, seen.assignment_id AS seen_through, seen.emergency::boolean AS seen_in_emergency
 FROM health_records r
-WHERE r.id = $5 AND EXISTS (SELECT FROM patient_access a WHERE a.user_id = $6 AND a.patient_id = r.patient_id)
+JOIN LATERAL (
+    SELECT a.assignment_id, a.emergency FROM patient_access a
+    WHERE a.user_id = $5 AND a.patient_id = r.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1
+) AS seen ON true
+WHERE r.id = $6
 `
 
 type ListCommentsParams struct {
@@ -98,13 +110,16 @@ type ListCommentsParams struct {
 	BeyondID    int64
 	Skip        int32
 	Most        int32
-	RecordID    int64
 	Caller      int64
+	RecordID    int64
 }
 
 type ListCommentsRow struct {
-	Comments []byte
-	Total    int64
+	Comments        []byte
+	Total           int64
+	SeenPatient     int64
+	SeenThrough     *int64
+	SeenInEmergency bool
 }
 
 // One row if the caller may see the record, with the page's comments in it: an
@@ -115,10 +130,16 @@ func (q *Queries) ListComments(ctx context.Context, db DBTX, arg ListCommentsPar
 		arg.BeyondID,
 		arg.Skip,
 		arg.Most,
-		arg.RecordID,
 		arg.Caller,
+		arg.RecordID,
 	)
 	var i ListCommentsRow
-	err := row.Scan(&i.Comments, &i.Total)
+	err := row.Scan(
+		&i.Comments,
+		&i.Total,
+		&i.SeenPatient,
+		&i.SeenThrough,
+		&i.SeenInEmergency,
+	)
 	return &i, err
 }

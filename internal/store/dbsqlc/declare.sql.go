@@ -25,7 +25,10 @@ WITH wanted AS (
             SELECT FROM assignments o
             WHERE o.patient_id = w.patient_id AND o.doctor_id = w.doctor_id AND o.id <> w.id AND o.source <> 'break_glass'
                 AND tstzrange(o.starts_at, o.ends_at) && tstzrange(w.starts_at, $4::timestamptz))
-    RETURNING a.id, a.starts_at, w.starts_before
+    RETURNING a.id, a.patient_id, a.starts_at, w.starts_before
+), audit AS (
+    INSERT INTO audit_log (role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision)
+    SELECT 'CONTROLLER', 'adjustDeclared', 'assignment', id, ARRAY[patient_id], ARRAY[id], 'role', 'allowed' FROM changed
 )
 UPDATE outbox o SET created_at = c.starts_at, next_at = c.starts_at
 FROM changed c
@@ -55,8 +58,13 @@ func (q *Queries) AdjustDeclared(ctx context.Context, db DBTX, arg AdjustDeclare
 }
 
 const disownAssignments = `-- name: DisownAssignments :exec
-UPDATE assignments SET owner = NULL
-WHERE owner = $1::text AND (ends_at IS NULL OR ends_at > greatest(starts_at, statement_timestamp()))
+WITH disowned AS (
+    UPDATE assignments SET owner = NULL
+    WHERE owner = $1::text AND (ends_at IS NULL OR ends_at > greatest(starts_at, statement_timestamp()))
+    RETURNING id, patient_id
+)
+INSERT INTO audit_log (role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision)
+SELECT 'CONTROLLER', 'disown', 'assignment', id, ARRAY[patient_id], ARRAY[id], 'role', 'allowed' FROM disowned
 `
 
 func (q *Queries) DisownAssignments(ctx context.Context, db DBTX, owner string) error {
@@ -65,12 +73,18 @@ func (q *Queries) DisownAssignments(ctx context.Context, db DBTX, owner string) 
 }
 
 const endUnwanted = `-- name: EndUnwanted :many
-UPDATE assignments a SET ends_at = greatest(a.starts_at, statement_timestamp())
-FROM doctor_profiles d JOIN users u ON u.id = d.user_id
-WHERE d.id = a.doctor_id AND a.owner = $1::text AND (a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, statement_timestamp()))
-    AND NOT (a.doctor_id = $2 AND a.patient_id = ANY($3::bigint[])
-        AND (a.starts_at > statement_timestamp() OR $4::timestamptz <= statement_timestamp()))
-RETURNING u.username
+WITH ended AS (
+    UPDATE assignments a SET ends_at = greatest(a.starts_at, statement_timestamp())
+    FROM doctor_profiles d JOIN users u ON u.id = d.user_id
+    WHERE d.id = a.doctor_id AND a.owner = $1::text AND (a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, statement_timestamp()))
+        AND NOT (a.doctor_id = $2 AND a.patient_id = ANY($3::bigint[])
+            AND (a.starts_at > statement_timestamp() OR $4::timestamptz <= statement_timestamp()))
+    RETURNING u.username, a.id, a.patient_id
+), audit AS (
+    INSERT INTO audit_log (role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision)
+    SELECT 'CONTROLLER', 'endDeclared', 'assignment', id, ARRAY[patient_id], ARRAY[id], 'role', 'allowed' FROM ended
+)
+SELECT username FROM ended
 `
 
 type EndUnwantedParams struct {
@@ -153,6 +167,9 @@ WITH created AS (
                 && tstzrange(greatest($5::timestamptz, statement_timestamp()), $6::timestamptz))
     ON CONFLICT DO NOTHING
     RETURNING id, patient_id, doctor_id, source, owner, declared_by, requested_by, reason, starts_at, ends_at, created_at
+), audit AS (
+    INSERT INTO audit_log (role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision)
+    SELECT 'CONTROLLER', 'declare', 'assignment', id, ARRAY[patient_id], ARRAY[id], 'role', 'allowed' FROM created
 )
 INSERT INTO outbox (type, patient_id, doctor_id, assignment_id, created_at, next_at)
 SELECT 'assignment.created', patient_id, doctor_id, id, starts_at, starts_at FROM created
@@ -241,6 +258,9 @@ const lockOwner = `-- name: LockOwner :exec
 SELECT pg_advisory_xact_lock(hashtextextended('assignments of ' || $1::text, 0))
 `
 
+// Each assignment that a declaration changes gets an audit row in the statement
+// that changes it.
+//
 // One declaration of an owner is carried out at a time.
 func (q *Queries) LockOwner(ctx context.Context, db DBTX, owner string) error {
 	_, err := db.Exec(ctx, lockOwner, owner)

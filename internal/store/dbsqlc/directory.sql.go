@@ -136,7 +136,8 @@ WITH found AS MATERIALIZED (
      ORDER BY CASE WHEN $2::boolean THEN -id ELSE id END LIMIT $5 OFFSET $4)
 )
 SELECT p.id, p.user_id, p.role, p.date_of_birth, p.blood_type, p.address, p.emergency_contact, p.source_id, a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at,
-    (CASE WHEN $1::text = '' THEN (SELECT count(*) FROM patient_profiles) ELSE (SELECT count(*) FROM found) END)::bigint AS total
+    (CASE WHEN $1::text = '' THEN (SELECT count(*) FROM patient_profiles) ELSE (SELECT count(*) FROM found) END)::bigint AS total,
+    p.id AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
 FROM page JOIN patient_profiles p ON p.id = page.id JOIN accounts a ON a.id = p.user_id
 ORDER BY CASE WHEN $2::boolean THEN -p.id ELSE p.id END
 `
@@ -150,9 +151,12 @@ type ListPatientsParams struct {
 }
 
 type ListPatientsRow struct {
-	PatientProfile PatientProfile
-	Account        Account
-	Total          int64
+	PatientProfile  PatientProfile
+	Account         Account
+	Total           int64
+	SeenPatient     int64
+	SeenThrough     *int64
+	SeenInEmergency bool
 }
 
 // Patients are many: without a pattern the page is read off the primary key, in
@@ -191,6 +195,9 @@ func (q *Queries) ListPatients(ctx context.Context, db DBTX, arg ListPatientsPar
 			&i.Account.Active,
 			&i.Account.CreatedAt,
 			&i.Total,
+			&i.SeenPatient,
+			&i.SeenThrough,
+			&i.SeenInEmergency,
 		); err != nil {
 			return nil, err
 		}

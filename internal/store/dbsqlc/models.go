@@ -5,6 +5,7 @@
 package dbsqlc
 
 import (
+	"net/netip"
 	"time"
 )
 
@@ -41,6 +42,79 @@ type Assignment struct {
 	StartsAt    time.Time
 	EndsAt      *time.Time
 	CreatedAt   time.Time
+}
+
+type AuditCheckpoint struct {
+	Number    int64
+	LastID    int64
+	Statement string
+	Signature []byte
+	RowIDs    []int64
+	Digests   []byte
+}
+
+type AuditEntry struct {
+	ID            int64
+	At            time.Time
+	UserID        *int64
+	Role          string
+	Operation     string
+	ObjectKind    string
+	ObjectID      *int64
+	PatientIDs    []int64
+	AssignmentIDs []int64
+	Reason        string
+	Decision      string
+	RequestID     string
+	Address       *netip.Addr
+}
+
+type AuditLog struct {
+	ID            int64
+	At            time.Time
+	UserID        *int64
+	Role          string
+	Operation     string
+	ObjectKind    string
+	ObjectID      *int64
+	PatientIDs    []int64
+	AssignmentIDs []int64
+	Reason        string
+	Decision      string
+	RequestID     string
+	Address       *netip.Addr
+}
+
+type AuditLogDefault struct {
+	ID            int64
+	At            time.Time
+	UserID        *int64
+	Role          string
+	Operation     string
+	ObjectKind    string
+	ObjectID      *int64
+	PatientIDs    []int64
+	AssignmentIDs []int64
+	Reason        string
+	Decision      string
+	RequestID     string
+	Address       *netip.Addr
+}
+
+type CallersAudit struct {
+	ID           int64
+	At           time.Time
+	UserID       *int64
+	Role         string
+	Operation    string
+	ObjectKind   string
+	ObjectID     *int64
+	Reason       string
+	Decision     string
+	AssignmentID bool
+	Username     *string
+	FirstName    *string
+	LastName     *string
 }
 
 type CallersPatient struct {
@@ -142,8 +216,10 @@ type Outbox struct {
 }
 
 type PatientAccess struct {
-	UserID    int64
-	PatientID int64
+	UserID       int64
+	PatientID    int64
+	AssignmentID *int64
+	Emergency    bool
 }
 
 type PatientProfile struct {

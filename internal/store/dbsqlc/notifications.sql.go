@@ -42,12 +42,15 @@ SELECT n.id, n.type, n.read_at, n.created_at, n.assignment_id,
     c.id AS comment_id,
     (SELECT count(*) FROM notifications t
      WHERE t.recipient_id = $1 AND ($2::bigint = 0 OR t.id = $2)
-        AND ($3::boolean IS NULL OR (t.read_at IS NOT NULL) = $3::boolean))::bigint AS total
+        AND ($3::boolean IS NULL OR (t.read_at IS NOT NULL) = $3::boolean))::bigint AS total,
+    p.id AS seen_patient, seen.assignment_id AS seen_through, coalesce(seen.emergency, false)::boolean AS seen_in_emergency
 FROM page
 JOIN notifications n ON n.id = page.id
-LEFT JOIN patient_profiles p ON p.id = n.patient_id
-    AND ($4::boolean OR EXISTS (
-        SELECT FROM patient_access a WHERE a.user_id = $1 AND a.patient_id = n.patient_id))
+LEFT JOIN LATERAL (
+    SELECT a.patient_id, a.assignment_id, a.emergency FROM patient_access a
+    WHERE a.user_id = $1 AND a.patient_id = n.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1
+) AS seen ON true
+LEFT JOIN patient_profiles p ON p.id = n.patient_id AND ($4::boolean OR seen.patient_id IS NOT NULL)
 LEFT JOIN users patient ON patient.id = p.user_id
 LEFT JOIN doctor_profiles d ON d.id = n.doctor_id
 LEFT JOIN users doctor ON doctor.id = d.user_id
@@ -85,6 +88,9 @@ type ListNotificationsRow struct {
 	Title           *string
 	CommentID       *int64
 	Total           int64
+	SeenPatient     *int64
+	SeenThrough     *int64
+	SeenInEmergency bool
 }
 
 // Lists the caller's own. The patient, and what belongs to him, is joined only
@@ -126,6 +132,9 @@ func (q *Queries) ListNotifications(ctx context.Context, db DBTX, arg ListNotifi
 			&i.Title,
 			&i.CommentID,
 			&i.Total,
+			&i.SeenPatient,
+			&i.SeenThrough,
+			&i.SeenInEmergency,
 		); err != nil {
 			return nil, err
 		}

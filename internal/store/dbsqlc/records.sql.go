@@ -10,9 +10,11 @@ import (
 	"time"
 )
 
-const checkRecord = `-- name: CheckRecord :execrows
-SELECT FROM health_records r
-WHERE r.id = $1 AND EXISTS (SELECT FROM patient_access a WHERE a.user_id = $2 AND a.patient_id = r.patient_id)
+const checkRecord = `-- name: CheckRecord :one
+SELECT a.patient_id, a.assignment_id, a.emergency::boolean AS emergency
+FROM health_records r JOIN patient_access a ON a.patient_id = r.patient_id
+WHERE r.id = $1 AND a.user_id = $2
+ORDER BY a.emergency, a.assignment_id LIMIT 1
 `
 
 type CheckRecordParams struct {
@@ -20,12 +22,17 @@ type CheckRecordParams struct {
 	Caller int64
 }
 
-func (q *Queries) CheckRecord(ctx context.Context, db DBTX, arg CheckRecordParams) (int64, error) {
-	result, err := db.Exec(ctx, checkRecord, arg.ID, arg.Caller)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+type CheckRecordRow struct {
+	PatientID    int64
+	AssignmentID *int64
+	Emergency    bool
+}
+
+func (q *Queries) CheckRecord(ctx context.Context, db DBTX, arg CheckRecordParams) (*CheckRecordRow, error) {
+	row := db.QueryRow(ctx, checkRecord, arg.ID, arg.Caller)
+	var i CheckRecordRow
+	err := row.Scan(&i.PatientID, &i.AssignmentID, &i.Emergency)
+	return &i, err
 }
 
 const countPatientsOfDoctor = `-- name: CountPatientsOfDoctor :one
@@ -88,26 +95,34 @@ func (q *Queries) DeleteRecord(ctx context.Context, db DBTX, arg DeleteRecordPar
 const getRecord = `-- name: GetRecord :one
 SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment, r.medications, r.visit_date, r.source_id, r.source_digest, r.version, r.created_at, r.updated_at, creator.id, creator.username, creator.email, creator.first_name, creator.last_name, creator.role, creator.phone_number, creator.active, creator.created_at,
     (SELECT coalesce(json_agg(row_to_json(c.*) ORDER BY c.id), '[]')
-     FROM comment_details c WHERE c.record_id = r.id AND ($1::boolean OR NOT c.is_private))::json AS comments
+     FROM comment_details c WHERE c.record_id = r.id AND ($1::boolean OR NOT c.is_private))::json AS comments,
+    r.patient_id AS seen_patient, seen.assignment_id AS seen_through, seen.emergency::boolean AS seen_in_emergency
 FROM health_records r
+JOIN LATERAL (
+    SELECT a.assignment_id, a.emergency FROM patient_access a
+    WHERE a.user_id = $2 AND a.patient_id = r.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1
+) AS seen ON true
 JOIN accounts creator ON creator.id = r.created_by
-WHERE r.id = $2 AND EXISTS (SELECT FROM patient_access a WHERE a.user_id = $3 AND a.patient_id = r.patient_id)
+WHERE r.id = $3
 `
 
 type GetRecordParams struct {
 	SeesPrivate bool
-	ID          int64
 	Caller      int64
+	ID          int64
 }
 
 type GetRecordRow struct {
-	HealthRecord HealthRecord
-	Account      Account
-	Comments     []byte
+	HealthRecord    HealthRecord
+	Account         Account
+	Comments        []byte
+	SeenPatient     int64
+	SeenThrough     *int64
+	SeenInEmergency bool
 }
 
 func (q *Queries) GetRecord(ctx context.Context, db DBTX, arg GetRecordParams) (*GetRecordRow, error) {
-	row := db.QueryRow(ctx, getRecord, arg.SeesPrivate, arg.ID, arg.Caller)
+	row := db.QueryRow(ctx, getRecord, arg.SeesPrivate, arg.Caller, arg.ID)
 	var i GetRecordRow
 	err := row.Scan(
 		&i.HealthRecord.ID,
@@ -136,6 +151,9 @@ func (q *Queries) GetRecord(ctx context.Context, db DBTX, arg GetRecordParams) (
 		&i.Account.Active,
 		&i.Account.CreatedAt,
 		&i.Comments,
+		&i.SeenPatient,
+		&i.SeenThrough,
+		&i.SeenInEmergency,
 	)
 	return &i, err
 }
@@ -211,14 +229,19 @@ func (q *Queries) InsertRecord(ctx context.Context, db DBTX, arg InsertRecordPar
 
 const listPatientsOfDoctor = `-- name: ListPatientsOfDoctor :many
 WITH patients AS MATERIALIZED (
-    SELECT DISTINCT a.patient_id AS id FROM active_assignments a WHERE a.doctor_user_id = $1
+    SELECT a.patient_id AS id, coalesce(min(a.id) FILTER (WHERE a.source <> 'break_glass'), min(a.id)) AS assignment_id,
+        bool_and(a.source = 'break_glass') AS emergency
+    FROM active_assignments a WHERE a.doctor_user_id = $1
+    GROUP BY a.patient_id
 ), page AS (
     SELECT patients.id FROM patients WHERE patients.id >/*beyond*/ $2::bigint
     ORDER BY patients.id ASC/*order*/ LIMIT $4 OFFSET $3
 )
 SELECT p.id, p.user_id, p.role, p.date_of_birth, p.blood_type, p.address, p.emergency_contact, p.source_id, account.id, account.username, account.email, account.first_name, account.last_name, account.role, account.phone_number, account.active, account.created_at, history.last_visit, history.total_records,
-    (SELECT count(*) FROM patients)::bigint AS total
+    (SELECT count(*) FROM patients)::bigint AS total,
+    p.id AS seen_patient, seen.assignment_id AS seen_through, seen.emergency::boolean AS seen_in_emergency
 FROM page
+JOIN patients seen ON seen.id = page.id
 JOIN patient_profiles p ON p.id = page.id
 JOIN accounts account ON account.id = p.user_id
 CROSS JOIN LATERAL (
@@ -236,11 +259,14 @@ type ListPatientsOfDoctorParams struct {
 }
 
 type ListPatientsOfDoctorRow struct {
-	PatientProfile PatientProfile
-	Account        Account
-	LastVisit      time.Time
-	TotalRecords   int64
-	Total          int64
+	PatientProfile  PatientProfile
+	Account         Account
+	LastVisit       time.Time
+	TotalRecords    int64
+	Total           int64
+	SeenPatient     int64
+	SeenThrough     interface{}
+	SeenInEmergency bool
 }
 
 // last_visit means nothing where there are no records.
@@ -279,6 +305,9 @@ func (q *Queries) ListPatientsOfDoctor(ctx context.Context, db DBTX, arg ListPat
 			&i.LastVisit,
 			&i.TotalRecords,
 			&i.Total,
+			&i.SeenPatient,
+			&i.SeenThrough,
+			&i.SeenInEmergency,
 		); err != nil {
 			return nil, err
 		}
@@ -292,8 +321,11 @@ func (q *Queries) ListPatientsOfDoctor(ctx context.Context, db DBTX, arg ListPat
 
 const listRecords = `-- name: ListRecords :many
 WITH patients AS MATERIALIZED (
-    SELECT DISTINCT a.patient_id FROM patient_access a
+    SELECT a.patient_id, coalesce(min(a.assignment_id) FILTER (WHERE NOT a.emergency), min(a.assignment_id)) AS assignment_id,
+        bool_and(a.emergency) AS emergency
+    FROM patient_access a
     WHERE a.user_id = $5 AND ($6::bigint = 0 OR a.patient_id = $6)
+    GROUP BY a.patient_id
 ), heads AS (
     SELECT p.patient_id
     FROM patients p CROSS JOIN LATERAL (
@@ -320,9 +352,11 @@ SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, 
      FROM comment_details c WHERE c.record_id = r.id AND ($1::boolean OR NOT c.is_private))::json AS comments,
     (SELECT count(*) FROM patients p JOIN health_records t ON t.patient_id = p.patient_id
      WHERE ($2::text = '' OR t.record_type = $2)
-        AND t.visit_date >= $3 AND t.visit_date < $4)::bigint AS total
+        AND t.visit_date >= $3 AND t.visit_date < $4)::bigint AS total,
+    r.patient_id AS seen_patient, seen.assignment_id AS seen_through, seen.emergency::boolean AS seen_in_emergency
 FROM page
 JOIN health_records r ON r.id = page.id
+JOIN patients seen ON seen.patient_id = r.patient_id
 JOIN accounts creator ON creator.id = r.created_by
 ORDER BY page.sort_key DESC/*order*/, page.id DESC/*order*/
 `
@@ -342,12 +376,19 @@ type ListRecordsParams struct {
 }
 
 type ListRecordsRow struct {
-	HealthRecord HealthRecord
-	Account      Account
-	Comments     []byte
-	Total        int64
+	HealthRecord    HealthRecord
+	Account         Account
+	Comments        []byte
+	Total           int64
+	SeenPatient     int64
+	SeenThrough     interface{}
+	SeenInEmergency bool
 }
 
+// A statement that answers a caller's read says of each row which patient is
+// seen, through which assignment, and whether in an emergency: the audit row
+// is made of these three columns, see audit.go.
+//
 // Lists what the caller may read. Only a patient whose own first record is among
 // the first N of these firsts can have one among the first N of all, so the page
 // is sought among at most N patients (@depth), N records of each. The marks /*...*/ are
@@ -401,6 +442,9 @@ func (q *Queries) ListRecords(ctx context.Context, db DBTX, arg ListRecordsParam
 			&i.Account.CreatedAt,
 			&i.Comments,
 			&i.Total,
+			&i.SeenPatient,
+			&i.SeenThrough,
+			&i.SeenInEmergency,
 		); err != nil {
 			return nil, err
 		}

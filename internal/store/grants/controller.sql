@@ -16,3 +16,7 @@ ON assignments TO :"role";
 GRANT SELECT (assignment_id, type, finished_at), INSERT (type, patient_id, doctor_id, assignment_id, created_at, next_at),
     UPDATE (created_at, next_at)
 ON outbox TO :"role";
+
+GRANT INSERT (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address)
+ON audit_log TO :"role";
+GRANT USAGE ON SEQUENCE audit_log_id_seq TO :"role";

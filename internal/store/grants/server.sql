@@ -45,3 +45,8 @@ GRANT INSERT (user_id, operation, key, request_hash), UPDATE (key, answer) ON id
 GRANT SELECT, INSERT (user_id, secret), UPDATE (secret, created_at, confirmed_at, last_step, failures, retry_at), DELETE
 ON totp_factors TO :"role";
 GRANT SELECT, INSERT (user_id, code_hash), UPDATE (used_at) ON recovery_codes TO :"role";
+-- The audit log is added to and read; nobody changes it.
+GRANT SELECT ON callers_audit, audit_entries TO :"role";
+GRANT INSERT (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address)
+ON audit_log TO :"role";
+GRANT USAGE ON SEQUENCE audit_log_id_seq TO :"role";

@@ -19,3 +19,8 @@ GRANT SELECT ON active_assignments TO :"role";
 -- what is trimmed
 GRANT SELECT (ctid, created_at), DELETE ON idempotency_keys TO :"role";
 GRANT SELECT (id, expires_at), DELETE ON sessions, refresh_tokens TO :"role";
+
+-- The sealer reads the audit log, which holds ids only, and adds to the chain.
+GRANT SELECT ON audit_log, audit_checkpoints TO :"role";
+GRANT INSERT (number, last_id, statement, signature, row_ids, digests) ON audit_checkpoints TO :"role";
+GRANT EXECUTE ON FUNCTION audit_prepare_months() TO :"role";

@@ -63,7 +63,7 @@ SELECT set_user_active(@id, @active);
 SELECT * FROM accounts WHERE id = @id;
 
 -- name: PatientByUser :one
-SELECT sqlc.embed(p), sqlc.embed(a)
+SELECT sqlc.embed(p), sqlc.embed(a), p.id AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
 FROM patient_profiles p JOIN accounts a ON a.id = p.user_id
 WHERE p.user_id = @user_id;
 

@@ -82,7 +82,9 @@ SELECT sqlc.embed(a), sqlc.embed(d), sqlc.embed(doctor),
     patient.phone_number AS patient_phone, patient.active AS patient_active, patient.created_at AS patient_created_at,
     p.date_of_birth, p.blood_type, p.address, p.emergency_contact,
     requester.id AS requester_id, requester.username, requester.first_name, requester.last_name, requester.role,
-    (SELECT count(*) FROM found)::bigint AS total
+    (SELECT count(*) FROM found)::bigint AS total,
+    a.patient_id AS seen_patient, CASE WHEN d.user_id = @caller THEN a.id END AS seen_through,
+    (d.user_id = @caller AND a.source = 'break_glass')::boolean AS seen_in_emergency
 FROM page
 JOIN assignments a ON a.id = page.id
 LEFT JOIN patient_profiles p ON p.id = a.patient_id

@@ -10,27 +10,35 @@ SELECT (
         ) AS c
     )::json AS comments, (
         SELECT count(*) FROM doctor_comments t WHERE t.record_id = r.id AND (@sees_private OR NOT t.is_private)
-    )::bigint AS total
+    )::bigint AS total,
+    r.patient_id AS seen_patient, seen.assignment_id AS seen_through, seen.emergency::boolean AS seen_in_emergency
 FROM health_records r
-WHERE r.id = @record_id AND EXISTS (SELECT FROM patient_access a WHERE a.user_id = @caller AND a.patient_id = r.patient_id);
+JOIN LATERAL (
+    SELECT a.assignment_id, a.emergency FROM patient_access a
+    WHERE a.user_id = @caller AND a.patient_id = r.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1
+) AS seen ON true
+WHERE r.id = @record_id;
 
 -- No row if the doctor is not assigned to the record's patient. Emergency access
 -- is for reading. Nobody is told of a private comment, so it makes no event.
 -- name: InsertComment :one
-WITH comment AS (
-    INSERT INTO doctor_comments (record_id, doctor_id, comment, is_private)
-    SELECT r.id, a.doctor_id, @comment, @is_private
+WITH access AS (
+    SELECT r.id AS record_id, r.patient_id, a.doctor_id, a.id AS assignment_id
     FROM health_records r
     JOIN active_assignments a ON a.patient_id = r.patient_id
     WHERE r.id = @record_id AND a.doctor_id = @doctor_id AND a.source <> 'break_glass'
+), comment AS (
+    INSERT INTO doctor_comments (record_id, doctor_id, comment, is_private)
+    SELECT access.record_id, access.doctor_id, @comment, @is_private FROM access
     RETURNING *
 ), event AS (
     INSERT INTO outbox (type, patient_id, doctor_id, record_id, comment_id)
-    SELECT 'comment.created', r.patient_id, comment.doctor_id, comment.record_id, comment.id
-    FROM comment JOIN health_records r ON r.id = comment.record_id
+    SELECT 'comment.created', access.patient_id, comment.doctor_id, comment.record_id, comment.id
+    FROM comment JOIN access ON access.record_id = comment.record_id
     WHERE NOT comment.is_private
 )
-SELECT comment.id, comment.created_at, sqlc.embed(d), sqlc.embed(account)
+SELECT comment.id, comment.created_at, sqlc.embed(d), sqlc.embed(account), access.patient_id, access.assignment_id
 FROM comment
+JOIN access ON access.record_id = comment.record_id
 JOIN doctor_profiles d ON d.id = comment.doctor_id
 JOIN accounts account ON account.id = d.user_id;

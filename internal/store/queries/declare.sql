@@ -1,3 +1,6 @@
+-- Each assignment that a declaration changes gets an audit row in the statement
+-- that changes it.
+--
 -- One declaration of an owner is carried out at a time.
 -- name: LockOwner :exec
 SELECT pg_advisory_xact_lock(hashtextextended('assignments of ' || @owner::text, 0));
@@ -27,12 +30,18 @@ LEFT JOIN patient_profiles p ON p.user_id = u.id;
 -- Ends what the owner holds and does not wish for (any more): what is not of
 -- this doctor and these patients, or runs already though it is to begin later.
 -- name: EndUnwanted :many
-UPDATE assignments a SET ends_at = greatest(a.starts_at, statement_timestamp())
-FROM doctor_profiles d JOIN users u ON u.id = d.user_id
-WHERE d.id = a.doctor_id AND a.owner = @owner::text AND (a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, statement_timestamp()))
-    AND NOT (a.doctor_id = @doctor_id AND a.patient_id = ANY(@patient_ids::bigint[])
-        AND (a.starts_at > statement_timestamp() OR @starts_at::timestamptz <= statement_timestamp()))
-RETURNING u.username;
+WITH ended AS (
+    UPDATE assignments a SET ends_at = greatest(a.starts_at, statement_timestamp())
+    FROM doctor_profiles d JOIN users u ON u.id = d.user_id
+    WHERE d.id = a.doctor_id AND a.owner = @owner::text AND (a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, statement_timestamp()))
+        AND NOT (a.doctor_id = @doctor_id AND a.patient_id = ANY(@patient_ids::bigint[])
+            AND (a.starts_at > statement_timestamp() OR @starts_at::timestamptz <= statement_timestamp()))
+    RETURNING u.username, a.id, a.patient_id
+), audit AS (
+    INSERT INTO audit_log (role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision)
+    SELECT 'CONTROLLER', 'endDeclared', 'assignment', id, ARRAY[patient_id], ARRAY[id], 'role', 'allowed' FROM ended
+)
+SELECT username FROM ended;
 
 -- Brings what the owner holds of the doctor to the declared period and reason,
 -- and the event of one that has not begun to its new start. One that would
@@ -52,7 +61,10 @@ WITH wanted AS (
             SELECT FROM assignments o
             WHERE o.patient_id = w.patient_id AND o.doctor_id = w.doctor_id AND o.id <> w.id AND o.source <> 'break_glass'
                 AND tstzrange(o.starts_at, o.ends_at) && tstzrange(w.starts_at, sqlc.narg('ends_at')::timestamptz))
-    RETURNING a.id, a.starts_at, w.starts_before
+    RETURNING a.id, a.patient_id, a.starts_at, w.starts_before
+), audit AS (
+    INSERT INTO audit_log (role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision)
+    SELECT 'CONTROLLER', 'adjustDeclared', 'assignment', id, ARRAY[patient_id], ARRAY[id], 'role', 'allowed' FROM changed
 )
 UPDATE outbox o SET created_at = c.starts_at, next_at = c.starts_at
 FROM changed c
@@ -73,10 +85,18 @@ WITH created AS (
                 && tstzrange(greatest(@starts_at::timestamptz, statement_timestamp()), sqlc.narg('ends_at')::timestamptz))
     ON CONFLICT DO NOTHING
     RETURNING *
+), audit AS (
+    INSERT INTO audit_log (role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision)
+    SELECT 'CONTROLLER', 'declare', 'assignment', id, ARRAY[patient_id], ARRAY[id], 'role', 'allowed' FROM created
 )
 INSERT INTO outbox (type, patient_id, doctor_id, assignment_id, created_at, next_at)
 SELECT 'assignment.created', patient_id, doctor_id, id, starts_at, starts_at FROM created;
 
 -- name: DisownAssignments :exec
-UPDATE assignments SET owner = NULL
-WHERE owner = @owner::text AND (ends_at IS NULL OR ends_at > greatest(starts_at, statement_timestamp()));
+WITH disowned AS (
+    UPDATE assignments SET owner = NULL
+    WHERE owner = @owner::text AND (ends_at IS NULL OR ends_at > greatest(starts_at, statement_timestamp()))
+    RETURNING id, patient_id
+)
+INSERT INTO audit_log (role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision)
+SELECT 'CONTROLLER', 'disown', 'assignment', id, ARRAY[patient_id], ARRAY[id], 'role', 'allowed' FROM disowned;

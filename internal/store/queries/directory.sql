@@ -40,7 +40,8 @@ WITH found AS MATERIALIZED (
      ORDER BY CASE WHEN @back::boolean THEN -id ELSE id END LIMIT @most OFFSET @skip)
 )
 SELECT sqlc.embed(p), sqlc.embed(a),
-    (CASE WHEN @pattern::text = '' THEN (SELECT count(*) FROM patient_profiles) ELSE (SELECT count(*) FROM found) END)::bigint AS total
+    (CASE WHEN @pattern::text = '' THEN (SELECT count(*) FROM patient_profiles) ELSE (SELECT count(*) FROM found) END)::bigint AS total,
+    p.id AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
 FROM page JOIN patient_profiles p ON p.id = page.id JOIN accounts a ON a.id = p.user_id
 ORDER BY CASE WHEN @back::boolean THEN -p.id ELSE p.id END;
 

@@ -16,12 +16,15 @@ SELECT n.id, n.type, n.read_at, n.created_at, n.assignment_id,
     c.id AS comment_id,
     (SELECT count(*) FROM notifications t
      WHERE t.recipient_id = @caller AND (@id::bigint = 0 OR t.id = @id)
-        AND (sqlc.narg('read')::boolean IS NULL OR (t.read_at IS NOT NULL) = sqlc.narg('read')::boolean))::bigint AS total
+        AND (sqlc.narg('read')::boolean IS NULL OR (t.read_at IS NOT NULL) = sqlc.narg('read')::boolean))::bigint AS total,
+    p.id AS seen_patient, seen.assignment_id AS seen_through, coalesce(seen.emergency, false)::boolean AS seen_in_emergency
 FROM page
 JOIN notifications n ON n.id = page.id
-LEFT JOIN patient_profiles p ON p.id = n.patient_id
-    AND (@everybody::boolean OR EXISTS (
-        SELECT FROM patient_access a WHERE a.user_id = @caller AND a.patient_id = n.patient_id))
+LEFT JOIN LATERAL (
+    SELECT a.patient_id, a.assignment_id, a.emergency FROM patient_access a
+    WHERE a.user_id = @caller AND a.patient_id = n.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1
+) AS seen ON true
+LEFT JOIN patient_profiles p ON p.id = n.patient_id AND (@everybody::boolean OR seen.patient_id IS NOT NULL)
 LEFT JOIN users patient ON patient.id = p.user_id
 LEFT JOIN doctor_profiles d ON d.id = n.doctor_id
 LEFT JOIN users doctor ON doctor.id = d.user_id

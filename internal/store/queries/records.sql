@@ -1,11 +1,18 @@
+-- A statement that answers a caller's read says of each row which patient is
+-- seen, through which assignment, and whether in an emergency: the audit row
+-- is made of these three columns, see audit.go.
+--
 -- Lists what the caller may read. Only a patient whose own first record is among
 -- the first N of these firsts can have one among the first N of all, so the page
 -- is sought among at most N patients (@depth), N records of each. The marks /*...*/ are
 -- rewritten for the other orders: see order.go.
 -- name: ListRecords :many
 WITH patients AS MATERIALIZED (
-    SELECT DISTINCT a.patient_id FROM patient_access a
+    SELECT a.patient_id, coalesce(min(a.assignment_id) FILTER (WHERE NOT a.emergency), min(a.assignment_id)) AS assignment_id,
+        bool_and(a.emergency) AS emergency
+    FROM patient_access a
     WHERE a.user_id = @caller AND (@patient_id::bigint = 0 OR a.patient_id = @patient_id)
+    GROUP BY a.patient_id
 ), heads AS (
     SELECT p.patient_id
     FROM patients p CROSS JOIN LATERAL (
@@ -32,9 +39,11 @@ SELECT sqlc.embed(r), sqlc.embed(creator),
      FROM comment_details c WHERE c.record_id = r.id AND (@sees_private::boolean OR NOT c.is_private))::json AS comments,
     (SELECT count(*) FROM patients p JOIN health_records t ON t.patient_id = p.patient_id
      WHERE (@record_type::text = '' OR t.record_type = @record_type)
-        AND t.visit_date >= @since AND t.visit_date < @until)::bigint AS total
+        AND t.visit_date >= @since AND t.visit_date < @until)::bigint AS total,
+    r.patient_id AS seen_patient, seen.assignment_id AS seen_through, seen.emergency::boolean AS seen_in_emergency
 FROM page
 JOIN health_records r ON r.id = page.id
+JOIN patients seen ON seen.patient_id = r.patient_id
 JOIN accounts creator ON creator.id = r.created_by
 ORDER BY page.sort_key DESC/*order*/, page.id DESC/*order*/;
 
@@ -48,14 +57,21 @@ WHERE r.patient_id IN (SELECT a.patient_id FROM patient_access a WHERE a.user_id
 -- name: GetRecord :one
 SELECT sqlc.embed(r), sqlc.embed(creator),
     (SELECT coalesce(json_agg(row_to_json(c.*) ORDER BY c.id), '[]')
-     FROM comment_details c WHERE c.record_id = r.id AND (@sees_private::boolean OR NOT c.is_private))::json AS comments
+     FROM comment_details c WHERE c.record_id = r.id AND (@sees_private::boolean OR NOT c.is_private))::json AS comments,
+    r.patient_id AS seen_patient, seen.assignment_id AS seen_through, seen.emergency::boolean AS seen_in_emergency
 FROM health_records r
+JOIN LATERAL (
+    SELECT a.assignment_id, a.emergency FROM patient_access a
+    WHERE a.user_id = @caller AND a.patient_id = r.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1
+) AS seen ON true
 JOIN accounts creator ON creator.id = r.created_by
-WHERE r.id = @id AND EXISTS (SELECT FROM patient_access a WHERE a.user_id = @caller AND a.patient_id = r.patient_id);
+WHERE r.id = @id;
 
--- name: CheckRecord :execrows
-SELECT FROM health_records r
-WHERE r.id = @id AND EXISTS (SELECT FROM patient_access a WHERE a.user_id = @caller AND a.patient_id = r.patient_id);
+-- name: CheckRecord :one
+SELECT a.patient_id, a.assignment_id, a.emergency::boolean AS emergency
+FROM health_records r JOIN patient_access a ON a.patient_id = r.patient_id
+WHERE r.id = @id AND a.user_id = @caller
+ORDER BY a.emergency, a.assignment_id LIMIT 1;
 
 -- The lock waits for comments that are being added, so that the next statement
 -- counts them.
@@ -89,14 +105,19 @@ DELETE FROM health_records WHERE id = @id AND patient_id = @patient_id;
 -- last_visit means nothing where there are no records.
 -- name: ListPatientsOfDoctor :many
 WITH patients AS MATERIALIZED (
-    SELECT DISTINCT a.patient_id AS id FROM active_assignments a WHERE a.doctor_user_id = @caller
+    SELECT a.patient_id AS id, coalesce(min(a.id) FILTER (WHERE a.source <> 'break_glass'), min(a.id)) AS assignment_id,
+        bool_and(a.source = 'break_glass') AS emergency
+    FROM active_assignments a WHERE a.doctor_user_id = @caller
+    GROUP BY a.patient_id
 ), page AS (
     SELECT patients.id FROM patients WHERE patients.id >/*beyond*/ @beyond_id::bigint
     ORDER BY patients.id ASC/*order*/ LIMIT @most OFFSET @skip
 )
 SELECT sqlc.embed(p), sqlc.embed(account), history.last_visit, history.total_records,
-    (SELECT count(*) FROM patients)::bigint AS total
+    (SELECT count(*) FROM patients)::bigint AS total,
+    p.id AS seen_patient, seen.assignment_id AS seen_through, seen.emergency::boolean AS seen_in_emergency
 FROM page
+JOIN patients seen ON seen.id = page.id
 JOIN patient_profiles p ON p.id = page.id
 JOIN accounts account ON account.id = p.user_id
 CROSS JOIN LATERAL (

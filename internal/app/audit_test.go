@@ -1,0 +1,89 @@
+package app
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/healthrecords/healthrecords/internal/service"
+	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/token"
+)
+
+// TestAuditCommands goes through what an operator does, and then tampers.
+func TestAuditCommands(t *testing.T) {
+	dsn := testkit.NewDatabase(t, store.Migrate)
+	dir := t.TempDir()
+	t.Setenv("DATABASE_URL", dsn)
+	t.Setenv("AUDIT_KEYS_DIR", dir)
+	run := func(want int, args ...string) string {
+		t.Helper()
+		var out, errs strings.Builder
+		if code := Main(append([]string{"audit"}, args...), strings.NewReader(""), &out, &errs); code != want {
+			t.Fatalf("audit %v ends with %d, want %d: %s%s", args, code, want, &out, &errs)
+		}
+		return out.String()
+	}
+	if _, err := token.GenerateKey(dir); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := token.LoadKeys(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := testkit.NewFactory(t, dsn)
+	run(1, "checkpoint") // there is none
+	for range 3 {
+		f.Exec(`INSERT INTO audit_log (role, operation, object_kind, reason, decision) VALUES ('ADMIN', 'getAudit', 'audit', 'role', 'allowed')`)
+	}
+	sealThree(t, f, keys)
+	export, checkpoint := filepath.Join(dir, "export.jsonl"), filepath.Join(dir, "checkpoint.json")
+	if err := os.WriteFile(checkpoint, []byte(run(0, "checkpoint")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	id := slices.Collect(maps.Keys(keys.Public()))[0]
+	trusted := []string{"--trusted-key", id, "--checkpoint", checkpoint}
+	run(0, "export", "--output", export)
+	run(1, "export", "--output", export) // it is there
+	run(0, append([]string{"verify"}, trusted...)...)
+	run(0, append([]string{"verify", "--export", export}, trusted...)...)
+	run(1, "verify", "--trusted-key", "another")
+	run(0, "retention", "--dry-run")
+	run(1, "retention", "--before", time.Now().AddDate(-5, 0, 0).Format(time.DateOnly))
+	f.Exec(`UPDATE audit_log SET operation = 'getRecord' WHERE id = 2`)
+	if out := run(1, append([]string{"verify"}, trusted...)...); !strings.Contains(out, "row 2 (checkpoint 1): it was changed") {
+		t.Errorf("the row is not named: %s", out)
+	}
+	content, err := os.ReadFile(export)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(export, []byte(strings.Replace(string(content), `"ADMIN"`, `"DOCTOR"`, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("DATABASE_URL", "") // an export takes no database
+	if out := run(1, "verify", "--export", export); !strings.Contains(out, "row 1 (checkpoint 1): it was changed") {
+		t.Errorf("the row is not named: %s", out)
+	}
+}
+
+func sealThree(t *testing.T, f *testkit.Factory, keys *token.Keys) {
+	t.Helper()
+	db, err := store.Open(t.Context(), store.Options{URL: f.Pool.Config().ConnString()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	chain := service.NewChain(db, keys.SigningKey())
+	deadline := time.Now().Add(time.Minute)
+	for f.Count(`SELECT coalesce(max(last_id), 0) FROM audit_checkpoints`) < 3 {
+		if _, err := chain.Seal(t.Context()); err != nil || time.Now().After(deadline) {
+			t.Fatal("the rows are not sealed in time", err)
+		}
+	}
+}

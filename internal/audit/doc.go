@@ -1,0 +1,13 @@
+// Package audit makes the audit log tamper-evident. The rows are sealed in
+// batches: a checkpoint holds the SHA-256 digest of each row of a range of ids,
+// and a signed statement that names the digest of them all and the hash of the
+// statement before it.
+//
+//	statement 1 ◄── statement 2 ◄── statement 3      each signed by Ed25519
+//	  rows 1-40       rows 41-90      rows 91-95
+//
+// Whoever edits, adds, removes or exchanges a sealed row, or a checkpoint, is
+// found by [Verifier], and the row is named. Who cuts off the newest checkpoints
+// with their rows leaves a chain that is whole: only a checkpoint that was kept
+// somewhere else finds that.
+package audit

@@ -1,0 +1,89 @@
+package audit
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+const format = "healthrecords-audit/1"
+
+// line is one line of an export: the header first, then each checkpoint before
+// the rows of its range.
+type line struct {
+	Format     string       `json:"format,omitempty"`
+	Drops      []Checkpoint `json:"drops,omitempty"`
+	Checkpoint *Checkpoint  `json:"checkpoint,omitempty"`
+	Row        *row         `json:"row,omitempty"`
+}
+
+// Exporter writes JSON lines.
+type Exporter struct{ encoder *json.Encoder }
+
+// NewExporter writes the header, with all statements of retention.
+func NewExporter(w io.Writer, drops []Checkpoint) (Exporter, error) {
+	e := Exporter{json.NewEncoder(w)}
+	if err := e.encoder.Encode(line{Format: format, Drops: drops}); err != nil {
+		return e, fmt.Errorf("writing an export: %w", err)
+	}
+	return e, nil
+}
+
+// Checkpoint writes one with its rows.
+func (e Exporter) Checkpoint(c Checkpoint, rows []clinic.AuditRow) error {
+	err := e.encoder.Encode(line{Checkpoint: &c})
+	for _, r := range rows {
+		encoded := rowOf(r)
+		err = errors.Join(err, e.encoder.Encode(line{Row: &encoded}))
+	}
+	if err != nil {
+		return fmt.Errorf("writing an export: %w", err)
+	}
+	return nil
+}
+
+const maxLine = 64 << 20 // a checkpoint of the largest batch has a hundredth of that
+
+// VerifyExport runs the verifier over an export. progress is called after each
+// checkpoint.
+func VerifyExport(r io.Reader, v *Verifier, progress func()) error {
+	lines := bufio.NewScanner(r)
+	lines.Buffer(nil, maxLine)
+	var current *Checkpoint
+	var rows []clinic.AuditRow
+	finish := func() {
+		if current != nil {
+			v.Checkpoint(*current, rows)
+			progress()
+		}
+		current, rows = nil, nil
+	}
+	for number := 1; lines.Scan(); number++ {
+		var l line
+		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
+			return fmt.Errorf("line %d of the export is not JSON: %w", number, err)
+		}
+		switch {
+		case number == 1 && l.Format == format:
+			v.Drops = l.Drops
+			v.Prepare()
+		case number > 1 && l.Checkpoint != nil:
+			finish()
+			current = l.Checkpoint
+		case number > 1 && l.Row != nil && current != nil:
+			rows = append(rows, l.Row.domain())
+		default:
+			return fmt.Errorf("line %d is not one of an export of %s", number, format)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("reading an export: %w", err)
+	}
+	finish()
+	v.End()
+	return nil
+}

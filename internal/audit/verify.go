@@ -1,0 +1,214 @@
+package audit
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"slices"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+// Fault is what is wrong with one row, or with the chain itself.
+type Fault struct {
+	Row        int64 // 0: the checkpoint itself
+	Checkpoint int64 // the number that it has, or should have
+	What       string
+}
+
+// String is the fault as people read it.
+func (f Fault) String() string {
+	if f.Row != 0 {
+		return fmt.Sprintf("row %d (checkpoint %d): %s", f.Row, f.Checkpoint, f.What)
+	}
+	return fmt.Sprintf("checkpoint %d: %s", f.Checkpoint, f.What)
+}
+
+// Verifier goes through a chain in order: Checkpoint for each, then End.
+type Verifier struct {
+	// KeyID names a public key; Trusted are the names of those that may sign.
+	// Without any, every key may, and Keys says which did.
+	KeyID   func(ed25519.PublicKey) string
+	Trusted []string
+	// Drops are all statements of retention, wherever they are in the chain.
+	Drops []Checkpoint
+	// Kept is a checkpoint from elsewhere that the chain must contain; may be nil.
+	Kept *Checkpoint
+	// Partial lets the chain begin with a later checkpoint than the first.
+	Partial bool
+	// Report is told of each fault.
+	Report func(Fault)
+
+	Keys    []string // that signed
+	Rows    int64    // that are as they were
+	Dropped int64    // that retention dropped
+	last    *Checkpoint
+	at      Statement // of last
+	dropped [][2]int64
+	kept    bool
+}
+
+// Prepare checks the statements of retention. It comes first.
+func (v *Verifier) Prepare() {
+	for _, c := range v.Drops {
+		s, ok := v.signed(c, 0)
+		if !ok || s.Kind != KindDrop || s.Before == nil {
+			continue
+		}
+		if s.Before.After(s.At.AddDate(-RetentionYears, 0, 0)) {
+			v.fault(0, s.Number, "retention dropped rows that the policy keeps")
+		}
+		v.dropped = append(v.dropped, s.Dropped...)
+	}
+}
+
+// Checkpoint checks the next one, with all rows of its range of ids in their order.
+func (v *Verifier) Checkpoint(c Checkpoint, rows []clinic.AuditRow) {
+	s, ok := v.signed(c, v.at.Number+1)
+	if !ok {
+		v.last, v.at.Number = &c, v.at.Number+1
+		return
+	}
+	v.links(s)
+	if v.Kept != nil && v.Kept.Statement == c.Statement {
+		v.kept = true
+	}
+	v.last, v.at = &c, s
+	if s.Kind == KindSeal {
+		v.content(c, s, rows)
+	}
+}
+
+// End reports what is missing behind the last checkpoint.
+func (v *Verifier) End() {
+	if v.Kept == nil || v.kept {
+		return
+	}
+	s, ok := v.signed(*v.Kept, 0)
+	switch {
+	case !ok:
+	case s.Number > v.at.Number:
+		v.fault(0, v.at.Number+1, fmt.Sprintf("the chain is cut off here: up to checkpoint %d, and rows up to %d after %d, are missing",
+			s.Number, s.UpTo, v.at.UpTo))
+	default:
+		v.fault(0, s.Number, "it is another one than the checkpoint that was kept")
+	}
+}
+
+// UpTo is the last id that is closed.
+func (v *Verifier) UpTo() int64 { return v.at.UpTo }
+
+// signed reads a statement whose signature is good.
+func (v *Verifier) signed(c Checkpoint, number int64) (Statement, bool) {
+	s, err := c.Parse()
+	if err != nil {
+		v.fault(0, number, "its statement cannot be read")
+		return s, false
+	}
+	key, err := base64.RawURLEncoding.DecodeString(s.Key)
+	if err != nil || len(key) != ed25519.PublicKeySize || !ed25519.Verify(key, []byte(c.Statement), c.Signature) {
+		v.fault(0, s.Number, "its signature is wrong")
+		return s, false
+	}
+	id := v.KeyID(key)
+	if len(v.Trusted) > 0 && !slices.Contains(v.Trusted, id) {
+		v.fault(0, s.Number, "it is signed by the key "+id+", which is not trusted")
+		return s, false
+	}
+	if !slices.Contains(v.Keys, id) {
+		v.Keys = append(v.Keys, id)
+	}
+	return s, true
+}
+
+// links checks that the statement follows the one before.
+func (v *Verifier) links(s Statement) {
+	if v.last == nil {
+		if !v.Partial && (s.Number != 1 || s.Previous != "" || s.After != 0) {
+			v.fault(0, 1, fmt.Sprintf("it is missing: the chain begins with checkpoint %d", s.Number))
+		}
+		return
+	}
+	switch {
+	case s.Number != v.at.Number+1:
+		v.fault(0, v.at.Number+1, fmt.Sprintf("it is missing: checkpoint %d follows, and rows up to %d after %d are not proven", s.Number, s.After, v.at.UpTo))
+	case s.Previous != v.last.hash() || s.After != v.at.UpTo:
+		v.fault(0, s.Number, "it does not follow the one before")
+	}
+}
+
+// content compares the rows with their digests.
+func (v *Verifier) content(c Checkpoint, s Statement, rows []clinic.AuditRow) {
+	if c.RowIDs == nil && s.Rows > 0 {
+		if v.countDropped(s.After, s.UpTo) != s.Rows {
+			v.fault(0, s.Number, "its digests are missing, and not all of its rows were dropped by retention")
+		}
+		v.Dropped += s.Rows
+		v.surplus(s, rows)
+		return
+	}
+	if len(c.Digests) != sha256.Size*len(c.RowIDs) || int64(len(c.RowIDs)) != s.Rows || contentDigest(c) != s.Digest {
+		v.fault(0, s.Number, "its digests were changed")
+		return
+	}
+	for i, id := range c.RowIDs {
+		for len(rows) > 0 && rows[0].ID < id {
+			v.surplus(s, rows[:1])
+			rows = rows[1:]
+		}
+		if len(rows) == 0 || rows[0].ID != id {
+			v.missing(s, id)
+			continue
+		}
+		sum, err := digest(rows[0])
+		if err != nil || !bytes.Equal(sum[:], c.Digests[i*sha256.Size:(i+1)*sha256.Size]) {
+			v.fault(id, s.Number, "it was changed")
+		} else {
+			v.Rows++
+		}
+		rows = rows[1:]
+	}
+	v.surplus(s, rows)
+}
+
+func (v *Verifier) surplus(s Statement, rows []clinic.AuditRow) {
+	for _, r := range rows {
+		v.fault(r.ID, s.Number, "it was added")
+	}
+}
+
+func (v *Verifier) missing(s Statement, id int64) {
+	for _, run := range v.dropped {
+		if run[0] <= id && id <= run[1] {
+			v.Dropped++
+			return
+		}
+	}
+	v.fault(id, s.Number, "it was removed")
+}
+
+func (v *Verifier) countDropped(after, upTo int64) (n int64) {
+	for _, run := range v.dropped {
+		n += max(0, min(run[1], upTo)-max(run[0], after+1)+1)
+	}
+	return n
+}
+
+func (v *Verifier) fault(row, checkpoint int64, what string) {
+	v.Report(Fault{Row: row, Checkpoint: checkpoint, What: what})
+}
+
+// Runs are the ids, which are in order, as first and last of each run.
+func Runs(ids []int64) [][2]int64 {
+	var runs [][2]int64
+	for _, id := range ids {
+		if n := len(runs); n > 0 && runs[n-1][1] == id-1 {
+			runs[n-1][1] = id
+			continue
+		}
+		runs = append(runs, [2]int64{id, id})
+	}
+	return runs
+}

@@ -1,0 +1,115 @@
+package clinic
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Request is what the audit log tells of a caller's request.
+type Request struct {
+	Operation string     // operationId of the API
+	ID        string     // request id
+	Address   netip.Addr // of the client; the zero Addr where it is not known
+}
+
+// ObjectKind is the kind of what a request is about.
+type ObjectKind string
+
+// The kinds.
+const (
+	ObjectRecord       ObjectKind = "record"
+	ObjectComment      ObjectKind = "comment"
+	ObjectProfile      ObjectKind = "profile"
+	ObjectPatient      ObjectKind = "patient"
+	ObjectUser         ObjectKind = "user"
+	ObjectAssignment   ObjectKind = "assignment"
+	ObjectNotification ObjectKind = "notification"
+	ObjectAccessLog    ObjectKind = "access_log"
+	ObjectAudit        ObjectKind = "audit"
+	ObjectImport       ObjectKind = "import"
+)
+
+// Object is what a request is about. Without an ID it is a list, or something
+// that is yet to be made.
+type Object struct {
+	Kind ObjectKind
+	ID   int64
+}
+
+// ActorImport stands in the place of a role for an import. It has no type, since
+// nobody has it as his role. The controller's statements write CONTROLLER.
+const ActorImport = "IMPORT"
+
+// AccessReason says why access was given.
+type AccessReason string
+
+// The reasons. A refused request has the last.
+const (
+	ReasonOwn        AccessReason = "own"         // a patient's own data
+	ReasonAssignment AccessReason = "assignment"  // the doctor is assigned
+	ReasonBreakGlass AccessReason = "break_glass" // emergency access
+	ReasonRole       AccessReason = "role"        // administrators and programs
+	ReasonRefused    AccessReason = "refused"
+)
+
+// DecisionAllowed is the decision of an audit row that is no refusal; of one
+// that is, it is the refusal's Code.
+const DecisionAllowed = "allowed"
+
+// AuditRow is one row of the audit log. It holds ids only.
+type AuditRow struct {
+	ID          int64
+	At          time.Time
+	UserID      int64 // 0: a program
+	Role        Role
+	Operation   string
+	Object      Object
+	Patients    []int64
+	Assignments []int64 // what gave access to the patient at the same index; 0: no assignment
+	Reason      AccessReason
+	Decision    string
+	RequestID   string
+	Address     string // "" where it is not known
+}
+
+// AuditEvent is an audit row as administrators read it.
+type AuditEvent struct {
+	AuditRow
+	User *User // name and role only; nil: a program, or somebody who is gone
+}
+
+// AuditFilter narrows the audit log; zero values do not narrow.
+type AuditFilter struct {
+	UserID, PatientID   int64
+	Operation, Decision string
+	From, To            *time.Time
+}
+
+// Access is an audit row as the patient whom it is about reads it.
+type Access struct {
+	ID           int64
+	At           time.Time
+	User         *User // nil: a program, somebody who is gone, or another patient
+	Role         Role
+	Operation    string
+	Object       Object
+	Decision     string
+	Reason       AccessReason
+	AssignmentID int64  // 0: no assignment gave access
+	Purpose      string // the assignment's reason
+}
+
+// Log is one page of a log, newest first.
+type Log[T any] struct {
+	Items []T
+	Next  int64 // id of the last item where the log goes on, else 0
+}
+
+// AuditCheckpoint is a link of the chain that seals the audit log: a signed
+// statement and the digests behind it. Package audit says what they mean.
+type AuditCheckpoint struct {
+	Statement string  `json:"statement"`
+	Signature []byte  `json:"signature"`
+	RowIDs    []int64 `json:"row_ids,omitempty"`
+	Digests   []byte  `json:"digests,omitempty"` // 32 bytes for each row
+}

@@ -1,0 +1,112 @@
+package service
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"time"
+
+	"github.com/healthrecords/healthrecords/internal/audit"
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store"
+)
+
+// sealLimit is how many rows one checkpoint seals at most.
+const sealLimit = 5000
+
+// Chain keeps the chain that seals the audit log. Several may work on the same
+// database; one Chain is for one goroutine.
+type Chain struct {
+	db    *store.DB
+	key   ed25519.PrivateKey // nil: it can be read only
+	bound store.AuditBound   // what is sealed next, once no earlier row can appear any more
+}
+
+// NewChain returns the chain in the database. key signs; nil signs nothing.
+func NewChain(db *store.DB, key ed25519.PrivateKey) *Chain { return &Chain{db: db, key: key} }
+
+// PrepareMonths makes the audit log's partitions of this month and the next ones.
+func (c *Chain) PrepareMonths(ctx context.Context) error {
+	return c.db.System().PrepareAuditMonths(ctx)
+}
+
+// Seal seals the rows that were there when it was called before, unless one of
+// the transactions of that moment is still open, and says how many it sealed.
+// Rows get their ids in another order than they become visible: so a
+// range of ids is closed only when each transaction that drew one of them has ended.
+func (c *Chain) Seal(ctx context.Context) (sealed int, err error) {
+	if c.bound.ID != 0 {
+		settled, err := c.db.System().AuditSettled(ctx, c.bound)
+		if err != nil || !settled {
+			return 0, err
+		}
+		for more := true; more; {
+			var n int
+			if n, more, err = c.sealSome(ctx); err != nil {
+				return sealed, err
+			}
+			sealed += n
+		}
+	}
+	_, closed, err := c.db.System().LastCheckpoint(ctx)
+	if err != nil {
+		return sealed, err
+	}
+	c.bound, err = c.db.System().AuditBound(ctx, closed)
+	return sealed, err
+}
+
+// sealSome seals up to sealLimit rows up to the bound.
+func (c *Chain) sealSome(ctx context.Context) (sealed int, more bool, err error) {
+	err = c.db.Tx(ctx, nil, func(h store.Handle) error {
+		chain, closed, err := c.lock(ctx, h)
+		if err != nil || closed >= c.bound.ID { // another worker did it
+			return err
+		}
+		rows, err := h.AuditRows(ctx, closed, c.bound.ID, sealLimit)
+		if err != nil {
+			return err
+		}
+		upTo := c.bound.ID
+		if more = len(rows) == sealLimit; more {
+			upTo = rows[len(rows)-1].ID
+		}
+		sealed = len(rows)
+		return add(ctx, h, func() (audit.Checkpoint, error) { return chain.Seal(rows, upTo) })
+	})
+	return sealed, more, err
+}
+
+// lock returns the end of the chain, which grows by this transaction only.
+func (c *Chain) lock(ctx context.Context, h store.Handle) (chain audit.Chain, closed int64, err error) {
+	if err := h.LockAuditChain(ctx); err != nil {
+		return audit.Chain{}, 0, err
+	}
+	last, closed, err := h.LastCheckpoint(ctx)
+	return audit.Chain{Last: (*audit.Checkpoint)(last), Key: c.key, Now: time.Now().UTC()}, closed, err
+}
+
+func add(ctx context.Context, h store.Handle, next func() (audit.Checkpoint, error)) error {
+	checkpoint, err := next()
+	if err != nil {
+		return fmt.Errorf("making a checkpoint: %w", clinic.Internal(err))
+	}
+	statement, err := checkpoint.Parse()
+	if err != nil {
+		return fmt.Errorf("making a checkpoint: %w", clinic.Internal(err))
+	}
+	return h.AddCheckpoint(ctx, statement.Number, statement.UpTo, clinic.AuditCheckpoint(checkpoint))
+}
+
+// Newest returns the newest checkpoint without its digests; CodeNotFound before
+// the first.
+func (c *Chain) Newest(ctx context.Context) (audit.Checkpoint, error) {
+	last, _, err := c.db.System().LastCheckpoint(ctx)
+	if err != nil {
+		return audit.Checkpoint{}, err
+	}
+	if last == nil {
+		return audit.Checkpoint{}, clinic.NotFound("checkpoint: nothing is sealed yet")
+	}
+	return audit.Checkpoint{Statement: last.Statement, Signature: last.Signature}, nil
+}

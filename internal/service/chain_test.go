@@ -1,0 +1,281 @@
+package service_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthrecords/healthrecords/internal/audit"
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/service"
+	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/testkit/rights"
+	"github.com/healthrecords/healthrecords/internal/token"
+)
+
+// vault is a log with its chain, worked on with the worker's rights and with the owner's.
+type vault struct {
+	db     *testkit.Factory
+	dsn    string
+	worker *service.Chain
+	owner  *service.Chain
+}
+
+func newVault(t *testing.T) vault {
+	t.Helper()
+	dsn := testkit.NewDatabase(t, rights.Migrate)
+	return vault{
+		db: testkit.NewFactory(t, dsn), dsn: dsn,
+		worker: service.NewChain(openDB(t, rights.URL(t, dsn, store.PartWorker), 4), sealingKey()),
+		owner:  service.NewChain(openDB(t, dsn, 4), sealingKey()),
+	}
+}
+
+func sealingKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, 32)) }
+
+const auditInsert = `INSERT INTO audit_log (role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision)
+	VALUES ('DOCTOR', 'getRecord', 'record', 1, '{1}', '{0}', 'assignment', 'allowed')`
+
+// sealAll seals until nothing is left. Transactions of other tests, in other
+// databases of the same Postgres, hold it back too.
+func (v vault) sealAll(t *testing.T) {
+	t.Helper()
+	unsealed := func() int {
+		return v.db.Count(`SELECT count(*) FROM audit_log WHERE id > (SELECT coalesce(max(last_id), 0) FROM audit_checkpoints)`)
+	}
+	deadline := time.Now().Add(time.Minute)
+	for unsealed() > 0 {
+		if _, err := v.worker.Seal(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d rows are not sealed", unsealed())
+		}
+	}
+}
+
+// verify returns the faults and how many rows are good and not sealed.
+func (v vault) verify(t *testing.T, prepare func(*audit.Verifier)) (faults []audit.Fault, good, unsealed int64) {
+	t.Helper()
+	verifier := &audit.Verifier{KeyID: token.KeyID, Report: func(f audit.Fault) { faults = append(faults, f) }}
+	prepare(verifier)
+	unsealed, err := v.owner.Verify(t.Context(), verifier, func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return faults, verifier.Rows, unsealed
+}
+
+func asIs(*audit.Verifier) {}
+
+// TestSealingWhileManyWrite has writers that draw ids in one order and commit, or
+// roll back, in another, and two workers that seal meanwhile.
+func TestSealingWhileManyWrite(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	const writers, rows = 40, 15
+	var writing, sealing sync.WaitGroup
+	var committed atomic.Int64
+	done := make(chan struct{})
+	for i := range writers {
+		writing.Go(func() {
+			conn, err := pgx.Connect(t.Context(), v.dsn)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+			for j := range rows {
+				err := pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error {
+					if _, err := tx.Exec(t.Context(), auditInsert); err != nil {
+						return err
+					}
+					// some stay open for longer than sealing takes
+					if _, err := tx.Exec(t.Context(), "SELECT pg_sleep($1)", float64((i*7+j*3)%11)/200); err != nil {
+						return err
+					}
+					if (i+j)%5 == 0 {
+						return errRollback
+					}
+					return nil
+				})
+				if err == nil {
+					committed.Add(1)
+				} else if err != errRollback { //nolint:errorlint // BeginFunc returns it as it is
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for range 2 {
+		sealing.Go(func() {
+			chain := service.NewChain(openDB(t, rights.URL(t, v.dsn, store.PartWorker), 4), sealingKey())
+			for {
+				if _, err := chain.Seal(t.Context()); err != nil {
+					t.Error(err)
+					return
+				}
+				select {
+				case <-done:
+					return
+				case <-time.After(time.Millisecond):
+				}
+			}
+		})
+	}
+	writing.Wait()
+	close(done)
+	sealing.Wait()
+	v.sealAll(t)
+	faults, good, unsealed := v.verify(t, asIs)
+	if len(faults) > 0 || good != committed.Load() || unsealed != 0 {
+		t.Errorf("%d of %d rows are good, %d unsealed; faults: %v", good, committed.Load(), unsealed, faults)
+	}
+	if n := v.db.Count(`SELECT count(*) FROM (SELECT unnest(row_ids) AS id FROM audit_checkpoints) r`); int64(n) != good {
+		t.Errorf("%d rows have a digest, want each of %d once", n, good)
+	}
+	if n := v.db.Count(`SELECT count(*) FROM audit_checkpoints`); n < 3 {
+		t.Errorf("only %d checkpoints were made: nothing was sealed meanwhile", n)
+	}
+}
+
+var errRollback = fmt.Errorf("rolled back")
+
+// TestAnOpenTransactionHoldsBackTheSeal has a row that becomes visible after
+// rows with higher ids.
+func TestAnOpenTransactionHoldsBackTheSeal(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	tx := must(v.db.Pool.Begin(t.Context()))(t)
+	if _, err := tx.Exec(t.Context(), auditInsert); err != nil {
+		t.Fatal(err)
+	}
+	v.db.Exec(auditInsert)
+	for range 20 {
+		if _, err := v.worker.Seal(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := v.db.Count(`SELECT count(*) FROM audit_checkpoints`); n != 0 {
+		t.Fatal("a range was closed while a row of it was being written")
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	v.sealAll(t)
+	if faults, good, unsealed := v.verify(t, asIs); len(faults) > 0 || good != 2 || unsealed != 0 {
+		t.Errorf("%d rows good, %d unsealed, faults %v", good, unsealed, faults)
+	}
+}
+
+func TestTamperingInTheDatabaseIsNamed(t *testing.T) {
+	t.Parallel()
+	for name, sql := range map[string]string{
+		"edited": `UPDATE audit_log SET user_id = 7 WHERE id = 2`, "removed": `DELETE FROM audit_log WHERE id = 2`,
+		"moved":      `UPDATE audit_log SET at = at - interval '1 year' WHERE id = 2`,
+		"renumbered": `UPDATE audit_log SET id = 1000 WHERE id = 2`, "added": `UPDATE audit_checkpoints SET row_ids = row_ids[1:1] || row_ids[3:],
+			digests = substr(digests, 1, 32) || substr(digests, 65)`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := newVault(t)
+			for range 5 {
+				v.db.Exec(auditInsert)
+			}
+			v.sealAll(t)
+			v.db.Exec(sql)
+			faults, _, _ := v.verify(t, asIs)
+			if !slices.ContainsFunc(faults, func(f audit.Fault) bool { return f.Row == 2 || name == "added" && f.Checkpoint == 1 }) {
+				t.Errorf("faults: %v", faults)
+			}
+		})
+	}
+}
+
+func TestCuttingOffTheTail(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	for range 3 {
+		v.db.Exec(auditInsert)
+		v.sealAll(t)
+	}
+	kept := must(v.owner.Newest(t.Context()))(t)
+	v.db.Exec(`DELETE FROM audit_log WHERE id > 1`)
+	v.db.Exec(`DELETE FROM audit_checkpoints WHERE number > 1`)
+	if faults, _, _ := v.verify(t, asIs); len(faults) > 0 {
+		t.Fatalf("faults without the kept checkpoint: %v", faults)
+	}
+	if faults, _, _ := v.verify(t, func(verifier *audit.Verifier) { verifier.Kept = &kept }); len(faults) != 1 || faults[0].Checkpoint != 2 {
+		t.Errorf("faults: %v", faults)
+	}
+}
+
+func TestRetentionDropsOnlyWhatIsOld(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	old := time.Now().UTC().AddDate(-7, 0, 0)
+	month := "audit_log_" + old.Format("2006_01")
+	begin := time.Date(old.Year(), old.Month(), 1, 0, 0, 0, 0, time.UTC)
+	v.db.Exec(fmt.Sprintf(`CREATE TABLE %s PARTITION OF audit_log FOR VALUES FROM ('%s') TO ('%s')`,
+		month, begin.Format(time.RFC3339), begin.AddDate(0, 1, 0).Format(time.RFC3339)))
+	for range 3 {
+		v.db.Exec(auditInsert)
+	}
+	v.db.Exec(`UPDATE audit_log SET at = $1 WHERE id <= 2`, begin)
+	if _, err := v.owner.DropMonths(t.Context(), time.Now().AddDate(-5, 0, 0), 0, false); clinic.CodeOf(err) != clinic.CodeInvalid {
+		t.Fatalf("what is five years old: %v, want a refusal", err)
+	}
+	if _, err := v.owner.DropMonths(t.Context(), time.Now().AddDate(-6, 0, -1), 8, false); clinic.CodeOf(err) != clinic.CodeInvalid {
+		t.Fatalf("what a longer policy keeps: %v, want a refusal", err)
+	}
+	before := time.Now().AddDate(-6, 0, -1)
+	if _, err := v.owner.DropMonths(t.Context(), before, 6, false); clinic.CodeOf(err) != clinic.CodeConflict {
+		t.Fatalf("what is not sealed: %v, want a refusal", err)
+	}
+	v.sealAll(t)
+	if names := must(v.owner.DropMonths(t.Context(), before, 6, true))(t); !slices.Equal(names, []string{month}) || v.db.Count(`SELECT count(*) FROM audit_log`) != 3 {
+		t.Fatalf("a dry run names %v", names)
+	}
+	if _, err := v.worker.DropMonths(t.Context(), before, 6, false); err == nil {
+		t.Fatal("the worker may drop a month")
+	}
+	must(v.owner.DropMonths(t.Context(), before, 6, false))(t)
+	if faults, good, _ := v.verify(t, asIs); len(faults) > 0 || good != 1 {
+		t.Errorf("%d rows are good, faults: %v", good, faults)
+	}
+	v.db.Exec(`DELETE FROM audit_log WHERE id = 3`)
+	if faults, _, _ := v.verify(t, asIs); len(faults) != 1 || faults[0].Row != 3 {
+		t.Errorf("faults after another row went: %v", faults)
+	}
+}
+
+// TestRowsOfTheDefaultPartitionMoveToTheirMonth is what happens when no worker ran for long.
+func TestRowsOfTheDefaultPartitionMoveToTheirMonth(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	month := "audit_log_" + time.Now().UTC().Format("2006_01")
+	v.db.Exec("DROP TABLE " + month)
+	v.db.Exec(auditInsert)
+	v.sealAll(t)
+	if n := v.db.Count(`SELECT count(*) FROM audit_log_default`); n != 1 {
+		t.Fatalf("%d rows in the default partition", n)
+	}
+	if err := v.worker.PrepareMonths(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := v.db.Count("SELECT count(*) FROM " + month); n != 1 {
+		t.Errorf("%d rows in the month", n)
+	}
+	if faults, good, _ := v.verify(t, asIs); len(faults) > 0 || good != 1 {
+		t.Errorf("%d rows are good, faults: %v", good, faults)
+	}
+}

@@ -1,0 +1,248 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
+)
+
+// audit is the row of a request in the making.
+type audit struct {
+	caller      clinic.Caller
+	object      clinic.Object
+	patients    []int64
+	assignments []int64
+	emergency   bool
+}
+
+// Saw notes that the transaction read or changed the patient's data, and which
+// assignment allowed it: 0 for none.
+func (h Handle) Saw(patientID, assignmentID int64, emergency bool) {
+	if h.audit == nil || slices.Contains(h.audit.patients, patientID) {
+		return
+	}
+	h.audit.patients = append(h.audit.patients, patientID)
+	h.audit.assignments = append(h.audit.assignments, assignmentID)
+	h.audit.emergency = h.audit.emergency || emergency
+}
+
+// Made names what the transaction made.
+func (h Handle) Made(object clinic.Object) {
+	if h.audit != nil {
+		h.audit.object = object
+	}
+}
+
+// Audited is Tx for what reads or changes patients' data: the audit row is part
+// of the transaction. When fn refuses, what it did is rolled back and the row
+// tells of the refusal. Without its row nothing is answered: its failure is
+// the error.
+func (db *DB) Audited(ctx context.Context, caller clinic.Caller, object clinic.Object, fn func(Handle) error) error {
+	if db.unaudited {
+		return db.Tx(ctx, person(caller), fn)
+	}
+	a := &audit{caller: caller, object: object}
+	err := db.Tx(ctx, person(caller), func(h Handle) error {
+		h.audit = a
+		if err := fn(h); err != nil {
+			return err
+		}
+		return a.write(ctx, h.db, clinic.DecisionAllowed)
+	})
+	if err != nil && isRefusal(err) {
+		return db.refused(ctx, a, err)
+	}
+	return err
+}
+
+// person is the caller unless it is a program, whose rights are not asked.
+func person(caller clinic.Caller) *clinic.Caller {
+	if caller.UserID == 0 {
+		return nil
+	}
+	return &caller
+}
+
+// Refused writes the audit row of a request that refusal, which it returns,
+// refuses before anything is read.
+func (db *DB) Refused(ctx context.Context, caller clinic.Caller, object clinic.Object, refusal error) error {
+	return db.refused(ctx, &audit{caller: caller, object: object}, refusal)
+}
+
+func (db *DB) refused(ctx context.Context, a *audit, refusal error) error {
+	if err := a.write(ctx, db.pool, string(clinic.CodeOf(refusal))); err != nil {
+		return err
+	}
+	return refusal
+}
+
+// isRefusal reports whether the error is an answer to the caller rather than a
+// failure, and the caller somebody.
+func isRefusal(err error) bool {
+	switch clinic.CodeOf(err) {
+	case clinic.CodeForbidden, clinic.CodeNotFound, clinic.CodeInvalid, clinic.CodeConflict, clinic.CodePreconditionFailed:
+		return true
+	case clinic.CodeUnauthenticated, clinic.CodeUnavailable, clinic.CodeInternal:
+	}
+	return false
+}
+
+func (a *audit) write(ctx context.Context, db dbsqlc.DBTX, decision string) error {
+	row := dbsqlc.InsertAuditParams{
+		UserID: orNil(a.caller.UserID), Role: string(a.caller.Role), Operation: a.caller.Request.Operation,
+		ObjectKind: string(a.object.Kind), ObjectID: orNil(a.object.ID),
+		PatientIDs: append([]int64{}, a.patients...), AssignmentIDs: append([]int64{}, a.assignments...),
+		Reason: string(a.reason()), Decision: decision,
+		RequestID: a.caller.Request.ID, Address: addressOf(a.caller),
+	}
+	if decision != clinic.DecisionAllowed {
+		row.Reason = string(clinic.ReasonRefused)
+	}
+	if err := dbsqlc.New().InsertAudit(ctx, db, row); err != nil {
+		return fmt.Errorf("writing the audit row: %w", translate(err))
+	}
+	return nil
+}
+
+// reason is why access was given; auditSQL says the same.
+func (a *audit) reason() clinic.AccessReason {
+	switch {
+	case a.emergency:
+		return clinic.ReasonBreakGlass
+	case a.caller.Role == clinic.RolePatient, a.object.Kind == clinic.ObjectProfile:
+		return clinic.ReasonOwn
+	case a.caller.Role == clinic.RoleDoctor:
+		return clinic.ReasonAssignment
+	}
+	return clinic.ReasonRole
+}
+
+func addressOf(caller clinic.Caller) *netip.Addr {
+	if address := caller.Request.Address; address.IsValid() {
+		return &address
+	}
+	return nil
+}
+
+func orNil(id int64) *int64 {
+	if id == 0 {
+		return nil
+	}
+	return &id
+}
+
+// auditing returns the handle for the statement that answers a read of the
+// object: it writes the audit row in the same statement, so that a read costs
+// no second round trip and there is none without its row. The statement tells
+// in columns of its own who was seen. shown is how many of its rows
+// the caller gets to see; 0 means that he asked for one object, which is not
+// found where there is no row.
+//
+// In a transaction it is the handle itself: there the transaction has a row.
+func (h Handle) auditing(object clinic.Object, shown int32) Handle {
+	if h.single {
+		h.db = auditedDB{DBTX: h.db, wrapped: h.wrapped, caller: h.Who.Caller, object: object, shown: shown}
+	}
+	return h
+}
+
+// auditedDB adds the audit row to statements.
+type auditedDB struct {
+	dbsqlc.DBTX
+	wrapped *sync.Map // statements by their wrapping
+	caller  clinic.Caller
+	object  clinic.Object
+	shown   int32
+}
+
+// auditSQL goes around a statement. {1} to {8} stand for its parameters, which
+// come after those of the statement.
+const auditSQL = `
+), audit AS (
+	INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, request_id, address,
+		patient_ids, assignment_ids, reason, decision)
+	SELECT {1}::bigint, {2}::text, {3}::text, {4}::text, {5}::bigint, {6}::text, {7}::inet, seen.patients, seen.assignments,
+		CASE
+			WHEN {8}::int = 0 AND seen.count = 0 THEN 'refused'
+			WHEN seen.emergency THEN 'break_glass'
+			WHEN {2} = 'DOCTOR' THEN 'assignment'
+			WHEN {2} = 'PATIENT' THEN 'own'
+			ELSE 'role'
+		END,
+		CASE WHEN {8} = 0 AND seen.count = 0 THEN 'not_found' ELSE 'allowed' END
+	FROM ({seen}) AS seen
+)
+SELECT * FROM answer`
+
+// seenOneSQL is who is seen in an answer that has one row or none.
+const seenOneSQL = `
+		SELECT CASE WHEN answer.seen_patient IS NULL THEN 0 ELSE 1 END AS count,
+			coalesce(answer.seen_in_emergency, false) AS emergency,
+			CASE WHEN answer.seen_patient IS NULL THEN '{}' ELSE ARRAY[answer.seen_patient]::bigint[] END AS patients,
+			CASE WHEN answer.seen_patient IS NULL THEN '{}' ELSE ARRAY[coalesce(answer.seen_through, 0)]::bigint[] END AS assignments
+		FROM (SELECT) AS once LEFT JOIN answer ON true`
+
+// seenManySQL is who is seen in a page: the row after it only tells that there is more.
+const seenManySQL = `
+		SELECT count(*) AS count, coalesce(bool_or(one.seen_in_emergency), false) AS emergency,
+			coalesce(array_agg(one.seen_patient) FILTER (WHERE one.seen_patient IS NOT NULL), '{}') AS patients,
+			coalesce(array_agg(coalesce(one.seen_through, 0)) FILTER (WHERE one.seen_patient IS NOT NULL), '{}') AS assignments
+		FROM (
+			SELECT DISTINCT seen_patient, seen_through, seen_in_emergency
+			FROM (SELECT seen_patient, seen_through, seen_in_emergency FROM answer LIMIT {8}) AS shown
+			ORDER BY seen_patient, seen_through
+		) AS one`
+
+func (a auditedDB) wrap(sql string, args []any) (string, []any) {
+	key := wrapping{sql: sql, one: a.shown == 0}
+	wrapped, known := a.wrapped.Load(key)
+	if !known {
+		wrapped, _ = a.wrapped.LoadOrStore(key, wrapSQL(sql, len(args), a.shown))
+	}
+	r := a.caller.Request
+	text, _ := wrapped.(string) // nothing else is stored
+	return text, append(append(make([]any, 0, len(args)+auditParameters), args...),
+		a.caller.UserID, string(a.caller.Role), r.Operation, string(a.object.Kind), orNil(a.object.ID), r.ID, addressOf(a.caller), a.shown)
+}
+
+const auditParameters = 8
+
+// wrapping names a wrapped statement: a list is also read for one of its rows.
+type wrapping struct {
+	sql string
+	one bool
+}
+
+// wrapSQL keeps the statement's name, which tracing shows, in front.
+func wrapSQL(sql string, parameters int, shown int32) string {
+	name, statement, _ := strings.Cut(sql, "\n")
+	seen := seenManySQL
+	if shown == 0 {
+		seen = seenOneSQL
+	}
+	var marks []string
+	for i := range auditParameters {
+		marks = append(marks, fmt.Sprintf("{%d}", i+1), fmt.Sprintf("$%d", parameters+i+1))
+	}
+	return name + "\nWITH answer AS MATERIALIZED (\n" + statement + strings.NewReplacer(marks...).Replace(strings.Replace(auditSQL, "{seen}", seen, 1))
+}
+
+// Query implements dbsqlc.DBTX.
+func (a auditedDB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	sql, args = a.wrap(sql, args)
+	return a.DBTX.Query(ctx, sql, args...)
+}
+
+// QueryRow implements dbsqlc.DBTX.
+func (a auditedDB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	sql, args = a.wrap(sql, args)
+	return a.DBTX.QueryRow(ctx, sql, args...)
+}

@@ -1,0 +1,147 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
+)
+
+// AuditBound is a row of the audit log and a transaction that is younger than
+// each one which drew an id up to the row's.
+type AuditBound struct {
+	ID          int64
+	transaction int64
+}
+
+// AuditBound returns the newest row above the id; its ID is 0 when there is none.
+func (h Handle) AuditBound(ctx context.Context, closed int64) (AuditBound, error) {
+	row, err := h.q.AuditBound(ctx, h.db, closed)
+	if err != nil {
+		return AuditBound{}, fmt.Errorf("looking for audit rows: %w", translate(err))
+	}
+	return AuditBound{ID: row.ID, transaction: row.Transaction}, nil
+}
+
+// AuditSettled reports whether no row up to the bound can appear any more.
+func (h Handle) AuditSettled(ctx context.Context, bound AuditBound) (bool, error) {
+	settled, err := h.q.AuditSettled(ctx, h.db, bound.transaction)
+	if err != nil {
+		return false, fmt.Errorf("asking for open transactions: %w", translate(err))
+	}
+	return settled, nil
+}
+
+// LockAuditChain keeps the chain from growing until the transaction ends.
+func (h Handle) LockAuditChain(ctx context.Context) error {
+	if err := h.q.LockAuditChain(ctx, h.db); err != nil {
+		return fmt.Errorf("locking the audit chain: %w", translate(err))
+	}
+	return nil
+}
+
+// LastCheckpoint returns the newest; nil before the first.
+func (h Handle) LastCheckpoint(ctx context.Context) (last *clinic.AuditCheckpoint, closed int64, err error) {
+	row, err := h.q.LastCheckpoint(ctx, h.db)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("reading the last checkpoint: %w", translate(err))
+	}
+	c := checkpointOf(row)
+	return &c, row.LastID, nil
+}
+
+// AddCheckpoint adds one, with the number and the last closed id of its statement.
+func (h Handle) AddCheckpoint(ctx context.Context, number, closed int64, c clinic.AuditCheckpoint) error {
+	err := h.q.InsertCheckpoint(ctx, h.db, dbsqlc.InsertCheckpointParams{
+		Number: number, LastID: closed, Statement: c.Statement, Signature: c.Signature,
+		RowIDs: append([]int64{}, c.RowIDs...), Digests: append([]byte{}, c.Digests...),
+	})
+	if err != nil {
+		return fmt.Errorf("adding a checkpoint: %w", translate(err))
+	}
+	return nil
+}
+
+// Checkpoints returns up to most after the one with the number, and the number
+// of the last of them.
+func (h Handle) Checkpoints(ctx context.Context, after int64, most int) ([]clinic.AuditCheckpoint, int64, error) {
+	rows, err := h.q.Checkpoints(ctx, h.db, dbsqlc.CheckpointsParams{Beyond: after, Most: int32(most)}) // #nosec G115 -- a batch size
+	if err != nil {
+		return nil, 0, fmt.Errorf("reading checkpoints: %w", translate(err))
+	}
+	for _, r := range rows {
+		after = r.Number
+	}
+	return checkpointsOf(rows), after, nil
+}
+
+// DropCheckpoints returns those that retention made.
+func (h Handle) DropCheckpoints(ctx context.Context) ([]clinic.AuditCheckpoint, error) {
+	rows, err := h.q.DropCheckpoints(ctx, h.db)
+	if err != nil {
+		return nil, fmt.Errorf("reading retention's checkpoints: %w", translate(err))
+	}
+	return checkpointsOf(rows), nil
+}
+
+func checkpointsOf(rows []*dbsqlc.AuditCheckpoint) []clinic.AuditCheckpoint {
+	checkpoints := make([]clinic.AuditCheckpoint, 0, len(rows))
+	for _, r := range rows {
+		checkpoints = append(checkpoints, checkpointOf(r))
+	}
+	return checkpoints
+}
+
+func checkpointOf(r *dbsqlc.AuditCheckpoint) clinic.AuditCheckpoint {
+	return clinic.AuditCheckpoint{Statement: r.Statement, Signature: r.Signature, RowIDs: r.RowIDs, Digests: r.Digests}
+}
+
+// AuditRows returns the rows above after and up to upTo by id, no more than most.
+func (h Handle) AuditRows(ctx context.Context, after, upTo int64, most int) ([]clinic.AuditRow, error) {
+	rows, err := h.q.AuditRows(ctx, h.db, dbsqlc.AuditRowsParams{Beyond: after, UpTo: upTo, Most: int32(most)}) // #nosec G115 -- a batch size
+	if err != nil {
+		return nil, fmt.Errorf("reading audit rows: %w", translate(err))
+	}
+	found := make([]clinic.AuditRow, 0, len(rows))
+	for _, r := range rows {
+		found = append(found, auditRowOf(*r))
+	}
+	return found, nil
+}
+
+// CountAuditRows counts the rows above the id.
+func (h Handle) CountAuditRows(ctx context.Context, after int64) (int64, error) {
+	n, err := h.q.CountAuditRows(ctx, h.db, after)
+	if err != nil {
+		return 0, fmt.Errorf("counting audit rows: %w", translate(err))
+	}
+	return n, nil
+}
+
+// PrepareAuditMonths makes the partitions of this month and the next ones.
+func (h Handle) PrepareAuditMonths(ctx context.Context) error {
+	if err := h.q.PrepareAuditMonths(ctx, h.db); err != nil {
+		return fmt.Errorf("making the audit log's partitions: %w", translate(err))
+	}
+	return nil
+}
+
+func auditRowOf(r dbsqlc.AuditLog) clinic.AuditRow {
+	row := clinic.AuditRow{
+		ID: r.ID, At: r.At, UserID: orZero(r.UserID), Role: clinic.Role(r.Role), Operation: r.Operation,
+		Object:   clinic.Object{Kind: clinic.ObjectKind(r.ObjectKind), ID: orZero(r.ObjectID)},
+		Patients: r.PatientIDs, Assignments: r.AssignmentIDs,
+		Reason: clinic.AccessReason(r.Reason), Decision: r.Decision, RequestID: r.RequestID,
+	}
+	if r.Address != nil {
+		row.Address = r.Address.String()
+	}
+	return row
+}

@@ -1,0 +1,72 @@
+-- The audit row of a request that is no single read: see audit.go for those.
+-- name: InsertAudit :exec
+INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address)
+VALUES (@user_id, @role, @operation, @object_kind, @object_id, @patient_ids, @assignment_ids, @reason, @decision, @request_id, @address);
+
+-- name: PrepareAuditMonths :exec
+SELECT audit_prepare_months();
+
+-- The newest row, and a transaction's id that is greater than that of every
+-- transaction which drew an id up to the row's.
+-- name: AuditBound :one
+WITH newest AS MATERIALIZED (SELECT max(id) AS id FROM audit_log WHERE id > @closed::bigint)
+SELECT coalesce(newest.id, 0)::bigint AS id,
+    (CASE WHEN newest.id IS NOT NULL THEN pg_current_xact_id()::text ELSE '0' END)::text::numeric::bigint AS transaction
+FROM newest;
+
+-- Whether every transaction with an id below this one has ended.
+-- name: AuditSettled :one
+SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::numeric::bigint >= @transaction::bigint)::boolean AS settled;
+
+-- One sealer, or retention, at a time.
+-- name: LockAuditChain :exec
+SELECT pg_advisory_xact_lock(hashtextextended('healthrecords.audit.chain', 0));
+
+-- name: LastCheckpoint :one
+SELECT number, last_id, statement, signature, row_ids, digests FROM audit_checkpoints ORDER BY number DESC LIMIT 1;
+
+-- name: InsertCheckpoint :exec
+INSERT INTO audit_checkpoints (number, last_id, statement, signature, row_ids, digests)
+VALUES (@number, @last_id, @statement, @signature, @row_ids, @digests);
+
+-- name: Checkpoints :many
+SELECT number, last_id, statement, signature, row_ids, digests FROM audit_checkpoints
+WHERE number > @beyond ORDER BY number LIMIT @most;
+
+-- Statements of retention, of which there are few.
+-- name: DropCheckpoints :many
+SELECT number, last_id, statement, signature, row_ids, digests FROM audit_checkpoints
+WHERE statement::json ->> 'kind' = 'drop' ORDER BY number;
+
+-- name: CountAuditRows :one
+SELECT count(*) FROM audit_log WHERE id > @beyond;
+
+-- name: ForgetDigests :exec
+UPDATE audit_checkpoints SET row_ids = NULL, digests = NULL WHERE number = ANY(@numbers::bigint[]);
+
+-- name: AuditRows :many
+SELECT * FROM audit_log WHERE id > @beyond AND id <= @up_to ORDER BY id LIMIT @most;
+
+-- What administrators see; a filter that is not given does not narrow. The
+-- audit row of the reading names the patient of the filter.
+-- name: ListAudit :many
+SELECT sqlc.embed(l), u.username, u.first_name, u.last_name,
+    CASE WHEN sqlc.narg('patient_id')::bigint > 0 THEN sqlc.narg('patient_id')::bigint END AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
+FROM audit_entries l LEFT JOIN users u ON u.id = l.user_id
+WHERE l.id < @beyond_id AND l.at >= @since AND l.at < @until
+    AND (@user_id::bigint = 0 OR l.user_id = @user_id)
+    AND (sqlc.narg('patient_id')::bigint IS NULL OR l.patient_ids @> ARRAY[sqlc.narg('patient_id')::bigint])
+    AND (@operation::text = '' OR l.operation = @operation)
+    AND (@decision::text = '' OR l.decision = @decision)
+ORDER BY l.id DESC LIMIT @most;
+
+-- What a patient sees: of a row about several patients, his own part.
+-- name: ListAccessLog :many
+SELECT l.id, l.at, l.user_id, l.role, l.operation, l.object_kind, l.object_id, l.decision, l.username, l.first_name, l.last_name,
+    coalesce(l.assignment_id, 0)::bigint AS assignment_id, a.source, a.reason AS purpose, l.reason,
+    p.id AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
+FROM patient_profiles p
+CROSS JOIN callers_audit l
+LEFT JOIN assignments a ON a.id = l.assignment_id AND a.patient_id = p.id
+WHERE p.user_id = @caller AND l.id < @beyond_id
+ORDER BY l.id DESC LIMIT @most;

@@ -1,0 +1,190 @@
+package server_test
+
+import (
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/testkit/rights"
+)
+
+// unaudited are the operations without an audit row, each with why. All others
+// of the OpenAPI document have one.
+func unaudited() map[string]string {
+	return map[string]string{
+		"health":               "says nothing of anybody",
+		"register":             "makes an account, of which there was nothing to read or to change",
+		"login":                "answers the account's own name and tokens, nothing of a profile",
+		"refreshToken":         "answers tokens",
+		"listDoctors":          "doctors are no patients",
+		"verifyDoctor":         "doctors are no patients",
+		"readAllNotifications": "answers a number, and changes what was read, not what it is about",
+		"listKeys":             "public keys",
+		"logout":               "ends a session",
+		"listSessions":         "answers times",
+		"endSession":           "ends a session",
+		"getTOTP":              "says whether there is a second factor",
+		"enrolTOTP":            "changes how its owner logs in",
+		"confirmTOTP":          "changes how its owner logs in",
+		"disableTOTP":          "changes how its owner logs in",
+		"changePassword":       "changes how its owner logs in",
+	}
+}
+
+// TestEachRequestHasItsAuditRow asks every operation of the document as every
+// role and looks for the row, whether it was answered or refused.
+func TestEachRequestHasItsAuditRow(t *testing.T) {
+	t.Parallel()
+	for _, role := range roles() {
+		t.Run(role, func(t *testing.T) {
+			t.Parallel()
+			database := testkit.NewDatabase(t, rights.Migrate)
+			c, db := newCastIn(t, newWorldOn(t, database)), testkit.NewFactory(t, database)
+			for _, o := range documented(c.contract) {
+				want, _, _ := matrix()[o.id].statuses(role)
+				got := c.cell(t, o, role, cell{"own", c.ownID(role, matrix()[o.id].of), want})
+				expectAuditRow(t, db, o.id, c.people[role], got)
+			}
+		})
+	}
+}
+
+func expectAuditRow(t *testing.T, db *testkit.Factory, operation string, caller person, got answer) {
+	t.Helper()
+	decisions := map[int]string{
+		http.StatusOK: "allowed", http.StatusCreated: "allowed", http.StatusNoContent: "allowed", http.StatusForbidden: "forbidden",
+		http.StatusNotFound: "not_found", http.StatusConflict: "conflict",
+	}
+	want := 1
+	if _, exempt := unaudited()[operation]; exempt || decisions[got.status] == "" {
+		want = 0
+	}
+	if operation == "getProfile" && !strings.Contains(string(got.body), "patient_profile") {
+		want = 0 // that of a doctor or an administrator is no patient's data
+	}
+	id := got.header.Get("X-Request-ID")
+	if n := db.Count(`SELECT count(*) FROM audit_log WHERE request_id = $1`, id); n != want {
+		t.Errorf("%s, answered %d: %d audit rows, want %d", operation, got.status, n, want)
+	}
+	if n := db.Count(`SELECT count(*) FROM audit_log WHERE request_id = $1 AND user_id = $2 AND operation = $3 AND decision = $4
+		AND host(address) = '127.0.0.1'`, id, caller.userID, operation, decisions[got.status]); n != want {
+		t.Errorf("%s, answered %d: the audit row does not say so", operation, got.status)
+	}
+}
+
+// TestAuditSaysWhyAndOfWhom reads a doctor's view and its rows.
+func TestAuditSaysWhyAndOfWhom(t *testing.T) {
+	t.Parallel()
+	database := testkit.NewDatabase(t, rights.Migrate)
+	c, db := newCastIn(t, newWorldOn(t, database)), testkit.NewFactory(t, database)
+	owner, other, doctor := c.people["patient"], c.patient("second"), c.people["assigned doctor"]
+	ofOwner, first := c.own["patient"][record], c.own["patient"][assigning]
+	second := c.assign(c.people["administrator"], other, doctor)
+	c.world.record(other)
+	for path, want := range map[string]string{
+		fmt.Sprintf("/api/health-records/%d/", ofOwner):          fmt.Sprintf("{%d} {%d} assignment", owner.profile, first),
+		fmt.Sprintf("/api/health-records/%d/comments/", ofOwner): fmt.Sprintf("{%d} {%d} assignment", owner.profile, first),
+		"/api/health-records/?page_size=1":                        fmt.Sprintf("{%d} {%d} assignment", other.profile, second),
+		"/api/health-records/my-patients/":                        fmt.Sprintf("{%d,%d} {%d,%d} assignment", owner.profile, other.profile, first, second),
+		"/api/health-records/?page=1&record_type=EMERGENCY":       "{} {} assignment",
+		"/api/health-records/9999999/":                            "{} {} refused",
+	} {
+		got := c.do(call{method: get, path: path, token: doctor.token})
+		if n := db.Count(`SELECT count(*) FROM audit_log WHERE request_id = $1 AND patient_ids::text || ' ' || assignment_ids::text || ' ' || reason = $2`,
+			got.header.Get("X-Request-ID"), want); n != 1 {
+			t.Errorf("%s has no row %s", path, want)
+		}
+	}
+	title := map[string]string{"If-Match": `"77-0"`}
+	stale := c.do(call{method: patch, path: fmt.Sprintf("/api/health-records/%d/", ofOwner), token: owner.token, body: map[string]any{"title": "New"}, header: title})
+	if n := db.Count(`SELECT count(*) FROM audit_log WHERE request_id = $1 AND decision = 'precondition_failed' AND patient_ids = ARRAY[$2::bigint]`,
+		stale.header.Get("X-Request-ID"), owner.profile); n != 1 {
+		t.Error("the change that came too late has no row with its patient")
+	}
+}
+
+// TestAPatientSeesWhoLooked follows the pages of a patient's access log.
+func TestAPatientSeesWhoLooked(t *testing.T) {
+	t.Parallel()
+	c := newCast(t)
+	owner, other, doctor := c.people["patient"], c.patient("second"), c.people["assigned doctor"]
+	c.assign(c.people["administrator"], other, doctor)
+	c.want(http.StatusOK, call{method: get, path: "/api/health-records/my-patients/", token: doctor.token})
+	page := c.want(http.StatusOK, call{method: get, path: "/api/access-log/?page_size=1", token: owner.token})
+	if dig[string](t, page, "results", 0, "operation") != "listMyPatients" || dig[string](t, page, "results", 0, "user", "username") != doctor.username ||
+		int64(dig[float64](t, page, "results", 0, "assignment")) != c.own["patient"][assigning] || dig[string](t, page, "results", 0, "purpose") != "primary care" {
+		t.Errorf("the newest entry is %v", page["results"])
+	}
+	seen := map[float64]bool{}
+	path := "/api/access-log/?page_size=2"
+	for path != "" {
+		page := c.want(http.StatusOK, call{method: get, path: path, token: owner.token})
+		for i := range dig[[]any](t, page, "results") {
+			id := dig[float64](t, page, "results", i, "id")
+			if seen[id] {
+				t.Fatalf("entry %v comes twice", id)
+			}
+			seen[id] = true
+		}
+		path = ""
+		if next, more := page["next"].(string); more {
+			path = "/api/access-log/?page_size=2&cursor=" + next
+		}
+	}
+	if len(seen) < 5 {
+		t.Errorf("only %d entries", len(seen))
+	}
+	foreign := c.do(call{method: get, path: "/api/access-log/", token: other.token})
+	if strings.Contains(string(foreign.body), `"username":"patient"`) {
+		t.Error("another patient's name is in the log")
+	}
+}
+
+// TestAdministratorsFilterTheAuditLog asks for each filter by itself.
+func TestAdministratorsFilterTheAuditLog(t *testing.T) {
+	t.Parallel()
+	c := newCast(t)
+	admin, doctor, owner := c.people["administrator"], c.people["assigned doctor"], c.people["patient"]
+	c.do(call{method: get, path: "/api/health-records/", token: doctor.token})
+	c.do(call{method: get, path: "/api/health-records/", token: admin.token})
+	for filter, fits := range map[string]func(entry map[string]any) bool{
+		fmt.Sprintf("user=%d", doctor.userID): func(e map[string]any) bool { return e["user_id"] == float64(doctor.userID) },
+		fmt.Sprintf("patient=%d", owner.profile): func(e map[string]any) bool {
+			return strings.Contains(fmt.Sprint(e["patients"]), strconv.FormatInt(owner.profile, 10))
+		},
+		"operation=listRecords":         func(e map[string]any) bool { return e["operation"] == "listRecords" },
+		"decision=forbidden":            func(e map[string]any) bool { return e["decision"] == "forbidden" && e["reason"] == "refused" },
+		"from=2020-01-01&to=2999-01-01": func(map[string]any) bool { return true },
+	} {
+		page := c.want(http.StatusOK, call{method: get, path: "/api/audit/?" + filter, token: admin.token})
+		entries := dig[[]any](t, page, "results")
+		if len(entries) == 0 {
+			t.Errorf("%s finds nothing", filter)
+		}
+		for i := range entries {
+			if e := dig[map[string]any](t, page, "results", i); !fits(e) {
+				t.Errorf("%s finds %v", filter, e)
+			}
+		}
+	}
+	if page := c.want(http.StatusOK, call{method: get, path: "/api/audit/?to=2020-01-01", token: admin.token}); len(dig[[]any](t, page, "results")) != 0 {
+		t.Error("something happened before there was anything")
+	}
+}
+
+// TestNoOperationIsForgotten holds the list of exemptions against the document.
+func TestNoOperationIsForgotten(t *testing.T) {
+	t.Parallel()
+	known := map[string]bool{}
+	loadContract(t).each(func(_, _ string, op *openapi3.Operation) { known[op.OperationID] = true })
+	for id := range unaudited() {
+		if !known[id] {
+			t.Errorf("%s is no operation", id)
+		}
+	}
+}

@@ -1,0 +1,56 @@
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// sealInterval is how often rows of the audit log are sealed; one is sealed by
+// the second time after it was written.
+const sealInterval = 2 * time.Second
+
+// Sealer is what the worker asks of the chain that seals the audit log.
+type Sealer interface {
+	// Seal seals what is settled and says how many rows that were. Only one
+	// goroutine may call it.
+	Seal(ctx context.Context) (sealed int, err error)
+	// PrepareMonths makes the partitions that the audit log needs next.
+	PrepareMonths(ctx context.Context) error
+}
+
+// sealer seals the audit log. Any number of workers may: one of them does.
+type sealer struct {
+	chain   Sealer
+	metrics *metrics
+	log     *slog.Logger
+}
+
+// Start seals until ctx ends.
+func (s *sealer) Start(ctx context.Context) error {
+	o := outage{log: s.log, what: "sealing the audit log"}
+	every(ctx, sealInterval, &o, s.seal)
+	return nil
+}
+
+func (s *sealer) seal(ctx context.Context) error {
+	sealed, err := s.chain.Seal(ctx)
+	s.metrics.sealed.Add(float64(sealed))
+	return err
+}
+
+// monthInterval is much less than the three months that are made ahead.
+const monthInterval = time.Hour
+
+// months makes the audit log's partitions ahead of time.
+type months struct {
+	chain Sealer
+	log   *slog.Logger
+}
+
+// Start makes partitions until ctx ends.
+func (m *months) Start(ctx context.Context) error {
+	o := outage{log: m.log, what: "making the audit log's partitions"}
+	every(ctx, monthInterval, &o, m.chain.PrepareMonths)
+	return nil
+}
