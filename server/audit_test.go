@@ -85,14 +85,14 @@ func TestAuditSaysWhyAndOfWhom(t *testing.T) {
 	owner, other, doctor := c.people["patient"], c.patient("second"), c.people["assigned doctor"]
 	ofOwner, first := c.own["patient"][record], c.own["patient"][assigning]
 	second := c.assign(c.people["administrator"], other, doctor)
-	c.world.record(other)
+	c.record(other)
 	for path, want := range map[string]string{
 		fmt.Sprintf("/api/health-records/%d/", ofOwner):          fmt.Sprintf("{%d} {%d} assignment", owner.profile, first),
 		fmt.Sprintf("/api/health-records/%d/comments/", ofOwner): fmt.Sprintf("{%d} {%d} assignment", owner.profile, first),
-		"/api/health-records/?page_size=1":                        fmt.Sprintf("{%d} {%d} assignment", other.profile, second),
-		"/api/health-records/my-patients/":                        fmt.Sprintf("{%d,%d} {%d,%d} assignment", owner.profile, other.profile, first, second),
-		"/api/health-records/?page=1&record_type=EMERGENCY":       "{} {} assignment",
-		"/api/health-records/9999999/":                            "{} {} refused",
+		"/api/health-records/?page_size=1":                       fmt.Sprintf("{%d} {%d} assignment", other.profile, second),
+		"/api/health-records/my-patients/":                       fmt.Sprintf("{%d,%d} {%d,%d} assignment", owner.profile, other.profile, first, second),
+		"/api/health-records/?page=1&record_type=EMERGENCY":      "{} {} assignment",
+		"/api/health-records/9999999/":                           "{} {} refused",
 	} {
 		got := c.do(call{method: get, path: path, token: doctor.token})
 		if n := db.Count(`SELECT count(*) FROM audit_log WHERE request_id = $1 AND patient_ids::text || ' ' || assignment_ids::text || ' ' || reason = $2`,

@@ -12,9 +12,9 @@ import (
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
 // leaks are what an error's text has when it comes from Go, Postgres or a library.
@@ -107,7 +107,7 @@ func (c *choices) rest() string {
 // generator makes requests of the OpenAPI document.
 type generator struct {
 	cast       *cast
-	database   *pgxpool.Pool // the owner's
+	db         *testkit.Factory
 	operations []generated
 }
 
@@ -119,10 +119,7 @@ type generated struct {
 
 func newGenerator(t testing.TB, c *cast) *generator {
 	t.Helper()
-	database, err := pgxpool.New(t.Context(), c.database)
-	must(t, err)
-	t.Cleanup(database.Close)
-	g := &generator{cast: c, database: database}
+	g := &generator{cast: c, db: testkit.NewFactory(t, c.database)}
 	for path, item := range c.contract.document.Paths.Map() {
 		for method, op := range item.Operations() {
 			g.operations = append(g.operations, generated{path: path, method: method, operation: op, shared: item.Parameters})
@@ -161,9 +158,10 @@ func (g *generator) token(t *testing.T, c *choices) string {
 	case name == "administrator":
 		role = clinic.RoleAdmin
 	}
-	var session int64
-	must(t, g.database.QueryRow(t.Context(), `INSERT INTO sessions (user_id, expires_at) VALUES ($1, now() + interval '1 hour') RETURNING id`, p.userID).Scan(&session))
-	access, err := g.cast.parts.Tokens.Issue(clinic.Caller{UserID: p.userID, Role: role, SessionID: session})
+	caller := clinic.Caller{UserID: p.userID, Role: role}
+	must(t, g.db.Pool.QueryRow(t.Context(), // not by LoggedIn: a fuzz target may not use what belongs to the fuzz test
+		`INSERT INTO sessions (user_id, expires_at) VALUES ($1, now() + interval '1 day') RETURNING id`, p.userID).Scan(&caller.SessionID))
+	access, err := g.cast.parts.Tokens.Issue(caller)
 	must(t, err)
 	return "Bearer " + access
 }

@@ -45,11 +45,7 @@ func newTwoWorlds(t *testing.T, caller string) *twoWorlds {
 		people := settleIn(w.db[i])
 		w.world[i] = newWorldOn(t, dsn)
 		w.caller = people[caller]
-		caller := testkit.CallerOf(w.caller)
-		caller.SessionID = firstForeign
-		w.db[i].Exec(`INSERT INTO sessions (id, user_id, expires_at) OVERRIDING SYSTEM VALUE VALUES ($1, $2, now() + interval '1 day')`,
-			caller.SessionID, caller.UserID)
-		access, err := w.world[i].parts.Tokens.Issue(caller)
+		access, err := w.world[i].parts.Tokens.Issue(w.db[i].LoggedIn(w.caller))
 		must(t, err)
 		w.token[i] = access
 	}

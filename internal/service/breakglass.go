@@ -25,7 +25,7 @@ func (s *Service) OpenBreakGlass(ctx context.Context, caller clinic.Caller, req 
 		return clinic.Assignment{}, false, err
 	}
 	if _, err := s.confirmPassword(ctx, caller, "password", req.Password); err != nil {
-		return clinic.Assignment{}, false, err
+		return clinic.Assignment{}, false, s.db.Refused(ctx, caller, object, err)
 	}
 	err = s.db.Audited(ctx, caller, object, func(h store.Handle) error {
 		verified, err := h.LockDoctor(ctx, h.Who.DoctorID)

@@ -72,8 +72,11 @@ func person(caller clinic.Caller) *clinic.Caller {
 }
 
 // Refused writes the audit row of a request that refusal, which it returns,
-// refuses before anything is read.
+// refuses before anything is read. An error that is none is returned alone.
 func (db *DB) Refused(ctx context.Context, caller clinic.Caller, object clinic.Object, refusal error) error {
+	if !isRefusal(refusal) {
+		return refusal
+	}
 	return db.refused(ctx, &audit{caller: caller, object: object}, refusal)
 }
 
@@ -88,7 +91,8 @@ func (db *DB) refused(ctx context.Context, a *audit, refusal error) error {
 // failure, and the caller somebody.
 func isRefusal(err error) bool {
 	switch clinic.CodeOf(err) {
-	case clinic.CodeForbidden, clinic.CodeNotFound, clinic.CodeInvalid, clinic.CodeConflict, clinic.CodePreconditionFailed:
+	case clinic.CodeForbidden, clinic.CodeNotFound, clinic.CodeInvalid, clinic.CodeConflict, clinic.CodePreconditionFailed,
+		clinic.CodeTooMany:
 		return true
 	case clinic.CodeUnauthenticated, clinic.CodeUnavailable, clinic.CodeInternal:
 	}

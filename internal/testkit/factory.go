@@ -62,6 +62,14 @@ type DoctorOptions struct {
 // CallerOf returns who the user is in a call of the service.
 func CallerOf(u clinic.User) clinic.Caller { return clinic.Caller{UserID: u.ID, Role: u.Role} }
 
+// LoggedIn returns the user as the caller of a new session: who an access token is for.
+func (f *Factory) LoggedIn(u clinic.User) clinic.Caller {
+	f.t.Helper()
+	caller := CallerOf(u)
+	f.scan(`INSERT INTO sessions (user_id, expires_at) VALUES ($1, now() + interval '1 day') RETURNING id`, []any{u.ID}, &caller.SessionID)
+	return caller
+}
+
 // User inserts an account without a profile.
 func (f *Factory) User(role clinic.Role, p Person) clinic.User {
 	f.t.Helper()

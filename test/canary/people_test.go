@@ -13,7 +13,6 @@ import (
 
 	"github.com/healthrecords/healthrecords/api/v1alpha1"
 	"github.com/healthrecords/healthrecords/internal/clinic"
-	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
 const password = "Canary-password"
@@ -71,7 +70,7 @@ func (p *platform) register(t *testing.T, role clinic.Role, name string, more ma
 // live has everybody write what he may, and returns them by what they are.
 func (p *platform) live(t *testing.T) map[string]person {
 	t.Helper()
-	access, err := p.signer.Issue(testkit.CallerOf(p.db.Admin()))
+	access, err := p.signer.Issue(p.db.LoggedIn(p.db.Admin()))
 	must(t, err)
 	people := map[string]person{"anonymous": {}, "admin": {token: access}}
 	people["owner"] = p.register(t, clinic.RolePatient, "Canary-owner", map[string]any{

@@ -34,7 +34,7 @@ func TestRelease(t *testing.T) {
 			r := newReleased(t, helm)
 			r.helm("install", "--set", "networkPolicy.enabled=true", "--set", "server.autoscaling.enabled=true")
 			secrets, job := r.secrets(), r.jobs()
-			if len(secrets) != 5 || len(job) != 1 {
+			if len(secrets) != 6 || len(job) != 1 {
 				t.Fatalf("there are %d secrets and the jobs %v", len(secrets), job)
 			}
 			r.makeAssignment()

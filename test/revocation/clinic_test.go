@@ -148,7 +148,7 @@ func (h *hospital) until(t *testing.T, status int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	access, err := h.signer.Issue(testkit.CallerOf(h.doctor.User))
+	access, err := h.signer.Issue(h.db.LoggedIn(h.doctor.User))
 	if err != nil {
 		t.Fatal(err)
 	}
