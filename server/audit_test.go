@@ -188,3 +188,14 @@ func TestNoOperationIsForgotten(t *testing.T) {
 		}
 	}
 }
+
+// TestAuditHasTheAddressBehindTheProxy believes X-Forwarded-For as the throttle does.
+func TestAuditHasTheAddressBehindTheProxy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, throughProxy)
+	p, db := w.patient("patient"), testkit.NewFactory(t, w.database)
+	got := w.do(call{method: get, path: "/api/health-records/", token: p.token, header: map[string]string{"X-Forwarded-For": "203.0.113.9, 192.0.2.7"}})
+	if n := db.Count(`SELECT count(*) FROM audit_log WHERE request_id = $1 AND host(address) = '192.0.2.7'`, got.header.Get("X-Request-ID")); n != 1 {
+		t.Error("the audit row has not the client's address")
+	}
+}

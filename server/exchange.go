@@ -4,10 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"net/http"
-	"net/netip"
 	"strings"
-
-	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
 // exchange is what is known of one request while it is served. The layers in
@@ -19,7 +16,6 @@ type exchange struct {
 	route      string // pattern of the operation's path; never a path itself
 	operation  string // operation id
 	user       int64  // 0: not proven
-	address    netip.Addr
 }
 
 type exchangeKey struct{}
@@ -37,11 +33,7 @@ func newExchange(r *http.Request) *exchange {
 	if !saneRequestID(id) {
 		id = strings.ToLower(rand.Text())
 	}
-	peer, _ := netip.ParseAddrPort(r.RemoteAddr) // the zero address where the transport has none
-	return &exchange{
-		id: id, address: peer.Addr().Unmap(), path: r.URL.EscapedPath(), route: "unmatched",
-		credential: r.Header.Get("Authorization") != "",
-	}
+	return &exchange{id: id, path: r.URL.EscapedPath(), route: "unmatched", credential: r.Header.Get("Authorization") != ""}
 }
 
 // saneRequestID accepts what people use, UUIDs and the like, and nothing that
@@ -51,11 +43,6 @@ func saneRequestID(id string) bool {
 		letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
 		return !letter && r != '-' && r != '_' && r != '.'
 	})
-}
-
-// request is what the audit log tells of it.
-func (x *exchange) request() clinic.Request {
-	return clinic.Request{Operation: x.operation, ID: x.id, Address: x.address}
 }
 
 // prefix is "/api" or "/api/v1", as the client uses it.
