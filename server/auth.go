@@ -39,7 +39,7 @@ func authenticate(verifier *token.Verifier) humaMiddleware {
 			return
 		}
 		x := exchangeOf(ctx.Context())
-		x.user, caller.Request = caller.UserID, x.request()
+		x.user, caller.Request = caller.UserID, x.request(ctx.Context())
 		if caller.Enrolling && !slices.Contains(enrolment(), ctx.Operation().OperationID) {
 			_, w := humachi.Unwrap(ctx)
 			problemOf(ctx.Context(), clinic.Forbidden("your role needs a second factor: enrol one at auth/totp/, confirm it, and refresh the access token").

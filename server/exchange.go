@@ -19,7 +19,7 @@ type exchange struct {
 	route      string // pattern of the operation's path; never a path itself
 	operation  string // operation id
 	user       int64  // 0: not proven
-	address    netip.Addr
+	address    netip.Addr // of the connection: the client's, or its proxy's
 }
 
 type exchangeKey struct{}
@@ -53,9 +53,14 @@ func saneRequestID(id string) bool {
 	})
 }
 
-// request is what the audit log tells of it.
-func (x *exchange) request() clinic.Request {
-	return clinic.Request{Operation: x.operation, ID: x.id, Address: x.address}
+// request is what the audit log tells of it: the client's address where a proxy
+// told it.
+func (x *exchange) request(ctx context.Context) clinic.Request {
+	address := clinic.ClientOf(ctx)
+	if !address.IsValid() {
+		address = x.address
+	}
+	return clinic.Request{Operation: x.operation, ID: x.id, Address: address}
 }
 
 // prefix is "/api" or "/api/v1", as the client uses it.
