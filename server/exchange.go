@@ -13,12 +13,12 @@ import (
 // exchange is what is known of one request while it is served. The layers in
 // front of the router make it, those behind fill it in.
 type exchange struct {
-	id         string // request id
-	path       string // as the client wrote it, before canonicalPath
-	credential bool   // an Authorization header was sent
-	route      string // pattern of the operation's path; never a path itself
-	operation  string // operation id
-	user       int64  // 0: not proven
+	id         string     // request id
+	path       string     // as the client wrote it, before canonicalPath
+	credential bool       // an Authorization header was sent
+	route      string     // pattern of the operation's path; never a path itself
+	operation  string     // operation id
+	user       int64      // 0: not proven
 	address    netip.Addr // of the connection: the client's, or its proxy's
 }
 
