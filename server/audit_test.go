@@ -189,13 +189,20 @@ func TestNoOperationIsForgotten(t *testing.T) {
 	}
 }
 
-// TestAuditHasTheAddressBehindTheProxy believes X-Forwarded-For as the throttle does.
-func TestAuditHasTheAddressBehindTheProxy(t *testing.T) {
+// TestAuditTellsTheClientBehindAProxy: the proxy's address would be everybody's.
+func TestAuditTellsTheClientBehindAProxy(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, throughProxy)
-	p, db := w.patient("patient"), testkit.NewFactory(t, w.database)
-	got := w.do(call{method: get, path: "/api/health-records/", token: p.token, header: map[string]string{"X-Forwarded-For": "203.0.113.9, 192.0.2.7"}})
-	if n := db.Count(`SELECT count(*) FROM audit_log WHERE request_id = $1 AND host(address) = '192.0.2.7'`, got.header.Get("X-Request-ID")); n != 1 {
-		t.Error("the audit row has not the client's address")
+	database := testkit.NewDatabase(t, rights.Migrate)
+	w, db := newWorldOn(t, database, throughProxy), testkit.NewFactory(t, database)
+	p := w.patient("patient1")
+	for sent, want := range map[string]string{"203.0.113.99, 192.0.2.7": "192.0.2.7", "": "127.0.0.1", "2001:db8::7": "2001:db8::7"} {
+		header := map[string]string{}
+		if sent != "" {
+			header["X-Forwarded-For"] = sent
+		}
+		got := w.do(call{method: get, path: "/api/health-records/", token: p.token, header: header})
+		if n := db.Count(`SELECT count(*) FROM audit_log WHERE request_id = $1 AND host(address) = $2`, got.header.Get("X-Request-ID"), want); n != 1 {
+			t.Errorf("X-Forwarded-For %q: the audit row does not have the address %s", sent, want)
+		}
 	}
 }

@@ -30,7 +30,8 @@ func callerOf(ctx context.Context) clinic.Caller {
 type humaMiddleware = func(huma.Context, func(huma.Context))
 
 // authenticate lets in who bears a valid access token (RFC 6750, header only).
-func authenticate(verifier *token.Verifier) humaMiddleware {
+// Who may only enrol a second factor gets refuseEnrolling's error elsewhere.
+func authenticate(verifier *token.Verifier, refuseEnrolling func(context.Context, clinic.Caller) error) humaMiddleware {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		caller, err := bearer(ctx.Header("Authorization"), verifier)
 		if err != nil {
@@ -43,8 +44,7 @@ func authenticate(verifier *token.Verifier) humaMiddleware {
 		caller.Request = clinic.Request{Operation: x.operation, ID: x.id, Address: clinic.ClientOf(ctx.Context())}
 		if caller.Enrolling && !slices.Contains(enrolment(), ctx.Operation().OperationID) {
 			_, w := humachi.Unwrap(ctx)
-			problemOf(ctx.Context(), clinic.Forbidden("your role needs a second factor: enrol one at auth/totp/, confirm it, and refresh the access token").
-				WithReason("totp_enrolment_required")).write(w)
+			problemOf(ctx.Context(), refuseEnrolling(ctx.Context(), caller)).write(w)
 			return
 		}
 		next(huma.WithValue(ctx, callerKey{}, caller))

@@ -27,7 +27,11 @@ func noteClient(trusted []string, log *slog.Logger) (func(http.Handler) http.Han
 	}
 	note := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			next.ServeHTTP(w, r.WithContext(clinic.WithClient(r.Context(), middleware.GetClientIPAddr(r.Context()))))
+			address := middleware.GetClientIPAddr(r.Context())
+			if peer, err := netip.ParseAddrPort(r.RemoteAddr); !address.IsValid() && err == nil { // no proxy told
+				address = peer.Addr().Unmap()
+			}
+			next.ServeHTTP(w, r.WithContext(clinic.WithClient(r.Context(), address)))
 		})
 	}
 	return func(next http.Handler) http.Handler { return warnOfProxy(len(trusted) > 0, log, find(note(next))) }, nil

@@ -73,7 +73,7 @@ func New(opts Options) (http.Handler, error) {
 		service: opts.Service, verifier: opts.Verifier, log: opts.Log, breakGlass: observer.breakGlass,
 		publicURL: strings.TrimSuffix(opts.PublicURL, "/"),
 	}
-	api := newAPI(router, h, authenticate(opts.Verifier), opts.Version)
+	api := newAPI(router, h, authenticate(opts.Verifier, opts.Service.RefuseEnrolling), opts.Version)
 	if err := addDocs(router, api); err != nil {
 		return nil, err
 	}

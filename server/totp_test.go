@@ -69,9 +69,9 @@ func TestSecondFactorOverTheAPI(t *testing.T) {
 // TestWhoMustEnrolMayDoNothingElse asks every operation of the document.
 func TestWhoMustEnrolMayDoNothingElse(t *testing.T) {
 	t.Parallel()
-	w := newReplica(t, replica{
-		database: testkit.NewDatabase(t, rights.Migrate), keys: newKeys(t), totpRequired: []clinic.Role{clinic.RolePatient, clinic.RoleAdmin},
-	})
+	database := testkit.NewDatabase(t, rights.Migrate)
+	db := testkit.NewFactory(t, database)
+	w := newReplica(t, replica{database: database, keys: newKeys(t), totpRequired: []clinic.Role{clinic.RolePatient, clinic.RoleAdmin}})
 	p := w.patient("patient1")
 	open := map[string]bool{"getProfile": true, "getTOTP": true, "enrolTOTP": true, "confirmTOTP": true}
 	w.contract.each(func(path, method string, op *openapi3.Operation) {
@@ -82,6 +82,10 @@ func TestWhoMustEnrolMayDoNothingElse(t *testing.T) {
 		refused := got.status == http.StatusForbidden && codeOf(t, got) == "totp_enrolment_required"
 		if refused == open[op.OperationID] {
 			t.Errorf("%s answered %d: %s", op.OperationID, got.status, got.body)
+		}
+		if n := db.Count(`SELECT count(*) FROM audit_log WHERE request_id = $1 AND user_id = $2 AND operation = $3 AND decision = 'forbidden'
+			AND reason = 'refused'`, got.header.Get("X-Request-ID"), p.userID, op.OperationID); refused && n != 1 {
+			t.Errorf("%s was refused with %d audit rows", op.OperationID, n)
 		}
 	})
 	enrolled := w.want(http.StatusCreated, call{method: post, path: "/api/auth/totp/", token: p.token, body: map[string]any{"password": password}})

@@ -62,7 +62,8 @@ func VerifyExport(r io.Reader, v *Verifier, progress func()) error {
 		}
 		current, rows = nil, nil
 	}
-	for number := 1; lines.Scan(); number++ {
+	number := 1
+	for ; lines.Scan(); number++ {
 		var l line
 		if err := json.Unmarshal(lines.Bytes(), &l); err != nil {
 			return fmt.Errorf("line %d of the export is not JSON: %w", number, err)
@@ -82,6 +83,9 @@ func VerifyExport(r io.Reader, v *Verifier, progress func()) error {
 	}
 	if err := lines.Err(); err != nil {
 		return fmt.Errorf("reading an export: %w", err)
+	}
+	if number == 1 {
+		return errors.New("the export is empty: it lacks even its first line")
 	}
 	finish()
 	v.End()

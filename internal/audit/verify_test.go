@@ -274,3 +274,12 @@ func TestRetentionIsNoTampering(t *testing.T) {
 		}
 	})
 }
+
+// An export that was cut off as a whole is no export in which all is well.
+func TestAnEmptyExportIsNone(t *testing.T) {
+	t.Parallel()
+	v := &audit.Verifier{KeyID: keyID, Partial: true, Report: func(audit.Fault) {}}
+	if err := audit.VerifyExport(strings.NewReader(""), v, func() {}); err == nil {
+		t.Error("it is taken")
+	}
+}

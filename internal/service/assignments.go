@@ -64,13 +64,15 @@ func whomToAssign(who store.Identity, req clinic.AssignmentRequest) (doctorID in
 }
 
 // assign refuses an unverified doctor before it looks for the patient: whether
-// there is one is not for that doctor to know.
+// there is one is not for that doctor to know. One who was verified while he
+// waited for the lock repeats his request: row-level security still takes him for
+// who he was when it began.
 func assign(ctx context.Context, h store.Handle, patientID, doctorID int64, reason string) (assigned, error) {
 	verified, err := h.LockDoctor(ctx, doctorID)
 	if err != nil {
 		return assigned{}, err
 	}
-	if !verified {
+	if !verified || h.Who.Role == clinic.RoleDoctor && !h.Who.Verified {
 		return assigned{}, clinic.Conflict("doctor_not_verified", "the doctor's licence is not verified yet")
 	}
 	id, created, err := h.Assign(ctx, patientID, doctorID, reason)

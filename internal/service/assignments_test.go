@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -329,4 +330,35 @@ func TestEndedAssignmentKeepsItsEnd(t *testing.T) {
 	if n := f.db.Count(`SELECT count(*) FROM assignments WHERE id = $1 AND ends_at = $2`, a.ID, ended); n != 1 {
 		t.Error("the end moved")
 	}
+}
+
+// TestADoctorVerifiedAmidHisRequestIsAskedToRepeatIt: who he is was found before
+// he waited for the verification, and row-level security goes by that.
+func TestADoctorVerifiedAmidHisRequestIsAskedToRepeatIt(t *testing.T) {
+	t.Parallel()
+	e := newEmergency(t)
+	e.db.Exec(`UPDATE doctor_profiles SET verified_at = NULL WHERE id = $1`, e.doctor.ID)
+	tx := must(e.db.Pool.Begin(t.Context()))(t)
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+	must(tx.Exec(t.Context(), `UPDATE doctor_profiles SET verified_at = now() WHERE id = $1`, e.doctor.ID))(t)
+	assigned, opened := make(chan error, 1), make(chan error, 1)
+	go func() {
+		_, _, err := e.Assign(t.Context(), e.asDoctor(), clinic.AssignmentRequest{PatientID: e.patient.ID, Reason: "care"}, noKey)
+		assigned <- err
+	}()
+	go func() {
+		_, _, err := e.OpenBreakGlass(t.Context(), e.asDoctor(), e.request(), noKey)
+		opened <- err
+	}()
+	for e.db.Count(`SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = current_database() AND NOT granted`) < 2 {
+		if t.Context().Err() != nil {
+			t.Fatal("they do not wait")
+		}
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantReason(t, <-assigned, "doctor_not_verified")
+	wantReason(t, <-opened, "doctor_not_verified")
+	e.open(t)
 }

@@ -32,7 +32,7 @@ func (s *Service) OpenBreakGlass(ctx context.Context, caller clinic.Caller, req 
 		if err != nil {
 			return err
 		}
-		if !verified {
+		if !verified || !h.Who.Verified { // as in assign
 			return clinic.Forbidden("your licence is not verified yet").WithReason("doctor_not_verified")
 		}
 		id, err := once(ctx, h, idem, func() (id int64, err error) {

@@ -105,6 +105,15 @@ func (s *Service) DisableTOTP(ctx context.Context, caller clinic.Caller, passwor
 	return nil
 }
 
+// RefuseEnrolling is CodeForbidden with reason "totp_enrolment_required" for a
+// caller who may only set up the second factor that his role requires, and asked
+// for something else. The refusal has an audit row.
+func (s *Service) RefuseEnrolling(ctx context.Context, caller clinic.Caller) error {
+	refusal := clinic.Forbidden("your role needs a second factor: enrol one at auth/totp/, confirm it, and refresh the access token").
+		WithReason("totp_enrolment_required")
+	return s.db.Refused(ctx, caller, clinic.Object{Kind: clinic.ObjectUser, ID: caller.UserID}, refusal)
+}
+
 // checkSecondFactor lets pass who has none, or proves it. It is
 // CodeUnauthenticated with reason "totp_required" without a code, and
 // "totp_invalid" with a wrong one.

@@ -14,7 +14,8 @@ import (
 // them is always left: that is CodeConflict with reason "own_account".
 func (s *Service) DisableUser(ctx context.Context, caller clinic.Caller, id int64) (clinic.User, error) {
 	if caller.UserID == id && caller.Role == clinic.RoleAdmin {
-		return clinic.User{}, clinic.Conflict("own_account", "you cannot disable your own account: another administrator can")
+		return clinic.User{}, s.db.Refused(ctx, caller, clinic.Object{Kind: clinic.ObjectUser, ID: id},
+			clinic.Conflict("own_account", "you cannot disable your own account: another administrator can"))
 	}
 	return s.setUserActive(ctx, caller, id, false)
 }

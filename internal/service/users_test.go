@@ -31,3 +31,14 @@ func TestOfAdministratorsWhoDisableEachOtherOneIsLeft(t *testing.T) {
 		}
 	}
 }
+
+func TestDisablingOneselfIsRefusedAndAudited(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	admin := f.db.Admin()
+	_, err := f.DisableUser(t.Context(), testkit.CallerOf(admin), admin.ID)
+	wantReason(t, err, "own_account")
+	if n := f.db.Count(`SELECT count(*) FROM audit_log WHERE user_id = $1 AND object_id = $1 AND decision = 'conflict'`, admin.ID); n != 1 {
+		t.Errorf("%d audit rows, want 1", n)
+	}
+}

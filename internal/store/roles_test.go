@@ -244,3 +244,40 @@ func TestEnsureRolesKeepsPasswordsOutOfStatements(t *testing.T) {
 		t.Errorf("the error is %v", err)
 	}
 }
+
+// TestPartsWorkForAnOwnerWhoMayMakeNoRoles is the way of CloudNativePG and of
+// managed databases: somebody else makes the roles, before the schema is there.
+func TestPartsWorkForAnOwnerWhoMayMakeNoRoles(t *testing.T) {
+	t.Parallel()
+	server := testkit.StartPostgres(t)
+	if err := server.CreateDatabase(t.Context(), "records", ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := server.Exec(t.Context(), "ALTER ROLE "+services.Role+" NOCREATEROLE NOCREATEDB"); err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range parts() {
+		if err := server.Exec(t.Context(), fmt.Sprintf("CREATE ROLE healthrecords_%s LOGIN PASSWORD 'known-to-tests'", part)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dsn := server.DSN("records")
+	for range 2 {
+		if err := rights.Migrate(t.Context(), dsn); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := testkit.NewFactory(t, dsn)
+	record := f.Record(testkit.RecordOptions{Patient: f.Patient(testkit.PatientOptions{})})
+	for part, statement := range map[store.Part]string{
+		store.PartServer: fmt.Sprintf(`SELECT count(r.title) FROM identify((SELECT account_named('%s')), 'PATIENT', 0) i
+			CROSS JOIN LATERAL (SELECT title FROM health_records WHERE patient_id = i.patient_id) r`, record.CreatedBy.Username),
+		store.PartWorker:     "SELECT count(r.id) FROM health_records r CROSS JOIN audit_prepare_months()",
+		store.PartController: "SELECT count(u.id) FROM users u JOIN patient_profiles p ON p.user_id = u.id",
+	} {
+		var n int
+		if err := connect(t, rights.URL(t, dsn, part)).QueryRow(t.Context(), statement).Scan(&n); err != nil || n != 1 {
+			t.Errorf("the %s sees %d rows of one, %v", part, n, err)
+		}
+	}
+}

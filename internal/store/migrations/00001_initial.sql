@@ -322,5 +322,6 @@ CREATE UNIQUE INDEX idempotency_keys_register_key ON idempotency_keys (key) WHER
 
 -- +goose Down
 DROP VIEW comment_details, patient_access, active_assignments, accounts;
+DROP FUNCTION identify(bigint, text);
 DROP TABLE idempotency_keys, refresh_tokens, sessions, notifications, outbox, doctor_comments, health_records,
     assignments, patient_profiles, doctor_profiles, users;
