@@ -44,7 +44,7 @@ test: deps control-plane ## Run all tests but those that need a cluster; TEST="P
 	go test $(RACE) $(or $(TEST),./...)
 
 .PHONY: security
-security: deps control-plane ## Measure what make test proves of security: matrix, revocation; takes ten minutes.
+security: deps control-plane ## Measure security: matrix, revocation, audit, and FUZZ_COUNT=N inputs (a million) for the fuzz targets.
 	@hack/security
 
 .PHONY: chart-test

@@ -114,14 +114,18 @@ func indexes(plan string) []string {
 
 func scans(plan string) int { return strings.Count(plan, "Seq Scan") }
 
-// plan explains the last statement as the caller.
+// plan explains the last statement as the caller, for any parameters as store.Open
+// has it planned.
 func (l readers) plan(t testing.TB, dsn string, caller clinic.Caller) string {
 	t.Helper()
 	conn := must(pgx.Connect(t.Context(), dsn))(t)
 	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
 	tx := must(conn.Begin(t.Context()))(t)
 	must(tx.Exec(t.Context(), `SELECT identify($1, $2, 0)`, caller.UserID, string(caller.Role)))(t)
-	rows := must(tx.Query(t.Context(), "EXPLAIN "+l.sent.SQL, l.sent.Args...))(t)
+	must(tx.Exec(t.Context(), `SET LOCAL plan_cache_mode = force_generic_plan`))(t)
+	must(tx.Exec(t.Context(), "PREPARE sent AS "+l.sent.SQL))(t)
+	nulls := strings.TrimSuffix(strings.Repeat("NULL, ", len(l.sent.Args)), ", ")
+	rows := must(tx.Query(t.Context(), "EXPLAIN EXECUTE sent ("+nulls+")", pgx.QueryExecModeSimpleProtocol))(t)
 	return strings.Join(must(pgx.CollectRows(rows, pgx.RowTo[string]))(t), "\n")
 }
 

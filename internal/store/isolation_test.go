@@ -36,6 +36,7 @@ func withoutPatientData() map[string]string {
 func ofTheOwner() map[string]string {
 	return map[string]string{
 		"callers_patients": "its condition is on the caller, behind a barrier",
+		"callers_records":  "its condition is on the caller, behind a barrier",
 		"callers_audit":    "its condition is on the caller, behind a barrier",
 		"audit_entries":    "an administrator sees all rows, everybody else none",
 	}

@@ -122,6 +122,12 @@ type CallersPatient struct {
 	Source    string
 }
 
+type CallersRecord struct {
+	PatientID  int64
+	RecordType string
+	VisitDate  time.Time
+}
+
 type CommentDetail struct {
 	ID                int64
 	RecordID          int64

@@ -47,11 +47,15 @@ func (q *Queries) CountPatientsOfDoctor(ctx context.Context, db DBTX, caller int
 }
 
 const countRecords = `-- name: CountRecords :one
-SELECT count(*) FROM health_records r
-WHERE r.patient_id IN (SELECT a.patient_id FROM patient_access a WHERE a.user_id = $1)
-    AND ($2::bigint = 0 OR r.patient_id = $2)
-    AND ($3::text = '' OR r.record_type = $3)
-    AND r.visit_date >= $4 AND r.visit_date < $5
+SELECT coalesce(sum(his.count), 0)::bigint AS count
+FROM (
+    SELECT DISTINCT a.patient_id FROM patient_access a
+    WHERE a.user_id = $1 AND ($2::bigint = 0 OR a.patient_id = $2)
+) AS p CROSS JOIN LATERAL (
+    SELECT count(*) AS count FROM callers_records t
+    WHERE t.patient_id = p.patient_id AND ($3::text = '' OR t.record_type = $3)
+        AND t.visit_date >= $4 AND t.visit_date < $5
+) AS his
 `
 
 type CountRecordsParams struct {
@@ -234,14 +238,13 @@ WITH patients AS MATERIALIZED (
     FROM active_assignments a WHERE a.doctor_user_id = $1
     GROUP BY a.patient_id
 ), page AS (
-    SELECT patients.id FROM patients WHERE patients.id >/*beyond*/ $2::bigint
+    SELECT patients.id, patients.assignment_id, patients.emergency FROM patients WHERE patients.id >/*beyond*/ $2::bigint
     ORDER BY patients.id ASC/*order*/ LIMIT $4 OFFSET $3
 )
 SELECT p.id, p.user_id, p.role, p.date_of_birth, p.blood_type, p.address, p.emergency_contact, p.source_id, account.id, account.username, account.email, account.first_name, account.last_name, account.role, account.phone_number, account.active, account.created_at, history.last_visit, history.total_records,
     (SELECT count(*) FROM patients)::bigint AS total,
-    p.id AS seen_patient, seen.assignment_id AS seen_through, seen.emergency::boolean AS seen_in_emergency
+    p.id AS seen_patient, page.assignment_id AS seen_through, page.emergency::boolean AS seen_in_emergency
 FROM page
-JOIN patients seen ON seen.id = page.id
 JOIN patient_profiles p ON p.id = page.id
 JOIN accounts account ON account.id = p.user_id
 CROSS JOIN LATERAL (
@@ -327,7 +330,7 @@ WITH patients AS MATERIALIZED (
     WHERE a.user_id = $5 AND ($6::bigint = 0 OR a.patient_id = $6)
     GROUP BY a.patient_id
 ), heads AS (
-    SELECT p.patient_id
+    SELECT p.patient_id, p.assignment_id, p.emergency
     FROM patients p CROSS JOIN LATERAL (
         SELECT r.id, r.visit_date/*key*/ AS sort_key FROM health_records r
         WHERE r.patient_id = p.patient_id AND ($2::text = '' OR r.record_type = $2)
@@ -337,7 +340,7 @@ WITH patients AS MATERIALIZED (
     ) AS head
     ORDER BY head.sort_key DESC/*order*/, head.id DESC/*order*/ LIMIT $9
 ), page AS (
-    SELECT found.id, found.sort_key
+    SELECT found.id, found.sort_key, heads.assignment_id, heads.emergency
     FROM heads CROSS JOIN LATERAL (
         SELECT r.id, r.visit_date/*key*/ AS sort_key FROM health_records r
         WHERE r.patient_id = heads.patient_id AND ($2::text = '' OR r.record_type = $2)
@@ -350,13 +353,15 @@ WITH patients AS MATERIALIZED (
 SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment, r.medications, r.visit_date, r.source_id, r.source_digest, r.version, r.created_at, r.updated_at, creator.id, creator.username, creator.email, creator.first_name, creator.last_name, creator.role, creator.phone_number, creator.active, creator.created_at,
     (SELECT coalesce(json_agg(row_to_json(c.*) ORDER BY c.id), '[]')
      FROM comment_details c WHERE c.record_id = r.id AND ($1::boolean OR NOT c.is_private))::json AS comments,
-    (SELECT count(*) FROM patients p JOIN health_records t ON t.patient_id = p.patient_id
-     WHERE ($2::text = '' OR t.record_type = $2)
-        AND t.visit_date >= $3 AND t.visit_date < $4)::bigint AS total,
-    r.patient_id AS seen_patient, seen.assignment_id AS seen_through, seen.emergency::boolean AS seen_in_emergency
+    (SELECT coalesce(sum(his.count), 0)
+     FROM patients p CROSS JOIN LATERAL (
+        SELECT count(*) AS count FROM callers_records t
+        WHERE t.patient_id = p.patient_id AND ($2::text = '' OR t.record_type = $2)
+            AND t.visit_date >= $3 AND t.visit_date < $4
+     ) AS his)::bigint AS total,
+    r.patient_id AS seen_patient, page.assignment_id AS seen_through, page.emergency::boolean AS seen_in_emergency
 FROM page
 JOIN health_records r ON r.id = page.id
-JOIN patients seen ON seen.patient_id = r.patient_id
 JOIN accounts creator ON creator.id = r.created_by
 ORDER BY page.sort_key DESC/*order*/, page.id DESC/*order*/
 `

@@ -8,7 +8,8 @@ GRANT EXECUTE ON FUNCTION identify(bigint, text, bigint), account_named, account
     lock_admins, set_user_active TO :"role";
 
 GRANT SELECT ON users, doctor_profiles, patient_profiles, assignments, health_records, doctor_comments, notifications,
-    sessions, refresh_tokens, idempotency_keys, accounts, active_assignments, callers_patients, patient_access, comment_details
+    sessions, refresh_tokens, idempotency_keys, accounts, active_assignments, callers_patients, callers_records,
+    patient_access, comment_details
 TO :"role";
 
 GRANT USAGE ON SEQUENCE users_id_seq TO :"role"; -- an account is entered before it is made

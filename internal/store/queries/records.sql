@@ -14,7 +14,7 @@ WITH patients AS MATERIALIZED (
     WHERE a.user_id = @caller AND (@patient_id::bigint = 0 OR a.patient_id = @patient_id)
     GROUP BY a.patient_id
 ), heads AS (
-    SELECT p.patient_id
+    SELECT p.patient_id, p.assignment_id, p.emergency
     FROM patients p CROSS JOIN LATERAL (
         SELECT r.id, r.visit_date/*key*/ AS sort_key FROM health_records r
         WHERE r.patient_id = p.patient_id AND (@record_type::text = '' OR r.record_type = @record_type)
@@ -24,7 +24,7 @@ WITH patients AS MATERIALIZED (
     ) AS head
     ORDER BY head.sort_key DESC/*order*/, head.id DESC/*order*/ LIMIT @depth
 ), page AS (
-    SELECT found.id, found.sort_key
+    SELECT found.id, found.sort_key, heads.assignment_id, heads.emergency
     FROM heads CROSS JOIN LATERAL (
         SELECT r.id, r.visit_date/*key*/ AS sort_key FROM health_records r
         WHERE r.patient_id = heads.patient_id AND (@record_type::text = '' OR r.record_type = @record_type)
@@ -37,22 +37,28 @@ WITH patients AS MATERIALIZED (
 SELECT sqlc.embed(r), sqlc.embed(creator),
     (SELECT coalesce(json_agg(row_to_json(c.*) ORDER BY c.id), '[]')
      FROM comment_details c WHERE c.record_id = r.id AND (@sees_private::boolean OR NOT c.is_private))::json AS comments,
-    (SELECT count(*) FROM patients p JOIN health_records t ON t.patient_id = p.patient_id
-     WHERE (@record_type::text = '' OR t.record_type = @record_type)
-        AND t.visit_date >= @since AND t.visit_date < @until)::bigint AS total,
-    r.patient_id AS seen_patient, seen.assignment_id AS seen_through, seen.emergency::boolean AS seen_in_emergency
+    (SELECT coalesce(sum(his.count), 0)
+     FROM patients p CROSS JOIN LATERAL (
+        SELECT count(*) AS count FROM callers_records t
+        WHERE t.patient_id = p.patient_id AND (@record_type::text = '' OR t.record_type = @record_type)
+            AND t.visit_date >= @since AND t.visit_date < @until
+     ) AS his)::bigint AS total,
+    r.patient_id AS seen_patient, page.assignment_id AS seen_through, page.emergency::boolean AS seen_in_emergency
 FROM page
 JOIN health_records r ON r.id = page.id
-JOIN patients seen ON seen.patient_id = r.patient_id
 JOIN accounts creator ON creator.id = r.created_by
 ORDER BY page.sort_key DESC/*order*/, page.id DESC/*order*/;
 
 -- name: CountRecords :one
-SELECT count(*) FROM health_records r
-WHERE r.patient_id IN (SELECT a.patient_id FROM patient_access a WHERE a.user_id = @caller)
-    AND (@patient_id::bigint = 0 OR r.patient_id = @patient_id)
-    AND (@record_type::text = '' OR r.record_type = @record_type)
-    AND r.visit_date >= @since AND r.visit_date < @until;
+SELECT coalesce(sum(his.count), 0)::bigint AS count
+FROM (
+    SELECT DISTINCT a.patient_id FROM patient_access a
+    WHERE a.user_id = @caller AND (@patient_id::bigint = 0 OR a.patient_id = @patient_id)
+) AS p CROSS JOIN LATERAL (
+    SELECT count(*) AS count FROM callers_records t
+    WHERE t.patient_id = p.patient_id AND (@record_type::text = '' OR t.record_type = @record_type)
+        AND t.visit_date >= @since AND t.visit_date < @until
+) AS his;
 
 -- name: GetRecord :one
 SELECT sqlc.embed(r), sqlc.embed(creator),
@@ -110,14 +116,13 @@ WITH patients AS MATERIALIZED (
     FROM active_assignments a WHERE a.doctor_user_id = @caller
     GROUP BY a.patient_id
 ), page AS (
-    SELECT patients.id FROM patients WHERE patients.id >/*beyond*/ @beyond_id::bigint
+    SELECT patients.* FROM patients WHERE patients.id >/*beyond*/ @beyond_id::bigint
     ORDER BY patients.id ASC/*order*/ LIMIT @most OFFSET @skip
 )
 SELECT sqlc.embed(p), sqlc.embed(account), history.last_visit, history.total_records,
     (SELECT count(*) FROM patients)::bigint AS total,
-    p.id AS seen_patient, seen.assignment_id AS seen_through, seen.emergency::boolean AS seen_in_emergency
+    p.id AS seen_patient, page.assignment_id AS seen_through, page.emergency::boolean AS seen_in_emergency
 FROM page
-JOIN patients seen ON seen.id = page.id
 JOIN patient_profiles p ON p.id = page.id
 JOIN accounts account ON account.id = p.user_id
 CROSS JOIN LATERAL (
