@@ -189,8 +189,9 @@ func TestNoOperationIsForgotten(t *testing.T) {
 	}
 }
 
-// TestAuditTellsTheClientBehindAProxy: the proxy's address would be everybody's.
-func TestAuditTellsTheClientBehindAProxy(t *testing.T) {
+// TestAuditHasTheAddressBehindTheProxy believes X-Forwarded-For as the throttle
+// does. Who comes from a proxy's network without it has the connection's address.
+func TestAuditHasTheAddressBehindTheProxy(t *testing.T) {
 	t.Parallel()
 	database := testkit.NewDatabase(t, rights.Migrate)
 	w, db := newWorldOn(t, database, throughProxy), testkit.NewFactory(t, database)

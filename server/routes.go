@@ -101,7 +101,7 @@ func notes() map[string]string {
 		"confirmTOTP": "With a code of the authenticator. From then on a login takes one. The recovery codes are shown once; " +
 			"each logs in once where the authenticator is lost. All other sessions of the caller end. " +
 			"Where the role requires a second factor, refresh the access token now: the one before is good for enrolling only.",
-		"disableTOTP":    "It takes the password. The recovery codes are worth nothing any more.",
+		"disableTOTP":    "It takes the password, and ends the other sessions. The recovery codes are worth nothing any more.",
 		"changePassword": "It takes the present password, and ends all other sessions of the caller. " + passwordRules,
 		"replaceProfile": "email, first_name, last_name and phone_number are replaced. The fields of a doctor or a patient are " +
 			"changed where they are sent and stay as they are where they are not.",

@@ -102,7 +102,7 @@ func (s *Service) session(r store.Refreshed, refresh string) (clinic.Session, er
 // successor was not used, gives the same successor; later it ends the session:
 // one of the two who have it is not its owner.
 func (s *Service) Refresh(ctx context.Context, refresh string) (clinic.Session, error) {
-	rotation := store.Rotation{Used: token.HashRefresh(refresh), SuccessorSalt: token.NewSalt(), Lifetime: token.RefreshLifetime}
+	rotation := store.Rotation{Used: token.HashRefresh(refresh), SuccessorSalt: token.NewSalt(), Lifetime: token.RefreshLifetime, Longest: token.SessionLifetime}
 	h := s.db.Account(store.ByRefreshToken(rotation.Used))
 	var successor string
 	successor, rotation.Successor = token.Successor(refresh, rotation.SuccessorSalt)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/service"
@@ -105,6 +106,20 @@ func TestRefreshRotates(t *testing.T) {
 	if n := d.db.Count("SELECT count(*) FROM sessions"); n != 2 {
 		t.Errorf("%d sessions, want 2", n)
 	}
+}
+
+func TestSessionEndsHoweverOftenItIsRefreshed(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, nil)
+	s := d.register(t, patient("patient1"))
+	d.db.Exec(`UPDATE sessions SET created_at = created_at - make_interval(secs => $1)`, (token.SessionLifetime - time.Hour).Seconds())
+	s = must(d.Refresh(t.Context(), s.Refresh))(t)
+	if n := d.db.Count(`SELECT count(*) FROM refresh_tokens WHERE used_at IS NULL AND expires_at > now() + interval '1 hour'`); n != 0 {
+		t.Error("the new token outlives the session")
+	}
+	d.db.Exec(`UPDATE refresh_tokens SET expires_at = expires_at - interval '1 hour'`)
+	_, err := d.Refresh(t.Context(), s.Refresh)
+	wantReason(t, err, "refresh_token_invalid")
 }
 
 func TestUsedRefreshTokenEndsItsSession(t *testing.T) {

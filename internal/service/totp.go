@@ -87,12 +87,22 @@ func (s *Service) ConfirmTOTP(ctx context.Context, caller clinic.Caller, code st
 	return recovery, nil
 }
 
-// DisableTOTP removes the caller's second factor, a confirmed one or not.
+// DisableTOTP removes the caller's second factor, a confirmed one or not, and
+// ends his other sessions: whoever has one of them may be why.
 func (s *Service) DisableTOTP(ctx context.Context, caller clinic.Caller, password string) error {
 	if _, err := s.confirmPassword(ctx, caller, "password", password); err != nil {
 		return err
 	}
-	return s.db.As(caller).DisableTOTP(ctx)
+	err := s.db.Tx(ctx, &caller, func(h store.Handle) error {
+		if err := h.DisableTOTP(ctx); err != nil {
+			return err
+		}
+		return h.EndOtherSessions(ctx)
+	})
+	if err != nil {
+		return fmt.Errorf("disabling a second factor: %w", err)
+	}
+	return nil
 }
 
 // RefuseEnrolling is CodeForbidden with reason "totp_enrolment_required" for a

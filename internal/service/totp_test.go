@@ -189,6 +189,9 @@ func TestDisabledFactorIsNotAskedFor(t *testing.T) {
 	if got := a.login(t, clinic.SecondFactor{}); got != "" {
 		t.Errorf("login: %q", got)
 	}
+	if n := a.db.Count("SELECT count(*) FROM sessions WHERE id <> $1 AND created_at < (SELECT max(created_at) FROM sessions)", a.caller.SessionID); n != 0 {
+		t.Errorf("%d other sessions went on", n)
+	}
 	if n := a.db.Count("SELECT count(*) FROM recovery_codes"); n != 0 {
 		t.Errorf("%d recovery codes are left", n)
 	}

@@ -34,6 +34,7 @@ type Rotation struct {
 	Successor     []byte // hash of its successor
 	SuccessorSalt []byte // what the successor was made with
 	Lifetime      time.Duration
+	Longest       time.Duration // of the session, since its login
 }
 
 // Refreshed is the session that a refresh token goes on with.
@@ -49,6 +50,7 @@ type Refreshed struct {
 func (h Handle) RotateRefreshToken(ctx context.Context, r Rotation) (Refreshed, error) {
 	row, err := h.q.RotateRefreshToken(ctx, h.db, dbsqlc.RotateRefreshTokenParams{
 		UsedHash: r.Used, SuccessorSalt: r.SuccessorSalt, TokenHash: r.Successor, Lifetime: r.Lifetime.Seconds(),
+		Longest: r.Longest.Seconds(),
 	})
 	if err != nil {
 		return Refreshed{}, fmt.Errorf("rotating a refresh token: %w", orNotFound(err, "refresh token"))

@@ -12,6 +12,10 @@ const AccessLifetime = 5 * time.Minute
 // for a new one, so a session ends when it was not used for this long.
 const RefreshLifetime = 7 * 24 * time.Hour
 
+// SessionLifetime is how long a session lasts at most, however often its refresh
+// tokens are traded; then its owner has to log in again (ASVS 5.0, 7.3.2).
+const SessionLifetime = 30 * 24 * time.Hour
+
 // RefreshGrace is how long after its use a refresh token is answered with the
 // same successor again: requests of one client cross each other, and answers
 // get lost.

@@ -185,12 +185,13 @@ WITH session AS MATERIALIZED (
     UPDATE refresh_tokens t SET successor_salt = NULL
     FROM used WHERE t.session_id = used.id AND t.successor_salt IS NOT NULL AND t.token_hash <> $1
 ), kept AS (
-    UPDATE sessions s SET expires_at = now() + make_interval(secs => $3::float8), last_used_at = now()
+    UPDATE sessions s SET last_used_at = now(),
+        expires_at = least(now() + make_interval(secs => $3::float8), s.created_at + make_interval(secs => $4::float8))
     FROM used WHERE s.id = used.id
     RETURNING s.id, s.expires_at
 ), successor AS (
     INSERT INTO refresh_tokens (session_id, token_hash, expires_at)
-    SELECT kept.id, $4, kept.expires_at FROM kept
+    SELECT kept.id, $5, kept.expires_at FROM kept
 )
 SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, used.id AS session_id, has_second_factor(a.id) AS second_factor FROM used JOIN accounts a ON a.id = used.user_id
 `
@@ -199,6 +200,7 @@ type RotateRefreshTokenParams struct {
 	UsedHash      []byte
 	SuccessorSalt []byte
 	Lifetime      float64
+	Longest       float64
 	TokenHash     []byte
 }
 
@@ -216,6 +218,7 @@ func (q *Queries) RotateRefreshToken(ctx context.Context, db DBTX, arg RotateRef
 		arg.UsedHash,
 		arg.SuccessorSalt,
 		arg.Lifetime,
+		arg.Longest,
 		arg.TokenHash,
 	)
 	var i RotateRefreshTokenRow

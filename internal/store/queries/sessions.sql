@@ -30,7 +30,8 @@ WITH session AS MATERIALIZED (
     UPDATE refresh_tokens t SET successor_salt = NULL
     FROM used WHERE t.session_id = used.id AND t.successor_salt IS NOT NULL AND t.token_hash <> @used_hash
 ), kept AS (
-    UPDATE sessions s SET expires_at = now() + make_interval(secs => @lifetime::float8), last_used_at = now()
+    UPDATE sessions s SET last_used_at = now(),
+        expires_at = least(now() + make_interval(secs => @lifetime::float8), s.created_at + make_interval(secs => @longest::float8))
     FROM used WHERE s.id = used.id
     RETURNING s.id, s.expires_at
 ), successor AS (
