@@ -26,8 +26,8 @@ CREATE TABLE audit_log (
     CONSTRAINT audit_log_pkey PRIMARY KEY (id, at)
 ) PARTITION BY RANGE (at);
 ALTER SEQUENCE audit_log_id_seq OWNED BY audit_log.id;
--- who looked at a patient's data
-CREATE INDEX audit_log_patients_idx ON audit_log USING gin (patient_ids);
+-- who looked at a patient's data; without a pending list, which all writers would wait for
+CREATE INDEX audit_log_patients_idx ON audit_log USING gin (patient_ids) WITH (fastupdate = off);
 -- what a user did
 CREATE INDEX audit_log_user_idx ON audit_log (user_id, id);
 
