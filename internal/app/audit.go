@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/healthrecords/healthrecords/internal/audit"
 	"github.com/healthrecords/healthrecords/internal/service"
@@ -30,14 +29,11 @@ func withChain(ctx context.Context, signs bool, use func(*service.Chain, setting
 	if err := settings.Load(&cfg); err != nil {
 		return err
 	}
-	db, err := openDB(ctx, cfg.Database, noop.NewTracerProvider())
+	db, err := openMigratedDB(ctx, cfg.Database)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	if err := db.CheckSchema(ctx); err != nil {
-		return fmt.Errorf("checking the database: %w", err)
-	}
 	if !signs {
 		return use(service.NewChain(db, nil), cfg)
 	}

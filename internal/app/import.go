@@ -59,14 +59,11 @@ func withImporter(ctx context.Context, stderr io.Writer, use func(*service.Servi
 	if err := settings.Load(&cfg); err != nil {
 		return err
 	}
-	db, err := openDB(ctx, cfg.Database, noop.NewTracerProvider())
+	db, err := openMigratedDB(ctx, cfg.Database)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	if err := db.CheckSchema(ctx); err != nil {
-		return fmt.Errorf("checking the database: %w", err)
-	}
 	passwords, err := token.NewHasher(token.HasherOptions{})
 	if err != nil {
 		return fmt.Errorf("making the password hasher: %w", err)

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/go-redis/extra/redisotel/v9"
 	"github.com/redis/go-redis/v9"
 	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/healthrecords/healthrecords/internal/settings"
 	"github.com/healthrecords/healthrecords/internal/store"
@@ -25,6 +26,20 @@ func openDB(ctx context.Context, cfg settings.Database, traces trace.TracerProvi
 	})
 	if err != nil {
 		return nil, fmt.Errorf("opening the database: %w", err)
+	}
+	return db, nil
+}
+
+// openMigratedDB opens the pool of a command that runs once, and fails where
+// `healthrecords migrate` has not run.
+func openMigratedDB(ctx context.Context, cfg settings.Database) (*store.DB, error) {
+	db, err := openDB(ctx, cfg, noop.NewTracerProvider())
+	if err != nil {
+		return nil, err
+	}
+	if err := db.CheckSchema(ctx); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("checking the database: %w", err)
 	}
 	return db, nil
 }

@@ -95,9 +95,12 @@ func newAPI(cfg settings.Server, p *process, db *store.DB, redisClient redis.Uni
 	if err != nil {
 		return nil, fmt.Errorf("making the password hasher: %w", err)
 	}
-	p.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+	err = p.registry.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "healthrecords_password_hashes_total", Help: "Password hashes computed, one for each login and registration.",
 	}, func() float64 { return float64(passwords.Computed()) }))
+	if err != nil {
+		return nil, fmt.Errorf("registering the metric of password hashes: %w", err)
+	}
 	secondFactor, err := newTOTP(cfg)
 	if err != nil {
 		return nil, err
