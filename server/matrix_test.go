@@ -78,8 +78,7 @@ func newCastIn(t testing.TB, w *world) *cast {
 	expired, err := w.past.Issue(clinic.Caller{UserID: c.people["patient"].userID, Role: clinic.RolePatient})
 	must(t, err)
 	c.people["expired token"] = person{token: expired}
-	login := w.want(http.StatusOK, call{method: post, path: "/api/auth/login/", body: map[string]any{"username": "patient", "password": password}})
-	c.refresh = dig[string](t, login, "refresh")
+	c.refresh = w.login("patient").refresh
 	c.own["patient"][session], c.foreign[session] = w.anotherSession("patient"), w.anotherSession("foreign")
 	return c
 }
@@ -94,8 +93,7 @@ func (w *world) things(admin, patient, doctor person) map[thing]int64 {
 
 func (w *world) loggedIn(username string) person {
 	w.t.Helper()
-	login := w.want(http.StatusOK, call{method: post, path: "/api/auth/login/", body: map[string]any{"username": username, "password": password}})
-	return person{username: username, token: dig[string](w.t, login, "access")}
+	return person{username: username, token: w.login(username).access}
 }
 
 // anotherSession is the id of a new session of somebody's.

@@ -39,10 +39,7 @@ type platform struct {
 func startPlatform(t *testing.T) *platform {
 	t.Helper()
 	dsn := testkit.NewDatabase(t, rights.Migrate)
-	keysDir := t.TempDir()
-	program.Run(t, "keys", "generate", "--dir", keysDir)
-	auditKeysDir := t.TempDir()
-	program.Run(t, "keys", "generate", "--dir", auditKeysDir)
+	keysDir := program.NewKeys(t)
 	keys, err := token.LoadKeys(keysDir)
 	must(t, err)
 	p := &platform{redis: testkit.StartRedis(t), db: testkit.NewFactory(t, dsn), parts: map[string]*program.Part{}}
@@ -56,7 +53,7 @@ func startPlatform(t *testing.T) *platform {
 	p.api = "http://" + address
 	for part, env := range map[store.Part][]string{
 		store.PartServer:     {"LISTEN_ADDRESS=" + address, "SIGNING_KEYS_DIR=" + keysDir},
-		store.PartWorker:     {"AUDIT_KEYS_DIR=" + auditKeysDir},
+		store.PartWorker:     {"AUDIT_KEYS_DIR=" + program.NewKeys(t)},
 		store.PartController: {"KUBECONFIG=" + testkit.Kubeconfig(t), "LEADER_ELECT=false"},
 	} {
 		env = append(append(env, shared...), "DATABASE_URL="+rights.URL(t, dsn, part))

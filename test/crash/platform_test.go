@@ -22,17 +22,13 @@ type platform struct {
 func startPlatform(t *testing.T) platform {
 	t.Helper()
 	dsn := testkit.NewDatabase(t, rights.Migrate)
-	keys := t.TempDir()
-	auditKeys := t.TempDir()
-	program.Run(t, "keys", "generate", "--dir", keys)
-	program.Run(t, "keys", "generate", "--dir", auditKeys)
 	p := platform{redis: testkit.StartRedis(t), db: testkit.NewFactory(t, dsn)}
 	address := program.FreeAddress(t)
 	p.api = "http://" + address + "/api"
 	redis := "REDIS_URL=" + p.redis.URL(0)
 	p.server = program.Start(t, "server", redis, "LOG_LEVEL=warn", "DATABASE_URL="+rights.URL(t, dsn, store.PartServer),
-		"LISTEN_ADDRESS="+address, "SIGNING_KEYS_DIR="+keys, "DOCTOR_AUTO_VERIFY=true")
+		"LISTEN_ADDRESS="+address, "SIGNING_KEYS_DIR="+program.NewKeys(t), "DOCTOR_AUTO_VERIFY=true")
 	p.worker = program.Start(t, "worker", redis, "LOG_LEVEL=warn", "DATABASE_URL="+rights.URL(t, dsn, store.PartWorker), "WORKER_RETRY_AFTER=1s",
-		"AUDIT_KEYS_DIR="+auditKeys)
+		"AUDIT_KEYS_DIR="+program.NewKeys(t))
 	return p
 }

@@ -40,8 +40,7 @@ type hospital struct {
 func startHospital(t *testing.T) *hospital {
 	t.Helper()
 	dsn := testkit.NewDatabase(t, rights.Migrate)
-	keys := t.TempDir()
-	program.Run(t, "keys", "generate", "--dir", keys)
+	keys := program.NewKeys(t)
 	address := program.FreeAddress(t)
 	redis, _ := testkit.NewRedis(t)
 	program.Start(t, "server", "REDIS_URL="+redis, "LOG_LEVEL=error", "DATABASE_URL="+rights.URL(t, dsn, store.PartServer),

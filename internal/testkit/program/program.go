@@ -132,6 +132,14 @@ func Run(t *testing.T, args ...string) {
 	}
 }
 
+// NewKeys returns a directory with a key, for the server's SIGNING_KEYS_DIR or the worker's AUDIT_KEYS_DIR.
+func NewKeys(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	Run(t, "keys", "generate", "--dir", dir)
+	return dir
+}
+
 // FreeAddress returns a host:port of this machine that nothing listens on.
 func FreeAddress(t *testing.T) string {
 	t.Helper()
