@@ -33,10 +33,11 @@ VALUES (@number, @last_id, @statement, @signature, @row_ids, @digests);
 SELECT number, last_id, statement, signature, row_ids, digests FROM audit_checkpoints
 WHERE number > @beyond ORDER BY number LIMIT @most;
 
--- Statements of retention, of which there are few.
+-- Statements of retention, of which there are few. Whoever verifies finds out about one
+-- that is no JSON, so that it is not read as such here.
 -- name: DropCheckpoints :many
 SELECT number, last_id, statement, signature, row_ids, digests FROM audit_checkpoints
-WHERE statement::json ->> 'kind' = 'drop' ORDER BY number;
+WHERE statement LIKE '%"kind":"drop"%' ORDER BY number;
 
 -- name: CountAuditRows :one
 SELECT count(*) FROM audit_log WHERE id > @beyond;
