@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
@@ -142,6 +143,57 @@ func TestAPatientSeesWhoLooked(t *testing.T) {
 	foreign := c.do(call{method: get, path: "/api/access-log/", token: other.token})
 	if strings.Contains(string(foreign.body), `"username":"patient"`) {
 		t.Error("another patient's name is in the log")
+	}
+}
+
+// TestAPrivateCommentIsAReadingToThePatient has a doctor read a record and comment on it in private: the patient's log
+// must have the same twice, also where the request is repeated under its key, or refused.
+func TestAPrivateCommentIsAReadingToThePatient(t *testing.T) {
+	t.Parallel()
+	c := newCast(t)
+	owner, doctor, emergency := c.people["patient"], c.people["assigned doctor"], c.people["emergency doctor"]
+	path := fmt.Sprintf("/api/health-records/%d/", c.own["patient"][record])
+	entry := func(request call) map[string]any {
+		t.Helper()
+		c.do(request)
+		newest := dig[map[string]any](t, c.want(http.StatusOK, call{method: get, path: "/api/access-log/?page_size=1", token: owner.token}), "results", 0)
+		delete(newest, "id")
+		delete(newest, "at")
+		return newest
+	}
+	comment := func(by person, text string, private bool, header ...string) call {
+		request := call{
+			method: post, path: path + "comments/", token: by.token, header: map[string]string{},
+			body: map[string]any{"comment": text, "is_private": private},
+		}
+		for _, key := range header {
+			request.header["Idempotency-Key"] = key
+		}
+		return request
+	}
+	want := entry(call{method: get, path: path, token: doctor.token})
+	for _, request := range []call{
+		comment(doctor, "Looks fine.", true), comment(doctor, "Looks fine.", true, "key"), comment(doctor, "Looks fine.", true, "key"),
+	} {
+		if diff := cmp.Diff(want, entry(request)); diff != "" {
+			t.Errorf("a private comment is not what reading the record is:\n%s", diff)
+		}
+	}
+	if public := entry(comment(doctor, "Looks fine.", false)); public["operation"] != "addComment" || public["object"] != "comment" {
+		t.Errorf("a comment for everybody is %v", public)
+	}
+	for name, refused := range map[string]func(private bool) call{
+		"in an emergency": func(private bool) call { return comment(emergency, "Looks fine.", private) },
+		"a used key":      func(private bool) call { return comment(doctor, "Looks bad.", private, "key") },
+	} {
+		public, private := entry(refused(false)), entry(refused(true))
+		if diff := cmp.Diff(public, private); diff != "" || public["decision"] == "allowed" {
+			t.Errorf("%s: what is refused, %v, tells what is private:\n%s", name, public, diff)
+		}
+	}
+	log := c.want(http.StatusOK, call{method: get, path: "/api/audit/?operation=addComment&decision=allowed", token: c.people["administrator"].token})
+	if n := len(dig[[]any](t, log, "results")); n != 4 {
+		t.Errorf("administrators see %d requests that added a comment, want 4", n)
 	}
 }
 

@@ -261,8 +261,8 @@ func (q *Queries) LastCheckpoint(ctx context.Context, db DBTX) (*AuditCheckpoint
 }
 
 const listAccessLog = `-- name: ListAccessLog :many
-SELECT l.id, l.at, l.user_id, l.role, l.operation, l.object_kind, l.object_id, l.decision, l.username, l.first_name, l.last_name,
-    coalesce(l.assignment_id, 0)::bigint AS assignment_id, a.source, a.reason AS purpose, l.reason,
+SELECT l.id, l.at, l.user_id, l.role, l.operation, l.object_kind, coalesce(l.object_id, 0)::bigint AS object_id, l.decision,
+    l.username, l.first_name, l.last_name, coalesce(l.assignment_id, 0)::bigint AS assignment_id, a.source, a.reason AS purpose, l.reason,
     p.id AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
 FROM patient_profiles p
 CROSS JOIN callers_audit l
@@ -284,7 +284,7 @@ type ListAccessLogRow struct {
 	Role            string
 	Operation       string
 	ObjectKind      string
-	ObjectID        *int64
+	ObjectID        int64
 	Decision        string
 	Username        *string
 	FirstName       *string

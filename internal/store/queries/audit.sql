@@ -63,8 +63,8 @@ ORDER BY l.id DESC LIMIT @most;
 
 -- What a patient sees: of a row about several patients, his own part.
 -- name: ListAccessLog :many
-SELECT l.id, l.at, l.user_id, l.role, l.operation, l.object_kind, l.object_id, l.decision, l.username, l.first_name, l.last_name,
-    coalesce(l.assignment_id, 0)::bigint AS assignment_id, a.source, a.reason AS purpose, l.reason,
+SELECT l.id, l.at, l.user_id, l.role, l.operation, l.object_kind, coalesce(l.object_id, 0)::bigint AS object_id, l.decision,
+    l.username, l.first_name, l.last_name, coalesce(l.assignment_id, 0)::bigint AS assignment_id, a.source, a.reason AS purpose, l.reason,
     p.id AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
 FROM patient_profiles p
 CROSS JOIN callers_audit l
