@@ -10,6 +10,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/healthrecords/healthrecords/internal/store"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
@@ -226,6 +227,24 @@ func TestAdministratorsFilterTheAuditLog(t *testing.T) {
 	}
 	if page := c.want(http.StatusOK, call{method: get, path: "/api/audit/?to=2020-01-01", token: admin.token}); len(dig[[]any](t, page, "results")) != 0 {
 		t.Error("something happened before there was anything")
+	}
+}
+
+// TestAuditPolicyKnowsReadsByTheirNames: without a caller the server may add rows of
+// reads, and the policy tells them by how the operation's name begins.
+func TestAuditPolicyKnowsReadsByTheirNames(t *testing.T) {
+	t.Parallel()
+	database := testkit.NewDatabase(t, rights.Migrate)
+	db := testkit.NewFactory(t, rights.URL(t, database, store.PartServer))
+	for _, o := range documented(loadContract(t)) {
+		if _, exempt := unaudited()[o.id]; exempt {
+			continue
+		}
+		_, err := db.Pool.Exec(t.Context(), `INSERT INTO audit_log (user_id, role, operation, object_kind, reason, decision)
+			VALUES (1, 'PATIENT', $1, 'record', 'own', 'allowed')`, o.id)
+		if reads := o.method == get; reads != (err == nil) {
+			t.Errorf("%s %s %s: %v: name what reads get… or list…, and nothing else", o.id, o.method, o.path, err)
+		}
 	}
 }
 
