@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -107,6 +108,58 @@ func TestAuditSaysWhyAndOfWhom(t *testing.T) {
 	if n := db.Count(`SELECT count(*) FROM audit_log WHERE request_id = $1 AND decision = 'precondition_failed' AND patient_ids = ARRAY[$2::bigint]`,
 		stale.header.Get("X-Request-ID"), owner.profile); n != 1 {
 		t.Error("the change that came too late has no row with its patient")
+	}
+}
+
+// TestCountingLeavesATrace narrows lists to one patient in ways that show nothing but a count.
+func TestCountingLeavesATrace(t *testing.T) {
+	t.Parallel()
+	database := testkit.NewDatabase(t, rights.Migrate)
+	c, db := newCastIn(t, newWorldOn(t, database)), testkit.NewFactory(t, database)
+	owner := c.own["patient"][patientID]
+	const records, assignments, audit = "/api/health-records/?patient=%d", "/api/assignments/?patient=%d", "/api/audit/?patient=%d"
+	beyond := func(position string) string { // a cursor
+		return "&cursor=" + base64.RawURLEncoding.EncodeToString([]byte(position))
+	}
+	narrowed := map[string][]string{
+		records: {
+			"", "&record_type=EMERGENCY", "&from=2999-01-01", "&page_size=1", "&page=99", "&page_size=1&page=2",
+			beyond(`{"k":"1900-01-01T00:00:00Z","i":1}`), beyond(`{"b":true,"k":"2999-01-01T00:00:00Z","i":1}`), "&ordering=created_at&record_type=EMERGENCY",
+		},
+		assignments: {"", "&is_active=false", "&doctor=999999", "&page=99", beyond(`{"i":1}`)},
+		audit:       {"", "&operation=nothing", "&to=2000-01-01", beyond(`{"i":1}`)},
+	}
+	for _, test := range []struct {
+		role, list string
+		patient    int64
+		want       string // of each of the list's narrowings
+	}{
+		{"assigned doctor", records, owner, fmt.Sprintf("{%d} {%d} assignment", owner, c.own["patient"][assigning])},
+		{"assigned doctor", assignments, owner, fmt.Sprintf("{%d} {%d} assignment", owner, c.own["patient"][assigning])},
+		{"emergency doctor", records, owner, fmt.Sprintf("{%d} {%d} break_glass", owner, c.own["emergency doctor"][assigning])},
+		{"emergency doctor", assignments, owner, fmt.Sprintf("{%d} {%d} break_glass", owner, c.own["emergency doctor"][assigning])},
+		{"patient", records, owner, fmt.Sprintf("{%d} {0} own", owner)},
+		{"patient", assignments, owner, fmt.Sprintf("{%d} {0} own", owner)},
+		{"administrator", assignments, owner, fmt.Sprintf("{%d} {0} role", owner)},
+		{"administrator", audit, owner, fmt.Sprintf("{%d} {0} role", owner)},
+		{"assigned doctor", records, c.foreign[patientID], "{} {} assignment"}, // whom nobody may see is as one who is missing
+		{"assigned doctor", records, missingAfter, "{} {} assignment"},
+		{"assigned doctor", assignments, c.foreign[patientID], "{} {} assignment"},
+		{"unverified doctor", records, owner, "{} {} assignment"},
+		{"patient", records, c.foreign[patientID], "{} {} own"},
+		{"patient", records, missingAfter, "{} {} own"},
+		{"administrator", assignments, missingAfter, "{} {} role"},
+		{"administrator", audit, missingAfter, "{} {} role"},
+	} {
+		for _, narrowing := range narrowed[test.list] {
+			path := fmt.Sprintf(test.list, test.patient) + narrowing
+			got := c.do(call{method: get, path: path, token: c.people[test.role].token})
+			if n := db.Count(`SELECT count(*) FROM audit_log WHERE request_id = $1 AND object_kind = 'patient' AND object_id = $2
+				AND patient_ids::text || ' ' || assignment_ids::text || ' ' || reason = $3 AND decision = 'allowed'`,
+				got.header.Get("X-Request-ID"), test.patient, test.want); n != 1 {
+				t.Errorf("%s as %s, answered %d, has no row %s", path, test.role, got.status, test.want)
+			}
+		}
 	}
 }
 
