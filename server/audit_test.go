@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -8,7 +9,9 @@ import (
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/go-cmp/cmp"
 
+	"github.com/healthrecords/healthrecords/internal/store"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
@@ -108,6 +111,58 @@ func TestAuditSaysWhyAndOfWhom(t *testing.T) {
 	}
 }
 
+// TestCountingLeavesATrace narrows lists to one patient in ways that show nothing but a count.
+func TestCountingLeavesATrace(t *testing.T) {
+	t.Parallel()
+	database := testkit.NewDatabase(t, rights.Migrate)
+	c, db := newCastIn(t, newWorldOn(t, database)), testkit.NewFactory(t, database)
+	owner := c.own["patient"][patientID]
+	const records, assignments, audit = "/api/health-records/?patient=%d", "/api/assignments/?patient=%d", "/api/audit/?patient=%d"
+	beyond := func(position string) string { // a cursor
+		return "&cursor=" + base64.RawURLEncoding.EncodeToString([]byte(position))
+	}
+	narrowed := map[string][]string{
+		records: {
+			"", "&record_type=EMERGENCY", "&from=2999-01-01", "&page_size=1", "&page=99", "&page_size=1&page=2",
+			beyond(`{"k":"1900-01-01T00:00:00Z","i":1}`), beyond(`{"b":true,"k":"2999-01-01T00:00:00Z","i":1}`), "&ordering=created_at&record_type=EMERGENCY",
+		},
+		assignments: {"", "&is_active=false", "&doctor=999999", "&page=99", beyond(`{"i":1}`)},
+		audit:       {"", "&operation=nothing", "&to=2000-01-01", beyond(`{"i":1}`)},
+	}
+	for _, test := range []struct {
+		role, list string
+		patient    int64
+		want       string // of each of the list's narrowings
+	}{
+		{"assigned doctor", records, owner, fmt.Sprintf("{%d} {%d} assignment", owner, c.own["patient"][assigning])},
+		{"assigned doctor", assignments, owner, fmt.Sprintf("{%d} {%d} assignment", owner, c.own["patient"][assigning])},
+		{"emergency doctor", records, owner, fmt.Sprintf("{%d} {%d} break_glass", owner, c.own["emergency doctor"][assigning])},
+		{"emergency doctor", assignments, owner, fmt.Sprintf("{%d} {%d} break_glass", owner, c.own["emergency doctor"][assigning])},
+		{"patient", records, owner, fmt.Sprintf("{%d} {0} own", owner)},
+		{"patient", assignments, owner, fmt.Sprintf("{%d} {0} own", owner)},
+		{"administrator", assignments, owner, fmt.Sprintf("{%d} {0} role", owner)},
+		{"administrator", audit, owner, fmt.Sprintf("{%d} {0} role", owner)},
+		{"assigned doctor", records, c.foreign[patientID], "{} {} assignment"}, // whom nobody may see is as one who is missing
+		{"assigned doctor", records, missingAfter, "{} {} assignment"},
+		{"assigned doctor", assignments, c.foreign[patientID], "{} {} assignment"},
+		{"unverified doctor", records, owner, "{} {} assignment"},
+		{"patient", records, c.foreign[patientID], "{} {} own"},
+		{"patient", records, missingAfter, "{} {} own"},
+		{"administrator", assignments, missingAfter, "{} {} role"},
+		{"administrator", audit, missingAfter, "{} {} role"},
+	} {
+		for _, narrowing := range narrowed[test.list] {
+			path := fmt.Sprintf(test.list, test.patient) + narrowing
+			got := c.do(call{method: get, path: path, token: c.people[test.role].token})
+			if n := db.Count(`SELECT count(*) FROM audit_log WHERE request_id = $1 AND object_kind = 'patient' AND object_id = $2
+				AND patient_ids::text || ' ' || assignment_ids::text || ' ' || reason = $3 AND decision = 'allowed'`,
+				got.header.Get("X-Request-ID"), test.patient, test.want); n != 1 {
+				t.Errorf("%s as %s, answered %d, has no row %s", path, test.role, got.status, test.want)
+			}
+		}
+	}
+}
+
 // TestAPatientSeesWhoLooked follows the pages of a patient's access log.
 func TestAPatientSeesWhoLooked(t *testing.T) {
 	t.Parallel()
@@ -145,6 +200,57 @@ func TestAPatientSeesWhoLooked(t *testing.T) {
 	}
 }
 
+// TestAPrivateCommentIsAReadingToThePatient has a doctor read a record and comment on it in private: the patient's log
+// must have the same twice, also where the request is repeated under its key, or refused.
+func TestAPrivateCommentIsAReadingToThePatient(t *testing.T) {
+	t.Parallel()
+	c := newCast(t)
+	owner, doctor, emergency := c.people["patient"], c.people["assigned doctor"], c.people["emergency doctor"]
+	path := fmt.Sprintf("/api/health-records/%d/", c.own["patient"][record])
+	entry := func(request call) map[string]any {
+		t.Helper()
+		c.do(request)
+		newest := dig[map[string]any](t, c.want(http.StatusOK, call{method: get, path: "/api/access-log/?page_size=1", token: owner.token}), "results", 0)
+		delete(newest, "id")
+		delete(newest, "at")
+		return newest
+	}
+	comment := func(by person, text string, private bool, header ...string) call {
+		request := call{
+			method: post, path: path + "comments/", token: by.token, header: map[string]string{},
+			body: map[string]any{"comment": text, "is_private": private},
+		}
+		for _, key := range header {
+			request.header["Idempotency-Key"] = key
+		}
+		return request
+	}
+	want := entry(call{method: get, path: path, token: doctor.token})
+	for _, request := range []call{
+		comment(doctor, "Looks fine.", true), comment(doctor, "Looks fine.", true, "key"), comment(doctor, "Looks fine.", true, "key"),
+	} {
+		if diff := cmp.Diff(want, entry(request)); diff != "" {
+			t.Errorf("a private comment is not what reading the record is:\n%s", diff)
+		}
+	}
+	if public := entry(comment(doctor, "Looks fine.", false)); public["operation"] != "addComment" || public["object"] != "comment" {
+		t.Errorf("a comment for everybody is %v", public)
+	}
+	for name, refused := range map[string]func(private bool) call{
+		"in an emergency": func(private bool) call { return comment(emergency, "Looks fine.", private) },
+		"a used key":      func(private bool) call { return comment(doctor, "Looks bad.", private, "key") },
+	} {
+		public, private := entry(refused(false)), entry(refused(true))
+		if diff := cmp.Diff(public, private); diff != "" || public["decision"] == "allowed" {
+			t.Errorf("%s: what is refused, %v, tells what is private:\n%s", name, public, diff)
+		}
+	}
+	log := c.want(http.StatusOK, call{method: get, path: "/api/audit/?operation=addComment&decision=allowed", token: c.people["administrator"].token})
+	if n := len(dig[[]any](t, log, "results")); n != 4 {
+		t.Errorf("administrators see %d requests that added a comment, want 4", n)
+	}
+}
+
 // TestAdministratorsFilterTheAuditLog asks for each filter by itself.
 func TestAdministratorsFilterTheAuditLog(t *testing.T) {
 	t.Parallel()
@@ -174,6 +280,24 @@ func TestAdministratorsFilterTheAuditLog(t *testing.T) {
 	}
 	if page := c.want(http.StatusOK, call{method: get, path: "/api/audit/?to=2020-01-01", token: admin.token}); len(dig[[]any](t, page, "results")) != 0 {
 		t.Error("something happened before there was anything")
+	}
+}
+
+// TestAuditPolicyKnowsReadsByTheirNames: without a caller the server may add rows of
+// reads, and the policy tells them by how the operation's name begins.
+func TestAuditPolicyKnowsReadsByTheirNames(t *testing.T) {
+	t.Parallel()
+	database := testkit.NewDatabase(t, rights.Migrate)
+	db := testkit.NewFactory(t, rights.URL(t, database, store.PartServer))
+	for _, o := range documented(loadContract(t)) {
+		if _, exempt := unaudited()[o.id]; exempt {
+			continue
+		}
+		_, err := db.Pool.Exec(t.Context(), `INSERT INTO audit_log (user_id, role, operation, object_kind, reason, decision)
+			VALUES (1, 'PATIENT', $1, 'record', 'own', 'allowed')`, o.id)
+		if reads := o.method == get; reads != (err == nil) {
+			t.Errorf("%s %s %s: %v: name what reads get… or list…, and nothing else", o.id, o.method, o.path, err)
+		}
 	}
 }
 

@@ -112,7 +112,7 @@ func (c Chain) sign(checkpoint Checkpoint, s Statement) (Checkpoint, error) {
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("encoding a checkpoint's statement: %w", err)
 	}
-	checkpoint.Statement, checkpoint.Signature = string(encoded), ed25519.Sign(c.Key, encoded)
+	checkpoint.Number, checkpoint.Statement, checkpoint.Signature = s.Number, string(encoded), ed25519.Sign(c.Key, encoded)
 	return checkpoint, nil
 }
 

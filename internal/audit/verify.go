@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
@@ -66,17 +67,24 @@ func (v *Verifier) Prepare() {
 
 // Checkpoint checks the next one, with all rows of its range of ids in their order.
 func (v *Verifier) Checkpoint(c Checkpoint, rows []clinic.AuditRow) {
-	s, ok := v.signed(c, v.at.Number+1)
-	if !ok {
-		v.last, v.at.Number = &c, v.at.Number+1
-		return
+	next := v.at.Number + 1
+	s, ok := v.signed(c, next)
+	number := cmp.Or(c.Number, s.Number, next)
+	first, follows := v.last == nil && v.Partial, number == next
+	if !first && !follows {
+		v.fault(0, next, fmt.Sprintf("it is missing: checkpoint %d follows, and rows after %d are not proven", number, v.at.UpTo))
 	}
-	v.links(s)
-	if v.Kept != nil && v.Kept.Statement == c.Statement {
-		v.kept = true
+	if ok {
+		if s.Number != number {
+			v.fault(0, number, fmt.Sprintf("its statement is that of checkpoint %d", s.Number))
+		} else if !first && follows {
+			v.links(s)
+		}
+		v.kept = v.kept || v.Kept != nil && v.Kept.Statement == c.Statement
+		v.at = s
 	}
-	v.last, v.at = &c, s
-	if s.Kind == KindSeal {
+	v.last, v.at.Number = &c, number
+	if ok && s.Kind == KindSeal {
 		v.content(c, s, rows)
 	}
 }
@@ -100,21 +108,22 @@ func (v *Verifier) End() {
 // UpTo is the last id that is closed.
 func (v *Verifier) UpTo() int64 { return v.at.UpTo }
 
-// signed reads a statement whose signature is good.
+// signed reads a statement whose signature is good. number is for one that says none.
 func (v *Verifier) signed(c Checkpoint, number int64) (Statement, bool) {
 	s, err := c.Parse()
+	number = cmp.Or(c.Number, s.Number, number)
 	if err != nil {
 		v.fault(0, number, "its statement cannot be read")
 		return s, false
 	}
 	key, err := base64.RawURLEncoding.DecodeString(s.Key)
 	if err != nil || len(key) != ed25519.PublicKeySize || !ed25519.Verify(key, []byte(c.Statement), c.Signature) {
-		v.fault(0, s.Number, "its signature is wrong")
+		v.fault(0, number, "its signature is wrong")
 		return s, false
 	}
 	id := v.KeyID(key)
 	if len(v.Trusted) > 0 && !slices.Contains(v.Trusted, id) {
-		v.fault(0, s.Number, "it is signed by the key "+id+", which is not trusted")
+		v.fault(0, number, "it is signed by the key "+id+", which is not trusted")
 		return s, false
 	}
 	if !slices.Contains(v.Keys, id) {
@@ -123,18 +132,13 @@ func (v *Verifier) signed(c Checkpoint, number int64) (Statement, bool) {
 	return s, true
 }
 
-// links checks that the statement follows the one before.
+// links checks that the statement follows the one before, or is the first.
 func (v *Verifier) links(s Statement) {
-	if v.last == nil {
-		if !v.Partial && (s.Number != 1 || s.Previous != "" || s.After != 0) {
-			v.fault(0, 1, fmt.Sprintf("it is missing: the chain begins with checkpoint %d", s.Number))
-		}
-		return
+	previous := ""
+	if v.last != nil {
+		previous = v.last.hash()
 	}
-	switch {
-	case s.Number != v.at.Number+1:
-		v.fault(0, v.at.Number+1, fmt.Sprintf("it is missing: checkpoint %d follows, and rows up to %d after %d are not proven", s.Number, s.After, v.at.UpTo))
-	case s.Previous != v.last.hash() || s.After != v.at.UpTo:
+	if s.Previous != previous || s.After != v.at.UpTo {
 		v.fault(0, s.Number, "it does not follow the one before")
 	}
 }

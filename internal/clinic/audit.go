@@ -108,6 +108,7 @@ type Log[T any] struct {
 // AuditCheckpoint is a link of the chain that seals the audit log: a signed
 // statement and the digests behind it. Package audit says what they mean.
 type AuditCheckpoint struct {
+	Number    int64   `json:"number,omitempty"` // that it is kept under; 0: it is kept elsewhere
 	Statement string  `json:"statement"`
 	Signature []byte  `json:"signature"`
 	RowIDs    []int64 `json:"row_ids,omitempty"`

@@ -95,7 +95,7 @@ func add(ctx context.Context, h store.Handle, next func() (audit.Checkpoint, err
 	if err != nil {
 		return fmt.Errorf("making a checkpoint: %w", clinic.Internal(err))
 	}
-	return h.AddCheckpoint(ctx, statement.Number, statement.UpTo, clinic.AuditCheckpoint(checkpoint))
+	return h.AddCheckpoint(ctx, statement.UpTo, clinic.AuditCheckpoint(checkpoint))
 }
 
 // Newest returns the newest checkpoint without its digests; CodeNotFound before

@@ -201,6 +201,40 @@ func TestTamperingInTheDatabaseIsNamed(t *testing.T) {
 	}
 }
 
+// TestAGapInTheNumbersIsNamed: the chain's statements are whole, and where they are
+// kept somebody left room.
+func TestAGapInTheNumbersIsNamed(t *testing.T) {
+	t.Parallel()
+	for name, sql := range map[string]string{
+		"renumbered": `UPDATE audit_checkpoints SET number = 999999999 WHERE number = 3`,
+		"unreadable": `UPDATE audit_checkpoints SET number = 999999999, statement = 'x' WHERE number = 3`,
+		"unsigned":   `UPDATE audit_checkpoints SET number = 999999999, signature = '' WHERE number = 3`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := newVault(t)
+			for range 3 {
+				v.db.Exec(auditInsert)
+				v.sealAll(t)
+			}
+			v.db.Exec(sql)
+			named := func(faults []audit.Fault) bool { // the gap, and what stands behind it
+				return len(faults) == 2 && faults[0].Checkpoint+faults[1].Checkpoint == 3+999_999_999
+			}
+			if faults, _, _ := v.verify(t, asIs); !named(faults) {
+				t.Errorf("faults: %v", faults)
+			}
+			var export bytes.Buffer
+			must(v.owner.Export(t.Context(), &export, time.Time{}, time.Now().Add(time.Hour), func() {}))(t)
+			var faults []audit.Fault
+			verifier := &audit.Verifier{KeyID: token.KeyID, Partial: true, Report: func(f audit.Fault) { faults = append(faults, f) }}
+			if err := audit.VerifyExport(&export, verifier, func() {}); err != nil || !named(faults) {
+				t.Errorf("faults of the export: %v, %v", faults, err)
+			}
+		})
+	}
+}
+
 func TestCuttingOffTheTail(t *testing.T) {
 	t.Parallel()
 	v := newVault(t)

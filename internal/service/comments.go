@@ -36,7 +36,7 @@ func (s *Service) AddComment(ctx context.Context, caller clinic.Caller, recordID
 		added, err = once(ctx, h, idem, func() (clinic.Comment, error) {
 			return addComment(ctx, h, recordID, text, private)
 		})
-		if err == nil {
+		if err == nil && !added.Private { // the row of a private one has the record: the patient may see that row, and no such comment
 			h.Made(clinic.Object{Kind: clinic.ObjectComment, ID: added.ID})
 		}
 		return err

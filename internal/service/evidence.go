@@ -157,9 +157,9 @@ func noteDrop(ctx context.Context, h store.Handle, chain audit.Chain, dropped []
 			return err
 		}
 		var empty []int64
-		for i, checkpoint := range checkpoints {
+		for _, checkpoint := range checkpoints {
 			if all(checkpoint.RowIDs, gone) {
-				empty = append(empty, last-int64(len(checkpoints)-1-i)) // numbers have no gaps
+				empty = append(empty, checkpoint.Number)
 			}
 		}
 		if err := h.ForgetDigests(ctx, empty); err != nil {

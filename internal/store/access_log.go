@@ -50,7 +50,7 @@ func (h Handle) AccessLog(ctx context.Context, before int64, size int) (clinic.L
 func accessOf(r *dbsqlc.ListAccessLogRow) (clinic.Access, int64) {
 	access := clinic.Access{
 		ID: r.ID, At: r.At, Role: clinic.Role(r.Role), Operation: r.Operation, Decision: r.Decision, Reason: clinic.AccessReason(r.Reason),
-		Object:       clinic.Object{Kind: clinic.ObjectKind(r.ObjectKind), ID: orZero(r.ObjectID)},
+		Object:       clinic.Object{Kind: clinic.ObjectKind(r.ObjectKind), ID: r.ObjectID},
 		AssignmentID: r.AssignmentID, Purpose: orZero(r.Purpose),
 	}
 	if access.Reason == clinic.ReasonBreakGlass && orZero(r.Source) != string(clinic.SourceBreakGlass) {

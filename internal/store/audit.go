@@ -201,15 +201,32 @@ const seenManySQL = `
 			coalesce(array_agg(coalesce(one.seen_through, 0)) FILTER (WHERE one.seen_patient IS NOT NULL), '{}') AS assignments
 		FROM (
 			SELECT DISTINCT seen_patient, seen_through, seen_in_emergency
-			FROM (SELECT seen_patient, seen_through, seen_in_emergency FROM answer LIMIT {8}) AS shown
+			FROM ({shown}) AS shown
 			ORDER BY seen_patient, seen_through
 		) AS one`
 
+// shownSQL are the rows of a page.
+const shownSQL = `SELECT seen_patient, seen_through, seen_in_emergency FROM answer LIMIT {8}`
+
+// narrowedSQL is for a list that is narrowed to one patient. One whom the caller may
+// see is seen whatever the page shows: an empty one still has a count.
+const narrowedSQL = `
+				WITH visible AS (
+					SELECT p.id AS seen_patient, access.assignment_id AS seen_through, coalesce(access.emergency, false) AS seen_in_emergency
+					FROM patient_profiles p
+					LEFT JOIN LATERAL (
+						SELECT a.patient_id, a.assignment_id, a.emergency FROM patient_access a
+						WHERE a.user_id = {1}::bigint AND a.patient_id = p.id ORDER BY a.emergency, a.assignment_id LIMIT 1
+					) AS access ON true
+					WHERE p.id = {5}::bigint AND (access.patient_id IS NOT NULL OR {2}::text = 'ADMIN')
+				)
+				SELECT * FROM visible UNION ALL (SELECT * FROM (` + shownSQL + `) AS page WHERE NOT EXISTS (SELECT FROM visible))`
+
 func (a auditedDB) wrap(sql string, args []any) (string, []any) {
-	key := wrapping{sql: sql, one: a.shown == 0}
+	key := wrapping{sql: sql, seen: a.seen()}
 	wrapped, known := a.wrapped.Load(key)
 	if !known {
-		wrapped, _ = a.wrapped.LoadOrStore(key, wrapSQL(sql, len(args), a.shown))
+		wrapped, _ = a.wrapped.LoadOrStore(key, wrapSQL(key, len(args)))
 	}
 	r := a.caller.Request
 	text, _ := wrapped.(string) // nothing else is stored
@@ -219,24 +236,29 @@ func (a auditedDB) wrap(sql string, args []any) (string, []any) {
 
 const auditParameters = 8
 
-// wrapping names a wrapped statement: a list is also read for one of its rows.
-type wrapping struct {
-	sql string
-	one bool
+// seen tells in which way the statement says who is seen.
+func (a auditedDB) seen() string {
+	switch {
+	case a.shown == 0:
+		return seenOneSQL
+	case a.object.Kind == clinic.ObjectPatient && a.object.ID != 0:
+		return strings.Replace(seenManySQL, "{shown}", narrowedSQL, 1)
+	}
+	return strings.Replace(seenManySQL, "{shown}", shownSQL, 1)
 }
 
+// wrapping names a wrapped statement: a list is also read for one of its rows, or
+// for those of one patient.
+type wrapping struct{ sql, seen string }
+
 // wrapSQL keeps the statement's name, which tracing shows, in front.
-func wrapSQL(sql string, parameters int, shown int32) string {
-	name, statement, _ := strings.Cut(sql, "\n")
-	seen := seenManySQL
-	if shown == 0 {
-		seen = seenOneSQL
-	}
+func wrapSQL(w wrapping, parameters int) string {
+	name, statement, _ := strings.Cut(w.sql, "\n")
 	var marks []string
 	for i := range auditParameters {
 		marks = append(marks, fmt.Sprintf("{%d}", i+1), fmt.Sprintf("$%d", parameters+i+1))
 	}
-	return name + "\nWITH answer AS MATERIALIZED (\n" + statement + strings.NewReplacer(marks...).Replace(strings.Replace(auditSQL, "{seen}", seen, 1))
+	return name + "\nWITH answer AS MATERIALIZED (\n" + statement + strings.NewReplacer(marks...).Replace(strings.Replace(auditSQL, "{seen}", w.seen, 1))
 }
 
 // Query implements dbsqlc.DBTX.

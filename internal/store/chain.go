@@ -57,10 +57,10 @@ func (h Handle) LastCheckpoint(ctx context.Context) (last *clinic.AuditCheckpoin
 	return &c, row.LastID, nil
 }
 
-// AddCheckpoint adds one, with the number and the last closed id of its statement.
-func (h Handle) AddCheckpoint(ctx context.Context, number, closed int64, c clinic.AuditCheckpoint) error {
+// AddCheckpoint adds one, with the last closed id of its statement.
+func (h Handle) AddCheckpoint(ctx context.Context, closed int64, c clinic.AuditCheckpoint) error {
 	err := h.q.InsertCheckpoint(ctx, h.db, dbsqlc.InsertCheckpointParams{
-		Number: number, LastID: closed, Statement: c.Statement, Signature: c.Signature,
+		Number: c.Number, LastID: closed, Statement: c.Statement, Signature: c.Signature,
 		RowIDs: append([]int64{}, c.RowIDs...), Digests: append([]byte{}, c.Digests...),
 	})
 	if err != nil {
@@ -100,7 +100,7 @@ func checkpointsOf(rows []*dbsqlc.AuditCheckpoint) []clinic.AuditCheckpoint {
 }
 
 func checkpointOf(r *dbsqlc.AuditCheckpoint) clinic.AuditCheckpoint {
-	return clinic.AuditCheckpoint{Statement: r.Statement, Signature: r.Signature, RowIDs: r.RowIDs, Digests: r.Digests}
+	return clinic.AuditCheckpoint{Number: r.Number, Statement: r.Statement, Signature: r.Signature, RowIDs: r.RowIDs, Digests: r.Digests}
 }
 
 // AuditRows returns the rows above after and up to upTo by id, no more than most.

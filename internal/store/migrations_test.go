@@ -12,11 +12,9 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
-// TestMigrationsGoDownAndUpAgain as an owner that is no superuser, with the
-// parts' roles in the policies.
-func TestMigrationsGoDownAndUpAgain(t *testing.T) {
-	t.Parallel()
-	dsn := testkit.NewDatabase(t, rights.Migrate)
+// migrationsOf are those of the database at dsn, one by one.
+func migrationsOf(t *testing.T, dsn string) *goose.Provider {
+	t.Helper()
 	db, err := sql.Open("pgx", dsn)
 	if err != nil {
 		t.Fatal(err)
@@ -26,6 +24,15 @@ func TestMigrationsGoDownAndUpAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return provider
+}
+
+// TestMigrationsGoDownAndUpAgain as an owner that is no superuser, with the
+// parts' roles in the policies.
+func TestMigrationsGoDownAndUpAgain(t *testing.T) {
+	t.Parallel()
+	dsn := testkit.NewDatabase(t, rights.Migrate)
+	provider := migrationsOf(t, dsn)
 	owner := connect(t, dsn)
 	var mighty bool
 	if err := owner.QueryRow(t.Context(), `SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user`).Scan(&mighty); err != nil || mighty {
@@ -43,6 +50,28 @@ func TestMigrationsGoDownAndUpAgain(t *testing.T) {
 	}
 	if err := rights.Migrate(t.Context(), dsn); err != nil {
 		t.Fatalf("up again: %v", err)
+	}
+}
+
+// TestTheLogIsOpenWhileTheSchemaGrows: the programs of the release before go on
+// adding to the log between its migration and EnsureRoles.
+func TestTheLogIsOpenWhileTheSchemaGrows(t *testing.T) {
+	t.Parallel()
+	dsn := testkit.NewDatabase(t, rights.Migrate)
+	provider := migrationsOf(t, dsn)
+	if _, err := provider.DownTo(t.Context(), 8); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := provider.Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	owner := connect(t, dsn)
+	for _, part := range []store.Part{store.PartServer, store.PartController} {
+		var role string
+		if err := owner.QueryRow(t.Context(), `SELECT array_to_string(roles, ', ') FROM pg_policies WHERE tablename = 'audit_log' AND policyname = $1`, string(part)).
+			Scan(&role); err != nil || role != "healthrecords_"+string(part) {
+			t.Errorf("the policy of the %s is for %q, %v", part, role, err)
+		}
 	}
 }
 

@@ -108,7 +108,7 @@ type CallersAudit struct {
 	Role         string
 	Operation    string
 	ObjectKind   string
-	ObjectID     *int64
+	ObjectID     interface{}
 	Reason       string
 	Decision     string
 	AssignmentID bool

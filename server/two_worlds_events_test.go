@@ -1,0 +1,168 @@
+package server_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"pgregory.net/rapid"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+// happen does something that is none of the caller's business: in one of the worlds, or
+// in both, where to the caller it is the same.
+func (w *twoWorlds) happen(t *rapid.T) {
+	i := rapid.IntRange(0, 1).Draw(t, "world")
+	w.foreign += foreignStep
+	events := w.written(t, i)
+	maps.Copy(events, w.asked(t, i))
+	if w.caller.Role == clinic.RolePatient {
+		maps.Copy(events, w.askedOfAnn(t, i))
+	}
+	events[rapid.SampledFrom(slices.Sorted(maps.Keys(events))).Draw(t, "event")]()
+}
+
+// strangers are the patients whose rows are foreign to the caller. Dora's are not to a
+// doctor, who may come to have her.
+func (w *twoWorlds) strangers() string {
+	if w.caller.Role == clinic.RoleDoctor {
+		return `SELECT id FROM patient_profiles WHERE id NOT IN (1, 2, 4)`
+	}
+	return `SELECT id FROM patient_profiles WHERE id <> 1`
+}
+
+// written are changes of the world's rows, by what is changed.
+func (w *twoWorlds) written(t *rapid.T, i int) map[string]func() {
+	id, exec, nth := w.foreign, w.db[i].Exec, rapid.IntRange(0, 3).Draw(t, "nth")
+	someone := fmt.Sprintf(`(SELECT p.id FROM (%s) AS p ORDER BY id OFFSET %d %% (SELECT count(*) FROM (%s) AS q) LIMIT 1)`, w.strangers(), nth, w.strangers())
+	theirs := fmt.Sprintf(`(SELECT r.id FROM health_records r WHERE r.patient_id IN (%s) ORDER BY r.id LIMIT 1 OFFSET %d)`, w.strangers(), nth)
+	return map[string]func(){
+		"person": func() {
+			exec(`INSERT INTO users (id, username, first_name, role, password_hash) OVERRIDING SYSTEM VALUE
+				VALUES ($1, 'stranger' || $1::bigint::text, 'Findme', 'PATIENT', '-')`, id)
+			exec(`INSERT INTO patient_profiles (id, user_id) OVERRIDING SYSTEM VALUE VALUES ($1, $1)`, id)
+		},
+		"record": func() {
+			exec(`INSERT INTO health_records (id, patient_id, created_by, record_type, title, visit_date) OVERRIDING SYSTEM VALUE
+				SELECT $1, p.id, p.user_id, 'CHECKUP', 'foreign', '2025-01-02' FROM patient_profiles p WHERE p.id = `+someone, id)
+		},
+		"comment": func() {
+			exec(`INSERT INTO doctor_comments (id, record_id, doctor_id, comment) OVERRIDING SYSTEM VALUE
+				SELECT $1, r.id, 2, 'foreign' FROM health_records r WHERE r.id = `+theirs, id)
+		},
+		"private comment": func() { // on anybody's record, where the caller is a patient
+			record := theirs
+			if w.caller.Role == clinic.RolePatient {
+				record = fmt.Sprintf(`%d`, []int{1, 4, 5, 2}[nth])
+			}
+			exec(`INSERT INTO doctor_comments (id, record_id, doctor_id, comment, is_private) OVERRIDING SYSTEM VALUE
+				SELECT $1, r.id, 2, 'foreign', true FROM health_records r WHERE r.id = `+record, id)
+		},
+		"assignment": func() {
+			exec(`INSERT INTO assignments (id, patient_id, doctor_id, source, starts_at) OVERRIDING SYSTEM VALUE
+				SELECT $1, p.id, 2, 'rest', now() FROM patient_profiles p WHERE p.id = `+someone+` ON CONFLICT DO NOTHING`, id)
+		},
+		"notification": func() {
+			exec(`INSERT INTO notifications (id, recipient_id, event_id, type, patient_id) OVERRIDING SYSTEM VALUE
+				SELECT $1, u.id, $1, 'NEW_RECORD', 1 FROM users u WHERE u.id <> $2 ORDER BY u.id LIMIT 1 OFFSET $3`, id, w.caller.ID, nth)
+		},
+		"change": func() {
+			exec(`UPDATE health_records SET title = 'changed', record_type = 'EMERGENCY', version = version + 1 WHERE id = ` + theirs)
+		},
+		"removal": func() { exec(`DELETE FROM health_records WHERE id = ` + theirs) },
+	}
+}
+
+// asked is what others ask the API for in one of the worlds. It leaves audit rows: of a
+// patient's world about others, of a doctor's also about the doctor's patients.
+func (w *twoWorlds) asked(t *rapid.T, i int) map[string]func() {
+	patient, doctor := rapid.Int64Range(2, 4).Draw(t, "whom"), rapid.SampledFrom([]string{wilson, cuddy}).Draw(t, "who")
+	lists := []string{"/api/health-records/?patient=%d", "/api/health-records/?patient=%d&record_type=EMERGENCY", "/api/assignments/?patient=%d"}
+	if w.caller.Role == clinic.RoleDoctor {
+		patient = rapid.Int64Range(1, 4).Draw(t, "whom")
+		lists = append(lists, "/api/health-records/my-patients/?page=%d", "/api/health-records/%d/", "/api/health-records/%d/comments/")
+	}
+	list := fmt.Sprintf(rapid.SampledFrom(lists).Draw(t, "list"), patient)
+	ask := func(username string, c call) func() {
+		return func() { w.foreignly(i, func() { w.send(i, username, c) }) }
+	}
+	return map[string]func(){
+		"others read": ask(doctor, call{method: get, path: list}),
+		"others open emergency access": ask(doctor, call{method: post, path: "/api/break-glass/", body: map[string]any{
+			"patient_id": patient, "reason": "unconscious", "password": password,
+		}}),
+		"others assign themselves": ask(doctor, call{method: post, path: "/api/auth/assign-doctor/", body: map[string]any{"patient_id": patient}}),
+		"others comment": ask(wilson, call{method: post, path: "/api/health-records/3/comments/", body: map[string]any{
+			"comment": "foreign", "is_private": rapid.Bool().Draw(t, "private"),
+		}}),
+		"others are refused":       ask(bea, call{method: get, path: "/api/audit/"}),
+		"others look for a record": ask(bea, call{method: get, path: "/api/health-records/1/"}),
+	}
+}
+
+// askedOfAnn is what shows in Ann's access log, in both worlds alike: that a comment is
+// private does not, and of a page about several patients only that she was on it.
+func (w *twoWorlds) askedOfAnn(t *rapid.T, i int) map[string]func() {
+	doctor := rapid.SampledFrom([]string{house, wilson}).Draw(t, "doctor")
+	record := fmt.Sprintf("/api/health-records/%d/", rapid.SampledFrom([]int64{1, 4, 5, 7, 8}).Draw(t, "record"))
+	key, times := fmt.Sprintf("key-%d", w.foreign), rapid.IntRange(1, 2).Draw(t, "times")
+	comment := func(private, keyed bool) call {
+		c := call{method: post, path: record + "comments/", body: map[string]any{"comment": "foreign", "is_private": private}}
+		if keyed {
+			c.header = map[string]string{"Idempotency-Key": key}
+		}
+		return c
+	}
+	keyed := rapid.Bool().Draw(t, "keyed")
+	pair := func(username string, calls [2]call) func() {
+		return func() {
+			for world := range w.world {
+				w.foreignly(world, func() {
+					for range times {
+						w.send(world, username, calls[(world+i)%2])
+					}
+				})
+			}
+		}
+	}
+	both := func(username, path string) func() {
+		c := call{method: get, path: path}
+		return pair(username, [2]call{c, c})
+	}
+	return map[string]func(){
+		"a private comment or a reading":                   pair(doctor, [2]call{comment(true, keyed), {method: get, path: record}}),
+		"a private comment that is refused or another one": pair(cuddy, [2]call{comment(true, keyed), comment(false, keyed)}),
+		"a page with her":                                  both(wilson, "/api/health-records/my-patients/?page_size=100"),
+		"a count of hers":                                  both(doctor, "/api/health-records/?patient=1&record_type=EMERGENCY"),
+		"an emergency":                                     both(cuddy, "/api/health-records/?patient=1&page_size=1&cursor="),
+	}
+}
+
+// send makes a request of somebody else.
+func (w *twoWorlds) send(i int, username string, c call) {
+	c.token = w.token(i, username)
+	w.world[i].do(c)
+	w.settle(i)
+}
+
+// settle does the worker's part, in a patient's worlds. In a doctor's it is left out: to
+// whom of several one event is told first is the database's choice, and shows in the ids.
+func (w *twoWorlds) settle(i int) {
+	if w.caller.Role == clinic.RolePatient {
+		w.world[i].settle()
+	}
+}
+
+// foreignly gives what do writes ids of the foreign range.
+func (w *twoWorlds) foreignly(i int, do func()) {
+	db, t := w.db[i], w.world[i].t
+	var names []string
+	var last []int64
+	var called []bool
+	must(t, db.Pool.QueryRow(t.Context(), `SELECT array_agg(format('%I', sequencename)), array_agg(coalesce(last_value, 1)), array_agg(last_value IS NOT NULL)
+		FROM pg_sequences WHERE schemaname = current_schema()`).Scan(&names, &last, &called))
+	db.Exec(`SELECT setval(name::regclass, $2) FROM unnest($1::text[]) AS name`, names, w.foreign)
+	do()
+	db.Exec(`SELECT setval(s.name::regclass, s.last, s.called) FROM unnest($1::text[], $2::bigint[], $3::boolean[]) AS s (name, last, called)`, names, last, called)
+}
