@@ -32,11 +32,11 @@ func TestTheBundledRedisKeepsItsPasswordToItself(t *testing.T) {
 	config := filepath.Join(dir, "redis.conf")
 	content = strings.NewReplacer("port 6379", fmt.Sprintf("bind 127.0.0.1\nport %d", port), "dir /data", "dir "+dir).Replace(content)
 	writeFile(t, config, []byte(content))
-	real, err := exec.LookPath("redis-server")
+	binary, err := exec.LookPath("redis-server")
 	if err != nil {
 		t.Fatal(err)
 	}
-	spy := fmt.Sprintf("#!/bin/sh\necho \"$@\" >%s/arguments\nexec %s \"$@\"\n", dir, real)
+	spy := fmt.Sprintf("#!/bin/sh\necho \"$@\" >%s/arguments\nexec %s \"$@\"\n", dir, binary)
 	if err := os.WriteFile(filepath.Join(dir, "redis-server"), []byte(spy), 0o700); err != nil {
 		t.Fatal(err)
 	}
