@@ -71,6 +71,14 @@ lint: ## Lint Go and the shell scripts, and check the sizes of files.
 verify: ## Fail when a generated file is not what its sources make of it.
 	hack/verify
 
+.PHONY: outdated
+outdated: ## List what is pinned and has a newer version: Go, modules, tools.
+	@hack/outdated
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities; VULNDB=URL names a mirror of the database.
+	@VULNDB="$(VULNDB)" hack/vuln
+
 .PHONY: generate
 generate: ## Regenerate code, CRD, RBAC, OpenAPI and go.mod, and format.
 	hack/generate

@@ -58,7 +58,7 @@ func createAdmin(cmd *cobra.Command, r clinic.Registration, passwordFile string,
 		return err
 	}
 	r.Role = clinic.RoleAdmin
-	db, err := openDB(ctx, cfg.Database, noop.NewTracerProvider())
+	db, err := openDB(ctx, "", cfg.Database, noop.NewTracerProvider())
 	if err != nil {
 		return err
 	}

@@ -18,9 +18,10 @@ import (
 
 // openDB opens the pool with tracing. Spans carry the statement's name and
 // text, never its parameters.
-func openDB(ctx context.Context, cfg settings.Database, traces trace.TracerProvider) (*store.DB, error) {
+func openDB(ctx context.Context, part store.Part, cfg settings.Database, traces trace.TracerProvider) (*store.DB, error) {
 	db, err := store.Open(ctx, store.Options{
 		URL:      cfg.ConnString().Reveal(),
+		Part:     part,
 		MaxConns: cfg.MaxConns,
 		Tracer:   otelpgx.NewTracer(otelpgx.WithTracerProvider(traces)),
 	})
@@ -33,7 +34,7 @@ func openDB(ctx context.Context, cfg settings.Database, traces trace.TracerProvi
 // openMigratedDB opens the pool of a command that runs once, and fails where
 // `healthrecords migrate` has not run.
 func openMigratedDB(ctx context.Context, cfg settings.Database) (*store.DB, error) {
-	db, err := openDB(ctx, cfg, noop.NewTracerProvider())
+	db, err := openDB(ctx, "", cfg, noop.NewTracerProvider())
 	if err != nil {
 		return nil, err
 	}

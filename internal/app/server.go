@@ -43,7 +43,7 @@ func runServer(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	db, err := openDB(ctx, cfg.Database, p.traces.Provider)
+	db, err := openDB(ctx, store.PartServer, cfg.Database, p.traces.Provider)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 // Options says how to reach Postgres.
 type Options struct {
 	URL      string          // postgres:// URL or key=value DSN
+	Part     Part            // whose statements these are, for its timeouts; "": none
 	MaxConns int32           // size of the pool; 0 takes pgx's default
 	Tracer   pgx.QueryTracer // may be nil
 	// AcquireTimeout is how long a statement waits for a connection when all are
@@ -56,6 +58,7 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	// the policies planning takes many times as long as reading a record, and no
 	// statement needs to know its parameters for a good plan.
 	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
+	maps.Copy(config.ConnConfig.RuntimeParams, opts.Part.timeouts())
 	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
 		conn.TypeMap().RegisterType(&pgtype.Type{
 			Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},

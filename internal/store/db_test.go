@@ -49,6 +49,55 @@ func TestOpenDoesNotNeedTheDatabase(t *testing.T) {
 	}
 }
 
+// TestAStuckTransactionEnds also where a part shares the owner's role, and the caller is told to come back.
+func TestAStuckTransactionEnds(t *testing.T) {
+	t.Parallel()
+	dsn := testkit.NewDatabase(t, nil)
+	for _, part := range []Part{PartServer, PartWorker, PartController} {
+		db, err := Open(t.Context(), Options{URL: dsn, Part: part, MaxConns: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(db.Close)
+		for setting := range part.timeouts() {
+			var value string
+			if err := db.pool.QueryRow(t.Context(), "SELECT current_setting($1)", setting).Scan(&value); err != nil || value != part.timeouts()[setting] {
+				t.Errorf("%s: %s is %q, %v", part, setting, value, err)
+			}
+		}
+	}
+	db := openTest(t, dsn)
+	holder, err := db.pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = holder.Rollback(context.WithoutCancel(t.Context())) })
+	if _, err := holder.Exec(t.Context(), "CREATE TABLE held (); SELECT pg_advisory_xact_lock(1)"); err != nil {
+		t.Fatal(err)
+	}
+	for setting, stuck := range map[string]string{
+		"statement_timeout": "SELECT pg_sleep(60)", "lock_timeout": "SELECT pg_advisory_xact_lock(1)",
+	} {
+		_, err := db.pool.Exec(t.Context(), "SET LOCAL "+setting+" = 1; "+stuck)
+		wantCode(t, translate(err), clinic.CodeUnavailable)
+	}
+	err = db.Tx(t.Context(), nil, func(h Handle) error {
+		if _, err := h.db.Exec(t.Context(), "SET LOCAL idle_in_transaction_session_timeout = 1"); err != nil {
+			return err
+		}
+		for { // until Postgres has ended it
+			var there bool
+			if err := db.pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE state = 'idle in transaction'
+				AND datname = current_database() AND pid <> $1)`, holder.Conn().PgConn().PID()).Scan(&there); err != nil || !there {
+				break
+			}
+		}
+		_, err := h.db.Exec(t.Context(), "SELECT 1")
+		return translate(err)
+	})
+	wantCode(t, err, clinic.CodeUnavailable)
+}
+
 func TestConcurrentMigrationsTakeTurns(t *testing.T) {
 	t.Parallel()
 	dsn := testkit.NewDatabase(t, nil)

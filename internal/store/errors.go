@@ -75,7 +75,7 @@ func translatePg(pg *pgconn.PgError) error {
 	}
 	switch class := pg.Code[:min(2, len(pg.Code))]; {
 	case class == "08", class == "53", class == "57", class == "40", class == "55",
-		pg.Code == "25006": // connection, resources, operator intervention, rollback, lock, read-only replica
+		pg.Code == "25006", pg.Code == "25P03": // connection, resources, operator intervention, rollback, lock, read-only replica, idle for too long
 		return clinic.Unavailable(pg)
 	}
 	return clinic.Internal(pg)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/pressly/goose/v3"
 
 	"github.com/healthrecords/healthrecords/internal/store"
@@ -75,8 +76,8 @@ func TestTheLogIsOpenWhileTheSchemaGrows(t *testing.T) {
 	}
 }
 
-// TestTemporaryTablesDoNotDivertTheOwner: whoever logs in may make temporary
-// tables, which are found before all others unless the search path says
+// TestTemporaryTablesDoNotDivertTheOwner, should a part be able to make some: they
+// are found before all others unless the search path says
 // otherwise. A function with the owner's rights must not take one for the log's.
 func TestTemporaryTablesDoNotDivertTheOwner(t *testing.T) {
 	t.Parallel()
@@ -89,6 +90,7 @@ func TestTemporaryTablesDoNotDivertTheOwner(t *testing.T) {
 	if _, err := owner.Exec(t.Context(), drop); err != nil {
 		t.Fatal(err)
 	}
+	run(t, owner, "GRANT TEMPORARY ON DATABASE "+pgx.Identifier{column(t, owner, "SELECT current_database()")[0]}.Sanitize()+" TO PUBLIC")
 	worker := connect(t, rights.URL(t, dsn, store.PartWorker))
 	if _, err := worker.Exec(t.Context(), `
 		CREATE TEMP TABLE audit_log_default (LIKE audit_log);

@@ -43,12 +43,15 @@ var (
 	errRoleMissing = errors.New("there is no such role, and the owner may not make it: make it, with LOGIN, or give the owner CREATEROLE")
 	errRoleRights  = errors.New("the role has more rights than a part may have: it must be able to log in, be neither superuser " +
 		"nor BYPASSRLS, CREATEDB, CREATEROLE or REPLICATION, and no member of the owner")
+	errRoleSettings = errors.New("the role has settings that somebody with its password may have left, and the owner may not take them back: " +
+		"have ALTER ROLE ... RESET ALL and ALTER ROLE ... IN DATABASE ... RESET ALL run by who may, and put settings of your own on the database")
 )
 
 // EnsureRoles makes the roles, or sets their passwords, and gives each the rights
 // of its part on the schema at url, whose owner the URL names: these rights
-// and no others, and its part's row-level security policies. Where the owner may not change roles they must be there, and
-// keep their passwords. Several may run at once, also for other databases of
+// and no others, its part's row-level security policies, and the settings of its part. What somebody with the former
+// password left behind, settings and large objects, goes. Where the owner may not change roles they must be there, keep
+// their passwords, and have no settings of that kind. Several may run at once, also for other databases of
 // the same Postgres. Rights that a newer release gave are left as they are.
 func EnsureRoles(ctx context.Context, url string, logins []Login) error {
 	if len(logins) == 0 {
@@ -69,8 +72,11 @@ func EnsureRoles(ctx context.Context, url string, logins []Login) error {
 		if err := untilAlone(ctx, func() error { return ensureRole(ctx, conn, l) }); err != nil {
 			return fmt.Errorf("making the role %s: %w", l.Role, err)
 		}
-		if err := checkRole(ctx, conn, l.Role); err != nil {
+		if err := checkRole(ctx, conn, l); err != nil {
 			return fmt.Errorf("checking the role %s: %w", l.Role, err)
+		}
+		if err := untilAlone(ctx, func() error { return dropLargeObjects(ctx, conn, l.Role) }); err != nil {
+			return fmt.Errorf("cleaning up after the role %s: %w", l.Role, err)
 		}
 	}
 	err = untilAlone(ctx, func() error {
@@ -79,24 +85,36 @@ func EnsureRoles(ctx context.Context, url string, logins []Login) error {
 	if err != nil {
 		return fmt.Errorf("granting rights: %w", err)
 	}
-	return nil
+	return checkLeft(ctx, conn, logins)
 }
 
-// ensureRole makes the role or sets its password. What a role may do besides is
+// ensureRole makes the role or sets its password, and its part's settings. What a role may do besides is
 // not mentioned for one that exists: only a superuser may mention it.
 func ensureRole(ctx context.Context, conn *pgx.Conn, l Login) error {
 	verifier, err := scramVerifier(l.Password)
 	if err != nil {
 		return err
 	}
-	var exists, may bool
+	var exists, may, owner bool
 	err = conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1),
-		(SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user)`, l.Role).Scan(&exists, &may)
+		(SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user),
+		EXISTS (SELECT FROM pg_roles WHERE rolname = $1 AND pg_has_role(oid, current_user, 'MEMBER'))`, l.Role).Scan(&exists, &may, &owner)
 	if err != nil {
 		return fmt.Errorf("looking for it: %w", err)
 	}
+	if owner { // or superuser: what a part is held to is not for it
+		return errRoleRights
+	}
 	if !exists && !may {
 		return errRoleMissing
+	}
+	strange, err := strangeSettings(ctx, conn, l)
+	if err != nil {
+		return err
+	}
+	settings, err := partSettings(ctx, conn, l)
+	if err != nil {
+		return err
 	}
 	statement := "CREATE ROLE %s NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION LOGIN PASSWORD '%s'"
 	if exists {
@@ -104,21 +122,31 @@ func ensureRole(ctx context.Context, conn *pgx.Conn, l Login) error {
 	}
 	if may {
 		// A verifier has no character that ends the literal.
-		_, err = conn.Exec(ctx, fmt.Sprintf(statement, pgx.Identifier{l.Role}.Sanitize(), verifier))
+		_, err = conn.Exec(ctx, fmt.Sprintf(statement, pgx.Identifier{l.Role}.Sanitize(), verifier)+";\n"+settings)
 	}
 	if exists && (!may || hasCode(err, "42501")) { // from Postgres 16 on, who did not make a role may not change it
 		slog.InfoContext(ctx, "a role is kept as it is: the owner may not change it", "role", l.Role)
 		return nil
 	}
+	if err == nil && len(strange) > 0 {
+		slog.WarnContext(ctx, "settings of a role are taken back", "role", l.Role, "settings", strange)
+	}
 	return err
 }
 
-func checkRole(ctx context.Context, conn *pgx.Conn, role string) error {
+func checkRole(ctx context.Context, conn *pgx.Conn, l Login) error {
 	var good bool
 	err := conn.QueryRow(ctx, `SELECT rolcanlogin AND NOT (rolsuper OR rolbypassrls OR rolcreatedb OR rolcreaterole OR rolreplication)
-		AND NOT pg_has_role(rolname, current_user, 'MEMBER') FROM pg_roles WHERE rolname = $1`, role).Scan(&good)
-	if err == nil && !good {
-		err = errRoleRights
+		AND NOT pg_has_role(rolname, current_user, 'MEMBER') FROM pg_roles WHERE rolname = $1`, l.Role).Scan(&good)
+	if err != nil {
+		return err
+	}
+	if !good {
+		return errRoleRights
+	}
+	strange, err := strangeSettings(ctx, conn, l)
+	if err == nil && len(strange) > 0 {
+		err = fmt.Errorf("%w: %s", errRoleSettings, strings.Join(strange, ", "))
 	}
 	return err
 }
@@ -145,8 +173,9 @@ func grantAll(ctx context.Context, tx pgx.Tx, logins []Login) error {
 		return nil
 	}
 	schema = pgx.Identifier{schema}.Sanitize()
-	if _, err := tx.Exec(ctx, "REVOKE CREATE ON SCHEMA "+schema+" FROM PUBLIC"); err != nil { // it had that before Postgres 15
-		return fmt.Errorf("closing the schema: %w", err)
+	database = pgx.Identifier{database}.Sanitize()
+	if err := closeToPublic(ctx, tx, database, schema); err != nil {
+		return fmt.Errorf("closing the database: %w", err)
 	}
 	for _, l := range logins {
 		statements, err := grants.ReadFile("grants/" + string(l.Part) + ".sql")
@@ -155,7 +184,7 @@ func grantAll(ctx context.Context, tx pgx.Tx, logins []Login) error {
 		}
 		role := pgx.Identifier{l.Role}.Sanitize()
 		_, err = tx.Exec(ctx, "REVOKE ALL ON "+relations+" FROM "+role+
-			"; GRANT CONNECT ON DATABASE "+pgx.Identifier{database}.Sanitize()+" TO "+role+
+			"; REVOKE ALL ON DATABASE "+database+" FROM "+role+"; GRANT CONNECT ON DATABASE "+database+" TO "+role+
 			"; GRANT USAGE ON SCHEMA "+schema+" TO "+role+
 			";\n"+strings.ReplaceAll(string(statements), `:"role"`, role))
 		if err == nil {
@@ -166,6 +195,19 @@ func grantAll(ctx context.Context, tx pgx.Tx, logins []Login) error {
 		}
 	}
 	return nil
+}
+
+// closeToPublic takes from everybody what nobody of the platform needs: making objects in the schema, as they could before
+// Postgres 15, temporary tables, and large objects, whose functions only a superuser may close.
+func closeToPublic(ctx context.Context, tx pgx.Tx, database, schema string) error {
+	var functions string
+	err := tx.QueryRow(ctx, `SELECT coalesce(string_agg(format('; REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', oid::regprocedure), ''), '')
+		FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace AND proname IN ('lo_creat', 'lo_create', 'lo_from_bytea')
+			AND pg_has_role(proowner, 'USAGE') AND has_function_privilege('public', oid, 'EXECUTE')`).Scan(&functions)
+	if err == nil {
+		_, err = tx.Exec(ctx, "REVOKE CREATE ON SCHEMA "+schema+" FROM PUBLIC; REVOKE TEMPORARY ON DATABASE "+database+" FROM PUBLIC"+functions)
+	}
+	return err
 }
 
 // openRows makes the policies that have the part's name those of its role. What is

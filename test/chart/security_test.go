@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
 
@@ -44,6 +45,31 @@ func TestPodsAreRestricted(t *testing.T) {
 					}
 					if container.Resources.Requests.Cpu().IsZero() || container.Resources.Limits.Memory().IsZero() {
 						t.Errorf("%s: %s has no resources", key, container.Name)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestNoSecretIsInAnArgument: whoever sees the processes of a node, or the definition of a container, reads arguments.
+func TestNoSecretIsInAnArgument(t *testing.T) {
+	t.Parallel()
+	for name, file := range ciValues(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for key, pod := range pods(t, render(t, "--values", file)) {
+				for _, container := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+					arguments := slices.Concat(container.Command, container.Args)
+					for _, probe := range []*corev1.Probe{container.StartupProbe, container.LivenessProbe, container.ReadinessProbe} {
+						if probe != nil && probe.Exec != nil {
+							arguments = append(arguments, probe.Exec.Command...)
+						}
+					}
+					for _, env := range container.Env {
+						if env.ValueFrom != nil && env.ValueFrom.SecretKeyRef != nil && strings.Contains(strings.Join(arguments, " "), "$("+env.Name+")") {
+							t.Errorf("%s: %s has the secret %s in its arguments %q", key, container.Name, env.Name, arguments)
+						}
 					}
 				}
 			}

@@ -52,6 +52,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		{"worker.keda.minReplicas=11", "worker.keda.minReplicas"},
 		{"worker.maxBacklog=50", "worker.batchSize"},
 		{"monitoring.podMonitor.enabled=true monitoring.serviceMonitor.enabled=true", "counted twice"},
+		{"networkPolicy.enabled=true monitoring.podMonitor.enabled=true", "networkPolicy.metricsFrom"},
 	}
 	for _, helm := range helms {
 		for _, test := range tests {

@@ -1,5 +1,5 @@
 // Package revocation_test takes a doctor's access away by deleting the DoctorAssignment object that gave it, and measures how
-// long he keeps it. make test deletes a few; make security measures.
+// long he keeps it. make test deletes a few; make security measures, and has a bound.
 package revocation_test
 
 import (
@@ -15,6 +15,7 @@ import (
 var (
 	sizes   = flag.String("sizes", "1,20", "how many assignments there are, one measurement for each number")
 	samples = flag.Int("samples", 5, "how many objects are deleted for a measurement")
+	bound   = flag.Duration("bound", 0, "longest 99th percentile that passes; 0: any")
 )
 
 // TestDeletingADoctorAssignmentEndsAccess has all assignments declared for one doctor, each by an object of its own: the most
@@ -36,6 +37,9 @@ func TestDeletingADoctorAssignmentEndsAccess(t *testing.T) {
 		slices.Sort(took)
 		t.Logf("revocation at %6d assignments: p50 %8s  p99 %8s  (%d deletions; %s to declare the assignments)", size,
 			percentile(took, 50), percentile(took, 99), len(took), filled.Round(time.Second))
+		if p99 := percentile(took, 99); *bound > 0 && p99 > *bound {
+			t.Errorf("revocation at %6d assignments takes %s at the 99th percentile, more than %s", size, p99, *bound)
+		}
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -32,12 +32,18 @@ type ControlPlaneOptions struct {
 // ControlPlane is a private Kubernetes API server that decides by RBAC. No controllers run in it, so nothing starts
 // pods or collects garbage. It is started here and not by envtest, whose processes outlive a killed parent.
 type ControlPlane struct {
-	options  ControlPlaneOptions
-	token    string
-	etcdPort int
-	etcd     *process.Process
-	server   *process.Process
+	options ControlPlaneOptions
+	token   string
+	etcd    *process.Process
+	server  *process.Process
 }
+
+// etcd asks nobody who they are, so it listens on sockets alone, in a directory that is closed to others. Their names are
+// relative to it: the path of a socket has 107 bytes at most.
+const (
+	etcdSocket     = "etcd.sock"
+	etcdPeerSocket = "etcd-peer.sock"
+)
 
 // StartControlPlane starts etcd and kube-apiserver and returns once the API answers.
 func StartControlPlane(ctx context.Context, options ControlPlaneOptions) (*ControlPlane, error) {
@@ -53,16 +59,21 @@ func StartControlPlane(ctx context.Context, options ControlPlaneOptions) (*Contr
 }
 
 func (c *ControlPlane) prepare(ctx context.Context) (err error) {
-	if c.etcdPort, err = FreePort(ctx); err != nil {
-		return err
-	}
 	if c.options.Port == 0 {
 		if c.options.Port, err = FreePort(ctx); err != nil {
 			return err
 		}
 	}
+	for _, path := range []*string{&c.options.Dir, &c.options.Binaries} { // the programs run in Dir
+		if *path, err = filepath.Abs(*path); err != nil {
+			return fmt.Errorf("finding a directory: %w", err)
+		}
+	}
 	if err = os.MkdirAll(c.options.Dir, 0o700); err != nil {
 		return fmt.Errorf("making the directory: %w", err)
+	}
+	if err = os.Chmod(c.options.Dir, 0o700); err != nil { //nolint:gosec // G302: a directory
+		return fmt.Errorf("closing the directory to others: %w", err)
 	}
 	if c.token, err = Secret(c.path("token")); err != nil {
 		return err
@@ -75,7 +86,10 @@ func (c *ControlPlane) prepare(ctx context.Context) (err error) {
 }
 
 func (c *ControlPlane) startEtcd(ctx context.Context) (err error) {
-	client, peer := "http://"+address(c.etcdPort), "http://"+loopback+":0"
+	if err := os.Remove(c.path(etcdSocket)); err != nil && !errors.Is(err, fs.ErrNotExist) { // a killed etcd left it
+		return fmt.Errorf("removing a socket: %w", err)
+	}
+	const client, peer = "unix://" + etcdSocket, "unix://" + etcdPeerSocket
 	args := []string{
 		"--data-dir=" + c.path("etcd"), "--listen-client-urls=" + client, "--advertise-client-urls=" + client,
 		"--listen-peer-urls=" + peer, "--log-level=warn", "--auto-compaction-retention=10m",
@@ -84,20 +98,23 @@ func (c *ControlPlane) startEtcd(ctx context.Context) (err error) {
 		args = append(args, "--unsafe-no-fsync")
 	}
 	c.etcd, err = process.Start(process.Options{
-		Name: "etcd", Path: filepath.Join(c.options.Binaries, "etcd"), Args: args, Output: c.options.Output,
+		Name: "etcd", Path: filepath.Join(c.options.Binaries, "etcd"), Args: args, Dir: c.options.Dir, Output: c.options.Output,
 		DeathSignal: syscall.SIGKILL,
 	})
 	if err != nil {
 		return err
 	}
-	return c.etcd.WaitReady(ctx, func(ctx context.Context) error { return GetOK(ctx, http.DefaultClient, client+"/health") })
+	return c.etcd.WaitReady(ctx, func(context.Context) error {
+		_, err := os.Stat(c.path(etcdSocket)) // the API server waits for the rest
+		return err
+	})
 }
 
 func (c *ControlPlane) startServer(ctx context.Context) (err error) {
 	c.server, err = process.Start(process.Options{
-		Name: "kube-apiserver", Path: filepath.Join(c.options.Binaries, "kube-apiserver"), Output: c.options.Output,
+		Name: "kube-apiserver", Path: filepath.Join(c.options.Binaries, "kube-apiserver"), Dir: c.options.Dir, Output: c.options.Output,
 		Args: []string{
-			"--etcd-servers=http://" + address(c.etcdPort),
+			"--etcd-servers=unix://" + etcdSocket,
 			"--bind-address=" + loopback, "--endpoint-reconciler-type=none", "--secure-port=" + strconv.Itoa(c.options.Port),
 			"--tls-cert-file=" + c.path(servingCertificate), "--tls-private-key-file=" + c.path(servingKey),
 			"--token-auth-file=" + c.path("tokens.csv"), "--anonymous-auth=false", "--authorization-mode=RBAC",

@@ -1,0 +1,26 @@
+package controllers
+
+import (
+	"context"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/testkit/rights"
+)
+
+// TestAStatementMayTakeAsLongAsACall, and Postgres goes on no longer with one that was given up.
+func TestAStatementMayTakeAsLongAsACall(t *testing.T) {
+	t.Parallel()
+	conn, err := pgx.Connect(t.Context(), rights.URL(t, testkit.NewDatabase(t, rights.Migrate), store.PartController))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
+	var timeout string
+	if err := conn.QueryRow(t.Context(), "SELECT current_setting('statement_timeout')").Scan(&timeout); err != nil || timeout != callTimeout.String() {
+		t.Errorf("a statement may take %s, a call %s; %v", timeout, callTimeout, err)
+	}
+}

@@ -1,0 +1,156 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// timeouts are what Postgres holds a part to, by the names of its settings: settings of the part's role, and of each of
+// its connections, where they stand above those of the role.
+func (p Part) timeouts() map[string]string {
+	statement := map[Part]string{
+		PartServer:     "15s",   // as long as a request
+		PartController: "30s",   // as long as a call of the reconciler
+		PartWorker:     "10min", // moves months of audit rows to their partitions, where no worker ran for that long
+	}[p]
+	if statement == "" {
+		return nil
+	}
+	return map[string]string{
+		"statement_timeout": statement,
+		"lock_timeout":      "10s",
+		// A program that hangs keeps others from the rows that it locked, and the audit log from being sealed.
+		"idle_in_transaction_session_timeout": "30s",
+	}
+}
+
+// connectionShare is the part of Postgres' connections that one role gets at most. How many replicas there are is not
+// known here; the rest is for the others and the owner, should somebody flood Postgres with one role's password.
+const connectionShare = 0.75
+
+// strangeSettings names the settings of the role that are not its part's and that a session of the role can have made:
+// who has its password leaves them to those who log in after the password was changed.
+func strangeSettings(ctx context.Context, conn *pgx.Conn, l Login) ([]string, error) {
+	var own []string
+	for name, value := range l.Part.timeouts() {
+		own = append(own, name+"="+value)
+	}
+	rows, err := conn.Query(ctx, `SELECT split_part(entry, '=', 1) || coalesce(' in database ' || d.datname, '')
+		FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole LEFT JOIN pg_database d ON d.oid = s.setdatabase,
+			unnest(s.setconfig) entry
+		WHERE r.rolname = $1 AND NOT entry = ANY($2::text[] || ('search_path=' || current_setting('search_path')))
+			AND NOT EXISTS (SELECT FROM pg_settings p WHERE p.name = split_part(entry, '=', 1) AND p.context LIKE 'superuser%')
+		ORDER BY 1`, l.Role, own)
+	if err != nil {
+		return nil, fmt.Errorf("reading its settings: %w", err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("reading its settings: %w", err)
+	}
+	return names, nil
+}
+
+// partSettings returns the statements that give the role its part's settings and connections, and no others. A setting
+// that only a superuser can have made is kept, unless the owner is superuser.
+func partSettings(ctx context.Context, conn *pgx.Conn, l Login) (string, error) {
+	var current string
+	var connections int
+	var databases []string
+	err := conn.QueryRow(ctx, `SELECT current_database(),
+		((current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int) * $2::float8)::int,
+		ARRAY(SELECT d.datname::text FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
+			JOIN pg_roles r ON r.oid = s.setrole WHERE r.rolname = $1)`, l.Role, connectionShare).Scan(&current, &connections, &databases)
+	if err != nil {
+		return "", fmt.Errorf("looking for databases with settings of it: %w", err)
+	}
+	role := "ALTER ROLE " + pgx.Identifier{l.Role}.Sanitize()
+	in := func(database string) string { return role + " IN DATABASE " + pgx.Identifier{database}.Sanitize() }
+	statements := []string{fmt.Sprintf("%s CONNECTION LIMIT %d", role, connections), role + " RESET ALL"}
+	for _, database := range databases {
+		statements = append(statements, in(database)+" RESET ALL")
+	}
+	for name, value := range l.Part.timeouts() {
+		statements = append(statements, fmt.Sprintf("%s SET %s = '%s'", role, name, value))
+	}
+	// The part finds the schema where the owner does.
+	statements = append(statements, in(current)+" SET search_path FROM CURRENT")
+	return strings.Join(statements, ";\n"), nil
+}
+
+// dropLargeObjects removes those that the role made in this database: the platform makes none.
+func dropLargeObjects(ctx context.Context, conn *pgx.Conn, role string) error {
+	const some = 1000 // for each of them Postgres keeps a lock until the end of the transaction
+	for dropped := some; dropped == some; {
+		err := pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) (err error) {
+			dropped, err = dropSomeLargeObjects(ctx, tx, role, some)
+			return err
+		})
+		if hasCode(err, "42501") {
+			return nil // checkLeft tells of them
+		}
+		if err != nil {
+			return fmt.Errorf("removing its large objects: %w", err)
+		}
+		if dropped > 0 {
+			slog.WarnContext(ctx, "large objects of a role are removed", "role", role, "objects", dropped)
+		}
+	}
+	return nil
+}
+
+// dropSomeLargeObjects does so as the role itself, which takes being its member until the end of the transaction.
+func dropSomeLargeObjects(ctx context.Context, tx pgx.Tx, role string, most int) (int, error) {
+	var there, member bool
+	// From Postgres 16 on, who made a role is its member, and may not act as it.
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_largeobject_metadata WHERE lomowner = r.oid),
+			pg_has_role(r.oid, CASE WHEN current_setting('server_version_num')::int < 160000 THEN 'MEMBER' ELSE 'SET' END)
+		FROM pg_roles r WHERE rolname = $1`, role).Scan(&there, &member)
+	if err != nil || !there {
+		return 0, err
+	}
+	role = pgx.Identifier{role}.Sanitize()
+	before, after := "SET LOCAL ROLE "+role, "RESET ROLE"
+	if !member {
+		before, after = "GRANT "+role+" TO CURRENT_USER; "+before, after+"; REVOKE "+role+" FROM CURRENT_USER"
+	}
+	if _, err := tx.Exec(ctx, before); err != nil {
+		return 0, err
+	}
+	tag, err := tx.Exec(ctx, `SELECT lo_unlink(oid) FROM (
+		SELECT oid FROM pg_largeobject_metadata WHERE lomowner = to_regrole(quote_ident(current_user)) LIMIT $1) found`, most)
+	if err != nil {
+		return 0, err
+	}
+	_, err = tx.Exec(ctx, after)
+	return int(tag.RowsAffected()), err
+}
+
+// checkLeft logs what the parts should not have and the owner may not take from them.
+func checkLeft(ctx context.Context, conn *pgx.Conn, logins []Login) error {
+	var roles []string
+	for _, l := range logins {
+		roles = append(roles, l.Role)
+	}
+	var temporary, large bool
+	var owned []string
+	err := conn.QueryRow(ctx, `WITH part AS (SELECT oid, rolname FROM pg_roles WHERE rolname = ANY($1))
+		SELECT bool_or(has_database_privilege(oid, current_database(), 'TEMPORARY')),
+			bool_or(has_function_privilege(oid, 'pg_catalog.lo_create(oid)', 'EXECUTE')),
+			ARRAY(SELECT DISTINCT format('%s in database %s', part.rolname, d.datname)
+				FROM part JOIN pg_shdepend s ON s.refclassid = 'pg_authid'::regclass AND s.refobjid = part.oid AND s.deptype = 'o'
+				JOIN pg_database d ON d.oid = s.dbid)
+		FROM part`, roles).Scan(&temporary, &large, &owned)
+	if err != nil {
+		return fmt.Errorf("looking for what parts have beside their rights: %w", err)
+	}
+	if temporary || large || len(owned) > 0 {
+		slog.WarnContext(ctx, "parts have more than they need, and the owner may not change that: see Database roles in docs/operations.md",
+			"temporary_tables", temporary, "large_objects", large, "owners_of_objects", owned)
+	}
+	return nil
+}
