@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -118,6 +119,13 @@ func (f *fakeService) ClaimEvents(_ context.Context, limit int, _ time.Duration)
 	claimed := f.due[:n]
 	f.due = f.due[n:]
 	return claimed, nil
+}
+
+func (f *fakeService) ReleaseEvents(_ context.Context, claimed []clinic.Event) error {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.due = append(slices.Clone(claimed), f.due...)
+	return nil
 }
 
 func (f *fakeService) HandleEvents(ctx context.Context, ids []int64) (dropped []int64, err error) {

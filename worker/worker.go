@@ -23,6 +23,9 @@ type Service interface {
 	// ClaimEvents takes up to limit open events that are due and puts off their
 	// next publication by retryAfter, doubled with each attempt.
 	ClaimEvents(ctx context.Context, limit int, retryAfter time.Duration) ([]clinic.Event, error)
+	// ReleaseEvents takes back a claim: the events are due now, and the attempt
+	// does not count.
+	ReleaseEvents(ctx context.Context, claimed []clinic.Event) error
 	// HandleEvents commits the effects of events, all or none and each once, and
 	// returns those whose subject is gone.
 	HandleEvents(ctx context.Context, ids []int64) (dropped []int64, err error)
