@@ -61,7 +61,7 @@ func runController(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
-	return p.run(ctx, []telemetry.Check{schemaCheck(db)}, manager.Start)
+	return p.run(ctx, []telemetry.Check{databaseCheck(db)}, manager.Start)
 }
 
 // withControllerMetrics joins the registry with the one of controller-runtime,

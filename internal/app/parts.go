@@ -56,9 +56,9 @@ func openRedis(cfg settings.Redis, traces trace.TracerProvider) (redis.Universal
 	return client, nil
 }
 
-// schemaCheck is ready once Postgres answers and `healthrecords migrate` has run.
-func schemaCheck(db *store.DB) telemetry.Check {
-	return telemetry.Check{Name: "database", Run: db.CheckSchema}
+// databaseCheck is ready once Postgres answers and takes writes, and `healthrecords migrate` has run.
+func databaseCheck(db *store.DB) telemetry.Check {
+	return telemetry.Check{Name: "database", Run: db.Ready}
 }
 
 // latched returns a check that goes on passing after it has passed once. The server's

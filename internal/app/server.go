@@ -77,7 +77,7 @@ func runServer(cmd *cobra.Command, _ []string) error {
 		parts = append(parts, watch)
 	}
 	p.log.InfoContext(ctx, "serving the API", "address", listener.Addr().String(), "tls", cfg.HasTLS())
-	return p.run(ctx, []telemetry.Check{latched(schemaCheck(db))}, parts...)
+	return p.run(ctx, []telemetry.Check{latched(databaseCheck(db))}, parts...)
 }
 
 // newAPI makes the use cases and the handler in front of them.

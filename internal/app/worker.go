@@ -63,5 +63,5 @@ func runWorker(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return fmt.Errorf("making the worker: %w", err)
 	}
-	return p.run(ctx, []telemetry.Check{schemaCheck(db)}, w.Start)
+	return p.run(ctx, []telemetry.Check{databaseCheck(db)}, w.Start)
 }
