@@ -55,6 +55,29 @@ func TestWorkerStartsAgainAfterItStopped(t *testing.T) {
 	}
 }
 
+func TestConnectionsAreEnough(t *testing.T) {
+	t.Parallel()
+	url, _ := testkit.NewRedis(t)
+	f := setupOn(t, url)
+	f.options.Concurrency = 40 // more than the client's own pool has
+	options := f.client.Options()
+	options.PoolSize = Connections(f.options.Concurrency)
+	client := redis.NewClient(options)
+	t.Cleanup(func() { _ = client.Close() })
+	f.options.Stream = newStream(t, client)
+	var count atomic.Int64
+	f.service.handle = func(context.Context, int64) error { count.Add(1); return nil }
+	start(t, f.worker(t))
+	const events = 2000
+	for id := range int64(events) {
+		f.service.add(id + 1)
+	}
+	eventually(t, "all are handled", func() bool { return count.Load() >= events })
+	if stats := client.PoolStats(); stats.WaitCount != 0 || stats.Timeouts != 0 {
+		t.Errorf("a connection was waited for %d times", stats.WaitCount)
+	}
+}
+
 func TestStopFinishesWhatIsInHand(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

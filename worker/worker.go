@@ -104,6 +104,11 @@ func (o *Options) validate() error {
 	return errors.Join(faults...)
 }
 
+// Connections is how many connections to Redis a worker uses at the same time:
+// each consumer waits on one for new entries, and relay, reclaimer and monitor
+// have one. With a pool of fewer they would wait for each other.
+func Connections(concurrency int) int { return concurrency + 3 }
+
 // Worker runs the loops.
 type Worker struct {
 	loops []loop

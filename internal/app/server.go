@@ -48,7 +48,7 @@ func runServer(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	defer db.Close()
-	redisClient, err := openRedis(cfg.Redis, p.traces.Provider)
+	redisClient, err := openRedis(cfg.Redis.Options(), p.traces.Provider)
 	if err != nil {
 		return err
 	}
