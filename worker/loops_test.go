@@ -245,32 +245,3 @@ func TestTrimmerGoesOnWhileThereIsMore(t *testing.T) {
 	start(t, f.worker(t))
 	eventually(t, "three rounds are made", func() bool { return calls.Load() == 3 })
 }
-
-func TestMonitorMeasures(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
-	f.service.handle = func(context.Context, int64) error { return clinic.Unavailable(errors.New("away")) }
-	f.publish(t, 1, 2, 3)
-	if _, err := f.stream.Read(t.Context(), "a", 1, readBlock); err != nil {
-		t.Fatal(err)
-	}
-	m, err := newMetrics(f.registry)
-	if err != nil {
-		t.Fatal(err)
-	}
-	loop := &monitor{service: f.service, stream: f.stream, metrics: m, log: f.options.Log}
-	if err := loop.measure(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	for name, want := range map[string]float64{
-		"healthrecords_outbox_open_events":              7,
-		"healthrecords_outbox_oldest_event_age_seconds": 90,
-		"healthrecords_stream_waiting_entries":          2,
-		"healthrecords_stream_pending_entries":          1,
-		"healthrecords_stream_dead_entries":             0,
-	} {
-		if got := value(t, f.registry, name); got != want {
-			t.Errorf("%s = %v, want %v", name, got, want)
-		}
-	}
-}

@@ -138,7 +138,7 @@ func New(options Options) (*Worker, error) {
 			minIdle: options.RetryAfter, log: options.Log,
 		},
 		&trimmer{service: options.Service, keep: options.KeepFinished, log: options.Log},
-		&monitor{service: options.Service, stream: options.Stream, metrics: metrics, log: options.Log},
+		&monitor{service: options.Service, stream: options.Stream, chain: options.Sealer, metrics: metrics, log: options.Log},
 	}
 	if options.Sealer != nil {
 		loops = append(loops,
