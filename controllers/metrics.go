@@ -2,6 +2,7 @@ package controllers
 
 import (
 	"context"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -10,6 +11,9 @@ import (
 
 	"github.com/healthrecords/healthrecords/api/v1alpha1"
 )
+
+// collectTimeout bounds a scrape while the cache waits for the API server. Prometheus gives up after ten seconds.
+const collectTimeout = 5 * time.Second
 
 // stateCollector counts the objects by the status and reason of their Ready condition, from the cache, when asked.
 type stateCollector struct {
@@ -27,10 +31,11 @@ func (c *stateCollector) Describe(descs chan<- *prometheus.Desc) { descs <- c.ob
 
 // Collect sends one gauge for each status and reason that some object has.
 func (c *stateCollector) Collect(metrics chan<- prometheus.Metric) {
-	ctx := context.Background()
+	ctx, cancel := context.WithTimeout(context.Background(), collectTimeout)
+	defer cancel()
 	var list v1alpha1.DoctorAssignmentList
 	if err := c.reader.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-		log.FromContext(ctx).Error(err, "counting the DoctorAssignments") // the cache has not started, say
+		log.FromContext(ctx).Error(err, "counting the DoctorAssignments") // the cache has not started, or is not in step, say
 		return
 	}
 	type state struct{ ready, reason string }

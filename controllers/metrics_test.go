@@ -1,10 +1,12 @@
 package controllers
 
 import (
+	"context"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 func TestStateCollectorCountsObjectsByReadyReason(t *testing.T) {
@@ -23,4 +25,26 @@ healthrecords_doctorassignments{ready="Unknown",reason=""} 1
 	if err := testutil.CollectAndCompare(newStateCollector(b.client), strings.NewReader(want)); err != nil {
 		t.Error(err)
 	}
+}
+
+// The cache answers once it is in step with the API server, which may be never.
+func TestStateCollectorDoesNotWaitForEver(t *testing.T) {
+	t.Parallel()
+	b := setup(t, newObject("a"))
+	ends := false
+	testutil.CollectAndCount(newStateCollector(listed{b.client, func(ctx context.Context) { _, ends = ctx.Deadline() }}))
+	if !ends {
+		t.Error("the objects are listed without a deadline")
+	}
+}
+
+// listed tells of each listing.
+type listed struct {
+	client.Reader
+	tell func(context.Context)
+}
+
+func (l listed) List(ctx context.Context, list client.ObjectList, opts ...client.ListOption) error {
+	l.tell(ctx)
+	return l.Reader.List(ctx, list, opts...)
 }

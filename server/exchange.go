@@ -16,6 +16,7 @@ type exchange struct {
 	route      string // pattern of the operation's path; never a path itself
 	operation  string // operation id
 	user       int64  // 0: not proven
+	left       bool   // the client went away, and with it the work for it
 }
 
 type exchangeKey struct{}

@@ -18,6 +18,10 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
+// statusLeft is what log and metrics have of a request whose client went away
+// before its answer was made, as with nginx. It is nobody's failure.
+const statusLeft = 499
+
 // observer writes the access log and the metrics. Neither holds a path, a query
 // or anything else that a client wrote, but the request id.
 type observer struct {
@@ -33,7 +37,7 @@ func newObserver(opts Options) (*observer, error) {
 		log: opts.Log,
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "healthrecords_http_request_duration_seconds",
-			Help:    "Time from a request's header to the end of its answer, by route pattern, method and class of status; its count is the number of requests.",
+			Help:    "Time from a request's header to the end of its answer, by route pattern, method and class of status, 499 where the client left before; its count is the number of requests.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"route", "method", "status"}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -79,7 +83,11 @@ func (o *observer) done(r *http.Request, x *exchange, status int, took time.Dura
 	if !slices.Contains(methods(), method) { // else a client could make up new series
 		method = "other"
 	}
-	o.duration.WithLabelValues(x.route, method, strconv.Itoa(status/100)+"xx").Observe(took.Seconds())
+	class := strconv.Itoa(status/100) + "xx"
+	if x.left {
+		status, class = statusLeft, strconv.Itoa(statusLeft)
+	}
+	o.duration.WithLabelValues(x.route, method, class).Observe(took.Seconds())
 	attributes := []slog.Attr{
 		slog.String("method", method), slog.String("route", x.route), slog.Int("status", status),
 		slog.Duration("duration", took), slog.String("request_id", x.id),
@@ -129,6 +137,9 @@ func logFailure(ctx context.Context, log *slog.Logger, err error) {
 		cause = next
 	}
 	x := exchangeOf(ctx)
+	if x.left {
+		return // the request's own line says so
+	}
 	attributes := []slog.Attr{
 		slog.String("request_id", x.id), slog.String("operation", x.operation),
 		slog.String("code", string(clinic.CodeOf(err))), slog.String("cause", fmt.Sprintf("%T", cause)),

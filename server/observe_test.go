@@ -63,6 +63,36 @@ func TestAContextThatEndedIsUnavailableNotAFault(t *testing.T) {
 	}
 }
 
+// A client that left explains what it kept from being done, and nothing else.
+func TestOnlyWorkThatWasBrokenOffCountsAsLeft(t *testing.T) {
+	t.Parallel()
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	late, cancel := context.WithTimeout(t.Context(), 0)
+	defer cancel()
+	for _, test := range []struct {
+		name string
+		ctx  context.Context
+		err  error
+		left bool
+	}{
+		{"broken off", gone, clinic.Unavailable(context.Canceled), true},
+		{"broken off, without a code", gone, context.Canceled, true},
+		{"a fault, as the client left", gone, clinic.Internal(sqlError{}), false},
+		{"the time was over", late, clinic.Unavailable(context.DeadlineExceeded), false},
+		{"Postgres is away", t.Context(), clinic.Unavailable(sqlError{}), false},
+	} {
+		x := &exchange{}
+		ctx := context.WithValue(test.ctx, exchangeKey{}, x)
+		problemOf(ctx, test.err)
+		var log bytes.Buffer
+		logFailure(ctx, slog.New(slog.NewJSONHandler(&log, nil)), test.err)
+		if x.left != test.left || (log.Len() == 0) != test.left {
+			t.Errorf("%s: left is %t, and the log %q", test.name, x.left, log.String())
+		}
+	}
+}
+
 func TestPanicsAnswer500AndAreLoggedWithoutTheirText(t *testing.T) {
 	t.Parallel()
 	for name, cause := range map[string]any{"text": canary, "error": sqlError{}} {

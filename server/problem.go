@@ -85,6 +85,9 @@ func problemOf(ctx context.Context, err error) *problem {
 			e = clinic.Unavailable(err)
 		}
 	}
+	if e.Code == clinic.CodeUnavailable && errors.Is(ctx.Err(), context.Canceled) {
+		exchangeOf(ctx).left = true
+	}
 	code := string(e.Code)
 	if e.Reason != "" {
 		code = e.Reason

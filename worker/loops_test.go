@@ -55,6 +55,29 @@ func TestWorkerStartsAgainAfterItStopped(t *testing.T) {
 	}
 }
 
+func TestConnectionsAreEnough(t *testing.T) {
+	t.Parallel()
+	url, _ := testkit.NewRedis(t)
+	f := setupOn(t, url)
+	f.options.Concurrency = 40 // more than the client's own pool has
+	options := f.client.Options()
+	options.PoolSize = Connections(f.options.Concurrency)
+	client := redis.NewClient(options)
+	t.Cleanup(func() { _ = client.Close() })
+	f.options.Stream = newStream(t, client)
+	var count atomic.Int64
+	f.service.handle = func(context.Context, int64) error { count.Add(1); return nil }
+	start(t, f.worker(t))
+	const events = 2000
+	for id := range int64(events) {
+		f.service.add(id + 1)
+	}
+	eventually(t, "all are handled", func() bool { return count.Load() >= events })
+	if stats := client.PoolStats(); stats.WaitCount != 0 || stats.Timeouts != 0 {
+		t.Errorf("a connection was waited for %d times", stats.WaitCount)
+	}
+}
+
 func TestStopFinishesWhatIsInHand(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -221,33 +244,4 @@ func TestTrimmerGoesOnWhileThereIsMore(t *testing.T) {
 	}
 	start(t, f.worker(t))
 	eventually(t, "three rounds are made", func() bool { return calls.Load() == 3 })
-}
-
-func TestMonitorMeasures(t *testing.T) {
-	t.Parallel()
-	f := setup(t)
-	f.service.handle = func(context.Context, int64) error { return clinic.Unavailable(errors.New("away")) }
-	f.publish(t, 1, 2, 3)
-	if _, err := f.stream.Read(t.Context(), "a", 1, readBlock); err != nil {
-		t.Fatal(err)
-	}
-	m, err := newMetrics(f.registry)
-	if err != nil {
-		t.Fatal(err)
-	}
-	loop := &monitor{service: f.service, stream: f.stream, metrics: m, log: f.options.Log}
-	if err := loop.measure(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	for name, want := range map[string]float64{
-		"healthrecords_outbox_open_events":              7,
-		"healthrecords_outbox_oldest_event_age_seconds": 90,
-		"healthrecords_stream_waiting_entries":          2,
-		"healthrecords_stream_pending_entries":          1,
-		"healthrecords_stream_dead_entries":             0,
-	} {
-		if got := value(t, f.registry, name); got != want {
-			t.Errorf("%s = %v, want %v", name, got, want)
-		}
-	}
 }

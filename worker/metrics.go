@@ -16,7 +16,24 @@ type metrics struct {
 	undecodable prometheus.Counter
 	sealed      prometheus.Counter
 
-	open, oldest, waiting, pending, dead prometheus.Gauge
+	open, oldest, waiting, pending, dead, unsealed figure
+}
+
+// figure is a gauge that is there only while it can be measured: one that kept
+// its value would hide an outage from whoever watches it.
+type figure struct{ *prometheus.GaugeVec }
+
+func newFigure(name, help string) figure {
+	return figure{prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: telemetry.Namespace, Name: name, Help: help}, nil)}
+}
+
+// show shows the value, or nothing where measuring it failed.
+func (f figure) show(value float64, err error) {
+	if err != nil {
+		f.Reset()
+		return
+	}
+	f.WithLabelValues().Set(value)
 }
 
 func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
@@ -41,21 +58,18 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Namespace: telemetry.Namespace, Subsystem: "worker", Name: "audit_rows_sealed_total",
 			Help: "Rows of the audit log that this worker sealed.",
 		}),
-		open:    gauge("outbox_open_events", "Events whose effect is not committed."),
-		oldest:  gauge("outbox_oldest_event_age_seconds", "Age of the oldest event whose effect is not committed; 0 when there is none."),
-		waiting: gauge("stream_waiting_entries", "Entries that no consumer has read (lag)."),
-		pending: gauge("stream_pending_entries", "Entries that were read and not acknowledged."),
-		dead:    gauge("stream_dead_entries", "Entries in the dead-letter stream."),
+		open:     newFigure("outbox_open_events", "Events whose effect is not committed."),
+		oldest:   newFigure("outbox_oldest_event_age_seconds", "Age of the oldest event whose effect is not committed; 0 when there is none."),
+		waiting:  newFigure("stream_waiting_entries", "Entries that no consumer has read (lag)."),
+		pending:  newFigure("stream_pending_entries", "Entries that were read and not acknowledged."),
+		dead:     newFigure("stream_dead_entries", "Entries in the dead-letter stream."),
+		unsealed: newFigure("audit_oldest_unsealed_row_age_seconds", "Age of the oldest row of the audit log that no checkpoint seals; 0 when there is none."),
 	}
 	var faults []error
 	for _, collector := range []prometheus.Collector{
-		m.published, m.handled, m.duration, m.undecodable, m.sealed, m.open, m.oldest, m.waiting, m.pending, m.dead,
+		m.published, m.handled, m.duration, m.undecodable, m.sealed, m.open, m.oldest, m.waiting, m.pending, m.dead, m.unsealed,
 	} {
 		faults = append(faults, registerer.Register(collector))
 	}
 	return m, errors.Join(faults...)
-}
-
-func gauge(name, help string) prometheus.Gauge {
-	return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: telemetry.Namespace, Name: name, Help: help})
 }

@@ -9,13 +9,17 @@ import (
 	"github.com/healthrecords/healthrecords/internal/stream"
 )
 
-const monitorInterval = 5 * time.Second
+const (
+	monitorInterval = 5 * time.Second
+	measureTimeout  = 5 * time.Second // for each of the three
+)
 
-// monitor measures the outbox and the stream. Every worker reports the same
-// figures; take the maximum.
+// monitor measures the outbox, the stream and the sealing. Every worker reports
+// the same figures; take the maximum.
 type monitor struct {
 	service Service
 	stream  *stream.Stream
+	chain   Sealer // nil: the audit log is not sealed here
 	metrics *metrics
 	log     *slog.Logger
 }
@@ -28,16 +32,35 @@ func (m *monitor) Start(ctx context.Context) error {
 }
 
 func (m *monitor) measure(ctx context.Context) error {
-	open, oldest, outboxErr := m.service.OpenEvents(ctx)
-	if outboxErr == nil {
-		m.metrics.open.Set(float64(open))
-		m.metrics.oldest.Set(oldest.Seconds())
+	return errors.Join(m.measureOutbox(ctx), m.measureStream(ctx), m.measureSealing(ctx))
+}
+
+func (m *monitor) measureOutbox(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, measureTimeout)
+	defer cancel()
+	open, oldest, err := m.service.OpenEvents(ctx)
+	m.metrics.open.show(float64(open), err)
+	m.metrics.oldest.show(oldest.Seconds(), err)
+	return err
+}
+
+func (m *monitor) measureStream(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, measureTimeout)
+	defer cancel()
+	figures, err := m.stream.Figures(ctx)
+	m.metrics.waiting.show(float64(figures.Waiting), err)
+	m.metrics.pending.show(float64(figures.Pending), err)
+	m.metrics.dead.show(float64(figures.Dead), err)
+	return err
+}
+
+func (m *monitor) measureSealing(ctx context.Context) error {
+	if m.chain == nil {
+		return nil
 	}
-	figures, streamErr := m.stream.Figures(ctx)
-	if streamErr == nil {
-		m.metrics.waiting.Set(float64(figures.Waiting))
-		m.metrics.pending.Set(float64(figures.Pending))
-		m.metrics.dead.Set(float64(figures.Dead))
-	}
-	return errors.Join(outboxErr, streamErr)
+	ctx, cancel := context.WithTimeout(ctx, measureTimeout)
+	defer cancel()
+	oldest, err := m.chain.Unsealed(ctx)
+	m.metrics.unsealed.show(oldest.Seconds(), err)
+	return err
 }

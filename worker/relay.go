@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -51,9 +52,10 @@ func (r *relay) Start(ctx context.Context) error {
 	return nil
 }
 
-// publish moves one batch from the outbox to the stream. It looks at the stream
-// first: while Redis is away or full nothing is claimed, so that no attempt is
-// spent on events that cannot be delivered.
+// publish moves one batch from the outbox to the stream. No attempt is spent on
+// events that cannot be delivered: it looks at the stream first, and claims
+// nothing while Redis is away or full; and where Redis answers and takes nothing
+// (it is a replica, or out of memory), it gives the claim back.
 func (r *relay) publish(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, handleTimeout)
 	defer cancel()
@@ -74,10 +76,16 @@ func (r *relay) publish(ctx context.Context) (int, error) {
 	defer span.End()
 	if err := r.stream.Publish(ctx, events); err != nil {
 		span.SetStatus(codes.Error, string(clinic.CodeOf(err)))
-		return 0, err
+		return 0, errors.Join(err, r.release(ctx, events))
 	}
 	for _, event := range events {
 		r.metrics.published.WithLabelValues(string(event.Type)).Inc()
 	}
 	return len(events), nil
+}
+
+func (r *relay) release(ctx context.Context, events []clinic.Event) error {
+	ctx, cancel := context.WithTimeout(ctx, handleTimeout)
+	defer cancel()
+	return r.service.ReleaseEvents(ctx, events)
 }

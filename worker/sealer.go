@@ -15,6 +15,9 @@ type Sealer interface {
 	// Seal seals what is settled and says how many rows that were. Only one
 	// goroutine may call it.
 	Seal(ctx context.Context) (sealed int, err error)
+	// Unsealed gives the age of the oldest row that is not sealed; 0 when all are.
+	// Any goroutine may call it.
+	Unsealed(ctx context.Context) (oldest time.Duration, err error)
 	// PrepareMonths makes the partitions that the audit log needs next.
 	PrepareMonths(ctx context.Context) error
 }

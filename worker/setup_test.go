@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -90,6 +91,9 @@ func newStream(t testing.TB, client redis.UniversalClient) *stream.Stream {
 type fakeService struct {
 	handle func(ctx context.Context, id int64) error
 	trim   func(limit int) int
+	open   error // of counting the open events
+	// bounded says that they were last counted with a deadline.
+	bounded bool
 
 	mutex  sync.Mutex
 	due    []clinic.Event
@@ -120,6 +124,13 @@ func (f *fakeService) ClaimEvents(_ context.Context, limit int, _ time.Duration)
 	return claimed, nil
 }
 
+func (f *fakeService) ReleaseEvents(_ context.Context, claimed []clinic.Event) error {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	f.due = append(slices.Clone(claimed), f.due...)
+	return nil
+}
+
 func (f *fakeService) HandleEvents(ctx context.Context, ids []int64) (dropped []int64, err error) {
 	for _, id := range ids {
 		switch err := f.handle(ctx, id); {
@@ -141,8 +152,9 @@ func (f *fakeService) BuryEvent(_ context.Context, id int64) error {
 	return nil
 }
 
-func (f *fakeService) OpenEvents(context.Context) (int, time.Duration, error) {
-	return 7, 90 * time.Second, nil
+func (f *fakeService) OpenEvents(ctx context.Context) (int, time.Duration, error) {
+	_, f.bounded = ctx.Deadline()
+	return 7, 90 * time.Second, f.open
 }
 
 func (f *fakeService) TrimEvents(_ context.Context, _ time.Duration, limit int) (int, error) {

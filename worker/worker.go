@@ -23,6 +23,9 @@ type Service interface {
 	// ClaimEvents takes up to limit open events that are due and puts off their
 	// next publication by retryAfter, doubled with each attempt.
 	ClaimEvents(ctx context.Context, limit int, retryAfter time.Duration) ([]clinic.Event, error)
+	// ReleaseEvents takes back a claim: the events are due now, and the attempt
+	// does not count.
+	ReleaseEvents(ctx context.Context, claimed []clinic.Event) error
 	// HandleEvents commits the effects of events, all or none and each once, and
 	// returns those whose subject is gone.
 	HandleEvents(ctx context.Context, ids []int64) (dropped []int64, err error)
@@ -101,6 +104,11 @@ func (o *Options) validate() error {
 	return errors.Join(faults...)
 }
 
+// Connections is how many connections to Redis a worker uses at the same time:
+// each consumer waits on one for new entries, and relay, reclaimer and monitor
+// have one. With a pool of fewer they would wait for each other.
+func Connections(concurrency int) int { return concurrency + 3 }
+
 // Worker runs the loops.
 type Worker struct {
 	loops []loop
@@ -130,7 +138,7 @@ func New(options Options) (*Worker, error) {
 			minIdle: options.RetryAfter, log: options.Log,
 		},
 		&trimmer{service: options.Service, keep: options.KeepFinished, log: options.Log},
-		&monitor{service: options.Service, stream: options.Stream, metrics: metrics, log: options.Log},
+		&monitor{service: options.Service, stream: options.Stream, chain: options.Sealer, metrics: metrics, log: options.Log},
 	}
 	if options.Sealer != nil {
 		loops = append(loops,

@@ -62,7 +62,8 @@ func runController(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
-	return p.run(ctx, []telemetry.Check{schemaCheck(db)}, manager.Start)
+	check := databaseCheck(db)
+	return p.run(ctx, []telemetry.Check{check}, afterCheck(check, p.log, manager.Start))
 }
 
 // withControllerMetrics joins the registry with the one of controller-runtime,

@@ -70,7 +70,7 @@ func withImporter(ctx context.Context, stderr io.Writer, use func(*service.Servi
 	}
 	opts := service.Options{DB: db, Passwords: passwords}
 	if cfg.HasRedis() {
-		client, err := openRedis(cfg.Redis, noop.NewTracerProvider())
+		client, err := openRedis(cfg.Redis.Options(), noop.NewTracerProvider())
 		if err != nil {
 			return err
 		}

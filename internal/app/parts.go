@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 
 	"github.com/exaring/otelpgx"
@@ -47,8 +48,8 @@ func openMigratedDB(ctx context.Context, cfg settings.Database) (*store.DB, erro
 
 // openRedis makes the client with tracing; it connects when first used, so that
 // a part starts without Redis.
-func openRedis(cfg settings.Redis, traces trace.TracerProvider) (redis.UniversalClient, error) {
-	client := redis.NewUniversalClient(cfg.Options())
+func openRedis(options *redis.UniversalOptions, traces trace.TracerProvider) (redis.UniversalClient, error) {
+	client := redis.NewUniversalClient(options)
 	err := redisotel.InstrumentTracing(client, redisotel.WithTracerProvider(traces), redisotel.WithDBStatement(false))
 	if err != nil {
 		_ = client.Close()
@@ -57,9 +58,20 @@ func openRedis(cfg settings.Redis, traces trace.TracerProvider) (redis.Universal
 	return client, nil
 }
 
-// schemaCheck is ready once Postgres answers and `healthrecords migrate` has run.
-func schemaCheck(db *store.DB) telemetry.Check {
-	return telemetry.Check{Name: "database", Run: db.CheckSchema}
+// databaseCheck is ready once Postgres answers and takes writes, and `healthrecords migrate` has run.
+func databaseCheck(db *store.DB) telemetry.Check {
+	return telemetry.Check{Name: "database", Run: db.Ready}
+}
+
+// afterCheck returns a part that starts once the check passes. On a schema that
+// is behind, each thing that a part tries might fail for good.
+func afterCheck(check telemetry.Check, log *slog.Logger, part func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if check.Await(ctx, log) != nil {
+			return nil // told to stop before
+		}
+		return part(ctx)
+	}
 }
 
 // latched returns a check that goes on passing after it has passed once. The server's

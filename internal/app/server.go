@@ -48,7 +48,7 @@ func runServer(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	defer db.Close()
-	redisClient, err := openRedis(cfg.Redis, p.traces.Provider)
+	redisClient, err := openRedis(cfg.Redis.Options(), p.traces.Provider)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func runServer(cmd *cobra.Command, _ []string) error {
 		parts = append(parts, watch)
 	}
 	p.log.InfoContext(ctx, "serving the API", "address", listener.Addr().String(), "tls", cfg.HasTLS())
-	return p.run(ctx, []telemetry.Check{latched(schemaCheck(db))}, parts...)
+	return p.run(ctx, []telemetry.Check{latched(databaseCheck(db))}, parts...)
 }
 
 // newAPI makes the use cases and the handler in front of them.

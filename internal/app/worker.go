@@ -3,7 +3,9 @@ package app
 import (
 	"fmt"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/healthrecords/healthrecords/internal/service"
 	"github.com/healthrecords/healthrecords/internal/settings"
@@ -39,7 +41,7 @@ func runWorker(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	defer db.Close()
-	redisClient, err := openRedis(cfg.Redis, p.traces.Provider)
+	redisClient, err := openWorkerRedis(cfg, p.traces.Provider)
 	if err != nil {
 		return err
 	}
@@ -64,5 +66,14 @@ func runWorker(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return fmt.Errorf("making the worker: %w", err)
 	}
-	return p.run(ctx, []telemetry.Check{schemaCheck(db)}, w.Start)
+	check := databaseCheck(db)
+	return p.run(ctx, []telemetry.Check{check}, afterCheck(check, p.log, w.Start))
+}
+
+// openWorkerRedis makes a client with a connection for all that the worker does
+// at the same time.
+func openWorkerRedis(cfg settings.Worker, traces trace.TracerProvider) (redis.UniversalClient, error) {
+	options := cfg.Redis.Options()
+	options.PoolSize = worker.Connections(cfg.Concurrency)
+	return openRedis(options, traces)
 }

@@ -5,31 +5,53 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/go-redis/redis_rate/v10"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/redis/go-redis/v9"
 	"golang.org/x/time/rate"
 )
 
+// takeScript takes attempts from a bucket, or gives them back, in one step. The
+// bucket is the time at which it is full again (the generic cell rate algorithm's
+// theoretical arrival time), in seconds since 2017, so that a double has
+// room for microseconds. A full bucket has no key.
+//
+//	KEYS[1]  the bucket
+//	ARGV     seconds to one more attempt; attempts of a full bucket; attempts to take, negative to give back
+//	returns  seconds until they can be taken; 0: they are
+const takeScript = `
+local interval, burst, n = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local clock = redis.call('TIME')
+local now = clock[1] - 1483228800 + clock[2] / 1000000
+local full = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now) + interval * n
+local wait = full - interval * burst - now
+if n > 0 and wait > 0 then
+	return tostring(wait)
+end
+if full > now then
+	redis.call('SET', KEYS[1], full, 'EX', math.ceil(full - now))
+else
+	redis.call('DEL', KEYS[1])
+end
+return '0'
+`
+
 // sharedCounter counts in Redis.
 type sharedCounter struct {
-	client  redis.UniversalClient
-	prefix  string
-	limiter *redis_rate.Limiter
-	redis   *breaker
+	client     redis.UniversalClient
+	prefix     string
+	takeScript *redis.Script
+	redis      *breaker
 }
 
 func newSharedCounter(client redis.UniversalClient, prefix string, b *breaker) sharedCounter {
-	return sharedCounter{client: client, prefix: prefix, limiter: redis_rate.NewLimiter(prefixed{client, prefix}), redis: b}
+	return sharedCounter{client: client, prefix: prefix, takeScript: redis.NewScript(takeScript), redis: b}
 }
 
 func (c sharedCounter) take(ctx context.Context, b bucket, n int) (wait time.Duration, err error) {
-	limit := redis_rate.Limit{Rate: b.attempts, Burst: b.attempts, Period: b.period}
 	err = c.redis.call(ctx, func(ctx context.Context) error {
-		result, err := c.limiter.AllowN(ctx, b.key, limit, n)
-		if err == nil && result.Allowed == 0 {
-			wait = result.RetryAfter
-		}
+		interval := b.period / time.Duration(b.attempts)
+		seconds, err := c.takeScript.Run(ctx, c.client, []string{c.prefix + "rate:" + b.key}, interval.Seconds(), b.attempts, n).Float64()
+		wait = time.Duration(seconds * float64(time.Second))
 		return err
 	})
 	return wait, err
@@ -50,23 +72,6 @@ func (c sharedCounter) remember(ctx context.Context, key string) error {
 	return c.redis.call(ctx, func(ctx context.Context) error {
 		return c.client.Set(ctx, c.usualKey(key), 1, usualFor).Err()
 	})
-}
-
-// prefixed puts the prefix of all keys before the one that redis_rate puts
-// before its own.
-type prefixed struct {
-	redis.UniversalClient
-	prefix string
-}
-
-// Eval runs a script on one key.
-func (p prefixed) Eval(ctx context.Context, script string, keys []string, args ...any) *redis.Cmd {
-	return p.UniversalClient.Eval(ctx, script, []string{p.prefix + keys[0]}, args...)
-}
-
-// EvalSha runs a script that Redis knows on one key.
-func (p prefixed) EvalSha(ctx context.Context, sum string, keys []string, args ...any) *redis.Cmd {
-	return p.UniversalClient.EvalSha(ctx, sum, []string{p.prefix + keys[0]}, args...)
 }
 
 const localEntries = 10_000 // of each kind; the least recently used makes room

@@ -30,6 +30,12 @@ func (c *Chain) PrepareMonths(ctx context.Context) error {
 	return c.db.System().PrepareAuditMonths(ctx)
 }
 
+// Unsealed gives the age of the oldest row that is not sealed; 0 when all are. Any
+// goroutine may call it.
+func (c *Chain) Unsealed(ctx context.Context) (oldest time.Duration, err error) {
+	return c.db.System().OldestUnsealed(ctx)
+}
+
 // Seal seals the rows that were there when it was called before, unless one of
 // the transactions of that moment is still open, and says how many it sealed.
 // Rows get their ids in another order than they become visible: so a

@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -152,6 +153,29 @@ var errRollback = fmt.Errorf("rolled back")
 
 // TestAnOpenTransactionHoldsBackTheSeal has a row that becomes visible after
 // rows with higher ids.
+func TestUnsealedIsTheAgeOfTheOldestRow(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	oldest := func() time.Duration { return must(v.worker.Unsealed(t.Context()))(t) }
+	if got := oldest(); got != 0 {
+		t.Errorf("of an empty log: %s", got)
+	}
+	insert := strings.NewReplacer("(role", "(at, role", "('DOCTOR'", "(now() - interval '1 hour', 'DOCTOR'").Replace(auditInsert)
+	v.db.Exec(insert)
+	v.db.Exec(auditInsert)
+	if got := oldest(); got < time.Hour || got > 2*time.Hour {
+		t.Errorf("of a row of an hour ago: %s", got)
+	}
+	v.sealAll(t)
+	if got := oldest(); got != 0 {
+		t.Errorf("once all is sealed: %s", got)
+	}
+	v.db.Exec(auditInsert)
+	if got := oldest(); got <= 0 || got > time.Hour {
+		t.Errorf("of a row of now: %s", got)
+	}
+}
+
 func TestAnOpenTransactionHoldsBackTheSeal(t *testing.T) {
 	t.Parallel()
 	v := newVault(t)

@@ -19,6 +19,12 @@ func (s *Service) ClaimEvents(ctx context.Context, limit int, retryAfter time.Du
 	return s.db.System().ClaimEvents(ctx, limit, retryAfter)
 }
 
+// ReleaseEvents takes back a claim of which nothing could be published: the
+// events are due now, and the attempt does not count.
+func (s *Service) ReleaseEvents(ctx context.Context, events []clinic.Event) error {
+	return s.db.System().ReleaseEvents(ctx, events)
+}
+
 // HastenEvents makes all open events that wait for another publication due now
 // and says how many there are: for when their last one was lost, which does not
 // count as an attempt.

@@ -28,6 +28,7 @@ type serverCalls struct{ *service.Service }
 
 type workerCalls interface {
 	ClaimEvents(ctx context.Context, limit int, retryAfter time.Duration) ([]clinic.Event, error)
+	ReleaseEvents(ctx context.Context, events []clinic.Event) error
 	HastenEvents(ctx context.Context) (int, error)
 	HandleEvent(ctx context.Context, id int64) error
 	HandleEvents(ctx context.Context, ids []int64) ([]int64, error)

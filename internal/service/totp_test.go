@@ -12,6 +12,7 @@ import (
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/service"
+	"github.com/healthrecords/healthrecords/internal/token"
 )
 
 // authenticator is a user with a second factor.
@@ -77,6 +78,30 @@ func TestEnrolmentIsAskedForOnceItIsConfirmed(t *testing.T) {
 	wantReason(t, err, "totp_enabled")
 	_, err = d.ConfirmTOTP(t.Context(), a.caller, a.code(t).TOTPCode)
 	wantReason(t, err, "totp_enabled")
+}
+
+// Another enrolment may come while a code is looked at. Its secret is one that the code proved nothing of.
+func TestConfirmationIsOfTheSecretThatTheCodeIsOf(t *testing.T) {
+	t.Parallel()
+	meanwhile := func() {}
+	d := newDesk(t, func(o *service.Options) {
+		o.TOTP = must(token.NewTOTP(token.TOTPOptions{Key: "a key that is known to tests", Issuer: "test", Now: func() time.Time {
+			meanwhile() // the time is asked for between reading the secret and taking the code
+			return time.Now()
+		}}))(t)
+	})
+	caller := must(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
+	first := must(d.EnrolTOTP(t.Context(), caller, password))(t)
+	var second clinic.TOTPEnrolment
+	meanwhile = sync.OnceFunc(func() { second = must(d.EnrolTOTP(t.Context(), caller, password))(t) })
+	_, err := d.ConfirmTOTP(t.Context(), caller, must(totp.GenerateCode(first.Secret, time.Now()))(t))
+	wantReason(t, err, "totp_invalid")
+	if must(d.TOTPStatus(t.Context(), caller))(t).Enabled {
+		t.Error("a secret is confirmed by the code of another one")
+	}
+	if _, err := d.ConfirmTOTP(t.Context(), caller, must(totp.GenerateCode(second.Secret, time.Now()))(t)); err != nil {
+		t.Errorf("its own code: %v", err)
+	}
 }
 
 func TestLoginTakesEachCodeOnce(t *testing.T) {

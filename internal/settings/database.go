@@ -13,7 +13,7 @@ import (
 // need no escaping and let a password come from a file of its own.
 type Database struct {
 	URL         Secret `env:"DATABASE_URL" help:"Postgres, as postgres://user:password@host:port/database (required, unless DATABASE_HOST is given)"`
-	Host        string `env:"DATABASE_HOST" help:"instead of DATABASE_URL: host name, address, or directory of the socket; several are separated by commas"`
+	Host        string `env:"DATABASE_HOST" help:"instead of DATABASE_URL: host name, address, or directory of the socket; of several, separated by commas, the one that takes writes is used"`
 	Port        uint16 `env:"DATABASE_PORT" help:"port at DATABASE_HOST (default 5432)"`
 	Name        string `env:"DATABASE_NAME" help:"database at DATABASE_HOST"`
 	User        string `env:"DATABASE_USER" help:"role to log in as at DATABASE_HOST"`
@@ -81,6 +81,8 @@ func (d Database) validatePieces(f *ValidationErrors) {
 	f.require(slices.Contains([]string{"", "disable", "allow", "prefer", "require", "verify-ca", "verify-full"}, d.SSLMode),
 		"DATABASE_SSLMODE", "is no mode of TLS; use disable, allow, prefer, require, verify-ca or verify-full")
 	if d.SSLRootCert != "" {
+		f.require(slices.Contains([]string{"require", "verify-ca", "verify-full"}, d.SSLMode),
+			"DATABASE_SSLROOTCERT", "has no effect unless DATABASE_SSLMODE is verify-full, verify-ca or require: no other mode looks at the server's certificate")
 		pem, err := os.ReadFile(d.SSLRootCert) // #nosec G304 -- the operator names the file
 		f.require(err == nil && x509.NewCertPool().AppendCertsFromPEM(pem),
 			"DATABASE_SSLROOTCERT", "is not the path of a readable file with PEM certificates")

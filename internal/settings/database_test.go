@@ -71,6 +71,14 @@ func TestDatabaseFaults(t *testing.T) {
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	certificate, _ := pair(t)
+	certificates := filepath.Join(t.TempDir(), "ca.crt")
+	if err := os.WriteFile(certificates, []byte(certificate), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := load(pieces("DATABASE_SSLROOTCERT", certificates, "DATABASE_SSLMODE", "verify-full"), &Tool{}); err != nil {
+		t.Errorf("certificates that are looked at: %v", err)
+	}
 	for _, test := range []struct {
 		name    string
 		environ map[string]string
@@ -82,8 +90,10 @@ func TestDatabaseFaults(t *testing.T) {
 		{"no name, no user", pieces("DATABASE_NAME", "", "DATABASE_USER", ""), []string{"DATABASE_NAME", "DATABASE_USER"}},
 		{"a port out of range", pieces("DATABASE_PORT", "65536"), []string{"DATABASE_PORT"}},
 		{"no such mode", pieces("DATABASE_SSLMODE", "yes"), []string{"DATABASE_SSLMODE"}},
-		{"no certificates", pieces("DATABASE_SSLROOTCERT", empty), []string{"DATABASE_SSLROOTCERT"}},
-		{"no file of certificates", pieces("DATABASE_SSLROOTCERT", empty+"x"), []string{"DATABASE_SSLROOTCERT"}},
+		{"no certificates", pieces("DATABASE_SSLROOTCERT", empty, "DATABASE_SSLMODE", "require"), []string{"DATABASE_SSLROOTCERT"}},
+		{"certificates that are not looked at", pieces("DATABASE_SSLROOTCERT", certificates), []string{"DATABASE_SSLROOTCERT"}},
+		{"certificates without TLS", pieces("DATABASE_SSLROOTCERT", certificates, "DATABASE_SSLMODE", "disable"), []string{"DATABASE_SSLROOTCERT"}},
+		{"no file of certificates", pieces("DATABASE_SSLROOTCERT", empty+"x", "DATABASE_SSLMODE", "require"), []string{"DATABASE_SSLROOTCERT"}},
 	} {
 		if diff := cmp.Diff(test.want, names(load(test.environ, &Tool{}))); diff != "" {
 			t.Errorf("%s: %s", test.name, diff)

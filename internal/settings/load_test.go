@@ -154,13 +154,14 @@ func TestLoadReadsFiles(t *testing.T) {
 
 func TestSecretsAreNeverShown(t *testing.T) {
 	t.Parallel()
-	var s Server
-	if err := load(environ("REDIS_PASSWORD", "hidden", "REDIS_SENTINEL_PASSWORD", "hidden"), &s); err != nil {
+	var single, s Server
+	sentinel := environ("REDIS_URL", "", "REDIS_SENTINEL_ADDRESSES", "s0:1", "REDIS_MASTER_NAME", "main", "REDIS_PASSWORD", "hidden", "REDIS_SENTINEL_PASSWORD", "hidden")
+	if err := errors.Join(load(environ(), &single), load(sentinel, &s)); err != nil {
 		t.Fatal(err)
 	}
 	var b strings.Builder
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x", "%q"} {
-		fmt.Fprintf(&b, verb+verb, s, s.Database.URL)
+		fmt.Fprintf(&b, verb+verb+verb, s, s.Database.URL, single)
 	}
 	for _, handler := range []slog.Handler{slog.NewTextHandler(&b, nil), slog.NewJSONHandler(&b, nil)} {
 		slog.New(handler).Info("settings", "all", s, "url", s.Database.URL)

@@ -31,6 +31,7 @@ type Redis struct {
 
 func (r Redis) validate(f *ValidationErrors) {
 	r.validateMode(f)
+	r.validateEffect(f)
 	for _, address := range r.SentinelAddresses {
 		f.require(isAddress(address), "REDIS_SENTINEL_ADDRESSES", "holds what is not host:port; write for example sentinel-0:26379,sentinel-1:26379")
 	}
@@ -60,10 +61,36 @@ func (r Redis) validateMode(f *ValidationErrors) {
 		f.add("REDIS_URL", "is not the only one; give one of "+choice)
 	case r.URL != "":
 		_, err := parseRedisURL(r.URL)
-		f.require(err == nil, "REDIS_URL", "is not a Redis URL; give redis://user:password@host:port/database, or rediss:// for TLS")
+		f.require(err == nil, "REDIS_URL", "is not a Redis URL; give redis://user:password@host:port/database, or rediss:// for TLS, without parameters")
 	case len(r.SentinelAddresses) > 0:
 		f.require(r.MasterName != "", "REDIS_MASTER_NAME", "is not set; name the master that the sentinels watch")
 	}
+}
+
+// validateEffect refuses settings that the chosen way to Redis does not read.
+// Those of TLS would leave the password readable on the network.
+func (r Redis) validateEffect(f *ValidationErrors) {
+	sentinel := len(r.SentinelAddresses) > 0
+	const needsSentinel = "has no effect without REDIS_SENTINEL_ADDRESSES; leave it out"
+	f.require(r.MasterName == "" || sentinel, "REDIS_MASTER_NAME", needsSentinel)
+	f.require(r.SentinelPassword == "" || sentinel, "REDIS_SENTINEL_PASSWORD", needsSentinel)
+	f.require(r.Database == 0 || sentinel, "REDIS_DATABASE", "has no effect without REDIS_SENTINEL_ADDRESSES; write it at the end of REDIS_URL; a Cluster has only database 0")
+	f.require(!r.TLS || r.URL == "", "REDIS_TLS", "has no effect beside REDIS_URL; leave it out, and write rediss:// there")
+
+	single, err := parseRedisURL(r.URL)
+	if err != nil {
+		single = &redis.Options{} // no REDIS_URL, or one that is refused already
+	}
+	encrypted := r.TLS || single.TLSConfig != nil
+	const needsTLS = "has no effect without TLS, and the password would be readable on the network; write rediss:// in REDIS_URL, or set REDIS_TLS=true with Sentinel or a Cluster"
+	f.require(r.TLSCA == "" || encrypted, "REDIS_TLS_CA", needsTLS)
+	f.require(r.TLSCert == "" || encrypted, "REDIS_TLS_CERT", needsTLS)
+	const twice = "is given beside the one in REDIS_URL; give one of them"
+	f.require(r.Username == "" || single.Username == "", "REDIS_USERNAME", twice)
+	f.require(r.Password == "" || single.Password == "", "REDIS_PASSWORD", twice)
+	const needsPassword = "names a user but no password, without which nobody logs in; set REDIS_PASSWORD"
+	f.require(r.Username == "" || r.Password+Secret(single.Password) != "", "REDIS_USERNAME", needsPassword)
+	f.require(single.Username == "" || r.Password+Secret(single.Password) != "", "REDIS_URL", needsPassword)
 }
 
 // Options returns the options of a go-redis client. The settings have been
@@ -123,8 +150,8 @@ func (r Redis) addCertificates(config *tls.Config) {
 // must not be shown.
 func parseRedisURL(url Secret) (*redis.Options, error) {
 	options, err := redis.ParseURL(url.Reveal())
-	if err == nil && strings.HasPrefix(url.Reveal(), "unix:") {
-		return nil, errors.New("a socket is no address of a universal client")
+	if err == nil && (strings.HasPrefix(url.Reveal(), "unix:") || strings.Contains(url.Reveal(), "?")) {
+		return nil, errors.New("a socket is no address of a universal client, and no parameter is an option of it")
 	}
 	return options, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -34,6 +35,16 @@ func (h Handle) AuditSettled(ctx context.Context, bound AuditBound) (bool, error
 		return false, fmt.Errorf("asking for open transactions: %w", translate(err))
 	}
 	return settled, nil
+}
+
+// OldestUnsealed says how long ago the oldest row came that no checkpoint closes;
+// 0 when there is none.
+func (h Handle) OldestUnsealed(ctx context.Context) (time.Duration, error) {
+	seconds, err := h.q.OldestUnsealed(ctx, h.db)
+	if err != nil {
+		return 0, fmt.Errorf("looking for unsealed audit rows: %w", translate(err))
+	}
+	return time.Duration(seconds * float64(time.Second)), nil
 }
 
 // LockAuditChain keeps the chain from growing until the transaction ends.

@@ -33,6 +33,20 @@ func (h Handle) ClaimEvents(ctx context.Context, most int, retryAfter time.Durat
 	return events, nil
 }
 
+// ReleaseEvents takes back the claim of events that ClaimEvents returned: they
+// are due now, and the attempt does not count.
+func (h Handle) ReleaseEvents(ctx context.Context, events []clinic.Event) error {
+	var claimed dbsqlc.ReleaseEventsParams
+	for _, e := range events {
+		claimed.IDs = append(claimed.IDs, e.ID)
+		claimed.Attempts = append(claimed.Attempts, int32(e.Attempts)) // #nosec G115 -- it comes from an integer column
+	}
+	if err := h.q.ReleaseEvents(ctx, h.db, claimed); err != nil {
+		return fmt.Errorf("releasing events: %w", translate(err))
+	}
+	return nil
+}
+
 // HastenEvents makes what was published and is open due now, and takes back the
 // publication.
 func (h Handle) HastenEvents(ctx context.Context) (int, error) {

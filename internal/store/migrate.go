@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	_ "github.com/jackc/pgx/v5/stdlib" // goose takes database/sql
+	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 
@@ -25,13 +25,12 @@ var migrations embed.FS
 // transaction per migration, under an advisory lock: a second Migrate waits
 // for the first. It logs each migration to slog's default logger.
 func Migrate(ctx context.Context, url string) error {
-	if _, err := pgx.ParseConfig(url); err != nil {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
 		return errBadURL
 	}
-	db, err := sql.Open("pgx", url)
-	if err != nil {
-		return fmt.Errorf("opening the database: %w", translate(err))
-	}
+	needWrites(config)
+	db := stdlib.OpenDB(*config) // goose takes database/sql
 	defer func() { _ = db.Close() }()
 	provider, err := newProvider(db)
 	if err != nil {

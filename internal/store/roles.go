@@ -61,6 +61,7 @@ func EnsureRoles(ctx context.Context, url string, logins []Login) error {
 	if err != nil {
 		return errBadURL
 	}
+	needWrites(config)
 	ctx, cancel := context.WithTimeout(ctx, rolesTimeout)
 	defer cancel()
 	conn, err := pgx.ConnectConfig(ctx, config)

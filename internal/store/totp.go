@@ -43,9 +43,10 @@ func (h Handle) TryTOTP(ctx context.Context, userID int64, confirmed bool) (secr
 }
 
 // TakeTOTP takes the code of a time step, and reports whether it was the first
-// of that step or a later one.
-func (h Handle) TakeTOTP(ctx context.Context, userID, step int64) (taken bool, err error) {
-	n, err := h.q.TakeTOTP(ctx, h.db, dbsqlc.TakeTOTPParams{UserID: userID, Step: step})
+// of that step or a later one. secret is the one that TryTOTP returned: the code
+// is not taken when the factor has another since.
+func (h Handle) TakeTOTP(ctx context.Context, userID int64, secret []byte, step int64) (taken bool, err error) {
+	n, err := h.q.TakeTOTP(ctx, h.db, dbsqlc.TakeTOTPParams{UserID: userID, Secret: secret, Step: step})
 	if err != nil {
 		return false, fmt.Errorf("taking a code: %w", translate(err))
 	}

@@ -13,8 +13,7 @@ import (
 )
 
 const (
-	defaultMaxLen = 100_000
-	deadMaxLen    = 10_000
+	deadMaxLen = 10_000
 	// settleTimeout bounds what is done although the context has ended.
 	settleTimeout = 5 * time.Second
 )
@@ -24,16 +23,15 @@ type Options struct {
 	Client    redis.UniversalClient // stays the caller's to close
 	KeyPrefix string                // start of every key, e.g. "healthrecords:"
 	Group     string                // consumer group; "" is "workers"
-	MaxLen    int64                 // entries kept at most, approximately; 0 is 100,000
 }
 
 // Stream is a stream of events with one consumer group. It is safe for
 // concurrent use.
 type Stream struct {
-	client    redis.UniversalClient
-	key, dead string
-	group     string
-	maxLen    int64
+	client       redis.UniversalClient
+	key, dead    string
+	group        string
+	removeScript *redis.Script
 }
 
 // New returns the stream. It does not connect; the stream and its group are
@@ -45,12 +43,9 @@ func New(options Options) (*Stream, error) {
 	if options.Group == "" {
 		options.Group = "workers"
 	}
-	if options.MaxLen == 0 {
-		options.MaxLen = defaultMaxLen
-	}
 	// The braces keep both keys in one slot of a Redis Cluster.
 	key := options.KeyPrefix + "{events}"
-	return &Stream{client: options.Client, key: key, dead: key + ":dead", group: options.Group, maxLen: options.MaxLen}, nil
+	return &Stream{client: options.Client, key: key, dead: key + ":dead", group: options.Group, removeScript: redis.NewScript(removeScript)}, nil
 }
 
 // Figures describe how full the stream is.
@@ -87,26 +82,37 @@ func (s *Stream) Backlog(ctx context.Context) (int64, error) {
 	return length, nil
 }
 
+// removeScript removes idle consumers. It is one step: what a consumer read that
+// came back before it is removed would be delivered to nobody again.
+//
+//	KEYS[1]  the stream
+//	ARGV     its group; milliseconds that a consumer was not heard of
+//	returns  how many it removed
+const removeScript = `
+local removed = 0
+for _, fields in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+	local consumer = {}
+	for i = 1, #fields, 2 do
+		consumer[fields[i]] = fields[i + 1]
+	end
+	if consumer.pending == 0 and consumer.idle >= tonumber(ARGV[2]) then
+		redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], consumer.name)
+		removed = removed + 1
+	end
+end
+return removed
+`
+
 // RemoveConsumers removes the group's consumers that have nothing pending and
 // were not heard of for idle (XINFO CONSUMERS, XGROUP DELCONSUMER), and says how
 // many. One that comes back is made again by its next Read.
 func (s *Stream) RemoveConsumers(ctx context.Context, idle time.Duration) (int, error) {
-	consumers, err := s.client.XInfoConsumers(ctx, s.key, s.group).Result()
+	removed, err := s.removeScript.Run(ctx, s.client, []string{s.key}, s.group, idle.Milliseconds()).Int()
 	if isNoGroup(err) {
 		return 0, nil
 	}
 	if err != nil {
-		return 0, unavailable("listing consumers", err)
-	}
-	removed := 0
-	for _, consumer := range consumers {
-		if consumer.Pending > 0 || consumer.Idle < idle {
-			continue
-		}
-		if err := s.client.XGroupDelConsumer(ctx, s.key, s.group, consumer.Name).Err(); err != nil {
-			return removed, unavailable("removing a consumer", err)
-		}
-		removed++
+		return 0, unavailable("removing consumers", err)
 	}
 	return removed, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -138,22 +139,67 @@ func TestEntriesCarryIDsOnly(t *testing.T) {
 	}
 }
 
-func TestPublishTrimsWhatNobodyReads(t *testing.T) {
+// How much there may be is the relay's to say.
+func TestPublishTrimsNothing(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	bounded, err := stream.New(stream.Options{Client: f.client, KeyPrefix: strings.TrimSuffix(f.key, "{events}"), MaxLen: 100})
-	if err != nil {
+	const batches, size = 11, 10_000
+	for batch := range int64(batches) {
+		events := make([]clinic.Event, size)
+		for i := range events {
+			events[i] = clinic.Event{ID: batch*size + int64(i) + 1, Type: clinic.EventRecordCreated}
+		}
+		if err := f.Publish(t.Context(), events); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := f.Backlog(t.Context()); err != nil || n != batches*size {
+		t.Errorf("Backlog = %d, %v, want %d", n, err, batches*size)
+	}
+}
+
+// returning has a consumer come back while it is about to be removed.
+type returning struct{ back func() }
+
+func (r returning) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		if name := cmd.Name(); strings.HasPrefix(name, "xgroup") || strings.HasPrefix(name, "eval") {
+			r.back()
+		}
+		return next(ctx, cmd)
+	}
+}
+
+func (returning) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (returning) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook { return next }
+
+func TestAConsumerThatComesBackIsNotRemoved(t *testing.T) {
+	t.Parallel()
+	url, prefix := testkit.NewRedis(t)
+	remover, f := newFixture(t, url, prefix), newFixture(t, url, prefix)
+	f.publish(t, 1)
+	if err := f.Ack(t.Context(), entries(f.read(t, "a"))...); err != nil {
 		t.Fatal(err)
 	}
-	events := make([]clinic.Event, 1000)
-	for i := range events {
-		events[i] = clinic.Event{ID: int64(i + 1), Type: clinic.EventRecordCreated}
+	f.publish(t, 2)
+	var got stream.Batch
+	remover.client.AddHook(returning{back: sync.OnceFunc(func() { got = f.read(t, "a") })})
+	if n, err := remover.RemoveConsumers(t.Context(), 0); err != nil || n != 0 {
+		t.Errorf("RemoveConsumers = %d, %v", n, err)
 	}
-	if err := bounded.Publish(t.Context(), events); err != nil {
+	if !slices.Equal(ids(got), []int64{2}) {
+		t.Fatalf("the consumer came back to %v", got)
+	}
+	f.expect(t, stream.Figures{Pending: 1}) // else it would be delivered to nobody again
+	if err := f.Ack(t.Context(), entries(got)...); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := bounded.Backlog(t.Context()); err != nil || n < 100 || n > 300 {
-		t.Errorf("Backlog = %d, %v, want about 100", n, err)
+	if n, err := remover.RemoveConsumers(t.Context(), time.Hour); err != nil || n != 0 {
+		t.Errorf("of those heard of within the hour RemoveConsumers removes %d, %v", n, err)
+	}
+	if n, err := remover.RemoveConsumers(t.Context(), 0); err != nil || n != 1 {
+		t.Errorf("RemoveConsumers = %d, %v, want the one that is idle", n, err)
 	}
 }
 

@@ -10,13 +10,37 @@ import (
 	"time"
 )
 
-const checkTimeout = 3 * time.Second
+const (
+	checkTimeout  = 3 * time.Second
+	awaitInterval = time.Second
+)
 
 // Check is one condition of readiness. Run gets a few seconds; its error is
 // logged when it begins, and never shown to whoever asks.
 type Check struct {
 	Name string
 	Run  func(context.Context) error
+}
+
+// Await runs the check until it passes. When ctx ends first, it returns the error
+// of that.
+func (c Check) Await(ctx context.Context, log *slog.Logger) error {
+	for attempt := 0; ; attempt++ {
+		bounded, cancel := context.WithTimeout(ctx, checkTimeout)
+		err := c.Run(bounded)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		if attempt == 0 && ctx.Err() == nil {
+			log.WarnContext(ctx, "waiting until a check passes", "check", c.Name, "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(awaitInterval):
+		}
+	}
 }
 
 // Draining is a check that fails once ctx ends, so that a process that is

@@ -39,6 +39,18 @@ func NewDatabase(t testing.TB, migrate func(ctx context.Context, dsn string) err
 func StartPostgres(t testing.TB) *services.Postgres {
 	t.Helper()
 	server, err := services.StartPostgres(t.Context(), services.PostgresOptions{Dir: instances.newDir(t, "postgres"), Durable: true})
+	return forTest(t, server, err)
+}
+
+// StartStandby starts a hot standby of a primary that StartPostgres started, for the same test.
+func StartStandby(t testing.TB, primary *services.Postgres) *services.Postgres {
+	t.Helper()
+	server, err := services.StartStandby(t.Context(), primary, services.PostgresOptions{Dir: instances.newDir(t, "postgres")})
+	return forTest(t, server, err)
+}
+
+func forTest(t testing.TB, server *services.Postgres, err error) *services.Postgres {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}

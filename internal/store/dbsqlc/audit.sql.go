@@ -432,6 +432,22 @@ func (q *Queries) LockAuditChain(ctx context.Context, db DBTX) error {
 	return err
 }
 
+const oldestUnsealed = `-- name: OldestUnsealed :one
+SELECT coalesce(extract(epoch FROM now() - (
+    SELECT l.at FROM audit_log l
+    WHERE l.id > coalesce((SELECT c.last_id FROM audit_checkpoints c ORDER BY c.number DESC LIMIT 1), 0)
+    ORDER BY l.id LIMIT 1
+)), 0)::float8 AS seconds
+`
+
+// How long ago the oldest row came that no checkpoint closes.
+func (q *Queries) OldestUnsealed(ctx context.Context, db DBTX) (float64, error) {
+	row := db.QueryRow(ctx, oldestUnsealed)
+	var seconds float64
+	err := row.Scan(&seconds)
+	return seconds, err
+}
+
 const prepareAuditMonths = `-- name: PrepareAuditMonths :exec
 SELECT audit_prepare_months()
 `

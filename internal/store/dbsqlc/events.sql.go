@@ -189,6 +189,29 @@ func (q *Queries) OpenEvents(ctx context.Context, db DBTX) (*OpenEventsRow, erro
 	return &i, err
 }
 
+const releaseEvents = `-- name: ReleaseEvents :exec
+WITH claimed AS MATERIALIZED (
+    SELECT o.id FROM outbox o
+    JOIN (SELECT unnest($1::bigint[]) AS id, unnest($2::integer[]) AS attempts) c ON c.id = o.id AND c.attempts = o.attempts
+    WHERE o.finished_at IS NULL
+    ORDER BY o.id FOR UPDATE OF o SKIP LOCKED
+)
+UPDATE outbox o SET next_at = now(), attempts = o.attempts - 1
+FROM claimed WHERE o.id = claimed.id
+`
+
+type ReleaseEventsParams struct {
+	IDs      []int64
+	Attempts []int32
+}
+
+// Takes a claim back, as if it had not been made. Events that others work on, or
+// have claimed since, are left alone.
+func (q *Queries) ReleaseEvents(ctx context.Context, db DBTX, arg ReleaseEventsParams) error {
+	_, err := db.Exec(ctx, releaseEvents, arg.IDs, arg.Attempts)
+	return err
+}
+
 const trimEvents = `-- name: TrimEvents :execrows
 DELETE FROM outbox WHERE id IN (
     SELECT o.id FROM outbox o WHERE o.finished_at < $1::timestamptz ORDER BY o.finished_at LIMIT $2

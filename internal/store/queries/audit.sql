@@ -18,6 +18,14 @@ FROM newest;
 -- name: AuditSettled :one
 SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::numeric::bigint >= @transaction::bigint)::boolean AS settled;
 
+-- How long ago the oldest row came that no checkpoint closes.
+-- name: OldestUnsealed :one
+SELECT coalesce(extract(epoch FROM now() - (
+    SELECT l.at FROM audit_log l
+    WHERE l.id > coalesce((SELECT c.last_id FROM audit_checkpoints c ORDER BY c.number DESC LIMIT 1), 0)
+    ORDER BY l.id LIMIT 1
+)), 0)::float8 AS seconds;
+
 -- One sealer, or retention, at a time.
 -- name: LockAuditChain :exec
 SELECT pg_advisory_xact_lock(hashtextextended('healthrecords.audit.chain', 0));

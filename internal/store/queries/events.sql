@@ -12,6 +12,18 @@ SET attempts = o.attempts + 1,
 FROM due WHERE o.id = due.id
 RETURNING o.id, o.type, o.created_at, o.attempts;
 
+-- Takes a claim back, as if it had not been made. Events that others work on, or
+-- have claimed since, are left alone.
+-- name: ReleaseEvents :exec
+WITH claimed AS MATERIALIZED (
+    SELECT o.id FROM outbox o
+    JOIN (SELECT unnest(@ids::bigint[]) AS id, unnest(@attempts::integer[]) AS attempts) c ON c.id = o.id AND c.attempts = o.attempts
+    WHERE o.finished_at IS NULL
+    ORDER BY o.id FOR UPDATE OF o SKIP LOCKED
+)
+UPDATE outbox o SET next_at = now(), attempts = o.attempts - 1
+FROM claimed WHERE o.id = claimed.id;
+
 -- Those that others work on are left alone, and so are events of the future.
 -- name: HastenEvents :execrows
 WITH waiting AS MATERIALIZED (

@@ -1,0 +1,125 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+)
+
+func TestMonitorMeasures(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	f.service.handle = func(context.Context, int64) error { return clinic.Unavailable(errors.New("away")) }
+	f.publish(t, 1, 2, 3)
+	if _, err := f.stream.Read(t.Context(), "a", 1, readBlock); err != nil {
+		t.Fatal(err)
+	}
+	m, err := newMetrics(f.registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	loop := &monitor{service: f.service, stream: f.stream, chain: &fakeChain{oldest: time.Minute}, metrics: m, log: f.options.Log}
+	if err := loop.measure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]float64{
+		"healthrecords_outbox_open_events":                    7,
+		"healthrecords_outbox_oldest_event_age_seconds":       90,
+		"healthrecords_stream_waiting_entries":                2,
+		"healthrecords_stream_pending_entries":                1,
+		"healthrecords_stream_dead_entries":                   0,
+		"healthrecords_audit_oldest_unsealed_row_age_seconds": 60,
+	} {
+		if got := value(t, f.registry, name); got != want {
+			t.Errorf("%s = %v, want %v", name, got, want)
+		}
+	}
+}
+
+// A figure that is not measured is not shown: not before the first time, nor where it would be that of before an outage.
+func TestNoGaugeShowsWhatCouldNotBeMeasured(t *testing.T) {
+	t.Parallel()
+	server := testkit.StartRedis(t)
+	f := setupOn(t, server.URL(0))
+	m, err := newMetrics(f.registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := &fakeChain{}
+	loop := &monitor{service: f.service, stream: f.stream, chain: chain, metrics: m, log: f.options.Log}
+	shown := func() (names []string) {
+		families, err := f.registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, family := range families {
+			if family.GetType().String() == "GAUGE" {
+				names = append(names, strings.TrimPrefix(family.GetName(), "healthrecords_"))
+			}
+		}
+		return names
+	}
+	audit, outbox := "audit_oldest_unsealed_row_age_seconds", []string{"outbox_oldest_event_age_seconds", "outbox_open_events"}
+	stream := []string{"stream_dead_entries", "stream_pending_entries", "stream_waiting_entries"}
+	away := clinic.Unavailable(errors.New("away"))
+	for _, step := range []struct {
+		name   string
+		change func()
+		want   []string
+	}{
+		{"nothing is away", func() {}, slices.Concat([]string{audit}, outbox, stream)},
+		{"Postgres is away", func() { f.service.open, chain.err = away, away }, stream},
+		{"only sealing cannot be measured", func() { f.service.open = nil }, slices.Concat(outbox, stream)},
+		{"Redis is away", func() { chain.err = nil; server.Kill() }, slices.Concat([]string{audit}, outbox)},
+	} {
+		if step.name == "nothing is away" && len(shown()) > 0 {
+			t.Errorf("before the first measurement there are %v", shown())
+		}
+		step.change()
+		if err := loop.measure(t.Context()); (err == nil) != (step.name == "nothing is away") {
+			t.Errorf("%s: %v", step.name, err)
+		}
+		if diff := cmp.Diff(step.want, shown()); diff != "" {
+			t.Errorf("%s: %s", step.name, diff)
+		}
+	}
+}
+
+// Each measurement ends, whatever does not answer.
+func TestMeasurementsAreBounded(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	m, err := newMetrics(f.registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := &fakeChain{}
+	loop := &monitor{service: f.service, stream: f.stream, chain: chain, metrics: m, log: f.options.Log}
+	if err := loop.measure(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !f.service.bounded || !chain.bounded {
+		t.Errorf("with a deadline: the outbox %t, the chain %t", f.service.bounded, chain.bounded)
+	}
+}
+
+// fakeChain tells what the monitor does with the chain; the service's own tests have the real one.
+type fakeChain struct {
+	Sealer
+	oldest  time.Duration
+	err     error
+	bounded bool // it was last asked with a deadline
+}
+
+func (f *fakeChain) Unsealed(ctx context.Context) (time.Duration, error) {
+	_, f.bounded = ctx.Deadline()
+	return f.oldest, f.err
+}
