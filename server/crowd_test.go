@@ -200,7 +200,7 @@ func statusOf(t *testing.T, url string) int {
 
 // TestIdleRequestsTakeNoPlace has one address fall silent in every way there is,
 // while another is served all that it may want.
-func TestIdleRequestsTakeNoPlace(t *testing.T) {
+func TestIdleRequestsTakeNoPlace(t *testing.T) { //nolint:tparallel // subtests one after the other: all come from one address
 	t.Parallel()
 	w := newWorld(t)
 	p := w.patient("patient1")
@@ -227,7 +227,7 @@ func TestIdleRequestsTakeNoPlace(t *testing.T) {
 		"nothing":            "",
 		"answer not read":    "GET /api/docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n",
 	} {
-		t.Run(name, func(t *testing.T) { //nolint:tparallel // one after the other: all come from one address
+		t.Run(name, func(t *testing.T) {
 			idle := gather(t, w.api(), attacker, 600, begun)
 			w.serves(t, client, "", append(memberCalls(p), strangerCalls(p)...)...)
 			idle.leave()
