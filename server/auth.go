@@ -1,18 +1,11 @@
 package server
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"io"
-	"mime"
-	"net"
-	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/token"
@@ -30,24 +23,30 @@ func callerOf(ctx context.Context) clinic.Caller {
 type humaMiddleware = func(huma.Context, func(huma.Context))
 
 // authenticate lets in who bears a valid access token (RFC 6750, header only).
-// Who may only enrol a second factor gets refuseEnrolling's error elsewhere.
-func authenticate(verifier *token.Verifier, refuseEnrolling func(context.Context, clinic.Caller) error) humaMiddleware {
+func authenticate(verifier *token.Verifier) humaMiddleware {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		caller, err := bearer(ctx.Header("Authorization"), verifier)
 		if err != nil {
-			_, w := humachi.Unwrap(ctx)
-			problemOf(ctx.Context(), err).write(w)
+			refuse(ctx, problemOf(ctx.Context(), err))
 			return
 		}
 		x := exchangeOf(ctx.Context())
 		x.user = caller.UserID
 		caller.Request = clinic.Request{Operation: x.operation, ID: x.id, Address: clinic.ClientOf(ctx.Context())}
+		next(huma.WithValue(ctx, callerKey{}, caller))
+	}
+}
+
+// requireFactor gives who may only enrol a second factor the error of
+// refuseEnrolling elsewhere. That writes an audit row, which is work.
+func requireFactor(refuseEnrolling func(context.Context, clinic.Caller) error) humaMiddleware {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		caller := callerOf(ctx.Context())
 		if caller.Enrolling && !slices.Contains(enrolment(), ctx.Operation().OperationID) {
-			_, w := humachi.Unwrap(ctx)
-			problemOf(ctx.Context(), refuseEnrolling(ctx.Context(), caller)).write(w)
+			refuse(ctx, problemOf(ctx.Context(), refuseEnrolling(ctx.Context(), caller)))
 			return
 		}
-		next(huma.WithValue(ctx, callerKey{}, caller))
+		next(ctx)
 	}
 }
 
@@ -72,41 +71,4 @@ func challenge(x *exchange) string {
 		return `Bearer realm="healthrecords", error="invalid_token"`
 	}
 	return `Bearer realm="healthrecords"`
-}
-
-// readBody refuses a body that the operation cannot decode, and reads the rest
-// whole: huma would answer 500 to one that breaks off.
-func readBody(ctx huma.Context, next func(huma.Context)) {
-	body := ctx.Operation().RequestBody
-	if body == nil {
-		next(ctx)
-		return
-	}
-	r, w := humachi.Unwrap(ctx)
-	if sent := r.Header.Get("Content-Type"); sent != "" {
-		mediaType, _, err := mime.ParseMediaType(sent)
-		if _, known := body.Content[mediaType]; err != nil || !known {
-			newProblem(ctx.Context(), http.StatusUnsupportedMediaType, codeMediaType, "send the body as application/json").write(w)
-			return
-		}
-	}
-	content, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if err != nil {
-		unreadable(ctx.Context(), err).write(w)
-		return
-	}
-	r.Body = io.NopCloser(bytes.NewReader(content))
-	next(ctx)
-}
-
-func unreadable(ctx context.Context, err error) *problem {
-	var tooLarge *http.MaxBytesError
-	var network net.Error
-	switch {
-	case errors.As(err, &tooLarge):
-		return newProblem(ctx, http.StatusRequestEntityTooLarge, codeTooLarge, "the body may have at most 1 MiB")
-	case errors.As(err, &network) && network.Timeout():
-		return newProblem(ctx, http.StatusRequestTimeout, codeTimeout, "the body did not arrive in time")
-	}
-	return newProblem(ctx, http.StatusBadRequest, codeMalformed, "the body broke off")
 }

@@ -16,10 +16,8 @@ import (
 // where that is of a trusted proxy, the last one of X-Forwarded-For that is not.
 // What stands before that anybody may have made up.
 func noteClient(trusted []string, log *slog.Logger) (func(http.Handler) http.Handler, error) {
-	for _, prefix := range trusted {
-		if _, err := netip.ParsePrefix(prefix); err != nil { // chi would panic
-			return nil, fmt.Errorf("reading the trusted proxies: %w", err)
-		}
+	if _, err := parseNetworks(trusted); err != nil { // chi would panic
+		return nil, err
 	}
 	find := middleware.ClientIPFromRemoteAddr
 	if len(trusted) > 0 {
@@ -28,13 +26,32 @@ func noteClient(trusted []string, log *slog.Logger) (func(http.Handler) http.Han
 	note := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			address := middleware.GetClientIPAddr(r.Context())
-			if peer, err := netip.ParseAddrPort(r.RemoteAddr); !address.IsValid() && err == nil { // no proxy told
-				address = peer.Addr().Unmap()
+			if !address.IsValid() { // no proxy told
+				address = peerOf(r.RemoteAddr)
 			}
 			next.ServeHTTP(w, r.WithContext(clinic.WithClient(r.Context(), address)))
 		})
 	}
 	return func(next http.Handler) http.Handler { return warnOfProxy(len(trusted) > 0, log, find(note(next))) }, nil
+}
+
+// parseNetworks reads the trusted proxies.
+func parseNetworks(texts []string) ([]netip.Prefix, error) {
+	var networks []netip.Prefix
+	for _, text := range texts {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("reading the trusted proxies: %w", err)
+		}
+		networks = append(networks, network)
+	}
+	return networks, nil
+}
+
+// peerOf returns the address in host:port; the zero Addr where there is none.
+func peerOf(hostPort string) netip.Addr {
+	peer, _ := netip.ParseAddrPort(hostPort)
+	return peer.Addr().Unmap().WithZone("")
 }
 
 // warnOfProxy tells once when requests come through a proxy and none is trusted:

@@ -18,7 +18,7 @@ var docsFiles embed.FS
 
 // addDocs serves the OpenAPI document and the pages to try it out. Everything
 // they load is embedded: hospitals are often cut off from the internet.
-func addDocs(router chi.Router, api huma.API) error {
+func addDocs(router chi.Router, api huma.API, from *pool) error {
 	asJSON, err := json.Marshal(api.OpenAPI())
 	if err != nil {
 		return fmt.Errorf("writing the OpenAPI document: %w", err)
@@ -35,13 +35,14 @@ func addDocs(router chi.Router, api huma.API) error {
 	if err != nil {
 		return fmt.Errorf("reading the documentation page: %w", err)
 	}
-	addFile(router, "/api/openapi.json", static("application/openapi+json", asJSON))
-	addFile(router, "/api/openapi.yaml", static("application/openapi+yaml", asYAML))
-	addFile(router, docsPath, docsPage(index))
-	addFile(router, docsPath+"start.js", static("text/javascript; charset=utf-8", script))
+	add := func(path string, handler http.Handler) { addFile(router, path, from.serve(handler)) }
+	add("/api/openapi.json", static("application/openapi+json", asJSON))
+	add("/api/openapi.yaml", static("application/openapi+yaml", asYAML))
+	add(docsPath, docsPage(index))
+	add(docsPath+"start.js", static("text/javascript; charset=utf-8", script))
 	assets := v5emb.New("", "", docsPath)
 	for _, name := range []string{"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"} {
-		addFile(router, docsPath+name, assets)
+		add(docsPath+name, assets)
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"net/http"
 	"strings"
 
@@ -31,31 +30,6 @@ func securityHeaders(hsts bool) func(http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 		})
 	}
-}
-
-// limitConcurrency answers 503 at once when most requests are in work: a queue
-// would only add those whose clients have given up.
-func limitConcurrency(most int) func(http.Handler) http.Handler {
-	places := make(chan struct{}, most)
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			select {
-			case places <- struct{}{}:
-				defer func() { <-places }()
-				next.ServeHTTP(w, r)
-			default:
-				problemOf(r.Context(), clinic.Unavailable(nil)).write(w)
-			}
-		})
-	}
-}
-
-func limitTime(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
-		defer cancel()
-		next.ServeHTTP(w, r.WithContext(ctx))
-	})
 }
 
 func noSuchPath(w http.ResponseWriter, r *http.Request) {

@@ -130,6 +130,8 @@ func newReplica(t testing.TB, r replica, changes ...func(*server.Options)) *worl
 	must(t, err)
 	api := httptest.NewUnstartedServer(nil)
 	api.Config = server.NewHTTPServer("", w.handler, log)
+	api.Listener, err = server.LimitConnections(api.Listener, server.ConnectionOptions{TrustedProxies: opts.TrustedProxies, Metrics: w.metrics})
+	must(t, err)
 	api.Start()
 	t.Cleanup(api.Close)
 	w.url = api.URL

@@ -135,30 +135,3 @@ func TestSaneRequestID(t *testing.T) {
 		}
 	}
 }
-
-func TestConcurrencyBeyondTheLimitIsAnsweredAtOnce(t *testing.T) {
-	t.Parallel()
-	entered, leave := make(chan struct{}), make(chan struct{})
-	handler := limitConcurrency(1)(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		close(entered)
-		<-leave
-		w.WriteHeader(http.StatusNoContent)
-	}))
-	first := httptest.NewRecorder()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		handler.ServeHTTP(first, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
-	}()
-	<-entered
-	second := httptest.NewRecorder()
-	handler.ServeHTTP(second, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
-	if second.Code != http.StatusServiceUnavailable || second.Header().Get("Retry-After") == "" {
-		t.Errorf("second = %d %v, want 503 with Retry-After", second.Code, second.Header())
-	}
-	close(leave)
-	<-done
-	if first.Code != http.StatusNoContent {
-		t.Errorf("first = %d, want its own answer", first.Code)
-	}
-}

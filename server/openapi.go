@@ -14,12 +14,16 @@ import (
 	"github.com/go-chi/chi/v5"
 )
 
-const mergePatch = "application/merge-patch+json" // RFC 7396
+const (
+	mergePatch = "application/merge-patch+json" // RFC 7396
+	pooled     = "pooled"                       // says in an operation's metadata whether it needs a place
+)
 
 // OpenAPI returns the API's OpenAPI 3.1 document as YAML. It needs neither a
 // database nor anything else.
 func OpenAPI() ([]byte, error) {
-	api := newAPI(chi.NewRouter(), &handlers{}, func(ctx huma.Context, next func(huma.Context)) { next(ctx) }, "v1")
+	h := &handlers{}
+	api := newAPI(chi.NewRouter(), routes(h), h, &front{pools: &pools{}}, "v1")
 	document, err := api.OpenAPI().YAML()
 	if err != nil {
 		return nil, fmt.Errorf("writing the OpenAPI document: %w", err)
@@ -32,8 +36,8 @@ func OpenAPI() ([]byte, error) {
 // no setting of this for one API; it is written before anything runs.
 func init() { huma.ValidateStrictCasing = true }
 
-// newAPI adds every route to router.
-func newAPI(router chi.Router, h *handlers, authenticate humaMiddleware, version string) huma.API {
+// newAPI adds the routes to router.
+func newAPI(router chi.Router, all []route, h *handlers, f *front, version string) huma.API {
 	api := huma.NewAPI(huma.Config{
 		OpenAPI:                      newDocument(version),
 		Formats:                      huma.DefaultFormats,
@@ -41,15 +45,8 @@ func newAPI(router chi.Router, h *handlers, authenticate humaMiddleware, version
 		RejectUnknownQueryParameters: true,
 		Transformers:                 []huma.Transformer{hideInput},
 	}, adapter{router})
-	public, private := huma.NewGroup(api), huma.NewGroup(api)
-	public.UseMiddleware(readBody)
-	private.UseMiddleware(authenticate, readBody)
-	for _, r := range routes(h) {
-		if r.access == anybody {
-			r.add(public, r.operation(), h)
-		} else {
-			r.add(private, r.operation(), h)
-		}
+	for _, r := range all {
+		r.addTo(api, h, f)
 	}
 	documentErrors(api.OpenAPI())
 	return api
@@ -104,9 +101,15 @@ func (r route) operation() huma.Operation {
 		MaxBodyBytes:    maxBody + 1, // readBody has counted already; huma refuses the limit itself
 		BodyReadTimeout: -1,          // nothing is left to read; a deadline would cut the handler off
 		Extensions:      map[string]any{"x-access": string(r.access)},
+		Metadata:        map[string]any{pooled: r.terms.pool != free},
 	}
 	if r.method == http.MethodPatch { // application/json comes from the handler's type
 		op.RequestBody = &huma.RequestBody{Content: map[string]*huma.MediaType{mergePatch: {}}}
+	}
+	if r.terms.body == streamed { // its type does not say
+		op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+			"application/octet-stream": {Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}},
+		}}
 	}
 	if r.access != anybody {
 		op.Security = []map[string][]string{{"bearer": {}}}
@@ -117,12 +120,28 @@ func (r route) operation() huma.Operation {
 	return op
 }
 
-// binding adds an operation with its handler to an API.
-type binding func(huma.API, huma.Operation, *handlers)
+// binding adds an operation with its handler to an API, and says on what terms
+// it runs.
+type binding struct {
+	add   func(huma.API, huma.Operation, *handlers)
+	terms terms
+}
+
+// on changes the terms.
+func (b binding) on(t terms) binding {
+	b.terms = t
+	return b
+}
+
+func (r route) addTo(api huma.API, h *handlers, f *front) {
+	op := r.operation()
+	op.Middlewares = f.steps(r)
+	r.add(api, op, h)
+}
 
 // to binds a handler, and makes a problem of the error that it returns.
 func to[I, O any](handle func(context.Context, *I) (*O, error)) binding {
-	return func(api huma.API, op huma.Operation, h *handlers) {
+	return binding{add: func(api huma.API, op huma.Operation, h *handlers) {
 		huma.Register(api, op, func(ctx context.Context, request *I) (*O, error) {
 			answer, err := handle(ctx, request)
 			if err != nil {
@@ -134,15 +153,16 @@ func to[I, O any](handle func(context.Context, *I) (*O, error)) binding {
 			}
 			return answer, nil
 		})
-	}
+	}}
 }
 
 // created is to, answering 201.
 func created[I, O any](handle func(context.Context, *I) (*O, error)) binding {
-	return func(api huma.API, op huma.Operation, h *handlers) {
+	b := to(handle)
+	return binding{add: func(api huma.API, op huma.Operation, h *handlers) {
 		op.DefaultStatus = http.StatusCreated
-		to(handle)(api, op, h)
-	}
+		b.add(api, op, h)
+	}}
 }
 
 // adapter lets huma register with chi. An {id} is up to 18 digits, which an
@@ -173,10 +193,10 @@ func commonFailures() map[int]string {
 		http.StatusRequestTimeout:        "The body did not arrive in time",
 		http.StatusConflict:              "The present state refuses the change; code says why",
 		http.StatusPreconditionFailed:    "It was changed since it was read",
-		http.StatusRequestEntityTooLarge: "The body has more than 1 MiB",
+		http.StatusRequestEntityTooLarge: "The body has more than 1 MiB; without login, more than 64 KiB",
 		http.StatusUnsupportedMediaType:  "The body is of another media type",
 		http.StatusUnprocessableEntity:   "A field or parameter is wrong or unknown; errors names each",
-		http.StatusTooManyRequests:       "Too many attempts; Retry-After says when to try again",
+		http.StatusTooManyRequests:       "Too many attempts, or too many requests of the client's address at once; Retry-After says when to try again",
 		http.StatusInternalServerError:   "A fault of the server, which finds it by the request id",
 		http.StatusServiceUnavailable:    "Not available at the moment; Retry-After says when to try again",
 	}
@@ -243,7 +263,7 @@ func failures(op *huma.Operation) []int {
 	if hasParameter(op, "If-Match") {
 		f = append(f, http.StatusBadRequest, http.StatusPreconditionFailed)
 	}
-	if slices.Contains([]string{"register", "login", "breakGlass", "enrolTOTP", "confirmTOTP", "disableTOTP", "changePassword"}, op.OperationID) {
+	if op.Metadata[pooled] == true {
 		f = append(f, http.StatusTooManyRequests)
 	}
 	if slices.Contains([]string{

@@ -24,6 +24,7 @@ const (
 	codeTimeout          = "request_timeout"
 	codeTooLarge         = "too_large"
 	codeMediaType        = "unsupported_media_type"
+	codeTooManyAtOnce    = "too_many_at_once"
 )
 
 // problem is the body of every error (RFC 9457). Nothing in it comes from the

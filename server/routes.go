@@ -17,14 +17,16 @@ const (
 )
 
 // route is one operation. Its tag is the path's first segment below /api/;
-// notes has the longer text by its id.
+// notes has the longer text by its id. on says where the terms are not the usual
+// ones: a body is read whole, the work takes a place of the pool of those who are
+// logged in, or of anybody's, and has 15 seconds.
 type route struct {
 	id      string
 	method  string
 	path    string
 	access  access
 	summary string
-	add     binding
+	binding
 }
 
 // routes is the whole API. Each path is also served without its last slash and
@@ -72,11 +74,11 @@ func routes(h *handlers) []route {
 		{"breakGlass", post, "/api/break-glass/", doctors, "Open emergency access to a patient's records", to(h.openBreakGlass)},
 		{"endAssignment", del, "/api/assignments/{id}/", admins, "End an assignment", to(h.endAssignment)},
 
-		{"listKeys", get, "/.well-known/jwks.json", anybody, "Get the keys that access tokens are verified with", to(h.listKeys)},
+		{"listKeys", get, "/.well-known/jwks.json", anybody, "Get the keys that access tokens are verified with", to(h.listKeys).on(terms{pool: free})},
 		{"getAccessLog", get, "/api/access-log/", patients, "See who looked at one's own data", to(h.getAccessLog)},
 		{"getAudit", get, "/api/audit/", admins, "Read the audit log", to(h.getAudit)},
 
-		{"health", get, "/health/", anybody, "Ask whether the API answers", to(h.health)},
+		{"health", get, "/health/", anybody, "Ask whether the API answers", to(h.health).on(terms{pool: free})},
 	}
 }
 

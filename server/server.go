@@ -38,7 +38,8 @@ type Options struct {
 	HSTS bool
 	// Version is shown in the OpenAPI document.
 	Version string
-	// MaxConcurrent is how many requests are worked on at once; 0 takes 512.
+	// MaxConcurrent is how many operations of those who are logged in are in work
+	// at once; 0 takes 512.
 	MaxConcurrent int
 }
 
@@ -51,7 +52,7 @@ func New(opts Options) (http.Handler, error) {
 		opts.Log = slog.Default()
 	}
 	if opts.MaxConcurrent == 0 {
-		opts.MaxConcurrent = maxConcurrent
+		opts.MaxConcurrent = workPlaces
 	}
 	observer, err := newObserver(opts)
 	if err != nil {
@@ -61,20 +62,27 @@ func New(opts Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	pools, err := newPools(opts)
+	if err != nil {
+		return nil, err
+	}
 	router := chi.NewRouter()
 	router.Use(observer.observe, observer.recover, client, securityHeaders(opts.HSTS))
 	if len(opts.CORSOrigins) > 0 {
 		router.Use(allowOrigins(opts.CORSOrigins))
 	}
-	router.Use(limitConcurrency(opts.MaxConcurrent), limitTime, canonicalPath, middleware.GetHead)
+	router.Use(cutUnread, canonicalPath, middleware.GetHead)
 	router.NotFound(noSuchPath)
 	router.MethodNotAllowed(wrongMethod)
 	h := &handlers{
 		service: opts.Service, verifier: opts.Verifier, log: opts.Log, breakGlass: observer.breakGlass,
 		publicURL: strings.TrimSuffix(opts.PublicURL, "/"),
 	}
-	api := newAPI(router, h, authenticate(opts.Verifier, opts.Service.RefuseEnrolling), opts.Version)
-	if err := addDocs(router, api); err != nil {
+	f := &front{
+		authenticate: authenticate(opts.Verifier), requireFactor: requireFactor(opts.Service.RefuseEnrolling), pools: pools, pace: streamPace(),
+	}
+	api := newAPI(router, routes(h), h, f, opts.Version)
+	if err := addDocs(router, api, pools.publicWork); err != nil {
 		return nil, err
 	}
 	return router, nil

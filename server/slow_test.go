@@ -34,6 +34,9 @@ func TestEveryLimitOfTimeIsSet(t *testing.T) {
 	if s.MaxHeaderBytes <= 0 || s.MaxHeaderBytes > 64<<10 {
 		t.Errorf("MaxHeaderBytes = %d", s.MaxHeaderBytes)
 	}
+	if s.HTTP2 == nil || s.HTTP2.MaxConcurrentStreams <= 0 || s.HTTP2.MaxConcurrentStreams > 100 {
+		t.Errorf("HTTP2 = %+v", s.HTTP2)
+	}
 }
 
 const briefly = 300 * time.Millisecond
@@ -188,27 +191,65 @@ func TestAnExhaustedPoolIs503UntilItIsFree(t *testing.T) {
 	w.want(http.StatusOK, profile)
 }
 
-// TestTooManyAtOnceAre503 fills every place with requests whose body does not end.
+// TestTooManyAtOnceAre503 has two clients' requests fill every place, waiting for
+// a lock of Postgres.
 func TestTooManyAtOnceAre503(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(o *server.Options) { o.MaxConcurrent = 2 })
-	address := strings.TrimPrefix(w.url, "http://")
-	var held []net.Conn
-	for range 2 {
-		connection := dial(t, address)
-		_, err := io.WriteString(connection, "POST /api/auth/login/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{")
-		must(t, err)
-		held = append(held, connection)
+	database := testkit.NewDatabase(t, rights.Migrate)
+	w := newWorldOn(t, database, throughProxy, func(o *server.Options) { o.MaxConcurrent = 2 })
+	p := w.patient("patient1")
+	owner, err := pgx.Connect(t.Context(), database)
+	must(t, err)
+	defer func() { _ = owner.Close(context.WithoutCancel(t.Context())) }()
+	lock, err := owner.Begin(t.Context())
+	must(t, err)
+	_, err = lock.Exec(t.Context(), "LOCK TABLE users")
+	must(t, err)
+	profileFrom := func(client string) call {
+		return call{method: get, path: "/api/auth/profile/", token: p.token, header: map[string]string{"X-Forwarded-For": client}}
 	}
-	health := call{method: get, path: "/health/"}
-	until(t, "refused", func() bool {
-		got := w.do(health)
-		return got.status == http.StatusServiceUnavailable && got.header.Get("Retry-After") != "" && got.object(t)["code"] == "unavailable"
+	answers := make(chan answer)
+	for _, client := range []string{"192.0.2.1", "192.0.2.2"} {
+		go func() { answers <- w.do(profileFrom(client)) }()
+	}
+	until(t, "in work", func() bool {
+		var waiting int
+		must(t, lock.QueryRow(t.Context(), "SELECT count(*) FROM pg_locks WHERE NOT granted").Scan(&waiting))
+		return waiting == 2
 	})
-	for _, connection := range held {
-		must(t, connection.Close())
+	for client, want := range map[string]struct {
+		status int
+		code   string
+	}{
+		"192.0.2.3": {http.StatusServiceUnavailable, "unavailable"},
+		"192.0.2.2": {http.StatusTooManyRequests, "too_many_at_once"}, // its share is a quarter, but one at least
+	} {
+		got := w.do(profileFrom(client))
+		if got.status != want.status || got.header.Get("Retry-After") == "" || got.object(t)["code"] != want.code {
+			t.Errorf("%s was answered %d %v %s, want %d", client, got.status, got.header, got.body, want.status)
+		}
 	}
-	until(t, "answered again", func() bool { return w.do(health).status == http.StatusOK })
+	w.want(http.StatusOK, call{method: get, path: "/health/"})
+	w.want(http.StatusOK, call{method: get, path: "/.well-known/jwks.json"})
+	must(t, lock.Rollback(t.Context()))
+	for range 2 {
+		if got := <-answers; got.status != http.StatusOK {
+			t.Errorf("a request that had a place was answered %d: %s", got.status, got.body)
+		}
+	}
+	w.want(http.StatusOK, profileFrom("192.0.2.3"))
+}
+
+// TestABodyThatNobodyReadsIsCutOff sends one where there is none, and one with
+// no right to.
+func TestABodyThatNobodyReadsIsCutOff(t *testing.T) {
+	t.Parallel()
+	for _, target := range []string{"GET /health/", "POST /api/health-records/", "POST /nowhere/"} {
+		address, closed := hasty(t, func(s *http.Server) { s.ReadTimeout = time.Hour })
+		_, err := io.WriteString(dial(t, address), target+" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
+		must(t, err)
+		awaitClosed(t, closed)
+	}
 }
 
 func until(t *testing.T, what string, met func() bool) {

@@ -61,9 +61,9 @@ func runServer(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.ListenAddress)
+	listener, err := listen(ctx, cfg, p.registry)
 	if err != nil {
-		return fmt.Errorf("opening the API's port: %w", err)
+		return err
 	}
 	httpServer := server.NewHTTPServer(cfg.ListenAddress, handler, p.log)
 	parts := []func(context.Context) error{keys.Watch, func(ctx context.Context) error {
@@ -78,6 +78,21 @@ func runServer(cmd *cobra.Command, _ []string) error {
 	}
 	p.log.InfoContext(ctx, "serving the API", "address", listener.Addr().String(), "tls", cfg.HasTLS())
 	return p.run(ctx, []telemetry.Check{latched(databaseCheck(db))}, parts...)
+}
+
+// listen opens the API's port.
+func listen(ctx context.Context, cfg settings.Server, metrics prometheus.Registerer) (net.Listener, error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cfg.ListenAddress)
+	if err != nil {
+		return nil, fmt.Errorf("opening the API's port: %w", err)
+	}
+	limited, err := server.LimitConnections(listener, server.ConnectionOptions{
+		Most: cfg.Connections, PerAddress: cfg.PerAddress, TrustedProxies: cfg.TrustedProxies, Metrics: metrics,
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("limiting the API's connections: %w", err), listener.Close())
+	}
+	return limited, nil
 }
 
 // newAPI makes the use cases and the handler in front of them.

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -106,7 +105,7 @@ func NewThrottle(opts ThrottleOptions) (*Throttle, error) {
 // than those one after the other. It is CodeTooMany when there is none left. done
 // must be called with what came of it, and gives back what was no wrong guess.
 func (t *Throttle) Guess(ctx context.Context, account string) (done func(context.Context, error), err error) {
-	address := network(clinic.ClientOf(ctx))
+	address := clinic.Network(clinic.ClientOf(ctx)).String()
 	pair := t.bucket(accountFromAddress(), address, account)
 	stranger := []bucket{t.bucket(anyFromAddress(), address), pair, t.bucket(accountFromAfar(), account)}
 	from := t.shared
@@ -174,7 +173,7 @@ func giveBack(ctx context.Context, to counter, taken []bucket) {
 // Register takes one of the registrations of the context's client: CodeTooMany
 // when there is none left.
 func (t *Throttle) Register(ctx context.Context) error {
-	b := t.bucket(registrations(), network(clinic.ClientOf(ctx)))
+	b := t.bucket(registrations(), clinic.Network(clinic.ClientOf(ctx)).String())
 	err := t.take(ctx, t.shared, b)
 	if err != nil && clinic.CodeOf(err) != clinic.CodeTooMany {
 		err = t.take(ctx, t.local, b)
@@ -190,19 +189,4 @@ func (t *Throttle) bucket(q quota, of ...string) bucket {
 		mac.Write([]byte("\x00" + part))
 	}
 	return bucket{quota: q, key: q.name + ":" + base64.RawURLEncoding.EncodeToString(mac.Sum(nil)[:16])}
-}
-
-// network is whom an address counts as: in IPv6 whoever has one has the other
-// 2^64 of its network, too.
-func network(address netip.Addr) string {
-	address = address.Unmap()
-	bits := address.BitLen()
-	if address.Is6() {
-		bits = 64
-	}
-	prefix, err := address.Prefix(bits)
-	if err != nil { // the address is not known: all of those are one
-		return ""
-	}
-	return prefix.String()
 }

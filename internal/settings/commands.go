@@ -31,6 +31,8 @@ type Server struct {
 	TOTPRoles        List          `env:"TOTP_REQUIRED_ROLES" help:"roles that may do nothing without a second factor, of PATIENT, DOCTOR and ADMIN, separated by commas"`
 	CORSOrigins      List          `env:"CORS_ORIGINS" help:"origins whose pages may call the API, separated by commas; * for any; empty: none"`
 	TrustedProxies   List          `env:"TRUSTED_PROXIES" help:"networks of the proxies in front, e.g. 10.0.0.0/8,fd00::/8, whose X-Forwarded-For tells the client's address; empty: clients connect themselves"`
+	Connections      int           `env:"MAX_CONNECTIONS" envDefault:"4096" help:"connections to the API that are held open at once; further ones are closed"`
+	PerAddress       int           `env:"MAX_CONNECTIONS_PER_ADDRESS" envDefault:"512" help:"those of them that one IPv4 address or one IPv6 /64 may have; TRUSTED_PROXIES have no such limit"`
 	DoctorAutoVerify bool          `env:"DOCTOR_AUTO_VERIFY" envDefault:"false" help:"verify a doctor's licence at registration; for development only"`
 	BreakGlass       time.Duration `env:"BREAK_GLASS_DURATION" envDefault:"1h" help:"how long a doctor's emergency access lasts, 1m to 24h"`
 	ShutdownDelay    time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" help:"time after SIGTERM that new requests are still answered, each answer closing its connection, so that clients move on"`
@@ -62,6 +64,8 @@ func (s *Server) validate(f *ValidationErrors) {
 		_, err := netip.ParsePrefix(network)
 		f.require(err == nil, "TRUSTED_PROXIES", "holds what is no network; write for example 10.0.0.0/8,192.0.2.7/32")
 	}
+	f.require(s.Connections >= 1, "MAX_CONNECTIONS", "must be 1 or more")
+	f.require(s.PerAddress >= 1, "MAX_CONNECTIONS_PER_ADDRESS", "must be 1 or more")
 	f.require(s.ShutdownDelay >= 0, "SHUTDOWN_DELAY", "must not be negative")
 	f.require(s.ShutdownGrace > 0, "SHUTDOWN_GRACE", badPositive)
 	f.require((s.TLSCertFile == "") == (s.TLSKeyFile == ""), "TLS_CERT_FILE", "and TLS_KEY_FILE go together; give both, or neither")

@@ -102,6 +102,11 @@ func TestLoadReportsAllFaultsTogether(t *testing.T) {
 		{"a controller", &Controller{}, environ("RESYNC_INTERVAL", "1ms", "LEADER_ELECT", "maybe"), []string{"LEADER_ELECT", "RESYNC_INTERVAL"}},
 		{"a tool", &Tool{}, environ("LOG_FORMAT", "xml"), []string{"LOG_FORMAT"}},
 		{"emergency access without an end", &Server{}, environ("BREAK_GLASS_DURATION", "25h"), []string{"BREAK_GLASS_DURATION"}},
+		{
+			"no connections", &Server{},
+			environ("MAX_CONNECTIONS", "0", "MAX_CONNECTIONS_PER_ADDRESS", "-1"),
+			[]string{"MAX_CONNECTIONS", "MAX_CONNECTIONS_PER_ADDRESS"},
+		},
 		{"half a certificate", &Server{}, environ("TLS_KEY_FILE", "tls.key"), []string{"TLS_CERT_FILE"}},
 		{
 			"one role for two parts", &Migrate{},

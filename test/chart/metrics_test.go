@@ -78,6 +78,9 @@ func registryOfParts(t *testing.T) *prometheus.Registry {
 	if _, err := server.New(server.Options{Service: svc, Verifier: verifier, Metrics: registry, Log: log}); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := server.LimitConnections(nil, server.ConnectionOptions{Metrics: registry}); err != nil {
+		t.Fatal(err)
+	}
 	client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"})
 	t.Cleanup(func() { _ = client.Close() })
 	events, err := stream.New(stream.Options{Client: client, KeyPrefix: "test:"})

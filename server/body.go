@@ -1,0 +1,141 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"mime"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+)
+
+// readBody reads the body whole before the operation gets a place to work in, so
+// that a client that sends slowly, or nothing, holds no such place. (huma would
+// also answer 500 to a body that breaks off.)
+func (p *pools) readBody(from *pool, most int64) humaMiddleware {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		if ctx.Operation().RequestBody == nil {
+			next(ctx)
+			return
+		}
+		taken, refusal := from.enter(ctx.Context())
+		if refusal != nil {
+			refuse(ctx, refusal)
+			return
+		}
+		defer taken.leave()
+		r, w := humachi.Unwrap(ctx)
+		body := http.MaxBytesReader(w, r.Body, most)
+		content, err := io.ReadAll(io.LimitReader(body, smallBody+1))
+		if err == nil && len(content) > smallBody {
+			large, refusal := p.large.enter(ctx.Context())
+			if refusal != nil {
+				refuse(ctx, refusal)
+				return
+			}
+			defer large.leave()
+			var rest []byte
+			rest, err = io.ReadAll(body)
+			content = append(content, rest...)
+		}
+		if err != nil {
+			refuse(ctx, unreadable(ctx.Context(), err))
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(content))
+		next(ctx)
+	}
+}
+
+// checkMediaType refuses a body that the operation cannot decode.
+func checkMediaType(ctx huma.Context, next func(huma.Context)) {
+	body, sent := ctx.Operation().RequestBody, ctx.Header("Content-Type")
+	if body != nil && sent != "" {
+		mediaType, _, err := mime.ParseMediaType(sent)
+		if _, known := body.Content[mediaType]; err != nil || !known {
+			types := strings.Join(slices.Sorted(maps.Keys(body.Content)), " or ")
+			refuse(ctx, newProblem(ctx.Context(), http.StatusUnsupportedMediaType, codeMediaType, "send the body as "+types))
+			return
+		}
+	}
+	next(ctx)
+}
+
+func unreadable(ctx context.Context, err error) *problem {
+	var tooLarge *http.MaxBytesError
+	var network net.Error
+	switch {
+	case errors.As(err, &tooLarge):
+		return newProblem(ctx, http.StatusRequestEntityTooLarge, codeTooLarge, fmt.Sprintf("the body may have at most %d KiB", tooLarge.Limit>>10))
+	case errors.As(err, &network) && network.Timeout():
+		return newProblem(ctx, http.StatusRequestTimeout, codeTimeout, "the body did not arrive in time")
+	}
+	return newProblem(ctx, http.StatusBadRequest, codeMalformed, "the body broke off")
+}
+
+// cutUnread gives a body that nobody has read a moment to arrive. net/http waits
+// for it until readTimeout, so that the connection can be used again.
+func cutUnread(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r)
+		if r.ContentLength != 0 { // without a connection, in tests, there is nothing to limit
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(unreadTimeout))
+		}
+	})
+}
+
+// pace is how slow a streamed body may be.
+type pace struct {
+	rate  int           // bytes in a second
+	grace time.Duration // for which it may be slower, or nothing comes
+}
+
+// stream lets the handler read the body from the connection, for as long as the
+// client keeps the pace. The handler's own time does not count.
+func (p pace) stream(ctx huma.Context, next func(huma.Context)) {
+	r, w := humachi.Unwrap(ctx)
+	connection := http.NewResponseController(w)
+	if err := connection.SetWriteDeadline(time.Time{}); err != nil {
+		refuse(ctx, problemOf(ctx.Context(), fmt.Errorf("lifting the time limit of an answer: %w", err)))
+		return
+	}
+	r.Body = &pacedBody{ReadCloser: r.Body, ctx: ctx.Context(), connection: connection, pace: p, left: p.grace}
+	next(ctx)
+}
+
+// pacedBody fails with the problem to answer.
+type pacedBody struct {
+	io.ReadCloser
+	ctx        context.Context //nolint:containedctx // a reader has no other way to the request
+	connection *http.ResponseController
+	pace       pace
+	left       time.Duration // for which the client may yet keep the handler waiting
+}
+
+// Read implements io.Reader.
+func (b *pacedBody) Read(p []byte) (int, error) {
+	began := time.Now()
+	if err := b.connection.SetReadDeadline(began.Add(b.left)); err != nil {
+		return 0, fmt.Errorf("limiting the time to wait for a body: %w", err)
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.left = min(b.left-time.Since(began)+time.Duration(n)*time.Second/time.Duration(b.pace.rate), b.pace.grace)
+	if err == nil {
+		return n, nil
+	}
+	_ = b.connection.SetWriteDeadline(time.Now().Add(writeTimeout)) // the first call has worked
+	if errors.Is(err, io.EOF) {
+		_ = b.connection.SetReadDeadline(time.Time{}) // else net/http would take the client for gone
+		return n, io.EOF
+	}
+	return n, unreadable(b.ctx, err)
+}
