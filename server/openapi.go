@@ -243,7 +243,7 @@ func failures(op *huma.Operation) []int {
 	if hasParameter(op, "If-Match") {
 		f = append(f, http.StatusBadRequest, http.StatusPreconditionFailed)
 	}
-	if slices.Contains([]string{"register", "login", "breakGlass", "enrolTOTP", "confirmTOTP", "disableTOTP", "changePassword"}, op.OperationID) {
+	if slices.Contains([]string{"register", "login", "assignDoctor", "breakGlass", "enrolTOTP", "confirmTOTP", "disableTOTP", "changePassword"}, op.OperationID) {
 		f = append(f, http.StatusTooManyRequests)
 	}
 	if slices.Contains([]string{

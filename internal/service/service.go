@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
@@ -44,13 +45,14 @@ type Options struct {
 	DB                *store.DB
 	Passwords         *token.Hasher
 	Tokens            *token.Signer
-	Directory         DirectoryCache // nil: no cache
-	Throttle          Throttle       // nil: nobody is slowed down
-	AutoVerifyDoctors bool           // verify a doctor's licence at registration (development)
-	BreakGlass        time.Duration  // how long emergency access lasts; 0: an hour
-	TOTP              *token.TOTP    // nil: nobody can enrol a second factor
-	TOTPRequired      []clinic.Role  // who may only enrol one until he has it
-	Log               *slog.Logger   // nil: slog.Default()
+	Directory         DirectoryCache        // nil: no cache
+	Throttle          Throttle              // nil: nobody is slowed down
+	AutoVerifyDoctors bool                  // verify a doctor's licence at registration (development)
+	BreakGlass        time.Duration         // how long emergency access lasts; 0: an hour
+	SelfAssignment    clinic.SelfAssignment // "": clinic.SelfAssignmentConfirm
+	TOTP              *token.TOTP           // nil: nobody can enrol a second factor
+	TOTPRequired      []clinic.Role         // who may only enrol one until he has it
+	Log               *slog.Logger          // nil: slog.Default()
 }
 
 // Service is the platform's use cases. It is safe for concurrent use.
@@ -62,6 +64,8 @@ type Service struct {
 	throttle   Throttle
 	autoVerify bool
 	breakGlass time.Duration
+	selfTerms  clinic.SelfAssignment
+	selfMade   atomic.Int64 // self-assignments
 	totp       *token.TOTP
 	required   []clinic.Role // to have a second factor
 	log        *slog.Logger
@@ -81,9 +85,17 @@ func New(opts Options) (*Service, error) {
 	if opts.Throttle == nil {
 		opts.Throttle = unthrottled{}
 	}
+	switch opts.SelfAssignment {
+	case "":
+		opts.SelfAssignment = clinic.SelfAssignmentConfirm
+	case clinic.SelfAssignmentConfirm, clinic.SelfAssignmentOpen, clinic.SelfAssignmentOff:
+	default:
+		return nil, errors.New("service knows no such terms of self-assignment")
+	}
 	return &Service{
 		db: opts.DB, passwords: opts.Passwords, tokens: opts.Tokens, directory: opts.Directory, throttle: opts.Throttle,
-		autoVerify: opts.AutoVerifyDoctors, breakGlass: opts.BreakGlass, totp: opts.TOTP, required: opts.TOTPRequired, log: opts.Log,
+		autoVerify: opts.AutoVerifyDoctors, breakGlass: opts.BreakGlass, selfTerms: opts.SelfAssignment,
+		totp: opts.TOTP, required: opts.TOTPRequired, log: opts.Log,
 	}, nil
 }
 

@@ -102,6 +102,11 @@ func TestLoadReportsAllFaultsTogether(t *testing.T) {
 		{"a controller", &Controller{}, environ("RESYNC_INTERVAL", "1ms", "LEADER_ELECT", "maybe"), []string{"LEADER_ELECT", "RESYNC_INTERVAL"}},
 		{"a tool", &Tool{}, environ("LOG_FORMAT", "xml"), []string{"LOG_FORMAT"}},
 		{"emergency access without an end", &Server{}, environ("BREAK_GLASS_DURATION", "25h"), []string{"BREAK_GLASS_DURATION"}},
+		{
+			"several at once", &Server{},
+			environ("DOCTOR_SELF_ASSIGNMENT", "Confirm", "BREAK_GLASS_DURATION", "1s"),
+			[]string{"BREAK_GLASS_DURATION", "DOCTOR_SELF_ASSIGNMENT"},
+		},
 		{"half a certificate", &Server{}, environ("TLS_KEY_FILE", "tls.key"), []string{"TLS_CERT_FILE"}},
 		{
 			"one role for two parts", &Migrate{},
