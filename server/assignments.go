@@ -39,9 +39,19 @@ type assignDoctorRequest struct {
 }
 
 type assignmentRequest struct {
-	PatientID int64  `json:"patient_id" minimum:"1" example:"1"`
-	DoctorID  int64  `json:"doctor_id,omitempty" minimum:"1" doc:"A doctor may leave it out: he means himself." example:"1"`
-	Reason    string `json:"reason,omitempty" maxLength:"500" example:"primary care"`
+	PatientID int64      `json:"patient_id" minimum:"1" example:"1"`
+	DoctorID  int64      `json:"doctor_id,omitempty" minimum:"1" doc:"A doctor may leave it out, and may name nobody else." example:"1"`
+	Reason    string     `json:"reason,omitempty" maxLength:"500" doc:"Required of a doctor who has to confirm." example:"primary care"`
+	EndsAt    *time.Time `json:"ends_at,omitempty" doc:"When access ends, in the future. Left out: open-ended, or 90 days from now for a doctor who has to confirm, who may name at most a year." example:"2025-08-25T10:00:00Z"`
+	Password  string     `json:"password,omitempty" maxLength:"128" doc:"A doctor's own, again, or else totp_code, where they have to confirm." example:"securepass123"`
+	TOTPCode  string     `json:"totp_code,omitempty" maxLength:"6" doc:"Of the doctor's authenticator, instead of password. Each code is taken once." example:"123456"`
+}
+
+// identity is what makes it another request under an Idempotency-Key: no fast hash
+// of a password is kept, and a repetition brings the next code.
+func (r assignmentRequest) identity() assignmentRequest {
+	r.Password, r.TOTPCode = "", ""
+	return r
 }
 
 type assignDoctorResponse struct {
@@ -53,12 +63,13 @@ type assignDoctorResponse struct {
 }
 
 func (h *handlers) assignDoctor(ctx context.Context, request *assignDoctorRequest) (*assignDoctorResponse, error) {
-	once, err := request.once(ctx, request.Body)
+	once, err := request.once(ctx, request.Body.identity())
 	if err != nil {
 		return nil, err
 	}
 	a, begun, err := h.service.Assign(ctx, callerOf(ctx), clinic.AssignmentRequest{
 		PatientID: request.Body.PatientID, DoctorID: request.Body.DoctorID, Reason: request.Body.Reason,
+		EndsAt: request.Body.EndsAt, Password: request.Body.Password, TOTPCode: request.Body.TOTPCode,
 	}, once)
 	if err != nil {
 		return nil, err

@@ -167,8 +167,10 @@ func TestRepeatedPostsAreAnsweredTheSame(t *testing.T) {
 		}, header: key("k1")}, map[string]any{"username": "patient2", "password": password, "password_confirm": password, "user_type": "DOCTOR"}, 201},
 		{
 			"assignment",
-			call{method: post, path: "/api/auth/assign-doctor/", token: s.doctor.token, body: map[string]any{"patient_id": s.patient.profile}, header: key("k1")},
-			map[string]any{"patient_id": s.patient.profile, "reason": "other"},
+			call{method: post, path: "/api/auth/assign-doctor/", token: s.doctor.token, body: map[string]any{
+				"patient_id": s.patient.profile, "reason": "care", "password": password,
+			}, header: key("k1")},
+			map[string]any{"patient_id": s.patient.profile, "reason": "other", "password": password},
 			200,
 		},
 	} {
@@ -198,11 +200,11 @@ func TestAssigningAnswersWithThePatient(t *testing.T) {
 	t.Parallel()
 	s := newSetup(t)
 	other := s.world.patient("patient2")
-	body := map[string]any{"patient_id": other.profile, "reason": "second opinion"}
+	body := map[string]any{"patient_id": other.profile, "reason": "second opinion", "password": password}
 	first := s.want(http.StatusOK, call{method: post, path: "/api/auth/assign-doctor/", token: s.doctor.token, body: body})
 	equal(t, "assignment", first["assignment"], map[string]any{
 		"id": some, "patient": first["patient"], "doctor": some, "source": "rest", "declared_by": nil, "requested_by": "doctor1",
-		"reason": "second opinion", "is_active": true, "starts_at": some, "ends_at": nil, "created_at": some,
+		"reason": "second opinion", "is_active": true, "starts_at": some, "ends_at": some, "created_at": some,
 	})
 	if dig[float64](t, first, "patient", "id") != float64(other.profile) || dig[string](t, first, "patient", "user", "username") != "patient2" {
 		t.Errorf("patient = %v", first["patient"])
@@ -212,7 +214,8 @@ func TestAssigningAnswersWithThePatient(t *testing.T) {
 		t.Errorf("assigning again: %v %s", again["message"], diff)
 	}
 	s.want(http.StatusUnprocessableEntity, call{method: post, path: "/api/auth/assign-doctor/", token: s.admin.token, body: body})
-	s.want(http.StatusNotFound, call{method: post, path: "/api/auth/assign-doctor/", token: s.doctor.token, body: map[string]any{"patient_id": 999_999}})
+	body["patient_id"] = 999_999
+	s.want(http.StatusNotFound, call{method: post, path: "/api/auth/assign-doctor/", token: s.doctor.token, body: body})
 }
 
 func TestNotificationsAreReadOnce(t *testing.T) {

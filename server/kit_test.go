@@ -81,6 +81,7 @@ type replica struct {
 	database     string // the owner's URL
 	keys         *token.Keys
 	totpRequired []clinic.Role
+	selfTerms    clinic.SelfAssignment
 	pool         store.Options // of the server's connections
 }
 
@@ -114,7 +115,7 @@ func newReplica(t testing.TB, r replica, changes ...func(*server.Options)) *worl
 	must(t, err)
 	w.parts = service.Options{
 		DB: db, Passwords: passwords, Tokens: signer, Directory: directory, Throttle: throttle,
-		TOTP: secondFactor, TOTPRequired: r.totpRequired, Log: log,
+		TOTP: secondFactor, TOTPRequired: r.totpRequired, SelfAssignment: r.selfTerms, Log: log,
 	}
 	w.service, err = service.New(w.parts)
 	must(t, err)

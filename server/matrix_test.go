@@ -149,7 +149,7 @@ func matrix() map[string]row {
 		"changeProfile":  {want: everybody, body: body(map[string]any{"first_name": "Changed"})},
 		"listDoctors":    {want: everybody},
 		"assignDoctor": {of: patientID, want: "403 200/200 200/200 409 200/200 200/200", last: true, body: func(c *cast, role string, id int64) any {
-			request := map[string]any{"patient_id": id}
+			request := map[string]any{"patient_id": id, "reason": "primary care", "password": password}
 			if role == "administrator" {
 				request["doctor_id"] = c.people["other doctor"].profile
 			}

@@ -58,6 +58,25 @@ func newObserver(opts Options) (*observer, error) {
 	return o, nil
 }
 
+// countSelfAssignments exposes what the service counts: a repetition makes nothing.
+func countSelfAssignments(opts Options) error {
+	if opts.Metrics == nil {
+		return nil
+	}
+	_, terms := opts.Service.SelfAssignments()
+	err := opts.Metrics.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "healthrecords_self_assignments_total", ConstLabels: prometheus.Labels{"mode": string(terms)},
+		Help: "Assignments that doctors made for themselves, by DOCTOR_SELF_ASSIGNMENT.",
+	}, func() float64 {
+		made, _ := opts.Service.SelfAssignments()
+		return float64(made)
+	}))
+	if err != nil {
+		return fmt.Errorf("registering the metric of self-assignments: %w", err)
+	}
+	return nil
+}
+
 // observe makes the exchange and tells of its end.
 func (o *observer) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

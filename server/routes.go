@@ -109,8 +109,11 @@ func notes() map[string]string {
 			"changed where they are sent and stay as they are where they are not.",
 		"changeProfile": "A JSON merge patch (RFC 7396): a field that is not sent stays as it is, null clears it.",
 		"listDoctors":   "Administrators see doctors whose licence is not verified, too.",
-		"assignDoctor": "An administrator names both. A doctor assigns himself: doctor_id may be left out. " +
-			"For a pair that is assigned already the answer is its assignment.",
+		"assignDoctor": "An administrator names both. Doctors assign themselves: doctor_id may be left out. Unless the operator set it " +
+			"otherwise, a doctor confirms with password or totp_code, reason is required, and the assignment ends, after 90 days or at " +
+			"ends_at, a year from now at the latest. Without a confirmation the code of the 422 is confirmation_required; where doctors may not " +
+			"assign themselves, that of the 403 is self_assignment_off. All administrators are told of a doctor who assigned themselves. " +
+			"For a pair that is assigned already the answer is its assignment, which lasts no longer for it.",
 		"listRecords":   "A patient's own records, or those of a doctor's patients now, newest visit first.",
 		"getRecord":     "The owner, and a doctor who is assigned now. Private comments are in a doctor's answer only.",
 		"replaceRecord": "The owner. A text that is not sent becomes empty.",

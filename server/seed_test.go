@@ -9,6 +9,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
 // TestWalkthrough is the README's, request by request, each answer compared
@@ -80,6 +84,29 @@ func TestWalkthrough(t *testing.T) {
 
 	refreshed := w.want(http.StatusOK, call{method: post, path: "/api/auth/token/refresh/", body: map[string]any{"refresh": dig[string](t, login, "refresh")}})
 	equal(t, "refresh", refreshed, map[string]any{"refresh": some, "access": some})
+}
+
+// TestADoctorAssignsThemselvesAsInTheSeed: an operator can have it as it always
+// was, without a password, a reason or an end.
+func TestADoctorAssignsThemselvesAsInTheSeed(t *testing.T) {
+	t.Parallel()
+	w := newReplica(t, replica{database: testkit.NewDatabase(t, rights.Migrate), keys: newKeys(t), selfTerms: clinic.SelfAssignmentOpen})
+	admin := w.admin()
+	patient, doctor := w.patient("patient1"), w.doctor(admin, "doctor1")
+	record := call{method: get, path: fmt.Sprintf("/api/health-records/%d/", w.record(patient)), token: doctor.token}
+	w.want(http.StatusNotFound, record)
+	assigned := w.want(http.StatusOK, call{method: post, path: "/api/auth/assign-doctor/", token: doctor.token, body: map[string]any{"patient_id": patient.profile}})
+	if end := dig[map[string]any](t, assigned, "assignment")["ends_at"]; end != nil {
+		t.Errorf("it ends at %v", end)
+	}
+	w.want(http.StatusOK, record)
+	w.settle()
+	for reader, want := range map[*person]string{&patient: "PATIENT_ASSIGNED", &doctor: "PATIENT_ASSIGNED", &admin: "SELF_ASSIGNED"} {
+		list := w.want(http.StatusOK, call{method: get, path: "/api/notifications/", token: reader.token})
+		if got := dig[string](t, list, "results", 0, "notification_type"); got != want {
+			t.Errorf("%s is told of %s, want %s", reader.username, got, want)
+		}
+	}
 }
 
 // some stands for a value that the test does not determine, but is not empty.

@@ -58,6 +58,9 @@ func New(opts Options) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := countSelfAssignments(opts); err != nil {
+		return nil, err
+	}
 	client, err := noteClient(opts.TrustedProxies, opts.Log)
 	if err != nil {
 		return nil, err

@@ -153,3 +153,60 @@ func TestAProxyThatIsNoNetworkIsAnError(t *testing.T) {
 		t.Error("no error")
 	}
 }
+
+// TestAStrangerDoesNotBlockBreakGlass has a stranger use up the quotas of address
+// and account, before a doctor from the same address opens emergency access.
+func TestAStrangerDoesNotBlockBreakGlass(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, throughProxy)
+	patient, doctor := w.patient("patient1"), w.doctor(w.admin(), "doctor1")
+	const clinicAddress = "192.0.2.7"
+	for i := range 30 {
+		w.loginFrom(clinicAddress, "doctor1", "wrong")
+		w.loginFrom(fmt.Sprintf("198.51.100.%d", i), "doctor1", "wrong")
+	}
+	if got := w.loginFrom(clinicAddress, "doctor1", password); got.status != http.StatusTooManyRequests {
+		t.Fatalf("the quota is not used up: %d", got.status)
+	}
+	open := breakGlass(doctor, patient)
+	open.header = map[string]string{"X-Forwarded-For": clinicAddress}
+	if got := w.do(open); got.status != http.StatusOK {
+		t.Errorf("break-glass is answered %d: %s", got.status, got.body)
+	}
+}
+
+// TestASessionHasItsQuotaOfConfirmations uses up one session's quota over two
+// servers, with each operation that asks for the password again.
+func TestASessionHasItsQuotaOfConfirmations(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, throughProxy)
+	patient, doctor := w.patient("patient1"), w.doctor(w.admin(), "doctor1")
+	other, servers := w.loggedIn("doctor1"), []*world{w, w.replica()}
+	wrong := []call{
+		{method: post, path: "/api/break-glass/", body: map[string]any{"patient_id": patient.profile, "reason": "unconscious", "password": "wrong"}},
+		{method: post, path: "/api/auth/totp/", body: map[string]any{"password": "wrong"}},
+		{method: post, path: "/api/auth/totp/disable/", body: map[string]any{"password": "wrong"}},
+		{method: post, path: "/api/auth/password/", body: map[string]any{"current_password": "wrong", "new_password": "another horse"}},
+	}
+	for i := range 12 {
+		c := wrong[i%len(wrong)]
+		c.token = doctor.token
+		want := http.StatusUnprocessableEntity
+		if i >= 10 {
+			want = http.StatusTooManyRequests
+		}
+		got := servers[i%2].do(c)
+		if after, err := strconv.Atoi(got.header.Get("Retry-After")); got.status != want || want == http.StatusTooManyRequests && (err != nil || after < 1 || after > 3600) {
+			t.Errorf("wrong password %d at %s is answered %d: %s", i+1, c.path, got.status, got.body)
+		}
+	}
+	if got := w.do(breakGlass(doctor, patient)); got.status != http.StatusTooManyRequests {
+		t.Errorf("the right password is answered %d: %s", got.status, got.body)
+	}
+	if got := w.do(breakGlass(other, patient)); got.status != http.StatusOK {
+		t.Errorf("another session is answered %d: %s", got.status, got.body)
+	}
+	if got := w.do(breakGlass(w.loggedIn("doctor1"), patient)); got.status != http.StatusOK {
+		t.Errorf("after another login it is answered %d: %s", got.status, got.body)
+	}
+}

@@ -46,7 +46,8 @@ func (r *runner) startParts(ctx context.Context) error {
 		}},
 		{name: "worker", adminPort: 8002, env: []string{"AUDIT_KEYS_DIR=" + r.auditKeys()}},
 		{name: "server", adminPort: 8001, env: []string{
-			"LISTEN_ADDRESS=" + address(port), "SIGNING_KEYS_DIR=" + r.keys(), "TOTP_KEY_FILE=" + totpKey, "DOCTOR_AUTO_VERIFY=true",
+			"LISTEN_ADDRESS=" + address(port), "SIGNING_KEYS_DIR=" + r.keys(), "TOTP_KEY_FILE=" + totpKey,
+			"DOCTOR_AUTO_VERIFY=true", "DOCTOR_SELF_ASSIGNMENT=open",
 		}},
 	}
 	started := make([]*process.Process, len(r.parts))

@@ -137,7 +137,8 @@ func newAPI(cfg settings.Server, p *process, db *store.DB, redisClient redis.Uni
 	}
 	svc, err := service.New(service.Options{
 		DB: db, Passwords: passwords, Tokens: signer, Directory: directory, Throttle: throttle, TOTP: secondFactor, TOTPRequired: required,
-		AutoVerifyDoctors: cfg.DoctorAutoVerify, BreakGlass: cfg.BreakGlass, Log: p.log,
+		AutoVerifyDoctors: cfg.DoctorAutoVerify, BreakGlass: cfg.BreakGlass,
+		SelfAssignment: clinic.SelfAssignment(cfg.SelfAssignment), Log: p.log,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("making the service: %w", err)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,12 +27,19 @@ type quota struct {
 
 // The quotas of guesses count those that were wrong, that of registrations all.
 //
-// Only the first holds for an address from which the account has logged in
-// before: whatever strangers do from elsewhere, its owner gets in from where he
-// is wont to.
+// Of the first three, which are for logins, only the first holds for an address
+// from which the account has logged in before: whatever strangers do from
+// elsewhere, its owner gets in from where they usually do.
+//
+// The next two are for who is logged in and proves again who they are. Nobody
+// else can use them up. The second bounds a thief who has many sessions of one
+// account. It is five times the first, so that four stolen sessions together
+// leave something of it to the account's other sessions.
 func accountFromAddress() quota { return quota{"account_from_address", 10, time.Hour} }
 func anyFromAddress() quota     { return quota{"any_from_address", 100, 10 * time.Minute} }
 func accountFromAfar() quota    { return quota{"account_from_afar", 20, time.Hour} }
+func oneSession() quota         { return quota{"session", 10, time.Hour} }
+func allSessions() quota        { return quota{"account_sessions", 50, time.Hour} }
 func registrations() quota      { return quota{"registrations", 100, time.Hour} }
 
 const usualFor = 90 * 24 * time.Hour // after a login, how long its address is a usual one of the account
@@ -88,7 +96,7 @@ func NewThrottle(opts ThrottleOptions) (*Throttle, error) {
 		shared: newSharedCounter(opts.Client, opts.Prefix, newBreaker("throttle", opts.Timeout, opts.Pause, opts.Log)),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "healthrecords_throttled_attempts_total",
-			Help: "Logins and registrations refused unseen because there were too many, by the quota that was used up.",
+			Help: "Attempts at a password, a code or a registration refused unseen because there were too many, by the quota that was used up.",
 		}, []string{"quota"}),
 	}
 	if opts.Metrics == nil {
@@ -108,42 +116,70 @@ func (t *Throttle) Guess(ctx context.Context, account string) (done func(context
 	address := clinic.Network(clinic.ClientOf(ctx)).String()
 	pair := t.bucket(accountFromAddress(), address, account)
 	stranger := []bucket{t.bucket(anyFromAddress(), address), pair, t.bucket(accountFromAfar(), account)}
-	from := t.shared
-	taken, err := t.admit(ctx, from, pair, stranger)
-	if err != nil && clinic.CodeOf(err) != clinic.CodeTooMany { // Redis is away, which its breaker has told
-		from = t.local
-		taken, err = t.admit(ctx, from, pair, stranger)
-	}
+	settle, err := t.attempt(ctx, func(from counter) ([]bucket, error) {
+		usual, err := t.usual(ctx, from, pair.key)
+		if err != nil || !usual {
+			return stranger, err
+		}
+		return []bucket{pair}, nil
+	})
 	if err != nil {
 		return nil, err
 	}
 	return func(ctx context.Context, outcome error) {
-		// Who breaks off while his guess is looked at has guessed all the same.
-		wrong := clinic.CodeOf(outcome) == clinic.CodeUnauthenticated || errors.Is(ctx.Err(), context.Canceled)
-		ctx = context.WithoutCancel(ctx)
-		if !wrong {
-			giveBack(ctx, from, taken)
-		}
+		settle(ctx, outcome)
 		if outcome == nil {
+			ctx = context.WithoutCancel(ctx)
 			_ = t.local.remember(ctx, pair.key)
 			_ = t.shared.remember(ctx, pair.key)
 		}
 	}, nil
 }
 
-// admit takes from the account's own bucket at its usual address, or from all
-// that a stranger needs. A refusal takes nothing.
-func (t *Throttle) admit(ctx context.Context, from counter, pair bucket, stranger []bucket) (taken []bucket, err error) {
-	usual, err := from.usual(ctx, pair.key)
+// Confirm is Guess for a caller who proves again, within their session, who they
+// are. Its quotas are the session's own: no address and no name counts, and no
+// login. A call from inside, which has no session, has the user's.
+func (t *Throttle) Confirm(ctx context.Context, caller clinic.Caller) (done func(context.Context, error), err error) {
+	user, session := strconv.FormatInt(caller.UserID, 10), strconv.FormatInt(caller.SessionID, 10)
+	needed := []bucket{t.bucket(oneSession(), user, session), t.bucket(allSessions(), user)}
+	return t.attempt(ctx, func(counter) ([]bucket, error) { return needed, nil })
+}
+
+// attempt takes from each bucket that choose names, in Redis or, while that is
+// away, in this process. A refusal takes nothing. settle gives back what was no
+// wrong guess.
+func (t *Throttle) attempt(ctx context.Context, choose func(counter) ([]bucket, error)) (settle func(context.Context, error), err error) {
+	from := t.shared
+	taken, err := t.takeAll(ctx, from, choose)
+	if err != nil && clinic.CodeOf(err) != clinic.CodeTooMany { // Redis is away, which its breaker has told
+		from = t.local
+		taken, err = t.takeAll(ctx, from, choose)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if !usual {
-		usual, _ = t.local.usual(ctx, pair.key) // Redis may have lost it
+	return func(ctx context.Context, outcome error) {
+		// Whoever breaks off while their guess is looked at has guessed all the same.
+		wrong := clinic.CodeOf(outcome) == clinic.CodeUnauthenticated || errors.Is(ctx.Err(), context.Canceled)
+		if !wrong {
+			giveBack(context.WithoutCancel(ctx), from, taken)
+		}
+	}, nil
+}
+
+// usual reports whether the account has logged in from the address of its bucket.
+func (t *Throttle) usual(ctx context.Context, from counter, key string) (bool, error) {
+	usual, err := from.usual(ctx, key)
+	if err == nil && !usual {
+		usual, _ = t.local.usual(ctx, key) // Redis may have lost it
 	}
-	needed := stranger
-	if usual {
-		needed = []bucket{pair}
+	return usual, err
+}
+
+func (t *Throttle) takeAll(ctx context.Context, from counter, choose func(counter) ([]bucket, error)) (taken []bucket, err error) {
+	needed, err := choose(from)
+	if err != nil {
+		return nil, err
 	}
 	for _, b := range needed {
 		if err := t.take(ctx, from, b); err != nil {

@@ -260,6 +260,9 @@ func TestTheThrottleWorksWithoutRedis(t *testing.T) {
 	if !try(t, throttle, home, "owner", nil) {
 		t.Error("without Redis the owner is locked out")
 	}
+	if seen := wrongConfirmations(t, throttle, in(1, 1), 20); seen != 10 || !confirm(t, throttle, in(1, 2), nil) {
+		t.Errorf("without Redis %d guesses were looked at in one session, want 10, and the other session goes on", seen)
+	}
 	if err := server.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -282,13 +285,14 @@ func TestKeysTellNoNameAndNoAddress(t *testing.T) {
 	if err := throttle.Register(from(t, home)); err != nil {
 		t.Error(err)
 	}
+	wrongConfirmations(t, throttle, in(7_531_902_468, 1), 1)
 	keys := client.Keys(t.Context(), "*").Val()
-	if len(keys) < 5 {
+	if len(keys) < 7 {
 		t.Errorf("keys = %v", keys)
 	}
 	for _, key := range keys {
 		value := client.Get(t.Context(), key).Val()
-		for _, secret := range []string{"canary", "192.0", "198.51"} {
+		for _, secret := range []string{"canary", "192.0", "198.51", "7531902468"} {
 			if strings.Contains(key+value, secret) {
 				t.Errorf("%s = %s tells %s", key, value, secret)
 			}
@@ -308,10 +312,12 @@ func TestRefusalsAreCounted(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	throttle := newThrottle(t, cache.ThrottleOptions{Client: newClient(t, url), Prefix: prefix, Timeout: patiently, Metrics: registry})
 	wrongGuesses(t, throttle, home, "owner", 12)
+	wrongConfirmations(t, throttle, in(1, 1), 13)
 	want := `
-		# HELP healthrecords_throttled_attempts_total Logins and registrations refused unseen because there were too many, by the quota that was used up.
+		# HELP healthrecords_throttled_attempts_total Attempts at a password, a code or a registration refused unseen because there were too many, by the quota that was used up.
 		# TYPE healthrecords_throttled_attempts_total counter
 		healthrecords_throttled_attempts_total{quota="account_from_address"} 2
+		healthrecords_throttled_attempts_total{quota="session"} 3
 	`
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want)); err != nil {
 		t.Error(err)

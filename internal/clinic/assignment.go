@@ -42,9 +42,29 @@ func (a Assignment) Ended(now time.Time) bool {
 // AssignmentRequest asks for a doctor's access to a patient.
 type AssignmentRequest struct {
 	PatientID int64
-	DoctorID  int64 // 0: the calling doctor himself
+	DoctorID  int64 // 0: the calling doctor
 	Reason    string
+	EndsAt    *time.Time // nil: open-ended, or SelfAssignmentTime from now where it is confirmed
+
+	// One of these confirms a doctor's request under SelfAssignmentConfirm; nobody
+	// looks at them otherwise.
+	Password string // the doctor's own, again
+	TOTPCode string // of the doctor's second factor
 }
+
+// SelfAssignment says on what terms doctors may assign themselves to patients.
+type SelfAssignment string
+
+// The terms.
+const (
+	SelfAssignmentConfirm SelfAssignment = "confirm" // with their password or second factor, a reason and an end
+	SelfAssignmentOpen    SelfAssignment = "open"    // by asking for it
+	SelfAssignmentOff     SelfAssignment = "off"     // not at all
+)
+
+// SelfAssignmentTime is how long an assignment lasts that a doctor confirms
+// without an end of their own.
+const SelfAssignmentTime = 90 * 24 * time.Hour
 
 // BreakGlassRequest is a doctor's, who needs to see a patient in an emergency.
 type BreakGlassRequest struct {

@@ -11,6 +11,7 @@ const (
 	NotifyNewRecord       NotificationType = "NEW_RECORD"
 	NotifyCommentAdded    NotificationType = "COMMENT_ADDED"
 	NotifyBreakGlass      NotificationType = "BREAK_GLASS"
+	NotifySelfAssigned    NotificationType = "SELF_ASSIGNED"
 )
 
 // Notification tells one user of one event. Title and Message are composed

@@ -20,6 +20,8 @@ func (n *Notification) Describe(s NotificationSubject) {
 		n.Title, n.Message = "New comment", s.commentAdded()
 	case NotifyBreakGlass:
 		n.Title, n.Message = "Emergency access", s.breakGlass()
+	case NotifySelfAssigned:
+		n.Title, n.Message = "Self-assignment", s.selfAssigned()
 	}
 }
 
@@ -59,6 +61,14 @@ func (s NotificationSubject) breakGlass() string {
 		}
 	}
 	return s.doctor() + " opened emergency access to " + whose + " health records."
+}
+
+func (s NotificationSubject) selfAssigned() string {
+	whom := "a patient"
+	if s.Patient != nil {
+		whom = s.Patient.FullName()
+	}
+	return s.doctor() + " assigned themselves to " + whom + "."
 }
 
 func (s NotificationSubject) doctor() string {

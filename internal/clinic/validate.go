@@ -52,12 +52,20 @@ func (f *faults) add(wrong bool, field, message string) {
 // form produces and Postgres refuses in part.
 func (f *faults) text(field, value string, least, most int) {
 	n := utf8.RuneCountInString(value)
-	f.add(least > 0 && strings.TrimSpace(value) == "", field, "this field is required")
+	f.add(least > 0 && !strings.ContainsFunc(value, isVisible), field, "this field is required")
 	f.add(n > most, field, "use at most "+strconv.Itoa(most)+" characters")
 	f.add(!utf8.ValidString(value) || strings.ContainsFunc(value, func(r rune) bool {
 		return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t'
 	}), field, "control characters are not allowed")
 }
+
+// time refuses what JSON cannot tell: it has four digits for a year, in UTC.
+func (f *faults) time(field string, t *time.Time) {
+	f.add(t != nil && t.UTC().Year() > 9999, field, "enter a time before the year 10000")
+}
+
+// isVisible is false for spaces and for what has no shape, such as a zero-width space.
+func isVisible(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }
 
 func (f *faults) err() error {
 	if len(*f) == 0 {
@@ -143,11 +151,32 @@ func ValidateComment(text string) error {
 	return f.err()
 }
 
-// ValidateReason checks the reason of an assignment, which may be empty.
-func ValidateReason(reason string) error {
-	var f faults
-	f.text("reason", reason, 0, MaxReason)
+// Validate checks what every request for an assignment has.
+func (r AssignmentRequest) Validate(now time.Time) error {
+	f := r.faults(now, 0)
 	return f.err()
+}
+
+// ValidateConfirmed also checks what a doctor has to send under
+// SelfAssignmentConfirm. Its reason is "confirmation_required" where neither
+// password nor code was sent.
+func (r AssignmentRequest) ValidateConfirmed(now time.Time) error {
+	f := r.faults(now, 1)
+	f.add(r.EndsAt != nil && r.EndsAt.After(now.AddDate(1, 0, 0)), "ends_at", "enter a time within a year")
+	f.add(r.Password != "" && r.TOTPCode != "", "totp_code", "send this or password, not both")
+	if r.Password == "" && r.TOTPCode == "" {
+		f.add(true, "password", "to assign yourself, send your password again, or a code of your authenticator as totp_code")
+		return InvalidFields(f).WithReason("confirmation_required")
+	}
+	return f.err()
+}
+
+func (r AssignmentRequest) faults(now time.Time, leastReason int) faults {
+	var f faults
+	f.text("reason", r.Reason, leastReason, MaxReason)
+	f.add(r.EndsAt != nil && !r.EndsAt.After(now), "ends_at", "enter a time in the future")
+	f.time("ends_at", r.EndsAt)
+	return f
 }
 
 // Validate checks the reason, which emergency access is not opened without.
@@ -173,6 +202,8 @@ func (d Declaration) Validate() error {
 	f.add(!usernamePattern.MatchString(d.Doctor), "doctor", "use letters, digits and @ . + - _ only")
 	f.text("reason", d.Reason, 0, MaxReason)
 	f.add(d.EndsAt != nil && !d.EndsAt.After(d.Begin()), "endsAt", "enter a time later than startsAt")
+	f.time("startsAt", d.StartsAt)
+	f.time("endsAt", d.EndsAt)
 	return f.err()
 }
 

@@ -16,23 +16,35 @@ type assigned struct {
 }
 
 // Assign gives a doctor access to a patient. An administrator names both; a
-// doctor may leave out doctor_id or name himself. A pair that is assigned
-// already is answered with its assignment and created false. An unverified
-// doctor is CodeConflict with reason "doctor_not_verified".
+// doctor may leave out doctor_id or name themselves, on the terms of
+// admitSelfAssignment, which hold before anything is looked at. A pair that is
+// assigned already is answered with its assignment, which lasts no longer for it,
+// and created false. An unverified doctor is CodeConflict with reason
+// "doctor_not_verified".
 func (s *Service) Assign(ctx context.Context, caller clinic.Caller, req clinic.AssignmentRequest, idem clinic.Idempotency) (a clinic.Assignment, created bool, err error) {
 	object := clinic.Object{Kind: clinic.ObjectPatient, ID: req.PatientID}
 	if err := s.admit(ctx, caller, object, "only a doctor or an administrator may assign", clinic.RoleDoctor, clinic.RoleAdmin); err != nil {
 		return clinic.Assignment{}, false, err
 	}
-	if err := clinic.ValidateReason(req.Reason); err != nil {
+	if caller.Role == clinic.RoleDoctor {
+		req, err = s.admitSelfAssignment(ctx, caller, object, req)
+	} else {
+		err = req.Validate(time.Now())
+	}
+	if err != nil {
 		return clinic.Assignment{}, false, err
 	}
+	made := false // by this call: not when it repeats another one
 	err = s.db.Audited(ctx, caller, object, func(h store.Handle) error {
 		doctorID, err := whomToAssign(h.Who, req)
 		if err != nil {
 			return err
 		}
-		answer, err := once(ctx, h, idem, func() (assigned, error) { return assign(ctx, h, req.PatientID, doctorID, req.Reason) })
+		answer, err := once(ctx, h, idem, func() (answer assigned, err error) {
+			answer, err = assign(ctx, h, doctorID, req)
+			made = answer.Created
+			return answer, err
+		})
 		if err != nil {
 			return err
 		}
@@ -42,6 +54,9 @@ func (s *Service) Assign(ctx context.Context, caller clinic.Caller, req clinic.A
 		a, err = h.Assignment(ctx, answer.ID)
 		return err
 	})
+	if err == nil && made && caller.Role == clinic.RoleDoctor {
+		s.noteSelfAssignment(ctx, caller, a)
+	}
 	return a, created, err
 }
 
@@ -53,7 +68,7 @@ func assignment(id int64) clinic.Object {
 func whomToAssign(who store.Identity, req clinic.AssignmentRequest) (doctorID int64, err error) {
 	if who.Role == clinic.RoleDoctor {
 		if req.DoctorID != 0 && req.DoctorID != who.DoctorID {
-			return 0, clinic.Forbidden("a doctor may assign only himself")
+			return 0, clinic.Forbidden("a doctor may assign only themselves")
 		}
 		return who.DoctorID, nil
 	}
@@ -67,7 +82,7 @@ func whomToAssign(who store.Identity, req clinic.AssignmentRequest) (doctorID in
 // there is one is not for that doctor to know. One who was verified while he
 // waited for the lock repeats his request: row-level security still takes him for
 // who he was when it began.
-func assign(ctx context.Context, h store.Handle, patientID, doctorID int64, reason string) (assigned, error) {
+func assign(ctx context.Context, h store.Handle, doctorID int64, req clinic.AssignmentRequest) (assigned, error) {
 	verified, err := h.LockDoctor(ctx, doctorID)
 	if err != nil {
 		return assigned{}, err
@@ -75,7 +90,7 @@ func assign(ctx context.Context, h store.Handle, patientID, doctorID int64, reas
 	if !verified || h.Who.Role == clinic.RoleDoctor && !h.Who.Verified {
 		return assigned{}, clinic.Conflict("doctor_not_verified", "the doctor's licence is not verified yet")
 	}
-	id, created, err := h.Assign(ctx, patientID, doctorID, reason)
+	id, created, err := h.Assign(ctx, doctorID, req)
 	return assigned{ID: id, Created: created}, err
 }
 

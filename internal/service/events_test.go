@@ -160,7 +160,8 @@ func TestHandleEventTellsWhomItConcerns(t *testing.T) {
 
 func assignStranger(t *testing.T, f fixture, c care) {
 	t.Helper()
-	_, _, err := f.Assign(t.Context(), c.asStranger(), clinic.AssignmentRequest{PatientID: c.patient.ID}, noKey)
+	request := clinic.AssignmentRequest{PatientID: c.patient.ID, DoctorID: c.stranger.ID}
+	_, _, err := f.Assign(t.Context(), testkit.CallerOf(f.db.Admin()), request, noKey)
 	wantCode(t, err, "")
 }
 

@@ -58,7 +58,10 @@ func newFixtureOn(t testing.TB, dsn string) fixture {
 	t.Helper()
 	passwords := newHasher(t, 64)
 	as := func(url string) *service.Service {
-		return must(service.New(service.Options{DB: openDB(t, url, 8), Passwords: passwords}))(t)
+		return must(service.New(service.Options{
+			DB: openDB(t, url, 8), Passwords: passwords,
+			SelfAssignment: clinic.SelfAssignmentOpen, // selfassignment_test.go has the other terms
+		}))(t)
 	}
 	return fixture{
 		serverCalls{as(rights.URL(t, dsn, store.PartServer))},

@@ -42,11 +42,11 @@ func (s *Service) confirmPassword(ctx context.Context, caller clinic.Caller, fie
 	if err != nil {
 		return store.Credentials{}, err
 	}
-	err = s.guess(ctx, known.User.Username, func() error { return s.checkPassword(ctx, known, password) })
-	if clinic.CodeOf(err) == clinic.CodeUnauthenticated { // the access token is good: another one is no remedy
-		err = clinic.Invalid(field, "the password is wrong").WithReason("wrong_password")
-	}
-	return known, err
+	wrong := clinic.Invalid(field, "the password is wrong").WithReason("wrong_password")
+	return known, s.confirm(ctx, caller, wrong, func() (bool, error) {
+		right, _, err := s.passwords.Verify(ctx, known.PasswordHash, password)
+		return right, err
+	})
 }
 
 // checkPassword is CodeUnauthenticated unless the password is that of the account.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
@@ -24,12 +25,16 @@ type DirectoryCache interface {
 	Invalidate(ctx context.Context)
 }
 
-// Throttle bounds how often somebody may try, by the account and by
-// clinic.ClientOf. It never fails but for having seen too much: CodeTooMany.
+// Throttle bounds how often somebody may try. It never fails but for having seen
+// too much: CodeTooMany.
 type Throttle interface {
-	// Guess must be asked before a secret of the account is compared, whether there
-	// is such an account or not; done is called with what came of it.
+	// Guess must be asked before a stranger's guess at a secret of the account is
+	// compared, whether there is such an account or not; done is called with what
+	// came of it. It counts by the account and by clinic.ClientOf.
 	Guess(ctx context.Context, account string) (done func(context.Context, error), err error)
+	// Confirm is Guess for a secret that the caller gives again within their session.
+	// It counts by the session, and by the account over all of its sessions.
+	Confirm(ctx context.Context, caller clinic.Caller) (done func(context.Context, error), err error)
 	// Register must be asked before somebody registers.
 	Register(ctx context.Context) error
 }
@@ -40,13 +45,14 @@ type Options struct {
 	DB                *store.DB
 	Passwords         *token.Hasher
 	Tokens            *token.Signer
-	Directory         DirectoryCache // nil: no cache
-	Throttle          Throttle       // nil: nobody is slowed down
-	AutoVerifyDoctors bool           // verify a doctor's licence at registration (development)
-	BreakGlass        time.Duration  // how long emergency access lasts; 0: an hour
-	TOTP              *token.TOTP    // nil: nobody can enrol a second factor
-	TOTPRequired      []clinic.Role  // who may only enrol one until he has it
-	Log               *slog.Logger   // nil: slog.Default()
+	Directory         DirectoryCache        // nil: no cache
+	Throttle          Throttle              // nil: nobody is slowed down
+	AutoVerifyDoctors bool                  // verify a doctor's licence at registration (development)
+	BreakGlass        time.Duration         // how long emergency access lasts; 0: an hour
+	SelfAssignment    clinic.SelfAssignment // "": clinic.SelfAssignmentConfirm
+	TOTP              *token.TOTP           // nil: nobody can enrol a second factor
+	TOTPRequired      []clinic.Role         // who may only enrol one until he has it
+	Log               *slog.Logger          // nil: slog.Default()
 }
 
 // Service is the platform's use cases. It is safe for concurrent use.
@@ -58,6 +64,8 @@ type Service struct {
 	throttle   Throttle
 	autoVerify bool
 	breakGlass time.Duration
+	selfTerms  clinic.SelfAssignment
+	selfMade   atomic.Int64 // self-assignments
 	totp       *token.TOTP
 	required   []clinic.Role // to have a second factor
 	log        *slog.Logger
@@ -77,9 +85,17 @@ func New(opts Options) (*Service, error) {
 	if opts.Throttle == nil {
 		opts.Throttle = unthrottled{}
 	}
+	switch opts.SelfAssignment {
+	case "":
+		opts.SelfAssignment = clinic.SelfAssignmentConfirm
+	case clinic.SelfAssignmentConfirm, clinic.SelfAssignmentOpen, clinic.SelfAssignmentOff:
+	default:
+		return nil, errors.New("service knows no such terms of self-assignment")
+	}
 	return &Service{
 		db: opts.DB, passwords: opts.Passwords, tokens: opts.Tokens, directory: opts.Directory, throttle: opts.Throttle,
-		autoVerify: opts.AutoVerifyDoctors, breakGlass: opts.BreakGlass, totp: opts.TOTP, required: opts.TOTPRequired, log: opts.Log,
+		autoVerify: opts.AutoVerifyDoctors, breakGlass: opts.BreakGlass, selfTerms: opts.SelfAssignment,
+		totp: opts.TOTP, required: opts.TOTPRequired, log: opts.Log,
 	}, nil
 }
 

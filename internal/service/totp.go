@@ -141,6 +141,27 @@ func (s *Service) checkSecondFactor(ctx context.Context, known store.Credentials
 	return err
 }
 
+// confirmTOTPCode asks the caller, within their session, for a code of their
+// second factor, told as field. It is taken once, as at a login. A wrong one slows
+// down no login: the session's quota counts it.
+func (s *Service) confirmTOTPCode(ctx context.Context, caller clinic.Caller, field, code string) error {
+	sealed, err := s.db.As(caller).SecondFactor(ctx)
+	if err != nil && clinic.CodeOf(err) != clinic.CodeNotFound {
+		return err
+	}
+	wrong := clinic.Invalid(field, "this code is not valid").WithReason("totp_invalid")
+	return s.confirm(ctx, caller, wrong, func() (right bool, err error) {
+		if sealed == nil || s.totp == nil { // whoever has no factor has no right code
+			return false, nil
+		}
+		step, right, err := s.totp.Check(caller.UserID, sealed, code)
+		if err == nil && right {
+			right, err = s.db.System().TakeTOTP(ctx, caller.UserID, sealed, step)
+		}
+		return right, err
+	})
+}
+
 // totpProof says what a right code is of.
 type totpProof struct {
 	sealed []byte // the secret, as the database has it

@@ -107,6 +107,11 @@ func TestLoadReportsAllFaultsTogether(t *testing.T) {
 			environ("MAX_CONNECTIONS", "0", "MAX_CONNECTIONS_PER_ADDRESS", "-1"),
 			[]string{"MAX_CONNECTIONS", "MAX_CONNECTIONS_PER_ADDRESS"},
 		},
+		{
+			"several at once", &Server{},
+			environ("DOCTOR_SELF_ASSIGNMENT", "Confirm", "BREAK_GLASS_DURATION", "1s"),
+			[]string{"BREAK_GLASS_DURATION", "DOCTOR_SELF_ASSIGNMENT"},
+		},
 		{"half a certificate", &Server{}, environ("TLS_KEY_FILE", "tls.key"), []string{"TLS_CERT_FILE"}},
 		{
 			"one role for two parts", &Migrate{},

@@ -35,12 +35,13 @@ func (h Handle) LockDoctorOfAssignment(ctx context.Context, id int64) error {
 	return nil
 }
 
-// Assign gives a locked doctor access to a patient from now on, asked for by
-// the caller, and adds the event; or it finds the pair assigned already. A pair
-// that is to be assigned later is a conflict, "already_assigned".
-func (h Handle) Assign(ctx context.Context, patientID, doctorID int64, reason string) (id int64, created bool, err error) {
+// Assign gives a locked doctor access to the request's patient from now on, asked
+// for by the caller, and adds the event; or it finds the pair assigned already. A
+// pair that is to be assigned later, while this would last, is a conflict,
+// "already_assigned".
+func (h Handle) Assign(ctx context.Context, doctorID int64, req clinic.AssignmentRequest) (id int64, created bool, err error) {
 	id, err = h.q.InsertAssignment(ctx, h.db, dbsqlc.InsertAssignmentParams{
-		PatientID: patientID, DoctorID: doctorID, RequestedBy: &h.Who.UserID, Reason: reason,
+		PatientID: req.PatientID, DoctorID: doctorID, RequestedBy: &h.Who.UserID, Reason: req.Reason, EndsAt: req.EndsAt,
 	})
 	if err == nil {
 		return id, true, nil
@@ -51,7 +52,7 @@ func (h Handle) Assign(ctx context.Context, patientID, doctorID int64, reason st
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return 0, false, fmt.Errorf("adding an assignment: %w", translate(err))
 	}
-	id, err = h.q.FindAssignment(ctx, h.db, dbsqlc.FindAssignmentParams{PatientID: patientID, DoctorID: doctorID})
+	id, err = h.q.FindAssignment(ctx, h.db, dbsqlc.FindAssignmentParams{PatientID: req.PatientID, DoctorID: doctorID})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, false, clinic.Conflict("already_assigned", "this doctor is to be assigned to this patient later already")
 	}

@@ -25,6 +25,7 @@ func violations(constraint string) (violation, bool) {
 		"doctor_profiles_license_number_key": {"license_number_taken", "license_number", "this license number is registered already"},
 		"idempotency_keys_register_key":      {"idempotency_key_reused", "", "this Idempotency-Key was used for another request"},
 		"assignments_one_active":             {"already_assigned", "doctor_id", "this doctor is assigned to this patient at that time already"},
+		"assignments_period":                 {"assignment_over", "ends_at", "the assignment would be over before it begins; enter a later time"},
 	}[constraint]
 	return v, ok
 }

@@ -42,6 +42,16 @@ func (h Handle) TryTOTP(ctx context.Context, userID int64, confirmed bool) (secr
 	return secret, nil
 }
 
+// SecondFactor returns the sealed secret of the caller's confirmed factor, and
+// CodeNotFound when there is none. It counts no attempt.
+func (h Handle) SecondFactor(ctx context.Context) (secret []byte, err error) {
+	secret, err = h.q.SecondFactor(ctx, h.db, h.Who.UserID)
+	if err != nil {
+		return nil, fmt.Errorf("reading a second factor: %w", orNotFound(err, "second factor"))
+	}
+	return secret, nil
+}
+
 // TakeTOTP takes the code of a time step, and reports whether it was the first
 // of that step or a later one. secret is the one that TryTOTP returned: the code
 // is not taken when the factor has another since.

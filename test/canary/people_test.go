@@ -21,18 +21,19 @@ const password = "Canary-password"
 // the cache of the directory of doctors.
 func markers() map[string]string {
 	const (
-		patient   = "owner assigned emergency admin"
-		health    = "owner assigned emergency"
-		directory = "owner other assigned emergency unassigned unverified admin cache"
+		patient   = "owner assigned emergency self admin"
+		health    = "owner assigned emergency self"
+		directory = "owner other assigned emergency self unassigned unverified admin cache"
 	)
 	return map[string]string{
 		"Canary-owner": patient, "Canary-owner-first": patient, "Canary-owner-last": patient, "canary-owner@example.com": patient,
 		"+49 555 0101 77": patient, "Canary-address": "owner", "Canary-contact": "owner",
 		"Canary-title": health, "Canary-description": health, "Canary-symptoms": health, "Canary-diagnosis": health,
 		"Canary-treatment": health, "Canary-medications": health,
-		"Canary-comment": health, "Canary-private": "assigned emergency",
+		"Canary-comment": health, "Canary-private": "assigned emergency self",
 		"Canary-declared-reason": "owner assigned admin", "Canary-emergency-reason": "owner emergency admin",
-		"Canary-assigned": directory, "Canary-assigned-first": directory, "Canary-assigned-last": directory,
+		"Canary-self-reason": "owner self admin",
+		"Canary-assigned":    directory, "Canary-assigned-first": directory, "Canary-assigned-last": directory,
 		"canary-assigned@example.com": directory, "Canary-assigned-field": directory, "Canary-assigned-license": directory,
 		"+49 555 0102 77":   "assigned",
 		"Canary-unverified": "unverified admin", "Canary-unverified-first": "unverified admin", "Canary-unverified-license": "unverified admin",
@@ -83,11 +84,12 @@ func (p *platform) live(t *testing.T) map[string]person {
 		"phone_number": "+49 555 0102 77", "specialization": "Canary-assigned-field", "license_number": "Canary-assigned-license",
 	})
 	people["emergency"] = p.register(t, clinic.RoleDoctor, "emergency", nil)
+	people["self"] = p.register(t, clinic.RoleDoctor, "self", nil)
 	people["unassigned"] = p.register(t, clinic.RoleDoctor, "unassigned", nil)
 	people["unverified"] = p.register(t, clinic.RoleDoctor, "Canary-unverified", map[string]any{
 		"first_name": "Canary-unverified-first", "license_number": "Canary-unverified-license",
 	})
-	for _, doctor := range []string{"assigned", "emergency", "unassigned"} {
+	for _, doctor := range []string{"assigned", "emergency", "self", "unassigned"} {
 		p.post(t, fmt.Sprintf("/api/doctors/%d/verify/", people[doctor].profile), access, nil, nil)
 	}
 	p.care(t, people)
@@ -120,7 +122,11 @@ func (p *platform) care(t *testing.T, people map[string]person) {
 	glass := map[string]any{"patient_id": people["owner"].profile, "reason": sentence("Canary-emergency-reason"), "password": password}
 	p.post(t, "/api/break-glass/", people["emergency"].token, glass, nil)
 	glass["password"] = "Canary-wrong-password"
-	p.ask(t, http.MethodPost, "/api/break-glass/", people["unassigned"].token, glass) // 403
+	p.ask(t, http.MethodPost, "/api/break-glass/", people["unassigned"].token, glass) // 422
+	own := map[string]any{"patient_id": people["owner"].profile, "reason": sentence("Canary-self-reason"), "password": password}
+	p.post(t, "/api/auth/assign-doctor/", people["self"].token, own, nil)
+	own["password"] = "Canary-wrong-password"
+	p.ask(t, http.MethodPost, "/api/auth/assign-doctor/", people["unassigned"].token, own) // 422
 	p.ask(t, http.MethodPost, "/api/auth/login/", "", map[string]any{"username": "Canary-owner", "password": "Canary-wrong-password"})
 }
 

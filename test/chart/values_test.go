@@ -52,6 +52,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		{"server.ingress.enabled=true server.ingress.hosts={a.example.org}", "server.trustedProxies"},
 		{"server.trustedProxies={ten}", "trustedProxies"},
 		{"server.breakGlassDuration=long", "breakGlassDuration"},
+		{"server.doctorSelfAssignment=true", "doctorSelfAssignment"},
 		{"server.autoscaling.minReplicas=11", "server.autoscaling.minReplicas"},
 		{"server.autoscaling.enabled=true server.resources.requests.cpu=null", "server.resources.requests.cpu"},
 		{"worker.keda.minReplicas=11", "worker.keda.minReplicas"},

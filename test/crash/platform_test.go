@@ -27,7 +27,7 @@ func startPlatform(t *testing.T) platform {
 	p.api = "http://" + address + "/api"
 	redis := "REDIS_URL=" + p.redis.URL(0)
 	p.server = program.Start(t, "server", redis, "LOG_LEVEL=warn", "DATABASE_URL="+rights.URL(t, dsn, store.PartServer),
-		"LISTEN_ADDRESS="+address, "SIGNING_KEYS_DIR="+program.NewKeys(t), "DOCTOR_AUTO_VERIFY=true")
+		"LISTEN_ADDRESS="+address, "SIGNING_KEYS_DIR="+program.NewKeys(t), "DOCTOR_AUTO_VERIFY=true", "DOCTOR_SELF_ASSIGNMENT=open")
 	p.worker = program.Start(t, "worker", redis, "LOG_LEVEL=warn", "DATABASE_URL="+rights.URL(t, dsn, store.PartWorker), "WORKER_RETRY_AFTER=1s",
 		"AUDIT_KEYS_DIR="+program.NewKeys(t))
 	return p

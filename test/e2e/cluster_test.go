@@ -50,7 +50,7 @@ func (c cluster) values() []string {
 		"postgresql.bundled" + host + c.name + "-worker", "redis.bundled" + host + c.name + "-worker",
 		"image.repository=" + repository, "image.tag=" + tag, "image.pullPolicy=Never",
 		"postgresql.bundled.image=healthrecords-kind/postgres:15", "redis.bundled.image=healthrecords-kind/redis:7",
-		"server.doctorAutoVerify=true",
+		"server.doctorAutoVerify=true", "server.doctorSelfAssignment=open",
 		"server.service.type=NodePort", "server.service.nodePort=" + strconv.Itoa(nodePort),
 	}
 }

@@ -58,8 +58,8 @@ func (q *Queries) FindBreakGlass(ctx context.Context, db DBTX, arg FindBreakGlas
 
 const insertAssignment = `-- name: InsertAssignment :one
 WITH assignment AS (
-    INSERT INTO assignments (patient_id, doctor_id, source, requested_by, reason, starts_at)
-    VALUES ($1, $2, 'rest', $3, $4, statement_timestamp())
+    INSERT INTO assignments (patient_id, doctor_id, source, requested_by, reason, starts_at, ends_at)
+    VALUES ($1, $2, 'rest', $3, $4, statement_timestamp(), $5)
     ON CONFLICT DO NOTHING
     RETURNING id, patient_id, doctor_id, source, owner, declared_by, requested_by, reason, starts_at, ends_at, created_at
 ), event AS (
@@ -74,6 +74,7 @@ type InsertAssignmentParams struct {
 	DoctorID    int64
 	RequestedBy *int64
 	Reason      string
+	EndsAt      *time.Time
 }
 
 // No row if the pair is assigned at that time already. That there is no such
@@ -84,6 +85,7 @@ func (q *Queries) InsertAssignment(ctx context.Context, db DBTX, arg InsertAssig
 		arg.DoctorID,
 		arg.RequestedBy,
 		arg.Reason,
+		arg.EndsAt,
 	)
 	var id int64
 	err := row.Scan(&id)

@@ -77,15 +77,17 @@ WITH event AS MATERIALIZED (
     WHERE o.id = ANY($1::bigint[]) AND o.finished_at IS NULL
     ORDER BY o.id FOR UPDATE
 ), current AS (
-    SELECT e.id, e.type, e.patient_id, e.doctor_id, e.assignment_id, e.record_id, e.comment_id, e.created_at, e.attempts, e.next_at, e.finished_at, e.outcome, a.starts_at, coalesce(a.starts_at > now(), false) AS early,
+    SELECT e.id, e.type, e.patient_id, e.doctor_id, e.assignment_id, e.record_id, e.comment_id, e.created_at, e.attempts, e.next_at, e.finished_at, e.outcome, a.starts_at, coalesce(a.starts_at > now(), false) AS early, coalesce(a.requested_by = d.user_id, false) AS self,
         CASE e.type
-            WHEN 'assignment.created' THEN a.id IS NOT NULL AND (a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, now()))
+            WHEN 'assignment.created' THEN a.id IS NOT NULL
+                AND (coalesce(a.requested_by = d.user_id, false) OR a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, now()))
             WHEN 'record.created' THEN r.id IS NOT NULL
-            WHEN 'break_glass.opened' THEN a.id IS NOT NULL -- told also when it is over by now
+            WHEN 'break_glass.opened' THEN a.id IS NOT NULL
             ELSE c.id IS NOT NULL
         END AS there
     FROM event e
     LEFT JOIN assignments a ON a.id = e.assignment_id
+    LEFT JOIN doctor_profiles d ON d.id = a.doctor_id
     LEFT JOIN health_records r ON r.id = e.record_id
     LEFT JOIN doctor_comments c ON c.id = e.comment_id AND NOT c.is_private
 ), told AS (
@@ -113,6 +115,11 @@ WITH event AS MATERIALIZED (
     JOIN patient_profiles p ON p.id = e.patient_id
     JOIN users u ON (u.id = p.user_id OR u.role = 'ADMIN') AND u.active
     WHERE e.type = 'break_glass.opened' AND e.there
+    UNION ALL
+    SELECT u.id, e.id, 'SELF_ASSIGNED', e.patient_id, e.doctor_id, e.assignment_id, NULL, NULL
+    FROM current e
+    JOIN users u ON u.role = 'ADMIN' AND u.active
+    WHERE e.type = 'assignment.created' AND e.self AND e.there AND NOT e.early
     ON CONFLICT DO NOTHING
 )
 UPDATE outbox o
@@ -133,6 +140,7 @@ type HandleEventsRow struct {
 // The rows are locked in one order, and who waited for a lock finds the row
 // finished. An event whose subject is gone is dropped. An assignment that is to
 // begin later is an event of that time, and stays open until then.
+// Whoever gave themselves access is told of also when it is over by now.
 func (q *Queries) HandleEvents(ctx context.Context, db DBTX, ids []int64) ([]*HandleEventsRow, error) {
 	rows, err := db.Query(ctx, handleEvents, ids)
 	if err != nil {

@@ -64,6 +64,19 @@ func (q *Queries) KeepRecoveryCodes(ctx context.Context, db DBTX, arg KeepRecove
 	return err
 }
 
+const secondFactor = `-- name: SecondFactor :one
+SELECT secret FROM totp_factors WHERE user_id = $1 AND confirmed_at IS NOT NULL
+`
+
+// The caller's, for a code that they give within their session: the quota of the
+// session counts it, so that whoever stole that does not slow down logins.
+func (q *Queries) SecondFactor(ctx context.Context, db DBTX, userID int64) ([]byte, error) {
+	row := db.QueryRow(ctx, secondFactor, userID)
+	var secret []byte
+	err := row.Scan(&secret)
+	return secret, err
+}
+
 const tOTPStatus = `-- name: TOTPStatus :one
 SELECT (f.confirmed_at IS NOT NULL)::boolean AS enabled,
     (SELECT count(*) FROM recovery_codes c WHERE c.user_id = f.user_id AND c.used_at IS NULL)::bigint AS recovery_codes

@@ -8,7 +8,7 @@ GRANT SELECT, UPDATE (created_at, attempts, next_at, finished_at, outcome), DELE
 GRANT INSERT (recipient_id, event_id, type, patient_id, doctor_id, assignment_id, record_id, comment_id) ON notifications TO :"role";
 
 -- what an event is about, and who is told of it
-GRANT SELECT (id, patient_id, doctor_id, source, starts_at, ends_at) ON assignments TO :"role";
+GRANT SELECT (id, patient_id, doctor_id, source, requested_by, starts_at, ends_at) ON assignments TO :"role";
 GRANT SELECT (id) ON health_records TO :"role";
 GRANT SELECT (id, is_private) ON doctor_comments TO :"role";
 GRANT SELECT (id, user_id) ON patient_profiles TO :"role";

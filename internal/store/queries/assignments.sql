@@ -15,8 +15,8 @@ FOR NO KEY UPDATE OF d;
 -- patient the foreign key tells: a doctor does not see him yet.
 -- name: InsertAssignment :one
 WITH assignment AS (
-    INSERT INTO assignments (patient_id, doctor_id, source, requested_by, reason, starts_at)
-    VALUES (@patient_id, @doctor_id, 'rest', @requested_by, @reason, statement_timestamp())
+    INSERT INTO assignments (patient_id, doctor_id, source, requested_by, reason, starts_at, ends_at)
+    VALUES (@patient_id, @doctor_id, 'rest', @requested_by, @reason, statement_timestamp(), sqlc.narg('ends_at'))
     ON CONFLICT DO NOTHING
     RETURNING *
 ), event AS (

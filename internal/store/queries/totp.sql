@@ -20,6 +20,11 @@ UPDATE totp_factors SET failures = failures + 1, retry_at = now() + CASE
 WHERE user_id = @user_id AND (confirmed_at IS NOT NULL) = @confirmed::boolean AND retry_at <= now()
 RETURNING secret;
 
+-- The caller's, for a code that they give within their session: the quota of the
+-- session counts it, so that whoever stole that does not slow down logins.
+-- name: SecondFactor :one
+SELECT secret FROM totp_factors WHERE user_id = @user_id AND confirmed_at IS NOT NULL;
+
 -- Takes the code of a time step, and confirms the factor by it; a code of that
 -- step or an earlier one is not taken any more, nor is one of another secret.
 -- name: TakeTOTP :execrows

@@ -1,0 +1,137 @@
+package cache_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/healthrecords/healthrecords/internal/cache"
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+// in is the caller of one of a user's sessions.
+func in(user, session int64) clinic.Caller {
+	return clinic.Caller{UserID: user, Role: clinic.RoleDoctor, SessionID: session}
+}
+
+// confirm guesses once within a session, and reports whether the guess was looked at.
+func confirm(t testing.TB, throttle *cache.Throttle, caller clinic.Caller, outcome error) bool {
+	t.Helper()
+	ctx := from(t, home)
+	done, err := throttle.Confirm(ctx, caller)
+	var refusal *clinic.Error
+	switch {
+	case err == nil:
+		done(ctx, outcome)
+		return true
+	case !errors.As(err, &refusal) || refusal.Code != clinic.CodeTooMany || refusal.After <= 0 || refusal.After > time.Hour:
+		t.Errorf("Confirm: %v", err)
+	}
+	return false
+}
+
+// wrongConfirmations makes n wrong guesses within a session, and returns how many were looked at.
+func wrongConfirmations(t testing.TB, throttle *cache.Throttle, caller clinic.Caller, n int) (seen int) {
+	t.Helper()
+	for range n {
+		if confirm(t, throttle, caller, errWrong()) {
+			seen++
+		}
+	}
+	return seen
+}
+
+func TestConfirmationsAtOnceAreNoMoreThanInTurn(t *testing.T) {
+	t.Parallel()
+	one, other, alone, _ := throttles(t)
+	for name, pair := range map[string][2]*cache.Throttle{"shared": {one, other}, "alone": {alone, alone}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var seen atomic.Int64
+			var group sync.WaitGroup
+			for i := range 100 {
+				group.Go(func() {
+					if confirm(t, pair[i%2], in(1, 1), errWrong()) {
+						seen.Add(1)
+					}
+				})
+			}
+			group.Wait()
+			if seen.Load() != 10 {
+				t.Errorf("%d guesses were looked at, want 10", seen.Load())
+			}
+		})
+	}
+}
+
+// TestASessionHasItsOwnQuota: who guesses in one session stops neither the
+// others nor a login, and who guesses at logins stops no session.
+func TestASessionHasItsOwnQuota(t *testing.T) {
+	t.Parallel()
+	one, _, alone, _ := throttles(t)
+	for name, throttle := range map[string]*cache.Throttle{"shared": one, "alone": alone} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for range 150 { // more than any quota
+				for _, outcome := range []error{nil, clinic.Unavailable(nil)} {
+					if !confirm(t, throttle, in(1, 1), outcome) {
+						t.Fatal("a right password is refused")
+					}
+				}
+			}
+			if seen := wrongConfirmations(t, throttle, in(1, 1), 15); seen < 9 || seen > 10 {
+				t.Errorf("%d guesses were looked at in one session, want 10, or one less when the last right one is not quite forgotten", seen)
+			}
+			for what, caller := range map[string]clinic.Caller{
+				"another session": in(1, 2), "the same number of another user": in(2, 1), "a call from inside": in(1, 0), "another user's": in(2, 0),
+			} {
+				if !confirm(t, throttle, caller, nil) {
+					t.Errorf("%s is refused", what)
+				}
+			}
+			if seen := wrongConfirmations(t, throttle, in(1, 0), 12); seen < 9 || seen > 10 || !confirm(t, throttle, in(2, 0), nil) {
+				t.Errorf("%d guesses were looked at in calls from inside, want 10, and those of others go on", seen)
+			}
+			if seen := wrongGuesses(t, throttle, home, "1", 12); seen != 10 {
+				t.Errorf("%d logins were looked at, want 10", seen)
+			}
+			for i := range 120 {
+				wrongGuesses(t, throttle, home, fmt.Sprintf("made-up%d", i), 1)
+			}
+			if seen := wrongConfirmations(t, throttle, in(1, 3), 12); seen != 10 {
+				t.Errorf("%d guesses were looked at after those at logins, want 10", seen)
+			}
+		})
+	}
+}
+
+// TestManySessionsOfAnAccountAreBounded: four stolen sessions leave the owner's
+// alone, and a hundred are worth no more than five.
+func TestManySessionsOfAnAccountAreBounded(t *testing.T) {
+	t.Parallel()
+	one, _, alone, _ := throttles(t)
+	for name, throttle := range map[string]*cache.Throttle{"shared": one, "alone": alone} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			seen := 0
+			for session := range int64(4) {
+				seen += wrongConfirmations(t, throttle, in(1, session+1), 20)
+			}
+			if !confirm(t, throttle, in(1, 100), nil) {
+				t.Error("four stolen sessions stop a fifth")
+			}
+			for session := range int64(96) {
+				seen += wrongConfirmations(t, throttle, in(1, session+5), 5)
+			}
+			if seen < 50 || seen > 52 { // the quota, and what an hour's quota gives back meanwhile
+				t.Errorf("%d guesses were looked at in all sessions, want 50", seen)
+			}
+			if !confirm(t, throttle, in(2, 1), nil) {
+				t.Error("another account is refused")
+			}
+		})
+	}
+}

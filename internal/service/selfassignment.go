@@ -1,0 +1,57 @@
+package service
+
+import (
+	"context"
+	"time"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+// admitSelfAssignment lets pass a doctor who asks for a patient of their own, on
+// the terms that hold here, and returns the request with its end. It looks for no
+// patient: whether there is one is told only after this.
+//
+// Where nobody may it is CodeForbidden with reason "self_assignment_off". A
+// confirmation that is missing is CodeInvalid with reason "confirmation_required",
+// a wrong one has "wrong_password" or "totp_invalid"; CodeTooMany says that there
+// were too many wrong ones in this session. Refusals have an audit row, but for
+// requests that lack something.
+func (s *Service) admitSelfAssignment(ctx context.Context, caller clinic.Caller, object clinic.Object, req clinic.AssignmentRequest) (clinic.AssignmentRequest, error) {
+	now := time.Now()
+	switch s.selfTerms {
+	case clinic.SelfAssignmentOpen:
+		return req, req.Validate(now)
+	case clinic.SelfAssignmentOff:
+		refusal := clinic.Forbidden("doctors do not assign themselves here; ask an administrator").WithReason("self_assignment_off")
+		return req, s.db.Refused(ctx, caller, object, refusal)
+	case clinic.SelfAssignmentConfirm:
+	}
+	if err := req.ValidateConfirmed(now); err != nil {
+		return req, err
+	}
+	if req.EndsAt == nil {
+		req.EndsAt = new(now.Add(clinic.SelfAssignmentTime))
+	}
+	var err error
+	if req.TOTPCode != "" {
+		err = s.confirmTOTPCode(ctx, caller, "totp_code", req.TOTPCode)
+	} else {
+		_, err = s.confirmPassword(ctx, caller, "password", req.Password)
+	}
+	if err != nil {
+		return req, s.db.Refused(ctx, caller, object, err)
+	}
+	return req, nil
+}
+
+// noteSelfAssignment counts and logs what a doctor made for themselves.
+func (s *Service) noteSelfAssignment(ctx context.Context, caller clinic.Caller, a clinic.Assignment) {
+	s.selfMade.Add(1)
+	s.log.WarnContext(ctx, "a doctor assigned themselves", "assignment_id", a.ID, "user_id", caller.UserID, "terms", string(s.selfTerms))
+}
+
+// SelfAssignments says how many assignments of themselves doctors made through
+// this Service, and on which terms.
+func (s *Service) SelfAssignments() (made int64, terms clinic.SelfAssignment) {
+	return s.selfMade.Load(), s.selfTerms
+}
