@@ -24,7 +24,7 @@ func (s *Service) Assign(ctx context.Context, caller clinic.Caller, req clinic.A
 	if err := s.admit(ctx, caller, object, "only a doctor or an administrator may assign", clinic.RoleDoctor, clinic.RoleAdmin); err != nil {
 		return clinic.Assignment{}, false, err
 	}
-	if err := clinic.ValidateReason(req.Reason); err != nil {
+	if err := clinic.ValidateReason(&req.Reason); err != nil {
 		return clinic.Assignment{}, false, err
 	}
 	err = s.db.Audited(ctx, caller, object, func(h store.Handle) error {
