@@ -208,6 +208,10 @@ func TestServiceStallsOnWhatItRefuses(t *testing.T) {
 	h.expect(t, da, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.ReasonInvalid)
 	h.edit(t, da, func(da *v1alpha1.DoctorAssignment) { da.Spec.Reason = "silence" })
 	h.expectReady(t, da)
+	h.edit(t, da, func(da *v1alpha1.DoctorAssignment) { da.Spec.Reason = "two\nlines" })
+	h.expect(t, da, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.ReasonInvalid)
+	h.edit(t, da, func(da *v1alpha1.DoctorAssignment) { da.Spec.Reason = "a block of YAML\n" })
+	h.expectReady(t, da)
 }
 
 func TestServiceWritesNothingWhenNothingChanged(t *testing.T) {

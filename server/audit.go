@@ -47,18 +47,19 @@ func answerLog[T, V any](found clinic.Log[T], view func(T) V) *logResponse[V] {
 	return &logResponse[V]{Body: answer}
 }
 
-// logUser is who did something.
+// logUser is who did something, as they were known then.
 type logUser struct {
-	ID       int64  `json:"id" example:"2"`
-	Username string `json:"username" example:"doctor1"`
-	Name     string `json:"name" example:"Jane Smith"`
+	ID            int64   `json:"id" example:"2"`
+	Username      string  `json:"username" example:"doctor1"`
+	Name          string  `json:"name" doc:"At the time of the entry." example:"Jane Smith"`
+	LicenseNumber *string `json:"license_number" doc:"A doctor's, at the time of the entry; else null." example:"DOC000001"`
 }
 
-func newLogUser(u *clinic.User) *logUser {
-	if u == nil {
+func newLogUser(p *clinic.Person) *logUser {
+	if p == nil {
 		return nil
 	}
-	return &logUser{ID: u.ID, Username: u.Username, Name: u.FullName()}
+	return &logUser{ID: p.ID, Username: p.Username, Name: p.FullName(), LicenseNumber: orNull(p.LicenseNumber)}
 }
 
 type accessEntry struct {

@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
 type listDoctorsRequest struct {
@@ -19,9 +21,30 @@ func (h *handlers) listDoctors(ctx context.Context, request *listDoctorsRequest)
 
 type verifyDoctorRequest struct {
 	ID   int64 `path:"id" doc:"The doctor's id."`
-	Body *struct {
-		Verified *bool `json:"verified,omitempty" doc:"false takes it back." default:"true"`
-	} `nameHint:"Verification"`
+	Body *verification
+}
+
+type verification struct {
+	Verified      *bool   `json:"verified,omitempty" doc:"false takes it back." default:"true"`
+	FirstName     *string `json:"first_name,omitempty" maxLength:"150" doc:"With last_name: the name that you have looked at, the pending or the present one." example:"Jane"`
+	LastName      *string `json:"last_name,omitempty" maxLength:"150" example:"Smith"`
+	LicenseNumber *string `json:"license_number,omitempty" maxLength:"50" doc:"The number that you have looked at." example:"DOC000001"`
+}
+
+func (v *verification) said() (clinic.Verification, error) {
+	if v == nil {
+		return clinic.Verification{Verified: true}, nil
+	}
+	said := clinic.Verification{Verified: v.Verified == nil || *v.Verified, LicenseNumber: v.LicenseNumber}
+	switch {
+	case v.FirstName != nil && v.LastName != nil:
+		said.Name = &clinic.Name{First: *v.FirstName, Last: *v.LastName}
+	case v.FirstName != nil:
+		return said, clinic.Invalid("last_name", "send both names or none")
+	case v.LastName != nil:
+		return said, clinic.Invalid("first_name", "send both names or none")
+	}
+	return said, nil
 }
 
 type verifyDoctorResponse struct {
@@ -29,8 +52,11 @@ type verifyDoctorResponse struct {
 }
 
 func (h *handlers) verifyDoctor(ctx context.Context, request *verifyDoctorRequest) (*verifyDoctorResponse, error) {
-	verified := request.Body == nil || request.Body.Verified == nil || *request.Body.Verified
-	d, err := h.service.VerifyDoctor(ctx, callerOf(ctx), request.ID, verified)
+	said, err := request.Body.said()
+	if err != nil {
+		return nil, err
+	}
+	d, err := h.service.VerifyDoctor(ctx, callerOf(ctx), request.ID, said)
 	if err != nil {
 		return nil, err
 	}

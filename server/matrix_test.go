@@ -144,10 +144,12 @@ func matrix() map[string]row {
 		"changePassword": {want: "204 204 204 204 204 204", last: true, body: body(map[string]any{
 			"current_password": password, "new_password": "another horse",
 		})},
-		"getProfile":     {want: everybody},
-		"replaceProfile": {want: everybody, body: body(map[string]any{"email": "", "first_name": "", "last_name": "", "phone_number": ""})},
-		"changeProfile":  {want: everybody, body: body(map[string]any{"first_name": "Changed"})},
-		"listDoctors":    {want: everybody},
+		"getProfile": {want: everybody},
+		"replaceProfile": {want: everybody, body: func(c *cast, role string, _ int64) any { // with the name that changeProfile asked for
+			return map[string]any{"email": "", "first_name": "Changed", "last_name": "Of " + c.people[role].username, "phone_number": ""}
+		}},
+		"changeProfile": {want: everybody, body: body(map[string]any{"first_name": "Changed"})},
+		"listDoctors":   {want: everybody},
 		"assignDoctor": {of: patientID, want: "403 200/200 200/200 409 200/200 200/200", last: true, body: func(c *cast, role string, id int64) any {
 			request := map[string]any{"patient_id": id, "reason": "primary care", "password": password}
 			if role == "administrator" {

@@ -268,7 +268,7 @@ func failures(op *huma.Operation) []int {
 	}
 	if slices.Contains([]string{
 		"register", "login", "enrolTOTP", "confirmTOTP", "disableTOTP", "changePassword", "replaceProfile", "changeProfile",
-		"assignDoctor", "endAssignment", "disableUser",
+		"verifyDoctor", "assignDoctor", "endAssignment", "disableUser",
 	}, op.OperationID) {
 		f = append(f, http.StatusConflict)
 	}

@@ -32,7 +32,8 @@ type doctorProfile struct {
 	Specialization    string `json:"specialization" example:"General Medicine"`
 	LicenseNumber     string `json:"license_number" example:"DOC000001"`
 	YearsOfExperience int    `json:"years_of_experience" example:"5"`
-	IsVerified        bool   `json:"is_verified" doc:"An administrator has verified the licence." example:"true"`
+	IsVerified        bool   `json:"is_verified" doc:"An administrator has verified the license." example:"true"`
+	PendingName       *name  `json:"pending_name" doc:"The new name of a verified doctor, until an administrator decides; else null."`
 }
 
 type profileResponse struct {
@@ -60,7 +61,7 @@ func answerProfile(p clinic.Profile, err error) (*profileResponse, error) {
 	if p.Doctor != nil {
 		body.DoctorProfile = &doctorProfile{
 			ID: p.Doctor.ID, Specialization: p.Doctor.Specialization, LicenseNumber: p.Doctor.LicenseNumber,
-			YearsOfExperience: p.Doctor.YearsOfExperience, IsVerified: p.Doctor.VerifiedAt != nil,
+			YearsOfExperience: p.Doctor.YearsOfExperience, IsVerified: p.Doctor.VerifiedAt != nil, PendingName: newName(p.Doctor.PendingName),
 		}
 	}
 	return &profileResponse{Body: body}, nil

@@ -82,6 +82,9 @@ func routes(h *handlers) []route {
 	}
 }
 
+const pendingNames = "A verified doctor's new name is pending_name until an administrator approves it, and the present one is shown; " +
+	"until then another one is a conflict, name_pending. An unverified doctor's is changed at once."
+
 const passwordRules = "A password has 8 to 128 characters of any kind; one that many people use, or that is like the username or the email address, is refused."
 
 // notes are what an operation's summary leaves open.
@@ -106,8 +109,8 @@ func notes() map[string]string {
 		"disableTOTP":    "It takes the password, and ends the other sessions. The recovery codes are worth nothing any more.",
 		"changePassword": "It takes the present password, and ends all other sessions of the caller. " + passwordRules,
 		"replaceProfile": "email, first_name, last_name and phone_number are replaced. The fields of a doctor or a patient are " +
-			"changed where they are sent and stay as they are where they are not.",
-		"changeProfile": "A JSON merge patch (RFC 7396): a field that is not sent stays as it is, null clears it.",
+			"changed where they are sent and stay as they are where they are not. " + pendingNames,
+		"changeProfile": "A JSON merge patch (RFC 7396): a field that is not sent stays as it is, null clears it. " + pendingNames,
 		"listDoctors":   "Administrators see doctors whose licence is not verified, too.",
 		"assignDoctor": "An administrator names both. Doctors assign themselves: doctor_id may be left out. Unless the operator set it " +
 			"otherwise, a doctor confirms with password or totp_code, reason is required, and the assignment ends, after 90 days or at " +
@@ -123,8 +126,11 @@ func notes() map[string]string {
 		"addComment":    "A doctor who is assigned now. A private comment is for doctors only.",
 		"listNotifications": "Newest first. A message is composed when it is read, so that it never tells what the reader " +
 			"may not see any more; the ids of what is gone are null.",
-		"listPatients":    "The search is by name or username.",
-		"verifyDoctor":    "Without a body the licence is verified; `{\"verified\": false}` takes it back, and with it the doctor's sight of every patient.",
+		"listPatients": "The search is by name or username.",
+		"verifyDoctor": "The license is verified and a pending name approved, also where the doctor is verified already. Send the names and " +
+			"the license number that you have looked at: where they are others by now it is a conflict, doctor_changed, and nothing " +
+			"happens. With the present name a pending one is refused. `{\"verified\": false}` takes the verification back, with it the " +
+			"doctor's sight of every patient, and drops a pending name.",
 		"disableUser":     "Its sessions end, and with the next request its access. The caller's own account is a conflict, own_account.",
 		"enableUser":      "It has to log in again.",
 		"listAssignments": "Newest first. Administrators see all, doctors and patients their own. Ended ones stay as history.",
@@ -136,7 +142,7 @@ func notes() map[string]string {
 		"listKeys": "A JSON Web Key Set (RFC 7517, RFC 8037). A new key is here at least ten minutes before a token is signed with it, " +
 			"and an old one for as long as its tokens live.",
 		"getAccessLog": "Newest first: who saw or changed it, when, and what gave access. Reading this is in it, too. " +
-			"Other patients have no name here.",
+			"People have the name and license number of then; other patients have no name here.",
 		"getAudit": "Newest first. It holds ids, no health data. Reading this is in it, too.",
 		"endAssignment": "Access ends with the next request. An assignment that a DoctorAssignment object declares is ended by " +
 			"changing the object: here it is a conflict, unless force is true, for an emergency or an object that is gone.",

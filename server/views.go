@@ -40,14 +40,28 @@ type directoryDoctor struct {
 	Specialization    string `json:"specialization" example:"General Medicine"`
 	LicenseNumber     string `json:"license_number" example:"DOC000001"`
 	YearsOfExperience int    `json:"years_of_experience" example:"5"`
-	IsVerified        bool   `json:"is_verified" doc:"An administrator has verified the licence." example:"true"`
+	IsVerified        bool   `json:"is_verified" doc:"An administrator has verified the license." example:"true"`
+	PendingName       *name  `json:"pending_name,omitempty" doc:"For administrators: the name that waits for their decision."`
 }
 
 func newDirectoryDoctor(d clinic.Doctor) directoryDoctor {
 	return directoryDoctor{
 		ID: d.ID, User: newUser(d.User), Specialization: d.Specialization, LicenseNumber: d.LicenseNumber,
-		YearsOfExperience: d.YearsOfExperience, IsVerified: d.VerifiedAt != nil,
+		YearsOfExperience: d.YearsOfExperience, IsVerified: d.VerifiedAt != nil, PendingName: newName(d.PendingName),
 	}
+}
+
+// name is what a doctor wants to be called.
+type name struct {
+	FirstName string `json:"first_name" example:"Jane"`
+	LastName  string `json:"last_name" example:"Smith"`
+}
+
+func newName(n *clinic.Name) *name {
+	if n == nil {
+		return nil
+	}
+	return &name{FirstName: n.First, LastName: n.Last}
 }
 
 // patient is who a patient is; nothing of his health.

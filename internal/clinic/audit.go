@@ -75,7 +75,7 @@ type AuditRow struct {
 // AuditEvent is an audit row as administrators read it.
 type AuditEvent struct {
 	AuditRow
-	User *User // name and role only; nil: a program, or somebody who is gone
+	User *Person // as they were known then; nil: a program, or somebody who is gone
 }
 
 // AuditFilter narrows the audit log; zero values do not narrow.
@@ -89,7 +89,7 @@ type AuditFilter struct {
 type Access struct {
 	ID           int64
 	At           time.Time
-	User         *User // nil: a program, somebody who is gone, or another patient
+	User         *Person // as they were known then; nil: a program, somebody who is gone, or another patient
 	Role         Role
 	Operation    string
 	Object       Object

@@ -65,7 +65,7 @@ type ImportResult struct {
 	LeftOut     int // optional fields of accounts that were not valid and stay empty
 }
 
-// Check returns the part of the import that is valid, and what is not. An
+// Check returns the part of the import that is valid, its texts normalized, and what is not. An
 // optional field of an account that is not valid is emptied and counted in
 // leftOut: a phone number with an extension must not cost a patient his records.
 func (i Import) Check() (valid Import, refused []ImportRefusal, leftOut int) {
@@ -137,9 +137,9 @@ func (a *ImportedAccount) check() (emptied int, err error) {
 
 // validate is Registration.Validate without a password to look at.
 func (a *ImportedAccount) validate() error {
-	r := a.Registration
-	r.Password = rand.Text()
-	return r.Validate()
+	a.Password = rand.Text()
+	defer func() { a.Password = "" }()
+	return a.Registration.Validate()
 }
 
 func (a *ImportedAccount) empty(field string) bool {

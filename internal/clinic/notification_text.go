@@ -1,11 +1,12 @@
 package clinic
 
 // NotificationSubject is what the reader of a notification may be told now. A
-// nil part is gone, or is not for him to see.
+// nil part is gone, or is not for them to see. People are as they were known when
+// it happened.
 type NotificationSubject struct {
 	Reader  Role
-	Patient *User
-	Doctor  *User
+	Patient *Person
+	Doctor  *Person
 	Record  *RecordFields // Title and Type
 }
 
@@ -75,5 +76,5 @@ func (s NotificationSubject) doctor() string {
 	if s.Doctor == nil {
 		return "A doctor"
 	}
-	return "Dr. " + s.Doctor.FullName()
+	return "Dr. " + s.Doctor.Signature()
 }

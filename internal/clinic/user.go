@@ -1,6 +1,10 @@
 package clinic
 
-import "time"
+import (
+	"cmp"
+	"strings"
+	"time"
+)
 
 // Role is what a user is; it never changes once the user exists.
 type Role string
@@ -36,18 +40,34 @@ type User struct {
 	CreatedAt   time.Time
 }
 
-// FullName is what people are called in messages: "First Last", or the
-// username where neither is known.
-func (u User) FullName() string {
-	switch {
-	case u.FirstName == "" && u.LastName == "":
-		return u.Username
-	case u.FirstName == "":
-		return u.LastName
-	case u.LastName == "":
-		return u.FirstName
+// FullName is "First Last", or the username where neither is known.
+func (u User) FullName() string { return cmp.Or(Name{u.FirstName, u.LastName}.String(), u.Username) }
+
+// Name is what somebody is called; either part may be empty.
+type Name struct{ First, Last string }
+
+// String is "First Last", or the part that there is.
+func (n Name) String() string { return strings.TrimSpace(n.First + " " + n.Last) }
+
+// Person is somebody as they were known at a time: the name and the license number
+// may be others by now, the username never is.
+type Person struct {
+	ID            int64 // of the user
+	Username      string
+	Name          Name
+	LicenseNumber string // a doctor's, else ""
+}
+
+// FullName is the name, or the username where there is none.
+func (p Person) FullName() string { return cmp.Or(p.Name.String(), p.Username) }
+
+// Signature is a doctor's name with what no other doctor has: "Jane Smith (doctor1,
+// license DOC000001)".
+func (p Person) Signature() string {
+	if p.Name.String() == "" {
+		return p.Username + " (license " + p.LicenseNumber + ")"
 	}
-	return u.FirstName + " " + u.LastName
+	return p.Name.String() + " (" + p.Username + ", license " + p.LicenseNumber + ")"
 }
 
 // Doctor is a doctor's profile. ID is the profile's own, not the user's.
@@ -57,7 +77,39 @@ type Doctor struct {
 	Specialization    string
 	LicenseNumber     string
 	YearsOfExperience int
-	VerifiedAt        *time.Time // nil until an administrator verified the licence
+	VerifiedAt        *time.Time // nil until an administrator verified the license
+	PendingName       *Name      // a verified doctor's, until an administrator decides; nil also for who may not know it
+}
+
+// Verification is what an administrator says of a doctor. Name and LicenseNumber
+// are those that they have looked at; nil for whatever there is.
+type Verification struct {
+	Verified      bool
+	Name          *Name // the pending one, which is approved, or the present one, which refuses that
+	LicenseNumber *string
+}
+
+// Validate normalizes the texts, so that they compare with those that are stored.
+func (v *Verification) Validate() error {
+	var f faults
+	if v.Name != nil {
+		f.line("first_name", &v.Name.First, 0, MaxName)
+		f.line("last_name", &v.Name.Last, 0, MaxName)
+	}
+	f.license(v.LicenseNumber, 1)
+	return f.err()
+}
+
+// Approves reports whether the verification makes the doctor's pending name the
+// present one. It is CodeConflict with reason "doctor_changed" where what the
+// administrator looked at is not what there is.
+func (v Verification) Approves(d Doctor) (bool, error) {
+	present := Name{d.User.FirstName, d.User.LastName}
+	pending := d.PendingName != nil && (v.Name == nil || *v.Name == *d.PendingName)
+	if v.Name != nil && !pending && *v.Name != present || v.LicenseNumber != nil && *v.LicenseNumber != d.LicenseNumber {
+		return false, Conflict("doctor_changed", "the doctor's name or license number is another one by now: look at them again")
+	}
+	return pending, nil
 }
 
 // Patient is a patient's profile. ID is the profile's own, not the user's.
@@ -104,6 +156,13 @@ type ProfileChange struct {
 	YearsOfExperience                       *int        // doctors
 	DateOfBirth                             **time.Time // patients; pointer to nil clears it
 	BloodType, Address, EmergencyContact    *string     // patients
+}
+
+// Name returns the name that somebody with the present one has after the change.
+func (c ProfileChange) Name(present Name) Name {
+	set(&present.First, c.FirstName)
+	set(&present.Last, c.LastName)
+	return present
 }
 
 // Session is what a login hands out. Expiry of the access token is

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 )
 
 // Limits of what people may submit, in characters. The database holds the same
@@ -17,6 +15,7 @@ const (
 	MaxUsername    = 150
 	MaxEmail       = 254 // RFC 5321 section 4.5.3.1.3, less the brackets
 	MaxName        = 150
+	maxLicense     = 50
 	MaxPhone       = 20
 	MinPassword    = 8 // OWASP ASVS 5.0, 6.2.1
 	MaxPassword    = 128
@@ -48,24 +47,10 @@ func (f *faults) add(wrong bool, field, message string) {
 	}
 }
 
-// text checks length in characters and refuses control characters, which no
-// form produces and Postgres refuses in part.
-func (f *faults) text(field, value string, least, most int) {
-	n := utf8.RuneCountInString(value)
-	f.add(least > 0 && !strings.ContainsFunc(value, isVisible), field, "this field is required")
-	f.add(n > most, field, "use at most "+strconv.Itoa(most)+" characters")
-	f.add(!utf8.ValidString(value) || strings.ContainsFunc(value, func(r rune) bool {
-		return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t'
-	}), field, "control characters are not allowed")
-}
-
 // time refuses what JSON cannot tell: it has four digits for a year, in UTC.
 func (f *faults) time(field string, t *time.Time) {
 	f.add(t != nil && t.UTC().Year() > 9999, field, "enter a time before the year 10000")
 }
-
-// isVisible is false for spaces and for what has no shape, such as a zero-width space.
-func isVisible(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }
 
 func (f *faults) err() error {
 	if len(*f) == 0 {
@@ -79,25 +64,27 @@ func ValidUsername(name string) bool {
 	return len(name) <= MaxUsername && usernamePattern.MatchString(name)
 }
 
-// ValidateSearch checks the text that a list is searched for, which may be empty.
-func ValidateSearch(search string) error {
+// ValidateSearch normalizes and checks the text that a list is searched for,
+// which may be empty.
+func ValidateSearch(search *string) error {
 	var f faults
-	f.text("search", search, 0, MaxSearch)
+	f.line("search", search, 0, MaxSearch)
 	return f.err()
 }
 
-// Validate checks every field and reports all faults together.
-func (r Registration) Validate() error {
+// Validate normalizes every text, checks every field and reports all faults together.
+func (r *Registration) Validate() error {
 	var f faults
-	f.text("username", r.Username, 1, MaxUsername)
+	f.sized("username", r.Username, 1, MaxUsername)
 	f.add(r.Username != "" && !usernamePattern.MatchString(r.Username), "username", "use letters, digits and @ . + - _ only")
-	f.text("email", r.Email, 0, MaxEmail)
+	f.line("email", &r.Email, 0, MaxEmail)
 	f.add(!validEmail(r.Email), "email", "enter a valid email address")
 	f.password("password", r.Password, r.Username, r.Email)
-	f.text("first_name", r.FirstName, 0, MaxName)
-	f.text("last_name", r.LastName, 0, MaxName)
+	f.line("first_name", &r.FirstName, 0, MaxName)
+	f.line("last_name", &r.LastName, 0, MaxName)
 	f.add(!validPhone(r.PhoneNumber), "phone_number", "enter a phone number such as +1234567890")
-	f.doctor(&r.Specialization, &r.LicenseNumber, &r.YearsOfExperience)
+	f.doctor(&r.Specialization, &r.YearsOfExperience)
+	f.license(&r.LicenseNumber, 0)
 	f.patient(r.DateOfBirth, &r.BloodType, &r.Address, &r.EmergencyContact)
 	f.add(r.Role != RoleDoctor && (r.Specialization != "" || r.LicenseNumber != "" || r.YearsOfExperience != 0),
 		"user_type", "specialization, license_number and years_of_experience are for doctors")
@@ -106,18 +93,16 @@ func (r Registration) Validate() error {
 	return f.err()
 }
 
-// Validate checks the fields that are set; role is the owner's.
-func (c ProfileChange) Validate(role Role) error {
+// Validate normalizes the texts that are set and checks them; role is the owner's.
+func (c *ProfileChange) Validate(role Role) error {
 	var f faults
-	if c.Email != nil {
-		f.text("email", *c.Email, 0, MaxEmail)
-		f.add(!validEmail(*c.Email), "email", "enter a valid email address")
-	}
-	f.optional("first_name", c.FirstName, MaxName)
-	f.optional("last_name", c.LastName, MaxName)
+	f.line("email", c.Email, 0, MaxEmail)
+	f.add(c.Email != nil && !validEmail(*c.Email), "email", "enter a valid email address")
+	f.line("first_name", c.FirstName, 0, MaxName)
+	f.line("last_name", c.LastName, 0, MaxName)
 	f.add(c.PhoneNumber != nil && !validPhone(*c.PhoneNumber), "phone_number", "enter a phone number such as +1234567890")
-	f.doctor(c.Specialization, c.LicenseNumber, c.YearsOfExperience)
-	f.add(c.LicenseNumber != nil && strings.TrimSpace(*c.LicenseNumber) == "", "license_number", "this field is required")
+	f.doctor(c.Specialization, c.YearsOfExperience)
+	f.license(c.LicenseNumber, 1)
 	var birth *time.Time
 	if c.DateOfBirth != nil {
 		birth = *c.DateOfBirth
@@ -130,29 +115,29 @@ func (c ProfileChange) Validate(role Role) error {
 	return f.err()
 }
 
-// Validate checks every field of a record.
-func (r RecordFields) Validate() error {
+// Validate normalizes every text of a record and checks every field.
+func (r *RecordFields) Validate() error {
 	var f faults
 	f.add(!slices.Contains(RecordTypes(), r.Type), "record_type", "use one of CHECKUP, DIAGNOSIS, PRESCRIPTION, LAB_RESULT, EMERGENCY")
-	f.text("title", r.Title, 1, MaxTitle)
-	f.text("description", r.Description, 0, MaxText)
-	f.text("symptoms", r.Symptoms, 0, MaxText)
-	f.text("diagnosis", r.Diagnosis, 0, MaxText)
-	f.text("treatment", r.Treatment, 0, MaxText)
-	f.text("medications", r.Medications, 0, MaxText)
+	f.line("title", &r.Title, 1, MaxTitle)
+	f.text("description", &r.Description, 0, MaxText)
+	f.text("symptoms", &r.Symptoms, 0, MaxText)
+	f.text("diagnosis", &r.Diagnosis, 0, MaxText)
+	f.text("treatment", &r.Treatment, 0, MaxText)
+	f.text("medications", &r.Medications, 0, MaxText)
 	f.add(r.VisitDate.Year() < 1900 || r.VisitDate.Year() > 2199, "visit_date", "enter a date between 1900 and 2199")
 	return f.err()
 }
 
-// ValidateComment checks the text of a doctor's comment.
-func ValidateComment(text string) error {
+// ValidateComment normalizes and checks the text of a doctor's comment.
+func ValidateComment(text *string) error {
 	var f faults
 	f.text("comment", text, 1, MaxComment)
 	return f.err()
 }
 
-// Validate checks what every request for an assignment has.
-func (r AssignmentRequest) Validate(now time.Time) error {
+// Validate normalizes and checks what every request for an assignment has.
+func (r *AssignmentRequest) Validate(now time.Time) error {
 	f := r.faults(now, 0)
 	return f.err()
 }
@@ -160,7 +145,7 @@ func (r AssignmentRequest) Validate(now time.Time) error {
 // ValidateConfirmed also checks what a doctor has to send under
 // SelfAssignmentConfirm. Its reason is "confirmation_required" where neither
 // password nor code was sent.
-func (r AssignmentRequest) ValidateConfirmed(now time.Time) error {
+func (r *AssignmentRequest) ValidateConfirmed(now time.Time) error {
 	f := r.faults(now, 1)
 	f.add(r.EndsAt != nil && r.EndsAt.After(now.AddDate(1, 0, 0)), "ends_at", "enter a time within a year")
 	f.add(r.Password != "" && r.TOTPCode != "", "totp_code", "send this or password, not both")
@@ -171,23 +156,25 @@ func (r AssignmentRequest) ValidateConfirmed(now time.Time) error {
 	return f.err()
 }
 
-func (r AssignmentRequest) faults(now time.Time, leastReason int) faults {
+func (r *AssignmentRequest) faults(now time.Time, leastReason int) faults {
 	var f faults
-	f.text("reason", r.Reason, leastReason, MaxReason)
+	f.line("reason", &r.Reason, leastReason, MaxReason)
 	f.add(r.EndsAt != nil && !r.EndsAt.After(now), "ends_at", "enter a time in the future")
 	f.time("ends_at", r.EndsAt)
 	return f
 }
 
-// Validate checks the reason, which emergency access is not opened without.
-func (r BreakGlassRequest) Validate() error {
+// Validate normalizes and checks the reason, which emergency access is not opened
+// without.
+func (r *BreakGlassRequest) Validate() error {
 	var f faults
-	f.text("reason", r.Reason, 1, MaxReason)
+	f.line("reason", &r.Reason, 1, MaxReason)
 	return f.err()
 }
 
-// Validate checks every field and reports all faults together.
-func (d Declaration) Validate() error {
+// Validate normalizes the reason, checks every field and reports all faults
+// together. A line break at the end of the reason is how YAML writes a block.
+func (d *Declaration) Validate() error {
 	var f faults
 	seen := map[string]bool{}
 	odd := false
@@ -200,30 +187,24 @@ func (d Declaration) Validate() error {
 	f.add(len(seen) < len(d.Patients), "patients", "name each patient once; case makes no difference")
 	f.add(d.Owner == "", "owner", "this field is required")
 	f.add(!usernamePattern.MatchString(d.Doctor), "doctor", "use letters, digits and @ . + - _ only")
-	f.text("reason", d.Reason, 0, MaxReason)
+	d.Reason = strings.TrimRight(d.Reason, "\r\n")
+	f.line("reason", &d.Reason, 0, MaxReason)
 	f.add(d.EndsAt != nil && !d.EndsAt.After(d.Begin()), "endsAt", "enter a time later than startsAt")
 	f.time("startsAt", d.StartsAt)
 	f.time("endsAt", d.EndsAt)
 	return f.err()
 }
 
-func (f *faults) optional(field string, value *string, most int) {
-	if value != nil {
-		f.text(field, *value, 0, most)
-	}
-}
-
-func (f *faults) doctor(specialization, license *string, years *int) {
-	f.optional("specialization", specialization, MaxName)
-	f.optional("license_number", license, 50)
+func (f *faults) doctor(specialization *string, years *int) {
+	f.line("specialization", specialization, 0, MaxName)
 	f.add(years != nil && (*years < 0 || *years > 80), "years_of_experience", "enter 0 to 80")
 }
 
 func (f *faults) patient(birth *time.Time, blood, address, contact *string) {
 	f.add(birth != nil && (birth.Year() < 1850 || birth.After(time.Now())), "date_of_birth", "enter a date in the past, YYYY-MM-DD")
 	f.add(blood != nil && *blood != "" && !slices.Contains(BloodTypes(), *blood), "blood_type", "use one of A+, A-, B+, B-, AB+, AB-, O+, O-")
-	f.optional("address", address, MaxProfileText)
-	f.optional("emergency_contact", contact, MaxProfileText)
+	f.text("address", address, 0, MaxProfileText)
+	f.text("emergency_contact", contact, 0, MaxProfileText)
 }
 
 // validEmail accepts "" (an address is optional) and a bare RFC 5322 addr-spec.

@@ -198,7 +198,7 @@ func (m *mapper) record(e *entry, s source, fields clinic.RecordFields) {
 			r.Author = doctor
 		}
 	}
-	r.Title = m.fit(oneLine(r.Title), clinic.MaxTitle)
+	r.Title = m.fit(clinic.OneLine(r.Title), clinic.MaxTitle)
 	for _, text := range []*string{&r.Description, &r.Symptoms, &r.Diagnosis, &r.Treatment, &r.Medications} {
 		*text = m.fit(*text, clinic.MaxText)
 	}

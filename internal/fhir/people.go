@@ -80,7 +80,7 @@ func (m *mapper) practitioner(e *entry, p *practitioner) {
 	}
 	account.Specialization = "General Medicine"
 	if s := m.specialties[id]; s != "" {
-		account.Specialization = m.fit(oneLine(s), clinic.MaxName)
+		account.Specialization = m.fit(clinic.OneLine(s), clinic.MaxName)
 	}
 	m.bundle.Import.Accounts = append(m.bundle.Import.Accounts, account)
 }
@@ -117,9 +117,9 @@ func (m *mapper) registration(all []humanName, contacts []contactPoint, id strin
 }
 
 func (n humanName) parts() (first, last string) {
-	first, last = oneLine(strings.Join(n.Given, " ")), oneLine(n.Family)
+	first, last = clinic.OneLine(strings.Join(n.Given, " ")), clinic.OneLine(n.Family)
 	if first == "" && last == "" {
-		last = oneLine(n.Text)
+		last = clinic.OneLine(n.Text)
 	}
 	return first, last
 }

@@ -85,6 +85,23 @@ func TestReadShortensTextOnARuneBoundary(t *testing.T) {
 	}
 }
 
+// A name of another system is made one that is taken here; nobody is left out for it.
+func TestReadCleansNames(t *testing.T) {
+	t.Parallel()
+	b := readResources(t,
+		`{"resourceType": "Patient", "id": "odd", "name": [{"given": ["\u202eenaJ\u202c", "A.\n"], "family": "Mu\u0308ller\u2028\u0085 Meier\u0007"}]}`,
+		`{"resourceType": "Practitioner", "id": "blank", "name": [{"given": ["\u3164"], "family": "\u200b"}]}`,
+		`{"resourceType": "PractitionerRole", "practitioner": {"reference": "Practitioner/blank"}, "specialty": [{"text": "Cardio\u200flogy\n"}]}`)
+	valid, refused, _ := b.Import.Check()
+	names := map[string]bool{}
+	for _, a := range valid.Accounts {
+		names[a.FirstName+"|"+a.LastName+"|"+a.Specialization] = true
+	}
+	if len(refused) != 0 || !names["enaJ A.|Müller Meier|"] || !names["||Cardiology"] {
+		t.Errorf("names %v, refused %v", names, refused)
+	}
+}
+
 func TestDecimalKeepsPrecisionThatMatters(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[decimal]string{

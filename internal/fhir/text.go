@@ -22,9 +22,6 @@ func (m *mapper) fit(text string, most int) string {
 	return text
 }
 
-// oneLine makes runs of white space one blank.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
-
 // joined joins what is not empty.
 func joined(separator string, parts ...string) string {
 	var full []string

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/store"
@@ -23,8 +22,7 @@ const defaultSpecialization = "General Medicine"
 // the same user and new tokens. idem.Hash is not used: what is kept is a hash of
 // the registration without its password, which is no help in guessing it.
 func (s *Service) Register(ctx context.Context, r clinic.Registration, idem clinic.Idempotency) (clinic.Session, error) {
-	r.LicenseNumber = strings.TrimSpace(r.LicenseNumber)
-	if err := validRegistration(r); err != nil {
+	if err := validRegistration(&r); err != nil {
 		return clinic.Session{}, err
 	}
 	if err := s.throttle.Register(ctx); err != nil {
@@ -115,7 +113,7 @@ func registrationHash(r clinic.Registration) ([]byte, error) {
 
 // validRegistration also checks the role, which Registration does not: only
 // here is it chosen by the user.
-func validRegistration(r clinic.Registration) error {
+func validRegistration(r *clinic.Registration) error {
 	err := r.Validate()
 	if r.Role == clinic.RolePatient || r.Role == clinic.RoleDoctor {
 		return err
@@ -157,8 +155,9 @@ func (s *Service) Profile(ctx context.Context, caller clinic.Caller) (clinic.Pro
 }
 
 // UpdateProfile sets the given fields of the caller's own profile. A doctor who
-// changes his license number is unverified again, unless doctors are verified
-// at registration.
+// changes the license number is unverified again, unless doctors are verified
+// at registration. A verified doctor's new name is pending until an administrator
+// decides; until then another one is CodeConflict with reason "name_pending".
 func (s *Service) UpdateProfile(ctx context.Context, caller clinic.Caller, change clinic.ProfileChange) (clinic.Profile, error) {
 	if err := change.Validate(caller.Role); err != nil {
 		return clinic.Profile{}, err
@@ -168,11 +167,10 @@ func (s *Service) UpdateProfile(ctx context.Context, caller clinic.Caller, chang
 		if h.Who.PatientID != 0 {
 			h.Saw(h.Who.PatientID, 0, false)
 		}
-		if err := h.UpdateProfile(ctx, change, s.autoVerify); err != nil {
-			return err
+		err := s.updateProfile(ctx, h, change)
+		if err == nil {
+			profile, err = h.Profile(ctx)
 		}
-		var err error
-		profile, err = h.Profile(ctx)
 		return err
 	})
 	if err != nil {
@@ -182,4 +180,43 @@ func (s *Service) UpdateProfile(ctx context.Context, caller clinic.Caller, chang
 		s.directoryChanged(ctx)
 	}
 	return profile, nil
+}
+
+func (s *Service) updateProfile(ctx context.Context, h store.Handle, change clinic.ProfileChange) error {
+	switch h.Who.Role {
+	case clinic.RolePatient:
+		if err := h.UpdatePatient(ctx, change); err != nil {
+			return err
+		}
+	case clinic.RoleDoctor: // first, since that keeps others from verifying the doctor meanwhile
+		verified, err := h.UpdateDoctor(ctx, change, s.autoVerify)
+		if err == nil && verified {
+			err = askForName(ctx, h, change)
+			change.FirstName, change.LastName = nil, nil
+		}
+		if err != nil {
+			return err
+		}
+	case clinic.RoleAdmin: // has no profile
+	}
+	return h.UpdateUser(ctx, change)
+}
+
+// askForName keeps the name that a verified doctor wants to have. One that waits
+// already stays: an administrator decides on the name that they have seen. The
+// present name takes nothing back, so that a profile can be written as it was read.
+func askForName(ctx context.Context, h store.Handle, change clinic.ProfileChange) error {
+	profile, err := h.Profile(ctx)
+	if err != nil {
+		return err
+	}
+	present, pending := clinic.Name{First: profile.User.FirstName, Last: profile.User.LastName}, profile.Doctor.PendingName
+	switch wanted := change.Name(present); {
+	case wanted == present, pending != nil && wanted == *pending:
+		return nil
+	case pending != nil:
+		return clinic.Conflict("name_pending", "another new name of yours waits for an administrator's decision")
+	default:
+		return h.AskForName(ctx, wanted)
+	}
 }

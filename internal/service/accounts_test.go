@@ -85,7 +85,7 @@ func TestDefaultLicenseNumberMayBeTaken(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	squatter := doctor("squatter")
-	squatter.LicenseNumber = "DOC000002"
+	squatter.LicenseNumber = "doc 00-0002"
 	d.register(t, squatter)
 	second := must(d.Profile(t.Context(), d.caller(t, doctor("second"))))(t).Doctor
 	if second.ID != 2 || !strings.HasPrefix(second.LicenseNumber, "DOC000002-") {
@@ -105,10 +105,15 @@ func TestRegisterRefusesTakenNames(t *testing.T) {
 		wantReason(t, err, "username_taken")
 	}
 	second := doctor("other")
-	second.LicenseNumber = "CA-1"
+	for _, spelling := range []string{"CA-1", "ca1", " C A / 1. ", "CA-I", "ＣＡ－１"} {
+		second.LicenseNumber = spelling
+		_, err := d.Register(t.Context(), second, clinic.Idempotency{})
+		wantCode(t, err, clinic.CodeConflict)
+		wantReason(t, err, "license_number_taken")
+	}
+	second.LicenseNumber = "СА-1" // in Cyrillic
 	_, err := d.Register(t.Context(), second, clinic.Idempotency{})
-	wantCode(t, err, clinic.CodeConflict)
-	wantReason(t, err, "license_number_taken")
+	wantFields(t, err, "license_number")
 	if n := d.db.Count("SELECT count(*) FROM users"); n != 1 {
 		t.Errorf("%d users: what was refused is there", n)
 	}
@@ -253,10 +258,12 @@ func TestAnotherLicenseNumberIsNotVerified(t *testing.T) {
 			}
 			caller := d.caller(t, doctor("doctor1"))
 			admin := testkit.CallerOf(d.db.Admin())
-			must(d.VerifyDoctor(t.Context(), admin, 1, true))(t)
-			same := clinic.ProfileChange{LicenseNumber: new("DOC000001"), YearsOfExperience: new(9), Specialization: new("Cardiology")}
-			if p := must(d.UpdateProfile(t.Context(), caller, same))(t); p.Doctor.VerifiedAt == nil || p.Doctor.YearsOfExperience != 9 {
-				t.Errorf("the same number: %+v", p.Doctor)
+			must(d.VerifyDoctor(t.Context(), admin, 1, clinic.Verification{Verified: true}))(t)
+			for _, number := range []string{"DOC000001", "doc 000-001"} {
+				same := clinic.ProfileChange{LicenseNumber: &number, YearsOfExperience: new(9), Specialization: new("Cardiology")}
+				if p := must(d.UpdateProfile(t.Context(), caller, same))(t); p.Doctor.VerifiedAt == nil || p.Doctor.YearsOfExperience != 9 {
+					t.Errorf("the same number: %+v", p.Doctor)
+				}
 			}
 			p := must(d.UpdateProfile(t.Context(), caller, clinic.ProfileChange{LicenseNumber: new("CA-1")}))(t)
 			if (p.Doctor.VerifiedAt != nil) != keeps || p.Doctor.LicenseNumber != "CA-1" {

@@ -93,6 +93,7 @@ func TestBreakGlassRefuses(t *testing.T) {
 		"a wrong password":  {edit: func(r *clinic.BreakGlassRequest) { r.Password = "securepass124" }, code: clinic.CodeInvalid, reason: "wrong_password"},
 		"no password":       {edit: func(r *clinic.BreakGlassRequest) { r.Password = "" }, code: clinic.CodeInvalid, reason: "wrong_password"},
 		"no reason":         {edit: func(r *clinic.BreakGlassRequest) { r.Reason = " \n" }, code: clinic.CodeInvalid},
+		"an unseen reason":  {edit: func(r *clinic.BreakGlassRequest) { r.Reason = "\u3164\u2800\u200b\U000e0041" }, code: clinic.CodeInvalid},
 		"too many reasons":  {edit: func(r *clinic.BreakGlassRequest) { r.Reason = string(make([]byte, 501)) }, code: clinic.CodeInvalid},
 		"an unknown one":    {edit: func(r *clinic.BreakGlassRequest) { r.PatientID = 1 << 40 }, code: clinic.CodeNotFound},
 		"a disabled doctor": {change: `UPDATE users SET active = false WHERE role = 'DOCTOR'`, code: clinic.CodeUnauthenticated, reason: "account_inactive"},
@@ -188,8 +189,8 @@ func TestBreakGlassIsTold(t *testing.T) {
 		t.Errorf("recipients = %v, want %v", got, want)
 	}
 	for reader, want := range map[clinic.Caller]string{
-		e.asPatient():                 "Dr. Eve Night opened emergency access to your health records.",
-		testkit.CallerOf(e.admins[0]): "Dr. Eve Night opened emergency access to John Doe's health records.",
+		e.asPatient():                 "Dr. Eve Night (user6, license LIC000006) opened emergency access to your health records.",
+		testkit.CallerOf(e.admins[0]): "Dr. Eve Night (user6, license LIC000006) opened emergency access to John Doe's health records.",
 	} {
 		if n := e.newest(t, reader); n.Type != clinic.NotifyBreakGlass || n.Message != want || n.AssignmentID != a.ID {
 			t.Errorf("%s reads %+v, want %q", reader.Role, n, want)

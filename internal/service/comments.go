@@ -23,7 +23,7 @@ func (s *Service) AddComment(ctx context.Context, caller clinic.Caller, recordID
 	if err := s.admit(ctx, caller, record(recordID), "only a doctor may comment", clinic.RoleDoctor); err != nil {
 		return clinic.Comment{}, err
 	}
-	if err := clinic.ValidateComment(text); err != nil {
+	if err := clinic.ValidateComment(&text); err != nil {
 		return clinic.Comment{}, err
 	}
 	var added clinic.Comment

@@ -45,7 +45,7 @@ func TestDeclareFromManySides(t *testing.T) {
 		}
 		return err
 	}, func(int) error {
-		_, err := w.VerifyDoctor(t.Context(), admin, w.other.ID, true)
+		_, err := w.VerifyDoctor(t.Context(), admin, w.other.ID, clinic.Verification{Verified: true})
 		return err
 	})
 	errs := make(chan error)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strings"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/store"
@@ -18,8 +17,7 @@ const cachedPages = 10
 // administrators see the unverified too. search matches name, username and specialization.
 // A page of it may be as old as the cache lets it be when the cache could not be told of a change.
 func (s *Service) Doctors(ctx context.Context, caller clinic.Caller, search string, page clinic.PageRequest) (clinic.Page[clinic.Doctor], error) {
-	search = strings.TrimSpace(search)
-	if err := clinic.ValidateSearch(search); err != nil {
+	if err := clinic.ValidateSearch(&search); err != nil {
 		return clinic.Page[clinic.Doctor]{}, err
 	}
 	admin := caller.Role == clinic.RoleAdmin
@@ -67,21 +65,28 @@ func (s *Service) Patients(ctx context.Context, caller clinic.Caller, search str
 	if err := s.admit(ctx, caller, clinic.Object{Kind: clinic.ObjectPatient}, "only administrators list patients", clinic.RoleAdmin); err != nil {
 		return clinic.Page[clinic.Patient]{}, err
 	}
-	search = strings.TrimSpace(search)
-	if err := clinic.ValidateSearch(search); err != nil {
+	if err := clinic.ValidateSearch(&search); err != nil {
 		return clinic.Page[clinic.Patient]{}, err
 	}
 	return s.db.As(caller).Patients(ctx, search, page)
 }
 
-// VerifyDoctor says that the licence was verified, or takes that back; administrators only.
-func (s *Service) VerifyDoctor(ctx context.Context, caller clinic.Caller, doctorID int64, verified bool) (clinic.Doctor, error) {
+// VerifyDoctor says that the license was verified and the name approved, or takes
+// the verification back; administrators only. What was not seen is not verified:
+// CodeConflict with reason "doctor_changed".
+func (s *Service) VerifyDoctor(ctx context.Context, caller clinic.Caller, doctorID int64, v clinic.Verification) (clinic.Doctor, error) {
 	if err := require(caller, "only administrators verify doctors", clinic.RoleAdmin); err != nil {
 		return clinic.Doctor{}, err
 	}
+	if err := v.Validate(); err != nil {
+		return clinic.Doctor{}, err
+	}
 	var doctor clinic.Doctor
-	err := s.db.Tx(ctx, &caller, func(h store.Handle) (err error) {
-		doctor, err = h.VerifyDoctor(ctx, doctorID, verified)
+	err := s.db.Tx(ctx, &caller, func(h store.Handle) error {
+		err := verifyDoctor(ctx, h, doctorID, v)
+		if err == nil {
+			doctor, err = h.Doctor(ctx, doctorID)
+		}
 		return err
 	})
 	if err != nil {
@@ -89,4 +94,24 @@ func (s *Service) VerifyDoctor(ctx context.Context, caller clinic.Caller, doctor
 	}
 	s.directoryChanged(ctx)
 	return doctor, nil
+}
+
+func verifyDoctor(ctx context.Context, h store.Handle, id int64, v clinic.Verification) error {
+	doctor, err := h.LockDoctorProfile(ctx, id)
+	if err != nil {
+		return err
+	}
+	if !v.Verified {
+		return h.VerifyDoctor(ctx, id, false)
+	}
+	approved, err := v.Approves(doctor)
+	if err != nil {
+		return err
+	}
+	if doctor.PendingName != nil {
+		if err := h.DecideName(ctx, id, approved); err != nil {
+			return err
+		}
+	}
+	return h.VerifyDoctor(ctx, id, true)
 }

@@ -94,7 +94,7 @@ func TestPatientsAreForAdministrators(t *testing.T) {
 	for _, caller := range []clinic.Caller{asPatient, asDoctor} {
 		_, err := d.Patients(t.Context(), caller, "", clinic.PageRequest{})
 		wantCode(t, err, clinic.CodeForbidden)
-		_, err = d.VerifyDoctor(t.Context(), caller, 1, true)
+		_, err = d.VerifyDoctor(t.Context(), caller, 1, clinic.Verification{Verified: true})
 		wantCode(t, err, clinic.CodeForbidden)
 	}
 	if n := must(d.Patients(t.Context(), asAdmin, "", clinic.PageRequest{}))(t).Total; n != 1 {
@@ -108,18 +108,18 @@ func TestPatientsAreForAdministrators(t *testing.T) {
 func TestVerifyDoctor(t *testing.T) {
 	t.Parallel()
 	d, _, asAdmin := hospital(t, nil)
-	verified := must(d.VerifyDoctor(t.Context(), asAdmin, 2, true))(t)
+	verified := must(d.VerifyDoctor(t.Context(), asAdmin, 2, clinic.Verification{Verified: true}))(t)
 	if verified.ID != 2 || verified.User.Username != "unverified" || verified.VerifiedAt == nil {
 		t.Errorf("doctor = %+v", verified)
 	}
-	if again := must(d.VerifyDoctor(t.Context(), asAdmin, 2, true))(t); !again.VerifiedAt.Equal(*verified.VerifiedAt) {
+	if again := must(d.VerifyDoctor(t.Context(), asAdmin, 2, clinic.Verification{Verified: true}))(t); !again.VerifiedAt.Equal(*verified.VerifiedAt) {
 		t.Errorf("verifying again moved %v to %v", verified.VerifiedAt, again.VerifiedAt)
 	}
-	if back := must(d.VerifyDoctor(t.Context(), asAdmin, 2, false))(t); back.VerifiedAt != nil {
+	if back := must(d.VerifyDoctor(t.Context(), asAdmin, 2, clinic.Verification{}))(t); back.VerifiedAt != nil {
 		t.Errorf("doctor = %+v", back)
 	}
 	for _, id := range []int64{0, -1, 999} {
-		_, err := d.VerifyDoctor(t.Context(), asAdmin, id, true)
+		_, err := d.VerifyDoctor(t.Context(), asAdmin, id, clinic.Verification{Verified: true})
 		wantCode(t, err, clinic.CodeNotFound)
 	}
 }
@@ -211,9 +211,9 @@ func TestChangesShowInTheDirectoryAtOnce(t *testing.T) {
 		}
 	}
 	want("listed")
-	must(d.VerifyDoctor(t.Context(), asAdmin, 2, true))(t)
+	must(d.VerifyDoctor(t.Context(), asAdmin, 2, clinic.Verification{Verified: true}))(t)
 	want("listed", "unverified")
-	must(d.VerifyDoctor(t.Context(), asAdmin, 1, false))(t)
+	must(d.VerifyDoctor(t.Context(), asAdmin, 1, clinic.Verification{}))(t)
 	want("unverified")
 	asNew := d.caller(t, doctor("new")) // verified at once
 	want("unverified", "new")
@@ -251,7 +251,7 @@ func TestDirectoryAnswersWithoutRedis(t *testing.T) {
 	request := clinic.PageRequest{Number: 1, Size: 20}
 	must(d.Doctors(t.Context(), asPatient, "", request))(t)
 	server.Kill()
-	must(d.VerifyDoctor(t.Context(), asAdmin, 2, true))(t)
+	must(d.VerifyDoctor(t.Context(), asAdmin, 2, clinic.Verification{Verified: true}))(t)
 	if n := must(d.Doctors(t.Context(), asPatient, "", request))(t).Total; n != 2 {
 		t.Errorf("total = %d", n)
 	}

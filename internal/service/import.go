@@ -144,14 +144,15 @@ func (i *importing) makePeople(ctx context.Context, h store.Handle, role clinic.
 	if err != nil {
 		return nil, err
 	}
-	missing = slices.DeleteFunc(missing, func(p store.NewPerson) bool {
-		taken := slices.Contains(held, p.LicenseNumber)
-		if taken {
+	var free []store.NewPerson
+	for n, p := range missing {
+		if held[n] {
 			i.refuse(p.Entry, "another account holds this license number")
+			continue
 		}
-		return taken
-	})
-	return h.InsertImportedDoctors(ctx, missing)
+		free = append(free, p)
+	}
+	return h.InsertImportedDoctors(ctx, free)
 }
 
 func (i *importing) refuse(entry int, reason string) {

@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -182,6 +183,41 @@ func TestImportRefusesADoctorWhoseLicenseSomebodyHolds(t *testing.T) {
 	if n := f.db.Count(`SELECT count(*) FROM assignments`); n != 0 {
 		t.Errorf("%d assignments, want none", n)
 	}
+}
+
+// Spelled in another way it is the same number, also within one bundle.
+func TestImportTellsLicensesApartWhateverTheirSpelling(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	holder := f.db.Doctor(testkit.DoctorOptions{})
+	f.db.Exec(`UPDATE doctor_profiles SET license_number = 'npi 1' WHERE id = $1`, holder.ID)
+	b := bundle()
+	for n, number := range []string{"NPI-2", "NPI 2", "NPI-3"} {
+		twin := b.Accounts[1]
+		twin.Entry, twin.SourceID, twin.Username, twin.LicenseNumber = 10+n, "npi|"+number, fmt.Sprint("twin", n), number
+		b.Accounts = append(b.Accounts, twin)
+	}
+	result := f.importBundle(t, b)
+	var refused []int
+	for _, r := range result.Refused {
+		refused = append(refused, r.Entry)
+	}
+	if diff := cmp.Diff([]int{1, 11}, refused); diff != "" || result.Accounts[clinic.RoleDoctor] != counts(2, 0, 0) {
+		t.Errorf("result %+v, refused entries %s", result, diff)
+	}
+}
+
+func TestImportNormalizesTexts(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	b := bundle()
+	b.Accounts[0].FirstName, b.Records[0].Title, b.Records[0].Description = "Zoe\u0308", "Cafe\u0301", "cafe\u0301\nau lait"
+	f.importBundle(t, b)
+	if n := f.db.Count(`SELECT count(*) FROM users u JOIN health_records r ON r.title = 'Café' AND r.description = E'café\nau lait'
+		WHERE u.first_name = 'Zoë'`); n != 1 {
+		t.Error("the texts are not in their normal form")
+	}
+	wantImport(t, f.importBundle(t, b), counts(0, 0, 1))
 }
 
 func TestImportFindsPeopleOfAnEarlierBundle(t *testing.T) {

@@ -71,25 +71,25 @@ func TestNotificationTextFollowsTheReadersRights(t *testing.T) {
 		},
 		"assignment, to the patient": {
 			happen: assignStranger, reader: care.asPatient,
-			before: `Dr. Ada is now assigned to you.`,
+			before: `Dr. Ada (user3, license LIC000003) is now assigned to you.`,
 			change: `UPDATE assignments SET ends_at = now()`,
-			after:  `Dr. Ada is now assigned to you.`,
+			after:  `Dr. Ada (user3, license LIC000003) is now assigned to you.`,
 			ids:    func(b clinic.Notification) clinic.Notification { return b },
 		},
 		"comment, record deleted": {
 			happen: addComment, reader: care.asPatient,
-			before: `Dr. Jane Smith commented on "Annual Physical".`,
+			before: `Dr. Jane Smith (user2, license LIC000002) commented on "Annual Physical".`,
 			change: `DELETE FROM health_records`,
-			after:  `Dr. Jane Smith commented on a health record that was deleted since.`,
+			after:  `Dr. Jane Smith (user2, license LIC000002) commented on a health record that was deleted since.`,
 			ids: func(b clinic.Notification) clinic.Notification {
 				return clinic.Notification{PatientID: b.PatientID, DoctorID: b.DoctorID}
 			},
 		},
 		"comment, private since": {
 			happen: addComment, reader: care.asPatient,
-			before: `Dr. Jane Smith commented on "Annual Physical".`,
+			before: `Dr. Jane Smith (user2, license LIC000002) commented on "Annual Physical".`,
 			change: `UPDATE doctor_comments SET is_private = true`,
-			after:  `Dr. Jane Smith commented on "Annual Physical".`,
+			after:  `Dr. Jane Smith (user2, license LIC000002) commented on "Annual Physical".`,
 			ids: func(b clinic.Notification) clinic.Notification {
 				b.CommentID = 0
 				return b

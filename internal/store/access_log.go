@@ -25,11 +25,7 @@ func (h Handle) AuditLog(ctx context.Context, filter clinic.AuditFilter, before 
 	}
 	return logOf(rows, w.shown(), func(r *dbsqlc.ListAuditRow) (clinic.AuditEvent, int64) {
 		event := clinic.AuditEvent{AuditRow: auditRowOf(dbsqlc.AuditLog(r.AuditEntry))}
-		if r.Username != nil {
-			event.User = &clinic.User{
-				ID: event.UserID, Username: *r.Username, FirstName: orZero(r.FirstName), LastName: orZero(r.LastName), Role: event.Role,
-			}
-		}
+		event.User = personOf(event.UserID, r.Username, clinic.Name{First: r.FirstName, Last: r.LastName}, r.LicenseNumber)
 		return event, event.ID
 	}), nil
 }
@@ -56,11 +52,7 @@ func accessOf(r *dbsqlc.ListAccessLogRow) (clinic.Access, int64) {
 	if access.Reason == clinic.ReasonBreakGlass && orZero(r.Source) != string(clinic.SourceBreakGlass) {
 		access.Reason = clinic.ReasonAssignment // the emergency was another patient's of the same page
 	}
-	if r.Username != nil {
-		access.User = &clinic.User{
-			ID: orZero(r.UserID), Username: *r.Username, FirstName: orZero(r.FirstName), LastName: orZero(r.LastName), Role: access.Role,
-		}
-	}
+	access.User = personOf(orZero(r.UserID), r.Username, clinic.Name{First: r.FirstName, Last: r.LastName}, r.LicenseNumber)
 	return access, r.ID
 }
 

@@ -151,7 +151,7 @@ func (h Handle) profile(ctx context.Context) (clinic.Profile, error) {
 		if err != nil {
 			return clinic.Profile{}, err
 		}
-		doctor := doctorOf(row.DoctorProfile, row.Account)
+		doctor := withPendingName(doctorOf(row.DoctorProfile, row.Account), row.PendingFirst, row.PendingLast)
 		return clinic.Profile{User: doctor.User, Doctor: &doctor}, nil
 	case clinic.RolePatient:
 		row, err := h.q.PatientByUser(ctx, h.auditing(clinic.Object{Kind: clinic.ObjectProfile}, 0).db, h.Who.UserID)
@@ -169,40 +169,53 @@ func (h Handle) profile(ctx context.Context) (clinic.Profile, error) {
 	return clinic.Profile{User: userOf(*row)}, nil
 }
 
-// UpdateProfile sets the given fields of the caller's profile. A doctor whose
-// license number changes is not verified any more, unless keepVerified.
-func (h Handle) UpdateProfile(ctx context.Context, c clinic.ProfileChange, keepVerified bool) error {
+// UpdateUser sets those of the given fields that every account has.
+func (h Handle) UpdateUser(ctx context.Context, c clinic.ProfileChange) error {
 	err := h.q.UpdateUser(ctx, h.db, dbsqlc.UpdateUserParams{
 		ID: h.Who.UserID, Email: c.Email, FirstName: c.FirstName, LastName: c.LastName, PhoneNumber: c.PhoneNumber,
 	})
-	if err == nil {
-		err = h.updateRole(ctx, c, keepVerified)
-	}
 	if err != nil {
-		return fmt.Errorf("changing a profile: %w", translate(err))
+		return fmt.Errorf("changing an account: %w", translate(err))
 	}
 	return nil
 }
 
-func (h Handle) updateRole(ctx context.Context, c clinic.ProfileChange, keepVerified bool) error {
-	switch h.Who.Role {
-	case clinic.RoleDoctor:
-		p := dbsqlc.UpdateDoctorParams{
-			UserID: h.Who.UserID, Specialization: c.Specialization, LicenseNumber: c.LicenseNumber, KeepVerified: keepVerified,
-		}
-		if c.YearsOfExperience != nil {
-			p.YearsOfExperience = new(int32(*c.YearsOfExperience)) //nolint:gosec // validated: 0 to 80
-		}
-		return h.q.UpdateDoctor(ctx, h.db, p)
-	case clinic.RolePatient:
-		p := dbsqlc.UpdatePatientParams{
-			UserID: h.Who.UserID, BloodType: c.BloodType, Address: c.Address, EmergencyContact: c.EmergencyContact,
-		}
-		if c.DateOfBirth != nil {
-			p.SetDateOfBirth, p.DateOfBirth = true, *c.DateOfBirth
-		}
-		return h.q.UpdatePatient(ctx, h.db, p)
-	case clinic.RoleAdmin: // has no profile
+// UpdatePatient sets the given fields of the calling patient's profile.
+func (h Handle) UpdatePatient(ctx context.Context, c clinic.ProfileChange) error {
+	p := dbsqlc.UpdatePatientParams{
+		UserID: h.Who.UserID, BloodType: c.BloodType, Address: c.Address, EmergencyContact: c.EmergencyContact,
+	}
+	if c.DateOfBirth != nil {
+		p.SetDateOfBirth, p.DateOfBirth = true, *c.DateOfBirth
+	}
+	if err := h.q.UpdatePatient(ctx, h.db, p); err != nil {
+		return fmt.Errorf("changing a patient's profile: %w", translate(err))
+	}
+	return nil
+}
+
+// UpdateDoctor sets the given fields of the calling doctor's profile and says
+// whether the doctor is verified now, until the transaction ends. Another license
+// number is not verified, unless keepVerified.
+func (h Handle) UpdateDoctor(ctx context.Context, c clinic.ProfileChange, keepVerified bool) (verified bool, err error) {
+	p := dbsqlc.UpdateDoctorParams{
+		UserID: h.Who.UserID, Specialization: c.Specialization, LicenseNumber: c.LicenseNumber, KeepVerified: keepVerified,
+	}
+	if c.YearsOfExperience != nil {
+		p.YearsOfExperience = new(int32(*c.YearsOfExperience)) //nolint:gosec // validated: 0 to 80
+	}
+	if verified, err = h.q.UpdateDoctor(ctx, h.db, p); err != nil {
+		return false, fmt.Errorf("changing a doctor's profile: %w", orNotFound(err, "profile"))
+	}
+	return verified, nil
+}
+
+// AskForName keeps the name that the calling doctor wants to have, for an
+// administrator to decide.
+func (h Handle) AskForName(ctx context.Context, name clinic.Name) error {
+	err := h.q.AskForName(ctx, h.db, dbsqlc.AskForNameParams{UserID: h.Who.UserID, FirstName: name.First, LastName: name.Last})
+	if err != nil {
+		return fmt.Errorf("asking for a name: %w", translate(err))
 	}
 	return nil
 }

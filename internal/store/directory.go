@@ -21,7 +21,7 @@ func (h Handle) Doctors(ctx context.Context, search string, unlisted bool, reque
 			})
 		},
 		item: func(r *dbsqlc.ListDoctorsRow) (clinic.Doctor, error) {
-			return doctorOf(r.DoctorProfile, r.Account), nil
+			return withPendingName(doctorOf(r.DoctorProfile, r.Account), r.PendingFirst, r.PendingLast), nil
 		},
 		total: func(r *dbsqlc.ListDoctorsRow) int64 { return r.Total },
 		count: func() (int64, error) {
@@ -58,16 +58,43 @@ func (h Handle) Patients(ctx context.Context, search string, request clinic.Page
 	return page, nil
 }
 
-// VerifyDoctor sets or clears the time of verification and returns the doctor.
-func (h Handle) VerifyDoctor(ctx context.Context, id int64, verified bool) (clinic.Doctor, error) {
-	if err := h.q.VerifyDoctor(ctx, h.db, dbsqlc.VerifyDoctorParams{ID: id, Verified: verified}); err != nil {
-		return clinic.Doctor{}, fmt.Errorf("verifying a doctor: %w", translate(err))
+// LockDoctorProfile is LockDoctor for a doctor who is active or not: the license
+// number and the names do not change, either. It returns the doctor.
+func (h Handle) LockDoctorProfile(ctx context.Context, id int64) (clinic.Doctor, error) {
+	n, err := h.q.LockDoctorProfile(ctx, h.db, id)
+	if err != nil {
+		return clinic.Doctor{}, fmt.Errorf("locking a doctor: %w", translate(err))
 	}
+	if n == 0 {
+		return clinic.Doctor{}, clinic.NotFound("doctor")
+	}
+	return h.Doctor(ctx, id)
+}
+
+// Doctor returns one.
+func (h Handle) Doctor(ctx context.Context, id int64) (clinic.Doctor, error) {
 	row, err := h.q.DoctorByID(ctx, h.db, id)
 	if err != nil {
 		return clinic.Doctor{}, fmt.Errorf("reading a doctor: %w", orNotFound(err, "doctor"))
 	}
-	return doctorOf(row.DoctorProfile, row.Account), nil
+	return withPendingName(doctorOf(row.DoctorProfile, row.Account), row.PendingFirst, row.PendingLast), nil
+}
+
+// VerifyDoctor sets or clears the time of a locked doctor's verification.
+// Clearing it drops the pending name.
+func (h Handle) VerifyDoctor(ctx context.Context, id int64, verified bool) error {
+	if err := h.q.VerifyDoctor(ctx, h.db, dbsqlc.VerifyDoctorParams{ID: id, Verified: verified}); err != nil {
+		return fmt.Errorf("verifying a doctor: %w", translate(err))
+	}
+	return nil
+}
+
+// DecideName makes a locked doctor's pending name the present one, or drops it.
+func (h Handle) DecideName(ctx context.Context, doctorID int64, approved bool) error {
+	if _, err := h.q.DecideName(ctx, h.db, dbsqlc.DecideNameParams{DoctorID: doctorID, Approved: approved}); err != nil {
+		return fmt.Errorf("deciding on a name: %w", translate(err))
+	}
+	return nil
 }
 
 // likePattern is the LIKE pattern of texts that contain search, which has no

@@ -67,11 +67,16 @@ func importedPeople[R importedRow](rows []*R, err error) ([]ImportedPerson, erro
 	return people, nil
 }
 
-// HeldLicenses returns those of the license numbers that an account has.
-func (h Handle) HeldLicenses(ctx context.Context, numbers []string) ([]string, error) {
-	held, err := h.q.HeldLicenses(ctx, h.db, numbers)
+// HeldLicenses says which of the license numbers an account has, or stand before
+// in the list, in whichever spelling.
+func (h Handle) HeldLicenses(ctx context.Context, numbers []string) (held []bool, err error) {
+	places, err := h.q.HeldLicenses(ctx, h.db, numbers)
 	if err != nil {
 		return nil, fmt.Errorf("reading license numbers: %w", translate(err))
+	}
+	held = make([]bool, len(numbers))
+	for _, place := range places {
+		held[place-1] = true
 	}
 	return held, nil
 }

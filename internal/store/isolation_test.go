@@ -76,6 +76,7 @@ func newHospital(t *testing.T) hospital {
 	f.Comment(testkit.CommentOptions{Record: h.ofAnn, Doctor: h.doctor, Private: true})                             // 2
 	f.Comment(testkit.CommentOptions{Record: h.ofBob, Doctor: h.doctor})                                            // 3, when he was his patient
 	f.Comment(testkit.CommentOptions{Record: h.ofBob, Doctor: h.other, Private: true})                              // 4
+	f.Exec(`INSERT INTO pending_names (user_id, first_name, last_name) VALUES ($1, 'New', 'Name')`, h.doctor.User.ID)
 	f.Exec(`INSERT INTO notifications (recipient_id, event_id, type) SELECT id, 1, 'NEW_RECORD' FROM users ORDER BY id`)
 	f.Exec(`INSERT INTO idempotency_keys (user_id, operation, key, request_hash) SELECT id, 'create', 'k', '' FROM users`)
 	f.Exec(`INSERT INTO outbox (type, patient_id, record_id) SELECT 'record.created', patient_id, id FROM health_records`)
@@ -161,6 +162,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 	columns := []string{
 		"id FROM users", "id FROM patient_profiles", "id FROM assignments", "id FROM health_records", "id FROM doctor_comments",
 		"recipient_id FROM notifications", "user_id FROM idempotency_keys", "object_id FROM callers_audit", "object_id FROM audit_entries",
+		"user_id FROM pending_names", "user_id FROM name_versions",
 	}
 	for name, test := range map[string]struct {
 		caller clinic.User
@@ -176,9 +178,12 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			{h.ann.User.ID},
 			{h.ofAnn.ID},
 			nil,
+			nil,
+			append([]int64{h.admin.ID, h.ann.User.ID}, doctors...),
 		}},
 		"patient without records": {h.cleo.User, [][]int64{
 			append([]int64{h.cleo.User.ID}, doctors...), {h.cleo.ID}, {3}, nil, nil, {h.cleo.User.ID}, {h.cleo.User.ID}, nil, nil,
+			nil, append([]int64{h.cleo.User.ID}, doctors...),
 		}},
 		"doctor": {h.doctor.User, [][]int64{
 			append([]int64{h.admin.ID, h.ann.User.ID}, doctors...),
@@ -189,6 +194,8 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			{h.doctor.User.ID},
 			{h.doctor.User.ID},
 			nil, nil,
+			{h.doctor.User.ID},
+			append([]int64{h.admin.ID, h.ann.User.ID}, doctors...),
 		}},
 		"other doctor": {h.other.User, [][]int64{
 			append([]int64{h.admin.ID, h.bob.User.ID}, doctors...),
@@ -199,8 +206,12 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			{h.other.User.ID},
 			{h.other.User.ID},
 			nil, nil,
+			nil,
+			append([]int64{h.admin.ID, h.bob.User.ID}, doctors...),
 		}},
-		"unverified doctor": {h.unverified.User, [][]int64{doctors, nil, {5, 6}, nil, nil, {h.unverified.User.ID}, {h.unverified.User.ID}, nil, nil}},
+		"unverified doctor": {h.unverified.User, [][]int64{
+			doctors, nil, {5, 6}, nil, nil, {h.unverified.User.ID}, {h.unverified.User.ID}, nil, nil, nil, doctors,
+		}},
 		"administrator": {h.admin, [][]int64{
 			append([]int64{h.admin.ID, h.ann.User.ID, h.bob.User.ID, h.cleo.User.ID}, doctors...),
 			{h.ann.ID, h.bob.ID, h.cleo.ID},
@@ -210,6 +221,8 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			{h.admin.ID},
 			nil,
 			{h.ofAnn.ID, h.ofBob.ID},
+			{h.doctor.User.ID},
+			append([]int64{h.admin.ID, h.ann.User.ID, h.bob.User.ID, h.cleo.User.ID}, doctors...),
 		}},
 	} {
 		h.as(t, &test.caller, func(tx pgx.Tx) {
@@ -231,7 +244,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, column := range columns {
-			want := map[int][]int64{0: {h.ann.User.ID}, 1: {h.ann.ID}, 5: {h.ann.User.ID}, 6: {h.ann.User.ID}}[i]
+			want := map[int][]int64{0: {h.ann.User.ID}, 1: {h.ann.ID}, 5: {h.ann.User.ID}, 6: {h.ann.User.ID}, 10: {h.ann.User.ID}}[i]
 			if got, err := readAll(t, tx, "SELECT "+column); err != nil || !slices.Equal(got, want) {
 				t.Errorf("before the login is complete: SELECT %s: %v, want %v (%v)", column, got, want, err)
 			}
@@ -247,6 +260,7 @@ func TestRawStatementsWriteWhatTheCallerMayWrite(t *testing.T) {
 	insert := `INSERT INTO health_records (patient_id, created_by, record_type, title, visit_date) VALUES (%d, %d, 'CHECKUP', 't', now())`
 	comment := `INSERT INTO doctor_comments (record_id, doctor_id, comment) VALUES (%d, %d, 't')`
 	assign := `INSERT INTO assignments (patient_id, doctor_id, source, requested_by, starts_at) VALUES (%d, %d, 'rest', %d, now())`
+	pending := `INSERT INTO pending_names (user_id, first_name, last_name) VALUES (%d, 'A', 'B')`
 	user := `INSERT INTO users (id, username, role, password_hash) OVERRIDING SYSTEM VALUE
 		VALUES (set_config('healthrecords.user_id', nextval('users_id_seq')::text, true)::bigint, 'new', '%s', '-')`
 	for _, test := range []struct {
@@ -278,6 +292,12 @@ func TestRawStatementsWriteWhatTheCallerMayWrite(t *testing.T) {
 		{&h.doctor.User, `UPDATE patient_profiles SET address = 'x'`, 0},
 		{&h.unverified.User, fmt.Sprintf(assign, h.cleo.ID, h.unverified.ID, h.unverified.User.ID), refused},
 		{&h.unverified.User, fmt.Sprintf(comment, h.ofBob.ID, h.unverified.ID), refused},
+		{&h.other.User, fmt.Sprintf(pending, h.other.User.ID), 1},
+		{&h.other.User, fmt.Sprintf(pending, h.unverified.User.ID), refused},
+		{&h.admin, fmt.Sprintf(pending, h.other.User.ID), refused},
+		{&h.admin, fmt.Sprintf(`SELECT decide_name(%d, true)`, h.doctor.ID), 1},
+		{&h.doctor.User, fmt.Sprintf(`SELECT decide_name(%d, true)`, h.doctor.ID), 0},
+		{nil, fmt.Sprintf(`SELECT decide_name(%d, true)`, h.doctor.ID), 0},
 		{&h.admin, `UPDATE assignments SET ends_at = greatest(starts_at, now())`, 6},
 		{&h.admin, `UPDATE users SET email = 'x'`, 1},
 		{&h.admin, `DELETE FROM health_records`, 0},
@@ -297,6 +317,37 @@ func TestRawStatementsWriteWhatTheCallerMayWrite(t *testing.T) {
 				t.Errorf("%+v: %s: %v, want SQLSTATE %s", test.caller, test.sql, err, denied)
 			case test.want != refused && (err != nil || tag.RowsAffected() != test.want):
 				t.Errorf("%+v: %s: %v, %v, want %d rows", test.caller, test.sql, tag, err, test.want)
+			}
+		})
+	}
+}
+
+// TestWhoLookedIsForWhomItIsAbout asks for the actor of every audit row.
+func TestWhoLookedIsForWhomItIsAbout(t *testing.T) {
+	t.Parallel()
+	h := newHospital(t)
+	h.owner.Exec(`INSERT INTO audit_log (user_id, role, operation, object_kind, patient_ids, reason, decision)
+		SELECT u.id, u.role, 'getRecord', 'record', ARRAY[p.id], 'assignment', 'allowed' FROM users u, patient_profiles p`)
+	var ids, times string
+	h.as(t, &h.admin, func(tx pgx.Tx) {
+		err := tx.QueryRow(t.Context(), `SELECT array_agg(id)::text, array_agg(at)::text FROM audit_entries`).Scan(&ids, &times)
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	all := fmt.Sprintf(`SELECT w.user_id FROM unnest('%s'::bigint[], '%s'::timestamptz[]) AS e (id, at) CROSS JOIN LATERAL who_looked(e.id, e.at) AS w ORDER BY 1`, ids, times)
+	staff := []int64{h.admin.ID, h.doctor.User.ID, h.other.User.ID, h.unverified.User.ID}
+	for name, test := range map[string]struct {
+		caller *clinic.User
+		want   []int64
+	}{
+		"patient": {&h.ann.User, append([]int64{h.ann.User.ID}, staff...)}, "another": {&h.bob.User, append([]int64{h.bob.User.ID}, staff...)},
+		"doctor": {&h.doctor.User, nil}, "administrator": {&h.admin, nil}, "nobody": {nil, nil},
+	} {
+		h.as(t, test.caller, func(tx pgx.Tx) {
+			got, err := readAll(t, tx, all)
+			if want := slices.Sorted(slices.Values(test.want)); err != nil || !slices.Equal(got, want) {
+				t.Errorf("%s is told of %v, want %v (%v)", name, got, want, err)
 			}
 		})
 	}

@@ -70,16 +70,10 @@ func notificationOf(r *dbsqlc.ListNotificationsRow, reader clinic.Role) clinic.N
 		PatientID: orZero(r.PatientID), DoctorID: orZero(r.DoctorID), RecordID: orZero(r.RecordID),
 		CommentID: orZero(r.CommentID), AssignmentID: orZero(r.AssignmentID),
 	}
-	subject := clinic.NotificationSubject{Reader: reader}
-	if r.PatientID != nil {
-		subject.Patient = &clinic.User{
-			Username: orZero(r.PatientUsername), FirstName: orZero(r.PatientFirst), LastName: orZero(r.PatientLast),
-		}
-	}
-	if r.DoctorID != nil {
-		subject.Doctor = &clinic.User{
-			Username: orZero(r.DoctorUsername), FirstName: orZero(r.DoctorFirst), LastName: orZero(r.DoctorLast),
-		}
+	subject := clinic.NotificationSubject{
+		Reader:  reader,
+		Patient: personOf(0, r.PatientUsername, clinic.Name{First: r.PatientFirst, Last: r.PatientLast}, nil),
+		Doctor:  personOf(0, r.DoctorUsername, clinic.Name{First: r.DoctorFirst, Last: r.DoctorLast}, r.DoctorLicense),
 	}
 	if r.RecordID != nil {
 		subject.Record = &clinic.RecordFields{Title: orZero(r.Title), Type: clinic.RecordType(orZero(r.RecordType))}

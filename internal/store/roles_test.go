@@ -40,6 +40,14 @@ func codeOf(err error) string {
 	return ""
 }
 
+func constraintOf(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.ConstraintName
+	}
+	return ""
+}
+
 const denied = "42501"
 
 func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
@@ -53,6 +61,9 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 		"UPDATE users SET role = 'ADMIN'", "UPDATE users SET username = 'x'", "DELETE FROM users",
 		"DELETE FROM assignments", "DELETE FROM notifications", "DELETE FROM doctor_comments", "UPDATE doctor_comments SET is_private = false",
 		"UPDATE health_records SET patient_id = 1", "UPDATE assignments SET patient_id = 1", "UPDATE assignments SET source = 'rest'",
+		"INSERT INTO name_versions (user_id, since) VALUES (1, now())", "UPDATE name_versions SET first_name = 'x'", "DELETE FROM name_versions",
+		"TRUNCATE name_versions", "UPDATE pending_names SET first_name = 'x'", "DELETE FROM pending_names", "SELECT keep_name()",
+		"ALTER TABLE users DISABLE TRIGGER keep_name", "UPDATE notifications SET happened_at = now()",
 		"UPDATE audit_log SET user_id = 1", "DELETE FROM audit_log", "TRUNCATE audit_log", "DELETE FROM audit_log_default", "DROP TABLE audit_log_default",
 		"INSERT INTO audit_log_default (role) VALUES ('ADMIN')", "INSERT INTO audit_log (id) VALUES (1)", "INSERT INTO audit_log (at) VALUES (now())",
 		"ALTER TABLE audit_log DETACH PARTITION audit_log_default", "SELECT setval('audit_log_id_seq', 1)",
@@ -71,7 +82,7 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 			"SELECT title FROM health_records", "SELECT diagnosis FROM health_records", "SELECT patient_id FROM health_records", "SELECT * FROM health_records",
 			"SELECT comment FROM doctor_comments", "SELECT * FROM comment_details", "SELECT * FROM accounts", "SELECT username FROM users",
 			"SELECT password_hash FROM users", "SELECT address FROM patient_profiles", "SELECT answer FROM idempotency_keys", "SELECT token_hash FROM refresh_tokens", "SELECT successor_salt FROM refresh_tokens",
-			"SELECT FROM totp_factors", "SELECT FROM recovery_codes",
+			"SELECT FROM totp_factors", "SELECT FROM recovery_codes", "SELECT FROM name_versions", "SELECT FROM pending_names", "SELECT decide_name(1, true)",
 			"SELECT recipient_id FROM notifications", "UPDATE notifications SET read_at = now()", "UPDATE outbox SET patient_id = 1",
 			"INSERT INTO outbox (type) VALUES ('record.created')", "UPDATE users SET active = true", "UPDATE assignments SET ends_at = now()", "INSERT INTO assignments (patient_id) VALUES (1)",
 			"DELETE FROM health_records", "SELECT FROM patient_access", "INSERT INTO audit_log (role) VALUES ('ADMIN')", "SELECT nextval('audit_log_id_seq')",
@@ -83,8 +94,8 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 			"UPDATE users SET active = true", "UPDATE doctor_profiles SET verified_at = now()", "UPDATE doctor_profiles SET license_number = 'x'",
 			"DELETE FROM outbox", "UPDATE outbox SET finished_at = now()", "UPDATE outbox SET patient_id = 1", "SELECT patient_id FROM outbox",
 			"INSERT INTO users (username, role, password_hash) VALUES ('x', 'ADMIN', 'x')", "SELECT FROM sessions", "SELECT FROM refresh_tokens", "SELECT FROM idempotency_keys",
-			"SELECT FROM totp_factors", "SELECT FROM recovery_codes",
-			"INSERT INTO assignments (patient_id, doctor_id, source, requested_by, starts_at) VALUES (1, 1, 'rest', 1, now())",
+			"SELECT FROM totp_factors", "SELECT FROM recovery_codes", "SELECT FROM name_versions", "SELECT FROM pending_names", "SELECT decide_name(1, true)",
+			"SELECT FROM who_looked(1, now())", "INSERT INTO assignments (patient_id, doctor_id, source, requested_by, starts_at) VALUES (1, 1, 'rest', 1, now())",
 		},
 	}
 	for _, part := range parts() {

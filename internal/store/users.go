@@ -14,6 +14,24 @@ func userOf(a dbsqlc.Account) clinic.User {
 	}
 }
 
+// personOf is somebody as name_versions has them; nil where the statement joined
+// nobody. The license number is nil for who is no doctor.
+func personOf(id int64, username string, name clinic.Name, license *string) *clinic.Person {
+	if username == "" {
+		return nil
+	}
+	return &clinic.Person{ID: id, Username: username, Name: name, LicenseNumber: orZero(license)}
+}
+
+// withPendingName adds the name that waits for a decision; nil where none does, or
+// the caller may not know it.
+func withPendingName(d clinic.Doctor, first, last *string) clinic.Doctor {
+	if first != nil {
+		d.PendingName = &clinic.Name{First: *first, Last: orZero(last)}
+	}
+	return d
+}
+
 func doctorOf(d dbsqlc.DoctorProfile, user dbsqlc.Account) clinic.Doctor {
 	return clinic.Doctor{
 		ID: d.ID, User: userOf(user), Specialization: d.Specialization, LicenseNumber: d.LicenseNumber,

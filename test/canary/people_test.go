@@ -33,10 +33,10 @@ func markers() map[string]string {
 		"Canary-comment": health, "Canary-private": "assigned emergency self",
 		"Canary-declared-reason": "owner assigned admin", "Canary-emergency-reason": "owner emergency admin",
 		"Canary-self-reason": "owner self admin",
-		"Canary-assigned":    directory, "Canary-assigned-first": directory, "Canary-assigned-last": directory,
-		"canary-assigned@example.com": directory, "Canary-assigned-field": directory, "Canary-assigned-license": directory,
-		"+49 555 0102 77":   "assigned",
-		"Canary-unverified": "unverified admin", "Canary-unverified-first": "unverified admin", "Canary-unverified-license": "unverified admin",
+		"Canary-assigned": directory, "Canary-assigned-first": directory, "Canary-assigned-last": directory,
+		"canary-assigned@example.com": directory, "Canary-assigned-field": directory, "CANARY-ASSIGNED-LICENSE": directory,
+		"+49 555 0102 77": "assigned", "Canary-pending-first": "assigned admin", "Canary-pending-last": "assigned admin",
+		"Canary-unverified": "unverified admin", "Canary-unverified-first": "unverified admin", "CANARY-UNVERIFIED-LICENSE": "unverified admin",
 		password: "", "Canary-wrong-password": "",
 	}
 }
@@ -81,16 +81,22 @@ func (p *platform) live(t *testing.T) map[string]person {
 	people["other"] = p.register(t, clinic.RolePatient, "other", nil)
 	people["assigned"] = p.register(t, clinic.RoleDoctor, "Canary-assigned", map[string]any{
 		"first_name": "Canary-assigned-first", "last_name": "Canary-assigned-last", "email": "canary-assigned@example.com",
-		"phone_number": "+49 555 0102 77", "specialization": "Canary-assigned-field", "license_number": "Canary-assigned-license",
+		"phone_number": "+49 555 0102 77", "specialization": "Canary-assigned-field", "license_number": "CANARY-ASSIGNED-LICENSE",
 	})
 	people["emergency"] = p.register(t, clinic.RoleDoctor, "emergency", nil)
 	people["self"] = p.register(t, clinic.RoleDoctor, "self", nil)
 	people["unassigned"] = p.register(t, clinic.RoleDoctor, "unassigned", nil)
 	people["unverified"] = p.register(t, clinic.RoleDoctor, "Canary-unverified", map[string]any{
-		"first_name": "Canary-unverified-first", "license_number": "Canary-unverified-license",
+		"first_name": "Canary-unverified-first", "license_number": "CANARY-UNVERIFIED-LICENSE",
 	})
 	for _, doctor := range []string{"assigned", "emergency", "self", "unassigned"} {
 		p.post(t, fmt.Sprintf("/api/doctors/%d/verify/", people[doctor].profile), access, nil, nil)
+	}
+	status, _, content := p.ask(t, http.MethodPatch, "/api/auth/profile/", people["assigned"].token, map[string]any{
+		"first_name": "Canary-pending-first", "last_name": "Canary-pending-last",
+	})
+	if status != http.StatusOK {
+		t.Fatalf("asking for a name is answered %d: %s", status, content)
 	}
 	p.care(t, people)
 	return people

@@ -10,6 +10,21 @@ import (
 	"time"
 )
 
+const askForName = `-- name: AskForName :exec
+INSERT INTO pending_names (user_id, first_name, last_name) VALUES ($1, $2, $3)
+`
+
+type AskForNameParams struct {
+	UserID    int64
+	FirstName string
+	LastName  string
+}
+
+func (q *Queries) AskForName(ctx context.Context, db DBTX, arg AskForNameParams) error {
+	_, err := db.Exec(ctx, askForName, arg.UserID, arg.FirstName, arg.LastName)
+	return err
+}
+
 const changePassword = `-- name: ChangePassword :execrows
 UPDATE users SET password_hash = $1, credentials_version = credentials_version + 1, updated_at = now()
 WHERE id = $2 AND credentials_version = $3
@@ -36,7 +51,7 @@ OVERRIDING SYSTEM VALUE
 SELECT n.id, $1, $2,
     CASE
         WHEN $3::text <> '' THEN $3
-        WHEN EXISTS (SELECT FROM doctor_profiles d WHERE d.license_number = n.license_number)
+        WHEN EXISTS (SELECT FROM doctor_profiles d WHERE license_key(d.license_number) = license_key(n.license_number) AND NOT d.license_twin)
             THEN n.license_number || '-' || left(gen_random_uuid()::text, 8)
         ELSE n.license_number
     END,
@@ -161,15 +176,34 @@ func (q *Queries) CredentialsByRegistrationKey(ctx context.Context, db DBTX, key
 	return &i, err
 }
 
+const decideName = `-- name: DecideName :execrows
+SELECT decide_name($1, $2)
+`
+
+type DecideNameParams struct {
+	DoctorID int64
+	Approved bool
+}
+
+func (q *Queries) DecideName(ctx context.Context, db DBTX, arg DecideNameParams) (int64, error) {
+	result, err := db.Exec(ctx, decideName, arg.DoctorID, arg.Approved)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const doctorByID = `-- name: DoctorByID :one
-SELECT d.id, d.user_id, d.role, d.specialization, d.license_number, d.years_of_experience, d.verified_at, d.source_id, a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at
-FROM doctor_profiles d JOIN accounts a ON a.id = d.user_id
+SELECT d.id, d.user_id, d.role, d.specialization, d.license_number, d.years_of_experience, d.verified_at, d.source_id, d.license_twin, a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, n.first_name AS pending_first, n.last_name AS pending_last
+FROM doctor_profiles d JOIN accounts a ON a.id = d.user_id LEFT JOIN pending_names n ON n.user_id = d.user_id
 WHERE d.id = $1
 `
 
 type DoctorByIDRow struct {
 	DoctorProfile DoctorProfile
 	Account       Account
+	PendingFirst  *string
+	PendingLast   *string
 }
 
 func (q *Queries) DoctorByID(ctx context.Context, db DBTX, id int64) (*DoctorByIDRow, error) {
@@ -184,6 +218,7 @@ func (q *Queries) DoctorByID(ctx context.Context, db DBTX, id int64) (*DoctorByI
 		&i.DoctorProfile.YearsOfExperience,
 		&i.DoctorProfile.VerifiedAt,
 		&i.DoctorProfile.SourceID,
+		&i.DoctorProfile.LicenseTwin,
 		&i.Account.ID,
 		&i.Account.Username,
 		&i.Account.Email,
@@ -193,19 +228,23 @@ func (q *Queries) DoctorByID(ctx context.Context, db DBTX, id int64) (*DoctorByI
 		&i.Account.PhoneNumber,
 		&i.Account.Active,
 		&i.Account.CreatedAt,
+		&i.PendingFirst,
+		&i.PendingLast,
 	)
 	return &i, err
 }
 
 const doctorByUser = `-- name: DoctorByUser :one
-SELECT d.id, d.user_id, d.role, d.specialization, d.license_number, d.years_of_experience, d.verified_at, d.source_id, a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at
-FROM doctor_profiles d JOIN accounts a ON a.id = d.user_id
+SELECT d.id, d.user_id, d.role, d.specialization, d.license_number, d.years_of_experience, d.verified_at, d.source_id, d.license_twin, a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, n.first_name AS pending_first, n.last_name AS pending_last
+FROM doctor_profiles d JOIN accounts a ON a.id = d.user_id LEFT JOIN pending_names n ON n.user_id = d.user_id
 WHERE d.user_id = $1
 `
 
 type DoctorByUserRow struct {
 	DoctorProfile DoctorProfile
 	Account       Account
+	PendingFirst  *string
+	PendingLast   *string
 }
 
 func (q *Queries) DoctorByUser(ctx context.Context, db DBTX, userID int64) (*DoctorByUserRow, error) {
@@ -220,6 +259,7 @@ func (q *Queries) DoctorByUser(ctx context.Context, db DBTX, userID int64) (*Doc
 		&i.DoctorProfile.YearsOfExperience,
 		&i.DoctorProfile.VerifiedAt,
 		&i.DoctorProfile.SourceID,
+		&i.DoctorProfile.LicenseTwin,
 		&i.Account.ID,
 		&i.Account.Username,
 		&i.Account.Email,
@@ -229,6 +269,8 @@ func (q *Queries) DoctorByUser(ctx context.Context, db DBTX, userID int64) (*Doc
 		&i.Account.PhoneNumber,
 		&i.Account.Active,
 		&i.Account.CreatedAt,
+		&i.PendingFirst,
+		&i.PendingLast,
 	)
 	return &i, err
 }
@@ -339,6 +381,19 @@ func (q *Queries) LockAdmins(ctx context.Context, db DBTX) ([]int64, error) {
 	return items, nil
 }
 
+const lockDoctorProfile = `-- name: LockDoctorProfile :execrows
+SELECT FROM doctor_profiles d WHERE d.id = $1 FOR NO KEY UPDATE OF d
+`
+
+// Of an account that is active or not, see LockDoctor.
+func (q *Queries) LockDoctorProfile(ctx context.Context, db DBTX, id int64) (int64, error) {
+	result, err := db.Exec(ctx, lockDoctorProfile, id)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const patientByUser = `-- name: PatientByUser :one
 SELECT p.id, p.user_id, p.role, p.date_of_birth, p.blood_type, p.address, p.emergency_contact, p.source_id, a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, p.id AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
 FROM patient_profiles p JOIN accounts a ON a.id = p.user_id
@@ -398,16 +453,18 @@ func (q *Queries) SetUserActive(ctx context.Context, db DBTX, arg SetUserActiveP
 	return result.RowsAffected(), nil
 }
 
-const updateDoctor = `-- name: UpdateDoctor :exec
+const updateDoctor = `-- name: UpdateDoctor :one
 UPDATE doctor_profiles SET
     specialization = coalesce($1, specialization),
     license_number = coalesce($2, license_number),
     years_of_experience = coalesce($3, years_of_experience),
     verified_at = CASE
-        WHEN $2 <> license_number AND NOT $4::boolean THEN NULL
+        WHEN license_key($2) <> license_key(license_number) AND NOT $4::boolean THEN NULL
         ELSE verified_at
-    END
+    END,
+    license_twin = license_twin AND license_key(coalesce($2, license_number)) = license_key(license_number)
 WHERE user_id = $5
+RETURNING (verified_at IS NOT NULL)::boolean AS verified
 `
 
 type UpdateDoctorParams struct {
@@ -419,15 +476,18 @@ type UpdateDoctorParams struct {
 }
 
 // What was verified is the license number: another one has to be verified anew.
-func (q *Queries) UpdateDoctor(ctx context.Context, db DBTX, arg UpdateDoctorParams) error {
-	_, err := db.Exec(ctx, updateDoctor,
+// Whether the doctor is verified holds until the transaction ends, see LockDoctor.
+func (q *Queries) UpdateDoctor(ctx context.Context, db DBTX, arg UpdateDoctorParams) (bool, error) {
+	row := db.QueryRow(ctx, updateDoctor,
 		arg.Specialization,
 		arg.LicenseNumber,
 		arg.YearsOfExperience,
 		arg.KeepVerified,
 		arg.UserID,
 	)
-	return err
+	var verified bool
+	err := row.Scan(&verified)
+	return verified, err
 }
 
 const updatePatient = `-- name: UpdatePatient :exec

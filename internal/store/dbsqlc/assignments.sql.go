@@ -113,7 +113,7 @@ WITH mine AS (
     SELECT found.id FROM found WHERE found.id </*beyond*/ $7::bigint
     ORDER BY found.id DESC/*order*/ LIMIT $9 OFFSET $8
 )
-SELECT a.id, a.patient_id, a.doctor_id, a.source, a.owner, a.declared_by, a.requested_by, a.reason, a.starts_at, a.ends_at, a.created_at, d.id, d.user_id, d.role, d.specialization, d.license_number, d.years_of_experience, d.verified_at, d.source_id, doctor.id, doctor.username, doctor.email, doctor.first_name, doctor.last_name, doctor.role, doctor.phone_number, doctor.active, doctor.created_at,
+SELECT a.id, a.patient_id, a.doctor_id, a.source, a.owner, a.declared_by, a.requested_by, a.reason, a.starts_at, a.ends_at, a.created_at, d.id, d.user_id, d.role, d.specialization, d.license_number, d.years_of_experience, d.verified_at, d.source_id, d.license_twin, doctor.id, doctor.username, doctor.email, doctor.first_name, doctor.last_name, doctor.role, doctor.phone_number, doctor.active, doctor.created_at,
     patient.id AS patient_user_id, patient.username AS patient_username, patient.email AS patient_email,
     patient.first_name AS patient_first, patient.last_name AS patient_last, patient.role AS patient_role,
     patient.phone_number AS patient_phone, patient.active AS patient_active, patient.created_at AS patient_created_at,
@@ -214,6 +214,7 @@ func (q *Queries) ListAssignments(ctx context.Context, db DBTX, arg ListAssignme
 			&i.DoctorProfile.YearsOfExperience,
 			&i.DoctorProfile.VerifiedAt,
 			&i.DoctorProfile.SourceID,
+			&i.DoctorProfile.LicenseTwin,
 			&i.Account.ID,
 			&i.Account.Username,
 			&i.Account.Email,

@@ -138,11 +138,10 @@ func (q *Queries) CountAuditRows(ctx context.Context, db DBTX, beyond int64) (in
 
 const dropCheckpoints = `-- name: DropCheckpoints :many
 SELECT number, last_id, statement, signature, row_ids, digests FROM audit_checkpoints
-WHERE statement LIKE '%"kind":"drop"%' ORDER BY number
+WHERE statement::json ->> 'kind' = 'drop' ORDER BY number
 `
 
-// Statements of retention, of which there are few. Whoever verifies finds out about one
-// that is no JSON, so that it is not read as such here.
+// Statements of retention, of which there are few.
 func (q *Queries) DropCheckpoints(ctx context.Context, db DBTX) ([]*AuditCheckpoint, error) {
 	rows, err := db.Query(ctx, dropCheckpoints)
 	if err != nil {
@@ -261,14 +260,20 @@ func (q *Queries) LastCheckpoint(ctx context.Context, db DBTX) (*AuditCheckpoint
 }
 
 const listAccessLog = `-- name: ListAccessLog :many
-SELECT l.id, l.at, l.user_id, l.role, l.operation, l.object_kind, coalesce(l.object_id, 0)::bigint AS object_id, l.decision,
-    l.username, l.first_name, l.last_name, coalesce(l.assignment_id, 0)::bigint AS assignment_id, a.source, a.reason AS purpose, l.reason,
+WITH page AS (
+    SELECT l.id, l.at, l.user_id, l.role, l.operation, l.object_kind, l.object_id, l.decision, l.assignment_id, l.reason
+    FROM callers_audit l WHERE l.id < $2 ORDER BY l.id DESC LIMIT $3
+)
+SELECT page.id, page.at, page.user_id, page.role, page.operation, page.object_kind, page.object_id, page.decision,
+    coalesce(w.username, '')::text AS username, coalesce(w.first_name, '')::text AS first_name,
+    coalesce(w.last_name, '')::text AS last_name, w.license_number,
+    coalesce(page.assignment_id, 0)::bigint AS assignment_id, a.source, a.reason AS purpose, page.reason,
     p.id AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
-FROM patient_profiles p
-CROSS JOIN callers_audit l
-LEFT JOIN assignments a ON a.id = l.assignment_id AND a.patient_id = p.id
-WHERE p.user_id = $1 AND l.id < $2
-ORDER BY l.id DESC LIMIT $3
+FROM page
+JOIN patient_profiles p ON p.user_id = $1
+LEFT JOIN LATERAL who_looked(page.id, page.at) AS w ON true
+LEFT JOIN assignments a ON a.id = page.assignment_id AND a.patient_id = p.id
+ORDER BY page.id DESC
 `
 
 type ListAccessLogParams struct {
@@ -284,11 +289,12 @@ type ListAccessLogRow struct {
 	Role            string
 	Operation       string
 	ObjectKind      string
-	ObjectID        int64
+	ObjectID        *int64
 	Decision        string
-	Username        *string
-	FirstName       *string
-	LastName        *string
+	Username        string
+	FirstName       string
+	LastName        string
+	LicenseNumber   *string
 	AssignmentID    int64
 	Source          *string
 	Purpose         *string
@@ -298,7 +304,7 @@ type ListAccessLogRow struct {
 	SeenInEmergency bool
 }
 
-// What a patient sees: of a row about several patients, his own part.
+// What a patient sees: of a row about several patients, their own part.
 func (q *Queries) ListAccessLog(ctx context.Context, db DBTX, arg ListAccessLogParams) ([]*ListAccessLogRow, error) {
 	rows, err := db.Query(ctx, listAccessLog, arg.Caller, arg.BeyondID, arg.Most)
 	if err != nil {
@@ -320,6 +326,7 @@ func (q *Queries) ListAccessLog(ctx context.Context, db DBTX, arg ListAccessLogP
 			&i.Username,
 			&i.FirstName,
 			&i.LastName,
+			&i.LicenseNumber,
 			&i.AssignmentID,
 			&i.Source,
 			&i.Purpose,
@@ -339,9 +346,11 @@ func (q *Queries) ListAccessLog(ctx context.Context, db DBTX, arg ListAccessLogP
 }
 
 const listAudit = `-- name: ListAudit :many
-SELECT l.id, l.at, l.user_id, l.role, l.operation, l.object_kind, l.object_id, l.patient_ids, l.assignment_ids, l.reason, l.decision, l.request_id, l.address, u.username, u.first_name, u.last_name,
+SELECT l.id, l.at, l.user_id, l.role, l.operation, l.object_kind, l.object_id, l.patient_ids, l.assignment_ids, l.reason, l.decision, l.request_id, l.address, coalesce(u.username, '')::text AS username, coalesce(u.first_name, '')::text AS first_name,
+    coalesce(u.last_name, '')::text AS last_name, u.license_number,
     CASE WHEN $1::bigint > 0 THEN $1::bigint END AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
-FROM audit_entries l LEFT JOIN users u ON u.id = l.user_id
+FROM audit_entries l
+LEFT JOIN LATERAL known_as(l.user_id, l.at) AS u ON true
 WHERE l.id < $2 AND l.at >= $3 AND l.at < $4
     AND ($5::bigint = 0 OR l.user_id = $5)
     AND ($1::bigint IS NULL OR l.patient_ids @> ARRAY[$1::bigint])
@@ -363,16 +372,17 @@ type ListAuditParams struct {
 
 type ListAuditRow struct {
 	AuditEntry      AuditEntry
-	Username        *string
-	FirstName       *string
-	LastName        *string
+	Username        string
+	FirstName       string
+	LastName        string
+	LicenseNumber   *string
 	SeenPatient     interface{}
 	SeenThrough     *int64
 	SeenInEmergency bool
 }
 
-// What administrators see; a filter that is not given does not narrow. The
-// audit row of the reading names the patient of the filter.
+// What administrators see, everybody by the name of then; a filter that is not
+// given does not narrow. The audit row of the reading names the patient of the filter.
 func (q *Queries) ListAudit(ctx context.Context, db DBTX, arg ListAuditParams) ([]*ListAuditRow, error) {
 	rows, err := db.Query(ctx, listAudit,
 		arg.PatientID,
@@ -408,6 +418,7 @@ func (q *Queries) ListAudit(ctx context.Context, db DBTX, arg ListAuditParams) (
 			&i.Username,
 			&i.FirstName,
 			&i.LastName,
+			&i.LicenseNumber,
 			&i.SeenPatient,
 			&i.SeenThrough,
 			&i.SeenInEmergency,

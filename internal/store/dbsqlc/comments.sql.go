@@ -26,7 +26,7 @@ WITH access AS (
     FROM comment JOIN access ON access.record_id = comment.record_id
     WHERE NOT comment.is_private
 )
-SELECT comment.id, comment.created_at, d.id, d.user_id, d.role, d.specialization, d.license_number, d.years_of_experience, d.verified_at, d.source_id, account.id, account.username, account.email, account.first_name, account.last_name, account.role, account.phone_number, account.active, account.created_at, access.patient_id, access.assignment_id
+SELECT comment.id, comment.created_at, d.id, d.user_id, d.role, d.specialization, d.license_number, d.years_of_experience, d.verified_at, d.source_id, d.license_twin, account.id, account.username, account.email, account.first_name, account.last_name, account.role, account.phone_number, account.active, account.created_at, access.patient_id, access.assignment_id
 FROM comment
 JOIN access ON access.record_id = comment.record_id
 JOIN doctor_profiles d ON d.id = comment.doctor_id
@@ -70,6 +70,7 @@ func (q *Queries) InsertComment(ctx context.Context, db DBTX, arg InsertCommentP
 		&i.DoctorProfile.YearsOfExperience,
 		&i.DoctorProfile.VerifiedAt,
 		&i.DoctorProfile.SourceID,
+		&i.DoctorProfile.LicenseTwin,
 		&i.Account.ID,
 		&i.Account.Username,
 		&i.Account.Email,

@@ -54,8 +54,8 @@ WITH found AS MATERIALIZED (
     ORDER BY CASE WHEN $1::boolean THEN -id ELSE id END
     LIMIT $6 OFFSET $5
 )
-SELECT d.id, d.user_id, d.role, d.specialization, d.license_number, d.years_of_experience, d.verified_at, d.source_id, a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, (SELECT count(*) FROM found) AS total
-FROM page JOIN doctor_profiles d ON d.id = page.id JOIN accounts a ON a.id = d.user_id
+SELECT d.id, d.user_id, d.role, d.specialization, d.license_number, d.years_of_experience, d.verified_at, d.source_id, d.license_twin, a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, n.first_name AS pending_first, n.last_name AS pending_last, (SELECT count(*) FROM found) AS total
+FROM page JOIN doctor_profiles d ON d.id = page.id JOIN accounts a ON a.id = d.user_id LEFT JOIN pending_names n ON n.user_id = d.user_id
 ORDER BY CASE WHEN $1::boolean THEN -d.id ELSE d.id END
 `
 
@@ -71,6 +71,8 @@ type ListDoctorsParams struct {
 type ListDoctorsRow struct {
 	DoctorProfile DoctorProfile
 	Account       Account
+	PendingFirst  *string
+	PendingLast   *string
 	Total         int64
 }
 
@@ -101,6 +103,7 @@ func (q *Queries) ListDoctors(ctx context.Context, db DBTX, arg ListDoctorsParam
 			&i.DoctorProfile.YearsOfExperience,
 			&i.DoctorProfile.VerifiedAt,
 			&i.DoctorProfile.SourceID,
+			&i.DoctorProfile.LicenseTwin,
 			&i.Account.ID,
 			&i.Account.Username,
 			&i.Account.Email,
@@ -110,6 +113,8 @@ func (q *Queries) ListDoctors(ctx context.Context, db DBTX, arg ListDoctorsParam
 			&i.Account.PhoneNumber,
 			&i.Account.Active,
 			&i.Account.CreatedAt,
+			&i.PendingFirst,
+			&i.PendingLast,
 			&i.Total,
 		); err != nil {
 			return nil, err

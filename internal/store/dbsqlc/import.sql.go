@@ -40,24 +40,31 @@ func (q *Queries) AssignCareTeam(ctx context.Context, db DBTX, arg AssignCareTea
 }
 
 const heldLicenses = `-- name: HeldLicenses :many
-SELECT license_number FROM doctor_profiles WHERE license_number = ANY($1::text[])
+SELECT given.place::bigint
+FROM (
+    SELECT n.place, n.number, row_number() OVER (PARTITION BY license_key(n.number) ORDER BY n.place) AS turn
+    FROM unnest($1::text[]) WITH ORDINALITY AS n (number, place)
+) AS given
+WHERE given.turn > 1
+    OR EXISTS (SELECT FROM doctor_profiles d WHERE license_key(d.license_number) = license_key(given.number) AND NOT d.license_twin)
 `
 
-// Licences that somebody else holds: he may have registered under a false one,
-// so that he must not become the imported doctor.
-func (q *Queries) HeldLicenses(ctx context.Context, db DBTX, licenseNumbers []string) ([]string, error) {
+// The places, from 1, of those license numbers that an account holds, or that
+// stand before in the list: who registered under a false one must not become the
+// imported doctor.
+func (q *Queries) HeldLicenses(ctx context.Context, db DBTX, licenseNumbers []string) ([]int64, error) {
 	rows, err := db.Query(ctx, heldLicenses, licenseNumbers)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []string
+	var items []int64
 	for rows.Next() {
-		var license_number string
-		if err := rows.Scan(&license_number); err != nil {
+		var given_place int64
+		if err := rows.Scan(&given_place); err != nil {
 			return nil, err
 		}
-		items = append(items, license_number)
+		items = append(items, given_place)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

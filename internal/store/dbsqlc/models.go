@@ -162,6 +162,7 @@ type DoctorProfile struct {
 	YearsOfExperience int32
 	VerifiedAt        *time.Time
 	SourceID          *string
+	LicenseTwin       bool
 }
 
 type HealthRecord struct {
@@ -192,6 +193,15 @@ type IdempotencyKey struct {
 	CreatedAt   time.Time
 }
 
+type NameVersion struct {
+	UserID        int64
+	Since         time.Time
+	Username      string
+	FirstName     string
+	LastName      string
+	LicenseNumber *string
+}
+
 type Notification struct {
 	ID           int64
 	RecipientID  int64
@@ -204,6 +214,7 @@ type Notification struct {
 	CommentID    *int64
 	ReadAt       *time.Time
 	CreatedAt    time.Time
+	HappenedAt   *time.Time
 }
 
 type Outbox struct {
@@ -237,6 +248,12 @@ type PatientProfile struct {
 	Address          string
 	EmergencyContact string
 	SourceID         *string
+}
+
+type PendingName struct {
+	UserID    int64
+	FirstName string
+	LastName  string
 }
 
 type RecoveryCode struct {

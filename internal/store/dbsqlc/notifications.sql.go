@@ -36,8 +36,11 @@ WITH page AS (
     ORDER BY n.id DESC/*order*/ LIMIT $7 OFFSET $6
 )
 SELECT n.id, n.type, n.read_at, n.created_at, n.assignment_id,
-    p.id AS patient_id, patient.username AS patient_username, patient.first_name AS patient_first, patient.last_name AS patient_last,
-    d.id AS doctor_id, doctor.username AS doctor_username, doctor.first_name AS doctor_first, doctor.last_name AS doctor_last,
+    p.id AS patient_id, coalesce(patient.username, '')::text AS patient_username,
+    coalesce(patient.first_name, '')::text AS patient_first, coalesce(patient.last_name, '')::text AS patient_last,
+    d.id AS doctor_id, coalesce(doctor.username, '')::text AS doctor_username,
+    coalesce(doctor.first_name, '')::text AS doctor_first, coalesce(doctor.last_name, '')::text AS doctor_last,
+    doctor.license_number AS doctor_license,
     r.id AS record_id, r.record_type, r.title,
     c.id AS comment_id,
     (SELECT count(*) FROM notifications t
@@ -51,9 +54,9 @@ LEFT JOIN LATERAL (
     WHERE a.user_id = $1 AND a.patient_id = n.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1
 ) AS seen ON true
 LEFT JOIN patient_profiles p ON p.id = n.patient_id AND ($4::boolean OR seen.patient_id IS NOT NULL)
-LEFT JOIN users patient ON patient.id = p.user_id
+LEFT JOIN LATERAL known_as(p.user_id, coalesce(n.happened_at, n.created_at)) AS patient ON true
 LEFT JOIN doctor_profiles d ON d.id = n.doctor_id
-LEFT JOIN users doctor ON doctor.id = d.user_id
+LEFT JOIN LATERAL known_as(d.user_id, coalesce(n.happened_at, n.created_at)) AS doctor ON true
 LEFT JOIN health_records r ON r.id = n.record_id AND r.patient_id = p.id AND NOT $4
 LEFT JOIN doctor_comments c ON c.id = n.comment_id AND c.record_id = r.id AND NOT c.is_private
 ORDER BY page.id DESC/*order*/
@@ -76,13 +79,14 @@ type ListNotificationsRow struct {
 	CreatedAt       time.Time
 	AssignmentID    *int64
 	PatientID       *int64
-	PatientUsername *string
-	PatientFirst    *string
-	PatientLast     *string
+	PatientUsername string
+	PatientFirst    string
+	PatientLast     string
 	DoctorID        *int64
-	DoctorUsername  *string
-	DoctorFirst     *string
-	DoctorLast      *string
+	DoctorUsername  string
+	DoctorFirst     string
+	DoctorLast      string
+	DoctorLicense   *string
 	RecordID        *int64
 	RecordType      *string
 	Title           *string
@@ -93,9 +97,10 @@ type ListNotificationsRow struct {
 	SeenInEmergency bool
 }
 
-// Lists the caller's own. The patient, and what belongs to him, is joined only
-// if the caller may see him now; for an administrator, who may know every
-// patient (@everybody), the patient alone.
+// Lists the caller's own. The patient, and what belongs to them, is joined only
+// if the caller may see them now; for an administrator, who may know every
+// patient (@everybody), the patient alone. People have the names that they had
+// when it happened.
 func (q *Queries) ListNotifications(ctx context.Context, db DBTX, arg ListNotificationsParams) ([]*ListNotificationsRow, error) {
 	rows, err := db.Query(ctx, listNotifications,
 		arg.Caller,
@@ -127,6 +132,7 @@ func (q *Queries) ListNotifications(ctx context.Context, db DBTX, arg ListNotifi
 			&i.DoctorUsername,
 			&i.DoctorFirst,
 			&i.DoctorLast,
+			&i.DoctorLicense,
 			&i.RecordID,
 			&i.RecordType,
 			&i.Title,

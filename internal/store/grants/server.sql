@@ -5,11 +5,11 @@
 GRANT SELECT ON goose_db_version TO :"role";
 
 GRANT EXECUTE ON FUNCTION identify(bigint, text, bigint), account_named, account_registered_under, patients_named,
-    lock_admins, set_user_active TO :"role";
+    lock_admins, set_user_active, decide_name, who_looked TO :"role";
 
 GRANT SELECT ON users, doctor_profiles, patient_profiles, assignments, health_records, doctor_comments, notifications,
     sessions, refresh_tokens, idempotency_keys, accounts, active_assignments, callers_patients, callers_records,
-    patient_access, comment_details
+    patient_access, comment_details, name_versions, pending_names
 TO :"role";
 
 GRANT USAGE ON SEQUENCE users_id_seq TO :"role"; -- an account is entered before it is made
@@ -23,8 +23,10 @@ ON patient_profiles TO :"role";
 
 GRANT USAGE ON SEQUENCE doctor_profiles_id_seq TO :"role"; -- a license number is made of the id
 GRANT INSERT (id, user_id, specialization, license_number, years_of_experience, verified_at),
-    UPDATE (specialization, license_number, years_of_experience, verified_at)
+    UPDATE (specialization, license_number, years_of_experience, verified_at, license_twin)
 ON doctor_profiles TO :"role";
+
+GRANT INSERT (user_id, first_name, last_name) ON pending_names TO :"role";
 
 GRANT INSERT (patient_id, doctor_id, source, requested_by, reason, starts_at, ends_at), UPDATE (ends_at) ON assignments TO :"role";
 

@@ -5,7 +5,7 @@ GRANT SELECT ON goose_db_version TO :"role";
 
 GRANT SELECT, UPDATE (created_at, attempts, next_at, finished_at, outcome), DELETE ON outbox TO :"role";
 
-GRANT INSERT (recipient_id, event_id, type, patient_id, doctor_id, assignment_id, record_id, comment_id) ON notifications TO :"role";
+GRANT INSERT (recipient_id, event_id, happened_at, type, patient_id, doctor_id, assignment_id, record_id, comment_id) ON notifications TO :"role";
 
 -- what an event is about, and who is told of it
 GRANT SELECT (id, patient_id, doctor_id, source, requested_by, starts_at, ends_at) ON assignments TO :"role";

@@ -20,7 +20,7 @@ OVERRIDING SYSTEM VALUE
 SELECT n.id, @user_id, @specialization,
     CASE
         WHEN @license_number::text <> '' THEN @license_number
-        WHEN EXISTS (SELECT FROM doctor_profiles d WHERE d.license_number = n.license_number)
+        WHEN EXISTS (SELECT FROM doctor_profiles d WHERE license_key(d.license_number) = license_key(n.license_number) AND NOT d.license_twin)
             THEN n.license_number || '-' || left(gen_random_uuid()::text, 8)
         ELSE n.license_number
     END,
@@ -68,8 +68,8 @@ FROM patient_profiles p JOIN accounts a ON a.id = p.user_id
 WHERE p.user_id = @user_id;
 
 -- name: DoctorByUser :one
-SELECT sqlc.embed(d), sqlc.embed(a)
-FROM doctor_profiles d JOIN accounts a ON a.id = d.user_id
+SELECT sqlc.embed(d), sqlc.embed(a), n.first_name AS pending_first, n.last_name AS pending_last
+FROM doctor_profiles d JOIN accounts a ON a.id = d.user_id LEFT JOIN pending_names n ON n.user_id = d.user_id
 WHERE d.user_id = @user_id;
 
 -- name: UpdateUser :exec
@@ -90,22 +90,35 @@ UPDATE patient_profiles SET
 WHERE user_id = @user_id;
 
 -- What was verified is the license number: another one has to be verified anew.
--- name: UpdateDoctor :exec
+-- Whether the doctor is verified holds until the transaction ends, see LockDoctor.
+-- name: UpdateDoctor :one
 UPDATE doctor_profiles SET
     specialization = coalesce(sqlc.narg('specialization'), specialization),
     license_number = coalesce(sqlc.narg('license_number'), license_number),
     years_of_experience = coalesce(sqlc.narg('years_of_experience'), years_of_experience),
     verified_at = CASE
-        WHEN sqlc.narg('license_number') <> license_number AND NOT @keep_verified::boolean THEN NULL
+        WHEN license_key(sqlc.narg('license_number')) <> license_key(license_number) AND NOT @keep_verified::boolean THEN NULL
         ELSE verified_at
-    END
-WHERE user_id = @user_id;
+    END,
+    license_twin = license_twin AND license_key(coalesce(sqlc.narg('license_number'), license_number)) = license_key(license_number)
+WHERE user_id = @user_id
+RETURNING (verified_at IS NOT NULL)::boolean AS verified;
+
+-- name: AskForName :exec
+INSERT INTO pending_names (user_id, first_name, last_name) VALUES (@user_id, @first_name, @last_name);
+
+-- name: DecideName :execrows
+SELECT decide_name(@doctor_id, @approved);
 
 -- name: VerifyDoctor :exec
 UPDATE doctor_profiles SET verified_at = CASE WHEN @verified::boolean THEN coalesce(verified_at, now()) END
 WHERE id = @id;
 
+-- Of an account that is active or not, see LockDoctor.
+-- name: LockDoctorProfile :execrows
+SELECT FROM doctor_profiles d WHERE d.id = @id FOR NO KEY UPDATE OF d;
+
 -- name: DoctorByID :one
-SELECT sqlc.embed(d), sqlc.embed(a)
-FROM doctor_profiles d JOIN accounts a ON a.id = d.user_id
+SELECT sqlc.embed(d), sqlc.embed(a), n.first_name AS pending_first, n.last_name AS pending_last
+FROM doctor_profiles d JOIN accounts a ON a.id = d.user_id LEFT JOIN pending_names n ON n.user_id = d.user_id
 WHERE d.id = @id;

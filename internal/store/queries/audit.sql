@@ -56,12 +56,14 @@ UPDATE audit_checkpoints SET row_ids = NULL, digests = NULL WHERE number = ANY(@
 -- name: AuditRows :many
 SELECT * FROM audit_log WHERE id > @beyond AND id <= @up_to ORDER BY id LIMIT @most;
 
--- What administrators see; a filter that is not given does not narrow. The
--- audit row of the reading names the patient of the filter.
+-- What administrators see, everybody by the name of then; a filter that is not
+-- given does not narrow. The audit row of the reading names the patient of the filter.
 -- name: ListAudit :many
-SELECT sqlc.embed(l), u.username, u.first_name, u.last_name,
+SELECT sqlc.embed(l), coalesce(u.username, '')::text AS username, coalesce(u.first_name, '')::text AS first_name,
+    coalesce(u.last_name, '')::text AS last_name, u.license_number,
     CASE WHEN sqlc.narg('patient_id')::bigint > 0 THEN sqlc.narg('patient_id')::bigint END AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
-FROM audit_entries l LEFT JOIN users u ON u.id = l.user_id
+FROM audit_entries l
+LEFT JOIN LATERAL known_as(l.user_id, l.at) AS u ON true
 WHERE l.id < @beyond_id AND l.at >= @since AND l.at < @until
     AND (@user_id::bigint = 0 OR l.user_id = @user_id)
     AND (sqlc.narg('patient_id')::bigint IS NULL OR l.patient_ids @> ARRAY[sqlc.narg('patient_id')::bigint])
@@ -69,13 +71,20 @@ WHERE l.id < @beyond_id AND l.at >= @since AND l.at < @until
     AND (@decision::text = '' OR l.decision = @decision)
 ORDER BY l.id DESC LIMIT @most;
 
--- What a patient sees: of a row about several patients, his own part.
+-- What a patient sees: of a row about several patients, their own part.
 -- name: ListAccessLog :many
-SELECT l.id, l.at, l.user_id, l.role, l.operation, l.object_kind, coalesce(l.object_id, 0)::bigint AS object_id, l.decision,
-    l.username, l.first_name, l.last_name, coalesce(l.assignment_id, 0)::bigint AS assignment_id, a.source, a.reason AS purpose, l.reason,
+WITH page AS (
+    SELECT l.id, l.at, l.user_id, l.role, l.operation, l.object_kind, l.object_id, l.decision, l.assignment_id, l.reason
+    FROM callers_audit l WHERE l.id < @beyond_id ORDER BY l.id DESC LIMIT @most
+)
+SELECT page.id, page.at, page.user_id, page.role, page.operation, page.object_kind,
+    coalesce(page.object_id, 0)::bigint AS object_id, page.decision,
+    coalesce(w.username, '')::text AS username, coalesce(w.first_name, '')::text AS first_name,
+    coalesce(w.last_name, '')::text AS last_name, w.license_number,
+    coalesce(page.assignment_id, 0)::bigint AS assignment_id, a.source, a.reason AS purpose, page.reason,
     p.id AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
-FROM patient_profiles p
-CROSS JOIN callers_audit l
-LEFT JOIN assignments a ON a.id = l.assignment_id AND a.patient_id = p.id
-WHERE p.user_id = @caller AND l.id < @beyond_id
-ORDER BY l.id DESC LIMIT @most;
+FROM page
+JOIN patient_profiles p ON p.user_id = @caller
+LEFT JOIN LATERAL who_looked(page.id, page.at) AS w ON true
+LEFT JOIN assignments a ON a.id = page.assignment_id AND a.patient_id = p.id
+ORDER BY page.id DESC;

@@ -13,8 +13,8 @@ WITH found AS MATERIALIZED (
     ORDER BY CASE WHEN @back::boolean THEN -id ELSE id END
     LIMIT @most OFFSET @skip
 )
-SELECT sqlc.embed(d), sqlc.embed(a), (SELECT count(*) FROM found) AS total
-FROM page JOIN doctor_profiles d ON d.id = page.id JOIN accounts a ON a.id = d.user_id
+SELECT sqlc.embed(d), sqlc.embed(a), n.first_name AS pending_first, n.last_name AS pending_last, (SELECT count(*) FROM found) AS total
+FROM page JOIN doctor_profiles d ON d.id = page.id JOIN accounts a ON a.id = d.user_id LEFT JOIN pending_names n ON n.user_id = d.user_id
 ORDER BY CASE WHEN @back::boolean THEN -d.id ELSE d.id END;
 
 -- name: CountDoctors :one

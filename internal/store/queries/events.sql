@@ -59,26 +59,26 @@ WITH event AS MATERIALIZED (
     LEFT JOIN health_records r ON r.id = e.record_id
     LEFT JOIN doctor_comments c ON c.id = e.comment_id AND NOT c.is_private
 ), told AS (
-    INSERT INTO notifications (recipient_id, event_id, type, patient_id, doctor_id, assignment_id, record_id, comment_id)
-    SELECT u.id, e.id, 'PATIENT_ASSIGNED', e.patient_id, e.doctor_id, e.assignment_id, NULL::bigint, NULL::bigint
+    INSERT INTO notifications (recipient_id, event_id, happened_at, type, patient_id, doctor_id, assignment_id, record_id, comment_id)
+    SELECT u.id, e.id, e.created_at, 'PATIENT_ASSIGNED', e.patient_id, e.doctor_id, e.assignment_id, NULL::bigint, NULL::bigint
     FROM current e
     JOIN patient_profiles p ON p.id = e.patient_id
     JOIN doctor_profiles d ON d.id = e.doctor_id
     JOIN users u ON u.id IN (p.user_id, d.user_id) AND u.active
     WHERE e.type = 'assignment.created' AND e.there AND NOT e.early
     UNION ALL
-    SELECT a.doctor_user_id, e.id, 'NEW_RECORD', e.patient_id, NULL, NULL::bigint, e.record_id, NULL
+    SELECT a.doctor_user_id, e.id, e.created_at, 'NEW_RECORD', e.patient_id, NULL, NULL::bigint, e.record_id, NULL
     FROM current e
     JOIN active_assignments a ON a.patient_id = e.patient_id AND a.source <> 'break_glass' AND a.starts_at <= e.created_at
     WHERE e.type = 'record.created' AND e.there
     UNION ALL
-    SELECT u.id, e.id, 'COMMENT_ADDED', e.patient_id, e.doctor_id, NULL, e.record_id, e.comment_id
+    SELECT u.id, e.id, e.created_at, 'COMMENT_ADDED', e.patient_id, e.doctor_id, NULL, e.record_id, e.comment_id
     FROM current e
     JOIN patient_profiles p ON p.id = e.patient_id
     JOIN users u ON u.id = p.user_id AND u.active
     WHERE e.type = 'comment.created' AND e.there
     UNION ALL
-    SELECT u.id, e.id, 'BREAK_GLASS', e.patient_id, e.doctor_id, e.assignment_id, NULL, NULL
+    SELECT u.id, e.id, e.created_at, 'BREAK_GLASS', e.patient_id, e.doctor_id, e.assignment_id, NULL, NULL
     FROM current e
     JOIN patient_profiles p ON p.id = e.patient_id
     JOIN users u ON (u.id = p.user_id OR u.role = 'ADMIN') AND u.active

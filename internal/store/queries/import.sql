@@ -9,10 +9,17 @@ SELECT id, user_id, source_id::text AS source_id FROM patient_profiles WHERE sou
 -- name: ImportedDoctors :many
 SELECT id, user_id, source_id::text AS source_id FROM doctor_profiles WHERE source_id = ANY(@source_ids::text[]);
 
--- Licences that somebody else holds: he may have registered under a false one,
--- so that he must not become the imported doctor.
+-- The places, from 1, of those license numbers that an account holds, or that
+-- stand before in the list: who registered under a false one must not become the
+-- imported doctor.
 -- name: HeldLicenses :many
-SELECT license_number FROM doctor_profiles WHERE license_number = ANY(@license_numbers::text[]);
+SELECT given.place::bigint
+FROM (
+    SELECT n.place, n.number, row_number() OVER (PARTITION BY license_key(n.number) ORDER BY n.place) AS turn
+    FROM unnest(@license_numbers::text[]) WITH ORDINALITY AS n (number, place)
+) AS given
+WHERE given.turn > 1
+    OR EXISTS (SELECT FROM doctor_profiles d WHERE license_key(d.license_number) = license_key(given.number) AND NOT d.license_twin);
 
 -- name: InsertImportedPatients :many
 WITH input AS (

@@ -1,6 +1,7 @@
--- Lists the caller's own. The patient, and what belongs to him, is joined only
--- if the caller may see him now; for an administrator, who may know every
--- patient (@everybody), the patient alone.
+-- Lists the caller's own. The patient, and what belongs to them, is joined only
+-- if the caller may see them now; for an administrator, who may know every
+-- patient (@everybody), the patient alone. People have the names that they had
+-- when it happened.
 -- name: ListNotifications :many
 WITH page AS (
     SELECT n.id FROM notifications n
@@ -10,8 +11,11 @@ WITH page AS (
     ORDER BY n.id DESC/*order*/ LIMIT @most OFFSET @skip
 )
 SELECT n.id, n.type, n.read_at, n.created_at, n.assignment_id,
-    p.id AS patient_id, patient.username AS patient_username, patient.first_name AS patient_first, patient.last_name AS patient_last,
-    d.id AS doctor_id, doctor.username AS doctor_username, doctor.first_name AS doctor_first, doctor.last_name AS doctor_last,
+    p.id AS patient_id, coalesce(patient.username, '')::text AS patient_username,
+    coalesce(patient.first_name, '')::text AS patient_first, coalesce(patient.last_name, '')::text AS patient_last,
+    d.id AS doctor_id, coalesce(doctor.username, '')::text AS doctor_username,
+    coalesce(doctor.first_name, '')::text AS doctor_first, coalesce(doctor.last_name, '')::text AS doctor_last,
+    doctor.license_number AS doctor_license,
     r.id AS record_id, r.record_type, r.title,
     c.id AS comment_id,
     (SELECT count(*) FROM notifications t
@@ -25,9 +29,9 @@ LEFT JOIN LATERAL (
     WHERE a.user_id = @caller AND a.patient_id = n.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1
 ) AS seen ON true
 LEFT JOIN patient_profiles p ON p.id = n.patient_id AND (@everybody::boolean OR seen.patient_id IS NOT NULL)
-LEFT JOIN users patient ON patient.id = p.user_id
+LEFT JOIN LATERAL known_as(p.user_id, coalesce(n.happened_at, n.created_at)) AS patient ON true
 LEFT JOIN doctor_profiles d ON d.id = n.doctor_id
-LEFT JOIN users doctor ON doctor.id = d.user_id
+LEFT JOIN LATERAL known_as(d.user_id, coalesce(n.happened_at, n.created_at)) AS doctor ON true
 LEFT JOIN health_records r ON r.id = n.record_id AND r.patient_id = p.id AND NOT @everybody
 LEFT JOIN doctor_comments c ON c.id = n.comment_id AND c.record_id = r.id AND NOT c.is_private
 ORDER BY page.id DESC/*order*/;

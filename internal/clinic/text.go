@@ -1,0 +1,119 @@
+package clinic
+
+import (
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// What other people see of a text must be what was written: two texts that look
+// alike are alike (Unicode's normal form C), and no text rearranges or breaks up
+// the line that it stands in.
+
+var licensePattern = regexp.MustCompile(`^[-./ ]*[A-Z0-9][-./ A-Z0-9]*$`)
+
+// blanks are symbols and letters that are drawn as nothing.
+const blanks = "\u2800\ufffc\U0001d159\U00013441\U00013442"
+
+// line normalizes a text that stands in other people's lists, and checks it: it
+// is one line, and what is not empty can be seen. nil is not sent.
+func (f *faults) line(field string, value *string, least, most int) {
+	if value == nil {
+		return
+	}
+	*value = norm.NFC.String(*value)
+	f.add(!utf8.ValidString(*value) || strings.ContainsFunc(*value, breaksLine), field,
+		"use one line, without control characters or marks that change the writing direction")
+	*value = strings.TrimSpace(*value)
+	f.add(least == 0 && *value != "" && !visible(*value), field, "use characters that can be seen")
+	f.sized(field, *value, least, most)
+}
+
+// text normalizes and checks a text of several lines, which stands by itself.
+// Marks and isolates of the writing direction are part of some languages' texts,
+// and end with their paragraph (Unicode Standard Annex #9); overrides make what
+// is read another text than what is stored.
+func (f *faults) text(field string, value *string, least, most int) {
+	if value == nil {
+		return
+	}
+	*value = norm.NFC.String(*value)
+	f.add(!utf8.ValidString(*value) || strings.ContainsFunc(*value, func(r rune) bool {
+		return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t' || '\u202a' <= r && r <= '\u202e'
+	}), field, "control characters and overrides of the writing direction are not allowed")
+	f.sized(field, *value, least, most)
+}
+
+func (f *faults) sized(field, value string, least, most int) {
+	f.add(least > 0 && !visible(value), field, "this field is required")
+	f.add(utf8.RuneCountInString(value) > most, field, "use at most "+strconv.Itoa(most)+" characters")
+}
+
+// license normalizes and checks a license number. What looks like a Latin letter
+// or a digit becomes one where Unicode says that it is (form KC), and is refused
+// where it does not. Small letters become capital ones: l looks like 1.
+func (f *faults) license(value *string, least int) {
+	if value == nil {
+		return
+	}
+	*value = strings.ToUpper(norm.NFKC.String(*value))
+	f.line("license_number", value, least, maxLicense)
+	f.add(*value != "" && !licensePattern.MatchString(*value), "license_number", "use the letters A to Z, digits, blanks and - . / only")
+}
+
+// breaksLine reports whether a line may not hold the character.
+func breaksLine(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
+}
+
+// visible reports whether there is something to be seen: a letter, a digit, a
+// punctuation mark or a symbol.
+func visible(text string) bool {
+	return strings.ContainsFunc(text, func(r rune) bool {
+		return unicode.In(r, unicode.L, unicode.N, unicode.P, unicode.S) &&
+			!unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) && !strings.ContainsRune(blanks, r)
+	})
+}
+
+// OneLine makes a line of another system's text: runs of white space become one
+// blank, what a line may not hold is left out, and what cannot be seen is "".
+func OneLine(text string) string {
+	if !visible(text) {
+		return ""
+	}
+	return strings.Join(strings.Fields(strings.Map(func(r rune) rune {
+		if breaksLine(r) && !unicode.IsSpace(r) {
+			return -1
+		}
+		return r
+	}, text)), " ")
+}
+
+// CheckLine returns what is wrong with a line that is stored, in fixed texts: what
+// a new one would be refused for, and that it is not in the form of a new one.
+func CheckLine(text string, least int) (rules []string) {
+	var f faults
+	f.add(!norm.NFC.IsNormalString(text), "", "use Unicode's normal form C")
+	f.line("", &text, least, math.MaxInt)
+	return f.messages()
+}
+
+// CheckLicense is CheckLine for a license number.
+func CheckLicense(number string) (rules []string) {
+	var f faults
+	f.add(!norm.NFKC.IsNormalString(number), "", "use Unicode's normal form KC")
+	f.license(&number, 1)
+	return f.messages()
+}
+
+func (f *faults) messages() (all []string) {
+	for _, fault := range *f {
+		all = append(all, fault.Message)
+	}
+	return all
+}

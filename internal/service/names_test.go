@@ -1,0 +1,134 @@
+package service_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+)
+
+func named(first, last string) clinic.ProfileChange {
+	return clinic.ProfileChange{FirstName: &first, LastName: &last}
+}
+
+// wantTold checks that the patient and the administrators are told who opened
+// emergency access, whatever the doctor is called by now, and that both logs say
+// the same.
+func (e emergency) wantTold(t *testing.T, when string, want clinic.Person) {
+	t.Helper()
+	admin := testkit.CallerOf(e.admins[0])
+	for reader, caller := range map[string]clinic.Caller{"patient": e.asPatient(), "administrator": admin} {
+		if text := e.newest(t, caller).Message; !strings.HasPrefix(text, "Dr. "+want.Signature()+" opened") {
+			t.Errorf("%s, the %s reads %q, want %s", when, reader, text, want.Signature())
+		}
+	}
+	accesses := must(e.AccessLog(t.Context(), e.asPatient(), 0, 100))(t).Items
+	events := must(e.AuditLog(t.Context(), admin, clinic.AuditFilter{UserID: want.ID, PatientID: e.patient.ID}, 0, 100))(t).Items
+	var found int
+	for _, a := range accesses {
+		if a.Reason == clinic.ReasonBreakGlass {
+			found++
+			if diff := cmp.Diff(&want, a.User); diff != "" {
+				t.Errorf("%s, the access log (-want +got):\n%s", when, diff)
+			}
+		}
+	}
+	for _, a := range events {
+		found++
+		if diff := cmp.Diff(&want, a.User); diff != "" {
+			t.Errorf("%s, the audit log (-want +got):\n%s", when, diff)
+		}
+	}
+	if found != 2 {
+		t.Errorf("%s, both logs have %d entries, want one each", when, found)
+	}
+}
+
+func (e emergency) person() clinic.Person {
+	return clinic.Person{
+		ID: e.doctor.User.ID, Username: e.doctor.User.Username, Name: clinic.Name{First: "Eve", Last: "Night"},
+		LicenseNumber: e.doctor.LicenseNumber,
+	}
+}
+
+// TestEmergencyAccessUnderAColleaguesName: a verified doctor takes a colleague's
+// name, opens emergency access, and takes their own back before anybody looks.
+func TestEmergencyAccessUnderAColleaguesName(t *testing.T) {
+	t.Parallel()
+	e := newEmergency(t)
+	must(e.UpdateProfile(t.Context(), e.asDoctor(), named("Jane", "Smith")))(t)
+	e.open(t)
+	e.handleAll(t)
+	e.wantTold(t, "while the name is changed", e.person())
+	must(e.UpdateProfile(t.Context(), e.asDoctor(), named("Eve", "Night")))(t)
+	e.wantTold(t, "after it was changed back", e.person())
+}
+
+// TestNamesAreThoseOfTheTime: who gives up the verification may have any name and
+// number at once, also before the worker gets to tell of what was done before.
+func TestNamesAreThoseOfTheTime(t *testing.T) {
+	t.Parallel()
+	for name, happen := range map[string]func(*testing.T, emergency){
+		"another number and name": func(t *testing.T, e emergency) {
+			t.Helper()
+			change := named("Jane", "Smith")
+			change.LicenseNumber = new("CA-1")
+			profile := must(e.UpdateProfile(t.Context(), e.asDoctor(), change))(t)
+			if profile.User.FullName() != "Jane Smith" || profile.Doctor.VerifiedAt != nil || profile.Doctor.PendingName != nil {
+				t.Errorf("the profile is %+v of %+v", profile.Doctor, profile.User)
+			}
+		},
+		"one that an administrator approved": func(t *testing.T, e emergency) {
+			t.Helper()
+			must(e.UpdateProfile(t.Context(), e.asDoctor(), named("Jane", "Smith")))(t)
+			doctor := must(e.VerifyDoctor(t.Context(), testkit.CallerOf(e.admins[0]), e.doctor.ID, clinic.Verification{Verified: true}))(t)
+			if doctor.User.FullName() != "Jane Smith" {
+				t.Errorf("the doctor is %+v", doctor)
+			}
+		},
+		"written past the platform": func(_ *testing.T, e emergency) { // by a release before, or by a person
+			e.db.Exec(`UPDATE users SET first_name = 'Jane', last_name = 'Smith' WHERE id = $1`, e.doctor.User.ID)
+			e.db.Exec(`UPDATE doctor_profiles SET license_number = 'CA-1' WHERE id = $1`, e.doctor.ID)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := newEmergency(t)
+			e.open(t)
+			happen(t, e)
+			e.handleAll(t)
+			e.wantTold(t, "afterwards", e.person())
+		})
+	}
+}
+
+// A patient's name is that of the time, too, and without a license number.
+func TestLogsNameThePatientOfThen(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	c := f.care()
+	createRecord(t, f, c)
+	must(f.UpdateProfile(t.Context(), c.asPatient(), named("Joan", "Day")))(t)
+	f.handleAll(t)
+	if got := f.newest(t, c.asDoctor()).Message; !strings.HasPrefix(got, "John Doe added") {
+		t.Errorf("the doctor reads %q", got)
+	}
+	createRecord(t, f, c)
+	f.handleAll(t)
+	if got := f.newest(t, c.asDoctor()).Message; !strings.HasPrefix(got, "Joan Day added") {
+		t.Errorf("the doctor reads %q", got)
+	}
+	var names []string
+	for _, a := range must(f.AccessLog(t.Context(), c.asPatient(), 0, 100))(t).Items {
+		if a.Operation == "" && a.User.LicenseNumber == "" && a.Role == clinic.RolePatient {
+			names = append(names, a.User.FullName())
+		}
+	}
+	// newest first; the change of the name was asked for by who had the old one
+	if diff := cmp.Diff([]string{"Joan Day", "John Doe", "John Doe"}, names); diff != "" {
+		t.Errorf("the access log (-want +got):\n%s", diff)
+	}
+}

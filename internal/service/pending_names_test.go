@@ -1,0 +1,222 @@
+package service_test
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+)
+
+// renaming is a verified doctor who wants another name, and who looks on.
+type renaming struct {
+	fixture
+	care
+	admin clinic.Caller
+}
+
+func newRenaming(t *testing.T) renaming {
+	t.Helper()
+	f := newFixture(t)
+	return renaming{fixture: f, care: f.care(), admin: testkit.CallerOf(f.db.Admin())}
+}
+
+// ask has the doctor ask for a name and returns the reason of a refusal.
+func (r renaming) ask(t *testing.T, first, last string) string {
+	t.Helper()
+	_, err := r.UpdateProfile(t.Context(), r.asDoctor(), named(first, last))
+	if err != nil {
+		wantCode(t, err, clinic.CodeConflict)
+	}
+	return clinic.ReasonOf(err)
+}
+
+func (r renaming) verify(t *testing.T, v clinic.Verification) (clinic.Doctor, error) {
+	t.Helper()
+	v.Verified = true
+	return r.VerifyDoctor(t.Context(), r.admin, r.doctor.ID, v)
+}
+
+// want checks what the doctor is called, and is to be called, to everybody.
+func (r renaming) want(t *testing.T, name string, pending *clinic.Name) {
+	t.Helper()
+	for reader, caller := range map[string]clinic.Caller{
+		"the patient": r.asPatient(), "another doctor": r.asStranger(), "the doctor": r.asDoctor(), "an administrator": r.admin,
+	} {
+		page := must(r.Doctors(t.Context(), caller, "", clinic.PageRequest{}))(t)
+		want := pending
+		if reader != "the doctor" && reader != "an administrator" {
+			want = nil
+		}
+		if got := page.Items[0]; got.ID != r.doctor.ID || got.User.FullName() != name || cmp.Diff(want, got.PendingName) != "" {
+			t.Errorf("%s is shown %+v, want %s and %v", reader, got, name, want)
+		}
+	}
+	if got := must(r.Profile(t.Context(), r.asDoctor()))(t); got.User.FullName() != name || cmp.Diff(pending, got.Doctor.PendingName) != "" {
+		t.Errorf("the profile is %+v", got.Doctor)
+	}
+}
+
+func TestAVerifiedDoctorsNameWaitsForAnAdministrator(t *testing.T) {
+	t.Parallel()
+	r := newRenaming(t)
+	wanted := &clinic.Name{First: "Jane", Last: "Miller"}
+	for range 2 { // also when it is asked for again
+		if reason := r.ask(t, "Jane", "Miller"); reason != "" {
+			t.Fatal(reason)
+		}
+		r.want(t, "Jane Smith", wanted)
+	}
+	if reason := r.ask(t, "Jane", "Smith"); reason != "" { // a profile that is written as it was read
+		t.Error(reason)
+	}
+	if reason := r.ask(t, "Eve", "Miller"); reason != "name_pending" {
+		t.Errorf("another name while one is pending: %q", reason)
+	}
+	must(r.UpdateProfile(t.Context(), r.asDoctor(), clinic.ProfileChange{PhoneNumber: new("+1234567890"), YearsOfExperience: new(7)}))(t)
+	r.want(t, "Jane Smith", wanted)
+
+	doctor := must(r.verify(t, clinic.Verification{}))(t)
+	if doctor.User.FullName() != "Jane Miller" || doctor.PendingName != nil || doctor.VerifiedAt == nil {
+		t.Errorf("approved: %+v", doctor)
+	}
+	r.want(t, "Jane Miller", nil)
+	must(r.verify(t, clinic.Verification{}))(t) // there is nothing to approve any more
+	r.want(t, "Jane Miller", nil)
+}
+
+func TestAnAdministratorDecidesOnWhatTheyHaveSeen(t *testing.T) {
+	t.Parallel()
+	r := newRenaming(t)
+	present, pending := clinic.Name{First: "Jane", Last: "Smith"}, clinic.Name{First: "Zoë", Last: "Miller"}
+	another, number := clinic.Name{First: "Zoë", Last: "Other"}, "CA-9"
+	r.ask(t, "Zoë", "Miller")
+	for _, unseen := range []clinic.Verification{{Name: &another}, {LicenseNumber: &number}, {Name: &pending, LicenseNumber: &number}} {
+		_, err := r.verify(t, unseen)
+		wantReason(t, err, "doctor_changed")
+	}
+	_, err := r.verify(t, clinic.Verification{Name: &clinic.Name{First: "Zoe\u202e"}})
+	wantFields(t, err, "first_name")
+	r.want(t, "Jane Smith", &pending)
+
+	must(r.verify(t, clinic.Verification{Name: &present}))(t) // refuses the pending one
+	r.want(t, "Jane Smith", nil)
+	if reason := r.ask(t, "Zoe\u0308", "Miller"); reason != "" {
+		t.Fatal(reason)
+	}
+	must(r.verify(t, clinic.Verification{Name: &pending, LicenseNumber: &r.doctor.LicenseNumber}))(t)
+	r.want(t, "Zoë Miller", nil)
+}
+
+func TestAPendingNameGoesWithTheVerification(t *testing.T) {
+	t.Parallel()
+	for name, unverify := range map[string]func(*testing.T, renaming) error{
+		"taken back": func(t *testing.T, r renaming) error {
+			t.Helper()
+			_, err := r.VerifyDoctor(t.Context(), r.admin, r.doctor.ID, clinic.Verification{})
+			return err
+		},
+		"lost by another number": func(t *testing.T, r renaming) error {
+			t.Helper()
+			_, err := r.UpdateProfile(t.Context(), r.asDoctor(), clinic.ProfileChange{LicenseNumber: new("CA-1")})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRenaming(t)
+			r.ask(t, "Eve", "Night")
+			wantCode(t, unverify(t, r), "")
+			must(r.verify(t, clinic.Verification{}))(t)
+			r.want(t, "Jane Smith", nil)
+		})
+	}
+}
+
+// An unverified doctor can do nothing under the name yet.
+func TestAnUnverifiedDoctorChangesTheNameAtOnce(t *testing.T) {
+	t.Parallel()
+	r := newRenaming(t)
+	r.db.Exec(`UPDATE doctor_profiles SET verified_at = NULL WHERE id = $1`, r.doctor.ID)
+	profile := must(r.UpdateProfile(t.Context(), r.asDoctor(), named("Eve", "Night")))(t)
+	if profile.User.FullName() != "Eve Night" || profile.Doctor.PendingName != nil {
+		t.Errorf("the profile is %+v of %+v", profile.Doctor, profile.User)
+	}
+}
+
+// Doctors who are verified as they register are no exception.
+func TestAutomaticVerificationApprovesNoName(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, nil)
+	caller := d.caller(t, doctor("doctor1"))
+	change := named("Eve", "Night")
+	change.LicenseNumber = new("CA-1")
+	profile := must(d.UpdateProfile(t.Context(), caller, change))(t)
+	if profile.User.FullName() != "Jane Smith" || cmp.Diff(&clinic.Name{First: "Eve", Last: "Night"}, profile.Doctor.PendingName) != "" {
+		t.Errorf("the profile is %+v of %+v", profile.Doctor, profile.User)
+	}
+}
+
+// TestNobodyIsVerifiedUnderANameThatWasNotSeen has an unverified doctor change the
+// name while an administrator, who saw the one before, verifies them.
+func TestNobodyIsVerifiedUnderANameThatWasNotSeen(t *testing.T) {
+	t.Parallel()
+	r := newRenaming(t)
+	seen := clinic.Name{First: "Jane", Last: "Smith"}
+	outcomes := map[string]int{}
+	for range 30 {
+		r.db.Exec(`UPDATE doctor_profiles SET verified_at = NULL WHERE id = $1`, r.doctor.ID)
+		r.db.Exec(`UPDATE users SET first_name = 'Jane', last_name = 'Smith' WHERE id = $1`, r.doctor.User.ID)
+		var group sync.WaitGroup
+		group.Go(func() {
+			if reason := r.ask(t, "Eve", "Night"); reason != "" {
+				t.Error(reason)
+			}
+		})
+		_, err := r.verify(t, clinic.Verification{Name: &seen})
+		group.Wait()
+		profile := must(r.Profile(t.Context(), r.asDoctor()))(t)
+		switch {
+		case err == nil && profile.Doctor.VerifiedAt != nil && profile.User.FullName() == "Jane Smith":
+			outcomes["verified first"]++
+		case clinic.ReasonOf(err) == "doctor_changed" && profile.Doctor.VerifiedAt == nil && profile.User.FullName() == "Eve Night":
+			outcomes["renamed first"]++
+		default:
+			t.Fatalf("%v; %+v of %+v", err, profile.Doctor, profile.User)
+		}
+	}
+	t.Log(outcomes)
+}
+
+// TestNoNameIsApprovedUnseen has a doctor ask for ever other names while an
+// administrator approves, without a word, what they have just seen pending.
+func TestNoNameIsApprovedUnseen(t *testing.T) {
+	t.Parallel()
+	r := newRenaming(t)
+	done := make(chan struct{})
+	var group sync.WaitGroup
+	group.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-done:
+				return
+			default:
+				r.ask(t, "Eve", string(rune('A'+i%26)))
+			}
+		}
+	})
+	for approved := 0; approved < 20; {
+		seen := must(r.Doctors(t.Context(), r.admin, "", clinic.PageRequest{}))(t).Items[0].PendingName
+		if seen == nil {
+			continue
+		}
+		approved++
+		if doctor := must(r.verify(t, clinic.Verification{}))(t); doctor.User.FullName() != seen.String() {
+			t.Errorf("%s was approved, %s was seen", doctor.User.FullName(), seen)
+		}
+	}
+	close(done)
+	group.Wait()
+}

@@ -1,0 +1,186 @@
+-- +goose Up
+
+-- What people were called, and when: a log names who did something by the name of
+-- then (docs/adr/0009-names-by-time.md). A change adds a row and leaves the others
+-- as they are. No part may write here; triggers do, whoever changes a name and by
+-- which release.
+CREATE TABLE name_versions (
+    user_id        bigint      NOT NULL,
+    since          timestamptz NOT NULL, -- -infinity: from the beginning
+    username       text        NOT NULL,
+    first_name     text        NOT NULL,
+    last_name      text        NOT NULL,
+    license_number text, -- a doctor's; null for everybody else
+    CONSTRAINT name_versions_pkey PRIMARY KEY (user_id, since),
+    CONSTRAINT name_versions_user_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
+);
+
+-- How somebody was known at a time. A statement that calls it is planned as if it
+-- had the lookup written out.
+-- +goose StatementBegin
+CREATE FUNCTION known_as(account bigint, moment timestamptz) RETURNS SETOF name_versions LANGUAGE sql STABLE ROWS 1 BEGIN ATOMIC
+    SELECT v.* FROM name_versions v WHERE v.user_id = account AND v.since <= moment ORDER BY v.since DESC LIMIT 1;
+END;
+-- +goose StatementEnd
+
+-- The time is the change's own: a transaction that waited for another one's change
+-- of the same user began before it, and comes after it. A clock that was set back
+-- changes no order.
+-- +goose StatementBegin
+CREATE FUNCTION keep_name() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    INSERT INTO name_versions (user_id, since, username, first_name, last_name, license_number)
+    SELECT NEW.id, CASE WHEN last.user_id IS NULL THEN '-infinity' ELSE greatest(clock_timestamp(), last.since + interval '1 microsecond') END,
+        NEW.username, NEW.first_name, NEW.last_name, last.license_number
+    FROM (SELECT) AS once
+    LEFT JOIN (SELECT * FROM name_versions v WHERE v.user_id = NEW.id ORDER BY v.since DESC LIMIT 1) AS last ON true;
+    RETURN NULL;
+END
+$$;
+-- +goose StatementEnd
+
+-- A profile is made together with its user: nobody knew the doctor without a number.
+-- +goose StatementBegin
+CREATE FUNCTION keep_license() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        UPDATE name_versions SET license_number = NEW.license_number WHERE user_id = NEW.user_id;
+        RETURN NULL;
+    END IF;
+    PERFORM FROM users u WHERE u.id = NEW.user_id FOR NO KEY UPDATE; -- as who changes the name
+    INSERT INTO name_versions (user_id, since, username, first_name, last_name, license_number)
+    SELECT v.user_id, greatest(clock_timestamp(), v.since + interval '1 microsecond'), v.username, v.first_name, v.last_name, NEW.license_number
+    FROM name_versions v WHERE v.user_id = NEW.user_id ORDER BY v.since DESC LIMIT 1;
+    RETURN NULL;
+END
+$$;
+-- +goose StatementEnd
+
+CREATE TRIGGER keep_first_name AFTER INSERT ON users FOR EACH ROW EXECUTE FUNCTION keep_name();
+CREATE TRIGGER keep_name AFTER UPDATE ON users FOR EACH ROW
+    WHEN ((OLD.username, OLD.first_name, OLD.last_name) IS DISTINCT FROM (NEW.username, NEW.first_name, NEW.last_name))
+    EXECUTE FUNCTION keep_name();
+CREATE TRIGGER keep_first_license AFTER INSERT ON doctor_profiles FOR EACH ROW EXECUTE FUNCTION keep_license();
+CREATE TRIGGER keep_license AFTER UPDATE ON doctor_profiles FOR EACH ROW
+    WHEN (OLD.license_number IS DISTINCT FROM NEW.license_number) EXECUTE FUNCTION keep_license();
+
+-- What is called so now counts as what always was: nobody wrote it down.
+INSERT INTO name_versions (user_id, since, username, first_name, last_name, license_number)
+SELECT u.id, '-infinity', u.username, u.first_name, u.last_name, d.license_number
+FROM users u LEFT JOIN doctor_profiles d ON d.user_id = u.id;
+
+-- The name that a verified doctor wants to have, until an administrator decides.
+CREATE TABLE pending_names (
+    user_id    bigint NOT NULL,
+    first_name text   NOT NULL,
+    last_name  text   NOT NULL,
+    CONSTRAINT pending_names_pkey PRIMARY KEY (user_id),
+    CONSTRAINT pending_names_doctor_fkey FOREIGN KEY (user_id) REFERENCES doctor_profiles (user_id) ON DELETE CASCADE,
+    CONSTRAINT pending_names_first_name_length CHECK (char_length(first_name) <= 150),
+    CONSTRAINT pending_names_last_name_length CHECK (char_length(last_name) <= 150)
+);
+
+-- An unverified doctor changes the name by themselves: nothing is left to decide.
+-- +goose StatementBegin
+CREATE FUNCTION drop_pending_name() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    DELETE FROM pending_names WHERE user_id = NEW.user_id;
+    RETURN NULL;
+END
+$$;
+-- +goose StatementEnd
+CREATE TRIGGER drop_pending_name AFTER UPDATE ON doctor_profiles FOR EACH ROW
+    WHEN (OLD.verified_at IS NOT NULL AND NEW.verified_at IS NULL) EXECUTE FUNCTION drop_pending_name();
+
+-- An administrator's decision on a doctor's pending name, who is locked.
+-- +goose StatementBegin
+CREATE FUNCTION decide_name(doctor bigint, approved boolean) RETURNS SETOF bigint LANGUAGE sql SECURITY DEFINER BEGIN ATOMIC
+    WITH decided AS (
+        DELETE FROM pending_names p USING doctor_profiles d
+        WHERE caller_role() = 'ADMIN' AND d.id = doctor AND p.user_id = d.user_id
+        RETURNING p.user_id, p.first_name, p.last_name
+    )
+    UPDATE users changed SET first_name = decided.first_name, last_name = decided.last_name, updated_at = now()
+    FROM decided WHERE changed.id = decided.user_id AND approved RETURNING changed.id;
+END;
+-- +goose StatementEnd
+
+-- Who made an entry of the calling patient's access log, as they were known then;
+-- nobody for another patient. It is a function and no part of the view callers_audit,
+-- which would look for the names of the whole log to show a page of it.
+-- +goose StatementBegin
+CREATE FUNCTION who_looked(entry bigint, entered timestamptz) RETURNS SETOF name_versions
+LANGUAGE sql STABLE SECURITY DEFINER ROWS 1 BEGIN ATOMIC
+    SELECT v.* FROM audit_log l
+    JOIN users u ON u.id = l.user_id AND (u.role <> 'PATIENT' OR u.id = caller_id('user'))
+    CROSS JOIN LATERAL known_as(u.id, l.at) AS v
+    WHERE l.id = entry AND l.at = entered AND l.patient_ids @> ARRAY[caller_id('patient')];
+END;
+-- +goose StatementEnd
+
+REVOKE EXECUTE ON FUNCTION keep_name, keep_license, drop_pending_name, decide_name, who_looked FROM PUBLIC;
+
+-- Nobody's temporary table can take the place of one that these touch.
+-- +goose StatementBegin
+DO $$
+BEGIN
+    EXECUTE format('ALTER FUNCTION keep_name SET search_path = %I, pg_temp', current_schema());
+    EXECUTE format('ALTER FUNCTION keep_license SET search_path = %I, pg_temp', current_schema());
+    EXECUTE format('ALTER FUNCTION drop_pending_name SET search_path = %I, pg_temp', current_schema());
+END
+$$;
+-- +goose StatementEnd
+
+-- Whoever sees a user sees what the user was called: as users.
+ALTER TABLE name_versions ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY owner ON name_versions TO CURRENT_USER USING (true);
+CREATE POLICY caller_reads ON name_versions FOR SELECT USING (
+    user_id = caller_id('user')
+    OR license_number IS NOT NULL AND caller_role() IS NOT NULL
+    OR caller_role() = 'ADMIN'
+    OR license_number IS NULL AND caller_knows(user_id));
+
+ALTER TABLE pending_names ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY owner ON pending_names TO CURRENT_USER USING (true);
+CREATE POLICY caller_reads ON pending_names FOR SELECT USING (user_id = caller_id('user') OR caller_role() = 'ADMIN');
+CREATE POLICY caller_adds ON pending_names FOR INSERT WITH CHECK (user_id = caller_id('user'));
+
+-- When the event happened; null where a release before wrote the notification. A
+-- worker that was away for an hour tells of it as it was.
+ALTER TABLE notifications ADD COLUMN happened_at timestamptz;
+
+-- What a license number comes down to: blanks, punctuation and case make no
+-- difference, nor do O and 0, I and 1, which look alike.
+CREATE FUNCTION license_key(license_number text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN translate(upper(regexp_replace(license_number COLLATE "C", '[^A-Za-z0-9]', '', 'g')), 'OI', '01');
+
+-- One of several doctors whose numbers were told apart before and are not any more;
+-- the first verified one has the number. `migrate` reports the others until they
+-- have another.
+ALTER TABLE doctor_profiles ADD COLUMN license_twin boolean NOT NULL DEFAULT false;
+UPDATE doctor_profiles d SET license_twin = true
+FROM (
+    SELECT id, row_number() OVER (PARTITION BY license_key(license_number) ORDER BY verified_at IS NULL, id) AS place FROM doctor_profiles
+) AS twins
+WHERE twins.id = d.id AND twins.place > 1;
+-- Under the name of the constraint before: the release before knows it.
+ALTER TABLE doctor_profiles DROP CONSTRAINT doctor_profiles_license_number_key;
+CREATE UNIQUE INDEX doctor_profiles_license_number_key ON doctor_profiles (license_key(license_number)) WHERE NOT license_twin;
+
+-- +goose Down
+DROP INDEX doctor_profiles_license_number_key;
+ALTER TABLE doctor_profiles DROP COLUMN license_twin,
+    ADD CONSTRAINT doctor_profiles_license_number_key UNIQUE (license_number);
+DROP FUNCTION license_key;
+DROP FUNCTION who_looked, known_as;
+ALTER TABLE notifications DROP COLUMN happened_at;
+DROP FUNCTION decide_name;
+DROP TRIGGER drop_pending_name ON doctor_profiles;
+DROP FUNCTION drop_pending_name;
+DROP TABLE pending_names;
+DROP TRIGGER keep_license ON doctor_profiles;
+DROP TRIGGER keep_first_license ON doctor_profiles;
+DROP TRIGGER keep_name ON users;
+DROP TRIGGER keep_first_name ON users;
+DROP FUNCTION keep_name, keep_license;
+DROP TABLE name_versions;

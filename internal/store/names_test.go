@@ -1,0 +1,159 @@
+package store_test
+
+import (
+	"database/sql"
+	"os"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/pressly/goose/v3"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/testkit/rights"
+)
+
+// versions are what somebody was known as, from the first time on.
+func versions(t *testing.T, f *testkit.Factory, user clinic.User) []string {
+	t.Helper()
+	rows, err := f.Pool.Query(t.Context(), `SELECT concat_ws(' ', username, first_name, last_name, license_number) FROM name_versions
+		WHERE user_id = $1 ORDER BY since`, user.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestEachNameIsKept(t *testing.T) {
+	t.Parallel()
+	f := testkit.NewFactory(t, testkit.NewDatabase(t, store.Migrate))
+	patient := f.Patient(testkit.PatientOptions{Person: testkit.Person{Username: "ann", FirstName: "Ann", LastName: "Lee"}})
+	doctor := f.Doctor(testkit.DoctorOptions{Person: testkit.Person{Username: "eve", FirstName: "Eve", LastName: "Night"}})
+	f.Exec(`UPDATE doctor_profiles SET license_number = 'CA-1' WHERE id = $1`, doctor.ID)
+	f.Exec(`UPDATE users SET email = 'eve@example.com', updated_at = now() WHERE id = $1`, doctor.User.ID) // no version
+	f.Exec(`UPDATE users SET last_name = 'Day'`)
+	f.Exec(`UPDATE users SET last_name = 'Day'`)
+	f.Exec(`UPDATE doctor_profiles SET license_number = license_number, specialization = 'x'`)
+	for _, test := range []struct {
+		user clinic.User
+		want []string
+	}{
+		{patient.User, []string{"ann Ann Lee", "ann Ann Day"}},
+		{doctor.User, []string{"eve Eve Night " + doctor.LicenseNumber, "eve Eve Night CA-1", "eve Eve Day CA-1"}},
+	} {
+		if got := versions(t, f, test.user); !slices.Equal(got, test.want) {
+			t.Errorf("versions of %s: %q, want %q", test.user.Username, got, test.want)
+		}
+	}
+	if n := f.Count(`SELECT count(*) FROM name_versions WHERE since = '-infinity'`); n != 2 {
+		t.Errorf("%d first versions, want one of each", n)
+	}
+	f.Exec(`DELETE FROM users`)
+	if n := f.Count(`SELECT count(*) FROM name_versions`); n != 0 {
+		t.Errorf("%d versions of nobody", n)
+	}
+}
+
+// A clock that was set back must not let an old name be the newest.
+func TestNamesKeepTheirOrderWhateverTheClockSays(t *testing.T) {
+	t.Parallel()
+	f := testkit.NewFactory(t, testkit.NewDatabase(t, store.Migrate))
+	doctor := f.Doctor(testkit.DoctorOptions{Person: testkit.Person{Username: "eve", FirstName: "Eve"}})
+	f.Exec(`UPDATE users SET last_name = 'One'`)
+	f.Exec(`UPDATE name_versions SET since = now() + interval '1 hour' WHERE last_name = 'One'`)
+	f.Exec(`UPDATE users SET last_name = 'Two'`)
+	f.Exec(`UPDATE doctor_profiles SET license_number = 'CA-1'`)
+	want := []string{"eve Eve " + doctor.User.LastName + " " + doctor.LicenseNumber, "eve Eve One " + doctor.LicenseNumber, "eve Eve Two " + doctor.LicenseNumber, "eve Eve Two CA-1"}
+	if got := versions(t, f, doctor.User); !slices.Equal(got, want) {
+		t.Errorf("versions: %q, want %q", got, want)
+	}
+}
+
+// The newest version is what there is, whoever changes the two parts of it at once.
+func TestTheNewestNameIsThePresentOne(t *testing.T) {
+	t.Parallel()
+	f := testkit.NewFactory(t, testkit.NewDatabase(t, store.Migrate))
+	f.Doctor(testkit.DoctorOptions{})
+	var group sync.WaitGroup
+	for range 20 {
+		for _, change := range []string{
+			`UPDATE users SET first_name = md5(random()::text)`, `UPDATE doctor_profiles SET license_number = md5(random()::text)`,
+		} {
+			group.Go(func() { f.Exec(change) })
+		}
+	}
+	group.Wait()
+	if n := f.Count(`SELECT count(*) FROM users u JOIN doctor_profiles d ON d.user_id = u.id CROSS JOIN LATERAL known_as(u.id, 'infinity') v
+		WHERE (v.first_name, v.license_number) = (u.first_name, d.license_number)`); n != 1 {
+		t.Error("the newest version is not what the doctor is known as")
+	}
+	if n := f.Count(`SELECT count(*) FROM name_versions`); n != 41 {
+		t.Errorf("%d versions, want 41", n)
+	}
+}
+
+// TestNamesAndNumbersOfBefore brings a database of the release before up to date,
+// in which license numbers were told apart that are not any more.
+func TestNamesAndNumbersOfBefore(t *testing.T) {
+	t.Parallel()
+	dsn := testkit.NewDatabase(t, rights.Migrate)
+	db, err := sql.Open("pgx", dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, os.DirFS("migrations"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := provider.DownTo(t.Context(), 7); err != nil {
+		t.Fatal(err)
+	}
+	f := testkit.NewFactory(t, dsn)
+	doctors := map[string]clinic.Doctor{}
+	for _, number := range []string{"ca-1", "CA-1", "CA 1", "CA-I", "CA-2"} {
+		doctor := f.Doctor(testkit.DoctorOptions{Unverified: number != "CA 1", Person: testkit.Person{FirstName: "Eve"}})
+		f.Exec(`UPDATE doctor_profiles SET license_number = $1 WHERE id = $2`, number, doctor.ID)
+		doctors[number] = doctor
+	}
+	if err := rights.Migrate(t.Context(), dsn); err != nil {
+		t.Fatal(err)
+	}
+	for number, doctor := range doctors {
+		want := []string{doctor.User.Username + " Eve " + doctor.User.LastName + " " + number}
+		if got := versions(t, f, doctor.User); !slices.Equal(got, want) {
+			t.Errorf("versions of %s: %q, want %q", number, got, want)
+		}
+		twin := number == "ca-1" || number == "CA-1" || number == "CA-I" // the verified one has it
+		if n := f.Count(`SELECT count(*) FROM doctor_profiles WHERE id = $1 AND license_twin`, doctor.ID); (n == 1) != twin {
+			t.Errorf("%s is a twin: %t, want %t", number, n == 1, twin)
+		}
+	}
+	if got := oddTexts(t, dsn); !slices.Equal(got, []string{"doctor_profiles.license_number", "doctor_profiles.license_number", "doctor_profiles.license_number"}) {
+		t.Errorf("odd texts: %v", got)
+	}
+	// neither a new doctor nor one with another number gets one of theirs, by any release
+	newcomer := f.Doctor(testkit.DoctorOptions{})
+	for _, change := range []string{`UPDATE doctor_profiles SET license_number = 'c-a1' WHERE id = $1`, `UPDATE doctor_profiles SET license_number = 'CA-2.' WHERE id = $1`} {
+		_, err := f.Pool.Exec(t.Context(), change, newcomer.ID)
+		if codeOf(err) != "23505" || constraintOf(err) != "doctor_profiles_license_number_key" {
+			t.Errorf("%s: %v", change, err)
+		}
+	}
+	f.Exec(`UPDATE doctor_profiles SET years_of_experience = 9`) // the twins go on
+}
+
+func oddTexts(t *testing.T, dsn string) (found []string) {
+	t.Helper()
+	if err := store.OddTexts(t.Context(), dsn, func(odd store.OddText) { found = append(found, odd.Table+"."+odd.Column) }); err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
