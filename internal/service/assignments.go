@@ -8,13 +8,6 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store"
 )
 
-// assigned is what is kept as the answer to an Assign: who is shown what of the
-// assignment is decided again when it is repeated.
-type assigned struct {
-	ID      int64
-	Created bool
-}
-
 // Assign gives a doctor access to a patient. An administrator names both; a
 // doctor may leave out doctor_id or name himself. A pair that is assigned
 // already is answered with its assignment and created false. An unverified
@@ -32,15 +25,17 @@ func (s *Service) Assign(ctx context.Context, caller clinic.Caller, req clinic.A
 		if err != nil {
 			return err
 		}
-		answer, err := once(ctx, h, idem, func() (assigned, error) { return assign(ctx, h, req.PatientID, doctorID, req.Reason) })
+		answer, repeated, err := once(ctx, h, idem, func() (made, error) { return assign(ctx, h, req.PatientID, doctorID, req.Reason) })
 		if err != nil {
 			return err
 		}
 		created = answer.Created
-		h.Saw(req.PatientID, answer.ID, false)
 		h.Made(assignment(answer.ID))
-		a, err = h.Assignment(ctx, answer.ID)
-		return err
+		if a, err = h.Assignment(ctx, answer.ID); err != nil {
+			return orGone(repeated, err)
+		}
+		h.Saw(req.PatientID, answer.ID, false)
+		return nil
 	})
 	return a, created, err
 }
@@ -67,16 +62,16 @@ func whomToAssign(who store.Identity, req clinic.AssignmentRequest) (doctorID in
 // there is one is not for that doctor to know. One who was verified while he
 // waited for the lock repeats his request: row-level security still takes him for
 // who he was when it began.
-func assign(ctx context.Context, h store.Handle, patientID, doctorID int64, reason string) (assigned, error) {
+func assign(ctx context.Context, h store.Handle, patientID, doctorID int64, reason string) (made, error) {
 	verified, err := h.LockDoctor(ctx, doctorID)
 	if err != nil {
-		return assigned{}, err
+		return made{}, err
 	}
 	if !verified || h.Who.Role == clinic.RoleDoctor && !h.Who.Verified {
-		return assigned{}, clinic.Conflict("doctor_not_verified", "the doctor's licence is not verified yet")
+		return made{}, clinic.Conflict("doctor_not_verified", "the doctor's licence is not verified yet")
 	}
 	id, created, err := h.Assign(ctx, patientID, doctorID, reason)
-	return assigned{ID: id, Created: created}, err
+	return made{ID: id, Created: created}, err
 }
 
 // Assignments lists assignments, newest first: an administrator all, a doctor

@@ -61,14 +61,14 @@ func (s *Service) ConfirmTOTP(ctx context.Context, caller clinic.Caller, code st
 	case status.Enabled:
 		return nil, clinic.Conflict("totp_enabled", "the second factor is confirmed already")
 	}
-	step, ok, err := s.tryTOTP(ctx, caller.UserID, code, false)
+	right, ok, err := s.tryTOTP(ctx, caller.UserID, code, false)
 	if err != nil {
 		return nil, err
 	}
 	recovery, hashes := token.NewRecoveryCodes()
 	err = s.db.Tx(ctx, &caller, func(h store.Handle) error {
 		if ok {
-			ok, err = h.TakeTOTP(ctx, caller.UserID, step)
+			ok, err = h.TakeTOTP(ctx, right)
 		}
 		switch {
 		case err != nil:
@@ -128,9 +128,9 @@ func (s *Service) checkSecondFactor(ctx context.Context, known store.Credentials
 	case second.RecoveryCode != "":
 		ok, err = h.TakeRecoveryCode(ctx, known.User.ID, token.HashRecoveryCode(second.RecoveryCode))
 	case second.TOTPCode != "":
-		var step int64
-		if step, ok, err = s.tryTOTP(ctx, known.User.ID, second.TOTPCode, true); ok {
-			ok, err = h.TakeTOTP(ctx, known.User.ID, step)
+		var right store.TOTPCode
+		if right, ok, err = s.tryTOTP(ctx, known.User.ID, second.TOTPCode, true); ok {
+			ok, err = h.TakeTOTP(ctx, right)
 		}
 	default:
 		return clinic.Unauthenticated("send a code of your authenticator as totp_code, or a recovery_code").WithReason("totp_required")
@@ -144,16 +144,17 @@ func (s *Service) checkSecondFactor(ctx context.Context, known store.Credentials
 // tryTOTP checks a code, and counts it as wrong until it is taken. When too many
 // were, it is CodeTooMany with reason "totp_throttled": the wait ends by itself,
 // and only who knows the password can make it begin.
-func (s *Service) tryTOTP(ctx context.Context, userID int64, code string, confirmed bool) (step int64, ok bool, err error) {
+func (s *Service) tryTOTP(ctx context.Context, userID int64, code string, confirmed bool) (right store.TOTPCode, ok bool, err error) {
 	if s.totp == nil {
-		return 0, false, fmt.Errorf("checking a second factor: %w", clinic.Internal(errNoTOTPKey))
+		return store.TOTPCode{}, false, fmt.Errorf("checking a second factor: %w", clinic.Internal(errNoTOTPKey))
 	}
 	sealed, err := s.db.System().TryTOTP(ctx, userID, confirmed)
 	if clinic.CodeOf(err) == clinic.CodeNotFound {
-		return 0, false, clinic.TooMany(maxTOTPWait).WithReason("totp_throttled")
+		return store.TOTPCode{}, false, clinic.TooMany(maxTOTPWait).WithReason("totp_throttled")
 	}
 	if err != nil {
-		return 0, false, err
+		return store.TOTPCode{}, false, err
 	}
-	return s.totp.Check(userID, sealed, code)
+	step, ok, err := s.totp.Check(userID, sealed, code)
+	return store.TOTPCode{UserID: userID, Secret: sealed, Step: step}, ok, err
 }

@@ -45,9 +45,6 @@ func (h Handle) Assign(ctx context.Context, patientID, doctorID int64, reason st
 	if err == nil {
 		return id, true, nil
 	}
-	if isForeignKeyViolation(err) { // the doctor is locked, and the caller is there
-		return 0, false, clinic.NotFound("patient")
-	}
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return 0, false, fmt.Errorf("adding an assignment: %w", translate(err))
 	}
@@ -69,9 +66,6 @@ func (h Handle) OpenBreakGlass(ctx context.Context, patientID int64, reason stri
 	})
 	if err == nil {
 		return id, true, nil
-	}
-	if isForeignKeyViolation(err) { // the caller is there
-		return 0, false, clinic.NotFound("patient")
 	}
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return 0, false, fmt.Errorf("opening emergency access: %w", translate(err))

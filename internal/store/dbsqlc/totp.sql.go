@@ -101,18 +101,20 @@ func (q *Queries) TakeRecoveryCode(ctx context.Context, db DBTX, arg TakeRecover
 
 const takeTOTP = `-- name: TakeTOTP :execrows
 UPDATE totp_factors SET last_step = $1, failures = 0, retry_at = now(), confirmed_at = coalesce(confirmed_at, now())
-WHERE user_id = $2 AND last_step < $1
+WHERE user_id = $2 AND secret = $3 AND last_step < $1
 `
 
 type TakeTOTPParams struct {
 	Step   int64
 	UserID int64
+	Secret []byte
 }
 
 // Takes the code of a time step, and confirms the factor by it; a code of that
-// step or an earlier one is not taken any more.
+// step or an earlier one is not taken any more, nor is one of a secret that was
+// replaced since it was checked.
 func (q *Queries) TakeTOTP(ctx context.Context, db DBTX, arg TakeTOTPParams) (int64, error) {
-	result, err := db.Exec(ctx, takeTOTP, arg.Step, arg.UserID)
+	result, err := db.Exec(ctx, takeTOTP, arg.Step, arg.UserID, arg.Secret)
 	if err != nil {
 		return 0, err
 	}

@@ -21,10 +21,11 @@ WHERE user_id = @user_id AND (confirmed_at IS NOT NULL) = @confirmed::boolean AN
 RETURNING secret;
 
 -- Takes the code of a time step, and confirms the factor by it; a code of that
--- step or an earlier one is not taken any more.
+-- step or an earlier one is not taken any more, nor is one of a secret that was
+-- replaced since it was checked.
 -- name: TakeTOTP :execrows
 UPDATE totp_factors SET last_step = @step, failures = 0, retry_at = now(), confirmed_at = coalesce(confirmed_at, now())
-WHERE user_id = @user_id AND last_step < @step;
+WHERE user_id = @user_id AND secret = @secret AND last_step < @step;
 
 -- name: KeepRecoveryCodes :exec
 INSERT INTO recovery_codes (user_id, code_hash) SELECT @user_id, unnest(@hashes::bytea[]);
