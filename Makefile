@@ -44,7 +44,7 @@ test: deps control-plane ## Run all tests but those that need a cluster; TEST="P
 	go test $(RACE) $(or $(TEST),./...)
 
 .PHONY: security
-security: deps control-plane ## Measure security: matrix, revocation, audit, and FUZZ_COUNT=N inputs (a million) for the fuzz targets.
+security: deps control-plane ## Measure security: matrix, races, revocation, audit, and FUZZ_COUNT=N inputs (a million) for the fuzz targets.
 	@hack/security
 
 .PHONY: chart-test

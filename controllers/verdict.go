@@ -91,7 +91,7 @@ func judgeError(err error) verdict {
 	switch clinic.CodeOf(err) {
 	case clinic.CodeInvalid:
 		return stalled(v1alpha1.ReasonInvalid, "The spec cannot be carried out"+faults(err)+".")
-	case clinic.CodeNotFound, clinic.CodeConflict, clinic.CodePreconditionFailed:
+	case clinic.CodeNotFound, clinic.CodeGone, clinic.CodeConflict, clinic.CodePreconditionFailed:
 		return notReady(v1alpha1.ReasonConflict, "Another change came in between. This is tried again.")
 	case clinic.CodeUnavailable:
 		return failed(v1alpha1.ReasonUnavailable, "The database does not answer. This is tried again.")

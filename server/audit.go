@@ -125,7 +125,7 @@ type auditRequest struct {
 	User      int64  `query:"user" minimum:"1" doc:"Only what this user did."`
 	Patient   int64  `query:"patient" minimum:"1" doc:"Only what concerns this patient."`
 	Operation string `query:"operation" maxLength:"64" pattern:"^[A-Za-z]*$" doc:"Only this operationId."`
-	Decision  string `query:"decision" enum:"allowed,not_found,forbidden,invalid,conflict,precondition_failed,too_many_attempts"`
+	Decision  string `query:"decision" enum:"allowed,not_found,gone,forbidden,invalid,conflict,precondition_failed,too_many_attempts"`
 	From      string `query:"from" maxLength:"35" doc:"At or after this time or day, such as 2025-01-01."`
 	To        string `query:"to" maxLength:"35" doc:"Before this time, or up to the end of this day."`
 }

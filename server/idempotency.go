@@ -12,7 +12,7 @@ import (
 // Repeatable is the part of a request that makes its repetition harmless
 // (draft-ietf-httpapi-idempotency-key-header). It is exported for huma.
 type Repeatable struct {
-	IdempotencyKey string `header:"Idempotency-Key" minLength:"1" maxLength:"255" pattern:"^[!-~]+$" patternDescription:"visible ASCII characters" doc:"Any text that the client makes up for one request, such as a UUID: a repetition with the same key gets the same answer and changes nothing. Kept for a day."`
+	IdempotencyKey string `header:"Idempotency-Key" minLength:"1" maxLength:"255" pattern:"^[!-~]+$" patternDescription:"visible ASCII characters" doc:"Any text that the client makes up for one request, such as a UUID: a repetition with the same key changes nothing, and is answered with what the first request made as it is now: 410 when that was deleted. Kept for a day."`
 }
 
 // once describes the request to the service. content is all that makes it

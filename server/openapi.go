@@ -191,6 +191,7 @@ func commonFailures() map[int]string {
 		http.StatusForbidden:             "The caller's role may not do this, or needs a second factor first",
 		http.StatusNotFound:              "It does not exist, or not for the caller",
 		http.StatusRequestTimeout:        "The body did not arrive in time",
+		http.StatusGone:                  "The request was carried out before, and what it made was deleted since",
 		http.StatusConflict:              "The present state refuses the change; code says why",
 		http.StatusPreconditionFailed:    "It was changed since it was read",
 		http.StatusRequestEntityTooLarge: "The body has more than 1 MiB; without login, more than 64 KiB",
@@ -259,6 +260,9 @@ func failures(op *huma.Operation) []int {
 	}
 	if strings.Contains(op.Path, "{id}") || hasParameter(op, "page") || slices.Contains([]string{"assignDoctor", "breakGlass"}, op.OperationID) {
 		f = append(f, http.StatusNotFound)
+	}
+	if slices.Contains([]string{"createRecord", "addComment", "assignDoctor", "breakGlass"}, op.OperationID) { // with an Idempotency-Key
+		f = append(f, http.StatusGone)
 	}
 	if hasParameter(op, "If-Match") {
 		f = append(f, http.StatusBadRequest, http.StatusPreconditionFailed)

@@ -113,6 +113,8 @@ func statusOf(code clinic.Code) int {
 		return http.StatusForbidden
 	case clinic.CodeNotFound:
 		return http.StatusNotFound
+	case clinic.CodeGone:
+		return http.StatusGone
 	case clinic.CodeConflict:
 		return http.StatusConflict
 	case clinic.CodePreconditionFailed:

@@ -40,7 +40,7 @@ func decide(err error, attempt, maxAttempts int) outcome {
 	switch clinic.CodeOf(err) {
 	case "":
 		return done
-	case clinic.CodeNotFound:
+	case clinic.CodeNotFound, clinic.CodeGone:
 		return gone
 	case clinic.CodeUnavailable:
 		return pending

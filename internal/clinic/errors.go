@@ -16,6 +16,7 @@ const (
 	CodeUnauthenticated    Code = "unauthenticated"
 	CodeForbidden          Code = "forbidden"
 	CodeNotFound           Code = "not_found"
+	CodeGone               Code = "gone"
 	CodeConflict           Code = "conflict"
 	CodePreconditionFailed Code = "precondition_failed"
 	CodeTooMany            Code = "too_many_attempts"
@@ -100,6 +101,12 @@ func InvalidFields(fields []FieldError) *Error {
 // caller: missing and foreign are the same answer.
 func NotFound(what string) *Error {
 	return &Error{Code: CodeNotFound, Message: "no such " + what}
+}
+
+// Gone says that the request was carried out before, and that what it made was
+// deleted since. It is for callers who might have seen that.
+func Gone() *Error {
+	return &Error{Code: CodeGone, Message: "this request was carried out before, and what it made was deleted since; to make it anew, send another Idempotency-Key"}
 }
 
 // Forbidden says that the caller's role may never do this.

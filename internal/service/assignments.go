@@ -8,13 +8,6 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store"
 )
 
-// assigned is what is kept as the answer to an Assign: who is shown what of the
-// assignment is decided again when it is repeated.
-type assigned struct {
-	ID      int64
-	Created bool
-}
-
 // Assign gives a doctor access to a patient. An administrator names both; a
 // doctor may leave out doctor_id or name themselves, on the terms of
 // admitSelfAssignment, which hold before anything is looked at. A pair that is
@@ -34,27 +27,29 @@ func (s *Service) Assign(ctx context.Context, caller clinic.Caller, req clinic.A
 	if err != nil {
 		return clinic.Assignment{}, false, err
 	}
-	made := false // by this call: not when it repeats another one
+	begun := false // by this call: not when it repeats another one
 	err = s.db.Audited(ctx, caller, object, func(h store.Handle) error {
 		doctorID, err := whomToAssign(h.Who, req)
 		if err != nil {
 			return err
 		}
-		answer, err := once(ctx, h, idem, func() (answer assigned, err error) {
+		answer, repeated, err := once(ctx, h, idem, func() (answer made, err error) {
 			answer, err = assign(ctx, h, doctorID, req)
-			made = answer.Created
+			begun = answer.Created
 			return answer, err
 		})
 		if err != nil {
 			return err
 		}
 		created = answer.Created
-		h.Saw(req.PatientID, answer.ID, false)
 		h.Made(assignment(answer.ID))
-		a, err = h.Assignment(ctx, answer.ID)
-		return err
+		if a, err = h.Assignment(ctx, answer.ID); err != nil {
+			return orGone(repeated, err)
+		}
+		h.Saw(req.PatientID, answer.ID, false)
+		return nil
 	})
-	if err == nil && made && caller.Role == clinic.RoleDoctor {
+	if err == nil && begun && caller.Role == clinic.RoleDoctor {
 		s.noteSelfAssignment(ctx, caller, a)
 	}
 	return a, created, err
@@ -82,16 +77,16 @@ func whomToAssign(who store.Identity, req clinic.AssignmentRequest) (doctorID in
 // there is one is not for that doctor to know. One who was verified while he
 // waited for the lock repeats his request: row-level security still takes him for
 // who he was when it began.
-func assign(ctx context.Context, h store.Handle, doctorID int64, req clinic.AssignmentRequest) (assigned, error) {
+func assign(ctx context.Context, h store.Handle, doctorID int64, req clinic.AssignmentRequest) (made, error) {
 	verified, err := h.LockDoctor(ctx, doctorID)
 	if err != nil {
-		return assigned{}, err
+		return made{}, err
 	}
 	if !verified || h.Who.Role == clinic.RoleDoctor && !h.Who.Verified {
-		return assigned{}, clinic.Conflict("doctor_not_verified", "the doctor's licence is not verified yet")
+		return made{}, clinic.Conflict("doctor_not_verified", "the doctor's licence is not verified yet")
 	}
 	id, created, err := h.Assign(ctx, doctorID, req)
-	return assigned{ID: id, Created: created}, err
+	return made{ID: id, Created: created}, err
 }
 
 // Assignments lists assignments, newest first: an administrator all, a doctor

@@ -35,17 +35,19 @@ func (s *Service) OpenBreakGlass(ctx context.Context, caller clinic.Caller, req 
 		if !verified || !h.Who.Verified { // as in assign
 			return clinic.Forbidden("your licence is not verified yet").WithReason("doctor_not_verified")
 		}
-		id, err := once(ctx, h, idem, func() (id int64, err error) {
+		id, repeated, err := once(ctx, h, idem, func() (id int64, err error) {
 			id, opened, err = h.OpenBreakGlass(ctx, req.PatientID, req.Reason, s.breakGlass)
 			return id, err
 		})
 		if err != nil {
 			return err
 		}
-		h.Saw(req.PatientID, id, true)
 		h.Made(assignment(id))
-		a, err = h.Assignment(ctx, id)
-		return err
+		if a, err = h.Assignment(ctx, id); err != nil {
+			return orGone(repeated, err)
+		}
+		h.Saw(req.PatientID, id, true)
+		return nil
 	})
 	if err != nil {
 		return clinic.Assignment{}, false, err

@@ -28,14 +28,14 @@ func (s *Service) AddComment(ctx context.Context, caller clinic.Caller, recordID
 	}
 	var added clinic.Comment
 	err := s.db.Audited(ctx, caller, record(recordID), func(h store.Handle) (err error) {
-		if idem.Key != "" { // the kept answer of a repetition is for who may still read the record
-			if err := h.CheckRecord(ctx, recordID); err != nil {
-				return err
-			}
-		}
-		added, err = once(ctx, h, idem, func() (clinic.Comment, error) {
-			return addComment(ctx, h, recordID, text, private)
+		first, repeated, err := once(ctx, h, idem, func() (m made, err error) {
+			added, m.PatientID, err = addComment(ctx, h, recordID, text, private)
+			m.ID = added.ID
+			return m, err
 		})
+		if repeated {
+			added, err = commentAgain(ctx, h, first)
+		}
 		if err == nil && !added.Private { // the row of a private one has the record: the patient may see that row, and no such comment
 			h.Made(clinic.Object{Kind: clinic.ObjectComment, ID: added.ID})
 		}
@@ -44,10 +44,30 @@ func (s *Service) AddComment(ctx context.Context, caller clinic.Caller, recordID
 	return added, err
 }
 
-func addComment(ctx context.Context, h store.Handle, recordID int64, text string, private bool) (clinic.Comment, error) {
-	added, err := h.InsertComment(ctx, recordID, text, private)
-	if clinic.CodeOf(err) == clinic.CodeNotFound && h.CheckRecord(ctx, recordID) == nil {
-		err = clinic.Forbidden("emergency access is for reading").WithReason("read_only")
+func addComment(ctx context.Context, h store.Handle, recordID int64, text string, private bool) (added clinic.Comment, patientID int64, err error) {
+	added, patientID, err = h.InsertComment(ctx, recordID, text, private)
+	if clinic.CodeOf(err) == clinic.CodeNotFound {
+		// Where the record was deleted meanwhile the transaction has failed, and this with it.
+		if emergency, errCheck := h.CheckRecord(ctx, recordID); errCheck == nil && emergency {
+			err = clinic.Forbidden("emergency access is for reading").WithReason("read_only")
+		}
 	}
-	return added, err
+	return added, patientID, err
+}
+
+// commentAgain answers a repetition with the comment as it is now. That it is gone
+// is told to who may still see the patient; it does not exist for anybody else.
+func commentAgain(ctx context.Context, h store.Handle, first made) (clinic.Comment, error) {
+	comment, err := h.Comment(ctx, first.ID)
+	if clinic.CodeOf(err) != clinic.CodeNotFound {
+		return comment, err
+	}
+	sees, errSees := h.SeesPatient(ctx, first.PatientID)
+	if errSees != nil {
+		return clinic.Comment{}, errSees
+	}
+	if !sees {
+		return clinic.Comment{}, clinic.NotFound("health record")
+	}
+	return clinic.Comment{}, orGone(true, err)
 }

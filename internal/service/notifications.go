@@ -25,7 +25,7 @@ func (s *Service) ReadNotification(ctx context.Context, caller clinic.Caller, id
 // ReadAllNotifications marks all unread ones as read and says how many.
 func (s *Service) ReadAllNotifications(ctx context.Context, caller clinic.Caller, idem clinic.Idempotency) (n int, err error) {
 	err = s.db.Tx(ctx, &caller, func(h store.Handle) error {
-		n, err = once(ctx, h, idem, func() (int, error) { return h.ReadAllNotifications(ctx) })
+		n, _, err = once(ctx, h, idem, func() (int, error) { return h.ReadAllNotifications(ctx) })
 		return err
 	})
 	return n, err

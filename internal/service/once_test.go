@@ -5,7 +5,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -35,15 +34,17 @@ func newRepeater(t testing.TB) *repeater {
 	return &repeater{db: db, factory: factory, caller: testkit.CallerOf(factory.Admin())}
 }
 
-func (r *repeater) do(t testing.TB, caller clinic.Caller, idem clinic.Idempotency, fail error) (answer clinic.Comment, err error) {
+func (r *repeater) do(t testing.TB, caller clinic.Caller, idem clinic.Idempotency, fail error) (answer made, err error) {
 	t.Helper()
 	err = r.db.Tx(t.Context(), &caller, func(h store.Handle) (err error) {
-		answer, err = once(t.Context(), h, idem, func() (clinic.Comment, error) {
-			return clinic.Comment{
-				ID: r.runs.Add(1), Text: "säid\n\"so\" ", Private: true, Doctor: clinic.Doctor{ID: 3, VerifiedAt: new(time.Unix(1, 2000).UTC())},
-				CreatedAt: time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC),
-			}, fail
+		var ran, repeated bool
+		answer, repeated, err = once(t.Context(), h, idem, func() (made, error) {
+			ran = true
+			return made{ID: r.runs.Add(1), Created: true, PatientID: 1 << 53}, fail
 		})
+		if err == nil && repeated == ran {
+			t.Errorf("it ran: %t, and is repeated: %t", ran, repeated)
+		}
 		return err
 	})
 	return answer, err
@@ -147,7 +148,7 @@ func TestOnceTwinOfAFailureRuns(t *testing.T) {
 	var group sync.WaitGroup
 	group.Go(func() {
 		err := r.db.Tx(t.Context(), &r.caller, func(h store.Handle) error {
-			_, err := once(t.Context(), h, key("create", "k", "hash"), func() (int, error) {
+			_, _, err := once(t.Context(), h, key("create", "k", "hash"), func() (int, error) {
 				close(claimed)
 				<-finish
 				return 0, failure

@@ -42,11 +42,22 @@ func (s *Service) CreateRecord(ctx context.Context, caller clinic.Caller, fields
 		return clinic.Record{}, err
 	}
 	var created clinic.Record
-	err := s.db.Audited(ctx, caller, object, func(h store.Handle) (err error) {
+	err := s.db.Audited(ctx, caller, object, func(h store.Handle) error {
+		first, repeated, err := once(ctx, h, idem, func() (m made, err error) {
+			created, err = h.InsertRecord(ctx, fields)
+			return made{ID: created.ID}, err
+		})
+		if err != nil {
+			return err
+		}
+		h.Made(record(first.ID))
+		if repeated {
+			if created, err = h.Record(ctx, first.ID); err != nil {
+				return orGone(repeated, err)
+			}
+		}
 		h.Saw(h.Who.PatientID, 0, false)
-		created, err = once(ctx, h, idem, func() (clinic.Record, error) { return h.InsertRecord(ctx, fields) })
-		h.Made(record(created.ID))
-		return err
+		return nil
 	})
 	return created, err
 }

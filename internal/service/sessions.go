@@ -133,9 +133,14 @@ func (s *Service) refuseRefresh(ctx context.Context, hash []byte) error {
 	return clinic.Unauthenticated("the refresh token is not valid").WithReason("refresh_token_invalid")
 }
 
-// Logout ends the caller's session.
+// Logout ends the caller's session. That it ends at the same moment for another
+// reason is no fault.
 func (s *Service) Logout(ctx context.Context, caller clinic.Caller) error {
-	return s.db.As(caller).EndSession(ctx, caller.SessionID)
+	err := s.db.As(caller).EndSession(ctx, caller.SessionID)
+	if clinic.CodeOf(err) == clinic.CodeNotFound {
+		return nil
+	}
+	return err
 }
 
 // LogoutByRefresh ends the session of a refresh token, whether or not it was

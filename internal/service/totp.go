@@ -61,14 +61,14 @@ func (s *Service) ConfirmTOTP(ctx context.Context, caller clinic.Caller, code st
 	case status.Enabled:
 		return nil, clinic.Conflict("totp_enabled", "the second factor is confirmed already")
 	}
-	proof, ok, err := s.tryTOTP(ctx, caller.UserID, code, false)
+	right, ok, err := s.tryTOTP(ctx, caller.UserID, code, false)
 	if err != nil {
 		return nil, err
 	}
 	recovery, hashes := token.NewRecoveryCodes()
 	err = s.db.Tx(ctx, &caller, func(h store.Handle) error {
 		if ok {
-			ok, err = h.TakeTOTP(ctx, caller.UserID, proof.sealed, proof.step)
+			ok, err = h.TakeTOTP(ctx, right)
 		}
 		switch {
 		case err != nil:
@@ -128,9 +128,9 @@ func (s *Service) checkSecondFactor(ctx context.Context, known store.Credentials
 	case second.RecoveryCode != "":
 		ok, err = h.TakeRecoveryCode(ctx, known.User.ID, token.HashRecoveryCode(second.RecoveryCode))
 	case second.TOTPCode != "":
-		var proof totpProof
-		if proof, ok, err = s.tryTOTP(ctx, known.User.ID, second.TOTPCode, true); ok {
-			ok, err = h.TakeTOTP(ctx, known.User.ID, proof.sealed, proof.step)
+		var right store.TOTPCode
+		if right, ok, err = s.tryTOTP(ctx, known.User.ID, second.TOTPCode, true); ok {
+			ok, err = h.TakeTOTP(ctx, right)
 		}
 	default:
 		return clinic.Unauthenticated("send a code of your authenticator as totp_code, or a recovery_code").WithReason("totp_required")
@@ -156,32 +156,26 @@ func (s *Service) confirmTOTPCode(ctx context.Context, caller clinic.Caller, fie
 		}
 		step, right, err := s.totp.Check(caller.UserID, sealed, code)
 		if err == nil && right {
-			right, err = s.db.System().TakeTOTP(ctx, caller.UserID, sealed, step)
+			right, err = s.db.System().TakeTOTP(ctx, store.TOTPCode{UserID: caller.UserID, Secret: sealed, Step: step})
 		}
 		return right, err
 	})
 }
 
-// totpProof says what a right code is of.
-type totpProof struct {
-	sealed []byte // the secret, as the database has it
-	step   int64  // of time
-}
-
 // tryTOTP checks a code, and counts it as wrong until it is taken. When too many
 // were, it is CodeTooMany with reason "totp_throttled": the wait ends by itself,
 // and only who knows the password can make it begin.
-func (s *Service) tryTOTP(ctx context.Context, userID int64, code string, confirmed bool) (proof totpProof, ok bool, err error) {
+func (s *Service) tryTOTP(ctx context.Context, userID int64, code string, confirmed bool) (right store.TOTPCode, ok bool, err error) {
 	if s.totp == nil {
-		return totpProof{}, false, fmt.Errorf("checking a second factor: %w", clinic.Internal(errNoTOTPKey))
+		return store.TOTPCode{}, false, fmt.Errorf("checking a second factor: %w", clinic.Internal(errNoTOTPKey))
 	}
-	proof.sealed, err = s.db.System().TryTOTP(ctx, userID, confirmed)
+	sealed, err := s.db.System().TryTOTP(ctx, userID, confirmed)
 	if clinic.CodeOf(err) == clinic.CodeNotFound {
-		return totpProof{}, false, clinic.TooMany(maxTOTPWait).WithReason("totp_throttled")
+		return store.TOTPCode{}, false, clinic.TooMany(maxTOTPWait).WithReason("totp_throttled")
 	}
 	if err != nil {
-		return totpProof{}, false, err
+		return store.TOTPCode{}, false, err
 	}
-	proof.step, ok, err = s.totp.Check(userID, proof.sealed, code)
-	return proof, ok, err
+	step, ok, err := s.totp.Check(userID, sealed, code)
+	return store.TOTPCode{UserID: userID, Secret: sealed, Step: step}, ok, err
 }

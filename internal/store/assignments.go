@@ -46,9 +46,6 @@ func (h Handle) Assign(ctx context.Context, doctorID int64, req clinic.Assignmen
 	if err == nil {
 		return id, true, nil
 	}
-	if isForeignKeyViolation(err) { // the doctor is locked, and the caller is there
-		return 0, false, clinic.NotFound("patient")
-	}
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return 0, false, fmt.Errorf("adding an assignment: %w", translate(err))
 	}
@@ -70,9 +67,6 @@ func (h Handle) OpenBreakGlass(ctx context.Context, patientID int64, reason stri
 	})
 	if err == nil {
 		return id, true, nil
-	}
-	if isForeignKeyViolation(err) { // the caller is there
-		return 0, false, clinic.NotFound("patient")
 	}
 	if !errors.Is(err, pgx.ErrNoRows) {
 		return 0, false, fmt.Errorf("opening emergency access: %w", translate(err))

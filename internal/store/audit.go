@@ -91,8 +91,8 @@ func (db *DB) refused(ctx context.Context, a *audit, refusal error) error {
 // failure, and the caller somebody.
 func isRefusal(err error) bool {
 	switch clinic.CodeOf(err) {
-	case clinic.CodeForbidden, clinic.CodeNotFound, clinic.CodeInvalid, clinic.CodeConflict, clinic.CodePreconditionFailed,
-		clinic.CodeTooMany:
+	case clinic.CodeForbidden, clinic.CodeNotFound, clinic.CodeGone, clinic.CodeInvalid, clinic.CodeConflict,
+		clinic.CodePreconditionFailed, clinic.CodeTooMany:
 		return true
 	case clinic.CodeUnauthenticated, clinic.CodeUnavailable, clinic.CodeInternal:
 	}

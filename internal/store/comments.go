@@ -37,20 +37,44 @@ func (h Handle) Comments(ctx context.Context, recordID int64, request clinic.Pag
 	return page, nil
 }
 
+// Comment returns one that the caller may read.
+func (h Handle) Comment(ctx context.Context, id int64) (clinic.Comment, error) {
+	row, err := h.q.GetComment(ctx, h.db, dbsqlc.GetCommentParams{ID: id, Caller: h.Who.UserID, SeesPrivate: h.seesPrivate()})
+	if err != nil {
+		return clinic.Comment{}, fmt.Errorf("reading a comment: %w", orNotFound(err, "comment"))
+	}
+	comments, err := commentsOf(row.Comments)
+	if err != nil {
+		return clinic.Comment{}, err
+	}
+	h.Saw(row.PatientID, orZero(row.AssignmentID), row.Emergency)
+	return comments[0], nil
+}
+
+// SeesPatient reports whether the caller may see the patient's data now.
+func (h Handle) SeesPatient(ctx context.Context, id int64) (bool, error) {
+	sees, err := h.q.SeesPatient(ctx, h.db, dbsqlc.SeesPatientParams{Caller: h.Who.UserID, PatientID: id})
+	if err != nil {
+		return false, fmt.Errorf("checking access to a patient: %w", translate(err))
+	}
+	return sees, nil
+}
+
 // InsertComment adds a comment of the calling doctor, and its event unless it
-// is private. CodeNotFound: he is not assigned to the record's patient.
-func (h Handle) InsertComment(ctx context.Context, recordID int64, text string, private bool) (clinic.Comment, error) {
+// is private, and says whose record it is on. CodeNotFound: they are not assigned
+// to that patient.
+func (h Handle) InsertComment(ctx context.Context, recordID int64, text string, private bool) (added clinic.Comment, patientID int64, err error) {
 	row, err := h.q.InsertComment(ctx, h.db, dbsqlc.InsertCommentParams{
 		RecordID: recordID, DoctorID: h.Who.DoctorID, Comment: text, IsPrivate: private,
 	})
 	if err != nil {
-		return clinic.Comment{}, fmt.Errorf("adding a comment: %w", orNotFound(err, "health record"))
+		return clinic.Comment{}, 0, fmt.Errorf("adding a comment: %w", orNotFound(err, "health record"))
 	}
 	h.Saw(row.PatientID, row.AssignmentID, false)
 	return clinic.Comment{
 		ID: row.ID, RecordID: recordID, Doctor: doctorOf(row.DoctorProfile, row.Account),
 		Text: text, Private: private, CreatedAt: row.CreatedAt,
-	}, nil
+	}, row.PatientID, nil
 }
 
 // commentRow is a row of the view comment_details in JSON.

@@ -14,20 +14,62 @@ import (
 
 var errBadURL = errors.New("the database URL cannot be parsed: use postgres://user:password@host:port/database")
 
-// violation is what a named constraint says to the person who broke it.
-type violation struct{ reason, field, message string }
+// violations maps the names of constraints to what is told to the person who broke
+// them: nil for a check that clinic's validation makes first, where breaking it is a bug.
+func violations(constraint string) error {
+	switch constraint {
+	case "users_username_key":
+		return conflict("username_taken", "username", "this username is taken")
+	case "doctor_profiles_license_number_key":
+		return conflict("license_number_taken", "license_number", "this license number is registered already")
+	case "idempotency_keys_register_key":
+		return clinic.Conflict("idempotency_key_reused", "this Idempotency-Key was used for another request")
+	case "assignments_one_active":
+		return conflict("already_assigned", "doctor_id", "this doctor is assigned to this patient at that time already")
+	case "assignments_period":
+		return conflict("assignment_over", "ends_at", "the assignment would be over before it begins; enter a later time")
+	}
+	return dangling(constraint)
+}
 
-// violations maps constraint names to their messages. A constraint without an
-// entry is a check that clinic's validation makes first: breaking it is a bug.
-func violations(constraint string) (violation, bool) {
-	v, ok := map[string]violation{
-		"users_username_key":                 {"username_taken", "username", "this username is taken"},
-		"doctor_profiles_license_number_key": {"license_number_taken", "license_number", "this license number is registered already"},
-		"idempotency_keys_register_key":      {"idempotency_key_reused", "", "this Idempotency-Key was used for another request"},
-		"assignments_one_active":             {"already_assigned", "doctor_id", "this doctor is assigned to this patient at that time already"},
-		"assignments_period":                 {"assignment_over", "ends_at", "the assignment would be over before it begins; enter a later time"},
-	}[constraint]
-	return v, ok
+func conflict(reason, field, message string) error {
+	e := clinic.Conflict(reason, message)
+	e.Fields = []clinic.FieldError{{Field: field, Message: message}}
+	return e
+}
+
+// dangling maps the names of foreign keys to what is told when what a new row
+// refers to is not there, or was deleted since the statement found it.
+func dangling(foreignKey string) error {
+	switch foreignKey {
+	case "doctor_comments_record_fkey", "notifications_record_fkey":
+		return clinic.NotFound("health record")
+	case "notifications_comment_fkey":
+		return clinic.NotFound("comment")
+	case "assignments_patient_fkey", "notifications_patient_fkey":
+		return clinic.NotFound("patient")
+	case "assignments_doctor_fkey", "notifications_doctor_fkey":
+		return clinic.NotFound("doctor")
+	case "notifications_assignment_fkey":
+		return clinic.NotFound("assignment")
+	case "recovery_codes_factor_fkey":
+		return clinic.Conflict("totp_not_enrolled", "the second factor was removed; enrol one first")
+	case "refresh_tokens_session_fkey":
+		return sessionEnded()
+	case "patient_profiles_user_fkey", "doctor_profiles_user_fkey", "health_records_patient_fkey",
+		"health_records_created_by_fkey", "doctor_comments_doctor_fkey", "assignments_requested_by_fkey", "sessions_user_fkey",
+		"totp_factors_user_fkey", "idempotency_keys_user_fkey", "notifications_recipient_fkey": // the caller's own account
+		return accountInactive()
+	}
+	return nil
+}
+
+func accountInactive() error {
+	return clinic.Unauthenticated("this account is not active any more").WithReason("account_inactive")
+}
+
+func sessionEnded() error {
+	return clinic.Unauthenticated("this session has ended; log in again").WithReason("session_ended")
 }
 
 // translate turns an error of pgx into a clinic error. The driver's error stays
@@ -62,17 +104,13 @@ const (
 // translatePg maps SQLSTATE classes (PostgreSQL manual, appendix A).
 func translatePg(pg *pgconn.PgError) error {
 	if pg.Code == inactiveAccount {
-		return clinic.Unauthenticated("this account is not active any more").WithReason("account_inactive")
+		return accountInactive()
 	}
 	if pg.Code == endedSession {
-		return clinic.Unauthenticated("this session has ended; log in again").WithReason("session_ended")
+		return sessionEnded()
 	}
-	if v, ok := violations(pg.ConstraintName); ok {
-		e := clinic.Conflict(v.reason, v.message)
-		if v.field != "" {
-			e.Fields = []clinic.FieldError{{Field: v.field, Message: v.message}}
-		}
-		return e
+	if told := violations(pg.ConstraintName); told != nil {
+		return told
 	}
 	switch class := pg.Code[:min(2, len(pg.Code))]; {
 	case class == "08", class == "53", class == "57", class == "40", class == "55",

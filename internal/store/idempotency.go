@@ -12,7 +12,7 @@ import (
 // KeptAnswer is what is stored under an idempotency key.
 type KeptAnswer struct {
 	Hash   []byte // of the request that was answered first
-	Answer []byte // JSON; nil: the key is new and this transaction's to answer
+	Answer []byte // JSON without a text; nil: the key is new and this transaction's to answer
 }
 
 // ClaimIdempotencyKey inserts the caller's key or returns what is stored under
@@ -27,7 +27,7 @@ func (h Handle) ClaimIdempotencyKey(ctx context.Context, idem clinic.Idempotency
 	return KeptAnswer{Hash: row.RequestHash, Answer: row.Answer}, nil
 }
 
-// AnswerIdempotencyKey stores the JSON answer under the claimed key.
+// AnswerIdempotencyKey stores the JSON answer, which has no text, under the claimed key.
 func (h Handle) AnswerIdempotencyKey(ctx context.Context, idem clinic.Idempotency, answer []byte) error {
 	err := h.q.AnswerIdempotencyKey(ctx, h.db, dbsqlc.AnswerIdempotencyKeyParams{
 		UserID: h.Who.UserID, Operation: idem.Operation, Key: idem.Key, Answer: answer,

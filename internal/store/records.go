@@ -52,14 +52,15 @@ func (h Handle) Record(ctx context.Context, id int64) (clinic.Record, error) {
 	return recordOf(row.HealthRecord, row.Account, row.Comments)
 }
 
-// CheckRecord is CodeNotFound unless the caller may read the record.
-func (h Handle) CheckRecord(ctx context.Context, id int64) error {
+// CheckRecord is CodeNotFound unless the caller may read the record, and says
+// whether that is for emergency access alone.
+func (h Handle) CheckRecord(ctx context.Context, id int64) (emergency bool, err error) {
 	seen, err := h.q.CheckRecord(ctx, h.db, dbsqlc.CheckRecordParams{ID: id, Caller: h.Who.UserID})
 	if err != nil {
-		return fmt.Errorf("checking a record: %w", orNotFound(err, "health record"))
+		return false, fmt.Errorf("checking a record: %w", orNotFound(err, "health record"))
 	}
 	h.Saw(seen.PatientID, orZero(seen.AssignmentID), seen.Emergency)
-	return nil
+	return seen.Emergency, nil
 }
 
 // LockRecord keeps one of the calling patient's records, and the number of its

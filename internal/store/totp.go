@@ -52,11 +52,17 @@ func (h Handle) SecondFactor(ctx context.Context) (secret []byte, err error) {
 	return secret, nil
 }
 
-// TakeTOTP takes the code of a time step, and reports whether it was the first
-// of that step or a later one. secret is the one that TryTOTP returned: the code
-// is not taken when the factor has another since.
-func (h Handle) TakeTOTP(ctx context.Context, userID int64, secret []byte, step int64) (taken bool, err error) {
-	n, err := h.q.TakeTOTP(ctx, h.db, dbsqlc.TakeTOTPParams{UserID: userID, Secret: secret, Step: step})
+// TOTPCode is a code that was found right.
+type TOTPCode struct {
+	UserID int64
+	Secret []byte // sealed: the factor that it is of
+	Step   int64  // the time step that it is of
+}
+
+// TakeTOTP takes a code, and reports whether it was the first of its step or a
+// later one, and of the factor that there is now.
+func (h Handle) TakeTOTP(ctx context.Context, code TOTPCode) (taken bool, err error) {
+	n, err := h.q.TakeTOTP(ctx, h.db, dbsqlc.TakeTOTPParams{UserID: code.UserID, Secret: code.Secret, Step: code.Step})
 	if err != nil {
 		return false, fmt.Errorf("taking a code: %w", translate(err))
 	}

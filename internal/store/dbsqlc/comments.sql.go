@@ -10,6 +10,43 @@ import (
 	"time"
 )
 
+const getComment = `-- name: GetComment :one
+SELECT json_build_array(row_to_json(c.*))::json AS comments, r.patient_id, seen.assignment_id, seen.emergency::boolean AS emergency
+FROM comment_details c
+JOIN health_records r ON r.id = c.record_id
+JOIN LATERAL (
+    SELECT a.assignment_id, a.emergency FROM patient_access a
+    WHERE a.user_id = $1 AND a.patient_id = r.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1
+) AS seen ON true
+WHERE c.id = $2 AND ($3::boolean OR NOT c.is_private)
+`
+
+type GetCommentParams struct {
+	Caller      int64
+	ID          int64
+	SeesPrivate bool
+}
+
+type GetCommentRow struct {
+	Comments     []byte
+	PatientID    int64
+	AssignmentID *int64
+	Emergency    bool
+}
+
+// One that the caller may read.
+func (q *Queries) GetComment(ctx context.Context, db DBTX, arg GetCommentParams) (*GetCommentRow, error) {
+	row := db.QueryRow(ctx, getComment, arg.Caller, arg.ID, arg.SeesPrivate)
+	var i GetCommentRow
+	err := row.Scan(
+		&i.Comments,
+		&i.PatientID,
+		&i.AssignmentID,
+		&i.Emergency,
+	)
+	return &i, err
+}
+
 const insertComment = `-- name: InsertComment :one
 WITH access AS (
     SELECT r.id AS record_id, r.patient_id, a.doctor_id, a.id AS assignment_id
@@ -143,4 +180,20 @@ func (q *Queries) ListComments(ctx context.Context, db DBTX, arg ListCommentsPar
 		&i.SeenInEmergency,
 	)
 	return &i, err
+}
+
+const seesPatient = `-- name: SeesPatient :one
+SELECT EXISTS (SELECT FROM patient_access a WHERE a.user_id = $1 AND a.patient_id = $2)
+`
+
+type SeesPatientParams struct {
+	Caller    int64
+	PatientID int64
+}
+
+func (q *Queries) SeesPatient(ctx context.Context, db DBTX, arg SeesPatientParams) (bool, error) {
+	row := db.QueryRow(ctx, seesPatient, arg.Caller, arg.PatientID)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
 }

@@ -124,7 +124,8 @@ type TakeTOTPParams struct {
 }
 
 // Takes the code of a time step, and confirms the factor by it; a code of that
-// step or an earlier one is not taken any more, nor is one of another secret.
+// step or an earlier one is not taken any more, nor is one of a secret that was
+// replaced since it was checked.
 func (q *Queries) TakeTOTP(ctx context.Context, db DBTX, arg TakeTOTPParams) (int64, error) {
 	result, err := db.Exec(ctx, takeTOTP, arg.Step, arg.UserID, arg.Secret)
 	if err != nil {

@@ -19,6 +19,20 @@ JOIN LATERAL (
 ) AS seen ON true
 WHERE r.id = @record_id;
 
+-- One that the caller may read.
+-- name: GetComment :one
+SELECT json_build_array(row_to_json(c.*))::json AS comments, r.patient_id, seen.assignment_id, seen.emergency::boolean AS emergency
+FROM comment_details c
+JOIN health_records r ON r.id = c.record_id
+JOIN LATERAL (
+    SELECT a.assignment_id, a.emergency FROM patient_access a
+    WHERE a.user_id = @caller AND a.patient_id = r.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1
+) AS seen ON true
+WHERE c.id = @id AND (@sees_private::boolean OR NOT c.is_private);
+
+-- name: SeesPatient :one
+SELECT EXISTS (SELECT FROM patient_access a WHERE a.user_id = @caller AND a.patient_id = @patient_id);
+
 -- No row if the doctor is not assigned to the record's patient. Emergency access
 -- is for reading. Nobody is told of a private comment, so it makes no event.
 -- name: InsertComment :one

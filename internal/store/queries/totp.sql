@@ -26,7 +26,8 @@ RETURNING secret;
 SELECT secret FROM totp_factors WHERE user_id = @user_id AND confirmed_at IS NOT NULL;
 
 -- Takes the code of a time step, and confirms the factor by it; a code of that
--- step or an earlier one is not taken any more, nor is one of another secret.
+-- step or an earlier one is not taken any more, nor is one of a secret that was
+-- replaced since it was checked.
 -- name: TakeTOTP :execrows
 UPDATE totp_factors SET last_step = @step, failures = 0, retry_at = now(), confirmed_at = coalesce(confirmed_at, now())
 WHERE user_id = @user_id AND secret = @secret AND last_step < @step;

@@ -1,0 +1,61 @@
+package store
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+)
+
+// TestEveryForeignKeyIsTold: what a statement found may be deleted before its row
+// refers to it. That is no fault of the server, whichever foreign key finds it.
+func TestEveryForeignKeyIsTold(t *testing.T) {
+	t.Parallel()
+	want := map[string]clinic.Code{
+		"doctor_comments_record_fkey": clinic.CodeNotFound,
+		"assignments_patient_fkey":    clinic.CodeNotFound,
+		"assignments_doctor_fkey":     clinic.CodeNotFound,
+
+		// the worker's, who tries again: see HandleEvents
+		"notifications_record_fkey":     clinic.CodeNotFound,
+		"notifications_comment_fkey":    clinic.CodeNotFound,
+		"notifications_patient_fkey":    clinic.CodeNotFound,
+		"notifications_doctor_fkey":     clinic.CodeNotFound,
+		"notifications_assignment_fkey": clinic.CodeNotFound,
+		"notifications_recipient_fkey":  clinic.CodeUnauthenticated,
+
+		// the caller's own account, profile and session, which the API does not delete
+		"patient_profiles_user_fkey":     clinic.CodeUnauthenticated,
+		"doctor_profiles_user_fkey":      clinic.CodeUnauthenticated,
+		"health_records_patient_fkey":    clinic.CodeUnauthenticated,
+		"health_records_created_by_fkey": clinic.CodeUnauthenticated,
+		"doctor_comments_doctor_fkey":    clinic.CodeUnauthenticated,
+		"assignments_requested_by_fkey":  clinic.CodeUnauthenticated,
+		"sessions_user_fkey":             clinic.CodeUnauthenticated,
+		"totp_factors_user_fkey":         clinic.CodeUnauthenticated,
+		"idempotency_keys_user_fkey":     clinic.CodeUnauthenticated,
+
+		// rows that are locked before
+		"refresh_tokens_session_fkey": clinic.CodeUnauthenticated,
+		"recovery_codes_factor_fkey":  clinic.CodeConflict,
+	}
+	var keys []string
+	if err := testkit.NewFactory(t, testkit.NewDatabase(t, Migrate)).Pool.QueryRow(t.Context(), `SELECT array_agg(conname::text ORDER BY conname)
+		FROM pg_constraint WHERE contype = 'f' AND connamespace = current_schema()::regnamespace`).Scan(&keys); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), keys); diff != "" {
+		t.Errorf("not the foreign keys of the schema (-test +schema):\n%s", diff)
+	}
+	for _, key := range keys {
+		got := clinic.CodeOf(translate(&pgconn.PgError{Code: "23503", ConstraintName: key, Message: "quotes a row"}))
+		if got != want[key] {
+			t.Errorf("%s is %s, want %s", key, got, want[key])
+		}
+	}
+}

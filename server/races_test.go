@@ -1,0 +1,252 @@
+package server_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/go-cmp/cmp"
+)
+
+var rounds = flag.Int("rounds", 0, "how often TestRaces sends each ordered pair of writes at the same time")
+
+// write is a request that changes something of the scene. Its path and body are
+// those of the operation's row in matrix, unless a body is given.
+type write struct {
+	operation string // its id
+	as        string // who calls, one of the scene's people; "" is a stranger
+	about     []thing
+	body      any
+	before    string // SQL that takes away what the request brings about
+	repeated  bool   // both of a pair have one Idempotency-Key
+}
+
+// writes are all operations that change something, as requests that succeed. A
+// doctor's account is also their profile, sessions and second factor; an
+// assignment is also whatever else lets the doctor see the patient.
+func writes() []write {
+	const patient, doctor, admin = "patient", "assigned doctor", "administrator"
+	account, access := []thing{user}, []thing{assigning}
+	both := []thing{user, assigning}
+	return []write{
+		{operation: "createRecord", as: patient, about: []thing{record}},
+		{operation: "replaceRecord", as: patient, about: []thing{record}},
+		{operation: "changeRecord", as: patient, about: []thing{record}},
+		{operation: "deleteRecord", as: patient, about: []thing{record, notice}},
+		{operation: "addComment", as: doctor, about: []thing{record, assigning}},
+
+		{operation: "assignDoctor", as: admin, about: access, body: sceneAssignment(), before: `UPDATE assignments SET ends_at = now()`},
+		{operation: "assignDoctor", as: doctor, about: access},
+		{operation: "endAssignment", as: admin, about: access},
+		{operation: "breakGlass", as: doctor, about: both},
+		{operation: "verifyDoctor", as: admin, about: both, before: `UPDATE doctor_profiles SET verified_at = NULL`},
+		{operation: "verifyDoctor", as: admin, about: both, body: map[string]any{"verified": false}},
+		{operation: "disableUser", as: admin, about: both},
+		{operation: "enableUser", as: admin, about: both, before: `UPDATE users SET active = false WHERE role = 'DOCTOR'`},
+
+		{operation: "register", about: account, body: newcomer()},
+		{operation: "login", about: account, body: map[string]any{"username": "doctor", "password": password}},
+		{operation: "refreshToken", about: account},
+		{operation: "logout", as: doctor, about: account, body: none{}},
+		{operation: "endSession", as: doctor, about: account},
+		{operation: "changePassword", as: doctor, about: account},
+		{operation: "enrolTOTP", as: doctor, about: account},
+		{operation: "confirmTOTP", as: doctor, about: account, body: code{}},
+		{operation: "disableTOTP", as: doctor, about: account},
+		{operation: "replaceProfile", as: doctor, about: account},
+		{operation: "changeProfile", as: doctor, about: account, body: map[string]any{"license_number": "ANOTHER"}},
+
+		{operation: "readNotification", as: doctor, about: []thing{notice, assigning}},
+		{operation: "readAllNotifications", as: doctor, about: []thing{notice}},
+	}
+}
+
+func sceneAssignment() any {
+	return map[string]any{"patient_id": scenePatient, "doctor_id": sceneDoctor, "reason": "primary care"}
+}
+
+func newcomer() any {
+	return map[string]any{"username": "newcomer", "password": password, "password_confirm": password, "user_type": "DOCTOR"}
+}
+
+// asNeither are the pairs of which something else may come than in either order,
+// each with why.
+func asNeither() map[string]string {
+	return map[string]string{
+		"disableUser and readNotification": "a doctor who was active when their request began is shown of the patient what they may see when it is read: nothing",
+		"changePassword and confirmTOTP":   "the password was checked with the factor that there was: 409, and the client asks again",
+	}
+}
+
+// TestRaces sends each two writes that are about one object while one of them is
+// held before each of its statements in turn, until the other has ended or waits
+// for a lock of it. What comes of them, each answer and every row of the database,
+// must be what comes of the two one after the other, in either order.
+//
+// With -rounds the two of each ordered pair run at the same time besides, that
+// often. make security prints how many there were.
+func TestRaces(t *testing.T) {
+	t.Parallel()
+	var ordered, raced atomic.Int64
+	t.Cleanup(func() { // after all pairs
+		if !t.Failed() {
+			t.Logf("races: %d ordered pairs of %d writes, raced %d times, all as one after the other", ordered.Load(), len(writes()), raced.Load())
+		}
+	})
+	const scenes = 2
+	free := make(chan *scene, scenes)
+	for range scenes {
+		free <- newScene(t)
+	}
+	for i, p := range allPairs(t) {
+		t.Run(p.String(), func(t *testing.T) {
+			t.Parallel()
+			s := <-free
+			defer func() { free <- s }()
+			s.race(t, p, rand.New(rand.NewPCG(0, uint64(i))))
+			ordered.Add(int64(len(p.orders())))
+			raced.Add(s.raced)
+			s.raced = 0
+		})
+	}
+}
+
+// pair is two writes about one object.
+type pair struct {
+	writes [2]write
+	same   bool // the second is the first again
+}
+
+// String names the two by the alphabet.
+func (p pair) String() string {
+	names := []string{p.writes[0].operation, p.writes[1].operation}
+	if p.writes[0].repeated {
+		return names[0] + " repeated"
+	}
+	slices.Sort(names)
+	return strings.Join(names, " and ")
+}
+
+// orders are which of the two is first.
+func (p pair) orders() []int {
+	if p.same {
+		return []int{0}
+	}
+	return []int{0, 1}
+}
+
+// allPairs fails for an operation of the document that changes something and is
+// not among the writes.
+func allPairs(t *testing.T) []pair {
+	t.Helper()
+	var repeatable []string
+	loadContract(t).each(func(_, method string, op *openapi3.Operation) {
+		if method != http.MethodGet && !slices.ContainsFunc(writes(), func(w write) bool { return w.operation == op.OperationID }) {
+			t.Errorf("%s is not among the writes that race", op.OperationID)
+		}
+		if op.Parameters.GetByInAndName(openapi3.ParameterInHeader, "Idempotency-Key") != nil {
+			repeatable = append(repeatable, op.OperationID)
+		}
+	})
+	var pairs []pair
+	for i, first := range writes() {
+		for j, second := range writes()[i:] {
+			if slices.ContainsFunc(first.about, func(about thing) bool { return slices.Contains(second.about, about) }) {
+				pairs = append(pairs, pair{[2]write{first, second}, j == 0})
+			}
+		}
+		if slices.Contains(repeatable, first.operation) {
+			first.repeated = true
+			pairs = append(pairs, pair{[2]write{first, first}, true})
+		}
+	}
+	return pairs
+}
+
+// race lets the two race in every way.
+func (s *scene) race(t *testing.T, p pair, random *rand.Rand) {
+	t.Helper()
+	serial := []outcome{s.run(t, p, schedule{first: 0, hold: never}), s.run(t, p, schedule{first: 1, hold: never})}
+	steps := serial[0].steps
+	for _, first := range p.orders() {
+		if status := serial[first].answers[first].status; p.writes[1-first].before == "" && status >= http.StatusBadRequest {
+			t.Errorf("%s fails by itself: %d %s", p.writes[first].operation, status, serial[first].answers[first].body)
+		}
+		for hold := 1; hold < steps[first]; hold++ { // before its first statement it is second
+			s.compare(t, p, serial, s.run(t, p, schedule{first: first, hold: hold, until: never}))
+		}
+		for range *rounds {
+			order := schedule{first: first, hold: random.IntN(steps[first]), until: random.IntN(steps[1-first] + 1)}
+			s.compare(t, p, serial, s.run(t, p, order))
+		}
+	}
+}
+
+// compare fails for an outcome that is none of those in order.
+func (s *scene) compare(t *testing.T, p pair, serial []outcome, got outcome) {
+	t.Helper()
+	s.raced++
+	if _, may := asNeither()[p.String()]; may || slices.ContainsFunc(serial, func(o outcome) bool { return o.String() == got.String() }) {
+		return
+	}
+	t.Errorf("%s, %s held at its statement %d until the other came to %d: %s, as in neither order",
+		p, p.writes[got.first].operation, got.hold, got.until, got.statuses())
+	for _, o := range serial {
+		t.Logf("%s first: %s (-in order +racing)\n%s", p.writes[o.first].operation, o.statuses(),
+			cmp.Diff(strings.Split(o.String(), "\n"), strings.Split(got.String(), "\n")))
+	}
+}
+
+// check fails for an answer that nobody may get, whatever else happens, and for
+// one without its audit row.
+func (s *scene) check(t *testing.T, w write, request *http.Request, got answer, decision string) {
+	t.Helper()
+	if s.contract.find(request).Operation.Responses.Status(got.status) == nil {
+		t.Errorf("%s answered %d, which is not documented", w.operation, got.status)
+	}
+	var told struct {
+		Status int    `json:"status"`
+		Code   string `json:"code"`
+	}
+	switch {
+	case got.status >= http.StatusInternalServerError:
+		t.Errorf("%s answered %d: %s", w.operation, got.status, got.body)
+	case got.status >= http.StatusBadRequest && (json.Unmarshal(got.body, &told) != nil || told.Status != got.status || told.Code == "" || s.leaks.Match(got.body)):
+		t.Errorf("%s answered %d with no problem document, or one that tells too much: %s", w.operation, got.status, got.body)
+	}
+	want := map[int]string{
+		http.StatusOK: "allowed", http.StatusCreated: "allowed", http.StatusNoContent: "allowed", http.StatusForbidden: "forbidden",
+		http.StatusNotFound: "not_found", http.StatusConflict: "conflict", http.StatusGone: "gone", http.StatusUnprocessableEntity: "invalid",
+	}[got.status]
+	if _, exempt := unaudited()[w.operation]; exempt {
+		want = ""
+	}
+	if decision != want {
+		t.Errorf("%s answered %d, and its audit rows say %q, want %q", w.operation, got.status, decision, want)
+	}
+}
+
+// outcome is what came of two writes.
+type outcome struct {
+	schedule
+	steps   [2]int // statements of each
+	answers [2]answer
+	state   string
+}
+
+// String is what must be the same as in one of the two orders. Why something was
+// refused may depend on how far the other was.
+func (o outcome) String() string {
+	return fmt.Sprintf("taken: %t %t\n%s", o.answers[0].status < http.StatusBadRequest, o.answers[1].status < http.StatusBadRequest, o.state)
+}
+
+func (o outcome) statuses() string {
+	return fmt.Sprintf("answered %d and %d", o.answers[o.first].status, o.answers[1-o.first].status)
+}
