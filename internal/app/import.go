@@ -16,6 +16,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/fhir"
 	"github.com/healthrecords/healthrecords/internal/service"
 	"github.com/healthrecords/healthrecords/internal/settings"
+	"github.com/healthrecords/healthrecords/internal/store"
 	"github.com/healthrecords/healthrecords/internal/telemetry"
 	"github.com/healthrecords/healthrecords/internal/token"
 )
@@ -159,7 +160,7 @@ func whyStop(ctx context.Context, err error) error {
 		return nil
 	case ctx.Err() != nil:
 		return fmt.Errorf("interrupted: %w", ctx.Err())
-	case clinic.CodeOf(err) == clinic.CodeUnavailable:
+	case clinic.CodeOf(err) == clinic.CodeUnavailable && !store.RolledBack(err):
 		return err
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/fhir"
@@ -196,6 +197,16 @@ func TestImportGoesOnAfterAFileThatFails(t *testing.T) {
 		t.Error("no error though a file failed")
 	}
 	wantLines(t, stdout.String(), "2 files, 8 resources, 2 records", run.files[1]+": conflict")
+}
+
+// Whom Postgres rolled back twice loses one file, not all that come after it.
+func TestImportGoesOnAfterAFileThatWasRolledBack(t *testing.T) {
+	t.Parallel()
+	run, stdout := stubbedRun(t, failSecond(func() error { return clinic.Unavailable(&pgconn.PgError{Code: "40P01"}) }))
+	if err := run.do(t.Context()); err == nil {
+		t.Error("no error though a file failed")
+	}
+	wantLines(t, stdout.String(), "2 files, 8 resources, 2 records", run.files[1]+": unavailable")
 }
 
 func TestBundleFilesAreSortedAndNotHidden(t *testing.T) {

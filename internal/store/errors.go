@@ -81,6 +81,13 @@ func translatePg(pg *pgconn.PgError) error {
 	return clinic.Internal(pg)
 }
 
+// RolledBack reports whether Postgres rolled a transaction back because of what
+// others did at the same time (class 40), so that it may succeed when it is tried again.
+func RolledBack(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && strings.HasPrefix(pg.Code, "40")
+}
+
 func unavailable(err error) bool {
 	var network net.Error
 	return errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) ||
