@@ -14,7 +14,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
-	"github.com/healthrecords/healthrecords/internal/fhir"
 	"github.com/healthrecords/healthrecords/internal/store"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
@@ -135,7 +134,7 @@ func TestImportOfNothingIsAnError(t *testing.T) {
 func stubbedRun(t *testing.T, load func(context.Context, clinic.Import) (clinic.ImportResult, error)) (run importRun, stdout *bytes.Buffer) {
 	t.Helper()
 	folder := t.TempDir()
-	run = importRun{load: load, limits: fhir.DefaultLimits(), stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}}
+	run = importRun{load: load, stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}}
 	for i := range 3 {
 		run.files = append(run.files, filepath.Join(folder, fmt.Sprint(i, ".json")))
 		write(t, run.files[i], goodBundle(i))
