@@ -16,6 +16,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/fhir"
 	"github.com/healthrecords/healthrecords/internal/service"
 	"github.com/healthrecords/healthrecords/internal/settings"
+	"github.com/healthrecords/healthrecords/internal/store"
 	"github.com/healthrecords/healthrecords/internal/telemetry"
 	"github.com/healthrecords/healthrecords/internal/token"
 )
@@ -23,6 +24,7 @@ import (
 func newImportCommand() *cobra.Command {
 	parent := &cobra.Command{Use: "import", Short: "Load data of other systems"}
 	var dryRun bool
+	var opts fhir.Options
 	bundles := &cobra.Command{
 		Use:   "fhir PATH...",
 		Short: "Load FHIR R4 bundles",
@@ -31,12 +33,17 @@ func newImportCommand() *cobra.Command {
 			"The table of what becomes what is in docs/import.md.\n\n" + settings.Usage(&settings.Import{}),
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, paths []string) error {
+			if cmd.Flags().Changed("source") {
+				if err := fhir.CheckSource(opts.Source); err != nil {
+					return fmt.Errorf("--source: %w", err)
+				}
+			}
 			files, err := bundleFiles(paths)
 			if err != nil {
 				return err
 			}
 			run := importRun{
-				files: files, load: checkOnly, dryRun: dryRun, limits: fhir.DefaultLimits(),
+				files: files, load: checkOnly, dryRun: dryRun, opts: opts,
 				stdin: cmd.InOrStdin(), stdout: cmd.OutOrStdout(), stderr: cmd.ErrOrStderr(),
 			}
 			if dryRun {
@@ -48,6 +55,8 @@ func newImportCommand() *cobra.Command {
 			})
 		},
 	}
+	bundles.Flags().StringVar(&opts.Source, "source", "", "name of the system that the bundles come from, such as its URL: it goes before relative ids,\n"+
+		"which tell nobody apart beyond one file without it; keep it the same in every import")
 	bundles.Flags().BoolVar(&dryRun, "dry-run", false, "read and check the bundles without a database")
 	parent.AddCommand(bundles)
 	return parent
@@ -113,7 +122,7 @@ type importRun struct {
 	files          []string // "-" is stdin
 	load           func(context.Context, clinic.Import) (clinic.ImportResult, error)
 	dryRun         bool
-	limits         fhir.Limits
+	opts           fhir.Options
 	stdin          io.Reader
 	stdout, stderr io.Writer
 }
@@ -159,7 +168,7 @@ func whyStop(ctx context.Context, err error) error {
 		return nil
 	case ctx.Err() != nil:
 		return fmt.Errorf("interrupted: %w", ctx.Err())
-	case clinic.CodeOf(err) == clinic.CodeUnavailable:
+	case clinic.CodeOf(err) == clinic.CodeUnavailable && !store.RolledBack(err):
 		return err
 	}
 	return nil
@@ -175,7 +184,7 @@ func (r importRun) file(ctx context.Context, name string, report *importReport) 
 		defer func() { _ = f.Close() }()
 		source = f
 	}
-	bundle, err := fhir.Read(source, r.limits)
+	bundle, err := fhir.Read(source, r.opts)
 	if err != nil {
 		return err
 	}

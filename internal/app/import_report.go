@@ -26,6 +26,7 @@ type importReport struct {
 	truncated int
 	unmapped  map[string]int
 	skipped   map[skipKey]int
+	omitted   map[skipKey]int
 	positions []string
 	failed    []string
 	took      time.Duration
@@ -33,10 +34,12 @@ type importReport struct {
 
 type skipKey struct{ kind, reason string }
 
+func (k skipKey) String() string { return strings.TrimPrefix(k.kind+": "+k.reason, ": ") }
+
 func newImportReport(dryRun bool) *importReport {
 	return &importReport{
 		dryRun:   dryRun,
-		unmapped: map[string]int{}, skipped: map[skipKey]int{},
+		unmapped: map[string]int{}, skipped: map[skipKey]int{}, omitted: map[skipKey]int{},
 		result: clinic.ImportResult{
 			Accounts: map[clinic.Role]clinic.ImportCounts{}, Records: map[clinic.RecordType]clinic.ImportCounts{},
 		},
@@ -56,10 +59,13 @@ func (r *importReport) add(name string, bundle *fhir.Bundle, result clinic.Impor
 		r.unmapped[kind] += n
 	}
 	for _, s := range bundle.Skipped {
-		r.skip(name, s)
+		r.note(r.skipped, name, s)
 	}
 	for _, refused := range result.Refused {
-		r.skip(name, bundle.Refused(refused))
+		r.note(r.skipped, name, bundle.Refused(refused))
+	}
+	for _, s := range bundle.Omitted {
+		r.note(r.omitted, name, s)
 	}
 }
 
@@ -71,8 +77,9 @@ func addCounts[K comparable](sum, more map[K]clinic.ImportCounts) {
 	}
 }
 
-func (r *importReport) skip(name string, s fhir.Skipped) {
-	r.skipped[skipKey{s.Type, s.Reason}]++
+// note counts what is left out, in r.skipped or r.omitted, and where it is.
+func (r *importReport) note(counts map[skipKey]int, name string, s fhir.Skipped) {
+	counts[skipKey{s.Type, s.Reason}]++
 	if len(r.positions) < mostPositions {
 		r.positions = append(r.positions, fmt.Sprintf("%s: %s at %s: %s", printable(name), s.Type, s.At, s.Reason))
 	}
@@ -96,11 +103,10 @@ func (r *importReport) print(out io.Writer) error {
 	var b strings.Builder
 	r.printCounts(&b)
 	printTable(&b, "Not mapped, by FHIR resource type:", r.unmapped, unmappedName)
-	printTable(&b, "Skipped, though of a type that is mapped:", r.skipped, func(k skipKey) string {
-		return strings.TrimPrefix(k.kind+": "+k.reason, ": ")
-	})
+	printTable(&b, "Skipped, though of a type that is mapped:", r.skipped, skipKey.String)
+	printTable(&b, "Imported without a part of it:", r.omitted, skipKey.String)
 	printList(&b, "Where:", r.positions)
-	if n := r.skips() - len(r.positions); n > 0 {
+	if n := sum(r.skipped) + sum(r.omitted) - len(r.positions); n > 0 {
 		fmt.Fprintf(&b, "  and %d more\n", n)
 	}
 	printList(&b, "Files of which nothing was loaded:", r.failed)
@@ -138,9 +144,9 @@ func (r *importReport) printCounts(b *strings.Builder) {
 	}
 }
 
-func (r *importReport) skips() int {
+func sum(counts map[skipKey]int) int {
 	n := 0
-	for _, c := range r.skipped {
+	for _, c := range counts {
 		n += c
 	}
 	return n

@@ -11,9 +11,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
-	"github.com/healthrecords/healthrecords/internal/fhir"
 	"github.com/healthrecords/healthrecords/internal/store"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
@@ -134,7 +134,7 @@ func TestImportOfNothingIsAnError(t *testing.T) {
 func stubbedRun(t *testing.T, load func(context.Context, clinic.Import) (clinic.ImportResult, error)) (run importRun, stdout *bytes.Buffer) {
 	t.Helper()
 	folder := t.TempDir()
-	run = importRun{load: load, limits: fhir.DefaultLimits(), stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}}
+	run = importRun{load: load, stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}}
 	for i := range 3 {
 		run.files = append(run.files, filepath.Join(folder, fmt.Sprint(i, ".json")))
 		write(t, run.files[i], goodBundle(i))
@@ -196,6 +196,16 @@ func TestImportGoesOnAfterAFileThatFails(t *testing.T) {
 		t.Error("no error though a file failed")
 	}
 	wantLines(t, stdout.String(), "2 files, 8 resources, 2 records", run.files[1]+": conflict")
+}
+
+// Whom Postgres rolled back twice loses one file, not all that come after it.
+func TestImportGoesOnAfterAFileThatWasRolledBack(t *testing.T) {
+	t.Parallel()
+	run, stdout := stubbedRun(t, failSecond(func() error { return clinic.Unavailable(&pgconn.PgError{Code: "40P01"}) }))
+	if err := run.do(t.Context()); err == nil {
+		t.Error("no error though a file failed")
+	}
+	wantLines(t, stdout.String(), "2 files, 8 resources, 2 records", run.files[1]+": unavailable")
 }
 
 func TestBundleFilesAreSortedAndNotHidden(t *testing.T) {

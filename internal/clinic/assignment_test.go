@@ -21,7 +21,8 @@ func TestEndsThatNoAnswerCanTell(t *testing.T) {
 		{last.Add(time.Second), "ends_at"},
 		{time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("west", -14*3600)), "ends_at"},
 	} {
-		if got := field(clinic.AssignmentRequest{EndsAt: &test.end}.Validate(time.Now())); got != test.want {
+		request := clinic.AssignmentRequest{EndsAt: &test.end}
+		if got := field(request.Validate(time.Now())); got != test.want {
 			t.Errorf("a request until %s: the wrong field is %q, want %q", test.end, got, test.want)
 		}
 		declared := clinic.Declaration{Owner: "uid", Doctor: "doctor", Patients: []string{"patient"}, EndsAt: &test.end}

@@ -67,9 +67,10 @@ type ImportResult struct {
 
 // Check returns the part of the import that is valid, its texts normalized, and what is not. An
 // optional field of an account that is not valid is emptied and counted in
-// leftOut: a phone number with an extension must not cost a patient his records.
+// leftOut: a phone number with an extension must not cost a patient their records.
+// An author or a member of a care team whose identity is not valid is nobody.
 func (i Import) Check() (valid Import, refused []ImportRefusal, leftOut int) {
-	valid = Import{CareTeam: i.CareTeam}
+	shared := i.sharedIdentities()
 	seen := map[[2]string]bool{}
 	once := func(owner, id string) error {
 		if key := [2]string{owner, id}; !seen[key] {
@@ -80,7 +81,10 @@ func (i Import) Check() (valid Import, refused []ImportRefusal, leftOut int) {
 	}
 	for _, a := range i.Accounts {
 		emptied, err := a.check()
-		if err = errors.Join(err, once(string(a.Role), a.SourceID)); err != nil {
+		if err = errors.Join(err, once(string(a.Role), a.SourceID)); a.Role == RolePatient && shared[a.SourceID] {
+			err = errShared
+		}
+		if err != nil {
 			refused = append(refused, ImportRefusal{Entry: a.Entry, Reason: refusal(err)})
 			continue
 		}
@@ -88,29 +92,62 @@ func (i Import) Check() (valid Import, refused []ImportRefusal, leftOut int) {
 		valid.Accounts = append(valid.Accounts, a)
 	}
 	for _, r := range i.Records {
-		if err := errors.Join(checkSourceID(r.SourceID), r.checkPatient(), r.Validate(), once("record of "+r.Patient, r.SourceID)); err != nil {
+		err := errors.Join(checkSourceID(r.SourceID), r.Validate(), once("record of "+r.Patient, r.SourceID))
+		if !ValidSourceID(r.Patient) || shared[r.Patient] {
+			err = errors.Join(errNoPatient, err)
+		}
+		if err != nil {
 			refused = append(refused, ImportRefusal{Entry: r.Entry, Reason: refusal(err)})
 			continue
 		}
+		if !ValidSourceID(r.Author) {
+			r.Author = ""
+		}
 		valid.Records = append(valid.Records, r)
 	}
+	for _, m := range i.CareTeam {
+		if ValidSourceID(m.Patient) && ValidSourceID(m.Doctor) && !shared[m.Patient] {
+			valid.CareTeam = append(valid.CareTeam, m)
+		}
+	}
 	return valid, refused, leftOut
+}
+
+// sharedIdentities are those of several patients, as their names or dates of birth
+// tell: a family's insurance number, for example.
+func (i Import) sharedIdentities() map[string]bool {
+	first, shared := map[string]ImportedAccount{}, map[string]bool{}
+	for _, a := range i.Accounts {
+		if a.Role != RolePatient {
+			continue
+		}
+		b, ok := first[a.SourceID]
+		if !ok {
+			first[a.SourceID] = a
+			continue
+		}
+		otherBirth := a.DateOfBirth != nil && b.DateOfBirth != nil && !a.DateOfBirth.Equal(*b.DateOfBirth)
+		if otherBirth || a.FirstName != b.FirstName || a.LastName != b.LastName {
+			shared[a.SourceID] = true
+		}
+	}
+	return shared
 }
 
 var (
 	errNoIdentity = Invalid("identity", "it must have 1 to 200 characters")
 	errTwice      = Invalid("identity", "an entry before has the same one")
+	errShared     = Invalid("identity", "a patient of another name or date of birth has the same one")
+	errNoPatient  = Invalid("patient", "it belongs to no patient that is known")
 )
 
-func (r ImportedRecord) checkPatient() error {
-	if r.Patient == "" {
-		return Invalid("patient", "it belongs to no patient that is known")
-	}
-	return nil
+// ValidSourceID reports whether something may have the identity.
+func ValidSourceID(id string) bool {
+	return id != "" && utf8.ValidString(id) && utf8.RuneCountInString(id) <= MaxSourceID && !strings.Contains(id, "\x00")
 }
 
 func checkSourceID(id string) error {
-	if id == "" || !utf8.ValidString(id) || utf8.RuneCountInString(id) > MaxSourceID || strings.Contains(id, "\x00") {
+	if !ValidSourceID(id) {
 		return errNoIdentity
 	}
 	return nil

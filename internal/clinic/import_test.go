@@ -1,6 +1,7 @@
 package clinic_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,7 @@ func TestImportCheckRefusesRecordsThatAreNotValid(t *testing.T) {
 		"no identity":  func(r *clinic.ImportedRecord) { r.SourceID = "" },
 		"long":         func(r *clinic.ImportedRecord) { r.SourceID = strings.Repeat("x", clinic.MaxSourceID+1) },
 		"zero byte":    func(r *clinic.ImportedRecord) { r.SourceID = "a\x00b" },
+		"odd patient":  func(r *clinic.ImportedRecord) { r.Patient = "a\x00b" },
 		"of nobody":    func(r *clinic.ImportedRecord) { r.Patient = "" },
 		"seen already": func(r *clinic.ImportedRecord) { r.SourceID = "good" },
 	} {
@@ -75,5 +77,60 @@ func TestImportCheckRefusesAccountsThatAreNotValid(t *testing.T) {
 	valid, refused, _ := clinic.Import{Accounts: []clinic.ImportedAccount{importedPatient("p"), twin, unnamed, doctor}}.Check()
 	if len(valid.Accounts) != 2 || valid.Accounts[1].Role != clinic.RoleDoctor || len(refused) != 2 {
 		t.Errorf("valid %+v, refused %v; want the first and the doctor, who is another person", valid.Accounts, refused)
+	}
+}
+
+// An identity with a zero byte is nobody's, and Postgres would refuse all of the bundle for it.
+func TestImportCheckKnowsNobodyByAnIdentityThatIsNotValid(t *testing.T) {
+	t.Parallel()
+	for _, odd := range []string{"a\x00b", "\xff", strings.Repeat("x", clinic.MaxSourceID+1)} {
+		r := importedRecord("r")
+		r.Author = odd
+		valid, refused, _ := clinic.Import{
+			Records:  []clinic.ImportedRecord{r},
+			CareTeam: []clinic.CareTeamMember{{Patient: odd, Doctor: "d"}, {Patient: "p", Doctor: odd}, {Patient: "p", Doctor: "d"}},
+		}.Check()
+		if len(refused) != 0 || len(valid.Records) != 1 || valid.Records[0].Author != "" || len(valid.CareTeam) != 1 || valid.CareTeam[0].Doctor != "d" {
+			t.Errorf("%q: valid %+v, refused %v; want the record without its author, and one member", odd, valid, refused)
+		}
+	}
+}
+
+// Two patients of one bundle with one identity, such as that of a family's
+// insurance, are not one account.
+func TestImportCheckRefusesTwoPatientsOfOneIdentity(t *testing.T) {
+	t.Parallel()
+	day := func(d int) *time.Time {
+		birth := time.Date(2000, 1, d, 0, 0, 0, 0, time.UTC)
+		return &birth
+	}
+	person := func(first string, birth *time.Time) clinic.ImportedAccount {
+		a := importedPatient("p")
+		a.FirstName, a.DateOfBirth = first, birth
+		return a
+	}
+	for name, c := range map[string]struct {
+		first, second clinic.ImportedAccount
+		one           bool
+	}{
+		"the same twice":  {person("A", day(1)), person("A", day(1)), true},
+		"another name":    {person("A", day(1)), person("B", day(1)), false},
+		"another birth":   {person("A", day(1)), person("A", day(2)), false},
+		"one is not born": {person("A", day(1)), person("A", nil), true},
+	} {
+		other := importedRecord("other")
+		other.Patient = "q"
+		valid, refused, _ := clinic.Import{
+			Accounts: []clinic.ImportedAccount{c.first, c.second, importedPatient("q")},
+			Records:  []clinic.ImportedRecord{importedRecord("r"), other},
+			CareTeam: []clinic.CareTeamMember{{Patient: "p", Doctor: "d"}, {Patient: "q", Doctor: "d"}},
+		}.Check()
+		want := []int{1, 1, 1, 3} // accounts, records, members; refused
+		if c.one {
+			want = []int{2, 2, 2, 1}
+		}
+		if got := []int{len(valid.Accounts), len(valid.Records), len(valid.CareTeam), len(refused)}; !slices.Equal(got, want) {
+			t.Errorf("%s: accounts, records, care team, refused = %v, want %v", name, got, want)
+		}
 	}
 }

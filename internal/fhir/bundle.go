@@ -1,22 +1,40 @@
 package fhir
 
 import (
+	"cmp"
+	"errors"
 	"io"
+	"regexp"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// Limits bound what one bundle may ask of the machine. What is mapped of a
-// bundle is in memory until it is written.
-type Limits struct {
-	Bytes   int64 // of the file
-	Entries int
+// Options bound what one bundle may ask of the machine: what is mapped of it is
+// in memory until it is written.
+type Options struct {
+	Bytes   int64 // of the file; 0: 256 MiB
+	Entries int   // 0: 250,000
+	// Source names the system that the bundle comes from. It goes before
+	// identities that are relative, which are none without it. See CheckSource.
+	Source string
 }
 
-// DefaultLimits returns 256 MiB and 250,000 entries.
-func DefaultLimits() Limits { return Limits{Bytes: 256 << 20, Entries: 250_000} }
+func (o *Options) setDefaults() {
+	o.Bytes = cmp.Or(o.Bytes, 256<<20)
+	o.Entries = cmp.Or(o.Entries, 250_000)
+}
+
+var errSource = errors.New("use 1 to 100 letters, digits and . _ : / -, the first and the last a letter or digit")
+
+// CheckSource says what is wrong with the name of a source.
+func CheckSource(source string) error {
+	if !regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._:/-]{0,98}[A-Za-z0-9])?$`).MatchString(source) {
+		return errSource
+	}
+	return nil
+}
 
 // Bundle is what was read.
 type Bundle struct {
@@ -26,6 +44,8 @@ type Bundle struct {
 	Resources int
 	// Skipped are resources of a type that is mapped, which cannot be.
 	Skipped []Skipped
+	// Omitted are resources that are imported without something in them.
+	Omitted []Skipped
 	// Unmapped counts the other resources by type. Observations, medications
 	// and the like count here when nothing that is mapped refers to them.
 	Unmapped map[string]int
@@ -35,7 +55,7 @@ type Bundle struct {
 	entries []*entry
 }
 
-// Skipped is a resource that cannot be mapped. Type and Reason quote nothing of
+// Skipped is a resource that cannot be mapped, or not as a whole. Type and Reason quote nothing of
 // it.
 type Skipped struct {
 	Type   string
@@ -54,25 +74,32 @@ func (b *Bundle) Refused(r clinic.ImportRefusal) Skipped {
 // Read reads one bundle of type transaction, batch or collection and maps it. A
 // bundle that cannot be read to its end is a *ReadError as a whole; a resource that
 // cannot be understood is skipped.
-func Read(r io.Reader, limits Limits) (*Bundle, error) {
-	lines := &lineReader{r: r, limit: limits.Bytes}
+func Read(r io.Reader, opts Options) (*Bundle, error) {
+	opts.setDefaults()
+	lines := &lineReader{r: r, limit: opts.Bytes}
 	d := &decoder{
-		json: jsontext.NewDecoder(lines), lines: lines, limits: limits,
+		json: jsontext.NewDecoder(lines), lines: lines, mostEntries: opts.Entries,
 		bundle: &Bundle{Unmapped: map[string]int{}},
 	}
 	if err := d.document(); err != nil {
 		return nil, d.fault(err)
 	}
-	newMapper(d.bundle).mapAll()
+	newMapper(d.bundle, opts.Source).mapAll()
 	return d.bundle, nil
 }
 
-// entry is an entry of the bundle whose resource is understood.
+// entry is an entry of the bundle, or a resource inside that of one.
 type entry struct {
-	number   int // in the bundle, from 0
-	at       Position
-	kind     string // resource type
-	fullURL  string
-	resource resource // nil for a kind that is not read
-	used     bool     // something that is mapped refers to it
+	number      int // in the bundle, from 0
+	at          Position
+	kind        string // resource type
+	id          string // of the resource, where its kind is read
+	fullURL     string
+	root        string       // what fullURL has before "Type/id"; "" where that is no URL of a REST API
+	resource    resource     // nil for a kind that is not read, and when it is refused
+	refused     bool         // it must not be taken at its word
+	used        bool         // something that is mapped refers to it
+	identifiers []identifier // of a patient or practitioner, also of one that is refused
+	person      string       // SourceID of a patient or practitioner, "" of one that is refused
+	inside      index        // see contained
 }

@@ -15,6 +15,7 @@ type base struct {
 	ID                string           `json:"id"`
 	ImplicitRules     string           `json:"implicitRules"`
 	ModifierExtension []jsontext.Value `json:"modifierExtension"`
+	Contained         []jsontext.Value `json:"contained"`
 }
 
 func (b *base) core() *base { return b }
@@ -32,6 +33,7 @@ func (b *base) modified() string {
 type resource interface{ core() *base }
 
 type identifier struct {
+	Use    string  `json:"use"`
 	Type   concept `json:"type"`
 	System string  `json:"system"`
 	Value  string  `json:"value"`

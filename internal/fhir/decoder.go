@@ -15,8 +15,9 @@ import (
 type decoder struct {
 	json   *jsontext.Decoder
 	lines  *lineReader
-	limits Limits
 	bundle *Bundle
+
+	mostEntries int
 
 	resourceType, bundleType string
 }
@@ -128,7 +129,7 @@ func (d *decoder) entries() error {
 		return fmt.Errorf("reading the entries: %w", err)
 	}
 	for d.json.PeekKind() != ']' {
-		if len(d.bundle.entries) >= d.limits.Entries {
+		if len(d.bundle.entries) >= d.mostEntries {
 			return refusal{reason: "the bundle has more entries than the limit"}
 		}
 		d.lines.forget(d.json.InputOffset())
@@ -183,7 +184,7 @@ func (d *decoder) entry() error {
 		reason = "its request is neither POST nor PUT"
 	}
 	if reason != "" {
-		e.resource = nil
+		e.resource, e.refused = nil, true
 		d.bundle.Skipped = append(d.bundle.Skipped, Skipped{Type: e.kind, At: e.at, Reason: reason})
 	}
 	return nil
@@ -196,23 +197,42 @@ func (d *decoder) resource(e *entry, raw jsontext.Value) (reason string) {
 	if raw.Kind() != '{' {
 		return "an object is expected"
 	}
+	kind, r, err := understand(raw)
+	e.kind = kind
+	if r != nil {
+		e.id = r.core().ID
+	}
+	switch {
+	case err != nil:
+		return d.misread(e, err)
+	case r == nil:
+		d.bundle.Unmapped[kind]++
+		return ""
+	}
+	e.resource, e.identifiers = r, identifiersOf(r)
+	return r.core().modified()
+}
+
+// understand decodes the elements of a resource that are mapped: none, and nil,
+// of a type that is not read. With an error it returns what every resource has,
+// as far as that can be read.
+func understand(raw jsontext.Value) (kind string, r resource, err error) {
 	var peek struct {
 		ResourceType string `json:"resourceType"`
 	}
 	if err := json.Unmarshal(raw, &peek); err != nil {
-		return d.misread(e, err)
+		return "", nil, fmt.Errorf("decoding a resource's type: %w", err)
 	}
-	e.kind = safeType(peek.ResourceType)
-	into := newResource(e.kind)
-	if into == nil {
-		d.bundle.Unmapped[e.kind]++
-		return ""
+	kind = safeType(peek.ResourceType)
+	if r = newResource(kind); r == nil {
+		return kind, nil, nil
 	}
-	if err := json.Unmarshal(raw, into); err != nil {
-		return d.misread(e, err)
+	if err := json.Unmarshal(raw, r); err != nil {
+		r = new(base)
+		_ = json.Unmarshal(raw, r)
+		return kind, r, fmt.Errorf("decoding a resource: %w", err)
 	}
-	e.resource = into
-	return into.core().modified()
+	return kind, r, nil
 }
 
 func (d *decoder) misread(e *entry, err error) string {

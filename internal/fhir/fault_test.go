@@ -39,7 +39,7 @@ func TestReadNamesThePlaceOfAFault(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := Read(strings.NewReader(c.document), DefaultLimits())
+			_, err := Read(strings.NewReader(c.document), Options{})
 			var fault *ReadError
 			if !errors.As(err, &fault) {
 				t.Fatalf("error %v, want a ReadError", err)
@@ -60,7 +60,7 @@ func TestReadSkipsAResourceThatIsMisread(t *testing.T) {
 		"{\"resourceType\": \"Condition\",\n\"code\":\n{\"text\": {\"" + canary + "\": 1}}}},\n" +
 		"{\"resource\": {\"resourceType\": \"" + canary + " " + canary + "\"}},\n" +
 		"{\"resource\": {\"resourceType\": \"Observation\", \"valueQuantity\": {\"value\": \"" + canary + "\"}}}]}"
-	b, err := Read(strings.NewReader(document), DefaultLimits())
+	b, err := Read(strings.NewReader(document), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,14 +85,14 @@ func TestReadKeepsToItsLimits(t *testing.T) {
 	document := `{"resourceType": "Bundle", "type": "batch", "entry": [{"resource": {}}, {"resource": {}}]}`
 	size := int64(len(document))
 	for name, c := range map[string]struct {
-		limits Limits
-		ok     bool
+		opts Options
+		ok   bool
 	}{
-		"just right": {Limits{Bytes: size, Entries: 2}, true},
-		"bytes":      {Limits{Bytes: size - 1, Entries: 2}, false},
-		"entries":    {Limits{Bytes: size, Entries: 1}, false},
+		"just right": {Options{Bytes: size, Entries: 2}, true},
+		"bytes":      {Options{Bytes: size - 1, Entries: 2}, false},
+		"entries":    {Options{Bytes: size, Entries: 1}, false},
 	} {
-		_, err := Read(strings.NewReader(document), c.limits)
+		_, err := Read(strings.NewReader(document), c.opts)
 		var fault *ReadError
 		if ok := err == nil; ok != c.ok || !ok && !errors.As(err, &fault) {
 			t.Errorf("%s: error %v", name, err)
@@ -107,11 +107,14 @@ func FuzzRead(f *testing.F) {
 			`{"resource":{"resourceType":"DiagnosticReport","issued":"2020","result":[{"reference":"a"}]}}]}`,
 		`{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"MedicationRequest","contained":[5,{"id":"m"}],` +
 			`"medicationReference":{"reference":"#m"},"authoredOn":"2020-01-01","dosageInstruction":[{"timing":{"repeat":{"period":1e99,"x":1}}}]}}]}`,
+		`{"resourceType":"Bundle","type":"batch","entry":[{"fullUrl":"http://a/Patient/1","resource":{"resourceType":"Patient","id":"1"}},` +
+			`{"fullUrl":"http://a/Condition/1","resource":{"resourceType":"Condition","subject":{"reference":"Patient/1/_history/1"},"encounter":{"reference":"#e"},` +
+			`"contained":[{"resourceType":"Encounter","id":"e","subject":{"reference":"Patient?identifier=a|b"}}],"code":{"text":"x"},"recordedDate":"2020"}}]}`,
 	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, document []byte) {
-		b, err := Read(strings.NewReader(string(document)), Limits{Bytes: 1 << 20, Entries: 100})
+		b, err := Read(strings.NewReader(string(document)), Options{Bytes: 1 << 20, Entries: 100})
 		if err != nil {
 			var fault *ReadError
 			if !errors.As(err, &fault) {
@@ -129,6 +132,14 @@ func FuzzRead(f *testing.F) {
 		}
 		for _, r := range refused {
 			inside(t, b.Refused(r).At, document)
+		}
+		for _, s := range b.Omitted {
+			inside(t, s.At, document)
+		}
+		for _, a := range valid.Accounts {
+			if !absolute(a.SourceID) && !strings.Contains(a.SourceID, "|") {
+				t.Error("somebody has an identity that another file may give to somebody else")
+			}
 		}
 	})
 }

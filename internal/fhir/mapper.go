@@ -2,9 +2,7 @@ package fhir
 
 import (
 	"cmp"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
@@ -13,29 +11,46 @@ import (
 // mapper turns the entries of a bundle into clinic.Import.
 type mapper struct {
 	bundle *Bundle
-	// byReference finds an entry by its fullUrl and by "Type/id".
-	byReference map[string]*entry
-	// people finds the SourceID of a patient or practitioner of the bundle by
-	// its entry, and by "Type?identifier=system|value" for each of its identifiers.
-	people      map[*entry]string
-	identifiers map[string]string
+	source string // see Options
+	// Entries by SourceID, by "Type/id" and by "Type?identifier=system|value",
+	// and the bases that their fullUrls have.
+	byURL, byID, byIdentifier index
+	roots                     map[string]bool
 	// specialties are by the practitioner's SourceID, diagnoses by the encounter.
 	specialties map[string]string
 	diagnoses   map[*entry][]string
 	team        map[clinic.CareTeamMember]bool
+	omitted     map[omission]bool
 }
 
-func newMapper(b *Bundle) *mapper {
-	return &mapper{
-		bundle: b, byReference: map[string]*entry{}, people: map[*entry]string{}, identifiers: map[string]string{},
+// omission is something that is left out of what is imported of the entry.
+type omission struct {
+	entry  *entry
+	reason string
+}
+
+func newMapper(b *Bundle, source string) *mapper {
+	m := &mapper{
+		bundle: b, source: source, byURL: index{}, byID: index{}, byIdentifier: index{}, roots: map[string]bool{},
 		specialties: map[string]string{}, diagnoses: map[*entry][]string{}, team: map[clinic.CareTeamMember]bool{},
+		omitted: map[omission]bool{},
 	}
+	if source != "" {
+		m.roots[source+"/"] = true
+	}
+	return m
 }
 
 // mapAll maps in the order in which one thing needs another.
 func (m *mapper) mapAll() {
 	for _, e := range m.bundle.entries {
-		m.index(e)
+		e.root = rootOf(e.fullURL, e.kind)
+		e.person = m.personID(e)
+		m.byURL.add(m.sourceID(e), e)
+	}
+	m.skipTwins()
+	for _, e := range m.bundle.entries {
+		m.locate(e)
 	}
 	each(m, m.role)
 	each(m, m.patient)
@@ -47,7 +62,9 @@ func (m *mapper) mapAll() {
 	each(m, m.medicationRequest)
 	each(m, m.diagnosticReport)
 	m.countUnused()
-	slices.SortStableFunc(m.bundle.Skipped, func(a, b Skipped) int { return cmp.Compare(a.At.Offset, b.At.Offset) })
+	for _, all := range [][]Skipped{m.bundle.Skipped, m.bundle.Omitted} {
+		slices.SortStableFunc(all, func(a, b Skipped) int { return cmp.Compare(a.At.Offset, b.At.Offset) })
+	}
 }
 
 // each calls what for every entry of its resource type.
@@ -59,94 +76,15 @@ func each[R resource](m *mapper, what func(*entry, R)) {
 	}
 }
 
-func (m *mapper) index(e *entry) {
-	if e.fullURL != "" {
-		m.byReference[e.fullURL] = e
-	}
-	if e.resource == nil {
-		return
-	}
-	if id := e.resource.core().ID; id != "" {
-		m.byReference[e.kind+"/"+id] = e
-	}
-	var known []identifier
-	switch r := e.resource.(type) {
-	case *patient:
-		known = r.Identifier
-	case *practitioner:
-		known = r.Identifier
-	default:
-		return
-	}
-	m.people[e] = e.personID(known)
-	for _, i := range known {
-		if key := i.key(); key != "" {
-			m.identifiers[e.kind+"?identifier="+key] = m.people[e]
+// skipTwins skips entries of one identity: of several versions of a resource
+// nobody knows which one holds.
+func (m *mapper) skipTwins() {
+	for _, e := range m.bundle.entries {
+		if twin, known := m.byURL[m.sourceID(e)]; known && twin == nil && e.resource != nil {
+			m.skip(e, "another entry has its fullUrl, or without one its type and id")
+			e.resource, e.person, e.refused = nil, "", true
 		}
 	}
-}
-
-// sourceID is the entry's identity in the system it comes from.
-func (e *entry) sourceID() string {
-	if e.fullURL != "" {
-		return e.fullURL
-	}
-	if id := e.resource.core().ID; id != "" {
-		return e.kind + "/" + id
-	}
-	return ""
-}
-
-// find returns the entry that the reference means, nil when it is not here, and
-// marks it as used.
-func (m *mapper) find(r reference) *entry {
-	ref, _, _ := strings.Cut(r.Reference, "/_history/")
-	e := m.byReference[ref]
-	if e != nil {
-		e.used = true
-	}
-	return e
-}
-
-// person returns the SourceID of the patient or practitioner that the reference
-// means, who may have come with an earlier bundle; "" for somebody else.
-func (m *mapper) person(kind string, r reference) string {
-	if e := m.find(r); e != nil {
-		if e.kind != kind {
-			return ""
-		}
-		return m.people[e]
-	}
-	// a conditional reference, hl7.org/fhir/R4/http.html#trules
-	if query, ok := strings.CutPrefix(r.Reference, kind+"?"); ok {
-		values, err := url.ParseQuery(query)
-		if err != nil {
-			return ""
-		}
-		return m.byIdentifier(kind, values.Get("identifier"))
-	}
-	if of := r.kind(); of != "" && of != kind {
-		return ""
-	}
-	if r.Reference == "" {
-		return m.byIdentifier(kind, r.Identifier.key())
-	}
-	return r.Reference
-}
-
-// kind is the resource type that the reference itself tells, "" when it does not.
-func (r reference) kind() string {
-	if kind, _, ok := strings.Cut(r.Reference, "/"); ok && !strings.Contains(kind, ":") {
-		return kind
-	}
-	return r.Type
-}
-
-func (m *mapper) byIdentifier(kind, key string) string {
-	if id, ok := m.identifiers[kind+"?identifier="+key]; ok {
-		return id
-	}
-	return key
 }
 
 // member notes that the doctor cared for the patient.
@@ -159,27 +97,66 @@ func (m *mapper) member(patient, doctor string) {
 	m.bundle.Import.CareTeam = append(m.bundle.Import.CareTeam, pair)
 }
 
+// doctor returns the SourceID of the practitioner that a reference in the entry
+// from means, "" for somebody else.
+func (m *mapper) doctor(from *entry, r reference) string {
+	id, fault := m.person("Practitioner", from, r)
+	if fault != "" {
+		m.omit(from, "a reference in it "+fault)
+	}
+	return id
+}
+
+// subject returns the SourceID of the patient whom the entry is about. Without
+// one the entry is skipped.
+func (m *mapper) subject(e *entry, r reference) (patient string, ok bool) {
+	patient, fault := m.person("Patient", e, r)
+	switch {
+	case fault != "":
+		m.skip(e, "its subject "+fault)
+	case patient == "":
+		m.skip(e, "its subject is no patient that is known")
+	}
+	return patient, patient != ""
+}
+
 // skip says why the entry is not imported.
 func (m *mapper) skip(e *entry, reason string) {
 	e.used = true
 	m.bundle.Skipped = append(m.bundle.Skipped, Skipped{Type: e.kind, At: e.at, Reason: reason})
 }
 
+// omit says what is left out of what is imported of the entry.
+func (m *mapper) omit(e *entry, reason string) {
+	if what := (omission{e, reason}); !m.omitted[what] {
+		m.omitted[what] = true
+		m.bundle.Omitted = append(m.bundle.Omitted, Skipped{Type: e.kind, At: e.at, Reason: reason})
+	}
+}
+
 // source is what every record has, apart from its text.
 type source struct {
-	subject, encounter reference
-	authors            []reference // who made it, the likeliest first
-	dates              []string    // when it was, the best first
+	patient   string // SourceID
+	encounter reference
+	authors   []reference // who made it, the likeliest first
+	dates     []string    // when it was, the best first
 }
 
 // record adds a record and its author to the patient's care team.
 func (m *mapper) record(e *entry, s source, fields clinic.RecordFields) {
 	e.used = true
-	visit := m.find(s.encounter)
+	var doctors []string
+	for _, ref := range s.authors {
+		doctors = append(doctors, m.doctor(e, ref))
+	}
+	visit, v, why := m.visit(e, s.patient, s.encounter)
+	if why != "" {
+		m.omit(e, why)
+	}
 	if visit != nil {
-		if v, ok := visit.resource.(*encounter); ok {
-			s.authors = append(s.authors, v.practitioners()...)
-			s.dates = append(s.dates, v.Period.Start)
+		s.dates = append(s.dates, v.Period.Start)
+		for _, ref := range v.practitioners() {
+			doctors = append(doctors, m.doctor(visit, ref))
 		}
 	}
 	when, ok := firstTime(s.dates)
@@ -187,16 +164,11 @@ func (m *mapper) record(e *entry, s source, fields clinic.RecordFields) {
 		m.skip(e, "it has no date")
 		return
 	}
-	r := clinic.ImportedRecord{
-		Entry: e.number, SourceID: e.sourceID(), Patient: m.person("Patient", s.subject), RecordFields: fields,
-	}
+	r := clinic.ImportedRecord{Entry: e.number, SourceID: m.sourceID(e), Patient: s.patient, RecordFields: fields}
 	r.VisitDate = when
-	for _, ref := range s.authors {
-		doctor := m.person("Practitioner", ref)
+	for _, doctor := range doctors {
 		m.member(r.Patient, doctor)
-		if r.Author == "" {
-			r.Author = doctor
-		}
+		r.Author = cmp.Or(r.Author, doctor)
 	}
 	r.Title = m.fit(clinic.OneLine(r.Title), clinic.MaxTitle)
 	for _, text := range []*string{&r.Description, &r.Symptoms, &r.Diagnosis, &r.Treatment, &r.Medications} {

@@ -3,6 +3,7 @@ package fhir
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -13,28 +14,63 @@ import (
 
 const npiSystem = "http://hl7.org/fhir/sid/us-npi"
 
+// identifiersOf are those of a patient or practitioner.
+func identifiersOf(r resource) []identifier {
+	switch r := r.(type) {
+	case *patient:
+		return r.Identifier
+	case *practitioner:
+		return r.Identifier
+	}
+	return nil
+}
+
 // personID is the stable identity of a patient or practitioner: the National
 // Provider Identifier, else the medical record number, else the first
-// identifier that is no number of the state (type codes of
-// terminology.hl7.org/CodeSystem/v2-0203), else that of the entry.
-func (e *entry) personID(ids []identifier) string {
+// identifier of a type that no two people share, else that of the entry. It is
+// "" for other entries, and where the identity would be another person's in
+// another file.
+func (m *mapper) personID(e *entry) string {
+	if e.resource == nil || e.kind != "Patient" && e.kind != "Practitioner" {
+		return ""
+	}
 	for _, fits := range []func(identifier) bool{
 		func(i identifier) bool { return i.System == npiSystem },
 		func(i identifier) bool { return i.Type.has("MR") },
-		func(i identifier) bool { return !i.Type.has("SS") && !i.Type.has("DL") && !i.Type.has("PPN") },
+		func(i identifier) bool { return i.personal(e.kind) },
 	} {
-		for _, i := range ids {
-			if key := i.key(); key != "" && fits(i) {
+		for _, i := range e.identifiers {
+			if key := i.key(); key != "" && i.Use != "old" && fits(i) {
 				return key
 			}
 		}
 	}
-	return e.sourceID()
+	if id := m.sourceID(e); m.source != "" || absolute(id) {
+		return id
+	}
+	return ""
 }
+
+// personal reports whether the identifier is one person's. A family shares the
+// number of its insurance, doctors that of their practice, and numbers of the
+// state are not kept: so these are the types that do (codes of
+// terminology.hl7.org/CodeSystem/v2-0203), and identifiers without a type.
+func (i identifier) personal(kind string) bool {
+	if i.Type.name() == "" {
+		return true
+	}
+	codes := []string{"MR", "PI", "PT", "NI"}
+	if kind == "Practitioner" {
+		codes = append(codes, "NPI", "MD", "DN", "LANR", "EI")
+	}
+	return slices.ContainsFunc(codes, i.Type.has)
+}
+
+const noIdentity = "it has no identity beyond this file: no identifier of its own and no absolute fullUrl; --source names the system that it comes from"
 
 func (m *mapper) role(e *entry, r *practitionerRole) {
 	e.used = true
-	id := m.person("Practitioner", r.Practitioner)
+	id := m.doctor(e, r.Practitioner)
 	for _, s := range append(names(r.Specialty, concept.name), names(r.Code, concept.name)...) {
 		if id != "" && s != "" && m.specialties[id] == "" {
 			m.specialties[id] = s
@@ -44,7 +80,11 @@ func (m *mapper) role(e *entry, r *practitionerRole) {
 
 func (m *mapper) patient(e *entry, p *patient) {
 	e.used = true
-	id := m.people[e]
+	id := e.person
+	if id == "" {
+		m.skip(e, noIdentity)
+		return
+	}
 	account := clinic.ImportedAccount{Entry: e.number, SourceID: id, Registration: m.registration(p.Name, p.Telecom, id)}
 	account.Role = clinic.RolePatient
 	if birth, ok := firstTime([]string{p.BirthDate}); ok && len(p.BirthDate) == len("2006-01-02") {
@@ -60,13 +100,17 @@ func (m *mapper) patient(e *entry, p *patient) {
 	}
 	m.bundle.Import.Accounts = append(m.bundle.Import.Accounts, account)
 	for _, r := range p.GeneralPractitioner {
-		m.member(id, m.person("Practitioner", r))
+		m.member(id, m.doctor(e, r))
 	}
 }
 
 func (m *mapper) practitioner(e *entry, p *practitioner) {
 	e.used = true
-	id := m.people[e]
+	id := e.person
+	if id == "" {
+		m.skip(e, noIdentity)
+		return
+	}
 	account := clinic.ImportedAccount{
 		Entry: e.number, SourceID: id, Registration: m.registration(p.Name, p.Telecom, id),
 		// the record comes from the hospital's own system, which checked the licence;
@@ -91,9 +135,12 @@ func (m *mapper) careTeam(e *entry, c *careTeam) {
 		return
 	}
 	e.used = true
-	patient := m.person("Patient", c.Subject)
+	patient, ok := m.subject(e, c.Subject)
+	if !ok {
+		return
+	}
 	for _, p := range c.Participant {
-		m.member(patient, m.person("Practitioner", p.Member))
+		m.member(patient, m.doctor(e, p.Member))
 	}
 }
 

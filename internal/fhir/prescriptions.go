@@ -2,9 +2,6 @@ package fhir
 
 import (
 	"strconv"
-	"strings"
-
-	"github.com/go-json-experiment/json"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
@@ -30,7 +27,15 @@ func (m *mapper) medicationRequest(e *entry, r *medicationRequest) {
 		m.skip(e, reason)
 		return
 	}
-	what := m.medication(r)
+	patient, ok := m.subject(e, r.Subject)
+	if !ok {
+		return
+	}
+	what, ok := m.medication(e, r)
+	if !ok {
+		m.skip(e, "its medication was entered in error")
+		return
+	}
 	var about lines
 	about.add("Status", r.Status)
 	about.add("Reason of the status", r.StatusReason.name())
@@ -38,14 +43,14 @@ func (m *mapper) medicationRequest(e *entry, r *medicationRequest) {
 	about.notes(r.Note)
 	reasons := names(r.ReasonCode, concept.coded)
 	for _, ref := range r.ReasonReference {
-		reasons = append(reasons, m.reason(ref))
+		reasons = append(reasons, m.reason(e, patient, ref))
 	}
 	var instructions []string
 	for _, d := range r.DosageInstruction {
 		instructions = append(instructions, d.text())
 	}
 	m.record(e, source{
-		subject: r.Subject, encounter: r.Encounter, authors: []reference{r.Requester}, dates: []string{r.AuthoredOn},
+		patient: patient, encounter: r.Encounter, authors: []reference{r.Requester}, dates: []string{r.AuthoredOn},
 	}, clinic.RecordFields{
 		Type: clinic.RecordPrescription, Title: what.name(), Description: about.String(),
 		Diagnosis: joined("\n", reasons...), Treatment: joined("\n", instructions...), Medications: what.coded(),
@@ -53,39 +58,56 @@ func (m *mapper) medicationRequest(e *entry, r *medicationRequest) {
 }
 
 // medication finds what is prescribed: it is named, or refers to a resource of
-// the bundle or inside the request.
-func (m *mapper) medication(r *medicationRequest) concept {
+// the bundle or inside the request. It is not ok when that was entered in error.
+func (m *mapper) medication(e *entry, r *medicationRequest) (what concept, ok bool) {
 	ref := r.MedicationReference
 	if ref.Reference == "" {
-		return r.MedicationCodeableConcept
+		return r.MedicationCodeableConcept, true
 	}
-	if e := m.find(ref); e != nil {
-		if found, ok := e.resource.(*medication); ok && found.Code.name() != "" {
-			return found.Code
+	found, _, fault := m.resolve(e, ref.Reference)
+	if fault != "" {
+		m.omit(e, "a reference in it "+fault)
+	}
+	if found != nil {
+		found.used = true
+		if med, ok := found.resource.(*medication); ok && (med.unfit() || med.Code.name() != "") {
+			return med.Code, !med.unfit()
 		}
 	}
-	if id, ok := strings.CutPrefix(ref.Reference, "#"); ok {
-		for _, raw := range r.Contained {
-			var inside medication
-			if json.Unmarshal(raw, &inside) == nil && inside.ID == id && inside.Code.name() != "" {
-				return inside.Code
-			}
-		}
-	}
-	return concept{Text: ref.Display}
+	return concept{Text: ref.Display}, true
 }
 
-// reason names the condition or observation for which something was done.
-func (m *mapper) reason(ref reference) string {
-	if e := m.byReference[ref.Reference]; e != nil {
-		switch r := e.resource.(type) {
-		case *condition:
-			return r.Code.coded()
-		case *observation:
-			return r.text()
-		}
+func (r *medication) unfit() bool { return r.Status == "entered-in-error" }
+
+// reason names the patient's condition or observation for which something was
+// done, as the entry from says.
+func (m *mapper) reason(from *entry, patient string, ref reference) string {
+	e, _, fault := m.resolve(from, ref.Reference)
+	if fault != "" {
+		m.omit(from, "a reference in it "+fault)
 	}
-	return ref.Display
+	if e == nil {
+		return ref.Display
+	}
+	var text string
+	unfit, own := e.refused, true
+	switch r := e.resource.(type) {
+	case *condition:
+		text, unfit, own = r.Code.coded(), r.unfit() != "", m.concerns(patient, e, r.Subject)
+	case *observation:
+		text, unfit, own = r.text(), r.unfit(), r.Subject == nil || m.concerns(patient, e, *r.Subject)
+	default:
+		text = ref.Display
+	}
+	switch {
+	case !own:
+		m.omit(from, "its reason is another subject's")
+		return ""
+	case unfit:
+		m.omit(from, "its reason was entered in error, refuted or not understood")
+		return ""
+	}
+	return text
 }
 
 // text is the dosage in words. The text that the prescriber wrote goes before
@@ -121,17 +143,31 @@ func (d dosage) more() bool {
 	for _, dose := range d.DoseAndRate {
 		rest += len(dose.Rest)
 	}
-	return rest > 0
+	return rest > 0 || d.Timing.Repeat.partial()
 }
 
-// text is e.g. "once every 6 hours" or "2 times every day".
+// partial reports whether the repetition lacks a part, without which text does
+// not show the others.
+func (r repeat) partial() bool {
+	given := r.Frequency != 0 || r.Period != "" || r.PeriodUnit != ""
+	return given && (r.Frequency < 0 || r.Period == "" || r.PeriodUnit == "")
+}
+
+// text is e.g. "once every 6 hours" or "2 times every day", or "2 times" when it
+// is not said in which time.
 func (r repeat) text() string {
-	if r.Period == "" {
-		return ""
-	}
-	times := "once"
-	if r.Frequency > 1 {
+	var times string
+	switch {
+	case r.Frequency == 1 || r.Frequency == 0 && !r.partial():
+		times = "once"
+	case r.Frequency > 1:
 		times = strconv.FormatInt(r.Frequency, 10) + " times"
+	}
+	switch {
+	case r.partial():
+		return times
+	case r.Period == "":
+		return ""
 	}
 	// units of time of UCUM
 	unit := r.PeriodUnit

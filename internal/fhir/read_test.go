@@ -19,7 +19,7 @@ func readFile(t *testing.T, name string) *Bundle {
 		t.Fatal(err)
 	}
 	defer func() { _ = f.Close() }()
-	b, err := Read(f, DefaultLimits())
+	b, err := Read(f, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,12 @@ func readResources(t *testing.T, resources ...string) *Bundle {
 	for i, r := range resources {
 		entries = append(entries, `{"fullUrl": "urn:uuid:`+string(rune('a'+i))+`", "resource": `+r+`}`)
 	}
-	b, err := Read(strings.NewReader(`{"resourceType": "Bundle", "type": "batch", "entry": [`+strings.Join(entries, ",\n")+`]}`), DefaultLimits())
+	return readEntries(t, entries...)
+}
+
+func readEntries(t *testing.T, entries ...string) *Bundle {
+	t.Helper()
+	b, err := Read(strings.NewReader(`{"resourceType": "Bundle", "type": "collection", "entry": [`+strings.Join(entries, ",\n")+`]}`), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

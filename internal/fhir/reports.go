@@ -16,17 +16,21 @@ func (m *mapper) diagnosticReport(e *entry, r *diagnosticReport) {
 		m.skip(e, "it has no result")
 		return
 	}
+	patient, ok := m.subject(e, r.Subject)
+	if !ok {
+		return
+	}
 	var about lines
 	seen := map[*entry]bool{}
 	for _, ref := range r.Result {
-		about = append(about, m.results(ref, seen)...)
+		about = append(about, m.results(e, patient, ref, seen)...)
 	}
 	about.add("Status", r.Status)
 	about.add("Category", names(r.Category, concept.name)...)
 	about.add("Issued", r.Issued)
 	conclusion := append([]string{r.Conclusion}, names(r.ConclusionCode, concept.coded)...)
 	m.record(e, source{
-		subject: r.Subject, encounter: r.Encounter,
+		patient: patient, encounter: r.Encounter,
 		authors: append(append([]reference{}, r.ResultsInterp...), r.Performer...),
 		dates:   []string{r.EffectiveDateTime, r.EffectivePeriod.Start, r.Issued},
 	}, clinic.RecordFields{
@@ -34,10 +38,14 @@ func (m *mapper) diagnosticReport(e *entry, r *diagnosticReport) {
 	})
 }
 
-// results are the lines of one observation of a report and of those it groups.
-// seen breaks the circle that a broken bundle may have.
-func (m *mapper) results(ref reference, seen map[*entry]bool) []string {
-	e := m.find(ref)
+// results are the lines of one observation of the patient, which the entry from
+// refers to, and of those it groups. seen breaks the circle that a broken bundle
+// may have.
+func (m *mapper) results(from *entry, patient string, ref reference, seen map[*entry]bool) []string {
+	e, _, fault := m.resolve(from, ref.Reference)
+	if fault != "" {
+		m.omit(from, "a reference in it "+fault)
+	}
 	if e == nil {
 		if ref.Display == "" {
 			return nil
@@ -48,21 +56,28 @@ func (m *mapper) results(ref reference, seen map[*entry]bool) []string {
 	if !ok || seen[e] {
 		return nil
 	}
-	seen[e] = true
+	if o.Subject != nil && !m.concerns(patient, e, *o.Subject) {
+		m.omit(from, "a result in it is another subject's")
+		return nil
+	}
+	seen[e], e.used = true, true
 	var all []string
 	if s := o.text(); s != "" {
 		all = append(all, s)
 	}
 	for _, member := range o.HasMember {
-		all = append(all, m.results(member, seen)...)
+		all = append(all, m.results(e, patient, member, seen)...)
 	}
 	return all
 }
 
+// unfit reports whether there is no such observation.
+func (o *observation) unfit() bool { return o.Status == "entered-in-error" || o.Status == "cancelled" }
+
 // text is e.g. "Hemoglobin: 13.5 g/dL (reference 12 g/dL to 16 g/dL; Low)", with
 // an indented line for each component.
 func (o *observation) text() string {
-	if o.Status == "entered-in-error" || o.Status == "cancelled" {
+	if o.unfit() {
 		return ""
 	}
 	var all lines

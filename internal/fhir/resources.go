@@ -119,27 +119,27 @@ type condition struct {
 // medicationRequest: hl7.org/fhir/R4/medicationrequest.html.
 type medicationRequest struct {
 	base
-	Contained                 []jsontext.Value `json:"contained"`
-	Status                    string           `json:"status"`
-	StatusReason              concept          `json:"statusReason"`
-	Intent                    string           `json:"intent"`
-	DoNotPerform              bool             `json:"doNotPerform"`
-	MedicationCodeableConcept concept          `json:"medicationCodeableConcept"`
-	MedicationReference       reference        `json:"medicationReference"`
-	Subject                   reference        `json:"subject"`
-	Encounter                 reference        `json:"encounter"`
-	AuthoredOn                string           `json:"authoredOn"`
-	Requester                 reference        `json:"requester"`
-	ReasonCode                []concept        `json:"reasonCode"`
-	ReasonReference           []reference      `json:"reasonReference"`
-	Note                      []annotation     `json:"note"`
-	DosageInstruction         []dosage         `json:"dosageInstruction"`
+	Status                    string       `json:"status"`
+	StatusReason              concept      `json:"statusReason"`
+	Intent                    string       `json:"intent"`
+	DoNotPerform              bool         `json:"doNotPerform"`
+	MedicationCodeableConcept concept      `json:"medicationCodeableConcept"`
+	MedicationReference       reference    `json:"medicationReference"`
+	Subject                   reference    `json:"subject"`
+	Encounter                 reference    `json:"encounter"`
+	AuthoredOn                string       `json:"authoredOn"`
+	Requester                 reference    `json:"requester"`
+	ReasonCode                []concept    `json:"reasonCode"`
+	ReasonReference           []reference  `json:"reasonReference"`
+	Note                      []annotation `json:"note"`
+	DosageInstruction         []dosage     `json:"dosageInstruction"`
 }
 
 // medication: hl7.org/fhir/R4/medication.html.
 type medication struct {
 	base
-	Code concept `json:"code"`
+	Status string  `json:"status"`
+	Code   concept `json:"code"`
 }
 
 // diagnosticReport: hl7.org/fhir/R4/diagnosticreport.html.
@@ -165,6 +165,7 @@ type observation struct {
 	base
 	measurement
 	Status    string       `json:"status"`
+	Subject   *reference   `json:"subject"` // nil where whoever refers to it says so
 	HasMember []reference  `json:"hasMember"`
 	Note      []annotation `json:"note"`
 	Component []struct {

@@ -2,14 +2,45 @@ package fhir
 
 import "github.com/healthrecords/healthrecords/internal/clinic"
 
-// encounter maps a visit to a checkup or an emergency.
-func (m *mapper) encounter(e *entry, v *encounter) {
+// unfit says why there was no such visit, or "".
+func (v *encounter) unfit() string {
 	switch v.Status {
 	case "entered-in-error":
-		m.skip(e, "it was entered in error")
-		return
+		return "it was entered in error"
 	case "cancelled", "planned":
-		m.skip(e, "the visit did not take place")
+		return "the visit did not take place"
+	}
+	return ""
+}
+
+// visit finds the patient's visit that a reference in the entry from means. It
+// returns nil where there is none, and why when that has to be told.
+func (m *mapper) visit(from *entry, patient string, ref reference) (visit *entry, v *encounter, why string) {
+	found, _, fault := m.resolve(from, ref.Reference)
+	if fault != "" {
+		return nil, nil, "a reference in it " + fault
+	}
+	if found == nil || found.kind != "Encounter" {
+		return nil, nil, ""
+	}
+	v, ok := found.resource.(*encounter)
+	switch {
+	case !ok || v.unfit() != "":
+		return nil, nil, "its visit is not imported"
+	case !m.concerns(patient, found, v.Subject):
+		return nil, nil, "its visit is another subject's"
+	}
+	return found, v, ""
+}
+
+// encounter maps a visit to a checkup or an emergency.
+func (m *mapper) encounter(e *entry, v *encounter) {
+	if reason := v.unfit(); reason != "" {
+		m.skip(e, reason)
+		return
+	}
+	patient, ok := m.subject(e, v.Subject)
+	if !ok {
 		return
 	}
 	kind := clinic.RecordCheckup
@@ -27,9 +58,9 @@ func (m *mapper) encounter(e *entry, v *encounter) {
 	about.add("Discharge", v.Hospitalization.DischargeDisposition.name())
 	reasons := names(v.ReasonCode, concept.coded)
 	for _, ref := range v.ReasonReference {
-		reasons = append(reasons, m.reason(ref))
+		reasons = append(reasons, m.reason(e, patient, ref))
 	}
-	m.record(e, source{subject: v.Subject, dates: []string{v.Period.Start}, authors: v.practitioners()}, clinic.RecordFields{
+	m.record(e, source{patient: patient, dates: []string{v.Period.Start}, authors: v.practitioners()}, clinic.RecordFields{
 		Type: kind, Title: title, Description: about.String(),
 		Symptoms:  joined("\n", reasons...),
 		Diagnosis: joined("\n", m.diagnoses[e]...),
@@ -77,13 +108,14 @@ func (c coding) name() string {
 	return c.Code
 }
 
-// indexDiagnosis notes what was diagnosed at the visit to which the condition
-// belongs.
-func (m *mapper) indexDiagnosis(_ *entry, c *condition) {
+// indexDiagnosis notes what was diagnosed at the patient's visit to which the
+// condition belongs. When the condition is mapped it is told why not.
+func (m *mapper) indexDiagnosis(e *entry, c *condition) {
 	if c.unfit() != "" {
 		return
 	}
-	if visit := m.byReference[c.Encounter.Reference]; visit != nil {
+	patient, _ := m.person("Patient", e, c.Subject)
+	if visit, _, _ := m.visit(e, patient, c.Encounter); visit != nil {
 		m.diagnoses[visit] = append(m.diagnoses[visit], c.Code.coded())
 	}
 }
@@ -105,6 +137,10 @@ func (m *mapper) condition(e *entry, c *condition) {
 		m.skip(e, reason)
 		return
 	}
+	patient, ok := m.subject(e, c.Subject)
+	if !ok {
+		return
+	}
 	var about lines
 	about.add("Clinical status", c.ClinicalStatus.name())
 	about.add("Verification", c.VerificationStatus.name())
@@ -119,7 +155,7 @@ func (m *mapper) condition(e *entry, c *condition) {
 		symptoms = append(symptoms, names(evidence.Code, concept.coded)...)
 	}
 	m.record(e, source{
-		subject: c.Subject, encounter: c.Encounter, authors: []reference{c.Asserter, c.Recorder},
+		patient: patient, encounter: c.Encounter, authors: []reference{c.Asserter, c.Recorder},
 		dates: []string{c.OnsetDateTime, c.OnsetPeriod.Start, c.RecordedDate},
 	}, clinic.RecordFields{
 		Type: clinic.RecordDiagnosis, Title: c.Code.name(), Description: about.String(),

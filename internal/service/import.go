@@ -18,21 +18,28 @@ const careTeamReason = "imported care team"
 // tells nobody: it is history. What was imported before is found again by its
 // SourceID. An account is then left as it is, since its owner keeps it; a record
 // is changed when its source changed. What is not valid, or belongs to nobody
-// known, is refused and the rest imported. It is for the command line, never
-// reachable over the network; it needs Options.Passwords.
+// known, is refused and the rest imported. What Postgres rolls back because of
+// others is tried once more. It is for the command line, never reachable over the
+// network; it needs Options.Passwords.
 func (s *Service) Import(ctx context.Context, bundle clinic.Import) (clinic.ImportResult, error) {
 	valid, refused, leftOut := bundle.Check()
 	i := importing{bundle: valid, hash: s.passwords.Unusable}
 	actor := clinic.Caller{Role: clinic.ActorImport, Request: clinic.Request{Operation: "import"}}
-	err := s.db.Audited(ctx, actor, clinic.Object{Kind: clinic.ObjectImport}, func(h store.Handle) error {
-		i.result = clinic.ImportResult{
-			Accounts: map[clinic.Role]clinic.ImportCounts{},
-			Records:  map[clinic.RecordType]clinic.ImportCounts{},
-			Refused:  refused,
-			LeftOut:  leftOut,
-		}
-		return i.write(ctx, h)
-	})
+	write := func() error {
+		return s.db.Audited(ctx, actor, clinic.Object{Kind: clinic.ObjectImport}, func(h store.Handle) error {
+			i.result = clinic.ImportResult{
+				Accounts: map[clinic.Role]clinic.ImportCounts{},
+				Records:  map[clinic.RecordType]clinic.ImportCounts{},
+				Refused:  slices.Clone(refused),
+				LeftOut:  leftOut,
+			}
+			return i.write(ctx, h)
+		})
+	}
+	err := write()
+	if store.RolledBack(err) {
+		err = write()
+	}
 	if err != nil {
 		return clinic.ImportResult{}, fmt.Errorf("importing a bundle: %w", err)
 	}

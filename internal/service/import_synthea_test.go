@@ -173,14 +173,14 @@ func (f *fixture) importFiles(t *testing.T, files []string) importedFiles {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, err := fhir.Read(r, fhir.DefaultLimits())
+		b, err := fhir.Read(r, fhir.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
 		_ = r.Close()
 		got := f.importBundle(t, b.Import)
-		if len(got.Refused)+len(b.Skipped)+got.LeftOut+b.Truncated > 0 {
-			t.Errorf("%s: refused %v, skipped %v, left out %d, truncated %d", file, got.Refused, b.Skipped, got.LeftOut, b.Truncated)
+		if len(got.Refused)+len(b.Skipped)+got.LeftOut+b.Truncated+len(b.Omitted) > 0 {
+			t.Errorf("%s: refused %v, skipped %v, omitted %v, left out %d, truncated %d", file, got.Refused, b.Skipped, b.Omitted, got.LeftOut, b.Truncated)
 		}
 		sum.add(got, b.Unmapped)
 	}

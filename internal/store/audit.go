@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 	"sync"
 
@@ -19,6 +18,7 @@ type audit struct {
 	caller      clinic.Caller
 	object      clinic.Object
 	patients    []int64
+	seen        map[int64]bool // patients
 	assignments []int64
 	emergency   bool
 }
@@ -26,9 +26,13 @@ type audit struct {
 // Saw notes that the transaction read or changed the patient's data, and which
 // assignment allowed it: 0 for none.
 func (h Handle) Saw(patientID, assignmentID int64, emergency bool) {
-	if h.audit == nil || slices.Contains(h.audit.patients, patientID) {
+	if h.audit == nil || h.audit.seen[patientID] {
 		return
 	}
+	if h.audit.seen == nil {
+		h.audit.seen = map[int64]bool{}
+	}
+	h.audit.seen[patientID] = true
 	h.audit.patients = append(h.audit.patients, patientID)
 	h.audit.assignments = append(h.audit.assignments, assignmentID)
 	h.audit.emergency = h.audit.emergency || emergency

@@ -119,6 +119,8 @@ func TestACheckpointFollowsTheLast(t *testing.T) {
 	t.Parallel()
 	dsn := testkit.NewDatabase(t, rights.Migrate)
 	f := testkit.NewFactory(t, dsn)
+	owner := connect(t, dsn)
+	run(t, owner, "GRANT TEMPORARY ON DATABASE "+pgx.Identifier{column(t, owner, "SELECT current_database()")[0]}.Sanitize()+" TO PUBLIC")
 	worker := connect(t, rights.URL(t, dsn, store.PartWorker))
 	const broken = "23514"
 	add := func(number, lastID, statesNumber, statesLast int64) string {

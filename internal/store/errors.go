@@ -58,7 +58,8 @@ func dangling(foreignKey string) error {
 		return sessionEnded()
 	case "patient_profiles_user_fkey", "doctor_profiles_user_fkey", "health_records_patient_fkey",
 		"health_records_created_by_fkey", "doctor_comments_doctor_fkey", "assignments_requested_by_fkey", "sessions_user_fkey",
-		"totp_factors_user_fkey", "idempotency_keys_user_fkey", "notifications_recipient_fkey": // the caller's own account
+		"totp_factors_user_fkey", "idempotency_keys_user_fkey", "notifications_recipient_fkey", "name_versions_user_fkey",
+		"pending_names_doctor_fkey": // the caller's own account
 		return accountInactive()
 	}
 	return nil
@@ -118,6 +119,13 @@ func translatePg(pg *pgconn.PgError) error {
 		return clinic.Unavailable(pg)
 	}
 	return clinic.Internal(pg)
+}
+
+// RolledBack reports whether Postgres rolled a transaction back because of what
+// others did at the same time (class 40), so that it may succeed when it is tried again.
+func RolledBack(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && strings.HasPrefix(pg.Code, "40")
 }
 
 func unavailable(err error) bool {

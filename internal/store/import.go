@@ -159,10 +159,13 @@ func (h Handle) ImportRecords(ctx context.Context, records []NewRecord) (map[cli
 	return counts, nil
 }
 
-// AssignCareTeam assigns each doctor to the patient at the same index, by
-// profile id, unless the pair was ever assigned or the doctor cannot be. It
-// says how many it assigned.
+// AssignCareTeam locks the doctors and assigns each to the patient at the same
+// index, by profile id, unless the pair was ever assigned or the doctor cannot be.
+// It says how many it assigned.
 func (h Handle) AssignCareTeam(ctx context.Context, patientIDs, doctorIDs []int64, reason string) (int, error) {
+	if err := h.q.LockDoctors(ctx, h.db, doctorIDs); err != nil {
+		return 0, fmt.Errorf("locking doctors: %w", translate(err))
+	}
 	n, err := h.q.AssignCareTeam(ctx, h.db, dbsqlc.AssignCareTeamParams{
 		PatientIDs: patientIDs, DoctorIDs: doctorIDs, Reason: reason,
 	})

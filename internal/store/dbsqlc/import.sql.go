@@ -349,6 +349,16 @@ func (q *Queries) InsertImportedPatients(ctx context.Context, db DBTX, arg Inser
 	return items, nil
 }
 
+const lockDoctors = `-- name: LockDoctors :exec
+SELECT FROM doctor_profiles WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE
+`
+
+// In the order of LockDoctor's rule.
+func (q *Queries) LockDoctors(ctx context.Context, db DBTX, ids []int64) error {
+	_, err := db.Exec(ctx, lockDoctors, ids)
+	return err
+}
+
 const lockImport = `-- name: LockImport :exec
 SELECT pg_advisory_xact_lock(hashtextextended('healthrecords.import', 0))
 `

@@ -82,6 +82,10 @@ SET record_type = excluded.record_type, title = excluded.title, description = ex
 WHERE r.source_digest IS DISTINCT FROM excluded.source_digest
 RETURNING r.record_type, (r.version = 1)::boolean AS created;
 
+-- In the order of LockDoctor's rule.
+-- name: LockDoctors :exec
+SELECT FROM doctor_profiles WHERE id = ANY(@ids::bigint[]) ORDER BY id FOR NO KEY UPDATE;
+
 -- An assignment that was ended is not made again: whoever took the doctor's
 -- access away meant it. An unverified doctor cannot be assigned.
 -- name: AssignCareTeam :execrows

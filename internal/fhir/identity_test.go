@@ -1,0 +1,85 @@
+package fhir
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+// A relative id names somebody else in another hospital's file.
+func TestReadRefusesPeopleWithoutAnIdentity(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"Patient", "Practitioner"} {
+		for name, fullURL := range map[string]string{"no fullUrl": "", "relative": kind + "/1", "no scheme": "hospital/" + kind + "/1"} {
+			b := readEntries(t, entryJSON(fullURL, `{"resourceType": "`+kind+`", "id": "1", "name": [{"family": "X"}]}`))
+			if len(b.Import.Accounts) != 0 || len(b.Skipped) != 1 || b.Skipped[0].Type != kind {
+				t.Errorf("%s, %s: accounts %v, skipped %v; want it skipped", kind, name, b.Import.Accounts, b.Skipped)
+			}
+		}
+	}
+}
+
+func TestRecordOfSomebodyWithoutAnIdentityIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, entries := range map[string][]string{
+		"in the bundle": {entryJSON("", `{"resourceType": "Patient", "id": "1"}`), entryJSON("urn:uuid:c", conditionJSON("x", "Patient/1"))},
+		"elsewhere":     {entryJSON("urn:uuid:c", conditionJSON("x", "Patient/1"))},
+	} {
+		b := readEntries(t, entries...)
+		if got := landed(b); len(got) != 0 {
+			t.Errorf("%s: landed with %v", name, got)
+		}
+	}
+}
+
+func TestIdentifiersThatTellPeopleApart(t *testing.T) {
+	t.Parallel()
+	const url = "urn:uuid:x"
+	typed := func(code, value string) string {
+		return fmt.Sprintf(`{"type": {"coding": [{"code": %q}]}, "system": "s", "value": %q}`, code, value)
+	}
+	const untyped = `{"system": "s", "value": "untyped"}`
+	for name, c := range map[string]struct{ identifiers, patient, doctor string }{
+		"insurance number":        {typed("SN", "1"), url, url},
+		"member of an insurance":  {typed("MB", "1"), url, url},
+		"social security":         {typed("SS", "1"), url, url},
+		"tax number":              {typed("TAX", "1"), url, url},
+		"employee":                {typed("EI", "1"), url, "s|1"},
+		"type in words":           {`{"type": {"text": "Insurance card"}, "system": "s", "value": "1"}`, url, url},
+		"internal":                {typed("PI", "1"), "s|1", "s|1"},
+		"external":                {typed("PT", "1"), "s|1", "s|1"},
+		"national":                {typed("NI", "1"), "s|1", "s|1"},
+		"untyped":                 {untyped, "s|untyped", "s|untyped"},
+		"first one that does":     {typed("SN", "1") + "," + typed("PI", "2") + "," + untyped, "s|2", "s|2"},
+		"record number":           {untyped + "," + typed("MR", "1"), "s|1", "s|1"},
+		"old record number":       {`{"use": "old", "type": {"coding": [{"code": "MR"}]}, "system": "s", "value": "1"},` + untyped, "s|untyped", "s|untyped"},
+		"old one alone":           {`{"use": "old", "system": "s", "value": "1"}`, url, url},
+		"old provider identifier": {`{"use": "old", "system": "` + npiSystem + `", "value": "1"}`, url, url},
+		"none":                    {"", url, url},
+	} {
+		for kind, want := range map[string]string{"Patient": c.patient, "Practitioner": c.doctor} {
+			b := readEntries(t, entryJSON(url, fmt.Sprintf(`{"resourceType": %q, "identifier": [%s]}`, kind, c.identifiers)))
+			if len(b.Import.Accounts) != 1 || b.Import.Accounts[0].SourceID != want {
+				t.Errorf("%s, %s: %+v, want %s", name, kind, b.Import.Accounts, want)
+			}
+		}
+	}
+}
+
+// A family of one insurance number is no single person.
+func TestAFamilyIsNotOneAccount(t *testing.T) {
+	t.Parallel()
+	member := func(id, name string) string {
+		return entryJSON("urn:uuid:"+id, fmt.Sprintf(`{"resourceType": "Patient", "name": [{"family": "F", "given": [%q]}], "identifier": [
+			{"type": {"coding": [{"code": "SN"}]}, "system": "insurer", "value": "1"}]}`, name))
+	}
+	b := readEntries(t, member("a", "A"), member("b", "B"), entryJSON("urn:uuid:c", conditionJSON("of A", "urn:uuid:a")))
+	valid, _, _ := b.Import.Check()
+	var ids []string
+	for _, a := range valid.Accounts {
+		ids = append(ids, a.SourceID)
+	}
+	if !slices.Equal(ids, []string{"urn:uuid:a", "urn:uuid:b"}) || landed(b)["of A"] != "urn:uuid:a" {
+		t.Errorf("accounts %v, records %v", ids, landed(b))
+	}
+}

@@ -1,0 +1,206 @@
+package fhir
+
+import (
+	"net/url"
+	"strings"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+// Why a reference cannot be followed.
+const (
+	ambiguous = "may mean several entries of the bundle"
+	invalid   = "is not valid"
+)
+
+// index finds entries by a name. It holds nil where the name may mean several.
+type index map[string]*entry
+
+func (x index) add(name string, e *entry) {
+	if name == "" {
+		return
+	}
+	if before, taken := x[name]; taken && !before.is(e) {
+		e = nil
+	}
+	x[name] = e
+}
+
+// is reports whether the entries are one, or the same person twice.
+func (e *entry) is(other *entry) bool {
+	return e == other || e != nil && e.person != "" && e.person == other.person && e.kind == other.kind
+}
+
+// locate notes how references other than its URL may name the entry.
+func (m *mapper) locate(e *entry) {
+	if e.root != "" {
+		m.roots[e.root] = true
+	}
+	if e.root != "" || !absolute(e.fullURL) {
+		m.byID.add(e.fullURL[len(e.root):], e)
+	}
+	if e.id != "" {
+		m.byID.add(e.kind+"/"+e.id, e)
+	}
+	for _, i := range e.identifiers {
+		if key := i.key(); key != "" {
+			m.byIdentifier.add(e.kind+"?identifier="+key, e)
+		}
+	}
+}
+
+// sourceID is the entry's identity in the system it comes from. Without a
+// fullUrl that is absolute it is one in that system alone, unless the operator
+// named the system.
+func (m *mapper) sourceID(e *entry) string {
+	id := e.fullURL
+	if id == "" && e.id != "" {
+		id = e.kind + "/" + e.id
+	}
+	if id != "" && m.source != "" && !absolute(id) {
+		return m.source + "/" + id
+	}
+	return id
+}
+
+// absolute reports whether the reference or fullUrl has a scheme, such as http or urn.
+func absolute(ref string) bool {
+	i := strings.IndexAny(ref, ":/?#")
+	return i > 0 && ref[i] == ':'
+}
+
+// rootOf returns what comes before "Type/id" in a URL of the REST API, such as
+// "https://hospital.example/fhir/", and "" for another URL.
+func rootOf(fullURL, kind string) string {
+	i := strings.LastIndex(fullURL, "/"+kind+"/")
+	scheme, rest, _ := strings.Cut(fullURL, "://")
+	if i < len(scheme)+len("://") || scheme != "http" && scheme != "https" || rest == "" || !typeAndID(fullURL[i+1:]) {
+		return ""
+	}
+	return fullURL[:i+1]
+}
+
+// typeAndID reports whether the reference has the form of "Patient/1".
+func typeAndID(ref string) bool {
+	kind, id, _ := strings.Cut(ref, "/")
+	return kind != "" && id != "" && !strings.ContainsAny(id, "/?#")
+}
+
+// resolve returns the entry or contained resource that a reference in the entry
+// from means (hl7.org/fhir/R4/bundle.html#references): nil where there is none,
+// and elsewhere the identity that it may have in another bundle, "" for none.
+//
+// An entry whose fullUrl has no base does not tell whose "Type/id" it means. That
+// is the only entry with this type and id, unless that one has a base and the
+// bundle has several.
+func (m *mapper) resolve(from *entry, ref string) (found *entry, elsewhere, fault string) {
+	ref, _, _ = strings.Cut(ref, "/_history/")
+	var known bool
+	switch {
+	case strings.HasPrefix(ref, "#"):
+		found, known = from.contained()[ref]
+	case absolute(ref):
+		found, known = m.byURL[ref]
+		elsewhere = ref
+	case from.root != "":
+		found, known = m.byURL[from.root+ref]
+		if typeAndID(ref) {
+			elsewhere = from.root + ref
+		}
+	default:
+		if found, known = m.byID[ref]; found != nil && found.root != "" && len(m.roots) > 1 {
+			found = nil
+		}
+		if m.source != "" && typeAndID(ref) {
+			elsewhere = m.source + "/" + ref
+		}
+	}
+	if known && found == nil {
+		return nil, "", ambiguous
+	}
+	return found, elsewhere, ""
+}
+
+// person returns the SourceID of the patient or practitioner (kind) that a
+// reference in the entry from means, who may have come with an earlier bundle;
+// "" for somebody else.
+func (m *mapper) person(kind string, from *entry, r reference) (id, fault string) {
+	// a conditional reference, hl7.org/fhir/R4/http.html#trules
+	if query, ok := strings.CutPrefix(r.Reference, kind+"?"); ok {
+		values, err := url.ParseQuery(query)
+		if err != nil {
+			return "", invalid
+		}
+		return m.identified(kind, values.Get("identifier"))
+	}
+	if of := r.kind(); of != "" && of != kind {
+		return "", ""
+	}
+	if r.Reference == "" {
+		return m.identified(kind, r.Identifier.key())
+	}
+	found, elsewhere, fault := m.resolve(from, r.Reference)
+	switch {
+	case fault != "":
+		return "", fault
+	case found != nil && found.kind == kind:
+		return found.person, ""
+	case found != nil:
+		return "", ""
+	}
+	return valid(elsewhere)
+}
+
+// kind is the resource type that the reference itself tells, "" when it does not.
+func (r reference) kind() string {
+	if kind, _, ok := strings.Cut(r.Reference, "/"); ok && !strings.Contains(kind, ":") {
+		return kind
+	}
+	return r.Type
+}
+
+// identified returns the SourceID of the person with the identifier.
+func (m *mapper) identified(kind, key string) (id, fault string) {
+	if e, known := m.byIdentifier[kind+"?identifier="+key]; known {
+		if e == nil {
+			return "", ambiguous
+		}
+		return e.person, ""
+	}
+	return valid(key)
+}
+
+func valid(id string) (string, string) {
+	if id != "" && !clinic.ValidSourceID(id) {
+		return "", invalid
+	}
+	return id, ""
+}
+
+// concerns reports whether a subject in the entry from is the patient.
+func (m *mapper) concerns(patient string, from *entry, subject reference) bool {
+	id, _ := m.person("Patient", from, subject)
+	return id != "" && id == patient
+}
+
+// contained returns the resources inside the entry's own by "#id". They refer to
+// each other, and to entries, as the entry does.
+func (e *entry) contained() index {
+	if e.inside == nil && e.resource != nil {
+		e.inside = index{}
+		for _, raw := range e.resource.core().Contained {
+			kind, r, err := understand(raw)
+			if r == nil || r.core().ID == "" {
+				continue
+			}
+			c := &entry{number: e.number, at: e.at, kind: kind, root: e.root, inside: e.inside}
+			if err == nil && r.core().modified() == "" {
+				c.resource = r
+			} else {
+				c.refused = true
+			}
+			e.inside.add("#"+r.core().ID, c)
+		}
+	}
+	return e.inside
+}
