@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
@@ -48,8 +49,9 @@ func lines() map[string]func(text string) (string, error) {
 			return r.Title, err
 		},
 		"reason": func(text string) (string, error) {
-			err := clinic.ValidateReason(&text)
-			return text, err
+			r := clinic.AssignmentRequest{Reason: text}
+			err := r.Validate(time.Now())
+			return r.Reason, err
 		},
 		"reason, emergency": func(text string) (string, error) {
 			r := clinic.BreakGlassRequest{Reason: text}
@@ -208,7 +210,8 @@ func FuzzOneLine(f *testing.F) {
 		if strings.ContainsFunc(line, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }) {
 			t.Errorf("%q is made of %q", line, text)
 		}
-		if err := clinic.ValidateReason(&line); err != nil && len(line) < clinic.MaxReason && strings.ToValidUTF8(text, "") == text {
+		r := clinic.AssignmentRequest{Reason: line}
+		if err := r.Validate(time.Now()); err != nil && len(line) < clinic.MaxReason && strings.ToValidUTF8(text, "") == text {
 			t.Errorf("%q, made of %q: %v", line, text, err)
 		}
 	})
