@@ -182,7 +182,13 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			append([]int64{h.admin.ID, h.ann.User.ID}, doctors...),
 		}},
 		"patient without records": {h.cleo.User, [][]int64{
-			append([]int64{h.cleo.User.ID}, doctors...), {h.cleo.ID}, {3}, nil, nil, {h.cleo.User.ID}, {h.cleo.User.ID}, nil, nil,
+			append([]int64{h.cleo.User.ID}, doctors...),
+			{h.cleo.ID},
+			{3},
+			nil, nil,
+			{h.cleo.User.ID},
+			{h.cleo.User.ID},
+			nil, nil,
 			nil, append([]int64{h.cleo.User.ID}, doctors...),
 		}},
 		"doctor": {h.doctor.User, [][]int64{

@@ -33,7 +33,7 @@ func markers() map[string]string {
 		"Canary-comment": health, "Canary-private": "assigned emergency self",
 		"Canary-declared-reason": "owner assigned admin", "Canary-emergency-reason": "owner emergency admin",
 		"Canary-self-reason": "owner self admin",
-		"Canary-assigned": directory, "Canary-assigned-first": directory, "Canary-assigned-last": directory,
+		"Canary-assigned":    directory, "Canary-assigned-first": directory, "Canary-assigned-last": directory,
 		"canary-assigned@example.com": directory, "Canary-assigned-field": directory, "CANARY-ASSIGNED-LICENSE": directory,
 		"+49 555 0102 77": "assigned", "Canary-pending-first": "assigned admin", "Canary-pending-last": "assigned admin",
 		"Canary-unverified": "unverified admin", "Canary-unverified-first": "unverified admin", "CANARY-UNVERIFIED-LICENSE": "unverified admin",
