@@ -20,7 +20,7 @@ func TestAStatementMayTakeAsLongAsARequest(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
 	var timeout string
-	if err := conn.QueryRow(t.Context(), "SELECT current_setting('statement_timeout')").Scan(&timeout); err != nil || timeout != requestTimeout.String() {
-		t.Errorf("a statement may take %s, a request %s; %v", timeout, requestTimeout, err)
+	if err := conn.QueryRow(t.Context(), "SELECT current_setting('statement_timeout')").Scan(&timeout); err != nil || timeout != workTimeout.String() {
+		t.Errorf("a statement may take %s, a request %s; %v", timeout, workTimeout, err)
 	}
 }

@@ -39,6 +39,8 @@ func TestEveryForeignKeyIsTold(t *testing.T) {
 		"sessions_user_fkey":             clinic.CodeUnauthenticated,
 		"totp_factors_user_fkey":         clinic.CodeUnauthenticated,
 		"idempotency_keys_user_fkey":     clinic.CodeUnauthenticated,
+		"name_versions_user_fkey":        clinic.CodeUnauthenticated,
+		"pending_names_doctor_fkey":      clinic.CodeUnauthenticated,
 
 		// rows that are locked before
 		"refresh_tokens_session_fkey": clinic.CodeUnauthenticated,
