@@ -61,6 +61,14 @@ func TestRelease(t *testing.T) {
 			if _, err := r.assignments().Get(t.Context(), "primary-care", metav1.GetOptions{}); err != nil {
 				t.Errorf("the DoctorAssignment is gone: %v", err)
 			}
+
+			r.helm("upgrade", "--set", "server.replicas=4")
+			for range 2 { // when it is switched on, and once it is
+				r.helm("upgrade", "--set", "server.replicas=4", "--set", "server.autoscaling.enabled=true")
+				if n := r.replicas("server"); n != 4 {
+					t.Errorf("an autoscaler that takes over finds %d replicas of 4", n)
+				}
+			}
 		})
 	}
 }
@@ -166,6 +174,15 @@ func (r released) workloads() int {
 		}
 	}
 	return left
+}
+
+func (r released) replicas(part string) int32 {
+	r.t.Helper()
+	deployment, err := r.client.AppsV1().Deployments(r.namespace).Get(r.t.Context(), release+"-healthrecords-"+part, metav1.GetOptions{})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return *deployment.Spec.Replicas
 }
 
 func (r released) assignments() dynamic.ResourceInterface {

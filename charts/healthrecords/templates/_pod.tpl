@@ -95,6 +95,11 @@ metadata:
 spec:
   {{- if not (include "healthrecords.autoscaled" $context) }}
   replicas: {{ $values.replicas }}
+  {{- else }}
+  {{- /* As many as there are: a field that Helm takes away gets Kubernetes' default, one replica. */}}
+  {{- with lookup "apps/v1" "Deployment" $root.Release.Namespace (printf "%s-%s" (include "healthrecords.fullname" $root) $part) }}
+  replicas: {{ .spec.replicas }}
+  {{- end }}
   {{- end }}
   revisionHistoryLimit: 3
   strategy:
