@@ -172,7 +172,9 @@ func (r returning) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 
 func (returning) DialHook(next redis.DialHook) redis.DialHook { return next }
 
-func (returning) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook { return next }
+func (returning) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
 
 func TestAConsumerThatComesBackIsNotRemoved(t *testing.T) {
 	t.Parallel()
