@@ -23,7 +23,7 @@ build: ## Build bin/healthrecords, from the packages that the tests compile too.
 	@hack/go-build . "$$PWD/bin/healthrecords" . -ldflags "$(LDFLAGS)"
 
 .PHONY: deps
-deps: ## Install what the system lacks: Postgres, Redis, Chromium.
+deps: ## Install what the system lacks: Postgres, Redis, Chromium, promtool.
 	@hack/install-packages
 
 .PHONY: control-plane

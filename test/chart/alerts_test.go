@@ -17,6 +17,7 @@ const (
 	inFlight   = `healthrecords_http_requests_in_flight{namespace="a",part="server"}`
 	answered   = `healthrecords_http_request_duration_seconds_count{namespace="a",part="server",status="2xx"}`
 	quick      = `healthrecords_http_request_duration_seconds_bucket{namespace="a",part="server",le="0.1"}`
+	slow       = `healthrecords_http_request_duration_seconds_bucket{namespace="a",part="server",le="5"}`
 	all        = `healthrecords_http_request_duration_seconds_bucket{namespace="a",part="server",le="+Inf"}`
 	opened     = `healthrecords_break_glass_total{namespace="a",part="server"}`
 	worker1    = `healthrecords_build_info{namespace="a",part="worker",version="1"}`
@@ -35,7 +36,7 @@ const (
 
 func healthy() map[string]string {
 	return map[string]string{
-		server: "1x180", inFlight: "0x180", answered: "0+600x180", quick: "0+600x180", all: "0+600x180", opened: "0x180",
+		server: "1x180", inFlight: "0x180", answered: "0+600x180", quick: "0+600x180", slow: "0+600x180", all: "0+600x180", opened: "0x180",
 		worker1: "1x180", batches: "0+1x180", open: "1x180", oldest: "1x180", waiting: "0x180", unsealed: "2x180", garbage: "0x180",
 		controller: "1x180", leads: "1x180", faults: "0x180",
 	}
@@ -73,7 +74,7 @@ func states() []state {
 			`healthrecords_build_info{namespace="b",part="server",version="1"}`: "1x180", `healthrecords_http_requests_in_flight{namespace="b",part="server"}`: "0x180",
 		}, map[string][]string{"30m": {"HealthrecordsControllerAbsent b", "HealthrecordsWorkerAbsent b"}}},
 		{"nothing is there", map[string]string{
-			server: "", inFlight: "", answered: "", quick: "", all: "", opened: "", worker1: "", batches: "", open: "", oldest: "", waiting: "", unsealed: "",
+			server: "", inFlight: "", answered: "", quick: "", slow: "", all: "", opened: "", worker1: "", batches: "", open: "", oldest: "", waiting: "", unsealed: "",
 			garbage: "", controller: "", leads: "", faults: "",
 		}, map[string][]string{"30m": {"HealthrecordsControllerAbsent ", "HealthrecordsServerAbsent ", "HealthrecordsWorkerAbsent "}}},
 		{"Postgres is away from the workers", map[string]string{open: ended, oldest: ended, unsealed: ended}, map[string][]string{"15m": nil, "17m": {"HealthrecordsWorkerWithoutPostgres a"}}},
@@ -89,7 +90,7 @@ func states() []state {
 		{"the API fails", map[string]string{strings.Replace(answered, "2xx", "5xx", 1): "0+60x180"}, map[string][]string{"30m": {"HealthrecordsServerErrors a"}}},
 		{"the API is slow", map[string]string{quick: "0+500x180"}, map[string][]string{"30m": {"HealthrecordsServerSlow a"}}},
 		{"events wait", map[string]string{oldest: "1x10 90x100"}, map[string][]string{"15m": nil, "17m": {"HealthrecordsNotificationsLate a"}}},
-		{"events die", map[string]string{dead: "_x20 3x160"}, map[string][]string{"19m": nil, "22m": {"HealthrecordsEventsSetAside a"}, "1h": nil}},
+		{"events die", map[string]string{dead: "_x20 3x160"}, map[string][]string{"19m": nil, "21m": {"HealthrecordsEventsSetAside a"}, "30m": {"HealthrecordsEventsSetAside a"}, "1h": nil}},
 		{"the stream has garbage", map[string]string{garbage: "0x20 1x160"}, map[string][]string{"19m": nil, "25m": {"HealthrecordsUndecodableEntries a"}, "1h": nil}},
 		{"a doctor opens emergency access", map[string]string{opened: "0x20 1x160"}, map[string][]string{"19m": nil, "25m": {"HealthrecordsBreakGlass a"}, "1h": nil}},
 		{"an object is not ready", map[string]string{unready: "1x180"}, map[string][]string{"59m": nil, "61m": {"HealthrecordsAssignmentsNotReady a"}}},

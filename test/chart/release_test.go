@@ -63,10 +63,13 @@ func TestRelease(t *testing.T) {
 			}
 
 			r.helm("upgrade", "--set", "server.replicas=4")
-			for range 2 { // when it is switched on, and once it is
+			for _, want := range []int32{4, 4, 6, 6} { // when the autoscaler takes over, and once it did; then it acts
+				if want == 6 {
+					r.scale("server", want)
+				}
 				r.helm("upgrade", "--set", "server.replicas=4", "--set", "server.autoscaling.enabled=true")
-				if n := r.replicas("server"); n != 4 {
-					t.Errorf("an autoscaler that takes over finds %d replicas of 4", n)
+				if n := r.replicas("server"); n != want {
+					t.Errorf("an upgrade under an autoscaler leaves %d replicas of %d", n, want)
 				}
 			}
 		})
@@ -174,6 +177,20 @@ func (r released) workloads() int {
 		}
 	}
 	return left
+}
+
+// scale does what an autoscaler does.
+func (r released) scale(part string, replicas int32) {
+	r.t.Helper()
+	deployments := r.client.AppsV1().Deployments(r.namespace)
+	scale, err := deployments.GetScale(r.t.Context(), release+"-healthrecords-"+part, metav1.GetOptions{})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	scale.Spec.Replicas = replicas
+	if _, err := deployments.UpdateScale(r.t.Context(), scale.Name, scale, metav1.UpdateOptions{}); err != nil {
+		r.t.Fatal(err)
+	}
 }
 
 func (r released) replicas(part string) int32 {

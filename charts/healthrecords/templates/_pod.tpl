@@ -79,6 +79,25 @@ tolerations:
 {{- end }}
 
 {{/*
+How many replicas a part is to have; nothing: that is another's to say. Under an autoscaler it is as many as there are, since a
+field that Helm takes away gets Kubernetes' default, one. Helm 4 applies on the server, where a field that the autoscaler
+has written once is its own, and stays without Helm.
+*/}}
+{{- define "healthrecords.replicas" -}}
+{{- if not (include "healthrecords.autoscaled" .) }}{{ .values.replicas }}
+{{- else }}
+{{- $helm3 := hasPrefix "v3" .root.Capabilities.HelmVersion.Version }}
+{{- with lookup "apps/v1" "Deployment" .root.Release.Namespace (printf "%s-%s" (include "healthrecords.fullname" .root) .part) }}
+{{- $scaled := false }}
+{{- range .metadata.managedFields }}
+{{- if eq (default "" .subresource) "scale" }}{{ $scaled = true }}{{ end }}
+{{- end }}
+{{- if or $helm3 (not $scaled) }}{{ .spec.replicas }}{{ end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
 The Deployment of a part: (dict "root" $ "part" "server"). What is the part's own comes from the templates
 healthrecords.PART.env, and from "ports", "sources" (of the projected volume of secrets), "mounts" and "volumes".
 */}}
@@ -93,13 +112,8 @@ kind: Deployment
 metadata:
   {{- include "healthrecords.metadata" $context | nindent 2 }}
 spec:
-  {{- if not (include "healthrecords.autoscaled" $context) }}
-  replicas: {{ $values.replicas }}
-  {{- else }}
-  {{- /* As many as there are: a field that Helm takes away gets Kubernetes' default, one replica. */}}
-  {{- with lookup "apps/v1" "Deployment" $root.Release.Namespace (printf "%s-%s" (include "healthrecords.fullname" $root) $part) }}
-  replicas: {{ .spec.replicas }}
-  {{- end }}
+  {{- with include "healthrecords.replicas" $context }}
+  replicas: {{ . }}
   {{- end }}
   revisionHistoryLimit: 3
   strategy:
