@@ -35,23 +35,22 @@ func (p *pools) readBody(from *pool, most int64) humaMiddleware {
 		defer taken.leave()
 		r, w := humachi.Unwrap(ctx)
 		body := http.MaxBytesReader(w, r.Body, most)
-		content, err := io.ReadAll(io.LimitReader(body, smallBody+1))
-		if err == nil && len(content) > smallBody {
+		var content bytes.Buffer
+		_, err := content.ReadFrom(io.LimitReader(body, smallBody+1))
+		if err == nil && content.Len() > smallBody {
 			large, refusal := p.large.enter(ctx.Context())
 			if refusal != nil {
 				refuse(ctx, refusal)
 				return
 			}
 			defer large.leave()
-			var rest []byte
-			rest, err = io.ReadAll(body)
-			content = append(content, rest...)
+			_, err = content.ReadFrom(body)
 		}
 		if err != nil {
 			refuse(ctx, unreadable(ctx.Context(), err))
 			return
 		}
-		r.Body = io.NopCloser(bytes.NewReader(content))
+		r.Body = io.NopCloser(&content)
 		next(ctx)
 	}
 }
@@ -103,12 +102,7 @@ type pace struct {
 // client keeps the pace. The handler's own time does not count.
 func (p pace) stream(ctx huma.Context, next func(huma.Context)) {
 	r, w := humachi.Unwrap(ctx)
-	connection := http.NewResponseController(w)
-	if err := connection.SetWriteDeadline(time.Time{}); err != nil {
-		refuse(ctx, problemOf(ctx.Context(), fmt.Errorf("lifting the time limit of an answer: %w", err)))
-		return
-	}
-	r.Body = &pacedBody{ReadCloser: r.Body, ctx: ctx.Context(), connection: connection, pace: p, left: p.grace}
+	r.Body = &pacedBody{ReadCloser: r.Body, ctx: ctx.Context(), connection: http.NewResponseController(w), pace: p, left: p.grace}
 	next(ctx)
 }
 
@@ -124,16 +118,16 @@ type pacedBody struct {
 // Read implements io.Reader.
 func (b *pacedBody) Read(p []byte) (int, error) {
 	began := time.Now()
-	if err := b.connection.SetReadDeadline(began.Add(b.left)); err != nil {
+	until := began.Add(b.left)
+	if err := errors.Join(b.connection.SetReadDeadline(until), b.connection.SetWriteDeadline(until.Add(writeTimeout))); err != nil {
 		return 0, fmt.Errorf("limiting the time to wait for a body: %w", err)
 	}
 	n, err := b.ReadCloser.Read(p)
 	b.left = min(b.left-time.Since(began)+time.Duration(n)*time.Second/time.Duration(b.pace.rate), b.pace.grace)
-	if err == nil {
+	switch {
+	case err == nil:
 		return n, nil
-	}
-	_ = b.connection.SetWriteDeadline(time.Now().Add(writeTimeout)) // the first call has worked
-	if errors.Is(err, io.EOF) {
+	case errors.Is(err, io.EOF):
 		_ = b.connection.SetReadDeadline(time.Time{}) // else net/http would take the client for gone
 		return n, io.EOF
 	}

@@ -18,8 +18,9 @@ const (
 	maxConnectionsPerAddress = 512
 	maxStreams               = 32 // requests at once on one HTTP/2 connection
 
-	// Places of the pools. All bodies that are held in memory at once have
-	// 2*bodyPlaces*smallBody + largePlaces*maxBody = 96 MiB at most.
+	// Places of the pools. All bodies that are in memory at once have
+	// 2*bodyPlaces*smallBody + largePlaces*maxBody = 96 MiB at most, in buffers
+	// that may have twice that.
 	bodyPlaces   = 512 // requests with a body, from its first byte to the answer; as many again without login
 	largePlaces  = 32  // those of them whose body is not small
 	workPlaces   = 512 // operations in work
@@ -31,7 +32,7 @@ const (
 	readTimeout       = 30 * time.Second // header and body
 	unreadTimeout     = time.Second      // what is left of a body that nobody reads
 	workTimeout       = 15 * time.Second // an operation's work, once the body is there
-	writeTimeout      = 60 * time.Second // from the end of the header, or of a streamed body, to the end of the answer
+	writeTimeout      = 60 * time.Second // from the end of the header, or of a streamed body, to that of the answer
 	idleTimeout       = 2 * time.Minute
 
 	retryAfter = "2" // seconds, told with 503 and with a full share

@@ -240,6 +240,20 @@ func TestTooManyAtOnceAre503(t *testing.T) {
 	w.want(http.StatusOK, profileFrom("192.0.2.3"))
 }
 
+// TestABodyIsReadWithoutAPlace has the one place there is, and a body that does
+// not end.
+func TestABodyIsReadWithoutAPlace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(o *server.Options) { o.MaxConcurrent = 1 })
+	p := w.patient("patient1")
+	_, err := io.WriteString(dial(t, w.api()), idleBody("/api/health-records/", "Authorization: Bearer "+p.token))
+	must(t, err)
+	until(t, "being read", func() bool { return w.total("healthrecords_http_requests_in_flight") == 1 })
+	for range 10 {
+		w.want(http.StatusOK, call{method: get, path: "/api/health-records/", token: p.token})
+	}
+}
+
 // TestABodyThatNobodyReadsIsCutOff sends one where there is none, and one with
 // no right to.
 func TestABodyThatNobodyReadsIsCutOff(t *testing.T) {

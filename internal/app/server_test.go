@@ -2,11 +2,50 @@ package app
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/healthrecords/healthrecords/internal/settings"
 )
+
+func TestTheAPIsPortHasItsLimitOfConnections(t *testing.T) {
+	t.Parallel()
+	listener, err := listen(t.Context(), settings.Server{ListenAddress: "127.0.0.1:0", Connections: 1, PerAddress: 1}, prometheus.NewRegistry())
+	must(t, err)
+	defer func() { _ = listener.Close() }()
+	accepted := make(chan net.Conn, 2)
+	go func() {
+		defer close(accepted)
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- connection
+		}
+	}()
+	first, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", listener.Addr().String())
+	must(t, err)
+	defer func() { _ = first.Close() }()
+	held := <-accepted
+	second, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", listener.Addr().String())
+	if err == nil { // the refusal may be faster than the dialer
+		_, err = second.Read(make([]byte, 1))
+		_ = second.Close()
+	}
+	if err == nil {
+		t.Error("the second connection is served")
+	}
+	must(t, errors.Join(held.Close(), listener.Close()))
+	if _, more := <-accepted; more {
+		t.Error("the second connection was accepted")
+	}
+}
 
 // TestServeHTTPLetsClientsLeave keeps a connection open over the end of the server: what is sent on it during the delay is
 // answered, and the answer closes it.

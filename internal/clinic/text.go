@@ -26,10 +26,9 @@ func (f *faults) line(field string, value *string, least, most int) {
 	if value == nil {
 		return
 	}
-	*value = norm.NFC.String(*value)
 	f.add(!utf8.ValidString(*value) || strings.ContainsFunc(*value, breaksLine), field,
 		"use one line, without control characters or marks that change the writing direction")
-	*value = strings.TrimSpace(*value)
+	*value = normalLine(*value)
 	f.add(least == 0 && *value != "" && !visible(*value), field, "use characters that can be seen")
 	f.sized(field, *value, least, most)
 }
@@ -61,10 +60,14 @@ func (f *faults) license(value *string, least int) {
 	if value == nil {
 		return
 	}
-	*value = strings.ToUpper(norm.NFKC.String(*value))
+	*value = normalLicense(*value)
 	f.line("license_number", value, least, maxLicense)
 	f.add(*value != "" && !licensePattern.MatchString(*value), "license_number", "use the letters A to Z, digits, blanks and - . / only")
 }
+
+func normalLine(text string) string { return strings.TrimSpace(norm.NFC.String(text)) }
+
+func normalLicense(number string) string { return strings.ToUpper(norm.NFKC.String(number)) }
 
 // breaksLine reports whether a line may not hold the character.
 func breaksLine(r rune) bool {

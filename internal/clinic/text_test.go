@@ -192,7 +192,7 @@ func TestLicenseNumbersAreASCII(t *testing.T) {
 		}
 	}
 	for _, number := range []string{
-		"", " ", "-", "./", "САDOC1", "DOС1", "ΑB1", "१२३", "CA_1", "CA\u200b1", "CA–1", "CA\n1", "CA\u202e1", "Ⓐé", strings.Repeat("1", 51),
+		"", " ", "-", "./", "САDOC1", "DOС1", "ΑB1", "१२३", "CA_1", "CA\u200b1", "CA–1", "CA\n1", "CA\u202e1", "Ⓐé", strings.Repeat("1", 51), strings.Repeat("Ⅷ", 20),
 	} {
 		if _, err := validate(number); !faulty(err, "license_number") {
 			t.Errorf("%q is taken: %v", number, err)
@@ -237,6 +237,7 @@ func TestVerificationApprovesWhatWasSeen(t *testing.T) {
 		{&present, clinic.Verification{Name: &pending}, false, "doctor_changed"},
 		{&pending, clinic.Verification{Name: &pending, LicenseNumber: &another}, false, "doctor_changed"},
 		{&pending, clinic.Verification{LicenseNumber: &another}, false, "doctor_changed"},
+		{nil, clinic.Verification{LicenseNumber: &number}, false, ""},
 	} {
 		doctor := clinic.Doctor{User: clinic.User{FirstName: "Eve", LastName: "Night"}, LicenseNumber: number, PendingName: test.pending}
 		approves, err := test.said.Approves(doctor)

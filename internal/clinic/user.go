@@ -104,9 +104,11 @@ func (v *Verification) Validate() error {
 // present one. It is CodeConflict with reason "doctor_changed" where what the
 // administrator looked at is not what there is.
 func (v Verification) Approves(d Doctor) (bool, error) {
-	present := Name{d.User.FirstName, d.User.LastName}
+	present := Name{normalLine(d.User.FirstName), normalLine(d.User.LastName)} // older ones may be in another form
 	pending := d.PendingName != nil && (v.Name == nil || *v.Name == *d.PendingName)
-	if v.Name != nil && !pending && *v.Name != present || v.LicenseNumber != nil && *v.LicenseNumber != d.LicenseNumber {
+	named := v.Name == nil || pending || *v.Name == present
+	numbered := v.LicenseNumber == nil || *v.LicenseNumber == normalLine(normalLicense(d.LicenseNumber))
+	if !named || !numbered {
 		return false, Conflict("doctor_changed", "the doctor's name or license number is another one by now: look at them again")
 	}
 	return pending, nil

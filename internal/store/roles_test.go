@@ -63,7 +63,7 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 		"UPDATE health_records SET patient_id = 1", "UPDATE assignments SET patient_id = 1", "UPDATE assignments SET source = 'rest'",
 		"INSERT INTO name_versions (user_id, since) VALUES (1, now())", "UPDATE name_versions SET first_name = 'x'", "DELETE FROM name_versions",
 		"TRUNCATE name_versions", "UPDATE pending_names SET first_name = 'x'", "DELETE FROM pending_names", "SELECT keep_name()",
-		"ALTER TABLE users DISABLE TRIGGER keep_name", "UPDATE notifications SET happened_at = now()",
+		"ALTER TABLE users DISABLE TRIGGER user_renamed", "UPDATE notifications SET happened_at = now()",
 		"UPDATE audit_log SET user_id = 1", "DELETE FROM audit_log", "TRUNCATE audit_log", "DELETE FROM audit_log_default", "DROP TABLE audit_log_default",
 		"INSERT INTO audit_log_default (role) VALUES ('ADMIN')", "INSERT INTO audit_log (id) VALUES (1)", "INSERT INTO audit_log (at) VALUES (now())",
 		"ALTER TABLE audit_log DETACH PARTITION audit_log_default", "SELECT setval('audit_log_id_seq', 1)",

@@ -56,15 +56,15 @@ END
 $$;
 -- +goose StatementEnd
 
-CREATE TRIGGER keep_first_name AFTER INSERT ON users FOR EACH ROW EXECUTE FUNCTION keep_name();
-CREATE TRIGGER keep_name AFTER UPDATE ON users FOR EACH ROW
+CREATE TRIGGER user_named AFTER INSERT ON users FOR EACH ROW EXECUTE FUNCTION keep_name();
+CREATE TRIGGER user_renamed AFTER UPDATE ON users FOR EACH ROW
     WHEN ((OLD.username, OLD.first_name, OLD.last_name) IS DISTINCT FROM (NEW.username, NEW.first_name, NEW.last_name))
     EXECUTE FUNCTION keep_name();
-CREATE TRIGGER keep_first_license AFTER INSERT ON doctor_profiles FOR EACH ROW EXECUTE FUNCTION keep_license();
-CREATE TRIGGER keep_license AFTER UPDATE ON doctor_profiles FOR EACH ROW
+CREATE TRIGGER doctor_licensed AFTER INSERT ON doctor_profiles FOR EACH ROW EXECUTE FUNCTION keep_license();
+CREATE TRIGGER license_changed AFTER UPDATE ON doctor_profiles FOR EACH ROW
     WHEN (OLD.license_number IS DISTINCT FROM NEW.license_number) EXECUTE FUNCTION keep_license();
 
--- What is called so now counts as what always was: nobody wrote it down.
+-- Names of before were not kept: the present ones count from the beginning.
 INSERT INTO name_versions (user_id, since, username, first_name, last_name, license_number)
 SELECT u.id, '-infinity', u.username, u.first_name, u.last_name, d.license_number
 FROM users u LEFT JOIN doctor_profiles d ON d.user_id = u.id;
@@ -89,10 +89,10 @@ BEGIN
 END
 $$;
 -- +goose StatementEnd
-CREATE TRIGGER drop_pending_name AFTER UPDATE ON doctor_profiles FOR EACH ROW
+CREATE TRIGGER verification_lost AFTER UPDATE ON doctor_profiles FOR EACH ROW
     WHEN (OLD.verified_at IS NOT NULL AND NEW.verified_at IS NULL) EXECUTE FUNCTION drop_pending_name();
 
--- An administrator's decision on a doctor's pending name, who is locked.
+-- What an administrator decides on the pending name of a doctor whose row is locked.
 -- +goose StatementBegin
 CREATE FUNCTION decide_name(doctor bigint, approved boolean) RETURNS SETOF bigint LANGUAGE sql SECURITY DEFINER BEGIN ATOMIC
     WITH decided AS (
@@ -175,12 +175,12 @@ DROP FUNCTION license_key;
 DROP FUNCTION who_looked, known_as;
 ALTER TABLE notifications DROP COLUMN happened_at;
 DROP FUNCTION decide_name;
-DROP TRIGGER drop_pending_name ON doctor_profiles;
+DROP TRIGGER verification_lost ON doctor_profiles;
 DROP FUNCTION drop_pending_name;
 DROP TABLE pending_names;
-DROP TRIGGER keep_license ON doctor_profiles;
-DROP TRIGGER keep_first_license ON doctor_profiles;
-DROP TRIGGER keep_name ON users;
-DROP TRIGGER keep_first_name ON users;
+DROP TRIGGER license_changed ON doctor_profiles;
+DROP TRIGGER doctor_licensed ON doctor_profiles;
+DROP TRIGGER user_renamed ON users;
+DROP TRIGGER user_named ON users;
 DROP FUNCTION keep_name, keep_license;
 DROP TABLE name_versions;

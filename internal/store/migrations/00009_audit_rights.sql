@@ -6,18 +6,22 @@
 -- its record, nothing does, and the row is that of a doctor who listed records.
 CREATE OR REPLACE VIEW callers_audit WITH (security_barrier = true) AS
 SELECT l.id, l.at, l.user_id, l.role,
-    CASE WHEN as_it_is THEN l.operation WHEN comment_gone THEN 'listRecords' ELSE 'getRecord' END AS operation,
-    CASE WHEN as_it_is THEN l.object_kind ELSE 'record' END AS object_kind,
-    CASE WHEN as_it_is THEN l.object_id WHEN l.object_kind = 'comment' THEN c.record_id ELSE l.object_id END AS object_id,
+    CASE read.record WHEN 0 THEN l.operation WHEN -1 THEN 'listRecords' ELSE 'getRecord' END AS operation,
+    CASE read.record WHEN 0 THEN l.object_kind ELSE 'record' END AS object_kind,
+    CASE read.record WHEN 0 THEN l.object_id WHEN -1 THEN NULL ELSE read.record END AS object_id,
     l.reason, l.decision,
     nullif(l.assignment_ids[array_position(l.patient_ids, caller_id('patient'))], 0) AS assignment_id,
     u.username, u.first_name, u.last_name
 FROM audit_log l
-LEFT JOIN doctor_comments c ON c.id = l.object_id AND l.object_kind = 'comment' AND l.operation = 'addComment'
 CROSS JOIN LATERAL (
-    SELECT coalesce(l.operation <> 'addComment' OR l.decision <> 'allowed' OR NOT c.is_private, false) AS as_it_is,
-        l.object_kind = 'comment' AND c.id IS NULL AS comment_gone
-) AS row
+    -- which record was read: 0 if the row is shown as it is, -1 if nothing tells any more.
+    -- A subquery, and no join, for which the plan would hash all comments there are.
+    SELECT CASE
+        WHEN l.operation <> 'addComment' OR l.decision <> 'allowed' THEN 0
+        WHEN l.object_kind = 'record' THEN l.object_id
+        ELSE coalesce((SELECT CASE WHEN c.is_private THEN c.record_id ELSE 0 END FROM doctor_comments c WHERE c.id = l.object_id), -1)
+    END AS record
+) AS read
 LEFT JOIN users u ON u.id = l.user_id AND (u.role <> 'PATIENT' OR u.id = caller_id('user'))
 WHERE l.patient_ids @> ARRAY[caller_id('patient')];
 
