@@ -116,7 +116,7 @@ WITH event AS MATERIALIZED (
     JOIN users u ON (u.id = p.user_id OR u.role = 'ADMIN') AND u.active
     WHERE e.type = 'break_glass.opened' AND e.there
     UNION ALL
-    SELECT u.id, e.id, 'SELF_ASSIGNED', e.patient_id, e.doctor_id, e.assignment_id, NULL, NULL
+    SELECT u.id, e.id, e.created_at, 'SELF_ASSIGNED', e.patient_id, e.doctor_id, e.assignment_id, NULL, NULL
     FROM current e
     JOIN users u ON u.role = 'ADMIN' AND u.active
     WHERE e.type = 'assignment.created' AND e.self AND e.there AND NOT e.early
