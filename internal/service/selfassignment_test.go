@@ -284,7 +284,7 @@ func TestSelfAssignmentIsTold(t *testing.T) {
 				t.Errorf("recipients = %v, want %v", got, want)
 			}
 			n := e.newest(t, testkit.CallerOf(e.admins[1]))
-			if n.Type != clinic.NotifySelfAssigned || n.Message != "Dr. Eve Night assigned themselves to John Doe." || n.AssignmentID != a.ID {
+			if n.Type != clinic.NotifySelfAssigned || n.Message != "Dr. Eve Night (user6, license LIC000006) assigned themselves to John Doe." || n.AssignmentID != a.ID {
 				t.Errorf("an administrator reads %+v", n)
 			}
 			if n := e.newest(t, e.asPatient()); n.Type != clinic.NotifyPatientAssigned || !strings.Contains(n.Message, "Eve Night") {
