@@ -153,6 +153,8 @@ func (f *fakeService) BuryEvent(_ context.Context, id int64) error {
 }
 
 func (f *fakeService) OpenEvents(ctx context.Context) (int, time.Duration, error) {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
 	_, f.bounded = ctx.Deadline()
 	return 7, 90 * time.Second, f.open
 }

@@ -13,32 +13,32 @@ import (
 
 // The series of a platform that works, one sample a minute for three hours, as promtool writes them.
 const (
-	server     = `healthrecords_build_info{namespace="a",part="server",version="1"}`
-	inFlight   = `healthrecords_http_requests_in_flight{namespace="a",part="server"}`
-	answered   = `healthrecords_http_request_duration_seconds_count{namespace="a",part="server",status="2xx"}`
-	quick      = `healthrecords_http_request_duration_seconds_bucket{namespace="a",part="server",le="0.1"}`
-	slow       = `healthrecords_http_request_duration_seconds_bucket{namespace="a",part="server",le="5"}`
-	all        = `healthrecords_http_request_duration_seconds_bucket{namespace="a",part="server",le="+Inf"}`
-	opened     = `healthrecords_break_glass_total{namespace="a",part="server"}`
-	worker1    = `healthrecords_build_info{namespace="a",part="worker",version="1"}`
-	batches    = `healthrecords_worker_batch_duration_seconds_count{namespace="a",part="worker"}`
-	open       = `healthrecords_outbox_open_events{namespace="a",part="worker"}`
-	oldest     = `healthrecords_outbox_oldest_event_age_seconds{namespace="a",part="worker"}`
-	waiting    = `healthrecords_stream_waiting_entries{namespace="a",part="worker"}`
-	unsealed   = `healthrecords_audit_oldest_unsealed_row_age_seconds{namespace="a",part="worker"}`
-	garbage    = `healthrecords_worker_undecodable_entries_total{namespace="a",part="worker"}`
-	dead       = `healthrecords_worker_events_handled_total{namespace="a",part="worker",type="record.created",outcome="dead"}`
-	controller = `healthrecords_build_info{namespace="a",part="controller",version="1"}`
-	leads      = `leader_election_master_status{namespace="a",part="controller",name="healthrecords-controller.healthrecords.io"}`
-	faults     = `controller_runtime_reconcile_errors_total{namespace="a",part="controller",controller="doctorassignment"}`
-	unready    = `healthrecords_doctorassignments{namespace="a",part="controller",ready="False",reason="DoctorNotFound"}`
+	serverInfo     = `healthrecords_build_info{namespace="a",part="server",version="1"}`
+	inFlight       = `healthrecords_http_requests_in_flight{namespace="a",part="server"}`
+	answered       = `healthrecords_http_request_duration_seconds_count{namespace="a",part="server",status="2xx"}`
+	quick          = `healthrecords_http_request_duration_seconds_bucket{namespace="a",part="server",le="0.1"}`
+	slow           = `healthrecords_http_request_duration_seconds_bucket{namespace="a",part="server",le="5"}`
+	all            = `healthrecords_http_request_duration_seconds_bucket{namespace="a",part="server",le="+Inf"}`
+	opened         = `healthrecords_break_glass_total{namespace="a",part="server"}`
+	workerInfo     = `healthrecords_build_info{namespace="a",part="worker",version="1"}`
+	batches        = `healthrecords_worker_batch_duration_seconds_count{namespace="a",part="worker"}`
+	open           = `healthrecords_outbox_open_events{namespace="a",part="worker"}`
+	oldest         = `healthrecords_outbox_oldest_event_age_seconds{namespace="a",part="worker"}`
+	waiting        = `healthrecords_stream_waiting_entries{namespace="a",part="worker"}`
+	unsealed       = `healthrecords_audit_oldest_unsealed_row_age_seconds{namespace="a",part="worker"}`
+	garbage        = `healthrecords_worker_undecodable_entries_total{namespace="a",part="worker"}`
+	dead           = `healthrecords_worker_events_handled_total{namespace="a",part="worker",type="record.created",outcome="dead"}`
+	controllerInfo = `healthrecords_build_info{namespace="a",part="controller",version="1"}`
+	leads          = `leader_election_master_status{namespace="a",part="controller",name="healthrecords-controller.healthrecords.io"}`
+	faults         = `controller_runtime_reconcile_errors_total{namespace="a",part="controller",controller="doctorassignment"}`
+	unready        = `healthrecords_doctorassignments{namespace="a",part="controller",ready="False",reason="DoctorNotFound"}`
 )
 
 func healthy() map[string]string {
 	return map[string]string{
-		server: "1x180", inFlight: "0x180", answered: "0+600x180", quick: "0+600x180", slow: "0+600x180", all: "0+600x180", opened: "0x180",
-		worker1: "1x180", batches: "0+1x180", open: "1x180", oldest: "1x180", waiting: "0x180", unsealed: "2x180", garbage: "0x180",
-		controller: "1x180", leads: "1x180", faults: "0x180",
+		serverInfo: "1x180", inFlight: "0x180", answered: "0+600x180", quick: "0+600x180", slow: "0+600x180", all: "0+600x180", opened: "0x180",
+		workerInfo: "1x180", batches: "0+1x180", open: "1x180", oldest: "1x180", waiting: "0x180", unsealed: "2x180", garbage: "0x180",
+		controllerInfo: "1x180", leads: "1x180", faults: "0x180",
 	}
 }
 
@@ -68,14 +68,14 @@ func states() []state {
 		{"no worker runs", gone("worker"), map[string][]string{"15m": nil, "17m": {"HealthrecordsWorkerAbsent a"}, "3h": {"HealthrecordsWorkerAbsent a"}}},
 		{"no server runs", gone("server"), map[string][]string{"15m": nil, "17m": {"HealthrecordsServerAbsent a"}}},
 		{"no controller runs", gone("controller"), map[string][]string{"15m": nil, "17m": {"HealthrecordsControllerAbsent a"}}},
-		{"no worker ever ran", map[string]string{worker1: "", batches: "", open: "", oldest: "", waiting: "", unsealed: "", garbage: ""}, map[string][]string{"4m": nil, "6m": {"HealthrecordsWorkerAbsent a"}}},
+		{"no worker ever ran", map[string]string{workerInfo: "", batches: "", open: "", oldest: "", waiting: "", unsealed: "", garbage: ""}, map[string][]string{"4m": nil, "6m": {"HealthrecordsWorkerAbsent a"}}},
 		{"a controller without an election", map[string]string{leads: "", `controller_runtime_max_concurrent_reconciles{namespace="a",controller="doctorassignment"}`: "4x180"}, map[string][]string{"30m": nil}},
 		{"the worker of another namespace is gone", map[string]string{
 			`healthrecords_build_info{namespace="b",part="server",version="1"}`: "1x180", `healthrecords_http_requests_in_flight{namespace="b",part="server"}`: "0x180",
 		}, map[string][]string{"30m": {"HealthrecordsControllerAbsent b", "HealthrecordsWorkerAbsent b"}}},
 		{"nothing is there", map[string]string{
-			server: "", inFlight: "", answered: "", quick: "", slow: "", all: "", opened: "", worker1: "", batches: "", open: "", oldest: "", waiting: "", unsealed: "",
-			garbage: "", controller: "", leads: "", faults: "",
+			serverInfo: "", inFlight: "", answered: "", quick: "", slow: "", all: "", opened: "", workerInfo: "", batches: "", open: "", oldest: "", waiting: "", unsealed: "",
+			garbage: "", controllerInfo: "", leads: "", faults: "",
 		}, map[string][]string{"30m": {"HealthrecordsControllerAbsent ", "HealthrecordsServerAbsent ", "HealthrecordsWorkerAbsent "}}},
 		{"Postgres is away from the workers", map[string]string{open: ended, oldest: ended, unsealed: ended}, map[string][]string{"15m": nil, "17m": {"HealthrecordsWorkerWithoutPostgres a"}}},
 		{"one of two workers reaches Postgres", map[string]string{
@@ -96,7 +96,7 @@ func states() []state {
 		{"an object is not ready", map[string]string{unready: "1x180"}, map[string][]string{"59m": nil, "61m": {"HealthrecordsAssignmentsNotReady a"}}},
 		{"the controller fails", map[string]string{faults: "0+5x180"}, map[string][]string{"14m": nil, "30m": {"HealthrecordsControllerErrors a"}}},
 		{"no controller leads", map[string]string{leads: "0x180"}, map[string][]string{"4m": nil, "6m": {"HealthrecordsControllerWithoutLeader a"}}},
-		{"an update does not end", map[string]string{strings.Replace(server, `version="1"`, `version="2"`, 1): "1x180"}, map[string][]string{"29m": nil, "31m": {"HealthrecordsVersionsDiffer a"}}},
+		{"an update does not end", map[string]string{strings.Replace(serverInfo, `version="1"`, `version="2"`, 1): "1x180"}, map[string][]string{"29m": nil, "31m": {"HealthrecordsVersionsDiffer a"}}},
 	}
 }
 
