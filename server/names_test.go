@@ -33,7 +33,7 @@ func TestEmergencyAccessUnderAnotherName(t *testing.T) {
 		}
 	}
 	for path, reader := range map[string]person{
-		"/api/access-log/?page_size=2":                    s.patient,
+		"/api/access-log/?page_size=20":                   s.patient,
 		fmt.Sprintf("/api/audit/?user=%d", doctor.userID): s.admin,
 	} {
 		page := s.want(http.StatusOK, call{method: get, path: path, token: reader.token})
