@@ -56,7 +56,7 @@ func BenchmarkAudit(b *testing.B) {
 		"list": "/api/health-records/",
 	} {
 		b.Run(name, func(b *testing.B) {
-			var with, without, cost []float64 // of each round: seconds, seconds, per cent
+			var with, without, cost []float64 // one of each round; the cost is in per cent of without
 			for round := range b.N {
 				var took [2]float64
 				for turn := range took {

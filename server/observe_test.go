@@ -72,19 +72,19 @@ func TestOnlyWorkThatWasBrokenOffCountsAsLeft(t *testing.T) {
 	defer cancel()
 	for _, test := range []struct {
 		name string
-		ctx  context.Context
+		ctx  func() context.Context
 		err  error
 		left bool
 	}{
-		{"broken off", gone, clinic.Unavailable(context.Canceled), true},
-		{"broken off, without a code", gone, context.Canceled, true},
-		{"a fault, as the client left", gone, clinic.Internal(sqlError{}), false},
-		{"the time was over", late, clinic.Unavailable(context.DeadlineExceeded), false},
-		{"Postgres is away", t.Context(), clinic.Unavailable(sqlError{}), false},
+		{"broken off", func() context.Context { return gone }, clinic.Unavailable(context.Canceled), true},
+		{"broken off, without a code", func() context.Context { return gone }, context.Canceled, true},
+		{"a fault, as the client left", func() context.Context { return gone }, clinic.Internal(sqlError{}), false},
+		{"the time was over", func() context.Context { return late }, clinic.Unavailable(context.DeadlineExceeded), false},
+		{"Postgres is away", t.Context, clinic.Unavailable(sqlError{}), false},
 	} {
 		x := &exchange{}
-		ctx := context.WithValue(test.ctx, exchangeKey{}, x)
-		problemOf(ctx, test.err)
+		ctx := context.WithValue(test.ctx(), exchangeKey{}, x)
+		_ = problemOf(ctx, test.err)
 		var log bytes.Buffer
 		logFailure(ctx, slog.New(slog.NewJSONHandler(&log, nil)), test.err)
 		if x.left != test.left || (log.Len() == 0) != test.left {

@@ -20,7 +20,7 @@ func from(t *testing.T, address string) context.Context {
 }
 
 func newTestPool(places int) *pool {
-	return newPool("test", places, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "refused_total"}, []string{"pool", "limit"}))
+	return newPool("test", places, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "refused_total", Help: "Requests refused."}, []string{"pool", "limit"}))
 }
 
 func TestAPoolRefusesAtOnce(t *testing.T) {

@@ -92,7 +92,9 @@ func (w *twoWorlds) asked(t *rapid.T, i int) map[string]func() {
 		"others open emergency access": ask(doctor, call{method: post, path: "/api/break-glass/", body: map[string]any{
 			"patient_id": patient, "reason": "unconscious", "password": password,
 		}}),
-		"others assign themselves": ask(doctor, call{method: post, path: "/api/auth/assign-doctor/", body: map[string]any{"patient_id": patient}}),
+		"others assign themselves": ask(doctor, call{method: post, path: "/api/auth/assign-doctor/", body: map[string]any{
+			"patient_id": patient, "reason": "colleague on leave", "password": password,
+		}}),
 		"others comment": ask(wilson, call{method: post, path: "/api/health-records/3/comments/", body: map[string]any{
 			"comment": "foreign", "is_private": rapid.Bool().Draw(t, "private"),
 		}}),

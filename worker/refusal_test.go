@@ -34,7 +34,7 @@ func configure(name, value string) func(*testing.T, *redis.Client) {
 func replicaOf(host, port string) func(*testing.T, *redis.Client) {
 	return func(t *testing.T, client *redis.Client) {
 		t.Helper()
-		if err := client.SlaveOf(t.Context(), host, port).Err(); err != nil {
+		if err := client.ReplicaOf(t.Context(), host, port).Err(); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -67,8 +67,8 @@ func databaseCheck(db *store.DB) telemetry.Check {
 // is behind, each thing that a part tries might fail for good.
 func afterCheck(check telemetry.Check, log *slog.Logger, part func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
-		if check.Await(ctx, log) != nil {
-			return nil // told to stop before
+		if err := check.Await(ctx, log); err != nil {
+			return nil //nolint:nilerr // it was told to stop before
 		}
 		return part(ctx)
 	}

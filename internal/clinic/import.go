@@ -176,7 +176,7 @@ func (a *ImportedAccount) check() (emptied int, err error) {
 func (a *ImportedAccount) validate() error {
 	a.Password = rand.Text()
 	defer func() { a.Password = "" }()
-	return a.Registration.Validate()
+	return a.Validate()
 }
 
 func (a *ImportedAccount) empty(field string) bool {

@@ -185,7 +185,7 @@ func TestLicenseNumbersAreASCII(t *testing.T) {
 		return number, err
 	}
 	for given, want := range map[string]string{
-		"CA-1234": "CA-1234", " ca-1234a ": "CA-1234A", "ＤＯＣ１２": "DOC12", "12\u00a034/5.6": "12 34/5.6", "DOC00000l": "DOC00000L",
+		"CA-1234": "CA-1234", "\u00a0ca-1234a\u00a0": "CA-1234A", "ＤＯＣ１２": "DOC12", "12\u00a034/5.6": "12 34/5.6", "DOC00000l": "DOC00000L",
 	} {
 		if got, err := validate(given); err != nil || got != want {
 			t.Errorf("made %q of %q, want %q (%v)", got, given, want, err)

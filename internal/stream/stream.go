@@ -88,6 +88,8 @@ func (s *Stream) Backlog(ctx context.Context) (int64, error) {
 //	KEYS[1]  the stream
 //	ARGV     its group; milliseconds that a consumer was not heard of
 //	returns  how many it removed
+//
+//nolint:dupword // two blocks of Lua end
 const removeScript = `
 local removed = 0
 for _, fields in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do

@@ -45,23 +45,23 @@ const listDoctors = `-- name: ListDoctors :many
 WITH found AS MATERIALIZED (
     SELECT d.id
     FROM doctor_profiles d JOIN users u ON u.id = d.user_id AND u.role = 'DOCTOR'
-    WHERE ($2::boolean OR d.verified_at IS NOT NULL AND u.active)
+    WHERE ($1::boolean OR d.verified_at IS NOT NULL AND u.active)
         AND ($3::text = '' OR d.specialization ILIKE $3::text
             OR (u.first_name || ' ' || u.last_name || ' ' || u.username) ILIKE $3::text)
 ), page AS (
     SELECT id FROM found
-    WHERE CASE WHEN $1::boolean THEN id < $4::bigint ELSE id > $4::bigint END
-    ORDER BY CASE WHEN $1::boolean THEN -id ELSE id END
+    WHERE CASE WHEN $2::boolean THEN id < $4::bigint ELSE id > $4::bigint END
+    ORDER BY CASE WHEN $2::boolean THEN -id ELSE id END
     LIMIT $6 OFFSET $5
 )
 SELECT d.id, d.user_id, d.role, d.specialization, d.license_number, d.years_of_experience, d.verified_at, d.source_id, d.license_twin, a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, n.first_name AS pending_first, n.last_name AS pending_last, (SELECT count(*) FROM found) AS total
-FROM page JOIN doctor_profiles d ON d.id = page.id JOIN accounts a ON a.id = d.user_id LEFT JOIN pending_names n ON n.user_id = d.user_id
-ORDER BY CASE WHEN $1::boolean THEN -d.id ELSE d.id END
+FROM page JOIN doctor_profiles d ON d.id = page.id JOIN accounts a ON a.id = d.user_id LEFT JOIN pending_names n ON n.user_id = d.user_id AND $1::boolean
+ORDER BY CASE WHEN $2::boolean THEN -d.id ELSE d.id END
 `
 
 type ListDoctorsParams struct {
-	Back     bool
 	Unlisted bool
+	Back     bool
 	Pattern  string
 	Beyond   int64
 	Skip     int32
@@ -77,11 +77,12 @@ type ListDoctorsRow struct {
 }
 
 // Doctors are few: whoever fits is found, counted and sorted. An empty pattern
-// fits all.
+// fits all. Pending names are for administrators, who see the unlisted; what
+// others are shown is cached.
 func (q *Queries) ListDoctors(ctx context.Context, db DBTX, arg ListDoctorsParams) ([]*ListDoctorsRow, error) {
 	rows, err := db.Query(ctx, listDoctors,
-		arg.Back,
 		arg.Unlisted,
+		arg.Back,
 		arg.Pattern,
 		arg.Beyond,
 		arg.Skip,

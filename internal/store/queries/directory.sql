@@ -1,5 +1,6 @@
 -- Doctors are few: whoever fits is found, counted and sorted. An empty pattern
--- fits all.
+-- fits all. Pending names are for administrators, who see the unlisted; what
+-- others are shown is cached.
 -- name: ListDoctors :many
 WITH found AS MATERIALIZED (
     SELECT d.id
@@ -14,7 +15,7 @@ WITH found AS MATERIALIZED (
     LIMIT @most OFFSET @skip
 )
 SELECT sqlc.embed(d), sqlc.embed(a), n.first_name AS pending_first, n.last_name AS pending_last, (SELECT count(*) FROM found) AS total
-FROM page JOIN doctor_profiles d ON d.id = page.id JOIN accounts a ON a.id = d.user_id LEFT JOIN pending_names n ON n.user_id = d.user_id
+FROM page JOIN doctor_profiles d ON d.id = page.id JOIN accounts a ON a.id = d.user_id LEFT JOIN pending_names n ON n.user_id = d.user_id AND @unlisted::boolean
 ORDER BY CASE WHEN @back::boolean THEN -d.id ELSE d.id END;
 
 -- name: CountDoctors :one
