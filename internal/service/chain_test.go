@@ -79,13 +79,13 @@ func (v vault) verify(t *testing.T, prepare func(*audit.Verifier)) (faults []aud
 func asIs(*audit.Verifier) {}
 
 // TestSealingWhileManyWrite has writers that draw ids in one order and commit, or
-// roll back, in another, and two workers that seal meanwhile.
+// roll back, in another, until two workers have sealed some meanwhile.
 func TestSealingWhileManyWrite(t *testing.T) {
 	t.Parallel()
 	v := newVault(t)
 	const writers, rows = 40, 15
 	var writing, sealing sync.WaitGroup
-	var committed atomic.Int64
+	var committed, seals atomic.Int64
 	done := make(chan struct{})
 	for i := range writers {
 		writing.Go(func() {
@@ -95,7 +95,7 @@ func TestSealingWhileManyWrite(t *testing.T) {
 				return
 			}
 			defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
-			for j := range rows {
+			for j := 0; j < rows || seals.Load() < 3 && !t.Failed(); j++ {
 				err := pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error {
 					if _, err := tx.Exec(t.Context(), auditInsert); err != nil {
 						return err
@@ -121,9 +121,13 @@ func TestSealingWhileManyWrite(t *testing.T) {
 		sealing.Go(func() {
 			chain := service.NewChain(openDB(t, rights.URL(t, v.dsn, store.PartWorker), 4), sealingKey())
 			for {
-				if _, err := chain.Seal(t.Context()); err != nil {
+				sealed, err := chain.Seal(t.Context())
+				if err != nil {
 					t.Error(err)
 					return
+				}
+				if sealed > 0 {
+					seals.Add(1)
 				}
 				select {
 				case <-done:
@@ -143,9 +147,6 @@ func TestSealingWhileManyWrite(t *testing.T) {
 	}
 	if n := v.db.Count(`SELECT count(*) FROM (SELECT unnest(row_ids) AS id FROM audit_checkpoints) r`); int64(n) != good {
 		t.Errorf("%d rows have a digest, want each of %d once", n, good)
-	}
-	if n := v.db.Count(`SELECT count(*) FROM audit_checkpoints`); n < 3 {
-		t.Errorf("only %d checkpoints were made: nothing was sealed meanwhile", n)
 	}
 }
 
