@@ -1,0 +1,66 @@
+package server_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/testkit/rights"
+)
+
+// BenchmarkForeignID measures how much longer the 404 of an id takes that is
+// somebody else's than the 404 of an id that nobody has: what an attacker could
+// learn from the time. docs/security.md has the figures. Both are asked for in
+// turns, and the medians are compared.
+func BenchmarkForeignID(b *testing.B) {
+	database := testkit.NewDatabase(b, rights.Migrate)
+	w := newWorldOn(b, database)
+	db := testkit.NewFactory(b, database)
+	const missing = 1 << 40
+	var record, assignment int64 // of somebody else
+	doctor, reader := db.Doctor(testkit.DoctorOptions{}), db.Doctor(testkit.DoctorOptions{})
+	for range 100 { // who has no assignments is found out at once
+		patient := db.Patient(testkit.PatientOptions{})
+		db.Assignment(testkit.AssignmentOptions{Patient: patient, Doctor: reader})
+		foreign := db.Patient(testkit.PatientOptions{})
+		assignment = db.Assignment(testkit.AssignmentOptions{Patient: foreign, Doctor: doctor}).ID
+		record = db.Record(testkit.RecordOptions{Patient: foreign}).ID
+	}
+	db.Exec("VACUUM ANALYZE")
+	for _, test := range []struct {
+		name, method, path string
+		id                 int64
+		as                 clinic.User
+		body               any
+	}{
+		{"getRecord", get, "/api/health-records/%d/", record, reader.User, nil},
+		{"listComments", get, "/api/health-records/%d/comments/", record, reader.User, nil},
+		{"addComment", post, "/api/health-records/%d/comments/", record, reader.User, map[string]any{"comment": "Looks fine."}},
+		{"getAssignment", get, "/api/assignments/%d/", assignment, reader.User, nil},
+	} {
+		b.Run(test.name, func(b *testing.B) {
+			token, err := w.parts.Tokens.Issue(db.LoggedIn(test.as))
+			must(b, err)
+			client := &http.Client{}
+			defer client.CloseIdleConnections()
+			var took [2][]time.Duration
+			for i := range 2 * b.N {
+				side := (i + i/2) % 2
+				id := []int64{missing, test.id}[side]
+				began := time.Now()
+				status, err := w.send(client, call{method: test.method, path: fmt.Sprintf(test.path, id), token: token, body: test.body})
+				took[side] = append(took[side], time.Since(began))
+				if err != nil || status != http.StatusNotFound {
+					b.Fatalf("answered %d, %v", status, err)
+				}
+			}
+			none, foreign := percentile(took[0], 0.5), percentile(took[1], 0.5)
+			b.ReportMetric(float64(none.Microseconds()), "µs-missing")
+			b.ReportMetric(float64((foreign - none).Nanoseconds())/1000, "µs-more")
+			b.ReportMetric(float64(foreign)/float64(none), "ratio")
+		})
+	}
+}
