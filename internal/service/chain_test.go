@@ -36,8 +36,8 @@ func newVault(t *testing.T) vault {
 	dsn := testkit.NewDatabase(t, rights.Migrate)
 	return vault{
 		db: testkit.NewFactory(t, dsn), dsn: dsn,
-		worker: service.NewChain(openDB(t, rights.URL(t, dsn, store.PartWorker), 4), sealingKey()),
-		owner:  service.NewChain(openDB(t, dsn, 4), sealingKey()),
+		worker: service.NewChain(openDB(t, rights.URL(t, dsn, store.PartWorker), 4), sealingKey),
+		owner:  service.NewChain(openDB(t, dsn, 4), sealingKey),
 	}
 }
 
@@ -119,7 +119,7 @@ func TestSealingWhileManyWrite(t *testing.T) {
 	}
 	for range 2 {
 		sealing.Go(func() {
-			chain := service.NewChain(openDB(t, rights.URL(t, v.dsn, store.PartWorker), 4), sealingKey())
+			chain := service.NewChain(openDB(t, rights.URL(t, v.dsn, store.PartWorker), 4), sealingKey)
 			for {
 				sealed, err := chain.Seal(t.Context())
 				if err != nil {
