@@ -43,10 +43,12 @@ type Verifier struct {
 	Report func(Fault)
 
 	Keys    []string // that signed
+	Outside bool     // Kept is older than all of a partial chain, and says nothing about it
 	Rows    int64    // that are as they were
 	Dropped int64    // that retention dropped
 	last    *Checkpoint
 	at      Statement // of last
+	first   int64     // the number that the chain begins with
 	dropped [][2]int64
 	kept    bool
 }
@@ -71,6 +73,9 @@ func (v *Verifier) Checkpoint(c Checkpoint, rows []clinic.AuditRow) {
 	s, ok := v.signed(c, next)
 	number := cmp.Or(c.Number, s.Number, next)
 	first, follows := v.last == nil && v.Partial, number == next
+	if v.last == nil {
+		v.first = number
+	}
 	if !first && !follows {
 		v.fault(0, next, fmt.Sprintf("it is missing: checkpoint %d follows, and rows after %d are not proven", number, v.at.UpTo))
 	}
@@ -80,7 +85,7 @@ func (v *Verifier) Checkpoint(c Checkpoint, rows []clinic.AuditRow) {
 		} else if !first && follows {
 			v.links(s)
 		}
-		v.kept = v.kept || v.Kept != nil && v.Kept.Statement == c.Statement
+		v.kept = v.kept || v.Kept != nil && (v.Kept.Statement == c.Statement || first && v.Kept.hash() == s.Previous)
 		v.at = s
 	}
 	v.last, v.at.Number = &c, number
@@ -89,7 +94,7 @@ func (v *Verifier) Checkpoint(c Checkpoint, rows []clinic.AuditRow) {
 	}
 }
 
-// End reports what is missing behind the last checkpoint.
+// End reports what is missing behind the last checkpoint, and whether the kept one was met.
 func (v *Verifier) End() {
 	if v.Kept == nil || v.kept {
 		return
@@ -97,6 +102,8 @@ func (v *Verifier) End() {
 	s, ok := v.signed(*v.Kept, 0)
 	switch {
 	case !ok:
+	case v.Partial && v.first > s.Number+1:
+		v.Outside = true
 	case s.Number > v.at.Number:
 		v.fault(0, v.at.Number+1, fmt.Sprintf("the chain is cut off here: up to checkpoint %d, and rows up to %d after %d, are missing",
 			s.Number, s.UpTo, v.at.UpTo))

@@ -243,6 +243,31 @@ func TestACutOffTailIsFoundByAKeptCheckpoint(t *testing.T) {
 	})
 }
 
+// An export begins where somebody wanted it to: a checkpoint that was kept before then
+// says nothing about it, but the one right before it must be the one that it follows.
+func TestAnOlderKeptCheckpointIsNoFaultOfAnExport(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		l := anyLedger(t, key(1))
+		first := rapid.IntRange(1, len(l.checkpoints)-1).Draw(t, "first")
+		kept := l.checkpoints[rapid.IntRange(0, first-1).Draw(t, "kept")]
+		adjacent := kept.Statement == l.checkpoints[first-1].Statement
+		part := ledger{l.checkpoints[first:], l.rows[first:]}
+		var v *audit.Verifier
+		keep := func(verifier *audit.Verifier) { v, verifier.Partial, verifier.Kept = verifier, true, &kept }
+		if faults := part.verify(t, keep); len(faults) > 0 || v.Outside == adjacent {
+			t.Fatalf("faults: %v; it is outside: %t", faults, v.Outside)
+		}
+		resealed(t, &l)
+		if adjacent {
+			forged := ledger{l.checkpoints[first:], l.rows[first:]}
+			if faults := forged.verify(t, keep); len(faults) != 1 || faults[0].Checkpoint != int64(first) {
+				t.Errorf("faults of an export that does not follow the kept one: %v", faults)
+			}
+		}
+	})
+}
+
 func TestRetentionIsNoTampering(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {

@@ -21,7 +21,7 @@ const (
 type Chain struct {
 	db    *store.DB
 	key   func() ed25519.PrivateKey // nil: it can be read only
-	bound store.AuditBound   // what is sealed next, once no earlier row can appear any more
+	bound store.AuditBound          // what is sealed next, once no earlier row can appear any more
 }
 
 // NewChain returns the chain in the database. key returns the key that signs now, and

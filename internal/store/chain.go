@@ -106,53 +106,6 @@ func (h Handle) AddCheckpoint(ctx context.Context, closed int64, c clinic.AuditC
 	return nil
 }
 
-// Checkpoints returns up to most after the one with the number, and the number
-// of the last of them.
-func (h Handle) Checkpoints(ctx context.Context, after int64, most int) ([]clinic.AuditCheckpoint, int64, error) {
-	rows, err := h.q.Checkpoints(ctx, h.db, dbsqlc.CheckpointsParams{Beyond: after, Most: int32(most)}) // #nosec G115 -- a batch size
-	if err != nil {
-		return nil, 0, fmt.Errorf("reading checkpoints: %w", translate(err))
-	}
-	for _, r := range rows {
-		after = r.Number
-	}
-	return checkpointsOf(rows), after, nil
-}
-
-// DropCheckpoints returns those that retention made.
-func (h Handle) DropCheckpoints(ctx context.Context) ([]clinic.AuditCheckpoint, error) {
-	rows, err := h.q.DropCheckpoints(ctx, h.db)
-	if err != nil {
-		return nil, fmt.Errorf("reading retention's checkpoints: %w", translate(err))
-	}
-	return checkpointsOf(rows), nil
-}
-
-func checkpointsOf(rows []*dbsqlc.AuditCheckpoint) []clinic.AuditCheckpoint {
-	checkpoints := make([]clinic.AuditCheckpoint, 0, len(rows))
-	for _, r := range rows {
-		checkpoints = append(checkpoints, checkpointOf(r))
-	}
-	return checkpoints
-}
-
-func checkpointOf(r *dbsqlc.AuditCheckpoint) clinic.AuditCheckpoint {
-	return clinic.AuditCheckpoint{Number: r.Number, Statement: r.Statement, Signature: r.Signature, RowIDs: r.RowIDs, Digests: r.Digests}
-}
-
-// AuditRows returns the rows above after and up to upTo by id, no more than most.
-func (h Handle) AuditRows(ctx context.Context, after, upTo int64, most int) ([]clinic.AuditRow, error) {
-	rows, err := h.q.AuditRows(ctx, h.db, dbsqlc.AuditRowsParams{Beyond: after, UpTo: upTo, Most: int32(most)}) // #nosec G115 -- a batch size
-	if err != nil {
-		return nil, fmt.Errorf("reading audit rows: %w", translate(err))
-	}
-	found := make([]clinic.AuditRow, 0, len(rows))
-	for _, r := range rows {
-		found = append(found, auditRowOf(*r))
-	}
-	return found, nil
-}
-
 // CountAuditRows counts the rows above the id.
 func (h Handle) CountAuditRows(ctx context.Context, after int64) (int64, error) {
 	n, err := h.q.CountAuditRows(ctx, h.db, after)
@@ -168,17 +121,4 @@ func (h Handle) PrepareAuditMonths(ctx context.Context) error {
 		return fmt.Errorf("making the audit log's partitions: %w", translate(err))
 	}
 	return nil
-}
-
-func auditRowOf(r dbsqlc.AuditLog) clinic.AuditRow {
-	row := clinic.AuditRow{
-		ID: r.ID, At: r.At, UserID: orZero(r.UserID), Role: clinic.Role(r.Role), Operation: r.Operation,
-		Object:   clinic.Object{Kind: clinic.ObjectKind(r.ObjectKind), ID: orZero(r.ObjectID)},
-		Patients: r.PatientIDs, Assignments: r.AssignmentIDs,
-		Reason: clinic.AccessReason(r.Reason), Decision: r.Decision, RequestID: r.RequestID,
-	}
-	if r.Address != nil {
-		row.Address = r.Address.String()
-	}
-	return row
 }

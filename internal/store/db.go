@@ -142,6 +142,17 @@ func (db *DB) Tx(ctx context.Context, caller *clinic.Caller, fn func(Handle) err
 	return nil
 }
 
+// Snapshot runs fn in a transaction that only reads, and sees the database as it is
+// when it begins, however long it takes.
+func (db *DB) Snapshot(ctx context.Context, fn func(Handle) error) error {
+	tx, err := db.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		return fmt.Errorf("beginning a transaction that reads: %w", translate(err))
+	}
+	defer rollback(ctx, tx)
+	return fn(newHandle(tx, Identity{}))
+}
+
 // rollback does nothing after a commit. The context may be over when it is
 // needed; the rollback must not be, nor may it wait for a dead network.
 func rollback(ctx context.Context, tx pgx.Tx) {

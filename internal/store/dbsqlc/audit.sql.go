@@ -104,6 +104,48 @@ func (q *Queries) AuditSettled(ctx context.Context, db DBTX, arg AuditSettledPar
 	return &i, err
 }
 
+const checkpointStatements = `-- name: CheckpointStatements :many
+SELECT number, last_id, statement, signature FROM audit_checkpoints
+WHERE number > $1 ORDER BY number LIMIT $2
+`
+
+type CheckpointStatementsParams struct {
+	Beyond int64
+	Most   int32
+}
+
+type CheckpointStatementsRow struct {
+	Number    int64
+	LastID    int64
+	Statement string
+	Signature []byte
+}
+
+func (q *Queries) CheckpointStatements(ctx context.Context, db DBTX, arg CheckpointStatementsParams) ([]*CheckpointStatementsRow, error) {
+	rows, err := db.Query(ctx, checkpointStatements, arg.Beyond, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []*CheckpointStatementsRow
+	for rows.Next() {
+		var i CheckpointStatementsRow
+		if err := rows.Scan(
+			&i.Number,
+			&i.LastID,
+			&i.Statement,
+			&i.Signature,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, &i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const checkpoints = `-- name: Checkpoints :many
 SELECT number, last_id, statement, signature, row_ids, digests FROM audit_checkpoints
 WHERE number > $1 ORDER BY number LIMIT $2
@@ -489,4 +531,40 @@ SELECT audit_prepare_months()
 func (q *Queries) PrepareAuditMonths(ctx context.Context, db DBTX) error {
 	_, err := db.Exec(ctx, prepareAuditMonths)
 	return err
+}
+
+const rawAuditRows = `-- name: RawAuditRows :many
+SELECT l.id, to_jsonb(l)::text AS raw FROM audit_log l WHERE l.id > $1 AND l.id <= $2 ORDER BY l.id, l.at LIMIT $3
+`
+
+type RawAuditRowsParams struct {
+	Beyond int64
+	UpTo   int64
+	Most   int32
+}
+
+type RawAuditRowsRow struct {
+	ID  int64
+	Raw string
+}
+
+// As text, for rows that cannot be read as what they should be.
+func (q *Queries) RawAuditRows(ctx context.Context, db DBTX, arg RawAuditRowsParams) ([]*RawAuditRowsRow, error) {
+	rows, err := db.Query(ctx, rawAuditRows, arg.Beyond, arg.UpTo, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []*RawAuditRowsRow
+	for rows.Next() {
+		var i RawAuditRowsRow
+		if err := rows.Scan(&i.ID, &i.Raw); err != nil {
+			return nil, err
+		}
+		items = append(items, &i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

@@ -45,6 +45,10 @@ VALUES (@number, @last_id, @statement, @signature, @row_ids, @digests);
 SELECT number, last_id, statement, signature, row_ids, digests FROM audit_checkpoints
 WHERE number > @beyond ORDER BY number LIMIT @most;
 
+-- name: CheckpointStatements :many
+SELECT number, last_id, statement, signature FROM audit_checkpoints
+WHERE number > @beyond ORDER BY number LIMIT @most;
+
 -- Statements of retention, of which there are few. Whoever verifies finds out about one
 -- that is no JSON, so that it is not read as such here.
 -- name: DropCheckpoints :many
@@ -56,6 +60,10 @@ SELECT count(*) FROM audit_log WHERE id > @beyond;
 
 -- name: ForgetDigests :exec
 UPDATE audit_checkpoints SET row_ids = NULL, digests = NULL WHERE number = ANY(@numbers::bigint[]);
+
+-- As text, for rows that cannot be read as what they should be.
+-- name: RawAuditRows :many
+SELECT l.id, to_jsonb(l)::text AS raw FROM audit_log l WHERE l.id > @beyond AND l.id <= @up_to ORDER BY l.id, l.at LIMIT @most;
 
 -- name: AuditRows :many
 SELECT * FROM audit_log WHERE id > @beyond AND id <= @up_to ORDER BY id LIMIT @most;
