@@ -49,7 +49,7 @@ type Verifier struct {
 	last    *Checkpoint
 	at      Statement // of last
 	first   int64     // the number that the chain begins with
-	dropped [][2]int64
+	dropped Dropped
 	kept    bool
 }
 
@@ -65,6 +65,7 @@ func (v *Verifier) Prepare() {
 		}
 		v.dropped = append(v.dropped, s.Dropped...)
 	}
+	v.dropped.sorted()
 }
 
 // Checkpoint checks the next one, with all rows of its range of ids in their order.
@@ -153,7 +154,7 @@ func (v *Verifier) links(s Statement) {
 // content compares the rows with their digests.
 func (v *Verifier) content(c Checkpoint, s Statement, rows []clinic.AuditRow) {
 	if c.RowIDs == nil && s.Rows > 0 {
-		if v.countDropped(s.After, s.UpTo) != s.Rows {
+		if v.dropped.count(s.After, s.UpTo) != s.Rows {
 			v.fault(0, s.Number, "its digests are missing, and not all of its rows were dropped by retention")
 		}
 		v.Dropped += s.Rows
@@ -191,35 +192,13 @@ func (v *Verifier) surplus(s Statement, rows []clinic.AuditRow) {
 }
 
 func (v *Verifier) missing(s Statement, id int64) {
-	for _, run := range v.dropped {
-		if run[0] <= id && id <= run[1] {
-			v.Dropped++
-			return
-		}
+	if v.dropped.has(id) {
+		v.Dropped++
+		return
 	}
 	v.fault(id, s.Number, "it was removed")
 }
 
-func (v *Verifier) countDropped(after, upTo int64) (n int64) {
-	for _, run := range v.dropped {
-		n += max(0, min(run[1], upTo)-max(run[0], after+1)+1)
-	}
-	return n
-}
-
 func (v *Verifier) fault(row, checkpoint int64, what string) {
 	v.Report(Fault{Row: row, Checkpoint: checkpoint, What: what})
-}
-
-// Runs are the ids, which are in order, as first and last of each run.
-func Runs(ids []int64) [][2]int64 {
-	var runs [][2]int64
-	for _, id := range ids {
-		if n := len(runs); n > 0 && runs[n-1][1] == id-1 {
-			runs[n-1][1] = id
-			continue
-		}
-		runs = append(runs, [2]int64{id, id})
-	}
-	return runs
 }
