@@ -151,8 +151,6 @@ func TestSealingWhileManyWrite(t *testing.T) {
 
 var errRollback = fmt.Errorf("rolled back")
 
-// TestAnOpenTransactionHoldsBackTheSeal has a row that becomes visible after
-// rows with higher ids.
 func TestUnsealedIsTheAgeOfTheOldestRow(t *testing.T) {
 	t.Parallel()
 	v := newVault(t)
@@ -176,6 +174,8 @@ func TestUnsealedIsTheAgeOfTheOldestRow(t *testing.T) {
 	}
 }
 
+// TestAnOpenTransactionHoldsBackTheSeal has a row that becomes visible after
+// rows with higher ids.
 func TestAnOpenTransactionHoldsBackTheSeal(t *testing.T) {
 	t.Parallel()
 	v := newVault(t)
@@ -191,6 +191,9 @@ func TestAnOpenTransactionHoldsBackTheSeal(t *testing.T) {
 	}
 	if n := v.db.Count(`SELECT count(*) FROM audit_checkpoints`); n != 0 {
 		t.Fatal("a range was closed while a row of it was being written")
+	}
+	if holder := must(v.worker.OldestTransaction(t.Context()))(t); holder == "" {
+		t.Error("the worker's role does not see whose transaction holds it back")
 	}
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)

@@ -49,6 +49,7 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	}
 	needWrites(config.ConnConfig)
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
+	noticeLostPeers(config.ConnConfig)
 	config.ConnConfig.Tracer = withAcquireLimit(opts.Tracer, cmp.Or(opts.AcquireTimeout, 3*time.Second))
 	config.ConnConfig.RuntimeParams["application_name"] = "healthrecords"
 	config.ConnConfig.RuntimeParams["timezone"] = "UTC"

@@ -32,6 +32,7 @@ func Migrate(ctx context.Context, url string) error {
 	}
 	needWrites(config)
 	waitForLocksBriefly(config)
+	noticeLostPeers(config)
 	db := stdlib.OpenDB(*config) // goose takes database/sql
 	defer func() { _ = db.Close() }()
 	provider, err := newProvider(db)

@@ -63,6 +63,7 @@ func EnsureRoles(ctx context.Context, url string, logins []Login) error {
 	}
 	needWrites(config)
 	waitForLocksBriefly(config)
+	noticeLostPeers(config)
 	ctx, cancel := context.WithTimeout(ctx, rolesTimeout)
 	defer cancel()
 	conn, err := pgx.ConnectConfig(ctx, config)
