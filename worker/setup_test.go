@@ -93,7 +93,7 @@ type fakeService struct {
 	trim   func(limit int) int
 	// trimBounded, if any, says whether trim was last called with a deadline.
 	trimBounded *bool
-	open   error // of counting the open events
+	open        error // of counting the open events
 	// bounded says that they were last counted with a deadline.
 	bounded bool
 

@@ -61,3 +61,19 @@ func TestWhatCannotBeReadIsNamed(t *testing.T) {
 		})
 	}
 }
+
+// A row that nobody can read, which a stolen password adds, is sealed all the same.
+func TestARowThatCannotBeReadIsSealed(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	v.db.Exec(auditInsert)
+	v.db.Exec(`UPDATE audit_log SET patient_ids = '{NULL}'`)
+	v.sealAll(t)
+	if faults, good, unsealed := v.verify(t, asIs); len(faults) > 0 || good != 1 || unsealed != 0 {
+		t.Errorf("%d rows good, %d unsealed, faults %v", good, unsealed, faults)
+	}
+	v.db.Exec(`UPDATE audit_log SET patient_ids = '{NULL,1}'`)
+	if faults, _, _ := v.verify(t, asIs); len(faults) != 1 || faults[0].Row != 1 {
+		t.Errorf("faults once it was edited: %v", faults)
+	}
+}

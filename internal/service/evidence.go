@@ -22,7 +22,9 @@ const statementsAtOnce = 1000
 type span struct{ first, last, after int64 }
 
 // whole begins before the first id: one below 1 is no row of the log's.
-var whole = span{first: math.MinInt64 + 1, last: math.MaxInt64, after: math.MinInt64}
+func whole() span {
+	return span{first: math.MinInt64 + 1, last: math.MaxInt64, after: math.MinInt64}
+}
 
 // Verify checks every checkpoint with its rows, all as they are when it begins, and
 // says how many rows are not sealed yet. progress is called after each checkpoint.
@@ -32,7 +34,7 @@ func (c *Chain) Verify(ctx context.Context, v *audit.Verifier, progress func()) 
 			return err
 		}
 		v.Prepare()
-		err := each(ctx, h, whole, func(checkpoint audit.Checkpoint, rows []clinic.AuditRow) error {
+		err := each(ctx, h, whole(), func(checkpoint audit.Checkpoint, rows []clinic.AuditRow) error {
 			v.Checkpoint(checkpoint, rows)
 			progress()
 			return nil
@@ -77,7 +79,7 @@ func (c *Chain) Export(ctx context.Context, w io.Writer, from, to time.Time, pro
 // is of the time of the one before.
 func spanOf(ctx context.Context, h store.Handle, from, to time.Time) (span, error) {
 	found := span{first: math.MaxInt64, last: math.MinInt64}
-	after, number := whole.after, whole.first-1
+	after, number := whole().after, whole().first-1
 	var at time.Time
 	for {
 		checkpoints, err := h.CheckpointStatements(ctx, number, statementsAtOnce)
