@@ -12,6 +12,7 @@ import (
 const (
 	monitorInterval = 5 * time.Second
 	measureTimeout  = 5 * time.Second // for each of the three
+	sealPatience    = time.Minute     // age of an unsealed row at which people should know
 )
 
 // monitor measures the outbox, the stream and the sealing. Every worker reports
@@ -22,6 +23,7 @@ type monitor struct {
 	chain   Sealer // nil: the audit log is not sealed here
 	metrics *metrics
 	log     *slog.Logger
+	waits   bool // it was logged that sealing waits
 }
 
 // Start measures until ctx ends.
@@ -62,5 +64,29 @@ func (m *monitor) measureSealing(ctx context.Context) error {
 	defer cancel()
 	oldest, err := m.chain.Unsealed(ctx)
 	m.metrics.unsealed.show(oldest.Seconds(), err)
-	return err
+	if err != nil {
+		return err
+	}
+	return m.logWaiting(ctx, oldest)
+}
+
+// logWaiting logs when sealing falls behind and when it goes on. What holds it back
+// without an error is a transaction that stays open, most likely the oldest.
+func (m *monitor) logWaiting(ctx context.Context, oldest time.Duration) error {
+	waits := oldest > sealPatience
+	if waits == m.waits {
+		return nil
+	}
+	if !waits {
+		m.log.InfoContext(ctx, "the audit log is sealed again")
+	} else {
+		holder, err := m.chain.OldestTransaction(ctx)
+		if err != nil {
+			return err
+		}
+		m.log.WarnContext(ctx, "rows of the audit log wait to be sealed; a transaction that stays open holds that back",
+			"age", oldest.Round(time.Second), "oldest_transaction", holder)
+	}
+	m.waits = waits
+	return nil
 }

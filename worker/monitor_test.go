@@ -111,12 +111,76 @@ func TestMeasurementsAreBounded(t *testing.T) {
 	}
 }
 
+// Each call of a loop ends, whatever does not answer.
+func TestCallsOfTheLoopsAreBounded(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	m, err := newMetrics(f.registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := &fakeChain{}
+	trimmed := false
+	f.service.trimBounded = &trimmed
+	for name, call := range map[string]struct {
+		do      func(context.Context) error
+		bounded *bool
+	}{
+		"sealing":  {(&sealer{chain: chain, metrics: m, log: f.options.Log}).seal, &chain.bounded},
+		"months":   {(&months{chain: chain, log: f.options.Log}).prepare, &chain.bounded},
+		"trimming": {(&trimmer{service: f.service, keep: time.Hour, log: f.options.Log}).trim, &trimmed},
+	} {
+		chain.bounded = false
+		if err := call.do(t.Context()); err != nil || !*call.bounded {
+			t.Errorf("%s: with a deadline: %t, %v", name, *call.bounded, err)
+		}
+	}
+}
+
+// TestItIsLoggedThatSealingWaits, and for whom, once; and when it goes on.
+func TestItIsLoggedThatSealingWaits(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	m, err := newMetrics(f.registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	chain := &fakeChain{holder: "process 7, role r, database d"}
+	loop := &monitor{service: f.service, stream: f.stream, chain: chain, metrics: m, log: f.options.Log}
+	for _, step := range []struct {
+		oldest       time.Duration
+		waits, again int
+	}{{time.Second, 0, 0}, {2 * time.Minute, 1, 0}, {3 * time.Minute, 1, 0}, {time.Second, 1, 1}, {time.Second, 1, 1}, {time.Hour, 2, 1}} {
+		chain.oldest = step.oldest
+		if err := loop.measure(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		waits, again := strings.Count(f.log.String(), chain.holder), strings.Count(f.log.String(), "sealed again")
+		if waits != step.waits || again != step.again {
+			t.Errorf("at %s: logged %d times that it waits, and %d that it goes on, want %d and %d", step.oldest, waits, again, step.waits, step.again)
+		}
+	}
+}
+
 // fakeChain tells what the monitor does with the chain; the service's own tests have the real one.
 type fakeChain struct {
 	Sealer
 	oldest  time.Duration
 	err     error
+	holder  string
 	bounded bool // it was last asked with a deadline
+}
+
+func (f *fakeChain) OldestTransaction(context.Context) (string, error) { return f.holder, nil }
+
+func (f *fakeChain) Seal(ctx context.Context) (int, error) {
+	_, f.bounded = ctx.Deadline()
+	return 0, f.err
+}
+
+func (f *fakeChain) PrepareMonths(ctx context.Context) error {
+	_, f.bounded = ctx.Deadline()
+	return f.err
 }
 
 func (f *fakeChain) Unsealed(ctx context.Context) (time.Duration, error) {

@@ -6,9 +6,13 @@ import (
 	"time"
 )
 
-// sealInterval is how often rows of the audit log are sealed; one is sealed by
-// the second time after it was written.
-const sealInterval = 2 * time.Second
+const (
+	// sealInterval is how often rows of the audit log are sealed; one is sealed by
+	// the second time after it was written.
+	sealInterval = 2 * time.Second
+	// sealTimeout bounds one call, which seals a bounded number of rows.
+	sealTimeout = time.Minute
+)
 
 // Sealer is what the worker asks of the chain that seals the audit log.
 type Sealer interface {
@@ -18,6 +22,9 @@ type Sealer interface {
 	// Unsealed gives the age of the oldest row that is not sealed; 0 when all are.
 	// Any goroutine may call it.
 	Unsealed(ctx context.Context) (oldest time.Duration, err error)
+	// OldestTransaction says, for people, whose transaction has been open for longest;
+	// "" when none is. Any goroutine may call it.
+	OldestTransaction(ctx context.Context) (string, error)
 	// PrepareMonths makes the partitions that the audit log needs next.
 	PrepareMonths(ctx context.Context) error
 }
@@ -37,13 +44,20 @@ func (s *sealer) Start(ctx context.Context) error {
 }
 
 func (s *sealer) seal(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, sealTimeout)
+	defer cancel()
 	sealed, err := s.chain.Seal(ctx)
 	s.metrics.sealed.Add(float64(sealed))
 	return err
 }
 
-// monthInterval is much less than the three months that are made ahead.
-const monthInterval = time.Hour
+const (
+	// monthInterval is much less than the three months that are made ahead.
+	monthInterval = time.Hour
+	// monthTimeout is more than Postgres gives the worker's statement, which may move
+	// the rows of a month.
+	monthTimeout = 11 * time.Minute
+)
 
 // months makes the audit log's partitions ahead of time.
 type months struct {
@@ -54,6 +68,12 @@ type months struct {
 // Start makes partitions until ctx ends.
 func (m *months) Start(ctx context.Context) error {
 	o := outage{log: m.log, what: "making the audit log's partitions"}
-	every(ctx, monthInterval, &o, m.chain.PrepareMonths)
+	every(ctx, monthInterval, &o, m.prepare)
 	return nil
+}
+
+func (m *months) prepare(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, monthTimeout)
+	defer cancel()
+	return m.chain.PrepareMonths(ctx)
 }

@@ -91,7 +91,9 @@ func newStream(t testing.TB, client redis.UniversalClient) *stream.Stream {
 type fakeService struct {
 	handle func(ctx context.Context, id int64) error
 	trim   func(limit int) int
-	open   error // of counting the open events
+	// trimBounded, if any, says whether trim was last called with a deadline.
+	trimBounded *bool
+	open        error // of counting the open events
 	// bounded says that they were last counted with a deadline.
 	bounded bool
 
@@ -159,7 +161,10 @@ func (f *fakeService) OpenEvents(ctx context.Context) (int, time.Duration, error
 	return 7, 90 * time.Second, f.open
 }
 
-func (f *fakeService) TrimEvents(_ context.Context, _ time.Duration, limit int) (int, error) {
+func (f *fakeService) TrimEvents(ctx context.Context, _ time.Duration, limit int) (int, error) {
+	if f.trimBounded != nil {
+		_, *f.trimBounded = ctx.Deadline()
+	}
 	return f.trim(limit), nil
 }
 

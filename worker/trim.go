@@ -9,6 +9,7 @@ import (
 const (
 	trimInterval = time.Minute
 	trimLimit    = 1000 // rows of one transaction
+	trimTimeout  = time.Minute
 )
 
 // trimmer deletes finished events and what else has served its time.
@@ -27,10 +28,16 @@ func (t *trimmer) Start(ctx context.Context) error {
 
 func (t *trimmer) trim(ctx context.Context) error {
 	for ctx.Err() == nil {
-		trimmed, err := t.service.TrimEvents(ctx, t.keep, trimLimit)
+		trimmed, err := t.trimSome(ctx)
 		if err != nil || trimmed < trimLimit {
 			return err
 		}
 	}
 	return nil
+}
+
+func (t *trimmer) trimSome(ctx context.Context) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, trimTimeout)
+	defer cancel()
+	return t.service.TrimEvents(ctx, t.keep, trimLimit)
 }

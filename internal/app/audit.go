@@ -41,7 +41,7 @@ func withChain(ctx context.Context, signs bool, use func(*service.Chain, setting
 	if err != nil {
 		return fmt.Errorf("loading the audit keys, AUDIT_KEYS_DIR: %w", err)
 	}
-	return use(service.NewChain(db, keys.SigningKey()), cfg)
+	return use(service.NewChain(db, keys.SigningKey), cfg)
 }
 
 func newAuditCheckpointCommand() *cobra.Command {

@@ -79,7 +79,7 @@ func sealThree(t *testing.T, f *testkit.Factory, keys *token.Keys) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	chain := service.NewChain(db, keys.SigningKey())
+	chain := service.NewChain(db, keys.SigningKey)
 	deadline := time.Now().Add(time.Minute)
 	for f.Count(`SELECT coalesce(max(last_id), 0) FROM audit_checkpoints`) < 3 {
 		if _, err := chain.Seal(t.Context()); err != nil || time.Now().After(deadline) {

@@ -58,6 +58,9 @@ func (a auditVerification) run(ctx context.Context) error {
 		return fmt.Errorf("verifying: %w", err)
 	}
 	_, _ = fmt.Fprintf(a.out, "%d rows are as they were sealed, %d were dropped by retention; signed by %s\n", v.Rows, v.Dropped, strings.Join(v.Keys, ", "))
+	if v.Outside {
+		_, _ = fmt.Fprintln(a.out, "the kept checkpoint is older than the export, and says nothing about it: give one of its time, or verify the database")
+	}
 	if faults > 0 {
 		_, _ = fmt.Fprintf(a.progress, "healthrecords: the audit log was tampered with: %d faults\n", faults)
 		return errReported

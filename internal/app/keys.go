@@ -69,7 +69,7 @@ func newKeysRotateCommand() *cobra.Command {
 			return nil
 		},
 	}
-	rotate.Flags().StringVar(&dir, "dir", "", "directory of the keys, the server's SIGNING_KEYS_DIR")
+	rotate.Flags().StringVar(&dir, "dir", "", "directory of the keys, the server's SIGNING_KEYS_DIR or the worker's AUDIT_KEYS_DIR")
 	rotate.Flags().BoolVar(&secret, "secret", false, "rotate the keys of the Secret on standard input")
 	rotate.MarkFlagsOneRequired("dir", "secret")
 	rotate.MarkFlagsMutuallyExclusive("dir", "secret")

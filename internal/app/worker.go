@@ -54,12 +54,12 @@ func runWorker(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return fmt.Errorf("making the service: %w", err)
 	}
-	keys, err := token.LoadKeys(cfg.AuditKeysDir)
+	keys, err := token.OpenKeys(token.KeysOptions{Dir: cfg.AuditKeysDir, Log: p.log})
 	if err != nil {
 		return fmt.Errorf("loading the audit keys: %w", err)
 	}
 	w, err := worker.New(worker.Options{
-		Service: svc, Stream: events, Sealer: service.NewChain(db, keys.SigningKey()), Log: p.log, Registerer: p.registry, Tracer: p.traces.Provider,
+		Service: svc, Stream: events, Sealer: service.NewChain(db, keys.SigningKey), Log: p.log, Registerer: p.registry, Tracer: p.traces.Provider,
 		Concurrency: cfg.Concurrency, BatchSize: cfg.BatchSize, MaxBacklog: cfg.MaxBacklog, MaxAttempts: cfg.MaxAttempts,
 		PollInterval: cfg.PollInterval, RetryAfter: cfg.RetryAfter, KeepFinished: cfg.KeepFinished,
 	})
@@ -67,7 +67,7 @@ func runWorker(cmd *cobra.Command, _ []string) error {
 		return fmt.Errorf("making the worker: %w", err)
 	}
 	check := databaseCheck(db)
-	return p.run(ctx, []telemetry.Check{check}, afterCheck(check, p.log, w.Start))
+	return p.run(ctx, []telemetry.Check{check}, keys.Watch, afterCheck(check, p.log, w.Start))
 }
 
 // openWorkerRedis makes a client with a connection for all that the worker does

@@ -25,6 +25,7 @@ type row struct {
 	Decision    string    `json:"decision"`
 	RequestID   string    `json:"request_id"`
 	Address     string    `json:"address"`
+	Raw         string    `json:"raw,omitempty"` // instead of all but the id: what cannot be read
 }
 
 func rowOf(r clinic.AuditRow) row {
@@ -32,7 +33,7 @@ func rowOf(r clinic.AuditRow) row {
 		ID: r.ID, At: r.At.UTC(), UserID: r.UserID, Role: string(r.Role), Operation: r.Operation,
 		ObjectKind: string(r.Object.Kind), ObjectID: r.Object.ID,
 		Patients: append([]int64{}, r.Patients...), Assignments: append([]int64{}, r.Assignments...),
-		Reason: string(r.Reason), Decision: r.Decision, RequestID: r.RequestID, Address: r.Address,
+		Reason: string(r.Reason), Decision: r.Decision, RequestID: r.RequestID, Address: r.Address, Raw: r.Raw,
 	}
 }
 
@@ -41,7 +42,7 @@ func (r row) domain() clinic.AuditRow {
 		ID: r.ID, At: r.At, UserID: r.UserID, Role: clinic.Role(r.Role), Operation: r.Operation,
 		Object:   clinic.Object{Kind: clinic.ObjectKind(r.ObjectKind), ID: r.ObjectID},
 		Patients: r.Patients, Assignments: r.Assignments,
-		Reason: clinic.AccessReason(r.Reason), Decision: r.Decision, RequestID: r.RequestID, Address: r.Address,
+		Reason: clinic.AccessReason(r.Reason), Decision: r.Decision, RequestID: r.RequestID, Address: r.Address, Raw: r.Raw,
 	}
 }
 

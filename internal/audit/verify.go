@@ -43,11 +43,13 @@ type Verifier struct {
 	Report func(Fault)
 
 	Keys    []string // that signed
+	Outside bool     // Kept is older than all of a partial chain, and says nothing about it
 	Rows    int64    // that are as they were
 	Dropped int64    // that retention dropped
 	last    *Checkpoint
 	at      Statement // of last
-	dropped [][2]int64
+	first   int64     // the number that the chain begins with
+	dropped Dropped
 	kept    bool
 }
 
@@ -63,6 +65,7 @@ func (v *Verifier) Prepare() {
 		}
 		v.dropped = append(v.dropped, s.Dropped...)
 	}
+	v.dropped.sorted()
 }
 
 // Checkpoint checks the next one, with all rows of its range of ids in their order.
@@ -71,6 +74,9 @@ func (v *Verifier) Checkpoint(c Checkpoint, rows []clinic.AuditRow) {
 	s, ok := v.signed(c, next)
 	number := cmp.Or(c.Number, s.Number, next)
 	first, follows := v.last == nil && v.Partial, number == next
+	if v.last == nil {
+		v.first = number
+	}
 	if !first && !follows {
 		v.fault(0, next, fmt.Sprintf("it is missing: checkpoint %d follows, and rows after %d are not proven", number, v.at.UpTo))
 	}
@@ -80,7 +86,7 @@ func (v *Verifier) Checkpoint(c Checkpoint, rows []clinic.AuditRow) {
 		} else if !first && follows {
 			v.links(s)
 		}
-		v.kept = v.kept || v.Kept != nil && v.Kept.Statement == c.Statement
+		v.kept = v.kept || v.Kept != nil && (v.Kept.Statement == c.Statement || first && v.Kept.hash() == s.Previous)
 		v.at = s
 	}
 	v.last, v.at.Number = &c, number
@@ -89,7 +95,7 @@ func (v *Verifier) Checkpoint(c Checkpoint, rows []clinic.AuditRow) {
 	}
 }
 
-// End reports what is missing behind the last checkpoint.
+// End reports what is missing behind the last checkpoint, and whether the kept one was met.
 func (v *Verifier) End() {
 	if v.Kept == nil || v.kept {
 		return
@@ -97,6 +103,8 @@ func (v *Verifier) End() {
 	s, ok := v.signed(*v.Kept, 0)
 	switch {
 	case !ok:
+	case v.Partial && v.first > s.Number+1:
+		v.Outside = true
 	case s.Number > v.at.Number:
 		v.fault(0, v.at.Number+1, fmt.Sprintf("the chain is cut off here: up to checkpoint %d, and rows up to %d after %d, are missing",
 			s.Number, s.UpTo, v.at.UpTo))
@@ -146,7 +154,7 @@ func (v *Verifier) links(s Statement) {
 // content compares the rows with their digests.
 func (v *Verifier) content(c Checkpoint, s Statement, rows []clinic.AuditRow) {
 	if c.RowIDs == nil && s.Rows > 0 {
-		if v.countDropped(s.After, s.UpTo) != s.Rows {
+		if v.dropped.count(s.After, s.UpTo) != s.Rows {
 			v.fault(0, s.Number, "its digests are missing, and not all of its rows were dropped by retention")
 		}
 		v.Dropped += s.Rows
@@ -184,35 +192,13 @@ func (v *Verifier) surplus(s Statement, rows []clinic.AuditRow) {
 }
 
 func (v *Verifier) missing(s Statement, id int64) {
-	for _, run := range v.dropped {
-		if run[0] <= id && id <= run[1] {
-			v.Dropped++
-			return
-		}
+	if v.dropped.has(id) {
+		v.Dropped++
+		return
 	}
 	v.fault(id, s.Number, "it was removed")
 }
 
-func (v *Verifier) countDropped(after, upTo int64) (n int64) {
-	for _, run := range v.dropped {
-		n += max(0, min(run[1], upTo)-max(run[0], after+1)+1)
-	}
-	return n
-}
-
 func (v *Verifier) fault(row, checkpoint int64, what string) {
 	v.Report(Fault{Row: row, Checkpoint: checkpoint, What: what})
-}
-
-// Runs are the ids, which are in order, as first and last of each run.
-func Runs(ids []int64) [][2]int64 {
-	var runs [][2]int64
-	for _, id := range ids {
-		if n := len(runs); n > 0 && runs[n-1][1] == id-1 {
-			runs[n-1][1] = id
-			continue
-		}
-		runs = append(runs, [2]int64{id, id})
-	}
-	return runs
 }

@@ -243,6 +243,44 @@ func TestACutOffTailIsFoundByAKeptCheckpoint(t *testing.T) {
 	})
 }
 
+// An export begins where somebody wanted it to: a checkpoint that was kept before then
+// says nothing about it, but the one right before it must be the one that it follows.
+func TestAnOlderKeptCheckpointIsNoFaultOfAnExport(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		l := anyLedger(t, key(1))
+		first := rapid.IntRange(1, len(l.checkpoints)-1).Draw(t, "first")
+		kept := l.checkpoints[rapid.IntRange(0, first-1).Draw(t, "kept")]
+		adjacent := kept.Statement == l.checkpoints[first-1].Statement
+		part := ledger{l.checkpoints[first:], l.rows[first:]}
+		var v *audit.Verifier
+		keep := func(verifier *audit.Verifier) { v, verifier.Partial, verifier.Kept = verifier, true, &kept }
+		if faults := part.verify(t, keep); len(faults) > 0 || v.Outside == adjacent {
+			t.Fatalf("faults: %v; it is outside: %t", faults, v.Outside)
+		}
+		resealed(t, &l)
+		if adjacent {
+			forged := ledger{l.checkpoints[first:], l.rows[first:]}
+			if faults := forged.verify(t, keep); len(faults) != 1 || faults[0].Checkpoint != int64(first) {
+				t.Errorf("faults of an export that does not follow the kept one: %v", faults)
+			}
+		}
+	})
+}
+
+// runsOf are the ids, which are in order, as first and last of each run.
+func runsOf(ids []int64) [][2]int64 {
+	var runs [][2]int64
+	for _, id := range ids {
+		if n := len(runs); n > 0 && runs[n-1][1] == id-1 {
+			runs[n-1][1] = id
+			continue
+		}
+		runs = append(runs, [2]int64{id, id})
+	}
+	return runs
+}
+
 func TestRetentionIsNoTampering(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -255,7 +293,7 @@ func TestRetentionIsNoTampering(t *testing.T) {
 		}
 		years := rapid.IntRange(0, 12).Draw(t, "years")
 		now := time.Now()
-		drop, err := audit.Chain{Last: &l.checkpoints[len(l.checkpoints)-1], Key: key(1), Now: now}.Drop(audit.Runs(ids), now.AddDate(-years, 0, 0))
+		drop, err := audit.Chain{Last: &l.checkpoints[len(l.checkpoints)-1], Key: key(1), Now: now}.Drop(runsOf(ids), now.AddDate(-years, 0, 0))
 		if err != nil {
 			t.Fatal(err)
 		}

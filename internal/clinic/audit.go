@@ -70,6 +70,9 @@ type AuditRow struct {
 	Decision    string
 	RequestID   string
 	Address     string // "" where it is not known
+	// Raw is the row as the database writes it, where a column holds what no program of
+	// the platform writes; the other fields but ID are empty then.
+	Raw string
 }
 
 // AuditEvent is an audit row as administrators read it.
@@ -109,6 +112,7 @@ type Log[T any] struct {
 // statement and the digests behind it. Package audit says what they mean.
 type AuditCheckpoint struct {
 	Number    int64   `json:"number,omitempty"` // that it is kept under; 0: it is kept elsewhere
+	LastID    int64   `json:"-"`                // that it is kept with; signed is what the statement says
 	Statement string  `json:"statement"`
 	Signature []byte  `json:"signature"`
 	RowIDs    []int64 `json:"row_ids,omitempty"`

@@ -11,19 +11,22 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store"
 )
 
-// sealLimit is how many rows one checkpoint seals at most.
-const sealLimit = 5000
+const (
+	sealLimit     = 5000 // rows that one checkpoint seals at most
+	batchesAtOnce = 50   // checkpoints that one call of Seal makes at most
+)
 
 // Chain keeps the chain that seals the audit log. Several may work on the same
 // database; one Chain is for one goroutine.
 type Chain struct {
 	db    *store.DB
-	key   ed25519.PrivateKey // nil: it can be read only
-	bound store.AuditBound   // what is sealed next, once no earlier row can appear any more
+	key   func() ed25519.PrivateKey // nil: it can be read only
+	bound store.AuditBound          // what is sealed next, once no earlier row can appear any more
 }
 
-// NewChain returns the chain in the database. key signs; nil signs nothing.
-func NewChain(db *store.DB, key ed25519.PrivateKey) *Chain { return &Chain{db: db, key: key} }
+// NewChain returns the chain in the database. key returns the key that signs now, and
+// is asked for each checkpoint; nil signs nothing.
+func NewChain(db *store.DB, key func() ed25519.PrivateKey) *Chain { return &Chain{db: db, key: key} }
 
 // PrepareMonths makes the audit log's partitions of this month and the next ones.
 func (c *Chain) PrepareMonths(ctx context.Context) error {
@@ -36,23 +39,31 @@ func (c *Chain) Unsealed(ctx context.Context) (oldest time.Duration, err error) 
 	return c.db.System().OldestUnsealed(ctx)
 }
 
+// OldestTransaction says, for people, whose transaction has been open for longest;
+// "" when none is. Any goroutine may call it.
+func (c *Chain) OldestTransaction(ctx context.Context) (string, error) {
+	return c.db.System().OldestTransaction(ctx)
+}
+
 // Seal seals the rows that were there when it was called before, unless one of
 // the transactions of that moment is still open, and says how many it sealed.
 // Rows get their ids in another order than they become visible: so a
 // range of ids is closed only when each transaction that drew one of them has ended.
+// What is left of a long backlog is for the next call.
 func (c *Chain) Seal(ctx context.Context) (sealed int, err error) {
+	for batch := 0; c.bound.ID != 0 && batch < batchesAtOnce; batch++ {
+		n, err := c.sealSome(ctx)
+		if err != nil {
+			c.bound = store.AuditBound{} // it may be of rows that are lost
+			return sealed, err
+		}
+		sealed += n
+		if n == 0 {
+			break
+		}
+	}
 	if c.bound.ID != 0 {
-		settled, err := c.db.System().AuditSettled(ctx, c.bound)
-		if err != nil || !settled {
-			return 0, err
-		}
-		for more := true; more; {
-			var n int
-			if n, more, err = c.sealSome(ctx); err != nil {
-				return sealed, err
-			}
-			sealed += n
-		}
+		return sealed, nil
 	}
 	_, closed, err := c.db.System().LastCheckpoint(ctx)
 	if err != nil {
@@ -62,25 +73,36 @@ func (c *Chain) Seal(ctx context.Context) (sealed int, err error) {
 	return sealed, err
 }
 
-// sealSome seals up to sealLimit rows up to the bound.
-func (c *Chain) sealSome(ctx context.Context) (sealed int, more bool, err error) {
+// sealSome seals up to sealLimit rows up to the bound, and forgets the bound when
+// nothing is left to do with it. It asks in the transaction that seals: another one
+// may be of another server.
+func (c *Chain) sealSome(ctx context.Context) (sealed int, err error) {
+	done := true
 	err = c.db.Tx(ctx, nil, func(h store.Handle) error {
 		chain, closed, err := c.lock(ctx, h)
 		if err != nil || closed >= c.bound.ID { // another worker did it
 			return err
 		}
-		rows, err := h.AuditRows(ctx, closed, c.bound.ID, sealLimit)
-		if err != nil {
+		settled, known, err := h.AuditSettled(ctx, c.bound)
+		if err != nil || !known {
 			return err
 		}
-		upTo := c.bound.ID
-		if more = len(rows) == sealLimit; more {
-			upTo = rows[len(rows)-1].ID
+		if !settled {
+			done = false
+			return nil
 		}
-		sealed = len(rows)
-		return add(ctx, h, func() (audit.Checkpoint, error) { return chain.Seal(rows, upTo) })
+		rows, err := h.AuditRows(ctx, closed, c.bound.ID, sealLimit)
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		sealed, done = len(rows), len(rows) < sealLimit
+		// Only what was read is closed.
+		return add(ctx, h, func() (audit.Checkpoint, error) { return chain.Seal(rows, rows[len(rows)-1].ID) })
 	})
-	return sealed, more, err
+	if done {
+		c.bound = store.AuditBound{}
+	}
+	return sealed, err
 }
 
 // lock returns the end of the chain, which grows by this transaction only.
@@ -89,7 +111,11 @@ func (c *Chain) lock(ctx context.Context, h store.Handle) (chain audit.Chain, cl
 		return audit.Chain{}, 0, err
 	}
 	last, closed, err := h.LastCheckpoint(ctx)
-	return audit.Chain{Last: (*audit.Checkpoint)(last), Key: c.key, Now: time.Now().UTC()}, closed, err
+	chain = audit.Chain{Last: (*audit.Checkpoint)(last), Now: time.Now().UTC()}
+	if c.key != nil {
+		chain.Key = c.key()
+	}
+	return chain, closed, err
 }
 
 func add(ctx context.Context, h store.Handle, next func() (audit.Checkpoint, error)) error {

@@ -15,7 +15,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthrecords/healthrecords/internal/audit"
-	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/service"
 	"github.com/healthrecords/healthrecords/internal/store"
 	"github.com/healthrecords/healthrecords/internal/testkit"
@@ -36,8 +35,8 @@ func newVault(t *testing.T) vault {
 	dsn := testkit.NewDatabase(t, rights.Migrate)
 	return vault{
 		db: testkit.NewFactory(t, dsn), dsn: dsn,
-		worker: service.NewChain(openDB(t, rights.URL(t, dsn, store.PartWorker), 4), sealingKey()),
-		owner:  service.NewChain(openDB(t, dsn, 4), sealingKey()),
+		worker: service.NewChain(openDB(t, rights.URL(t, dsn, store.PartWorker), 4), sealingKey),
+		owner:  service.NewChain(openDB(t, dsn, 4), sealingKey),
 	}
 }
 
@@ -119,7 +118,7 @@ func TestSealingWhileManyWrite(t *testing.T) {
 	}
 	for range 2 {
 		sealing.Go(func() {
-			chain := service.NewChain(openDB(t, rights.URL(t, v.dsn, store.PartWorker), 4), sealingKey())
+			chain := service.NewChain(openDB(t, rights.URL(t, v.dsn, store.PartWorker), 4), sealingKey)
 			for {
 				sealed, err := chain.Seal(t.Context())
 				if err != nil {
@@ -152,8 +151,6 @@ func TestSealingWhileManyWrite(t *testing.T) {
 
 var errRollback = fmt.Errorf("rolled back")
 
-// TestAnOpenTransactionHoldsBackTheSeal has a row that becomes visible after
-// rows with higher ids.
 func TestUnsealedIsTheAgeOfTheOldestRow(t *testing.T) {
 	t.Parallel()
 	v := newVault(t)
@@ -177,6 +174,8 @@ func TestUnsealedIsTheAgeOfTheOldestRow(t *testing.T) {
 	}
 }
 
+// TestAnOpenTransactionHoldsBackTheSeal has a row that becomes visible after
+// rows with higher ids.
 func TestAnOpenTransactionHoldsBackTheSeal(t *testing.T) {
 	t.Parallel()
 	v := newVault(t)
@@ -192,6 +191,9 @@ func TestAnOpenTransactionHoldsBackTheSeal(t *testing.T) {
 	}
 	if n := v.db.Count(`SELECT count(*) FROM audit_checkpoints`); n != 0 {
 		t.Fatal("a range was closed while a row of it was being written")
+	}
+	if holder := must(v.worker.OldestTransaction(t.Context()))(t); holder == "" {
+		t.Error("the worker's role does not see whose transaction holds it back")
 	}
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)
@@ -275,66 +277,5 @@ func TestCuttingOffTheTail(t *testing.T) {
 	}
 	if faults, _, _ := v.verify(t, func(verifier *audit.Verifier) { verifier.Kept = &kept }); len(faults) != 1 || faults[0].Checkpoint != 2 {
 		t.Errorf("faults: %v", faults)
-	}
-}
-
-func TestRetentionDropsOnlyWhatIsOld(t *testing.T) {
-	t.Parallel()
-	v := newVault(t)
-	old := time.Now().UTC().AddDate(-7, 0, 0)
-	month := "audit_log_" + old.Format("2006_01")
-	begin := time.Date(old.Year(), old.Month(), 1, 0, 0, 0, 0, time.UTC)
-	v.db.Exec(fmt.Sprintf(`CREATE TABLE %s PARTITION OF audit_log FOR VALUES FROM ('%s') TO ('%s')`,
-		month, begin.Format(time.RFC3339), begin.AddDate(0, 1, 0).Format(time.RFC3339)))
-	for range 3 {
-		v.db.Exec(auditInsert)
-	}
-	v.db.Exec(`UPDATE audit_log SET at = $1 WHERE id <= 2`, begin)
-	if _, err := v.owner.DropMonths(t.Context(), time.Now().AddDate(-5, 0, 0), 0, false); clinic.CodeOf(err) != clinic.CodeInvalid {
-		t.Fatalf("what is five years old: %v, want a refusal", err)
-	}
-	if _, err := v.owner.DropMonths(t.Context(), time.Now().AddDate(-6, 0, -1), 8, false); clinic.CodeOf(err) != clinic.CodeInvalid {
-		t.Fatalf("what a longer policy keeps: %v, want a refusal", err)
-	}
-	before := time.Now().AddDate(-6, 0, -1)
-	if _, err := v.owner.DropMonths(t.Context(), before, 6, false); clinic.CodeOf(err) != clinic.CodeConflict {
-		t.Fatalf("what is not sealed: %v, want a refusal", err)
-	}
-	v.sealAll(t)
-	if names := must(v.owner.DropMonths(t.Context(), before, 6, true))(t); !slices.Equal(names, []string{month}) || v.db.Count(`SELECT count(*) FROM audit_log`) != 3 {
-		t.Fatalf("a dry run names %v", names)
-	}
-	if _, err := v.worker.DropMonths(t.Context(), before, 6, false); err == nil {
-		t.Fatal("the worker may drop a month")
-	}
-	must(v.owner.DropMonths(t.Context(), before, 6, false))(t)
-	if faults, good, _ := v.verify(t, asIs); len(faults) > 0 || good != 1 {
-		t.Errorf("%d rows are good, faults: %v", good, faults)
-	}
-	v.db.Exec(`DELETE FROM audit_log WHERE id = 3`)
-	if faults, _, _ := v.verify(t, asIs); len(faults) != 1 || faults[0].Row != 3 {
-		t.Errorf("faults after another row went: %v", faults)
-	}
-}
-
-// TestRowsOfTheDefaultPartitionMoveToTheirMonth is what happens when no worker ran for long.
-func TestRowsOfTheDefaultPartitionMoveToTheirMonth(t *testing.T) {
-	t.Parallel()
-	v := newVault(t)
-	month := "audit_log_" + time.Now().UTC().Format("2006_01")
-	v.db.Exec("DROP TABLE " + month)
-	v.db.Exec(auditInsert)
-	v.sealAll(t)
-	if n := v.db.Count(`SELECT count(*) FROM audit_log_default`); n != 1 {
-		t.Fatalf("%d rows in the default partition", n)
-	}
-	if err := v.worker.PrepareMonths(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if n := v.db.Count("SELECT count(*) FROM " + month); n != 1 {
-		t.Errorf("%d rows in the month", n)
-	}
-	if faults, good, _ := v.verify(t, asIs); len(faults) > 0 || good != 1 {
-		t.Errorf("%d rows are good, faults: %v", good, faults)
 	}
 }

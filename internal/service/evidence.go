@@ -2,10 +2,8 @@ package service
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/audit"
@@ -16,75 +14,129 @@ import (
 // checkpointsAtOnce bounds what is in memory: a checkpoint holds up to 200 kB of digests.
 const checkpointsAtOnce = 20
 
-// Verify checks every checkpoint with its rows and says how many rows are not
-// sealed yet. progress is called after each checkpoint.
+// statementsAtOnce is for those that are read without digests.
+const statementsAtOnce = 1000
+
+// span is a part of the chain: the checkpoints from first to last, and the id before
+// those of their rows.
+type span struct{ first, last, after int64 }
+
+// whole begins before the first id: one below 1 is no row of the log's.
+func whole() span {
+	return span{first: math.MinInt64 + 1, last: math.MaxInt64, after: math.MinInt64}
+}
+
+// Verify checks every checkpoint with its rows, all as they are when it begins, and
+// says how many rows are not sealed yet. progress is called after each checkpoint.
 func (c *Chain) Verify(ctx context.Context, v *audit.Verifier, progress func()) (unsealed int64, err error) {
-	h := c.db.System()
-	if v.Drops, err = drops(ctx, h); err != nil {
-		return 0, err
-	}
-	v.Prepare()
-	err = c.each(ctx, func(checkpoint audit.Checkpoint, _ audit.Statement, rows []clinic.AuditRow) error {
-		v.Checkpoint(checkpoint, rows)
-		progress()
-		return nil
+	err = c.db.Snapshot(ctx, func(h store.Handle) error {
+		if v.Drops, err = drops(ctx, h); err != nil {
+			return err
+		}
+		v.Prepare()
+		err := each(ctx, h, whole(), func(checkpoint audit.Checkpoint, rows []clinic.AuditRow) error {
+			v.Checkpoint(checkpoint, rows)
+			progress()
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		v.End()
+		unsealed, err = h.CountAuditRows(ctx, v.UpTo())
+		return err
 	})
-	if err != nil {
-		return 0, err
-	}
-	v.End()
-	return h.CountAuditRows(ctx, v.UpTo())
+	return unsealed, err
 }
 
 // Export writes the checkpoints that were made at or after from and before to, with
-// all of their rows, and says how many rows it wrote.
+// all of their rows, and says how many rows it wrote. What is between two of them
+// comes with them, whatever the clock of the worker said that made it.
 func (c *Chain) Export(ctx context.Context, w io.Writer, from, to time.Time, progress func()) (written int, err error) {
-	retention, err := drops(ctx, c.db.System())
-	if err != nil {
-		return 0, err
-	}
-	exporter, err := audit.NewExporter(w, retention)
-	if err != nil {
-		return 0, err
-	}
-	err = c.each(ctx, func(checkpoint audit.Checkpoint, s audit.Statement, rows []clinic.AuditRow) error {
-		if s.At.Before(from) || !s.At.Before(to) {
-			return nil
+	err = c.db.Snapshot(ctx, func(h store.Handle) error {
+		retention, err := drops(ctx, h)
+		if err != nil {
+			return err
 		}
-		written += len(rows)
-		progress()
-		return exporter.Checkpoint(checkpoint, rows)
+		exporter, err := audit.NewExporter(w, retention)
+		if err != nil {
+			return err
+		}
+		period, err := spanOf(ctx, h, from, to)
+		if err != nil {
+			return err
+		}
+		return each(ctx, h, period, func(checkpoint audit.Checkpoint, rows []clinic.AuditRow) error {
+			written += len(rows)
+			progress()
+			return exporter.Checkpoint(checkpoint, rows)
+		})
 	})
 	return written, err
 }
 
-// each calls visit with each checkpoint in order and the rows of its range. A
-// statement that cannot be read is the zero Statement.
-func (c *Chain) each(ctx context.Context, visit func(audit.Checkpoint, audit.Statement, []clinic.AuditRow) error) error {
-	h := c.db.System()
-	var number int64
-	after := int64(math.MinInt64) // an id below 1 is no row of the log's
+// spanOf finds the first and the last checkpoint of a time. One that cannot be read
+// is of the time of the one before.
+func spanOf(ctx context.Context, h store.Handle, from, to time.Time) (span, error) {
+	found := span{first: math.MaxInt64, last: math.MinInt64}
+	after, number := whole().after, whole().first-1
+	var at time.Time
 	for {
-		checkpoints, last, err := h.Checkpoints(ctx, number, checkpointsAtOnce)
+		checkpoints, err := h.CheckpointStatements(ctx, number, statementsAtOnce)
+		if err != nil || len(checkpoints) == 0 {
+			return found, err
+		}
+		for _, checkpoint := range checkpoints {
+			number = checkpoint.Number
+			statement, err := audit.Checkpoint(checkpoint).Parse()
+			if err == nil {
+				at = statement.At
+			}
+			if !at.Before(from) && at.Before(to) {
+				if found.last == math.MinInt64 {
+					found.first, found.after = number, after
+				}
+				found.last = number
+			}
+			after = max(after, end(checkpoint))
+		}
+	}
+}
+
+// each calls visit with each checkpoint of the span in order and the rows of its range.
+func each(ctx context.Context, h store.Handle, s span, visit func(audit.Checkpoint, []clinic.AuditRow) error) error {
+	number := s.first - 1
+	for {
+		checkpoints, err := h.Checkpoints(ctx, number, checkpointsAtOnce)
 		if err != nil || len(checkpoints) == 0 {
 			return err
 		}
-		number = last
-		for _, found := range checkpoints {
-			checkpoint := audit.Checkpoint(found)
-			statement, _ := checkpoint.Parse() // who verifies finds out
+		for _, checkpoint := range checkpoints {
+			if number = checkpoint.Number; number > s.last {
+				return nil
+			}
 			var rows []clinic.AuditRow
-			if statement.UpTo > after {
-				if rows, err = h.AuditRows(ctx, after, statement.UpTo, math.MaxInt32); err != nil {
+			if upTo := end(checkpoint); upTo > s.after {
+				if rows, err = h.AuditRows(ctx, s.after, upTo, math.MaxInt32); err != nil {
 					return err
 				}
-				after = statement.UpTo
+				s.after = upTo
 			}
-			if err := visit(checkpoint, statement, rows); err != nil {
+			if err := visit(audit.Checkpoint(checkpoint), rows); err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// end is the last id of a checkpoint's range: what the statement says, and where it
+// cannot be read, which whoever verifies finds out, what stands beside it.
+func end(c clinic.AuditCheckpoint) int64 {
+	statement, err := audit.Checkpoint(c).Parse()
+	if err != nil {
+		return c.LastID
+	}
+	return statement.UpTo
 }
 
 func drops(ctx context.Context, h store.Handle) ([]audit.Checkpoint, error) {
@@ -94,87 +146,4 @@ func drops(ctx context.Context, h store.Handle) ([]audit.Checkpoint, error) {
 		checkpoints = append(checkpoints, audit.Checkpoint(c))
 	}
 	return checkpoints, err
-}
-
-// DropMonths drops the monthly partitions that ended before the instant, which
-// is at least the years of the policy ago, and adds a checkpoint that says so. It
-// returns their names. With dryRun it only names them. It works as the owner of
-// the schema.
-func (c *Chain) DropMonths(ctx context.Context, before time.Time, years int, dryRun bool) (names []string, err error) {
-	if years = max(years, audit.RetentionYears); before.After(time.Now().AddDate(-years, 0, 0)) {
-		return nil, clinic.Invalid("before", fmt.Sprintf("audit rows are kept for %d years: name an earlier day", years))
-	}
-	err = c.db.Tx(ctx, nil, func(h store.Handle) error {
-		chain, closed, err := c.lock(ctx, h)
-		if err != nil {
-			return err
-		}
-		months, err := h.AuditMonths(ctx)
-		if err != nil {
-			return err
-		}
-		var dropped []int64
-		for _, month := range months {
-			if month.End.After(before) {
-				continue
-			}
-			ids, err := h.AuditIDs(ctx, month)
-			if err != nil {
-				return err
-			}
-			if len(ids) > 0 && ids[len(ids)-1] > closed {
-				return clinic.Conflict("unsealed", "the month "+month.Name+" has rows that are not sealed yet: let a worker run first")
-			}
-			names, dropped = append(names, month.Name), append(dropped, ids...)
-			if !dryRun {
-				if err := h.DropAuditMonth(ctx, month); err != nil {
-					return err
-				}
-			}
-		}
-		if dryRun || len(names) == 0 {
-			return nil
-		}
-		return noteDrop(ctx, h, chain, dropped, before)
-	})
-	return names, err
-}
-
-// noteDrop adds the checkpoint, and removes the digests that nothing is left of.
-func noteDrop(ctx context.Context, h store.Handle, chain audit.Chain, dropped []int64, before time.Time) error {
-	gone := make(map[int64]bool, len(dropped))
-	for _, id := range dropped {
-		gone[id] = true
-	}
-	err := add(ctx, h, func() (audit.Checkpoint, error) { return chain.Drop(audit.Runs(sorted(dropped)), before) })
-	if err != nil {
-		return err
-	}
-	var number int64
-	for {
-		checkpoints, last, err := h.Checkpoints(ctx, number, checkpointsAtOnce)
-		if err != nil || len(checkpoints) == 0 {
-			return err
-		}
-		var empty []int64
-		for _, checkpoint := range checkpoints {
-			if all(checkpoint.RowIDs, gone) {
-				empty = append(empty, checkpoint.Number)
-			}
-		}
-		if err := h.ForgetDigests(ctx, empty); err != nil {
-			return err
-		}
-		number = last
-	}
-}
-
-// all reports whether there are ids and each is in the set.
-func all(ids []int64, set map[int64]bool) bool {
-	return len(ids) > 0 && !slices.ContainsFunc(ids, func(id int64) bool { return !set[id] })
-}
-
-func sorted(ids []int64) []int64 {
-	slices.Sort(ids)
-	return ids
 }

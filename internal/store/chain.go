@@ -16,25 +16,52 @@ import (
 // each one which drew an id up to the row's.
 type AuditBound struct {
 	ID          int64
+	at          string // of the row, as Postgres sends it: with the id, no other row has it
 	transaction int64
 }
 
 // AuditBound returns the newest row above the id; its ID is 0 when there is none.
 func (h Handle) AuditBound(ctx context.Context, closed int64) (AuditBound, error) {
 	row, err := h.q.AuditBound(ctx, h.db, closed)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return AuditBound{}, nil
+	}
 	if err != nil {
 		return AuditBound{}, fmt.Errorf("looking for audit rows: %w", translate(err))
 	}
-	return AuditBound{ID: row.ID, transaction: row.Transaction}, nil
+	return AuditBound{ID: row.ID, at: row.At, transaction: row.Transaction}, nil
 }
 
-// AuditSettled reports whether no row up to the bound can appear any more.
-func (h Handle) AuditSettled(ctx context.Context, bound AuditBound) (bool, error) {
-	settled, err := h.q.AuditSettled(ctx, h.db, bound.transaction)
+// AuditSettled reports whether no row up to the bound can appear any more, and
+// whether the bound is of this database as it is now: after a restore, or a failover
+// that lost rows, it is not.
+func (h Handle) AuditSettled(ctx context.Context, bound AuditBound) (settled, known bool, err error) {
+	row, err := h.q.AuditSettled(ctx, h.db, dbsqlc.AuditSettledParams{Transaction: bound.transaction, ID: bound.ID, At: bound.at})
 	if err != nil {
-		return false, fmt.Errorf("asking for open transactions: %w", translate(err))
+		return false, false, fmt.Errorf("asking for open transactions: %w", translate(err))
 	}
-	return settled, nil
+	return row.Settled, row.Known, nil
+}
+
+// OldestTransaction says, for people, whose open transaction is the oldest of all
+// databases of this Postgres that write; "" when there is none. One that is prepared
+// has no process.
+func (h Handle) OldestTransaction(ctx context.Context) (string, error) {
+	var process int
+	var role, database string
+	err := h.db.QueryRow(ctx, `-- name: OldestTransaction
+		SELECT coalesce(a.pid, 0), coalesce(a.usename, p.owner, ''), coalesce(a.datname, p.database, '')
+		FROM (SELECT pg_snapshot_xmin(pg_current_snapshot())::xid AS id) AS oldest
+		LEFT JOIN pg_stat_activity a ON a.backend_xid = oldest.id
+		LEFT JOIN pg_prepared_xacts p ON p.transaction = oldest.id
+		WHERE a.pid IS NOT NULL OR p.gid IS NOT NULL`).Scan(&process, &role, &database)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("looking for the oldest transaction: %w", translate(err))
+	}
+	return fmt.Sprintf("process %d, role %s, database %s", process, role, database), nil
 }
 
 // OldestUnsealed says how long ago the oldest row came that no checkpoint closes;
@@ -55,7 +82,7 @@ func (h Handle) LockAuditChain(ctx context.Context) error {
 	return nil
 }
 
-// LastCheckpoint returns the newest; nil before the first.
+// LastCheckpoint returns the newest, without its digests; nil before the first.
 func (h Handle) LastCheckpoint(ctx context.Context) (last *clinic.AuditCheckpoint, closed int64, err error) {
 	row, err := h.q.LastCheckpoint(ctx, h.db)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -64,8 +91,7 @@ func (h Handle) LastCheckpoint(ctx context.Context) (last *clinic.AuditCheckpoin
 	if err != nil {
 		return nil, 0, fmt.Errorf("reading the last checkpoint: %w", translate(err))
 	}
-	c := checkpointOf(row)
-	return &c, row.LastID, nil
+	return &clinic.AuditCheckpoint{Number: row.Number, Statement: row.Statement, Signature: row.Signature}, row.LastID, nil
 }
 
 // AddCheckpoint adds one, with the last closed id of its statement.
@@ -78,53 +104,6 @@ func (h Handle) AddCheckpoint(ctx context.Context, closed int64, c clinic.AuditC
 		return fmt.Errorf("adding a checkpoint: %w", translate(err))
 	}
 	return nil
-}
-
-// Checkpoints returns up to most after the one with the number, and the number
-// of the last of them.
-func (h Handle) Checkpoints(ctx context.Context, after int64, most int) ([]clinic.AuditCheckpoint, int64, error) {
-	rows, err := h.q.Checkpoints(ctx, h.db, dbsqlc.CheckpointsParams{Beyond: after, Most: int32(most)}) // #nosec G115 -- a batch size
-	if err != nil {
-		return nil, 0, fmt.Errorf("reading checkpoints: %w", translate(err))
-	}
-	for _, r := range rows {
-		after = r.Number
-	}
-	return checkpointsOf(rows), after, nil
-}
-
-// DropCheckpoints returns those that retention made.
-func (h Handle) DropCheckpoints(ctx context.Context) ([]clinic.AuditCheckpoint, error) {
-	rows, err := h.q.DropCheckpoints(ctx, h.db)
-	if err != nil {
-		return nil, fmt.Errorf("reading retention's checkpoints: %w", translate(err))
-	}
-	return checkpointsOf(rows), nil
-}
-
-func checkpointsOf(rows []*dbsqlc.AuditCheckpoint) []clinic.AuditCheckpoint {
-	checkpoints := make([]clinic.AuditCheckpoint, 0, len(rows))
-	for _, r := range rows {
-		checkpoints = append(checkpoints, checkpointOf(r))
-	}
-	return checkpoints
-}
-
-func checkpointOf(r *dbsqlc.AuditCheckpoint) clinic.AuditCheckpoint {
-	return clinic.AuditCheckpoint{Number: r.Number, Statement: r.Statement, Signature: r.Signature, RowIDs: r.RowIDs, Digests: r.Digests}
-}
-
-// AuditRows returns the rows above after and up to upTo by id, no more than most.
-func (h Handle) AuditRows(ctx context.Context, after, upTo int64, most int) ([]clinic.AuditRow, error) {
-	rows, err := h.q.AuditRows(ctx, h.db, dbsqlc.AuditRowsParams{Beyond: after, UpTo: upTo, Most: int32(most)}) // #nosec G115 -- a batch size
-	if err != nil {
-		return nil, fmt.Errorf("reading audit rows: %w", translate(err))
-	}
-	found := make([]clinic.AuditRow, 0, len(rows))
-	for _, r := range rows {
-		found = append(found, auditRowOf(*r))
-	}
-	return found, nil
 }
 
 // CountAuditRows counts the rows above the id.
@@ -142,17 +121,4 @@ func (h Handle) PrepareAuditMonths(ctx context.Context) error {
 		return fmt.Errorf("making the audit log's partitions: %w", translate(err))
 	}
 	return nil
-}
-
-func auditRowOf(r dbsqlc.AuditLog) clinic.AuditRow {
-	row := clinic.AuditRow{
-		ID: r.ID, At: r.At, UserID: orZero(r.UserID), Role: clinic.Role(r.Role), Operation: r.Operation,
-		Object:   clinic.Object{Kind: clinic.ObjectKind(r.ObjectKind), ID: orZero(r.ObjectID)},
-		Patients: r.PatientIDs, Assignments: r.AssignmentIDs,
-		Reason: clinic.AccessReason(r.Reason), Decision: r.Decision, RequestID: r.RequestID,
-	}
-	if r.Address != nil {
-		row.Address = r.Address.String()
-	}
-	return row
 }

@@ -49,6 +49,7 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	}
 	needWrites(config.ConnConfig)
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
+	noticeLostPeers(config.ConnConfig)
 	config.ConnConfig.Tracer = withAcquireLimit(opts.Tracer, cmp.Or(opts.AcquireTimeout, 3*time.Second))
 	config.ConnConfig.RuntimeParams["application_name"] = "healthrecords"
 	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
@@ -140,6 +141,17 @@ func (db *DB) Tx(ctx context.Context, caller *clinic.Caller, fn func(Handle) err
 		return fmt.Errorf("committing: %w", translate(err))
 	}
 	return nil
+}
+
+// Snapshot runs fn in a transaction that only reads, and sees the database as it is
+// when it begins, however long it takes.
+func (db *DB) Snapshot(ctx context.Context, fn func(Handle) error) error {
+	tx, err := db.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		return fmt.Errorf("beginning a transaction that reads: %w", translate(err))
+	}
+	defer rollback(ctx, tx)
+	return fn(newHandle(tx, Identity{}))
 }
 
 // rollback does nothing after a commit. The context may be over when it is

@@ -49,6 +49,27 @@ func TestOpenDoesNotNeedTheDatabase(t *testing.T) {
 	}
 }
 
+// TestPostgresNoticesThatAProgramIsGone whose node failed without a word: else what it had
+// begun would stay open for two hours, and hold back the sealing of the audit log.
+func TestPostgresNoticesThatAProgramIsGone(t *testing.T) {
+	t.Parallel()
+	dsn := testkit.NewDatabase(t, Migrate)
+	for _, part := range []Part{"", PartServer, PartWorker, PartController} {
+		db, err := Open(t.Context(), Options{URL: dsn, Part: part})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(db.Close)
+		var probed, abandoned bool // both are 0, or of hours, without a setting, or where there is no TCP
+		err = db.pool.QueryRow(t.Context(), `SELECT inet_client_addr() IS NOT NULL
+				AND current_setting('tcp_keepalives_idle')::int + current_setting('tcp_keepalives_interval')::int * current_setting('tcp_keepalives_count')::int <= 60,
+			current_setting('tcp_user_timeout')::int BETWEEN 1 AND 60000`).Scan(&probed, &abandoned)
+		if err != nil || !probed || !abandoned {
+			t.Errorf("the part %q: it is asked for %t, given up %t, %v", part, probed, abandoned, err)
+		}
+	}
+}
+
 // TestAStuckTransactionEnds also where a part shares the owner's role, and the caller is told to come back.
 func TestAStuckTransactionEnds(t *testing.T) {
 	t.Parallel()

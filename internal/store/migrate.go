@@ -23,27 +23,39 @@ var migrations embed.FS
 
 // Migrate brings the schema at url to the version of this binary, one
 // transaction per migration, under an advisory lock: a second Migrate waits
-// for the first. It logs each migration to slog's default logger.
+// for the first. A migration that gets no lock in time is tried again, so that no
+// request waits behind it for long. It logs each migration to slog's default logger.
 func Migrate(ctx context.Context, url string) error {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
 		return errBadURL
 	}
 	needWrites(config)
+	waitForLocksBriefly(config)
+	noticeLostPeers(config)
 	db := stdlib.OpenDB(*config) // goose takes database/sql
 	defer func() { _ = db.Close() }()
 	provider, err := newProvider(db)
 	if err != nil {
 		return err
 	}
-	results, err := provider.Up(ctx)
-	for _, r := range results {
-		slog.InfoContext(ctx, "migrated", "version", r.Source.Version, "duration", r.Duration.Round(time.Millisecond))
-	}
-	if err != nil {
+	if err := untilLocked(ctx, func() error { return up(ctx, provider) }); err != nil {
 		return fmt.Errorf("migrating: %w", err)
 	}
 	return nil
+}
+
+// up logs what it applied, also where a later migration fails.
+func up(ctx context.Context, provider *goose.Provider) error {
+	results, err := provider.Up(ctx)
+	var partial *goose.PartialError
+	if errors.As(err, &partial) {
+		results = partial.Applied
+	}
+	for _, r := range results {
+		slog.InfoContext(ctx, "migrated", "version", r.Source.Version, "duration", r.Duration.Round(time.Millisecond))
+	}
+	return err
 }
 
 func newProvider(db *sql.DB) (*goose.Provider, error) {

@@ -30,22 +30,68 @@ func (h Handle) AuditMonths(ctx context.Context) ([]AuditMonth, error) {
 	return months, nil
 }
 
-// AuditIDs returns the ids of a month's rows in order.
-func (h Handle) AuditIDs(ctx context.Context, month AuditMonth) ([]int64, error) {
-	rows, err := h.db.Query(ctx, "-- name: AuditIDs\nSELECT id FROM "+pgx.Identifier{month.Name}.Sanitize()+" ORDER BY id")
+// AuditRuns returns the ids of a table of months' rows as first and last of each run,
+// in order.
+func (h Handle) AuditRuns(ctx context.Context, table string) ([][2]int64, error) {
+	rows, err := h.db.Query(ctx, "-- name: AuditRuns\nSELECT ARRAY[min(id), max(id)] FROM (SELECT id, id - row_number() OVER (ORDER BY id) AS run FROM "+
+		pgx.Identifier{table}.Sanitize()+") ids GROUP BY run ORDER BY min(id)")
 	if err != nil {
 		return nil, fmt.Errorf("reading the ids of a month: %w", translate(err))
 	}
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	runs, err := pgx.CollectRows(rows, pgx.RowTo[[2]int64])
 	if err != nil {
 		return nil, fmt.Errorf("reading the ids of a month: %w", translate(err))
 	}
-	return ids, nil
+	return runs, nil
 }
 
-// DropAuditMonth removes a month with its rows; only the owner may.
-func (h Handle) DropAuditMonth(ctx context.Context, month AuditMonth) error {
-	if _, err := h.db.Exec(ctx, "DROP TABLE "+pgx.Identifier{month.Name}.Sanitize()); err != nil {
+// AuditEnds returns the first and the last id of such a table; 0 where it is empty.
+func (h Handle) AuditEnds(ctx context.Context, table string) (first, last int64, err error) {
+	err = h.db.QueryRow(ctx, "-- name: AuditEnds\nSELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM "+pgx.Identifier{table}.Sanitize()).Scan(&first, &last)
+	if err != nil {
+		return 0, 0, fmt.Errorf("reading the ids of a month: %w", translate(err))
+	}
+	return first, last, nil
+}
+
+// droppedSuffix is of tables whose rows are none of the log any more.
+const droppedSuffix = "_dropped"
+
+// DetachAuditMonth takes a month from the log; its table gets another name, until
+// DropAuditTable. Only the owner may. It waits for whoever uses the log, and who comes
+// then waits behind it: see TxLocked. Postgres knows a way that locks less, and refuses
+// it where there is a default partition, without which a row might have no place.
+func (h Handle) DetachAuditMonth(ctx context.Context, month AuditMonth) (table string, err error) {
+	table = month.Name + droppedSuffix
+	name := pgx.Identifier{month.Name}.Sanitize()
+	_, err = h.db.Exec(ctx, "ALTER TABLE audit_log DETACH PARTITION "+name)
+	if err == nil {
+		_, err = h.db.Exec(ctx, "ALTER TABLE "+name+" RENAME TO "+pgx.Identifier{table}.Sanitize())
+	}
+	if err != nil {
+		return "", fmt.Errorf("detaching a month of the audit log: %w", translate(err))
+	}
+	return table, nil
+}
+
+// DetachedAuditTables lists what DetachAuditMonth took from the log and is still there.
+func (h Handle) DetachedAuditTables(ctx context.Context) ([]string, error) {
+	rows, err := h.db.Query(ctx, `-- name: DetachedAuditTables
+		SELECT c.relname FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'
+			AND c.relname ~ ('^audit_log_[0-9]{4}_[0-9]{2}' || $1 || '$') ORDER BY c.relname`, droppedSuffix)
+	if err != nil {
+		return nil, fmt.Errorf("looking for detached months: %w", translate(err))
+	}
+	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("looking for detached months: %w", translate(err))
+	}
+	return tables, nil
+}
+
+// DropAuditTable removes a table that was detached.
+func (h Handle) DropAuditTable(ctx context.Context, table string) error {
+	if _, err := h.db.Exec(ctx, "DROP TABLE "+pgx.Identifier{table}.Sanitize()); err != nil {
 		return fmt.Errorf("dropping a month of the audit log: %w", translate(err))
 	}
 	return nil

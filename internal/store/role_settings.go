@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"net"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -20,12 +23,33 @@ func (p Part) timeouts() map[string]string {
 	if statement == "" {
 		return nil
 	}
-	return map[string]string{
+	settings := map[string]string{
 		"statement_timeout": statement,
 		"lock_timeout":      "10s",
 		// A program that hangs keeps others from the rows that it locked, and the audit log from being sealed.
 		"idle_in_transaction_session_timeout": "30s",
 	}
+	maps.Copy(settings, keepalives())
+	return settings
+}
+
+// keepalives have Postgres end the session of a program whose node is gone without a word, within a minute, and not
+// within the two hours of TCP's own: until then its transaction is open, with the locks that it has. A command of the
+// owner has them too, while it has no timeout: it may work for hours.
+func keepalives() map[string]string {
+	return map[string]string{
+		"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3", // seconds, and times
+		"tcp_user_timeout": "60000", // milliseconds, for what was sent and is not acknowledged
+	}
+}
+
+// noticeLostPeers has each side of a connection notice that the other one is gone.
+func noticeLostPeers(config *pgx.ConnConfig) {
+	maps.Copy(config.RuntimeParams, keepalives())
+	config.DialFunc = (&net.Dialer{
+		Timeout:         config.ConnectTimeout,
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3},
+	}).DialContext
 }
 
 // connectionShare is the part of Postgres' connections that one role gets at most. How many replicas there are is not

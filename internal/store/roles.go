@@ -62,6 +62,8 @@ func EnsureRoles(ctx context.Context, url string, logins []Login) error {
 		return errBadURL
 	}
 	needWrites(config)
+	waitForLocksBriefly(config)
+	noticeLostPeers(config)
 	ctx, cancel := context.WithTimeout(ctx, rolesTimeout)
 	defer cancel()
 	conn, err := pgx.ConnectConfig(ctx, config)
@@ -233,7 +235,7 @@ func openRows(ctx context.Context, tx pgx.Tx, l Login) error {
 // roles belong to all databases of a Postgres, and advisory locks to one.
 func untilAlone(ctx context.Context, do func() error) error {
 	for {
-		err := do()
+		err := untilLocked(ctx, do)
 		var pg *pgconn.PgError
 		concurrent := hasCode(err, "42710", "23505") ||
 			errors.As(err, &pg) && pg.Code == "XX000" && strings.HasPrefix(pg.Message, "tuple concurrently")

@@ -243,7 +243,9 @@ func TestPartsAreHeldToTheirTimeouts(t *testing.T) {
 			t.Fatal(err)
 		}
 		conn := connect(t, as(t, dsn, login.Role, login.Password))
-		for _, setting := range []string{"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout"} {
+		for _, setting := range []string{
+			"statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "tcp_keepalives_idle", "tcp_user_timeout",
+		} {
 			if got := column(t, conn, "SELECT current_setting($1)", setting)[0]; got == "0" {
 				t.Errorf("%s has no %s", part, setting)
 			}

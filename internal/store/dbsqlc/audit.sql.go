@@ -12,14 +12,15 @@ import (
 )
 
 const auditBound = `-- name: AuditBound :one
-WITH newest AS MATERIALIZED (SELECT max(id) AS id FROM audit_log WHERE id > $1::bigint)
-SELECT coalesce(newest.id, 0)::bigint AS id,
-    (CASE WHEN newest.id IS NOT NULL THEN pg_current_xact_id()::text ELSE '0' END)::text::numeric::bigint AS transaction
-FROM newest
+WITH newest AS MATERIALIZED (
+    SELECT l.id, encode(timestamptz_send(l.at), 'hex') AS at FROM audit_log l WHERE l.id > $1::bigint ORDER BY l.id DESC LIMIT 1
+)
+SELECT newest.id, newest.at::text AS at, pg_current_xact_id()::text::numeric::bigint AS transaction FROM newest
 `
 
 type AuditBoundRow struct {
 	ID          int64
+	At          string
 	Transaction int64
 }
 
@@ -28,7 +29,7 @@ type AuditBoundRow struct {
 func (q *Queries) AuditBound(ctx context.Context, db DBTX, closed int64) (*AuditBoundRow, error) {
 	row := db.QueryRow(ctx, auditBound, closed)
 	var i AuditBoundRow
-	err := row.Scan(&i.ID, &i.Transaction)
+	err := row.Scan(&i.ID, &i.At, &i.Transaction)
 	return &i, err
 }
 
@@ -77,15 +78,72 @@ func (q *Queries) AuditRows(ctx context.Context, db DBTX, arg AuditRowsParams) (
 }
 
 const auditSettled = `-- name: AuditSettled :one
-SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::numeric::bigint >= $1::bigint)::boolean AS settled
+SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::numeric::bigint >= $1::bigint)::boolean AS settled,
+    (pg_snapshot_xmax(pg_current_snapshot())::text::numeric::bigint > $1::bigint
+        AND EXISTS (SELECT FROM audit_log l WHERE l.id = $2 AND encode(timestamptz_send(l.at), 'hex') = $3::text))::boolean AS known
 `
 
-// Whether every transaction with an id below this one has ended.
-func (q *Queries) AuditSettled(ctx context.Context, db DBTX, transaction int64) (bool, error) {
-	row := db.QueryRow(ctx, auditSettled, transaction)
-	var settled bool
-	err := row.Scan(&settled)
-	return settled, err
+type AuditSettledParams struct {
+	Transaction int64
+	ID          int64
+	At          string
+}
+
+type AuditSettledRow struct {
+	Settled bool
+	Known   bool
+}
+
+// Whether every transaction with an id below the bound's has ended, and whether this
+// database is the one that the bound is of: a restore, or a failover that loses rows,
+// takes back the row or the transactions' ids. Others come under the same.
+func (q *Queries) AuditSettled(ctx context.Context, db DBTX, arg AuditSettledParams) (*AuditSettledRow, error) {
+	row := db.QueryRow(ctx, auditSettled, arg.Transaction, arg.ID, arg.At)
+	var i AuditSettledRow
+	err := row.Scan(&i.Settled, &i.Known)
+	return &i, err
+}
+
+const checkpointStatements = `-- name: CheckpointStatements :many
+SELECT number, last_id, statement, signature FROM audit_checkpoints
+WHERE number > $1 ORDER BY number LIMIT $2
+`
+
+type CheckpointStatementsParams struct {
+	Beyond int64
+	Most   int32
+}
+
+type CheckpointStatementsRow struct {
+	Number    int64
+	LastID    int64
+	Statement string
+	Signature []byte
+}
+
+func (q *Queries) CheckpointStatements(ctx context.Context, db DBTX, arg CheckpointStatementsParams) ([]*CheckpointStatementsRow, error) {
+	rows, err := db.Query(ctx, checkpointStatements, arg.Beyond, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []*CheckpointStatementsRow
+	for rows.Next() {
+		var i CheckpointStatementsRow
+		if err := rows.Scan(
+			&i.Number,
+			&i.LastID,
+			&i.Statement,
+			&i.Signature,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, &i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const checkpoints = `-- name: Checkpoints :many
@@ -243,19 +301,24 @@ func (q *Queries) InsertCheckpoint(ctx context.Context, db DBTX, arg InsertCheck
 }
 
 const lastCheckpoint = `-- name: LastCheckpoint :one
-SELECT number, last_id, statement, signature, row_ids, digests FROM audit_checkpoints ORDER BY number DESC LIMIT 1
+SELECT number, last_id, statement, signature FROM audit_checkpoints ORDER BY number DESC LIMIT 1
 `
 
-func (q *Queries) LastCheckpoint(ctx context.Context, db DBTX) (*AuditCheckpoint, error) {
+type LastCheckpointRow struct {
+	Number    int64
+	LastID    int64
+	Statement string
+	Signature []byte
+}
+
+func (q *Queries) LastCheckpoint(ctx context.Context, db DBTX) (*LastCheckpointRow, error) {
 	row := db.QueryRow(ctx, lastCheckpoint)
-	var i AuditCheckpoint
+	var i LastCheckpointRow
 	err := row.Scan(
 		&i.Number,
 		&i.LastID,
 		&i.Statement,
 		&i.Signature,
-		&i.RowIDs,
-		&i.Digests,
 	)
 	return &i, err
 }
@@ -468,4 +531,40 @@ SELECT audit_prepare_months()
 func (q *Queries) PrepareAuditMonths(ctx context.Context, db DBTX) error {
 	_, err := db.Exec(ctx, prepareAuditMonths)
 	return err
+}
+
+const rawAuditRows = `-- name: RawAuditRows :many
+SELECT l.id, to_jsonb(l)::text AS raw FROM audit_log l WHERE l.id > $1 AND l.id <= $2 ORDER BY l.id, l.at LIMIT $3
+`
+
+type RawAuditRowsParams struct {
+	Beyond int64
+	UpTo   int64
+	Most   int32
+}
+
+type RawAuditRowsRow struct {
+	ID  int64
+	Raw string
+}
+
+// As text, for rows that cannot be read as what they should be.
+func (q *Queries) RawAuditRows(ctx context.Context, db DBTX, arg RawAuditRowsParams) ([]*RawAuditRowsRow, error) {
+	rows, err := db.Query(ctx, rawAuditRows, arg.Beyond, arg.UpTo, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []*RawAuditRowsRow
+	for rows.Next() {
+		var i RawAuditRowsRow
+		if err := rows.Scan(&i.ID, &i.Raw); err != nil {
+			return nil, err
+		}
+		items = append(items, &i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

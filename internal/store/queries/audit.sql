@@ -9,14 +9,18 @@ SELECT audit_prepare_months();
 -- The newest row, and a transaction's id that is greater than that of every
 -- transaction which drew an id up to the row's.
 -- name: AuditBound :one
-WITH newest AS MATERIALIZED (SELECT max(id) AS id FROM audit_log WHERE id > @closed::bigint)
-SELECT coalesce(newest.id, 0)::bigint AS id,
-    (CASE WHEN newest.id IS NOT NULL THEN pg_current_xact_id()::text ELSE '0' END)::text::numeric::bigint AS transaction
-FROM newest;
+WITH newest AS MATERIALIZED (
+    SELECT l.id, encode(timestamptz_send(l.at), 'hex') AS at FROM audit_log l WHERE l.id > @closed::bigint ORDER BY l.id DESC LIMIT 1
+)
+SELECT newest.id, newest.at::text AS at, pg_current_xact_id()::text::numeric::bigint AS transaction FROM newest;
 
--- Whether every transaction with an id below this one has ended.
+-- Whether every transaction with an id below the bound's has ended, and whether this
+-- database is the one that the bound is of: a restore, or a failover that loses rows,
+-- takes back the row or the transactions' ids. Others come under the same.
 -- name: AuditSettled :one
-SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::numeric::bigint >= @transaction::bigint)::boolean AS settled;
+SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::numeric::bigint >= @transaction::bigint)::boolean AS settled,
+    (pg_snapshot_xmax(pg_current_snapshot())::text::numeric::bigint > @transaction::bigint
+        AND EXISTS (SELECT FROM audit_log l WHERE l.id = @id AND encode(timestamptz_send(l.at), 'hex') = @at::text))::boolean AS known;
 
 -- How long ago the oldest row came that no checkpoint closes.
 -- name: OldestUnsealed :one
@@ -31,7 +35,7 @@ SELECT coalesce(extract(epoch FROM now() - (
 SELECT pg_advisory_xact_lock(hashtextextended('healthrecords.audit.chain', 0));
 
 -- name: LastCheckpoint :one
-SELECT number, last_id, statement, signature, row_ids, digests FROM audit_checkpoints ORDER BY number DESC LIMIT 1;
+SELECT number, last_id, statement, signature FROM audit_checkpoints ORDER BY number DESC LIMIT 1;
 
 -- name: InsertCheckpoint :exec
 INSERT INTO audit_checkpoints (number, last_id, statement, signature, row_ids, digests)
@@ -39,6 +43,10 @@ VALUES (@number, @last_id, @statement, @signature, @row_ids, @digests);
 
 -- name: Checkpoints :many
 SELECT number, last_id, statement, signature, row_ids, digests FROM audit_checkpoints
+WHERE number > @beyond ORDER BY number LIMIT @most;
+
+-- name: CheckpointStatements :many
+SELECT number, last_id, statement, signature FROM audit_checkpoints
 WHERE number > @beyond ORDER BY number LIMIT @most;
 
 -- Statements of retention, of which there are few. Whoever verifies finds out about one
@@ -52,6 +60,10 @@ SELECT count(*) FROM audit_log WHERE id > @beyond;
 
 -- name: ForgetDigests :exec
 UPDATE audit_checkpoints SET row_ids = NULL, digests = NULL WHERE number = ANY(@numbers::bigint[]);
+
+-- As text, for rows that cannot be read as what they should be.
+-- name: RawAuditRows :many
+SELECT l.id, to_jsonb(l)::text AS raw FROM audit_log l WHERE l.id > @beyond AND l.id <= @up_to ORDER BY l.id, l.at LIMIT @most;
 
 -- name: AuditRows :many
 SELECT * FROM audit_log WHERE id > @beyond AND id <= @up_to ORDER BY id LIMIT @most;

@@ -1,0 +1,86 @@
+package service_test
+
+import (
+	"crypto/ed25519"
+	"slices"
+	"testing"
+
+	"github.com/healthrecords/healthrecords/internal/audit"
+	"github.com/healthrecords/healthrecords/internal/service"
+	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/testkit/rights"
+	"github.com/healthrecords/healthrecords/internal/token"
+)
+
+// TestRowsThatWereLostLeaveNoHole is a restore, or a failover that loses rows, under
+// a worker that knew them: their ids come again, and each row that has one is sealed.
+func TestRowsThatWereLostLeaveNoHole(t *testing.T) {
+	t.Parallel()
+	lose := func(t *testing.T, v vault) {
+		t.Helper()
+		for range 3 {
+			v.db.Exec(auditInsert)
+		}
+		if _, err := v.worker.Seal(t.Context()); err != nil { // it knows the third row now
+			t.Fatal(err)
+		}
+		v.db.Exec(`DELETE FROM audit_log WHERE id > 1`)
+		v.db.Exec(`SELECT setval('audit_log_id_seq', 1)`)
+	}
+	intact := func(t *testing.T, v vault) {
+		t.Helper()
+		v.sealAll(t)
+		if faults, good, unsealed := v.verify(t, asIs); len(faults) > 0 || good != 3 || unsealed != 0 {
+			t.Errorf("%d rows are good, %d unsealed, faults %v", good, unsealed, faults)
+		}
+	}
+	t.Run("fewer came since", func(t *testing.T) {
+		t.Parallel()
+		v := newVault(t)
+		lose(t, v)
+		v.db.Exec(auditInsert)
+		v.sealAll(t)
+		v.db.Exec(auditInsert)
+		intact(t, v)
+	})
+	t.Run("others came since", func(t *testing.T) {
+		t.Parallel()
+		v := newVault(t)
+		lose(t, v)
+		tx := must(v.db.Pool.Begin(t.Context()))(t)
+		if _, err := tx.Exec(t.Context(), auditInsert); err != nil { // the second row
+			t.Fatal(err)
+		}
+		v.db.Exec(auditInsert)
+		for range 20 {
+			if _, err := v.worker.Seal(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := tx.Commit(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		intact(t, v)
+	})
+}
+
+// TestTheKeyIsAskedForAtEachSeal: who changes it restarts nothing.
+func TestTheKeyIsAskedForAtEachSeal(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	keys := []ed25519.PrivateKey{sealingKey(), ed25519.NewKeyFromSeed(make([]byte, 32))}
+	current := keys[0]
+	v.worker = service.NewChain(openDB(t, rights.URL(t, v.dsn, store.PartWorker), 4), func() ed25519.PrivateKey { return current })
+	var want []string
+	for _, current = range keys {
+		public, _ := current.Public().(ed25519.PublicKey)
+		want = append(want, token.KeyID(public))
+		v.db.Exec(auditInsert)
+		v.sealAll(t)
+	}
+	verifier := &audit.Verifier{KeyID: token.KeyID, Report: func(f audit.Fault) { t.Error(f) }}
+	must(v.owner.Verify(t.Context(), verifier, func() {}))(t)
+	if !slices.Equal(verifier.Keys, want) {
+		t.Errorf("the keys %v signed, want %v", verifier.Keys, want)
+	}
+}

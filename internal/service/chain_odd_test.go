@@ -1,0 +1,79 @@
+package service_test
+
+import (
+	"bytes"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/healthrecords/healthrecords/internal/audit"
+	"github.com/healthrecords/healthrecords/internal/token"
+)
+
+// TestWhatCannotBeReadIsNamed: an edit that no program understands ends neither
+// audit verify nor audit export, and hides no other one.
+func TestWhatCannotBeReadIsNamed(t *testing.T) {
+	t.Parallel()
+	const edited, last = 3, 5 // ids of rows; checkpoints have two each, but the last
+	for name, test := range map[string]struct {
+		sql  string
+		want []audit.Fault
+	}{
+		"a mask":           {`UPDATE audit_log SET address = '10.0.0.0/8' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"infinity":         {`UPDATE audit_log SET at = 'infinity' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"before time":      {`UPDATE audit_log SET at = '-infinity' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"year of five":     {`UPDATE audit_log SET at = '12026-01-01' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"before Christ":    {`UPDATE audit_log SET at = '0044-03-15 BC' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"null":             {`UPDATE audit_log SET patient_ids = '{NULL}' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"array of arrays":  {`UPDATE audit_log SET assignment_ids = '{{1},{2}}' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"two rows":         {`UPDATE audit_log SET address = '10.0.0.0/8' WHERE id IN (3, 5)`, []audit.Fault{{Row: edited, Checkpoint: 2}, {Row: last, Checkpoint: 3}}},
+		"null in digests":  {`UPDATE audit_checkpoints SET row_ids = ARRAY[NULL, 4] WHERE number = 2`, []audit.Fault{{Checkpoint: 2}}},
+		"no JSON":          {`UPDATE audit_checkpoints SET statement = 'x' WHERE number = 2`, []audit.Fault{{Checkpoint: 2}, {Checkpoint: 3}}},
+		"no JSON, at last": {`UPDATE audit_checkpoints SET statement = 'x' WHERE number = 3`, []audit.Fault{{Checkpoint: 3}}},
+		"no JSON, a drop":  {`UPDATE audit_checkpoints SET statement = '"kind":"drop"' WHERE number = 2`, []audit.Fault{{Checkpoint: 2}, {Checkpoint: 2}, {Checkpoint: 3}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := newVault(t)
+			for id := range last {
+				v.db.Exec(auditInsert)
+				if id%2 == 1 || id+1 == last {
+					v.sealAll(t)
+				}
+			}
+			v.db.Exec(test.sql)
+			named := func(faults []audit.Fault) bool {
+				for i := range faults {
+					faults[i].What = ""
+				}
+				return slices.Equal(faults, test.want)
+			}
+			if faults, _, _ := v.verify(t, asIs); !named(faults) {
+				t.Errorf("faults: %v", faults)
+			}
+			var export bytes.Buffer
+			must(v.owner.Export(t.Context(), &export, time.Time{}, time.Now().Add(time.Hour), func() {}))(t)
+			var faults []audit.Fault
+			verifier := &audit.Verifier{KeyID: token.KeyID, Partial: true, Report: func(f audit.Fault) { faults = append(faults, f) }}
+			if err := audit.VerifyExport(&export, verifier, func() {}); err != nil || !named(faults) {
+				t.Errorf("faults of the export: %v, %v", faults, err)
+			}
+		})
+	}
+}
+
+// A row that nobody can read, which a stolen password adds, is sealed all the same.
+func TestARowThatCannotBeReadIsSealed(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	v.db.Exec(auditInsert)
+	v.db.Exec(`UPDATE audit_log SET patient_ids = '{NULL}'`)
+	v.sealAll(t)
+	if faults, good, unsealed := v.verify(t, asIs); len(faults) > 0 || good != 1 || unsealed != 0 {
+		t.Errorf("%d rows good, %d unsealed, faults %v", good, unsealed, faults)
+	}
+	v.db.Exec(`UPDATE audit_log SET patient_ids = '{NULL,1}'`)
+	if faults, _, _ := v.verify(t, asIs); len(faults) != 1 || faults[0].Row != 1 {
+		t.Errorf("faults once it was edited: %v", faults)
+	}
+}

@@ -1,0 +1,266 @@
+package service_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/healthrecords/healthrecords/internal/audit"
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+func monthOf(at time.Time) time.Time {
+	at = at.UTC()
+	return time.Date(at.Year(), at.Month(), 1, 0, 0, 0, 0, time.UTC)
+}
+
+func nameOf(begin time.Time) string { return "audit_log_" + begin.Format("2006_01") }
+
+// addMonth makes a partition and returns its name.
+func (v vault) addMonth(begin time.Time) string {
+	v.db.Exec(fmt.Sprintf(`CREATE TABLE %s PARTITION OF audit_log FOR VALUES FROM ('%s') TO ('%s')`,
+		nameOf(begin), begin.Format(time.RFC3339), begin.AddDate(0, 1, 0).Format(time.RFC3339)))
+	return nameOf(begin)
+}
+
+// addSealed adds rows of the times, which one checkpoint seals.
+func (v vault) addSealed(t *testing.T, times ...time.Time) {
+	t.Helper()
+	v.db.Exec(`INSERT INTO audit_log (at, role, operation, object_kind, reason, decision)
+		SELECT at, 'DOCTOR', 'getRecord', 'record', 'assignment', 'allowed' FROM unnest($1::timestamptz[]) AS at`, times)
+	v.sealAll(t)
+}
+
+// patience bounds what would wait for ever.
+const patience = time.Minute
+
+// hold has somebody in the middle of a long transaction, who did this; the function ends it.
+func (v vault) hold(t *testing.T, sql string) (release func()) {
+	t.Helper()
+	tx := must(v.db.Pool.Begin(t.Context()))(t)
+	if _, err := tx.Exec(t.Context(), sql); err != nil {
+		t.Fatal(err)
+	}
+	release = func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }
+	t.Cleanup(release)
+	return release
+}
+
+// await waits until the query counts something.
+func (v vault) await(t *testing.T, query string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); v.db.Count(query) == 0; {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", query)
+		}
+	}
+}
+
+func TestRetentionDropsOnlyWhatIsOld(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	begin := monthOf(time.Now().AddDate(-7, 0, 0))
+	month := v.addMonth(begin)
+	for range 3 {
+		v.db.Exec(auditInsert)
+	}
+	v.db.Exec(`UPDATE audit_log SET at = $1 WHERE id <= 2`, begin)
+	if _, err := v.owner.DropMonths(t.Context(), time.Now().AddDate(-5, 0, 0), 0, false); clinic.CodeOf(err) != clinic.CodeInvalid {
+		t.Fatalf("what is five years old: %v, want a refusal", err)
+	}
+	if _, err := v.owner.DropMonths(t.Context(), time.Now().AddDate(-6, 0, -1), 8, false); clinic.CodeOf(err) != clinic.CodeInvalid {
+		t.Fatalf("what a longer policy keeps: %v, want a refusal", err)
+	}
+	before := time.Now().AddDate(-6, 0, -1)
+	if _, err := v.owner.DropMonths(t.Context(), before, 6, false); clinic.CodeOf(err) != clinic.CodeConflict {
+		t.Fatalf("what is not sealed: %v, want a refusal", err)
+	}
+	v.sealAll(t)
+	if names := must(v.owner.DropMonths(t.Context(), before, 6, true))(t); !slices.Equal(names, []string{month}) || v.db.Count(`SELECT count(*) FROM audit_log`) != 3 {
+		t.Fatalf("a dry run names %v", names)
+	}
+	if _, err := v.worker.DropMonths(t.Context(), before, 6, false); err == nil {
+		t.Fatal("the worker may drop a month")
+	}
+	must(v.owner.DropMonths(t.Context(), before, 6, false))(t)
+	if faults, good, _ := v.verify(t, asIs); len(faults) > 0 || good != 1 {
+		t.Errorf("%d rows are good, faults: %v", good, faults)
+	}
+	v.db.Exec(`DELETE FROM audit_log WHERE id = 3`)
+	if faults, _, _ := v.verify(t, asIs); len(faults) != 1 || faults[0].Row != 3 {
+		t.Errorf("faults after another row went: %v", faults)
+	}
+}
+
+// TestRetentionKeepsNobodyWaiting: a backup reads the log for hours, and whoever uses
+// the log meanwhile does not wait behind the retention, which waits for the backup.
+func TestRetentionKeepsNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	begin := monthOf(time.Now().AddDate(-7, 0, 0))
+	v.addMonth(begin)
+	v.addSealed(t, begin)
+	release := v.hold(t, `SELECT count(*) FROM audit_log`)
+	dropped := make(chan error, 1)
+	go func() {
+		_, err := v.owner.DropMonths(t.Context(), begin.AddDate(0, 1, 0), 6, false)
+		dropped <- err
+	}()
+	v.await(t, `SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'audit_log'::regclass`)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if _, err := v.db.Pool.Exec(ctx, auditInsert); err != nil {
+		t.Errorf("a request waits behind the retention: %v", err)
+	}
+	release()
+	if err := <-dropped; err != nil {
+		t.Fatal(err)
+	}
+	v.sealAll(t)
+	if faults, good, _ := v.verify(t, asIs); len(faults) > 0 || good != 1 || v.db.Count(`SELECT count(*) FROM audit_log`) != 1 {
+		t.Errorf("%d rows are good, faults: %v", good, faults)
+	}
+}
+
+// TestAnInterruptedRetentionIsFinishedByTheNext: the month is gone with its checkpoint,
+// and its digests and its table are still there.
+func TestAnInterruptedRetentionIsFinishedByTheNext(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	begin := monthOf(time.Now().AddDate(-7, 0, 0))
+	month := v.addMonth(begin)
+	v.addSealed(t, begin)
+	release := v.hold(t, `SELECT FROM audit_checkpoints WHERE number = 1 FOR UPDATE`)
+	ctx, interrupt := context.WithCancel(t.Context())
+	interrupted := make(chan error, 1)
+	go func() {
+		_, err := v.owner.DropMonths(ctx, begin.AddDate(0, 1, 0), 6, false)
+		interrupted <- err
+	}()
+	left := `SELECT count(*) FROM pg_class WHERE relname = '` + month + `_dropped'`
+	v.await(t, left)
+	interrupt()
+	if err := <-interrupted; clinic.CodeOf(err) != clinic.CodeUnavailable {
+		t.Fatalf("the interruption: %v", err)
+	}
+	release()
+	intact := func() {
+		t.Helper()
+		if faults, good, _ := v.verify(t, asIs); len(faults) > 0 || good != 0 {
+			t.Errorf("%d rows are good, faults: %v", good, faults)
+		}
+	}
+	intact()
+	if names := must(v.owner.DropMonths(t.Context(), begin.AddDate(0, 1, 0), 6, false))(t); len(names) != 0 {
+		t.Errorf("%v are dropped again", names)
+	}
+	intact()
+	if v.db.Count(left) != 0 || v.db.Count(`SELECT count(*) FROM audit_checkpoints WHERE row_ids IS NULL`) != 1 {
+		t.Error("the next retention leaves the table, or the digests")
+	}
+	if n := v.db.Count(`SELECT count(*) FROM audit_checkpoints`); n != 2 {
+		t.Errorf("there are %d checkpoints, want that of the rows and that of the drop", n)
+	}
+}
+
+// TestDigestsOfTwoMonthsAreForgottenWithTheLast, and no others.
+func TestDigestsOfTwoMonthsAreForgottenWithTheLast(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	first := monthOf(time.Now().AddDate(-7, 0, 0))
+	second := first.AddDate(0, 1, 0)
+	v.addMonth(first)
+	v.addMonth(second)
+	for _, times := range [][]time.Time{{first}, {first, second}, {second}, {second, time.Now()}} {
+		v.addSealed(t, times...)
+	}
+	for i, want := range []int{1, 3} {
+		must(v.owner.DropMonths(t.Context(), first.AddDate(0, i+1, 0), 6, false))(t)
+		if n := v.db.Count(`SELECT count(*) FROM audit_checkpoints WHERE row_ids IS NULL`); n != want {
+			t.Errorf("after %d months the digests of %d checkpoints are gone, want %d", i+1, n, want)
+		}
+		dropped := []int64{2, 5}[i]
+		var found *audit.Verifier
+		faults, good, _ := v.verify(t, func(verifier *audit.Verifier) { found = verifier })
+		if len(faults) > 0 || good != 6-dropped || found.Dropped != dropped {
+			t.Errorf("%d rows are good, %d dropped, faults: %v", good, found.Dropped, faults)
+		}
+	}
+}
+
+// TestRowsOfTheDefaultPartitionMoveToTheirMonth is what happens when no worker ran for long.
+func TestRowsOfTheDefaultPartitionMoveToTheirMonth(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	month := "audit_log_" + time.Now().UTC().Format("2006_01")
+	v.db.Exec("DROP TABLE " + month)
+	v.db.Exec(auditInsert)
+	v.sealAll(t)
+	if n := v.db.Count(`SELECT count(*) FROM audit_log_default`); n != 1 {
+		t.Fatalf("%d rows in the default partition", n)
+	}
+	if err := v.worker.PrepareMonths(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := v.db.Count("SELECT count(*) FROM " + month); n != 1 {
+		t.Errorf("%d rows in the month", n)
+	}
+	if n := v.db.Count(`SELECT count(*) FROM pg_constraint WHERE conname = 'audit_month'`); n != 0 {
+		t.Errorf("%d checks are left, which each insertion would pay for", n)
+	}
+	if faults, good, _ := v.verify(t, asIs); len(faults) > 0 || good != 1 {
+		t.Errorf("%d rows are good, faults: %v", good, faults)
+	}
+}
+
+// TestMonthsThatPassedGetTheirPartitions: rows that came while no worker ran must not
+// stay where retention does not find them.
+func TestMonthsThatPassedGetTheirPartitions(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	now := monthOf(time.Now())
+	passed := []time.Time{now.AddDate(0, -30, 0), now.AddDate(0, -2, 0)}
+	v.addSealed(t, passed[0], passed[1].Add(time.Hour), passed[1], now)
+	v.db.Exec(`UPDATE audit_log SET at = 'infinity' WHERE id = 4`) // a month for this is none
+	for range passed {                                             // one in each call
+		if err := v.worker.PrepareMonths(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, begin := range passed {
+		if n := v.db.Count("SELECT count(*) FROM " + nameOf(begin)); n != i+1 {
+			t.Errorf("%d rows in %s, want %d", n, nameOf(begin), i+1)
+		}
+	}
+	if n := v.db.Count(`SELECT count(*) FROM audit_log_default`); n != 1 {
+		t.Errorf("%d rows are left in the default partition", n)
+	}
+	if faults, good, _ := v.verify(t, asIs); len(faults) != 1 || good != 3 {
+		t.Errorf("%d rows are good, faults: %v", good, faults)
+	}
+}
+
+// TestMakingMonthsKeepsNobodyWaiting behind a backup, which is in the middle of the
+// partition that a new one takes its rows from.
+func TestMakingMonthsKeepsNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	month := nameOf(monthOf(time.Now()))
+	v.db.Exec("DROP TABLE " + month)
+	v.db.Exec(auditInsert)
+	release := v.hold(t, `SELECT count(*) FROM audit_log_default`)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := v.owner.PrepareMonths(ctx); clinic.CodeOf(err) != clinic.CodeUnavailable || ctx.Err() != nil {
+		t.Errorf("behind a backup: %v, %v; want that it is refused soon", err, ctx.Err())
+	}
+	release()
+	if err := v.owner.PrepareMonths(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := v.db.Count("SELECT count(*) FROM " + month); n != 1 {
+		t.Errorf("%d rows in the month", n)
+	}
+}

@@ -1,0 +1,62 @@
+package store_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/testkit/rights"
+)
+
+// TestChangesOfTheSchemaKeepNobodyWaiting: a backup reads a table for hours, and whoever
+// uses the table meanwhile does not wait behind the change, which waits for the backup.
+func TestChangesOfTheSchemaKeepNobodyWaiting(t *testing.T) {
+	t.Parallel()
+	const patience = time.Minute // bounds what would wait for ever
+	for name, test := range map[string]struct {
+		table  string
+		before func(t *testing.T, dsn string) // makes the change necessary
+		change func(ctx context.Context, dsn string) error
+	}{
+		"a migration": {"idempotency_keys", func(t *testing.T, dsn string) {
+			t.Helper()
+			if _, err := migrationsOf(t, dsn).DownTo(t.Context(), 10); err != nil {
+				t.Fatal(err)
+			}
+		}, store.Migrate},
+		"another role": {"audit_log", func(t *testing.T, dsn string) {
+			t.Helper()
+			run(t, connect(t, dsn), "ALTER POLICY server ON audit_log TO CURRENT_USER")
+		}, rights.Migrate},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dsn := testkit.NewDatabase(t, rights.Migrate)
+			test.before(t, dsn)
+			backup, other := connect(t, dsn), connect(t, dsn)
+			reading := "SELECT count(*) FROM " + pgx.Identifier{test.table}.Sanitize()
+			run(t, backup, "BEGIN; "+reading)
+			changed := make(chan error, 1)
+			go func() { changed <- test.change(t.Context(), dsn) }()
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			for waits := false; !waits; {
+				if err := other.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = $1::regclass)`, test.table).
+					Scan(&waits); err != nil {
+					t.Fatalf("the change does not wait: %v", err)
+				}
+			}
+			if _, err := other.Exec(ctx, reading); err != nil {
+				t.Errorf("a request waits behind the change: %v", err)
+			}
+			run(t, backup, "ROLLBACK")
+			if err := <-changed; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

@@ -1,0 +1,91 @@
+-- +goose Up
+
+-- Verifying, exporting and retention read retention's statements first: among millions
+-- of checkpoints they are a few.
+CREATE INDEX audit_checkpoints_drops_idx ON audit_checkpoints (number) WHERE statement LIKE '%"kind":"drop"%';
+
+-- Makes the partitions of this month (UTC) and the three after it, and those of former
+-- months whose rows wait in the default partition. Attaching one locks the default
+-- partition for everybody who reads the log, until the call ends. So one call moves the
+-- rows of one month at most, and moves them before it takes that lock; only what came
+-- meanwhile moves under it. A call that does not get the lock at once fails, and the
+-- worker calls again: nobody waits behind a backup.
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION audit_prepare_months() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET timezone = 'UTC' SET lock_timeout = '200ms' AS $$
+DECLARE
+    beginning timestamptz;
+    ending timestamptz;
+    partition text;
+    move text;
+    waiting boolean;
+    locked boolean := false;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('healthrecords.audit.months', 0)) THEN
+        RETURN; -- another worker does it
+    END IF;
+    FOR beginning IN
+        SELECT date_trunc('month', now()) + make_interval(months => i) FROM generate_series(0, 3) AS i
+        UNION ALL
+        (SELECT DISTINCT date_trunc('month', d.at) AS month FROM audit_log_default d
+        WHERE d.at >= '2000-01-01' AND d.at < date_trunc('month', now()) ORDER BY month)
+    LOOP
+        ending := beginning + interval '1 month';
+        partition := 'audit_log_' || to_char(beginning, 'YYYY"_"MM');
+        CONTINUE WHEN to_regclass(partition) IS NOT NULL;
+        waiting := EXISTS (SELECT FROM audit_log_default d WHERE d.at >= beginning AND d.at < ending);
+        EXIT WHEN waiting AND locked; -- the next call moves them
+        -- With the check Postgres need not read the table again to attach it.
+        EXECUTE format('CREATE TABLE %I (LIKE audit_log INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES,
+            CONSTRAINT audit_month CHECK (at >= %L AND at < %L))', partition, beginning, ending);
+        move := format('WITH moved AS (DELETE FROM audit_log_default WHERE at >= %L AND at < %L RETURNING *)
+            INSERT INTO %I SELECT * FROM moved', beginning, ending, partition);
+        EXECUTE move;
+        LOCK TABLE audit_log_default IN ACCESS EXCLUSIVE MODE;
+        locked := true;
+        EXECUTE move;
+        EXECUTE format('ALTER TABLE audit_log ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', partition, beginning, ending);
+        EXECUTE format('ALTER TABLE %I DROP CONSTRAINT audit_month', partition);
+    END LOOP;
+END
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+DO $$
+BEGIN
+    EXECUTE format('ALTER FUNCTION audit_prepare_months() SET search_path = %I, pg_temp', current_schema());
+END
+$$;
+-- +goose StatementEnd
+
+-- +goose Down
+DROP INDEX audit_checkpoints_drops_idx;
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION audit_prepare_months() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET timezone = 'UTC' AS $$
+DECLARE
+    beginning timestamptz;
+    partition text;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('healthrecords.audit.months', 0));
+    FOR i IN 0..3 LOOP
+        beginning := date_trunc('month', now()) + make_interval(months => i);
+        partition := 'audit_log_' || to_char(beginning, 'YYYY"_"MM');
+        CONTINUE WHEN to_regclass(partition) IS NOT NULL;
+        EXECUTE format('CREATE TABLE %I (LIKE audit_log INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES)', partition);
+        EXECUTE format('WITH moved AS (DELETE FROM audit_log_default WHERE at >= %L AND at < %L RETURNING *)
+            INSERT INTO %I SELECT * FROM moved', beginning, beginning + interval '1 month', partition);
+        EXECUTE format('ALTER TABLE audit_log ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
+            partition, beginning, beginning + interval '1 month');
+    END LOOP;
+END
+$$;
+-- +goose StatementEnd
+-- +goose StatementBegin
+DO $$
+BEGIN
+    EXECUTE format('ALTER FUNCTION audit_prepare_months() SET search_path = %I, pg_temp', current_schema());
+END
+$$;
+-- +goose StatementEnd
