@@ -47,9 +47,9 @@ func accessOf(r *dbsqlc.ListAccessLogRow) (clinic.Access, int64) {
 	access := clinic.Access{
 		ID: r.ID, At: r.At, Role: clinic.Role(r.Role), Operation: r.Operation, Decision: r.Decision, Reason: clinic.AccessReason(r.Reason),
 		Object:       clinic.Object{Kind: clinic.ObjectKind(r.ObjectKind), ID: r.ObjectID},
-		AssignmentID: r.AssignmentID, Purpose: orZero(r.Purpose),
+		AssignmentID: r.AssignmentID, Purpose: r.Purpose,
 	}
-	if access.Reason == clinic.ReasonBreakGlass && orZero(r.Source) != string(clinic.SourceBreakGlass) {
+	if access.Reason == clinic.ReasonBreakGlass && r.Source != string(clinic.SourceBreakGlass) {
 		access.Reason = clinic.ReasonAssignment // the emergency was another patient's of the same page
 	}
 	access.User = personOf(orZero(r.UserID), r.Username, clinic.Name{First: r.FirstName, Last: r.LastName}, r.LicenseNumber)

@@ -58,7 +58,7 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	config.ConnConfig.RuntimeParams["jit"] = "off"
 	// Each statement is planned once for each connection, for any parameters. With
 	// the policies planning takes many times as long as reading a record, and no
-	// statement needs to know its parameters for a good plan.
+	// statement needs to know its parameters for a good plan: TestStatementsUseIndexes.
 	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
 	maps.Copy(config.ConnConfig.RuntimeParams, opts.Part.timeouts())
 	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {

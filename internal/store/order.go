@@ -18,6 +18,7 @@ import (
 //	r.visit_date/*key*/   the column it is sorted by
 //	</*beyond*/           the comparison with the position that a page begins at
 //	DESC/*order*/         the direction
+//	)/*range*/            the end of a condition on a column it is not always sorted by
 //
 // As sqlc compiled it, a statement has the list's default order. Only constants
 // of this file get into a statement.
@@ -57,7 +58,9 @@ func (h Handle) reading(w window) dbsqlc.DBTX {
 func (h Handle) readingRecords(w window, order clinic.RecordOrder) dbsqlc.DBTX {
 	var marks []string
 	if order == clinic.OrderCreatedAsc || order == clinic.OrderCreatedDesc {
-		marks = append(marks, "r.visit_date/*key*/", "r.created_at")
+		// The condition on visits must not lead to their index: whatever it leaves would
+		// have to be sorted. Postgres seeks nothing by IS TRUE.
+		marks = append(marks, "r.visit_date/*key*/", "r.created_at", ")/*range*/", ") IS TRUE")
 	}
 	if ascending(order) != w.Back {
 		marks = append(marks, reversed()...)

@@ -332,12 +332,14 @@ SELECT page.id, page.at, page.user_id, page.role, page.operation, page.object_ki
     coalesce(page.object_id, 0)::bigint AS object_id, page.decision,
     coalesce(w.username, '')::text AS username, coalesce(w.first_name, '')::text AS first_name,
     coalesce(w.last_name, '')::text AS last_name, w.license_number,
-    coalesce(page.assignment_id, 0)::bigint AS assignment_id, a.source, a.reason AS purpose, page.reason,
+    coalesce(page.assignment_id, 0)::bigint AS assignment_id, coalesce(a.source, '')::text AS source, coalesce(a.reason, '')::text AS purpose, page.reason,
     p.id AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
 FROM page
 JOIN patient_profiles p ON p.user_id = $1
 LEFT JOIN LATERAL who_looked(page.id, page.at) AS w ON true
-LEFT JOIN assignments a ON a.id = page.assignment_id AND a.patient_id = p.id
+LEFT JOIN LATERAL (
+    SELECT one.source, one.reason FROM assignments one WHERE one.id = page.assignment_id AND one.patient_id = p.id LIMIT 1
+) AS a ON true
 ORDER BY page.id DESC
 `
 
@@ -361,15 +363,16 @@ type ListAccessLogRow struct {
 	LastName        string
 	LicenseNumber   *string
 	AssignmentID    int64
-	Source          *string
-	Purpose         *string
+	Source          string
+	Purpose         string
 	Reason          string
 	SeenPatient     int64
 	SeenThrough     *int64
 	SeenInEmergency bool
 }
 
-// What a patient sees: of a row about several patients, their own part.
+// What a patient sees: of a row about several patients, their own part. LIMIT 1 has the
+// assignments looked up, where a plan for a patient with many rows would hash them all.
 func (q *Queries) ListAccessLog(ctx context.Context, db DBTX, arg ListAccessLogParams) ([]*ListAccessLogRow, error) {
 	rows, err := db.Query(ctx, listAccessLog, arg.Caller, arg.BeyondID, arg.Most)
 	if err != nil {
@@ -411,25 +414,42 @@ func (q *Queries) ListAccessLog(ctx context.Context, db DBTX, arg ListAccessLogP
 }
 
 const listAudit = `-- name: ListAudit :many
+WITH of_patient AS MATERIALIZED (
+    SELECT l.id, l.at, l.user_id, l.operation, l.decision FROM audit_entries l
+    WHERE l.patient_ids @> ARRAY[$1::bigint]
+), page AS (
+    (SELECT l.id, l.at FROM of_patient l
+     WHERE $1::bigint IS NOT NULL AND ($2::bigint = 0 OR l.user_id = $2)
+        AND l.id < $3 AND l.at >= $4 AND l.at < $5
+        AND ($6::text = '' OR l.operation = $6) AND ($7::text = '' OR l.decision = $7)
+     ORDER BY l.id DESC LIMIT $8)
+    UNION ALL
+    (SELECT l.id, l.at FROM audit_entries l
+     WHERE $1::bigint IS NULL AND $2 <> 0 AND l.user_id = $2
+        AND l.id < $3 AND l.at >= $4 AND l.at < $5
+        AND ($6 = '' OR l.operation = $6) AND ($7 = '' OR l.decision = $7)
+     ORDER BY l.id DESC LIMIT $8)
+    UNION ALL
+    (SELECT l.id, l.at FROM audit_entries l
+     WHERE $1::bigint IS NULL AND $2 = 0
+        AND l.id < $3 AND l.at >= $4 AND l.at < $5
+        AND ($6 = '' OR l.operation = $6) AND ($7 = '' OR l.decision = $7)
+     ORDER BY l.id DESC LIMIT $8)
+)
 SELECT l.id, l.at, l.user_id, l.role, l.operation, l.object_kind, l.object_id, l.patient_ids, l.assignment_ids, l.reason, l.decision, l.request_id, l.address, coalesce(u.username, '')::text AS username, coalesce(u.first_name, '')::text AS first_name,
     coalesce(u.last_name, '')::text AS last_name, u.license_number,
     CASE WHEN $1::bigint > 0 THEN $1::bigint END AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
-FROM audit_entries l
+FROM page JOIN audit_entries l ON l.id = page.id AND l.at = page.at
 LEFT JOIN LATERAL known_as(l.user_id, l.at) AS u ON true
-WHERE l.id < $2 AND l.at >= $3 AND l.at < $4
-    AND ($5::bigint = 0 OR l.user_id = $5)
-    AND ($1::bigint IS NULL OR l.patient_ids @> ARRAY[$1::bigint])
-    AND ($6::text = '' OR l.operation = $6)
-    AND ($7::text = '' OR l.decision = $7)
-ORDER BY l.id DESC LIMIT $8
+ORDER BY l.id DESC
 `
 
 type ListAuditParams struct {
 	PatientID *int64
+	UserID    int64
 	BeyondID  int64
 	Since     time.Time
 	Until     time.Time
-	UserID    int64
 	Operation string
 	Decision  string
 	Most      int32
@@ -448,13 +468,15 @@ type ListAuditRow struct {
 
 // What administrators see, everybody by the name of then; a filter that is not
 // given does not narrow. The audit row of the reading names the patient of the filter.
+// One part of the page runs: all rows of the patient, by an index that has no order,
+// those of the user, or the log.
 func (q *Queries) ListAudit(ctx context.Context, db DBTX, arg ListAuditParams) ([]*ListAuditRow, error) {
 	rows, err := db.Query(ctx, listAudit,
 		arg.PatientID,
+		arg.UserID,
 		arg.BeyondID,
 		arg.Since,
 		arg.Until,
-		arg.UserID,
 		arg.Operation,
 		arg.Decision,
 		arg.Most,

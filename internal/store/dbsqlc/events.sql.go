@@ -221,9 +221,9 @@ func (q *Queries) ReleaseEvents(ctx context.Context, db DBTX, arg ReleaseEventsP
 }
 
 const trimEvents = `-- name: TrimEvents :execrows
-DELETE FROM outbox WHERE id IN (
+DELETE FROM outbox WHERE id = ANY(ARRAY(
     SELECT o.id FROM outbox o WHERE o.finished_at < $1::timestamptz ORDER BY o.finished_at LIMIT $2
-)
+))
 `
 
 type TrimEventsParams struct {
@@ -231,6 +231,7 @@ type TrimEventsParams struct {
 	Most   int32
 }
 
+// An array has what goes looked up, where IN would hash the whole table.
 func (q *Queries) TrimEvents(ctx context.Context, db DBTX, arg TrimEventsParams) (int64, error) {
 	result, err := db.Exec(ctx, trimEvents, arg.Before, arg.Most)
 	if err != nil {

@@ -66,9 +66,9 @@ func (q *Queries) ClaimIdempotencyKey(ctx context.Context, db DBTX, arg ClaimIde
 }
 
 const trimIdempotencyKeys = `-- name: TrimIdempotencyKeys :execrows
-DELETE FROM idempotency_keys WHERE ctid IN (
+DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(
     SELECT o.ctid FROM idempotency_keys o WHERE o.created_at < $1 ORDER BY o.created_at LIMIT $2::bigint
-)
+))
 `
 
 type TrimIdempotencyKeysParams struct {
@@ -76,6 +76,7 @@ type TrimIdempotencyKeysParams struct {
 	Most   int64
 }
 
+// An array, as in TrimEvents.
 func (q *Queries) TrimIdempotencyKeys(ctx context.Context, db DBTX, arg TrimIdempotencyKeysParams) (int64, error) {
 	result, err := db.Exec(ctx, trimIdempotencyKeys, arg.Before, arg.Most)
 	if err != nil {

@@ -334,7 +334,7 @@ WITH patients AS MATERIALIZED (
     FROM patients p CROSS JOIN LATERAL (
         SELECT r.id, r.visit_date/*key*/ AS sort_key FROM health_records r
         WHERE r.patient_id = p.patient_id AND ($2::text = '' OR r.record_type = $2)
-            AND r.visit_date >= $3 AND r.visit_date < $4
+            AND (r.visit_date >= $3 AND r.visit_date < $4)/*range*/
             AND (r.visit_date/*key*/, r.id) </*beyond*/ ($7::timestamptz, $8::bigint)
         ORDER BY r.visit_date/*key*/ DESC/*order*/, r.id DESC/*order*/ LIMIT 1
     ) AS head
@@ -344,7 +344,7 @@ WITH patients AS MATERIALIZED (
     FROM heads CROSS JOIN LATERAL (
         SELECT r.id, r.visit_date/*key*/ AS sort_key FROM health_records r
         WHERE r.patient_id = heads.patient_id AND ($2::text = '' OR r.record_type = $2)
-            AND r.visit_date >= $3 AND r.visit_date < $4
+            AND (r.visit_date >= $3 AND r.visit_date < $4)/*range*/
             AND (r.visit_date/*key*/, r.id) </*beyond*/ ($7, $8)
         ORDER BY r.visit_date/*key*/ DESC/*order*/, r.id DESC/*order*/ LIMIT $9
     ) AS found

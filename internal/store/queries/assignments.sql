@@ -54,18 +54,30 @@ WHERE a.patient_id = @patient_id AND a.doctor_id = @doctor_id AND a.source = 'br
     AND a.starts_at <= statement_timestamp() AND a.ends_at > statement_timestamp();
 
 -- Lists the caller's own, or everybody's. A doctor is shown who the patient is
--- only while he may see the patient.
+-- only while he may see the patient. Of what is looked through, one part runs:
+-- each has an index for what is asked, where a condition that may be given or not
+-- would have none.
 -- name: ListAssignments :many
 WITH mine AS (
     SELECT a.id, a.patient_id, a.doctor_id, a.starts_at, a.ends_at FROM assignments a
-    WHERE @everybody::boolean AND (@id::bigint = 0 OR a.id = @id)
-        AND (@patient_id::bigint = 0 OR a.patient_id = @patient_id) AND (@doctor_id::bigint = 0 OR a.doctor_id = @doctor_id)
+    WHERE @id::bigint <> 0 AND a.id = @id
+        AND (@everybody::boolean OR EXISTS (SELECT FROM patient_profiles p WHERE p.id = a.patient_id AND p.user_id = @caller)
+            OR EXISTS (SELECT FROM doctor_profiles d WHERE d.id = a.doctor_id AND d.user_id = @caller))
+    UNION ALL
+    SELECT a.id, a.patient_id, a.doctor_id, a.starts_at, a.ends_at FROM assignments a
+    WHERE @everybody AND @id = 0 AND @patient_id::bigint <> 0 AND a.patient_id = @patient_id
+    UNION ALL
+    SELECT a.id, a.patient_id, a.doctor_id, a.starts_at, a.ends_at FROM assignments a
+    WHERE @everybody AND @id = 0 AND @patient_id = 0 AND @doctor_id::bigint <> 0 AND a.doctor_id = @doctor_id
+    UNION ALL
+    SELECT a.id, a.patient_id, a.doctor_id, a.starts_at, a.ends_at FROM assignments a
+    WHERE @everybody AND @id = 0 AND @patient_id = 0 AND @doctor_id = 0
     UNION ALL
     SELECT a.id, a.patient_id, a.doctor_id, a.starts_at, a.ends_at
-    FROM patient_profiles p JOIN assignments a ON a.patient_id = p.id WHERE p.user_id = @caller
+    FROM patient_profiles p JOIN assignments a ON a.patient_id = p.id WHERE @id = 0 AND p.user_id = @caller
     UNION ALL
     SELECT a.id, a.patient_id, a.doctor_id, a.starts_at, a.ends_at
-    FROM doctor_profiles d JOIN assignments a ON a.doctor_id = d.id WHERE d.user_id = @caller
+    FROM doctor_profiles d JOIN assignments a ON a.doctor_id = d.id WHERE @id = 0 AND d.user_id = @caller
 ), found AS (
     SELECT mine.id FROM mine
     WHERE (@id = 0 OR mine.id = @id)

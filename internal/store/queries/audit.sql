@@ -70,20 +70,40 @@ SELECT * FROM audit_log WHERE id > @beyond AND id <= @up_to ORDER BY id LIMIT @m
 
 -- What administrators see, everybody by the name of then; a filter that is not
 -- given does not narrow. The audit row of the reading names the patient of the filter.
+-- One part of the page runs: all rows of the patient, by an index that has no order,
+-- those of the user, or the log.
 -- name: ListAudit :many
+WITH of_patient AS MATERIALIZED (
+    SELECT l.id, l.at, l.user_id, l.operation, l.decision FROM audit_entries l
+    WHERE l.patient_ids @> ARRAY[sqlc.narg('patient_id')::bigint]
+), page AS (
+    (SELECT l.id, l.at FROM of_patient l
+     WHERE sqlc.narg('patient_id')::bigint IS NOT NULL AND (@user_id::bigint = 0 OR l.user_id = @user_id)
+        AND l.id < @beyond_id AND l.at >= @since AND l.at < @until
+        AND (@operation::text = '' OR l.operation = @operation) AND (@decision::text = '' OR l.decision = @decision)
+     ORDER BY l.id DESC LIMIT @most)
+    UNION ALL
+    (SELECT l.id, l.at FROM audit_entries l
+     WHERE sqlc.narg('patient_id')::bigint IS NULL AND @user_id <> 0 AND l.user_id = @user_id
+        AND l.id < @beyond_id AND l.at >= @since AND l.at < @until
+        AND (@operation = '' OR l.operation = @operation) AND (@decision = '' OR l.decision = @decision)
+     ORDER BY l.id DESC LIMIT @most)
+    UNION ALL
+    (SELECT l.id, l.at FROM audit_entries l
+     WHERE sqlc.narg('patient_id')::bigint IS NULL AND @user_id = 0
+        AND l.id < @beyond_id AND l.at >= @since AND l.at < @until
+        AND (@operation = '' OR l.operation = @operation) AND (@decision = '' OR l.decision = @decision)
+     ORDER BY l.id DESC LIMIT @most)
+)
 SELECT sqlc.embed(l), coalesce(u.username, '')::text AS username, coalesce(u.first_name, '')::text AS first_name,
     coalesce(u.last_name, '')::text AS last_name, u.license_number,
     CASE WHEN sqlc.narg('patient_id')::bigint > 0 THEN sqlc.narg('patient_id')::bigint END AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
-FROM audit_entries l
+FROM page JOIN audit_entries l ON l.id = page.id AND l.at = page.at
 LEFT JOIN LATERAL known_as(l.user_id, l.at) AS u ON true
-WHERE l.id < @beyond_id AND l.at >= @since AND l.at < @until
-    AND (@user_id::bigint = 0 OR l.user_id = @user_id)
-    AND (sqlc.narg('patient_id')::bigint IS NULL OR l.patient_ids @> ARRAY[sqlc.narg('patient_id')::bigint])
-    AND (@operation::text = '' OR l.operation = @operation)
-    AND (@decision::text = '' OR l.decision = @decision)
-ORDER BY l.id DESC LIMIT @most;
+ORDER BY l.id DESC;
 
--- What a patient sees: of a row about several patients, their own part.
+-- What a patient sees: of a row about several patients, their own part. LIMIT 1 has the
+-- assignments looked up, where a plan for a patient with many rows would hash them all.
 -- name: ListAccessLog :many
 WITH page AS (
     SELECT l.id, l.at, l.user_id, l.role, l.operation, l.object_kind, l.object_id, l.decision, l.assignment_id, l.reason
@@ -93,10 +113,12 @@ SELECT page.id, page.at, page.user_id, page.role, page.operation, page.object_ki
     coalesce(page.object_id, 0)::bigint AS object_id, page.decision,
     coalesce(w.username, '')::text AS username, coalesce(w.first_name, '')::text AS first_name,
     coalesce(w.last_name, '')::text AS last_name, w.license_number,
-    coalesce(page.assignment_id, 0)::bigint AS assignment_id, a.source, a.reason AS purpose, page.reason,
+    coalesce(page.assignment_id, 0)::bigint AS assignment_id, coalesce(a.source, '')::text AS source, coalesce(a.reason, '')::text AS purpose, page.reason,
     p.id AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
 FROM page
 JOIN patient_profiles p ON p.user_id = @caller
 LEFT JOIN LATERAL who_looked(page.id, page.at) AS w ON true
-LEFT JOIN assignments a ON a.id = page.assignment_id AND a.patient_id = p.id
+LEFT JOIN LATERAL (
+    SELECT one.source, one.reason FROM assignments one WHERE one.id = page.assignment_id AND one.patient_id = p.id LIMIT 1
+) AS a ON true
 ORDER BY page.id DESC;

@@ -10,7 +10,8 @@ RETURNING k.request_hash, k.answer;
 UPDATE idempotency_keys SET answer = @answer
 WHERE user_id = @user_id AND operation = @operation AND key = @key;
 
+-- An array, as in TrimEvents.
 -- name: TrimIdempotencyKeys :execrows
-DELETE FROM idempotency_keys WHERE ctid IN (
+DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(
     SELECT o.ctid FROM idempotency_keys o WHERE o.created_at < @before ORDER BY o.created_at LIMIT @most::bigint
-);
+));

@@ -18,7 +18,7 @@ WITH patients AS MATERIALIZED (
     FROM patients p CROSS JOIN LATERAL (
         SELECT r.id, r.visit_date/*key*/ AS sort_key FROM health_records r
         WHERE r.patient_id = p.patient_id AND (@record_type::text = '' OR r.record_type = @record_type)
-            AND r.visit_date >= @since AND r.visit_date < @until
+            AND (r.visit_date >= @since AND r.visit_date < @until)/*range*/
             AND (r.visit_date/*key*/, r.id) </*beyond*/ (@beyond_key::timestamptz, @beyond_id::bigint)
         ORDER BY r.visit_date/*key*/ DESC/*order*/, r.id DESC/*order*/ LIMIT 1
     ) AS head
@@ -28,7 +28,7 @@ WITH patients AS MATERIALIZED (
     FROM heads CROSS JOIN LATERAL (
         SELECT r.id, r.visit_date/*key*/ AS sort_key FROM health_records r
         WHERE r.patient_id = heads.patient_id AND (@record_type::text = '' OR r.record_type = @record_type)
-            AND r.visit_date >= @since AND r.visit_date < @until
+            AND (r.visit_date >= @since AND r.visit_date < @until)/*range*/
             AND (r.visit_date/*key*/, r.id) </*beyond*/ (@beyond_key, @beyond_id)
         ORDER BY r.visit_date/*key*/ DESC/*order*/, r.id DESC/*order*/ LIMIT @depth
     ) AS found

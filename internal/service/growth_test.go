@@ -1,0 +1,199 @@
+package service_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/service"
+	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/testkit/rights"
+)
+
+// What the town is made of. It is skewed: what is many for one is few for another.
+const (
+	townPatients    = 2000
+	townDoctors     = 50
+	careOfOne       = 15 // assignments of each patient that have ended
+	recordsOfMany   = 6000
+	patientsOfBusy  = 100 // of the busy doctor
+	recordsOfBusy   = 50  // of each of these
+	auditRows       = 20_000
+	auditRowsOfOne  = auditRows / townPatients
+	auditRowsOfBusy = 5000 // by the busy doctor, about the chronic patient
+)
+
+// town is a place with many people. The busy doctor has many patients, the chronic
+// patient has many records.
+type town struct {
+	dsn                  string
+	db                   *testkit.Factory
+	server               *service.Service
+	sent                 *sentStatements
+	admin, busy, chronic clinic.Caller
+	busyID, chronicID    int64     // profiles
+	somebody             int64     // profile of a patient like most
+	again                *pgx.Conn // of the server's role
+}
+
+func newTown(t *testing.T) town {
+	t.Helper()
+	dsn := testkit.NewDatabase(t, rights.Migrate)
+	f := testkit.NewFactory(t, dsn)
+	busy, chronic := f.Doctor(testkit.DoctorOptions{}), f.Patient(testkit.PatientOptions{})
+	w := town{
+		dsn: dsn, db: f, sent: &sentStatements{}, admin: testkit.CallerOf(f.Admin()),
+		busy: testkit.CallerOf(busy.User), busyID: busy.ID, chronic: testkit.CallerOf(chronic.User), chronicID: chronic.ID,
+	}
+	f.Exec(`WITH u AS (INSERT INTO users (username, role, password_hash)
+			SELECT 'towns' || i, 'PATIENT', '-' FROM generate_series(1, $1::int) i RETURNING id)
+		INSERT INTO patient_profiles (user_id) SELECT id FROM u`, townPatients)
+	f.Exec(`WITH u AS (INSERT INTO users (username, role, password_hash)
+			SELECT 'doctor' || i, 'DOCTOR', '-' FROM generate_series(1, $1::int) i RETURNING id)
+		INSERT INTO doctor_profiles (user_id, specialization, license_number, verified_at) SELECT id, 'General', id::text, now() FROM u`, townDoctors)
+	w.somebody = int64(f.Count(`SELECT max(id) FROM patient_profiles`))
+	f.Exec(`INSERT INTO assignments (patient_id, doctor_id, source, requested_by, starts_at, ends_at)
+		SELECT p.id, d.id, 'rest', $1, now() - interval '2 days', now() - interval '1 day'
+		FROM patient_profiles p JOIN doctor_profiles d ON d.id <> $2 AND (p.id + d.id) % $3::int < $4::int`,
+		w.admin.UserID, w.busyID, townDoctors, careOfOne)
+	f.Exec(`INSERT INTO assignments (patient_id, doctor_id, source, starts_at)
+		SELECT id, $1, 'rest', now() - interval '1 hour' FROM patient_profiles WHERE id <> $2 ORDER BY id LIMIT $3`, w.busyID, w.chronicID, patientsOfBusy)
+	const records = `INSERT INTO health_records (patient_id, created_by, record_type, title, visit_date, created_at)
+		SELECT p.id, p.user_id, (ARRAY['CHECKUP', 'DIAGNOSIS', 'PRESCRIPTION'])[1 + i % 3], 'Visit',
+			now() - random() * interval '3000 days', now() - random() * interval '3000 days'
+		FROM generate_series(1, $1::int) i, patient_profiles p WHERE `
+	f.Exec(records+`p.id = $2`, recordsOfMany, w.chronicID)
+	f.Exec(records+`p.id IN (SELECT patient_id FROM assignments WHERE doctor_id = $2)`, recordsOfBusy, w.busyID)
+	f.Exec(records+`p.id <> $2`, 3, w.chronicID)
+	const audit = `INSERT INTO audit_log (user_id, role, operation, object_kind, patient_ids, assignment_ids, reason, decision)
+		SELECT %s, 'PATIENT', 'listRecords', 'record', ARRAY[%s], ARRAY[0], 'own', 'allowed' FROM `
+	f.Exec(fmt.Sprintf(audit, "p.user_id", "p.id")+`generate_series(1, $1::int), patient_profiles p WHERE p.id <> $2`, auditRowsOfOne, w.chronicID)
+	f.Exec(fmt.Sprintf(audit, "$2::bigint", "$3::bigint")+`generate_series(1, $1::int)`, auditRowsOfBusy, w.busy.UserID, w.chronicID)
+	f.Exec(`VACUUM ANALYZE`)
+	server := must(store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, store.PartServer), MaxConns: 1, Tracer: w.sent}))(t)
+	t.Cleanup(server.Close)
+	w.server = must(service.New(service.Options{DB: server}))(t)
+	w.again = must(pgx.Connect(t.Context(), rights.URL(t, dsn, store.PartServer)))(t)
+	t.Cleanup(func() { _ = w.again.Close(context.WithoutCancel(t.Context())) })
+	return w
+}
+
+// sentStatements keeps what is sent to Postgres, but for who the caller is and
+// where transactions begin and end.
+type sentStatements struct{ all []pgx.TraceBatchQueryData }
+
+func (s *sentStatements) keep(sql string, args []any) {
+	if !slices.Contains([]string{"begin", "commit", "rollback"}, sql) && !strings.HasPrefix(sql, "-- name: Identify\n") {
+		s.all = append(s.all, pgx.TraceBatchQueryData{SQL: sql, Args: args})
+	}
+}
+
+func (s *sentStatements) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
+	s.keep(data.SQL, data.Args)
+	return ctx
+}
+func (*sentStatements) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+func (*sentStatements) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	return ctx
+}
+
+func (s *sentStatements) TraceBatchQuery(_ context.Context, _ *pgx.Conn, data pgx.TraceBatchQueryData) {
+	s.keep(data.SQL, data.Args)
+}
+func (*sentStatements) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
+
+// planModes are those of Postgres: for any parameters, as store.Open has it, and
+// for these, as a Postgres may be configured behind a pooler.
+func planModes() []string { return []string{"force_generic_plan", "force_custom_plan"} }
+
+// rowsRead runs what was sent once more, as the server and the caller, to see how
+// many rows, or entries of an index, of which tables are looked at.
+func (w town) rowsRead(t *testing.T, mode string, caller clinic.Caller) map[string]int {
+	t.Helper()
+	tx := must(w.again.Begin(t.Context()))(t)
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+	must(tx.Exec(t.Context(), `SELECT identify($1, $2, 0)`, pgx.QueryExecModeSimpleProtocol, caller.UserID, string(caller.Role)))(t)
+	must(tx.Exec(t.Context(), `DEALLOCATE ALL; SET LOCAL jit = off; SET LOCAL plan_cache_mode = `+mode, pgx.QueryExecModeSimpleProtocol))(t)
+	read := map[string]int{}
+	for i, statement := range w.sent.all {
+		must(tx.Exec(t.Context(), fmt.Sprintf("PREPARE sent%d AS %s", i, statement.SQL)))(t)
+		var places []string
+		for n := range statement.Args {
+			places = append(places, fmt.Sprintf("$%d", n+1))
+		}
+		var plan []byte
+		err := tx.QueryRow(t.Context(), fmt.Sprintf("EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE sent%d (%s)", i, strings.Join(places, ", ")),
+			append([]any{pgx.QueryExecModeSimpleProtocol}, statement.Args...)...).Scan(&plan)
+		if err != nil {
+			t.Fatalf("explaining %s: %v", statement.SQL, err)
+		}
+		var explained []struct{ Plan planNode }
+		if err := json.Unmarshal(plan, &explained); err != nil {
+			t.Fatal(err)
+		}
+		explained[0].Plan.count(read)
+	}
+	return read
+}
+
+// planNode is a node of a plan as EXPLAIN tells of it, averages over its loops.
+type planNode struct {
+	Kind    string     `json:"Node Type"`
+	Table   string     `json:"Relation Name"`
+	Index   string     `json:"Index Name"`
+	Rows    float64    `json:"Actual Rows"`
+	Loops   float64    `json:"Actual Loops"`
+	Removed float64    `json:"Rows Removed by Filter"`
+	Recheck float64    `json:"Rows Removed by Index Recheck"`
+	Plans   []planNode `json:"Plans"`
+}
+
+// count adds what the node and those below it read, by table; a bitmap of an
+// index by the index.
+func (n planNode) count(read map[string]int) {
+	name := n.Table
+	if name == "" {
+		name = n.Index
+	}
+	if strings.HasPrefix(name, "audit_log_") {
+		name = "audit_log" // its months
+	}
+	if name != "" && strings.HasSuffix(n.Kind, "Scan") {
+		read[name] += int((n.Rows + n.Removed + n.Recheck) * n.Loops)
+	}
+	for _, below := range n.Plans {
+		below.count(read)
+	}
+}
+
+// few is what may be read of any table without being spoken of: tables that are
+// small are read whole, and those of a page are read by their keys.
+const few = 400
+
+// check makes the call and holds what it reads in each mode to the limits.
+func (w town) check(t *testing.T, name string, caller clinic.Caller, limits map[string]int, call func() error) {
+	t.Helper()
+	w.sent.all = nil
+	if err := call(); err != nil {
+		t.Fatal(err)
+	}
+	for _, mode := range planModes() {
+		read := w.rowsRead(t, mode, caller)
+		if len(read) == 0 {
+			t.Errorf("%s, %s: nothing is read", name, mode)
+		}
+		for _, table := range slices.Sorted(maps.Keys(read)) {
+			if limit := max(limits[table], few); read[table] > limit {
+				t.Errorf("%s, %s: %d rows of %s are read, want at most %d", name, mode, read[table], table, limit)
+			}
+		}
+	}
+}

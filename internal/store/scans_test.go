@@ -1,0 +1,270 @@
+package store_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/testkit/rights"
+)
+
+// mayScan are the statements in whose plan a table that grows is read as a whole,
+// with the table and why that may be. A new statement uses an index, or is in it.
+func mayScan() map[string]string {
+	const (
+		directory = "doctors are few: the directory finds, counts and sorts all who fit"
+		declared  = "doctors are few: one declaration is carried out at a time, in the background"
+	)
+	return map[string]string{
+		"ListAssignments: assignments":        "to an administrator who narrows by nothing, whose list is counted; the part for that does not run otherwise",
+		"ListDoctors: doctor_profiles":        directory,
+		"ListDoctors: users_doctors_idx":      directory,
+		"CountDoctors: doctor_profiles":       directory,
+		"CountDoctors: users_doctors_idx":     directory,
+		"ListPatients: patient_profiles":      "an administrator's list of everybody is counted",
+		"CountPatients: patient_profiles":     "as ListPatients",
+		"LockDoctorsOfOwner: doctor_profiles": declared,
+		"EndUnwanted: doctor_profiles":        declared,
+		"DropCheckpoints: audit_checkpoints":  "for whoever verifies the whole chain, and reads each of them anyway",
+	}
+}
+
+// runBy are the parts that alone run the statements of a file: others might, but
+// with policies by which they are planned differently. "" is the owner.
+func runBy() map[string]store.Part {
+	return map[string]store.Part{"declare.sql.go": store.PartController, "events.sql.go": store.PartWorker, "import.sql.go": ""}
+}
+
+// TestStatementsUseIndexes plans every statement of the store, for any parameters
+// as store.Open has it, as each part that may run it, in tables that are large.
+func TestStatementsUseIndexes(t *testing.T) {
+	t.Parallel()
+	dsn, callers := newCrowd(t)
+	allowed, statements := mayScan(), generated(t)
+	if len(statements) < 100 {
+		t.Errorf("only %d statements are found", len(statements))
+	}
+	large, month := largeIn(t, dsn), regexp.MustCompile(`^audit_log_\d{4}_\d{2}`)
+	planned, used := map[string]bool{}, map[string]bool{}
+	plan := func(part store.Part, as string, caller clinic.Caller) {
+		conn := connect(t, as)
+		for name, sql := range statements {
+			if only, alone := runBy()[sql.file]; alone && part != only {
+				continue
+			}
+			root := explain(t, conn, caller, sql.text)
+			if root == nil {
+				continue // not for this part
+			}
+			planned[name] = true
+			for _, table := range root.scanned() {
+				if !large[table] {
+					continue // the months to come of the audit log
+				}
+				key := name + ": " + month.ReplaceAllString(table, "audit_log")
+				used[key] = true
+				if allowed[key] == "" {
+					t.Errorf("%s: all of it is read", key)
+				}
+			}
+		}
+	}
+	for _, caller := range callers {
+		plan(store.PartServer, rights.URL(t, dsn, store.PartServer), caller)
+	}
+	for _, part := range []store.Part{store.PartWorker, store.PartController} {
+		plan(part, rights.URL(t, dsn, part), clinic.Caller{})
+	}
+	plan("", dsn, clinic.Caller{})
+	for name := range statements {
+		if !planned[name] {
+			t.Errorf("%s: no part may run it", name)
+		}
+	}
+	for key := range allowed {
+		if !used[key] {
+			t.Errorf("%s: it is read by an index, and need not be listed", key)
+		}
+	}
+}
+
+// newCrowd makes a database in which no table that grows is small, and says who calls.
+func newCrowd(t *testing.T) (dsn string, callers []clinic.Caller) {
+	t.Helper()
+	dsn = testkit.NewDatabase(t, rights.Migrate)
+	f := testkit.NewFactory(t, dsn)
+	admin := f.Admin()
+	for _, fill := range []string{
+		`INSERT INTO users (username, role, password_hash) SELECT 'u' || i, CASE WHEN i % 2 = 0 THEN 'DOCTOR' ELSE 'PATIENT' END, '-' FROM generate_series(1, 12000) i`,
+		`INSERT INTO patient_profiles (user_id, source_id) SELECT id, 'p' || id FROM users WHERE role = 'PATIENT'`,
+		`INSERT INTO doctor_profiles (user_id, specialization, license_number, verified_at, source_id) SELECT id, 'General', 'L' || id, now(), 'd' || id FROM users WHERE role = 'DOCTOR'`,
+		`INSERT INTO pending_names (user_id, first_name, last_name) SELECT user_id, 'New', 'Name' FROM doctor_profiles`,
+		`INSERT INTO assignments (patient_id, doctor_id, source, owner, starts_at) SELECT p.id, d.id, 'kubernetes', (p.id / 10)::text, now() - interval '1 hour'
+			FROM patient_profiles p JOIN doctor_profiles d ON (p.id + d.id) % 2000 = 0`,
+		`INSERT INTO health_records (patient_id, created_by, record_type, title, visit_date, source_id, source_digest)
+			SELECT id, user_id, 'CHECKUP', 'Visit', now() - i * interval '1 day', i::text, sha256('x') FROM patient_profiles, generate_series(1, 3) i`,
+		`INSERT INTO doctor_comments (record_id, doctor_id, comment) SELECT r.id, a.doctor_id, 'text' FROM health_records r JOIN assignments a ON a.patient_id = r.patient_id WHERE a.doctor_id % 3 = 0`,
+		`INSERT INTO outbox (type, patient_id, record_id, created_at, finished_at, outcome)
+			SELECT 'record.created', patient_id, id, now() - id * interval '1 second', CASE WHEN id % 100 > 0 THEN now() END, CASE WHEN id % 100 > 0 THEN 'done' END FROM health_records`,
+		`INSERT INTO notifications (recipient_id, event_id, type, patient_id, record_id) SELECT created_by, id, 'NEW_RECORD', patient_id, id FROM health_records`,
+		`INSERT INTO sessions (user_id, expires_at) SELECT id, now() + id * interval '1 minute' FROM users`,
+		`INSERT INTO refresh_tokens (session_id, token_hash, expires_at) SELECT id, sha256(id::text::bytea), expires_at FROM sessions`,
+		`INSERT INTO idempotency_keys (user_id, operation, key, request_hash, created_at) SELECT id, 'create', 'k', '', now() - id * interval '1 second' FROM users`,
+		`INSERT INTO totp_factors (user_id, secret) SELECT id, 'x' FROM users`,
+		`INSERT INTO recovery_codes (user_id, code_hash) SELECT user_id, sha256('x') FROM totp_factors`,
+		`INSERT INTO audit_log (user_id, role, operation, object_kind, patient_ids, assignment_ids, reason, decision)
+			SELECT p.user_id, 'PATIENT', 'getRecord', 'record', ARRAY[p.id], '{0}', 'own', 'allowed' FROM patient_profiles p, generate_series(1, 3)`,
+		`ALTER TABLE audit_checkpoints DISABLE TRIGGER audit_checkpoints_follow`,
+		`INSERT INTO audit_checkpoints (number, last_id, statement, signature) SELECT i AS number, i AS last_id, repeat('x', 100), 'x' FROM generate_series(1, 10000) i`,
+		`ANALYZE`,
+	} {
+		f.Exec(fill)
+	}
+	for _, role := range []clinic.Role{clinic.RolePatient, clinic.RoleDoctor} {
+		callers = append(callers, clinic.Caller{UserID: int64(f.Count(`SELECT min(id) FROM users WHERE role = $1`, role)), Role: role})
+	}
+	return dsn, append(callers, testkit.CallerOf(admin))
+}
+
+// largeIn are the tables that are large, and their indexes.
+func largeIn(t *testing.T, dsn string) map[string]bool {
+	t.Helper()
+	rows, err := connect(t, dsn).Query(t.Context(), `SELECT relname::text FROM pg_class WHERE reltuples > 5000`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	large := map[string]bool{}
+	for _, name := range names {
+		large[name] = true
+	}
+	return large
+}
+
+type statement struct{ file, text string }
+
+// generated are the statements that sqlc compiled, by name.
+func generated(t *testing.T) map[string]statement {
+	t.Helper()
+	files, err := filepath.Glob("dbsqlc/*.sql.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	statements := map[string]statement{}
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(node ast.Node) bool {
+			literal, is := node.(*ast.BasicLit)
+			if !is || literal.Kind != token.STRING {
+				return true
+			}
+			text, err := strconv.Unquote(literal.Value)
+			if rest, found := strings.CutPrefix(text, "-- name: "); err == nil && found {
+				title, sql, _ := strings.Cut(rest, "\n")
+				statements[strings.Fields(title)[0]] = statement{file: filepath.Base(name), text: sql}
+			}
+			return true
+		})
+	}
+	return statements
+}
+
+// explain returns the plan of the statement, or nil where the part may not run it.
+func explain(t *testing.T, conn *pgx.Conn, caller clinic.Caller, sql string) *node {
+	t.Helper()
+	tx, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(t.Context()) }()
+	script := "DEALLOCATE ALL; SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL jit = off; "
+	if caller.UserID != 0 {
+		script += fmt.Sprintf("SELECT identify(%d, '%s', 0); ", caller.UserID, caller.Role)
+	}
+	if _, err = tx.Exec(t.Context(), script+"PREPARE sent AS "+sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+		if codeOf(err) == denied {
+			return nil
+		}
+		t.Fatalf("preparing %s: %v", sql, err)
+	}
+	var types []string
+	if err := tx.QueryRow(t.Context(), `SELECT parameter_types::text[] FROM pg_prepared_statements WHERE name = 'sent'`, pgx.QueryExecModeSimpleProtocol).Scan(&types); err != nil {
+		t.Fatal(err)
+	}
+	var values []string
+	for _, kind := range types { // not null, for which months of the audit log would be left out
+		values = append(values, map[string]string{"text": "''", "boolean": "true", "timestamp with time zone": "now()", "bytea": "''", "inet": "NULL", "jsonb": "NULL", "date": "NULL"}[kind])
+		if strings.HasSuffix(kind, "[]") {
+			values[len(values)-1] = "'{}'"
+		} else if values[len(values)-1] == "" {
+			values[len(values)-1] = "1" // a number
+		}
+	}
+	execute := "EXPLAIN (FORMAT JSON) EXECUTE sent"
+	if len(values) > 0 {
+		execute += " (" + strings.Join(values, ", ") + ")"
+	}
+	var plan []byte
+	if err := tx.QueryRow(t.Context(), execute, pgx.QueryExecModeSimpleProtocol).Scan(&plan); err != nil {
+		if codeOf(err) == denied {
+			return nil
+		}
+		t.Fatalf("explaining %s: %v", sql, err)
+	}
+	var explained []struct{ Plan node }
+	if err := json.Unmarshal(plan, &explained); err != nil {
+		t.Fatal(err)
+	}
+	return &explained[0].Plan
+}
+
+// node is one of a plan, as EXPLAIN tells of it.
+type node struct {
+	Kind      string `json:"Node Type"`
+	Table     string `json:"Relation Name"`
+	Index     string `json:"Index Name"`
+	Condition string `json:"Index Cond"`
+	Plans     []node `json:"Plans"`
+}
+
+// scanned are the tables and indexes that are read from beginning to end below the
+// node. What a LIMIT reads in the order of an index ends by itself.
+func (n node) scanned() []string {
+	found := map[string]bool{}
+	n.scan(found, false)
+	return slices.Sorted(maps.Keys(found))
+}
+
+func (n node) scan(found map[string]bool, limited bool) {
+	switch n.Kind {
+	case "Seq Scan":
+		found[n.Table] = true
+	case "Index Scan", "Index Only Scan", "Bitmap Index Scan":
+		if n.Condition == "" && !limited {
+			found[n.Index] = true
+		}
+	}
+	for _, below := range n.Plans {
+		below.scan(found, n.Kind == "Limit" || limited && slices.Contains([]string{"Append", "Merge Append", "Subquery Scan", "Nested Loop", "LockRows", "Result"}, n.Kind))
+	}
+}
