@@ -59,7 +59,7 @@ func BenchmarkForeignID(b *testing.B) {
 			}
 			none, foreign := percentile(took[0], 0.5), percentile(took[1], 0.5)
 			b.ReportMetric(float64(none.Microseconds()), "µs-missing")
-			b.ReportMetric(float64((foreign - none).Nanoseconds())/1000, "µs-more")
+			b.ReportMetric(float64((foreign-none).Nanoseconds())/1000, "µs-more")
 			b.ReportMetric(float64(foreign)/float64(none), "ratio")
 		})
 	}
