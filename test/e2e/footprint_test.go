@@ -20,7 +20,7 @@ const (
 	maxMemory = 64 << 20 // bytes that an idle pod of the platform may hold
 
 	// The bundled Postgres holds the pages of its own that migrations touched, and a process for each connection of the parts.
-	maxDatabaseMemory = 80 << 20
+	maxDatabaseMemory = 96 << 20
 )
 
 // footprint measures what an idle release takes, before anything has used it.
