@@ -198,14 +198,22 @@ const seenOneSQL = `
 			CASE WHEN answer.seen_patient IS NULL THEN '{}' ELSE ARRAY[coalesce(answer.seen_through, 0)]::bigint[] END AS assignments
 		FROM (SELECT) AS once LEFT JOIN answer ON true`
 
-// seenManySQL is who is seen in a page: the row after it only tells that there is more.
+// seenPageSQL is who is seen in a page: the row after it only tells that there is more.
+const seenPageSQL = seenManySQL + shownSQL + seenOnceSQL
+
+// seenNarrowedSQL is who is seen in a page of a list that is narrowed to one patient.
+const seenNarrowedSQL = seenManySQL + narrowedSQL + seenOnceSQL
+
+// seenManySQL and seenOnceSQL go around those who are shown.
 const seenManySQL = `
 		SELECT count(*) AS count, coalesce(bool_or(one.seen_in_emergency), false) AS emergency,
 			coalesce(array_agg(one.seen_patient) FILTER (WHERE one.seen_patient IS NOT NULL), '{}') AS patients,
 			coalesce(array_agg(coalesce(one.seen_through, 0)) FILTER (WHERE one.seen_patient IS NOT NULL), '{}') AS assignments
 		FROM (
 			SELECT DISTINCT seen_patient, seen_through, seen_in_emergency
-			FROM ({shown}) AS shown
+			FROM (`
+
+const seenOnceSQL = `) AS shown
 			ORDER BY seen_patient, seen_through
 		) AS one`
 
@@ -246,9 +254,9 @@ func (a auditedDB) seen() string {
 	case a.shown == 0:
 		return seenOneSQL
 	case a.object.Kind == clinic.ObjectPatient && a.object.ID != 0:
-		return strings.Replace(seenManySQL, "{shown}", narrowedSQL, 1)
+		return seenNarrowedSQL
 	}
-	return strings.Replace(seenManySQL, "{shown}", shownSQL, 1)
+	return seenPageSQL
 }
 
 // wrapping names a wrapped statement: a list is also read for one of its rows, or
