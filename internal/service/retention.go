@@ -120,11 +120,13 @@ func (c *Chain) forget(ctx context.Context, first, last int64) error {
 	}
 	dropped := audit.DroppedBy(statements)
 	number, err := checkpointOf(ctx, h, first)
-	for err == nil {
-		var checkpoints []clinic.AuditCheckpoint
-		checkpoints, err = h.Checkpoints(ctx, number-1, checkpointsAtOnce)
+	if err != nil {
+		return err
+	}
+	for {
+		checkpoints, err := h.Checkpoints(ctx, number-1, checkpointsAtOnce)
 		if err != nil || len(checkpoints) == 0 {
-			break
+			return err
 		}
 		var empty []int64
 		for _, checkpoint := range checkpoints {
@@ -132,13 +134,12 @@ func (c *Chain) forget(ctx context.Context, first, last int64) error {
 				empty = append(empty, checkpoint.Number)
 			}
 		}
-		err = h.ForgetDigests(ctx, empty)
-		end := checkpoints[len(checkpoints)-1]
-		if number = end.Number + 1; end.LastID >= last {
-			break
+		newest := checkpoints[len(checkpoints)-1]
+		if err := h.ForgetDigests(ctx, empty); err != nil || newest.LastID >= last {
+			return err
 		}
+		number = newest.Number + 1
 	}
-	return err
 }
 
 // checkpointOf returns the number of the checkpoint that closes the id, or of the one
