@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
@@ -63,13 +61,7 @@ func TestAClientThatLeavesIsNoFailure(t *testing.T) {
 	database := testkit.NewDatabase(t, rights.Migrate)
 	w := newWorldOn(t, database)
 	p := w.patient("patient1")
-	owner, err := pgx.Connect(t.Context(), database)
-	must(t, err)
-	defer func() { _ = owner.Close(context.WithoutCancel(t.Context())) }()
-	lock, err := owner.Begin(t.Context())
-	must(t, err)
-	_, err = lock.Exec(t.Context(), "LOCK TABLE users")
-	must(t, err)
+	lock := lockUsers(t, database)
 	ctx, leave := context.WithCancel(t.Context())
 	request := w.request(call{method: get, path: "/api/auth/profile/", token: p.token}).WithContext(ctx)
 	ended := make(chan error, 1)
@@ -82,7 +74,7 @@ func TestAClientThatLeavesIsNoFailure(t *testing.T) {
 	}()
 	until(t, "the request waits", func() bool {
 		var waits bool
-		must(t, owner.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass)").Scan(&waits))
+		must(t, lock.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass)").Scan(&waits))
 		return waits
 	})
 	leave()

@@ -153,6 +153,19 @@ func TestAHeaderThatIsTooLargeIsRefused(t *testing.T) {
 	}
 }
 
+// lockUsers has every request of somebody wait until the transaction ends.
+func lockUsers(t *testing.T, database string) pgx.Tx {
+	t.Helper()
+	owner, err := pgx.Connect(t.Context(), database)
+	must(t, err)
+	t.Cleanup(func() { _ = owner.Close(context.WithoutCancel(t.Context())) })
+	lock, err := owner.Begin(t.Context())
+	must(t, err)
+	_, err = lock.Exec(t.Context(), "LOCK TABLE users")
+	must(t, err)
+	return lock
+}
+
 // TestAnExhaustedPoolIs503UntilItIsFree lets four requests hold the server's
 // four connections to Postgres, waiting for a lock. The others are not queued.
 func TestAnExhaustedPoolIs503UntilItIsFree(t *testing.T) {
@@ -160,13 +173,7 @@ func TestAnExhaustedPoolIs503UntilItIsFree(t *testing.T) {
 	database := testkit.NewDatabase(t, rights.Migrate)
 	w := newWorldOn(t, database)
 	p := w.patient("patient1")
-	owner, err := pgx.Connect(t.Context(), database)
-	must(t, err)
-	defer func() { _ = owner.Close(context.WithoutCancel(t.Context())) }()
-	lock, err := owner.Begin(t.Context())
-	must(t, err)
-	_, err = lock.Exec(t.Context(), "LOCK TABLE users")
-	must(t, err)
+	lock := lockUsers(t, database)
 	profile := call{method: get, path: "/api/auth/profile/", token: p.token}
 	answers := make(chan answer)
 	for range 24 {
@@ -198,13 +205,7 @@ func TestTooManyAtOnceAre503(t *testing.T) {
 	database := testkit.NewDatabase(t, rights.Migrate)
 	w := newWorldOn(t, database, throughProxy, func(o *server.Options) { o.MaxConcurrent = 2 })
 	p := w.patient("patient1")
-	owner, err := pgx.Connect(t.Context(), database)
-	must(t, err)
-	defer func() { _ = owner.Close(context.WithoutCancel(t.Context())) }()
-	lock, err := owner.Begin(t.Context())
-	must(t, err)
-	_, err = lock.Exec(t.Context(), "LOCK TABLE users")
-	must(t, err)
+	lock := lockUsers(t, database)
 	profileFrom := func(client string) call {
 		return call{method: get, path: "/api/auth/profile/", token: p.token, header: map[string]string{"X-Forwarded-For": client}}
 	}

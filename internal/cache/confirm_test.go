@@ -3,8 +3,6 @@ package cache_test
 import (
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,25 +44,10 @@ func wrongConfirmations(t testing.TB, throttle *cache.Throttle, caller clinic.Ca
 
 func TestConfirmationsAtOnceAreNoMoreThanInTurn(t *testing.T) {
 	t.Parallel()
-	one, other, alone, _ := throttles(t)
-	for name, pair := range map[string][2]*cache.Throttle{"shared": {one, other}, "alone": {alone, alone}} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			var seen atomic.Int64
-			var group sync.WaitGroup
-			for i := range 100 {
-				group.Go(func() {
-					if confirm(t, pair[i%2], in(1, 1), errWrong()) {
-						seen.Add(1)
-					}
-				})
-			}
-			group.Wait()
-			if seen.Load() != 10 {
-				t.Errorf("%d guesses were looked at, want 10", seen.Load())
-			}
-		})
-	}
+	wantTenAtOnce(t, func(t *testing.T, throttle *cache.Throttle) bool {
+		t.Helper()
+		return confirm(t, throttle, in(1, 1), errWrong())
+	})
 }
 
 // TestASessionHasItsOwnQuota: who guesses in one session stops neither the
@@ -75,13 +58,7 @@ func TestASessionHasItsOwnQuota(t *testing.T) {
 	for name, throttle := range map[string]*cache.Throttle{"shared": one, "alone": alone} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for range 150 { // more than any quota
-				for _, outcome := range []error{nil, clinic.Unavailable(nil)} {
-					if !confirm(t, throttle, in(1, 1), outcome) {
-						t.Fatal("a right password is refused")
-					}
-				}
-			}
+			wantRightUncounted(t, func(outcome error) bool { return confirm(t, throttle, in(1, 1), outcome) })
 			if seen := wrongConfirmations(t, throttle, in(1, 1), 15); seen < 9 || seen > 10 {
 				t.Errorf("%d guesses were looked at in one session, want 10, or one less when the last right one is not quite forgotten", seen)
 			}

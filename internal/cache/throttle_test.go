@@ -94,6 +94,16 @@ func TestWrongGuessesAreCountedOverAllProcesses(t *testing.T) {
 
 func TestGuessesAtOnceAreNoMoreThanInTurn(t *testing.T) {
 	t.Parallel()
+	wantTenAtOnce(t, func(t *testing.T, throttle *cache.Throttle) bool {
+		t.Helper()
+		return try(t, throttle, home, "owner", errWrong())
+	})
+}
+
+// wantTenAtOnce makes a hundred wrong guesses at once, of which ten are looked at: with
+// two processes over one Redis, and without Redis.
+func wantTenAtOnce(t *testing.T, guess func(*testing.T, *cache.Throttle) (seen bool)) {
+	t.Helper()
 	one, other, alone, _ := throttles(t)
 	for name, pair := range map[string][2]*cache.Throttle{"shared": {one, other}, "alone": {alone, alone}} {
 		t.Run(name, func(t *testing.T) {
@@ -102,7 +112,7 @@ func TestGuessesAtOnceAreNoMoreThanInTurn(t *testing.T) {
 			var group sync.WaitGroup
 			for i := range 100 {
 				group.Go(func() {
-					if try(t, pair[i%2], home, "owner", errWrong()) {
+					if guess(t, pair[i%2]) {
 						seen.Add(1)
 					}
 				})
@@ -115,19 +125,25 @@ func TestGuessesAtOnceAreNoMoreThanInTurn(t *testing.T) {
 	}
 }
 
+// wantRightUncounted makes more right guesses than any quota has, and as many that nobody could answer.
+func wantRightUncounted(t *testing.T, guess func(outcome error) (seen bool)) {
+	t.Helper()
+	for range 150 {
+		for _, outcome := range []error{nil, clinic.Unavailable(nil)} {
+			if !guess(outcome) {
+				t.Fatal("a right password is refused")
+			}
+		}
+	}
+}
+
 func TestOnlyWrongGuessesCount(t *testing.T) {
 	t.Parallel()
 	one, _, alone, _ := throttles(t)
 	for name, throttle := range map[string]*cache.Throttle{"shared": one, "alone": alone} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for range 150 { // more than any quota
-				for _, outcome := range []error{nil, clinic.Unavailable(nil)} {
-					if !try(t, throttle, home, "owner", outcome) {
-						t.Fatal("a right password is refused")
-					}
-				}
-			}
+			wantRightUncounted(t, func(outcome error) bool { return try(t, throttle, home, "owner", outcome) })
 			if seen := wrongGuesses(t, throttle, home, "owner", 20); seen != 10 {
 				t.Errorf("%d guesses were looked at, want 10", seen)
 			}

@@ -1,13 +1,10 @@
 package service_test
 
 import (
-	"bytes"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/healthrecords/healthrecords/internal/audit"
-	"github.com/healthrecords/healthrecords/internal/token"
 )
 
 // TestWhatCannotBeReadIsNamed: an edit that no program understands ends neither
@@ -48,16 +45,7 @@ func TestWhatCannotBeReadIsNamed(t *testing.T) {
 				}
 				return slices.Equal(faults, test.want)
 			}
-			if faults, _, _ := v.verify(t, asIs); !named(faults) {
-				t.Errorf("faults: %v", faults)
-			}
-			var export bytes.Buffer
-			must(v.owner.Export(t.Context(), &export, time.Time{}, time.Now().Add(time.Hour), func() {}))(t)
-			var faults []audit.Fault
-			verifier := &audit.Verifier{KeyID: token.KeyID, Partial: true, Report: func(f audit.Fault) { faults = append(faults, f) }}
-			if err := audit.VerifyExport(&export, verifier, func() {}); err != nil || !named(faults) {
-				t.Errorf("faults of the export: %v, %v", faults, err)
-			}
+			v.wantFaults(t, named)
 		})
 	}
 }

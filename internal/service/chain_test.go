@@ -77,6 +77,21 @@ func (v vault) verify(t *testing.T, prepare func(*audit.Verifier)) (faults []aud
 
 func asIs(*audit.Verifier) {}
 
+// wantFaults verifies the log and an export of all of it, whose faults are as named says.
+func (v vault) wantFaults(t *testing.T, named func([]audit.Fault) bool) {
+	t.Helper()
+	if faults, _, _ := v.verify(t, asIs); !named(faults) {
+		t.Errorf("faults: %v", faults)
+	}
+	var export bytes.Buffer
+	must(v.owner.Export(t.Context(), &export, time.Time{}, time.Now().Add(time.Hour), func() {}))(t)
+	var faults []audit.Fault
+	verifier := &audit.Verifier{KeyID: token.KeyID, Partial: true, Report: func(f audit.Fault) { faults = append(faults, f) }}
+	if err := audit.VerifyExport(&export, verifier, func() {}); err != nil || !named(faults) {
+		t.Errorf("faults of the export: %v, %v", faults, err)
+	}
+}
+
 // TestSealingWhileManyWrite has writers that draw ids in one order and commit, or
 // roll back, in another, until two workers have sealed some meanwhile.
 func TestSealingWhileManyWrite(t *testing.T) {
@@ -248,16 +263,7 @@ func TestAGapInTheNumbersIsNamed(t *testing.T) {
 			named := func(faults []audit.Fault) bool { // the gap, and what stands behind it
 				return len(faults) == 2 && faults[0].Checkpoint+faults[1].Checkpoint == 3+999_999_999
 			}
-			if faults, _, _ := v.verify(t, asIs); !named(faults) {
-				t.Errorf("faults: %v", faults)
-			}
-			var export bytes.Buffer
-			must(v.owner.Export(t.Context(), &export, time.Time{}, time.Now().Add(time.Hour), func() {}))(t)
-			var faults []audit.Fault
-			verifier := &audit.Verifier{KeyID: token.KeyID, Partial: true, Report: func(f audit.Fault) { faults = append(faults, f) }}
-			if err := audit.VerifyExport(&export, verifier, func() {}); err != nil || !named(faults) {
-				t.Errorf("faults of the export: %v, %v", faults, err)
-			}
+			v.wantFaults(t, named)
 		})
 	}
 }
