@@ -72,7 +72,7 @@ func newDocument(version string) *huma.OpenAPI {
 			{Name: "notifications", Description: "What happened that concerns the caller"},
 			{Name: "patients", Description: "Patients, for administrators"},
 			{Name: "users", Description: "Accounts, for administrators"},
-			{Name: "doctors", Description: "Doctors' licences, for administrators"},
+			{Name: "doctors", Description: "Doctors' licenses, for administrators"},
 			{Name: "assignments", Description: "Which doctor sees which patient"},
 			{Name: "break-glass", Description: "Access in an emergency, which is told"},
 			{Name: ".well-known", Description: "What other programs look for at a fixed place"},

@@ -68,7 +68,7 @@ func routes(h *handlers) []route {
 		{"listPatients", get, "/api/patients/", admins, "Find patients", to(h.listPatients)},
 		{"disableUser", post, "/api/users/{id}/disable/", admins, "Disable an account", to(h.disableUser)},
 		{"enableUser", post, "/api/users/{id}/enable/", admins, "Enable an account", to(h.enableUser)},
-		{"verifyDoctor", post, "/api/doctors/{id}/verify/", admins, "Verify a doctor's licence", to(h.verifyDoctor)},
+		{"verifyDoctor", post, "/api/doctors/{id}/verify/", admins, "Verify a doctor's license", to(h.verifyDoctor)},
 		{"listAssignments", get, "/api/assignments/", everyone, "List assignments", to(h.listAssignments)},
 		{"getAssignment", get, "/api/assignments/{id}/", everyone, "Get an assignment", to(h.getAssignment)},
 		{"breakGlass", post, "/api/break-glass/", doctors, "Open emergency access to a patient's records", to(h.openBreakGlass)},
@@ -90,7 +90,7 @@ const passwordRules = "A password has 8 to 128 characters of any kind; one that 
 // notes are what an operation's summary leaves open.
 func notes() map[string]string {
 	return map[string]string{
-		"register": "The account is logged in at once. A doctor sees no patient until an administrator has verified his licence. " +
+		"register": "The account is logged in at once. A doctor sees no patient until an administrator has verified their license. " +
 			"A repetition with the same Idempotency-Key must have the same password. " + passwordRules,
 		"login": "`access` and `refresh` are there twice: as `tokens`, like at registration, and at the top. " +
 			"Who has a second factor sends totp_code or recovery_code too: without one, the code of the 401 is totp_required. " +
@@ -111,7 +111,7 @@ func notes() map[string]string {
 		"replaceProfile": "email, first_name, last_name and phone_number are replaced. The fields of a doctor or a patient are " +
 			"changed where they are sent and stay as they are where they are not. " + pendingNames,
 		"changeProfile": "A JSON merge patch (RFC 7396): a field that is not sent stays as it is, null clears it. " + pendingNames,
-		"listDoctors":   "Administrators see doctors whose licence is not verified, too.",
+		"listDoctors":   "Administrators see doctors whose license is not verified, too.",
 		"assignDoctor": "An administrator names both. Doctors assign themselves: doctor_id may be left out. Unless the operator set it " +
 			"otherwise, a doctor confirms with password or totp_code, reason is required, and the assignment ends, after 90 days or at " +
 			"ends_at, a year from now at the latest. Without a confirmation the code of the 422 is confirmation_required; where doctors may not " +

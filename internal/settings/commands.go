@@ -33,7 +33,7 @@ type Server struct {
 	TrustedProxies   List          `env:"TRUSTED_PROXIES" help:"networks of the proxies in front, e.g. 10.0.0.0/8,fd00::/8, whose X-Forwarded-For tells the client's address; empty: clients connect themselves"`
 	Connections      int           `env:"MAX_CONNECTIONS" envDefault:"4096" help:"connections to the API that are held open at once; further ones are closed"`
 	PerAddress       int           `env:"MAX_CONNECTIONS_PER_ADDRESS" envDefault:"512" help:"those of them that one IPv4 address or one IPv6 /64 may have; TRUSTED_PROXIES have no such limit"`
-	DoctorAutoVerify bool          `env:"DOCTOR_AUTO_VERIFY" envDefault:"false" help:"verify a doctor's licence at registration; for development only"`
+	DoctorAutoVerify bool          `env:"DOCTOR_AUTO_VERIFY" envDefault:"false" help:"verify a doctor's license at registration; for development only"`
 	BreakGlass       time.Duration `env:"BREAK_GLASS_DURATION" envDefault:"1h" help:"how long a doctor's emergency access lasts, 1m to 24h"`
 	SelfAssignment   string        `env:"DOCTOR_SELF_ASSIGNMENT" envDefault:"confirm" help:"how doctors assign themselves to patients: confirm (password or second factor, a reason and an end), open (by asking) or off"`
 	ShutdownDelay    time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" help:"time after SIGTERM that new requests are still answered, each answer closing its connection, so that clients move on"`
