@@ -1,13 +1,20 @@
 package server
 
 import (
+	"bytes"
+	"compress/gzip"
 	"embed"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"strings"
+	"sync"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
+	swagger "github.com/swaggest/swgui/v5/static"
 	"github.com/swaggest/swgui/v5emb"
 )
 
@@ -41,10 +48,37 @@ func addDocs(router chi.Router, api huma.API, from *pool) error {
 	add(docsPath, docsPage(index))
 	add(docsPath+"start.js", static("text/javascript; charset=utf-8", script))
 	assets := v5emb.New("", "", docsPath)
-	for _, name := range []string{"swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png"} {
-		add(docsPath+name, assets)
+	for _, name := range []string{"swagger-ui.css", "swagger-ui-bundle.js"} {
+		add(docsPath+name, unpackOnce(name, assets))
 	}
+	add(docsPath+"favicon-32x32.png", assets)
 	return nil
+}
+
+// unpackOnce serves a packed file to clients that take no gzip. The library would
+// unpack it for each of them, which takes longer than most requests.
+func unpackOnce(name string, packed http.Handler) http.Handler {
+	unpacked := sync.OnceValues(func() ([]byte, error) {
+		file, err := swagger.FS.Open(name + ".gz")
+		if err != nil {
+			return nil, fmt.Errorf("opening %s: %w", name, err)
+		}
+		content, err := gzip.NewReader(file)
+		if err != nil {
+			return nil, fmt.Errorf("unpacking %s: %w", name, err)
+		}
+		return io.ReadAll(content)
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			if content, err := unpacked(); err == nil {
+				w.Header().Set("Vary", "Accept-Encoding")
+				http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
+				return
+			}
+		}
+		packed.ServeHTTP(w, r)
+	})
 }
 
 func addFile(router chi.Router, path string, handler http.Handler) {

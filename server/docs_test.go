@@ -1,8 +1,11 @@
 package server_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
+	"io"
 	"net/url"
 	"os/exec"
 	"strings"
@@ -34,6 +37,8 @@ func TestDocumentationPage(t *testing.T) {
 		click(".scheme-container .authorize"),
 		chromedp.SendKeys(chromedp.CSS("#auth-bearer-value"), session.Access),
 		click(".modal-ux .auth-btn-wrapper .authorize"),
+		// The buttons move once the field is gone, and a click goes where its button was when it was looked for.
+		chromedp.WaitNotPresent(chromedp.CSS(".modal-ux .auth-btn-wrapper .authorize")),
 		click(".modal-ux .btn-done"),
 		chromedp.WaitNotPresent(chromedp.CSS(".modal-ux")),
 	)
@@ -45,6 +50,29 @@ func TestDocumentationPage(t *testing.T) {
 		t.Errorf("the page shows %s", body)
 	}
 	b.check(w.url)
+}
+
+func TestFilesOfTheDocumentationPageComePackedOrNot(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, name := range []string{"swagger-ui.css", "swagger-ui-bundle.js"} {
+		path := "/api/docs/" + name
+		plain := w.do(call{method: get, path: path, header: map[string]string{"Accept-Encoding": "identity"}})
+		packed := w.do(call{method: get, path: path, header: map[string]string{"Accept-Encoding": "gzip"}})
+		content, err := gzip.NewReader(bytes.NewReader(packed.body))
+		must(t, err)
+		unpacked, err := io.ReadAll(content)
+		must(t, err)
+		if len(plain.body) < len(packed.body) || !bytes.Equal(plain.body, unpacked) {
+			t.Errorf("%s: %d bytes plain, %d packed, %d unpacked", name, len(plain.body), len(packed.body), len(unpacked))
+		}
+		if one, other := plain.header.Get("Content-Type"), packed.header.Get("Content-Type"); one == "" || other == "" {
+			t.Errorf("%s is %q plain and %q packed", name, one, other)
+		}
+		if plain.header.Get("Vary") == "" || packed.header.Get("Vary") == "" {
+			t.Errorf("%s: a cache would mix up the packed file and the plain one", name)
+		}
+	}
 }
 
 const (
