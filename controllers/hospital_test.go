@@ -52,7 +52,7 @@ func newHospital(t *testing.T, dsn string, factory *testkit.Factory) *hospital {
 // newService has the rights that the part has in production.
 func newService(t *testing.T, dsn string, part store.Part) *service.Service {
 	t.Helper()
-	db, err := store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, part), MaxConns: 8})
+	db, err := store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, part), MaxConns: 8, AcquireTimeout: testkit.Patience})
 	if err != nil {
 		t.Fatal(err)
 	}

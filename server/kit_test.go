@@ -147,6 +147,7 @@ func openAs(t testing.TB, database string, part store.Part, pool store.Options) 
 func open(t testing.TB, url string, pool store.Options) *store.DB {
 	t.Helper()
 	pool.URL, pool.MaxConns = url, cmp.Or(pool.MaxConns, 4)
+	pool.AcquireTimeout = cmp.Or(pool.AcquireTimeout, testkit.Patience)
 	db, err := store.Open(t.Context(), pool)
 	must(t, err)
 	t.Cleanup(db.Close)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/healthrecords/healthrecords/internal/store"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 	"github.com/healthrecords/healthrecords/server"
@@ -171,7 +172,7 @@ func lockUsers(t *testing.T, database string) pgx.Tx {
 func TestAnExhaustedPoolIs503UntilItIsFree(t *testing.T) {
 	t.Parallel()
 	database := testkit.NewDatabase(t, rights.Migrate)
-	w := newWorldOn(t, database)
+	w := newReplica(t, replica{database: database, keys: newKeys(t), pool: store.Options{AcquireTimeout: 3 * time.Second}})
 	p := w.patient("patient1")
 	lock := lockUsers(t, database)
 	profile := call{method: get, path: "/api/auth/profile/", token: p.token}

@@ -46,7 +46,7 @@ func newPlatform(t testing.TB, dsn string) platform {
 // newService has the rights that the part has in production.
 func newService(t testing.TB, dsn string, part store.Part) *service.Service {
 	t.Helper()
-	db, err := store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, part), MaxConns: 8})
+	db, err := store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, part), MaxConns: 8, AcquireTimeout: testkit.Patience})
 	if err != nil {
 		t.Fatal(err)
 	}

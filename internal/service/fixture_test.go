@@ -72,7 +72,7 @@ func newFixtureOn(t testing.TB, dsn string) fixture {
 
 func openDB(t testing.TB, url string, connections int32) *store.DB {
 	t.Helper()
-	db := must(store.Open(t.Context(), store.Options{URL: url, MaxConns: connections}))(t)
+	db := must(store.Open(t.Context(), store.Options{URL: url, MaxConns: connections, AcquireTimeout: testkit.Patience}))(t)
 	t.Cleanup(db.Close)
 	return db
 }

@@ -25,7 +25,7 @@ type repeater struct {
 func newRepeater(t testing.TB) *repeater {
 	t.Helper()
 	dsn := testkit.NewDatabase(t, rights.Migrate)
-	db, err := store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, store.PartServer), MaxConns: 8})
+	db, err := store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, store.PartServer), MaxConns: 8, AcquireTimeout: testkit.Patience})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,9 +15,14 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/healthrecords/healthrecords/internal/testkit/services"
 )
+
+// Patience is how long a test's pool waits for a connection. On a machine that is busy with other tests the three
+// seconds of production may pass before Postgres has made one.
+const Patience = time.Minute
 
 // instances is what the tests of this process share. It is package state because tests of one process have
 // no other common owner.
