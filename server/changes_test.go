@@ -196,6 +196,21 @@ func TestRepeatedPostsAreAnsweredTheSame(t *testing.T) {
 	}
 }
 
+func TestARepetitionOfWhatIsDeletedIs410(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	create := call{method: post, path: "/api/health-records/", token: s.patient.token, body: visit(), header: map[string]string{"Idempotency-Key": "k1"}}
+	path := fmt.Sprintf("/api/health-records/%.0f/", s.want(http.StatusCreated, create)["id"])
+	comment := call{method: post, path: path + "comments/", token: s.doctor.token, body: map[string]any{"comment": "Rest."}, header: create.header}
+	s.want(http.StatusCreated, comment)
+	s.want(http.StatusNoContent, call{method: remove, path: path, token: s.patient.token})
+	for name, c := range map[string]call{"record": create, "comment": comment} {
+		if got := s.want(http.StatusGone, c); got["code"] != "gone" {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 func TestAssigningAnswersWithThePatient(t *testing.T) {
 	t.Parallel()
 	s := newSetup(t)

@@ -1,0 +1,44 @@
+package store
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestPgBouncerIsToldOfEveryParameter holds the list of operations.md against
+// the parameters that a connection brings: PgBouncer refuses one that it neither
+// knows nor is told to ignore.
+func TestPgBouncerIsToldOfEveryParameter(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile("`ignore_startup_parameters = ([^`]*)`").FindSubmatch(text)
+	if found == nil {
+		t.Fatal("operations.md has no ignore_startup_parameters")
+	}
+	documented := strings.FieldsFunc(string(found[1]), func(r rune) bool { return r == ',' || r == ' ' || r == '\n' })
+	slices.Sort(documented)
+	known := []string{"application_name", "timezone"} // PgBouncer passes these on
+	for _, part := range []Part{PartServer, PartWorker, PartController} {
+		db, err := Open(t.Context(), Options{URL: "postgres://nobody@127.0.0.1:1/none", Part: part})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(db.Close)
+		var sent []string
+		for name := range db.pool.Config().ConnConfig.RuntimeParams {
+			if !slices.Contains(known, name) {
+				sent = append(sent, name)
+			}
+		}
+		slices.Sort(sent)
+		if !slices.Equal(sent, documented) {
+			t.Errorf("%s sends %q, operations.md has %q", part, sent, documented)
+		}
+	}
+}
