@@ -99,11 +99,10 @@ func TestTheNewestNameIsThePresentOne(t *testing.T) {
 	}
 }
 
-// TestNamesAndNumbersOfBefore brings a database of the release before up to date,
-// in which license numbers were told apart that are not any more.
-func TestNamesAndNumbersOfBefore(t *testing.T) {
-	t.Parallel()
-	dsn := testkit.NewDatabase(t, rights.Migrate)
+// schemaBeforeNames returns a database as the release before names left it.
+func schemaBeforeNames(t *testing.T) (dsn string) {
+	t.Helper()
+	dsn = testkit.NewDatabase(t, rights.Migrate)
 	db, err := sql.Open("pgx", dsn)
 	if err != nil {
 		t.Fatal(err)
@@ -116,6 +115,14 @@ func TestNamesAndNumbersOfBefore(t *testing.T) {
 	if _, err := provider.DownTo(t.Context(), 7); err != nil {
 		t.Fatal(err)
 	}
+	return dsn
+}
+
+// TestNamesAndNumbersOfBefore brings a database of the release before up to date,
+// in which license numbers were told apart that are not any more.
+func TestNamesAndNumbersOfBefore(t *testing.T) {
+	t.Parallel()
+	dsn := schemaBeforeNames(t)
 	f := testkit.NewFactory(t, dsn)
 	doctors := map[string]clinic.Doctor{}
 	for _, number := range []string{"ca-1", "CA-1", "CA 1", "CA-I", "CA-2"} {
@@ -148,6 +155,38 @@ func TestNamesAndNumbersOfBefore(t *testing.T) {
 		}
 	}
 	f.Exec(`UPDATE doctor_profiles SET years_of_experience = 9`) // the twins go on
+}
+
+// TestNumbersOfBeforeInAnyScript has numbers that the release before took, and that
+// have letters of other alphabets or widths, or no letter at all.
+func TestNumbersOfBeforeInAnyScript(t *testing.T) {
+	t.Parallel()
+	dsn := schemaBeforeNames(t)
+	f := testkit.NewFactory(t, dsn)
+	twins := map[string]bool{"AB1": false, "\uff21\uff22\uff11": true, "a\u200bb\u20131": true} // in full width, and with marks between
+	numbers := []string{"AB1", "\uff21\uff22\uff11", "a\u200bb\u20131", "\u0410\u0411-1", "\u0412\u0413-1", "\u4e59\u7b2c", "\u7532\u7b2c", "---", "...", "\u2014"}
+	for _, number := range numbers {
+		f.Exec(`UPDATE doctor_profiles SET license_number = $1 WHERE id = $2`, number, f.Doctor(testkit.DoctorOptions{}).ID)
+	}
+	if err := rights.Migrate(t.Context(), dsn); err != nil {
+		t.Fatal(err)
+	}
+	for _, number := range numbers {
+		if n := f.Count(`SELECT count(*) FROM doctor_profiles WHERE license_number = $1 AND license_twin`, number); (n == 1) != twins[number] {
+			t.Errorf("%q is a twin: %t, want %t", number, n == 1, twins[number])
+		}
+	}
+	// The release before may still run, and take numbers of the kind.
+	newcomer := f.Doctor(testkit.DoctorOptions{})
+	for number, taken := range map[string]bool{
+		"\u0414\u0415-1": false, "\u4e19\u7b2c": false, "--": false,
+		"\uff41\uff22-\uff11": true, "\u0410 \u04111": true, "---": true,
+	} {
+		_, err := f.Pool.Exec(t.Context(), `UPDATE doctor_profiles SET license_number = $1 WHERE id = $2`, number, newcomer.ID)
+		if (constraintOf(err) == "doctor_profiles_license_number_key") != taken || err != nil && !taken {
+			t.Errorf("%q is taken: %t, want %t (%v)", number, !taken, taken, err)
+		}
+	}
 }
 
 func oddTexts(t *testing.T, dsn string) (found []string) {

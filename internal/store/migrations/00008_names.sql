@@ -150,9 +150,12 @@ CREATE POLICY caller_adds ON pending_names FOR INSERT WITH CHECK (user_id = call
 ALTER TABLE notifications ADD COLUMN happened_at timestamptz;
 
 -- What a license number comes down to: blanks, punctuation and case make no
--- difference, nor do O and 0, I and 1, which look alike.
+-- difference, nor do O and 0, I and 1, which look alike. New ones are ASCII. An older
+-- one may be in other letters, which are as good as those, in other widths, and of
+-- punctuation alone.
 CREATE FUNCTION license_key(license_number text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN translate(upper(regexp_replace(license_number COLLATE "C", '[^A-Za-z0-9]', '', 'g')), 'OI', '01');
+RETURN coalesce(nullif(translate(upper(regexp_replace(
+    normalize(license_number, NFKC) COLLATE "C", '[\u0001-/:-@[-`{-\u00a0\u00ad\u2000-\u206f\u2212\ufeff]', '', 'g')), 'OI', '01'), ''), license_number);
 
 -- One of several doctors whose numbers were told apart before and are not any more;
 -- the first verified one has the number. `migrate` reports the others until they
