@@ -189,6 +189,31 @@ func TestNumbersOfBeforeInAnyScript(t *testing.T) {
 	}
 }
 
+// TestATwinWhoChangesTheNumberIsOneNoMore does so as the release before, which knows
+// nothing of twins and may still run.
+func TestATwinWhoChangesTheNumberIsOneNoMore(t *testing.T) {
+	t.Parallel()
+	dsn := schemaBeforeNames(t)
+	f := testkit.NewFactory(t, dsn)
+	doctors := map[string]clinic.Doctor{}
+	for _, number := range []string{"CA-1", "ca-1", "CA-2"} {
+		doctors[number] = f.Doctor(testkit.DoctorOptions{})
+		f.Exec(`UPDATE doctor_profiles SET license_number = $1 WHERE id = $2`, number, doctors[number].ID)
+	}
+	if err := rights.Migrate(t.Context(), dsn); err != nil {
+		t.Fatal(err)
+	}
+	const change = `UPDATE doctor_profiles SET license_number = $1 WHERE id = $2`
+	if _, err := f.Pool.Exec(t.Context(), change, "CA-2", doctors["ca-1"].ID); constraintOf(err) != "doctor_profiles_license_number_key" {
+		t.Errorf("the twin takes another doctor's number: %v", err)
+	}
+	f.Exec(change, "Ca 1", doctors["ca-1"].ID) // the same number in another spelling
+	f.Exec(change, "CA-3", doctors["ca-1"].ID)
+	if n := f.Count(`SELECT count(*) FROM doctor_profiles WHERE license_twin`); n != 0 {
+		t.Errorf("%d twins of nobody", n)
+	}
+}
+
 func oddTexts(t *testing.T, dsn string) (found []string) {
 	t.Helper()
 	if err := store.OddTexts(t.Context(), dsn, func(odd store.OddText) { found = append(found, odd.Table+"."+odd.Column) }); err != nil {

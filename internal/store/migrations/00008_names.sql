@@ -166,12 +166,25 @@ FROM (
     SELECT id, row_number() OVER (PARTITION BY license_key(license_number) ORDER BY verified_at IS NULL, id) AS place FROM doctor_profiles
 ) AS twins
 WHERE twins.id = d.id AND twins.place > 1;
+-- Whoever takes another number, by whichever release, has it for themselves or not at all.
+-- +goose StatementBegin
+CREATE FUNCTION end_twin() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.license_twin := false;
+    RETURN NEW;
+END
+$$;
+-- +goose StatementEnd
+CREATE TRIGGER license_twin_left BEFORE UPDATE ON doctor_profiles FOR EACH ROW
+    WHEN (OLD.license_twin AND license_key(OLD.license_number) <> license_key(NEW.license_number)) EXECUTE FUNCTION end_twin();
 -- Under the name of the constraint before: the release before knows it.
 ALTER TABLE doctor_profiles DROP CONSTRAINT doctor_profiles_license_number_key;
 CREATE UNIQUE INDEX doctor_profiles_license_number_key ON doctor_profiles (license_key(license_number)) WHERE NOT license_twin;
 
 -- +goose Down
 DROP INDEX doctor_profiles_license_number_key;
+DROP TRIGGER license_twin_left ON doctor_profiles;
+DROP FUNCTION end_twin;
 ALTER TABLE doctor_profiles DROP COLUMN license_twin,
     ADD CONSTRAINT doctor_profiles_license_number_key UNIQUE (license_number);
 DROP FUNCTION license_key;
