@@ -214,6 +214,34 @@ func TestATwinWhoChangesTheNumberIsOneNoMore(t *testing.T) {
 	}
 }
 
+// TestATwinIsLeftTheNumberThatNobodyElseHas: it is the twin's then, whoever comes for it.
+func TestATwinIsLeftTheNumberThatNobodyElseHas(t *testing.T) {
+	t.Parallel()
+	dsn := schemaBeforeNames(t)
+	f := testkit.NewFactory(t, dsn)
+	const change = `UPDATE doctor_profiles SET license_number = $1 WHERE id = $2`
+	numbers := []string{"CA-1", "CA 1", "ca-1", "CA-2"}
+	doctors := map[string]clinic.Doctor{}
+	for _, number := range numbers {
+		doctors[number] = f.Doctor(testkit.DoctorOptions{Unverified: number == "CA 1"})
+		f.Exec(change, number, doctors[number].ID)
+	}
+	if err := rights.Migrate(t.Context(), dsn); err != nil {
+		t.Fatal(err)
+	}
+	f.Exec(change, "CA-3", doctors["CA-1"].ID)
+	if n := f.Count(`SELECT count(*) FROM doctor_profiles WHERE id = $1 AND NOT license_twin`, doctors["ca-1"].ID); n != 1 { // who is verified
+		t.Error("the number is nobody's")
+	}
+	if _, err := f.Pool.Exec(t.Context(), change, "CA.1", doctors["CA-2"].ID); constraintOf(err) != "doctor_profiles_license_number_key" {
+		t.Errorf("another doctor takes the number: %v", err)
+	}
+	f.Exec(change, "CA-4", doctors["ca-1"].ID)
+	if n := f.Count(`SELECT count(*) FROM doctor_profiles WHERE license_twin`); n != 0 {
+		t.Errorf("%d twins of nobody", n)
+	}
+}
+
 func oddTexts(t *testing.T, dsn string) (found []string) {
 	t.Helper()
 	if err := store.OddTexts(t.Context(), dsn, func(odd store.OddText) { found = append(found, odd.Table+"."+odd.Column) }); err != nil {
