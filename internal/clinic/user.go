@@ -92,14 +92,18 @@ type Verification struct {
 	LicenseNumber *string
 }
 
-// Validate normalizes the texts, so that they compare with those that are stored.
+// Validate normalizes the texts, so that they compare with those that are stored. The
+// license number may be one of before, which nobody could take today.
 func (v *Verification) Validate() error {
 	var f faults
 	if v.Name != nil {
 		f.line("first_name", &v.Name.First, 0, MaxName)
 		f.line("last_name", &v.Name.Last, 0, MaxName)
 	}
-	f.license(v.LicenseNumber, 1)
+	if v.LicenseNumber != nil {
+		*v.LicenseNumber = normalLine(normalLicense(*v.LicenseNumber))
+		f.add(*v.LicenseNumber == "", "license_number", "this field is required")
+	}
 	return f.err()
 }
 

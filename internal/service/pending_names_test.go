@@ -110,6 +110,21 @@ func TestAnAdministratorDecidesOnWhatTheyHaveSeen(t *testing.T) {
 	r.want(t, "Zoë Miller", nil)
 }
 
+// TestANumberOfBeforeIsVerifiedAsItIs, though nobody may take such a one today.
+func TestANumberOfBeforeIsVerifiedAsItIs(t *testing.T) {
+	t.Parallel()
+	r := newRenaming(t)
+	const number = "№ ca_1"
+	r.db.Exec(`UPDATE doctor_profiles SET license_number = $1, verified_at = NULL WHERE id = $2`, number, r.doctor.ID)
+	for _, said := range []string{"№ ca_2", "CA1"} {
+		_, err := r.verify(t, clinic.Verification{LicenseNumber: &said})
+		wantReason(t, err, "doctor_changed")
+	}
+	if doctor := must(r.verify(t, clinic.Verification{LicenseNumber: new(number)}))(t); doctor.VerifiedAt == nil {
+		t.Errorf("the doctor is %+v", doctor)
+	}
+}
+
 // TestANameOfBeforeInAnotherFormIsTheSameName as the one that it is read and written as.
 func TestANameOfBeforeInAnotherFormIsTheSameName(t *testing.T) {
 	t.Parallel()
