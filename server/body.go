@@ -81,15 +81,35 @@ func unreadable(ctx context.Context, err error) *problem {
 	return newProblem(ctx, http.StatusBadRequest, codeMalformed, "the body broke off")
 }
 
-// cutUnread gives a body that nobody has read a moment to arrive. net/http waits
-// for it until readTimeout, so that the connection can be used again.
+// cutUnread gives what nobody has read of a body a moment to arrive. net/http waits
+// for it until readTimeout, so that the connection can be used again. After the
+// end of a body it would take a client that reads its answer for longer for gone.
 func cutUnread(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength == 0 {
+			next.ServeHTTP(w, r)
+			return
+		}
+		body := &endingBody{ReadCloser: r.Body}
+		r.Body = body
 		next.ServeHTTP(w, r)
-		if r.ContentLength != 0 { // without a connection, in tests, there is nothing to limit
+		if !body.ended { // without a connection, in tests, there is nothing to limit
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(unreadTimeout))
 		}
 	})
+}
+
+// endingBody knows whether it was read to its end.
+type endingBody struct {
+	io.ReadCloser
+	ended bool
+}
+
+// Read implements io.Reader.
+func (b *endingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.ended = b.ended || err == io.EOF
+	return n, err
 }
 
 // pace is how slow a streamed body may be.

@@ -63,7 +63,7 @@ func newDocument(version string) *huma.OpenAPI {
 				"Log in, then send the access token as `Authorization: Bearer TOKEN`. Each path also works without its last slash, and under `/api/v1/`. " +
 				"What a caller may not see does not exist for him: somebody else's id and an id that was never given answer the same 404. " +
 				"Fields and parameters that an operation does not know are refused. Texts are stored in Unicode's normal form C; names, titles, " +
-				"reasons and other texts of a line have no line breaks, control characters or marks of the writing direction.",
+				"reasons and other texts of a line have no line breaks, control characters or marks of the writing direction, and lose what is not drawn.",
 		},
 		Servers: []*huma.Server{{URL: "/"}},
 		Tags: []*huma.Tag{

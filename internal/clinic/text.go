@@ -12,8 +12,8 @@ import (
 )
 
 // What other people see of a text must be what was written: two texts that look
-// alike are alike (Unicode's normal form C), and no text rearranges or breaks up
-// the line that it stands in.
+// alike are alike (Unicode's normal form C, without what is not drawn), and no text
+// rearranges or breaks up the line that it stands in.
 
 var licensePattern = regexp.MustCompile(`^[-./ ]*[A-Z0-9][-./ A-Z0-9]*$`)
 
@@ -28,8 +28,8 @@ func (f *faults) line(field string, value *string, least, most int) {
 	}
 	f.add(!utf8.ValidString(*value) || strings.ContainsFunc(*value, breaksLine), field,
 		"use one line, without control characters or marks that change the writing direction")
+	f.add(least == 0 && strings.TrimSpace(*value) != "" && !visible(*value), field, "use characters that can be seen")
 	*value = normalLine(*value)
-	f.add(least == 0 && *value != "" && !visible(*value), field, "use characters that can be seen")
 	f.sized(field, *value, least, most)
 }
 
@@ -60,12 +60,61 @@ func (f *faults) license(value *string, least int) {
 	if value == nil {
 		return
 	}
-	*value = normalLicense(*value)
-	f.line("license_number", value, least, maxLicense)
+	*value = strings.TrimSpace(normalLicense(*value))
 	f.add(*value != "" && !licensePattern.MatchString(*value), "license_number", "use the letters A to Z, digits, blanks and - . / only")
+	f.line("license_number", value, least, maxLicense)
 }
 
-func normalLine(text string) string { return strings.TrimSpace(norm.NFC.String(text)) }
+func normalLine(text string) string { return strings.TrimSpace(norm.NFC.String(drawn(text))) }
+
+// drawn leaves out what is not drawn. Joiners and variation selectors stay after
+// characters of those scripts that are drawn by them, one of each.
+func drawn(text string) string {
+	var base, last rune
+	return strings.Map(func(r rune) rune {
+		joiner, selector := isJoiner(r), unicode.Is(unicode.Variation_Selector, r)
+		switch {
+		case joiner && (isJoiner(last) || !unicode.In(base, joined()...)),
+			selector && (isJoiner(last) || unicode.Is(unicode.Variation_Selector, last) || !unicode.In(base, varied()...)),
+			!joiner && !selector && undrawn(r):
+			return -1
+		}
+		if !unicode.Is(unicode.Inherited, r) { // a mark of any script belongs to what stands before it
+			base = r
+		}
+		last = r
+		return r
+	}, text)
+}
+
+func isJoiner(r rune) bool { return r == '\u200c' || r == '\u200d' }
+
+// undrawn reports whether the character is one of Unicode's default ignorable ones
+// (Unicode Standard, section 5.21) that a line may hold.
+func undrawn(r rune) bool {
+	return unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) || unicode.Is(unicode.Cf, r) &&
+		!unicode.In(r, unicode.Bidi_Control, unicode.Prepended_Concatenation_Mark, unicode.Egyptian_Hieroglyphs) &&
+		(r < '\ufff9' || r > '\ufffb') // annotations
+}
+
+// skinTones are no symbols of their own, as other parts of emoji are.
+func skinTones() *unicode.RangeTable {
+	return &unicode.RangeTable{R32: []unicode.Range32{{Lo: 0x1f3fb, Hi: 0x1f3ff, Stride: 1}}}
+}
+
+// joined are symbols, such as emoji, and scripts in which a joiner is seen.
+func joined() []*unicode.RangeTable {
+	return []*unicode.RangeTable{
+		unicode.So, skinTones(), unicode.Adlam, unicode.Arabic, unicode.Bengali, unicode.Devanagari, unicode.Gujarati, unicode.Gurmukhi, unicode.Kannada,
+		unicode.Khmer, unicode.Malayalam, unicode.Mongolian, unicode.Myanmar, unicode.Nko, unicode.Oriya, unicode.Sinhala, unicode.Syriac,
+		unicode.Tamil, unicode.Telugu,
+	}
+}
+
+// varied are those in which a variation selector is seen.
+func varied() []*unicode.RangeTable {
+	return []*unicode.RangeTable{unicode.So, skinTones(), unicode.Han, unicode.Mongolian, unicode.Myanmar, unicode.Phags_Pa}
+}
 
 func normalLicense(number string) string { return strings.ToUpper(norm.NFKC.String(number)) }
 
@@ -102,6 +151,7 @@ func OneLine(text string) string {
 func CheckLine(text string, least int) (rules []string) {
 	var f faults
 	f.add(!norm.NFC.IsNormalString(text), "", "use Unicode's normal form C")
+	f.add(visible(text) && drawn(text) != text, "", "leave out characters that are not drawn")
 	f.line("", &text, least, math.MaxInt)
 	return f.messages()
 }

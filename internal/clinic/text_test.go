@@ -123,6 +123,33 @@ func TestLinesTakeNamesOfAnyLanguage(t *testing.T) {
 	}
 }
 
+// Two texts that look alike are alike: what is not drawn is left out.
+func TestLinesThatLookAlikeAreAlike(t *testing.T) {
+	t.Parallel()
+	for field, validate := range lines() {
+		for text, want := range map[string]string{
+			"Jane\u200bSmith": "JaneSmith", "\ufeffJane\u00ad\u2060 Sm\u180eith\u200b": "Jane Smith", "Jose\u034f\u0301": "Jos\u00e9",
+			"Ja\u2062n\u206ae\U000e0041": "Jane", "Jane \u200b": "Jane",
+			// Joiners and selectors make no difference here,
+			"Ja\u200dne\u200c Smi\ufe0fth": "Jane Smith", "\u200dJane\U000e0100": "Jane", "\u0416\u200c\u043e": "\u0416\u043e", "x\u0301\u200dy": "x\u0301y", "1\u200d2": "12",
+			"\u0645\u06cc\u200c\u200d\u200c\u062e": "\u0645\u06cc\u200c\u062e",
+			// and here they do.
+			"\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645": "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", // Persian
+			"\u0d28\u0d7b\u0d4d\u200d\u0d31":                   "\u0d28\u0d7b\u0d4d\u200d\u0d31",                   // Malayalam
+			"\u845b\U000e0100\u98fe":                           "\u845b\U000e0100\u98fe",                           // a Japanese name
+			"\U0001f469\U0001f3fd\u200d\u2695\ufe0f":           "\U0001f469\U0001f3fd\u200d\u2695\ufe0f",
+			"\u2764\ufe0f\u200d\U0001fa79":                     "\u2764\ufe0f\u200d\U0001fa79",
+		} {
+			if got, err := validate(text); err != nil || got != want {
+				t.Errorf("%s makes %q of %q, want %q (%v)", field, got, text, want, err)
+			}
+		}
+	}
+	if rules := clinic.CheckLine("Jane\u200bSmith", 0); len(rules) != 1 {
+		t.Errorf("of one that is stored there is told: %q", rules)
+	}
+}
+
 func invisible() []string {
 	return []string{
 		"\u200b", "\u00ad", "\u034f", "\u115f", "\u1160", "\u17b4", "\u180e", "\u2060", "\u2061", "\u2800", "\u3164", "\ufe0f", "\ufeff",

@@ -49,6 +49,9 @@ type Name struct{ First, Last string }
 // String is "First Last", or the part that there is.
 func (n Name) String() string { return strings.TrimSpace(n.First + " " + n.Last) }
 
+// Normal returns the name as a new one is stored; an older one may be in another form.
+func (n Name) Normal() Name { return Name{normalLine(n.First), normalLine(n.Last)} }
+
 // Person is somebody as they were known at a time: the name and the license number
 // may be others by now, the username never is.
 type Person struct {
@@ -89,14 +92,18 @@ type Verification struct {
 	LicenseNumber *string
 }
 
-// Validate normalizes the texts, so that they compare with those that are stored.
+// Validate normalizes the texts, so that they compare with those that are stored. The
+// license number may be one of before, which nobody could take today.
 func (v *Verification) Validate() error {
 	var f faults
 	if v.Name != nil {
 		f.line("first_name", &v.Name.First, 0, MaxName)
 		f.line("last_name", &v.Name.Last, 0, MaxName)
 	}
-	f.license(v.LicenseNumber, 1)
+	if v.LicenseNumber != nil {
+		*v.LicenseNumber = normalLine(normalLicense(*v.LicenseNumber))
+		f.add(*v.LicenseNumber == "", "license_number", "this field is required")
+	}
 	return f.err()
 }
 
@@ -104,7 +111,7 @@ func (v *Verification) Validate() error {
 // present one. It is CodeConflict with reason "doctor_changed" where what the
 // administrator looked at is not what there is.
 func (v Verification) Approves(d Doctor) (bool, error) {
-	present := Name{normalLine(d.User.FirstName), normalLine(d.User.LastName)} // older ones may be in another form
+	present := Name{d.User.FirstName, d.User.LastName}.Normal()
 	pending := d.PendingName != nil && (v.Name == nil || *v.Name == *d.PendingName)
 	named := v.Name == nil || pending || *v.Name == present
 	numbered := v.LicenseNumber == nil || *v.LicenseNumber == normalLine(normalLicense(d.LicenseNumber))

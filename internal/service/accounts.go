@@ -191,8 +191,7 @@ func (s *Service) updateProfile(ctx context.Context, h store.Handle, change clin
 	case clinic.RoleDoctor: // first, since that keeps others from verifying the doctor meanwhile
 		verified, err := h.UpdateDoctor(ctx, change, s.autoVerify)
 		if err == nil && verified {
-			err = askForName(ctx, h, change)
-			change.FirstName, change.LastName = nil, nil
+			change, err = askForName(ctx, h, change)
 		}
 		if err != nil {
 			return err
@@ -202,21 +201,26 @@ func (s *Service) updateProfile(ctx context.Context, h store.Handle, change clin
 	return h.UpdateUser(ctx, change)
 }
 
-// askForName keeps the name that a verified doctor wants to have. One that waits
-// already stays: an administrator decides on the name that they have seen. The
-// present name takes nothing back, so that a profile can be written as it was read.
-func askForName(ctx context.Context, h store.Handle, change clinic.ProfileChange) error {
+// askForName keeps the name that a verified doctor wants to have, and returns what
+// is left of the change. A name that waits already stays: an administrator decides
+// on the one that they have seen. The present name takes nothing back, so that a
+// profile can be written as it was read; one of before is brought to its normal form by it.
+func askForName(ctx context.Context, h store.Handle, change clinic.ProfileChange) (clinic.ProfileChange, error) {
 	profile, err := h.Profile(ctx)
 	if err != nil {
-		return err
+		return change, err
 	}
-	present, pending := clinic.Name{First: profile.User.FirstName, Last: profile.User.LastName}, profile.Doctor.PendingName
-	switch wanted := change.Name(present); {
-	case wanted == present, pending != nil && wanted == *pending:
-		return nil
-	case pending != nil:
-		return clinic.Conflict("name_pending", "another new name of yours waits for an administrator's decision")
-	default:
-		return h.AskForName(ctx, wanted)
+	present, pending := clinic.Name{First: profile.User.FirstName, Last: profile.User.LastName}.Normal(), profile.Doctor.PendingName
+	wanted := change.Name(present)
+	if wanted == present {
+		return change, nil
 	}
+	change.FirstName, change.LastName = nil, nil
+	switch {
+	case pending == nil:
+		return change, h.AskForName(ctx, wanted)
+	case wanted != *pending:
+		return change, clinic.Conflict("name_pending", "another new name of yours waits for an administrator's decision")
+	}
+	return change, nil
 }

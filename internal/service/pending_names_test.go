@@ -110,6 +110,39 @@ func TestAnAdministratorDecidesOnWhatTheyHaveSeen(t *testing.T) {
 	r.want(t, "Zoë Miller", nil)
 }
 
+// TestANumberOfBeforeIsVerifiedAsItIs, though nobody may take such a one today.
+func TestANumberOfBeforeIsVerifiedAsItIs(t *testing.T) {
+	t.Parallel()
+	r := newRenaming(t)
+	const number = "№ ca_1"
+	r.db.Exec(`UPDATE doctor_profiles SET license_number = $1, verified_at = NULL WHERE id = $2`, number, r.doctor.ID)
+	for _, said := range []string{"№ ca_2", "CA1"} {
+		_, err := r.verify(t, clinic.Verification{LicenseNumber: &said})
+		wantReason(t, err, "doctor_changed")
+	}
+	if doctor := must(r.verify(t, clinic.Verification{LicenseNumber: new(number)}))(t); doctor.VerifiedAt == nil {
+		t.Errorf("the doctor is %+v", doctor)
+	}
+}
+
+// TestANameOfBeforeInAnotherFormIsTheSameName as the one that it is read and written as.
+func TestANameOfBeforeInAnotherFormIsTheSameName(t *testing.T) {
+	t.Parallel()
+	r := newRenaming(t)
+	const decomposed = "Jose\u0301"
+	r.db.Exec(`UPDATE users SET first_name = $1 WHERE id = $2`, decomposed, r.doctor.User.ID)
+	profile := must(r.UpdateProfile(t.Context(), r.asDoctor(), named(decomposed, "Smith")))(t)
+	if profile.Doctor.PendingName != nil || profile.User.FirstName != "Jos\u00e9" {
+		t.Errorf("a profile that is written as it was read has the name %q and asks for %v", profile.User.FirstName, profile.Doctor.PendingName)
+	}
+	r.db.Exec(`UPDATE users SET first_name = $1 WHERE id = $2`, decomposed, r.doctor.User.ID)
+	profile = must(r.UpdateProfile(t.Context(), r.asDoctor(), clinic.ProfileChange{LastName: new("Miller")}))(t)
+	if want := (&clinic.Name{First: "Jos\u00e9", Last: "Miller"}); cmp.Diff(want, profile.Doctor.PendingName) != "" {
+		t.Errorf("the pending name is %q, want %q", profile.Doctor.PendingName, want)
+	}
+	must(r.verify(t, clinic.Verification{Name: &clinic.Name{First: decomposed, Last: "Miller"}}))(t)
+}
+
 func TestAPendingNameGoesWithTheVerification(t *testing.T) {
 	t.Parallel()
 	for name, unverify := range map[string]func(*testing.T, renaming) error{

@@ -99,11 +99,10 @@ func TestTheNewestNameIsThePresentOne(t *testing.T) {
 	}
 }
 
-// TestNamesAndNumbersOfBefore brings a database of the release before up to date,
-// in which license numbers were told apart that are not any more.
-func TestNamesAndNumbersOfBefore(t *testing.T) {
-	t.Parallel()
-	dsn := testkit.NewDatabase(t, rights.Migrate)
+// schemaBeforeNames returns a database as the release before names left it.
+func schemaBeforeNames(t *testing.T) (dsn string) {
+	t.Helper()
+	dsn = testkit.NewDatabase(t, rights.Migrate)
 	db, err := sql.Open("pgx", dsn)
 	if err != nil {
 		t.Fatal(err)
@@ -116,6 +115,14 @@ func TestNamesAndNumbersOfBefore(t *testing.T) {
 	if _, err := provider.DownTo(t.Context(), 7); err != nil {
 		t.Fatal(err)
 	}
+	return dsn
+}
+
+// TestNamesAndNumbersOfBefore brings a database of the release before up to date,
+// in which license numbers were told apart that are not any more.
+func TestNamesAndNumbersOfBefore(t *testing.T) {
+	t.Parallel()
+	dsn := schemaBeforeNames(t)
 	f := testkit.NewFactory(t, dsn)
 	doctors := map[string]clinic.Doctor{}
 	for _, number := range []string{"ca-1", "CA-1", "CA 1", "CA-I", "CA-2"} {
@@ -148,6 +155,91 @@ func TestNamesAndNumbersOfBefore(t *testing.T) {
 		}
 	}
 	f.Exec(`UPDATE doctor_profiles SET years_of_experience = 9`) // the twins go on
+}
+
+// TestNumbersOfBeforeInAnyScript has numbers that the release before took, and that
+// have letters of other alphabets or widths, or no letter at all.
+func TestNumbersOfBeforeInAnyScript(t *testing.T) {
+	t.Parallel()
+	dsn := schemaBeforeNames(t)
+	f := testkit.NewFactory(t, dsn)
+	twins := map[string]bool{"AB1": false, "\uff21\uff22\uff11": true, "a\u200bb\u20131": true} // in full width, and with marks between
+	numbers := []string{"AB1", "\uff21\uff22\uff11", "a\u200bb\u20131", "\u0410\u0411-1", "\u0412\u0413-1", "\u4e59\u7b2c", "\u7532\u7b2c", "---", "...", "\u2014"}
+	for _, number := range numbers {
+		f.Exec(`UPDATE doctor_profiles SET license_number = $1 WHERE id = $2`, number, f.Doctor(testkit.DoctorOptions{}).ID)
+	}
+	if err := rights.Migrate(t.Context(), dsn); err != nil {
+		t.Fatal(err)
+	}
+	for _, number := range numbers {
+		if n := f.Count(`SELECT count(*) FROM doctor_profiles WHERE license_number = $1 AND license_twin`, number); (n == 1) != twins[number] {
+			t.Errorf("%q is a twin: %t, want %t", number, n == 1, twins[number])
+		}
+	}
+	// The release before may still run, and take numbers of the kind.
+	newcomer := f.Doctor(testkit.DoctorOptions{})
+	for number, taken := range map[string]bool{
+		"\u0414\u0415-1": false, "\u4e19\u7b2c": false, "--": false,
+		"\uff41\uff22-\uff11": true, "\u0410 \u04111": true, "---": true,
+	} {
+		_, err := f.Pool.Exec(t.Context(), `UPDATE doctor_profiles SET license_number = $1 WHERE id = $2`, number, newcomer.ID)
+		if (constraintOf(err) == "doctor_profiles_license_number_key") != taken || err != nil && !taken {
+			t.Errorf("%q is taken: %t, want %t (%v)", number, !taken, taken, err)
+		}
+	}
+}
+
+// TestATwinWhoChangesTheNumberIsOneNoMore does so as the release before, which knows
+// nothing of twins and may still run.
+func TestATwinWhoChangesTheNumberIsOneNoMore(t *testing.T) {
+	t.Parallel()
+	dsn := schemaBeforeNames(t)
+	f := testkit.NewFactory(t, dsn)
+	doctors := map[string]clinic.Doctor{}
+	for _, number := range []string{"CA-1", "ca-1", "CA-2"} {
+		doctors[number] = f.Doctor(testkit.DoctorOptions{})
+		f.Exec(`UPDATE doctor_profiles SET license_number = $1 WHERE id = $2`, number, doctors[number].ID)
+	}
+	if err := rights.Migrate(t.Context(), dsn); err != nil {
+		t.Fatal(err)
+	}
+	const change = `UPDATE doctor_profiles SET license_number = $1 WHERE id = $2`
+	if _, err := f.Pool.Exec(t.Context(), change, "CA-2", doctors["ca-1"].ID); constraintOf(err) != "doctor_profiles_license_number_key" {
+		t.Errorf("the twin takes another doctor's number: %v", err)
+	}
+	f.Exec(change, "Ca 1", doctors["ca-1"].ID) // the same number in another spelling
+	f.Exec(change, "CA-3", doctors["ca-1"].ID)
+	if n := f.Count(`SELECT count(*) FROM doctor_profiles WHERE license_twin`); n != 0 {
+		t.Errorf("%d twins of nobody", n)
+	}
+}
+
+// TestATwinIsLeftTheNumberThatNobodyElseHas: it is the twin's then, whoever comes for it.
+func TestATwinIsLeftTheNumberThatNobodyElseHas(t *testing.T) {
+	t.Parallel()
+	dsn := schemaBeforeNames(t)
+	f := testkit.NewFactory(t, dsn)
+	const change = `UPDATE doctor_profiles SET license_number = $1 WHERE id = $2`
+	numbers := []string{"CA-1", "CA 1", "ca-1", "CA-2"}
+	doctors := map[string]clinic.Doctor{}
+	for _, number := range numbers {
+		doctors[number] = f.Doctor(testkit.DoctorOptions{Unverified: number == "CA 1"})
+		f.Exec(change, number, doctors[number].ID)
+	}
+	if err := rights.Migrate(t.Context(), dsn); err != nil {
+		t.Fatal(err)
+	}
+	f.Exec(change, "CA-3", doctors["CA-1"].ID)
+	if n := f.Count(`SELECT count(*) FROM doctor_profiles WHERE id = $1 AND NOT license_twin`, doctors["ca-1"].ID); n != 1 { // who is verified
+		t.Error("the number is nobody's")
+	}
+	if _, err := f.Pool.Exec(t.Context(), change, "CA.1", doctors["CA-2"].ID); constraintOf(err) != "doctor_profiles_license_number_key" {
+		t.Errorf("another doctor takes the number: %v", err)
+	}
+	f.Exec(change, "CA-4", doctors["ca-1"].ID)
+	if n := f.Count(`SELECT count(*) FROM doctor_profiles WHERE license_twin`); n != 0 {
+		t.Errorf("%d twins of nobody", n)
+	}
 }
 
 func oddTexts(t *testing.T, dsn string) (found []string) {

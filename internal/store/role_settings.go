@@ -56,6 +56,12 @@ func noticeLostPeers(config *pgx.ConnConfig) {
 // known here; the rest is for the others and the owner, should somebody flood Postgres with one role's password.
 const connectionShare = 0.75
 
+// strangeSetting is an entry of a role's settings that a session of the role can have made: not one that takes a
+// superuser, nor the search path in another database, which an installation there has set for its parts. That one takes
+// back what a thief makes of it.
+const strangeSetting = `NOT EXISTS (SELECT FROM pg_settings p WHERE p.name = split_part(entry, '=', 1) AND p.context LIKE 'superuser%')
+	AND NOT (coalesce(d.datname, current_database()) <> current_database() AND split_part(entry, '=', 1) = 'search_path')`
+
 // strangeSettings names the settings of the role that are not its part's and that a session of the role can have made:
 // who has its password leaves them to those who log in after the password was changed.
 func strangeSettings(ctx context.Context, conn *pgx.Conn, l Login) ([]string, error) {
@@ -67,7 +73,7 @@ func strangeSettings(ctx context.Context, conn *pgx.Conn, l Login) ([]string, er
 		FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole LEFT JOIN pg_database d ON d.oid = s.setdatabase,
 			unnest(s.setconfig) entry
 		WHERE r.rolname = $1 AND NOT entry = ANY($2::text[] || ('search_path=' || current_setting('search_path')))
-			AND NOT EXISTS (SELECT FROM pg_settings p WHERE p.name = split_part(entry, '=', 1) AND p.context LIKE 'superuser%')
+			AND `+strangeSetting+`
 		ORDER BY 1`, l.Role, own)
 	if err != nil {
 		return nil, fmt.Errorf("reading its settings: %w", err)
@@ -84,25 +90,24 @@ func strangeSettings(ctx context.Context, conn *pgx.Conn, l Login) ([]string, er
 func partSettings(ctx context.Context, conn *pgx.Conn, l Login) (string, error) {
 	var current string
 	var connections int
-	var databases []string
+	var elsewhere []string
 	err := conn.QueryRow(ctx, `SELECT current_database(),
 		((current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int) * $2::float8)::int,
-		ARRAY(SELECT d.datname::text FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase
-			JOIN pg_roles r ON r.oid = s.setrole WHERE r.rolname = $1)`, l.Role, connectionShare).Scan(&current, &connections, &databases)
+		ARRAY(SELECT format('ALTER ROLE %I IN DATABASE %I RESET %I', r.rolname, d.datname, split_part(entry, '=', 1))
+			FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase JOIN pg_roles r ON r.oid = s.setrole, unnest(s.setconfig) entry
+			WHERE r.rolname = $1 AND d.datname <> current_database() AND `+strangeSetting+`)`, l.Role, connectionShare).Scan(&current, &connections, &elsewhere)
 	if err != nil {
-		return "", fmt.Errorf("looking for databases with settings of it: %w", err)
+		return "", fmt.Errorf("looking for settings of it in other databases: %w", err)
 	}
 	role := "ALTER ROLE " + pgx.Identifier{l.Role}.Sanitize()
-	in := func(database string) string { return role + " IN DATABASE " + pgx.Identifier{database}.Sanitize() }
-	statements := []string{fmt.Sprintf("%s CONNECTION LIMIT %d", role, connections), role + " RESET ALL"}
-	for _, database := range databases {
-		statements = append(statements, in(database)+" RESET ALL")
-	}
+	in := role + " IN DATABASE " + pgx.Identifier{current}.Sanitize()
+	statements := []string{fmt.Sprintf("%s CONNECTION LIMIT %d", role, connections), role + " RESET ALL", in + " RESET ALL"}
+	statements = append(statements, elsewhere...)
 	for name, value := range l.Part.timeouts() {
 		statements = append(statements, fmt.Sprintf("%s SET %s = '%s'", role, name, value))
 	}
 	// The part finds the schema where the owner does.
-	statements = append(statements, in(current)+" SET search_path FROM CURRENT")
+	statements = append(statements, in+" SET search_path FROM CURRENT")
 	return strings.Join(statements, ";\n"), nil
 }
 

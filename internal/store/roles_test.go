@@ -77,6 +77,7 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 			"DELETE FROM recovery_codes", "UPDATE recovery_codes SET code_hash = 'x'",
 			"SELECT FROM audit_checkpoints", "INSERT INTO audit_checkpoints (number) VALUES (1)", "SELECT audit_prepare_months()",
 			"UPDATE assignments SET starts_at = now()", "UPDATE assignments SET owner = 'x'", "UPDATE health_records SET created_by = 1",
+			"UPDATE doctor_profiles SET license_twin = true",
 		},
 		store.PartWorker: {
 			"SELECT title FROM health_records", "SELECT diagnosis FROM health_records", "SELECT patient_id FROM health_records", "SELECT * FROM health_records",

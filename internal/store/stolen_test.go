@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -264,4 +265,28 @@ func TestTheOwnerIsHeldToNothing(t *testing.T) {
 		AND (rolconnlimit <> -1 OR EXISTS (SELECT FROM pg_db_role_setting WHERE setrole = r.oid))`); len(limited) != 0 {
 		t.Error("the owner is held to a part's limits")
 	}
+}
+
+// TestEachDatabaseKeepsItsSearchPath where two installations share a Postgres, and the roles.
+func TestEachDatabaseKeepsItsSearchPath(t *testing.T) {
+	t.Parallel()
+	dsn, other := testkit.NewDatabase(t, store.Migrate), testkit.NewDatabase(t, nil)
+	run(t, connect(t, other), "CREATE SCHEMA hospital")
+	login := store.Login{Part: store.PartServer, Role: "of two databases", Password: "x"}
+	owner, err := url.Parse(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := owner.Query()
+	query.Set("search_path", "hospital")
+	owner.RawQuery = query.Encode()
+	if err := store.Migrate(t.Context(), owner.String()); err != nil {
+		t.Fatal(err)
+	}
+	for _, database := range []string{owner.String(), dsn} {
+		if err := store.EnsureRoles(t.Context(), database, []store.Login{login}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, connect(t, as(t, other, login.Role, login.Password)), "SELECT FROM goose_db_version")
 }

@@ -461,8 +461,7 @@ UPDATE doctor_profiles SET
     verified_at = CASE
         WHEN license_key($2) <> license_key(license_number) AND NOT $4::boolean THEN NULL
         ELSE verified_at
-    END,
-    license_twin = license_twin AND license_key(coalesce($2, license_number)) = license_key(license_number)
+    END
 WHERE user_id = $5
 RETURNING (verified_at IS NOT NULL)::boolean AS verified
 `

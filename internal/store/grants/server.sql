@@ -23,7 +23,7 @@ ON patient_profiles TO :"role";
 
 GRANT USAGE ON SEQUENCE doctor_profiles_id_seq TO :"role"; -- a license number is made of the id
 GRANT INSERT (id, user_id, specialization, license_number, years_of_experience, verified_at),
-    UPDATE (specialization, license_number, years_of_experience, verified_at, license_twin)
+    UPDATE (specialization, license_number, years_of_experience, verified_at)
 ON doctor_profiles TO :"role";
 
 GRANT INSERT (user_id, first_name, last_name) ON pending_names TO :"role";

@@ -150,9 +150,12 @@ CREATE POLICY caller_adds ON pending_names FOR INSERT WITH CHECK (user_id = call
 ALTER TABLE notifications ADD COLUMN happened_at timestamptz;
 
 -- What a license number comes down to: blanks, punctuation and case make no
--- difference, nor do O and 0, I and 1, which look alike.
+-- difference, nor do O and 0, I and 1, which look alike. New ones are ASCII. An older
+-- one may be in other letters, which are as good as those, in other widths, and of
+-- punctuation alone.
 CREATE FUNCTION license_key(license_number text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN translate(upper(regexp_replace(license_number COLLATE "C", '[^A-Za-z0-9]', '', 'g')), 'OI', '01');
+RETURN coalesce(nullif(translate(upper(regexp_replace(
+    normalize(license_number, NFKC) COLLATE "C", '[\u0001-/:-@[-`{-\u00a0\u00ad\u2000-\u206f\u2212\ufeff]', '', 'g')), 'OI', '01'), ''), license_number);
 
 -- One of several doctors whose numbers were told apart before and are not any more;
 -- the first verified one has the number. `migrate` reports the others until they
@@ -163,12 +166,54 @@ FROM (
     SELECT id, row_number() OVER (PARTITION BY license_key(license_number) ORDER BY verified_at IS NULL, id) AS place FROM doctor_profiles
 ) AS twins
 WHERE twins.id = d.id AND twins.place > 1;
+-- Whoever takes another number, by whichever release, has it for themselves or not at all.
+-- +goose StatementBegin
+CREATE FUNCTION end_twin() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.license_twin := false;
+    RETURN NEW;
+END
+$$;
+-- +goose StatementEnd
+CREATE TRIGGER license_twin_left BEFORE UPDATE ON doctor_profiles FOR EACH ROW
+    WHEN (OLD.license_twin AND license_key(OLD.license_number) <> license_key(NEW.license_number)) EXECUTE FUNCTION end_twin();
+
+-- A number that its doctor gives up goes to a twin, if there is one: otherwise the
+-- next who comes could have it too. Who is at work on that twin now is not waited
+-- for, as that one may wait for this doctor.
+-- +goose StatementBegin
+CREATE FUNCTION hand_over_license() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    UPDATE doctor_profiles SET license_twin = false
+    WHERE id = (
+        SELECT d.id FROM doctor_profiles d
+        WHERE d.license_twin AND license_key(d.license_number) = license_key(OLD.license_number)
+        ORDER BY d.verified_at IS NULL, d.id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
+    );
+    RETURN NULL;
+END
+$$;
+-- +goose StatementEnd
+REVOKE EXECUTE ON FUNCTION hand_over_license FROM PUBLIC;
+-- +goose StatementBegin
+DO $$
+BEGIN
+    EXECUTE format('ALTER FUNCTION hand_over_license SET search_path = %I, pg_temp', current_schema());
+END
+$$;
+-- +goose StatementEnd
+CREATE TRIGGER license_given_up AFTER UPDATE ON doctor_profiles FOR EACH ROW
+    WHEN (NOT OLD.license_twin AND license_key(OLD.license_number) <> license_key(NEW.license_number)) EXECUTE FUNCTION hand_over_license();
+
 -- Under the name of the constraint before: the release before knows it.
 ALTER TABLE doctor_profiles DROP CONSTRAINT doctor_profiles_license_number_key;
 CREATE UNIQUE INDEX doctor_profiles_license_number_key ON doctor_profiles (license_key(license_number)) WHERE NOT license_twin;
 
 -- +goose Down
 DROP INDEX doctor_profiles_license_number_key;
+DROP TRIGGER license_given_up ON doctor_profiles;
+DROP TRIGGER license_twin_left ON doctor_profiles;
+DROP FUNCTION hand_over_license, end_twin;
 ALTER TABLE doctor_profiles DROP COLUMN license_twin,
     ADD CONSTRAINT doctor_profiles_license_number_key UNIQUE (license_number);
 DROP FUNCTION license_key;

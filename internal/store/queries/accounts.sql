@@ -99,8 +99,7 @@ UPDATE doctor_profiles SET
     verified_at = CASE
         WHEN license_key(sqlc.narg('license_number')) <> license_key(license_number) AND NOT @keep_verified::boolean THEN NULL
         ELSE verified_at
-    END,
-    license_twin = license_twin AND license_key(coalesce(sqlc.narg('license_number'), license_number)) = license_key(license_number)
+    END
 WHERE user_id = @user_id
 RETURNING (verified_at IS NOT NULL)::boolean AS verified;
 
