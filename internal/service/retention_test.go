@@ -1,14 +1,18 @@
 package service_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/audit"
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/token"
 )
 
 func monthOf(at time.Time) time.Time {
@@ -187,6 +191,60 @@ func TestDigestsOfTwoMonthsAreForgottenWithTheLast(t *testing.T) {
 		if len(faults) > 0 || good != 6-dropped || found.Dropped != dropped {
 			t.Errorf("%d rows are good, %d dropped, faults: %v", good, found.Dropped, faults)
 		}
+	}
+}
+
+// writerFunc is called with all that is written.
+type writerFunc func()
+
+func (w writerFunc) Write(b []byte) (int, error) {
+	w()
+	return len(b), nil
+}
+
+// TestRetentionDuringAVerificationIsNoTampering: what Postgres takes from the log is gone
+// from a snapshot of before, too, unless the snapshot holds the log from its beginning.
+func TestRetentionDuringAVerificationIsNoTampering(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	first := monthOf(time.Now().AddDate(-7, 0, 0))
+	second := first.AddDate(0, 1, 0)
+	v.addMonth(first)
+	v.addMonth(second)
+	v.addSealed(t, first)
+	v.addSealed(t, second)
+	must(v.owner.DropMonths(t.Context(), second, 6, false))(t) // its statement is what a verification looks at first
+	dropped := make(chan error, 1)
+	var once sync.Once
+	retain := func() {
+		once.Do(func() {
+			ended := make(chan struct{})
+			go func() {
+				_, err := v.owner.DropMonths(t.Context(), second.AddDate(0, 1, 0), 6, false)
+				close(ended)
+				dropped <- err
+			}()
+			waits := `SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'audit_log'::regclass`
+			for v.db.Count(waits) == 0 {
+				select {
+				case <-ended:
+					return
+				default:
+				}
+			}
+		})
+	}
+	var export bytes.Buffer
+	must(v.owner.Export(t.Context(), io.MultiWriter(&export, writerFunc(retain)), time.Time{}, time.Now().Add(time.Hour), func() {}))(t)
+	verifier := &audit.Verifier{KeyID: token.KeyID, Partial: true, Report: func(f audit.Fault) { t.Errorf("export: %v", f) }}
+	if err := audit.VerifyExport(&export, verifier, func() {}); err != nil {
+		t.Error(err)
+	}
+	if err := <-dropped; err != nil {
+		t.Fatal(err)
+	}
+	if faults, _, _ := v.verify(t, asIs); len(faults) > 0 {
+		t.Errorf("faults afterwards: %v", faults)
 	}
 }
 
