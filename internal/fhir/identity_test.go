@@ -3,6 +3,7 @@ package fhir
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -81,5 +82,33 @@ func TestAFamilyIsNotOneAccount(t *testing.T) {
 	}
 	if !slices.Equal(ids, []string{"urn:uuid:a", "urn:uuid:b"}) || landed(b)["of A"] != "urn:uuid:a" {
 		t.Errorf("accounts %v, records %v", ids, landed(b))
+	}
+}
+
+// A number that several people share, or that was taken from somebody, names nobody,
+// also where the bundle has one of them alone.
+func TestReadFollowsNoReferenceByWhatIsNoIdentity(t *testing.T) {
+	t.Parallel()
+	const family = `{"type": {"coding": [{"code": "SN"}]}, "system": "insurer", "value": "1"}`
+	const former = `{"use": "old", "type": {"coding": [{"code": "MR"}]}, "system": "mr", "value": "7"}`
+	for name, c := range map[string]struct{ identifiers, subject string }{
+		"conditional, a family's":  {family, `{"reference": "Patient?identifier=insurer|1"}`},
+		"identifier, a family's":   {family, `{"identifier": ` + family + `}`},
+		"untyped, a family's":      {family, `{"identifier": {"system": "insurer", "value": "1"}}`},
+		"conditional, a former":    {former, `{"reference": "Patient?identifier=mr|7"}`},
+		"identifier, a former":     {former, `{"identifier": {"system": "mr", "value": "7"}}`},
+		"a family's, not in here":  {`{}`, `{"identifier": ` + family + `}`},
+		"a former one of somebody": {`{}`, `{"identifier": ` + former + `}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := readEntries(t,
+				entryJSON("urn:uuid:a", `{"resourceType": "Patient", "name": [{"family": "A"}], "identifier": [`+c.identifiers+`]}`),
+				entryJSON("urn:uuid:c", strings.Replace(conditionJSON("x", "y"), `{"reference": "y"}`, c.subject, 1)),
+			)
+			if got := landed(b); len(got) != 0 || len(b.Skipped) != 1 || b.Skipped[0].Type != "Condition" {
+				t.Errorf("landed %v, skipped %v; want the condition skipped", got, b.Skipped)
+			}
+		})
 	}
 }

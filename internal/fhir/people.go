@@ -37,10 +37,10 @@ func (m *mapper) personID(e *entry) string {
 	for _, fits := range []func(identifier) bool{
 		func(i identifier) bool { return i.System == npiSystem },
 		func(i identifier) bool { return i.Type.has("MR") },
-		func(i identifier) bool { return i.personal(e.kind) },
+		func(identifier) bool { return true },
 	} {
 		for _, i := range e.identifiers {
-			if key := i.key(); key != "" && i.Use != "old" && fits(i) {
+			if key := i.key(); key != "" && i.own(e.kind) && fits(i) {
 				return key
 			}
 		}
@@ -51,12 +51,15 @@ func (m *mapper) personID(e *entry) string {
 	return ""
 }
 
-// personal reports whether the identifier is one person's. A family shares the
-// number of its insurance, doctors that of their practice, and numbers of the
-// state are not kept: so these are the types that do (codes of
+// own reports whether the identifier is one person's, and theirs still. A family
+// shares the number of its insurance, doctors that of their practice, and numbers of
+// the state are not kept: so these are the types that do (codes of
 // terminology.hl7.org/CodeSystem/v2-0203), and identifiers without a type.
-func (i identifier) personal(kind string) bool {
-	if i.Type.name() == "" {
+func (i identifier) own(kind string) bool {
+	switch {
+	case i.Use == "old":
+		return false
+	case i.System == npiSystem || i.Type.name() == "":
 		return true
 	}
 	codes := []string{"MR", "PI", "PT", "NI"}

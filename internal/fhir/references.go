@@ -28,7 +28,7 @@ func (x index) add(name string, e *entry) {
 
 // is reports whether the entries are one, or the same person twice.
 func (e *entry) is(other *entry) bool {
-	return e == other || e != nil && e.person != "" && e.person == other.person && e.kind == other.kind
+	return e == other || e != nil && other != nil && e.person != "" && e.person == other.person && e.kind == other.kind
 }
 
 // locate notes how references other than its URL may name the entry.
@@ -44,7 +44,11 @@ func (m *mapper) locate(e *entry) {
 	}
 	for _, i := range e.identifiers {
 		if key := i.key(); key != "" {
-			m.byIdentifier.add(e.kind+"?identifier="+key, e)
+			var who *entry // others may have it, too
+			if i.own(e.kind) {
+				who = e
+			}
+			m.byIdentifier.add(e.kind+"?identifier="+key, who)
 		}
 	}
 }
@@ -137,7 +141,11 @@ func (m *mapper) person(kind string, from *entry, r reference) (id, fault string
 		return "", ""
 	}
 	if r.Reference == "" {
-		return m.identified(kind, r.Identifier.key())
+		key := r.Identifier.key()
+		if key != "" && !r.Identifier.own(kind) {
+			return "", ambiguous
+		}
+		return m.identified(kind, key)
 	}
 	found, elsewhere, fault := m.resolve(from, r.Reference)
 	switch {
