@@ -21,6 +21,7 @@ type mapper struct {
 	diagnoses   map[*entry][]string
 	team        map[clinic.CareTeamMember]bool
 	omitted     map[omission]bool
+	texts       map[*entry]string // see textOf
 }
 
 // omission is something that is left out of what is imported of the entry.
@@ -33,7 +34,7 @@ func newMapper(b *Bundle, source string) *mapper {
 	m := &mapper{
 		bundle: b, source: source, byURL: index{}, byID: index{}, byIdentifier: index{}, roots: map[string]bool{},
 		specialties: map[string]string{}, diagnoses: map[*entry][]string{}, team: map[clinic.CareTeamMember]bool{},
-		omitted: map[omission]bool{},
+		omitted: map[omission]bool{}, texts: map[*entry]string{},
 	}
 	if source != "" {
 		m.roots[source+"/"] = true
