@@ -3,6 +3,7 @@ package fhir
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
@@ -45,7 +46,8 @@ func newMapper(b *Bundle, source string) *mapper {
 // mapAll maps in the order in which one thing needs another.
 func (m *mapper) mapAll() {
 	for _, e := range m.bundle.entries {
-		e.root = rootOf(e.fullURL, e.kind)
+		e.fullURL, _, _ = strings.Cut(e.fullURL, "/_history/")
+		e.root, e.host = rootOf(e.fullURL, e.kind), hostOf(e.fullURL)
 		e.person = m.personID(e)
 		m.byURL.add(m.sourceID(e), e)
 	}

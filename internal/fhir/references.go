@@ -77,11 +77,20 @@ func absolute(ref string) bool {
 // "https://hospital.example/fhir/", and "" for another URL.
 func rootOf(fullURL, kind string) string {
 	i := strings.LastIndex(fullURL, "/"+kind+"/")
-	scheme, rest, _ := strings.Cut(fullURL, "://")
-	if i < len(scheme)+len("://") || scheme != "http" && scheme != "https" || rest == "" || !typeAndID(fullURL[i+1:]) {
+	if i < 0 || hostOf(fullURL[:i]) == "" || !typeAndID(fullURL[i+1:]) {
 		return ""
 	}
 	return fullURL[:i+1]
+}
+
+// hostOf returns the host of a URL of HTTP, and "" for another URL.
+func hostOf(fullURL string) string {
+	scheme, rest, _ := strings.Cut(fullURL, "://")
+	if !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
+		return ""
+	}
+	host, _, _ := strings.Cut(rest, "/")
+	return strings.ToLower(host)
 }
 
 // typeAndID reports whether the reference has the form of "Patient/1".
@@ -96,7 +105,7 @@ func typeAndID(ref string) bool {
 //
 // An entry whose fullUrl has no base does not tell whose "Type/id" it means. That
 // is the only entry with this type and id, unless that one has a base and the
-// bundle has several.
+// bundle has several, or the fullUrl tells at least that it is of another host.
 func (m *mapper) resolve(from *entry, ref string) (found *entry, elsewhere, fault string) {
 	ref, _, _ = strings.Cut(ref, "/_history/")
 	var known bool
@@ -112,7 +121,9 @@ func (m *mapper) resolve(from *entry, ref string) (found *entry, elsewhere, faul
 			elsewhere = from.root + ref
 		}
 	default:
-		if found, known = m.byID[ref]; found != nil && found.root != "" && len(m.roots) > 1 {
+		found, known = m.byID[ref]
+		severalBases := len(m.roots) > 1 && found != nil && found.root != ""
+		if found != nil && (severalBases || from.host != "" && from.host != found.host) {
 			found = nil
 		}
 		if m.source != "" && typeAndID(ref) {
@@ -201,7 +212,7 @@ func (e *entry) contained() index {
 			if r == nil || r.core().ID == "" {
 				continue
 			}
-			c := &entry{number: e.number, at: e.at, kind: kind, root: e.root, inside: e.inside}
+			c := &entry{number: e.number, at: e.at, kind: kind, root: e.root, host: e.host, inside: e.inside}
 			if err == nil && r.core().modified() == "" {
 				c.resource = r
 			} else {
