@@ -326,3 +326,33 @@ func TestMakingMonthsKeepsNobodyWaiting(t *testing.T) {
 		t.Errorf("%d rows in the month", n)
 	}
 }
+
+// TestRowsOnTheirWayGoToTheNewMonth: where no worker ran for long, requests write to the
+// default partition, and are on their way there when the month is made.
+func TestRowsOnTheirWayGoToTheNewMonth(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	month := nameOf(monthOf(time.Now()))
+	v.db.Exec("DROP TABLE " + month)
+	v.db.Exec(auditInsert)
+	making := must(v.db.Pool.Begin(t.Context()))(t)
+	defer func() { _ = making.Rollback(context.WithoutCancel(t.Context())) }()
+	if _, err := making.Exec(t.Context(), `SELECT audit_prepare_months()`); err != nil {
+		t.Fatal(err)
+	}
+	written := make(chan error, 1)
+	go func() {
+		_, err := v.db.Pool.Exec(t.Context(), auditInsert)
+		written <- err
+	}()
+	v.await(t, `SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = current_database() AND NOT granted`)
+	if err := making.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-written; err != nil {
+		t.Errorf("a request's row is refused: %v", err)
+	}
+	if n := v.db.Count("SELECT count(*) FROM " + month); n != 2 {
+		t.Errorf("%d rows in the month, want 2", n)
+	}
+}

@@ -51,6 +51,11 @@ BEGIN
         move := format('WITH moved AS (DELETE FROM audit_log_default WHERE at >= %L AND at < %L RETURNING *)
             INSERT INTO %I SELECT * FROM moved', beginning, ending, partition);
         EXECUTE move;
+        -- A row of now would be on its way to the default partition, wait for that lock, and be
+        -- refused there. So it waits before it is on its way anywhere.
+        IF now() > beginning - interval '1 hour' AND now() < ending + interval '1 hour' THEN
+            LOCK TABLE ONLY audit_log IN SHARE ROW EXCLUSIVE MODE;
+        END IF;
         LOCK TABLE audit_log_default IN ACCESS EXCLUSIVE MODE;
         locked := true;
         EXECUTE move;
