@@ -50,6 +50,7 @@ func (m *mapper) mapAll() {
 		e.root, e.host = rootOf(e.fullURL, e.kind), hostOf(e.fullURL)
 		e.person = m.personID(e)
 		m.byURL.add(m.sourceID(e), e)
+		m.byURL.add(e.fullURL, e)
 	}
 	m.skipTwins()
 	for _, e := range m.bundle.entries {

@@ -45,7 +45,7 @@ func (m *mapper) personID(e *entry) string {
 			}
 		}
 	}
-	if id := m.sourceID(e); m.source != "" || absolute(id) {
+	if id := m.sourceID(e); m.source != "" || unique(id) {
 		return id
 	}
 	return ""
@@ -69,7 +69,7 @@ func (i identifier) own(kind string) bool {
 	return slices.ContainsFunc(codes, i.Type.has)
 }
 
-const noIdentity = "it has no identity beyond this file: no identifier of its own and no absolute fullUrl; --source names the system that it comes from"
+const noIdentity = "it has no identity beyond this file: no identifier of its own and no fullUrl that is unique; --source names the system that it comes from"
 
 func (m *mapper) role(e *entry, r *practitionerRole) {
 	e.used = true

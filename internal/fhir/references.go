@@ -1,7 +1,10 @@
 package fhir
 
 import (
+	"net"
+	"net/netip"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
@@ -54,17 +57,45 @@ func (m *mapper) locate(e *entry) {
 }
 
 // sourceID is the entry's identity in the system it comes from. Without a
-// fullUrl that is absolute it is one in that system alone, unless the operator
+// fullUrl that is unique it is one in that system alone, unless the operator
 // named the system.
 func (m *mapper) sourceID(e *entry) string {
 	id := e.fullURL
 	if id == "" && e.id != "" {
 		id = e.kind + "/" + e.id
 	}
-	if id != "" && m.source != "" && !absolute(id) {
+	if id != "" && m.source != "" && !unique(id) {
 		return m.source + "/" + id
 	}
 	return id
+}
+
+// beyond is the identity that what an absolute reference names has in other bundles;
+// "" for none.
+func (m *mapper) beyond(ref string) string {
+	switch {
+	case unique(ref):
+		return ref
+	case m.source != "":
+		return m.source + "/" + ref
+	}
+	return ""
+}
+
+var uuidURN = regexp.MustCompile(`^(?i)urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
+// unique reports whether a fullUrl names one thing in all bundles. A urn:uuid: that
+// holds no UUID is a placeholder of its bundle, and every machine calls itself localhost.
+func unique(fullURL string) bool {
+	if len(fullURL) > len("urn:uuid:") && strings.EqualFold(fullURL[:len("urn:uuid:")], "urn:uuid:") {
+		return uuidURN.MatchString(fullURL)
+	}
+	host := hostOf(fullURL)
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	address, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return absolute(fullURL) && host != "localhost" && (err != nil || !address.IsLoopback())
 }
 
 // absolute reports whether the reference or fullUrl has a scheme, such as http or urn.
@@ -114,11 +145,11 @@ func (m *mapper) resolve(from *entry, ref string) (found *entry, elsewhere, faul
 		found, known = from.contained()[ref]
 	case absolute(ref):
 		found, known = m.byURL[ref]
-		elsewhere = ref
+		elsewhere = m.beyond(ref)
 	case from.root != "":
 		found, known = m.byURL[from.root+ref]
 		if typeAndID(ref) {
-			elsewhere = from.root + ref
+			elsewhere = m.beyond(from.root + ref)
 		}
 	default:
 		found, known = m.byID[ref]

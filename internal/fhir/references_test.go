@@ -201,7 +201,7 @@ func TestSubjectIsFollowedOnlyToWhatItNames(t *testing.T) {
 		"relative to a urn's id":           {urn, "Patient/u", "mr|U"},
 		"relative to a urn's id from base": {base, "Patient/u", "http://a/Patient/u"},
 		"urn":                              {base, "urn:uuid:u", "mr|U"},
-		"urn in other letters":             {base, "urn:uuid:U", "urn:uuid:U"},
+		"urn in other letters":             {base, "urn:uuid:U", ""},
 		"type and id of a version":         {urn, "Patient/u/_history/1", "mr|U"},
 		"contained":                        {urn, "#1", ""},
 		"another type":                     {urn, "Group/1", ""},
