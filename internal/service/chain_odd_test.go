@@ -24,6 +24,7 @@ func TestWhatCannotBeReadIsNamed(t *testing.T) {
 		"before Christ":      {`UPDATE audit_log SET at = '0044-03-15 BC' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
 		"null":               {`UPDATE audit_log SET patient_ids = '{NULL}' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
 		"array of arrays":    {`UPDATE audit_log SET assignment_ids = '{{1},{2}}' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"bounds":             {`UPDATE audit_log SET patient_ids = '[0:0]={1}' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
 		"two rows":           {`UPDATE audit_log SET address = '10.0.0.0/8' WHERE id IN (3, 5)`, []audit.Fault{{Row: edited, Checkpoint: 2}, {Row: last, Checkpoint: 3}}},
 		"null in digests":    {`UPDATE audit_checkpoints SET row_ids = ARRAY[NULL, 4] WHERE number = 2`, []audit.Fault{{Checkpoint: 2}}},
 		"no JSON":            {`UPDATE audit_checkpoints SET statement = 'x' WHERE number = 2`, []audit.Fault{{Checkpoint: 2}, {Checkpoint: 3}}},
