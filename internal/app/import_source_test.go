@@ -67,9 +67,9 @@ func TestImportRefusesASourceThatIsNotValid(t *testing.T) {
 func TestImportGoesOnAfterAZeroByteInAReference(t *testing.T) { //nolint:paralleltest // sets DATABASE_URL
 	t.Setenv("DATABASE_URL", testkit.NewDatabase(t, store.Migrate))
 	for place, fields := range map[string]string{
-		"subject": `"subject": {"reference": "urn:uuid:\u0000"}`,
-		"author":  `"subject": {"reference": "urn:uuid:p1"}, "asserter": {"reference": "urn:uuid:\u0000"}`,
-		"visit":   `"subject": {"reference": "urn:uuid:p1"}, "encounter": {"reference": "urn:uuid:\u0000"}`,
+		"subject": `"subject": {"reference": "http://h/\u0000"}`,
+		"author":  `"subject": {"reference": "http://h/Patient/1"}, "asserter": {"reference": "http://h/\u0000"}`,
+		"visit":   `"subject": {"reference": "http://h/Patient/1"}, "encounter": {"reference": "http://h/\u0000"}`,
 		"id":      `"subject": {"reference": "Patient?identifier=a%7C%00"}`,
 	} {
 		odd := `{"fullUrl": "urn:uuid:odd", "resource": {"resourceType": "Condition", "code": {"text": "x"}, "onsetDateTime": "2020-01-01", ` + fields + `}},`
@@ -86,7 +86,7 @@ func TestImportGoesOnAfterAZeroByteInAReference(t *testing.T) { //nolint:paralle
 
 func TestImportReportsWhatIsLeftOutOfARecord(t *testing.T) {
 	t.Parallel()
-	foreign := `{"fullUrl": "urn:uuid:v", "resource": {"resourceType": "Encounter", "period": {"start": "2020-01-01"}, "class": {"code": "AMB"}, "subject": {"reference": "urn:uuid:p2"}}},`
+	foreign := `{"fullUrl": "urn:uuid:v", "resource": {"resourceType": "Encounter", "period": {"start": "2020-01-01"}, "class": {"code": "AMB"}, "subject": {"reference": "http://h/Patient/2"}}},`
 	document := strings.Replace(goodBundle(1), `"entry": [`, `"entry": [`+foreign, 1)
 	document = strings.Replace(document, `"onsetDateTime"`, `"encounter": {"reference": "urn:uuid:v"}, "onsetDateTime"`, 1)
 	stdout, _, err := runImport(t, document, "--dry-run", "-")

@@ -24,9 +24,9 @@ const bundleCanary = "Kanarienvogel"
 // goodBundle has a patient, his diagnosis, one without a date, and a claim.
 func goodBundle(number int) string {
 	return fmt.Sprintf(`{"resourceType": "Bundle", "type": "transaction", "entry": [
-	{"fullUrl": "urn:uuid:p%[1]d", "resource": {"resourceType": "Patient", "name": [{"family": "%[2]s"}], "telecom": [{"system": "phone", "value": "%[2]s"}]}},
-	{"fullUrl": "urn:uuid:c%[1]d", "resource": {"resourceType": "Condition", "code": {"text": "%[2]s"}, "onsetDateTime": "2020-01-01", "subject": {"reference": "urn:uuid:p%[1]d"}}},
-	{"fullUrl": "urn:uuid:d%[1]d", "resource": {"resourceType": "Condition", "code": {"text": "%[2]s"}, "subject": {"reference": "urn:uuid:p%[1]d"}}},
+	{"fullUrl": "http://h/Patient/%[1]d", "resource": {"resourceType": "Patient", "name": [{"family": "%[2]s"}], "telecom": [{"system": "phone", "value": "%[2]s"}]}},
+	{"fullUrl": "urn:uuid:c%[1]d", "resource": {"resourceType": "Condition", "code": {"text": "%[2]s"}, "onsetDateTime": "2020-01-01", "subject": {"reference": "http://h/Patient/%[1]d"}}},
+	{"fullUrl": "urn:uuid:d%[1]d", "resource": {"resourceType": "Condition", "code": {"text": "%[2]s"}, "subject": {"reference": "http://h/Patient/%[1]d"}}},
 	{"resource": {"resourceType": "Claim", "status": "%[2]s"}}
 	]}`, number, bundleCanary)
 }
@@ -88,7 +88,7 @@ func TestImportLoadsWhatIsGoodAndNamesWhatIsBroken(t *testing.T) { //nolint:para
 	wantLines(t, stdout,
 		"patients              2         0          0", "DIAGNOSIS             2         0          0",
 		"2  Claim", "2  Condition: it has no date",
-		filepath.Join(folder, "a.json")+": Condition at line 4, byte 449, /entry/2/resource: it has no date",
+		filepath.Join(folder, "a.json")+": Condition at line 4, byte 463, /entry/2/resource: it has no date",
 		"Files of which nothing was loaded:", filepath.Join(folder, "b.json")+": the file ends too early at line 2, byte",
 		"/entry/0/resource/name/0/family", "Optional fields of accounts that were not valid and stay empty: 2",
 		"2 files, 8 resources, 2 records")

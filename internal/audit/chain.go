@@ -56,6 +56,21 @@ func (c Checkpoint) Parse() (Statement, error) {
 	return s, nil
 }
 
+// Signed reports whether the key that the statement names signed it.
+func (c Checkpoint) Signed() bool {
+	s, err := c.Parse()
+	return err == nil && c.signer(s) != nil
+}
+
+// signer returns the key that the statement names, nil unless it signed it.
+func (c Checkpoint) signer(s Statement) ed25519.PublicKey {
+	key, err := base64.RawURLEncoding.DecodeString(s.Key)
+	if err != nil || len(key) != ed25519.PublicKeySize || !ed25519.Verify(key, []byte(c.Statement), c.Signature) {
+		return nil
+	}
+	return key
+}
+
 // hash is what the next statement names.
 func (c Checkpoint) hash() string {
 	sum := sha256.Sum256([]byte(c.Statement))

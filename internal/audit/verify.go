@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"crypto/ed25519"
 	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"slices"
 
@@ -124,8 +123,8 @@ func (v *Verifier) signed(c Checkpoint, number int64) (Statement, bool) {
 		v.fault(0, number, "its statement cannot be read")
 		return s, false
 	}
-	key, err := base64.RawURLEncoding.DecodeString(s.Key)
-	if err != nil || len(key) != ed25519.PublicKeySize || !ed25519.Verify(key, []byte(c.Statement), c.Signature) {
+	key := c.signer(s)
+	if key == nil {
 		v.fault(0, number, "its signature is wrong")
 		return s, false
 	}

@@ -1,6 +1,7 @@
 package clinic
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"strings"
@@ -68,7 +69,8 @@ type ImportResult struct {
 // Check returns the part of the import that is valid, its texts normalized, and what is not. An
 // optional field of an account that is not valid is emptied and counted in
 // leftOut: a phone number with an extension must not cost a patient their records.
-// An author or a member of a care team whose identity is not valid is nobody.
+// An author or a member of a care team whose identity is not valid, or is that of
+// several people, is nobody.
 func (i Import) Check() (valid Import, refused []ImportRefusal, leftOut int) {
 	shared := i.sharedIdentities()
 	seen := map[[2]string]bool{}
@@ -81,7 +83,7 @@ func (i Import) Check() (valid Import, refused []ImportRefusal, leftOut int) {
 	}
 	for _, a := range i.Accounts {
 		emptied, err := a.check()
-		if err = errors.Join(err, once(string(a.Role), a.SourceID)); a.Role == RolePatient && shared[a.SourceID] {
+		if err = errors.Join(err, once(string(a.Role), a.SourceID)); shared[identity{a.Role, a.SourceID}] {
 			err = errShared
 		}
 		if err != nil {
@@ -93,43 +95,56 @@ func (i Import) Check() (valid Import, refused []ImportRefusal, leftOut int) {
 	}
 	for _, r := range i.Records {
 		err := errors.Join(checkSourceID(r.SourceID), r.Validate(), once("record of "+r.Patient, r.SourceID))
-		if !ValidSourceID(r.Patient) || shared[r.Patient] {
+		if !ValidSourceID(r.Patient) || shared[identity{RolePatient, r.Patient}] {
 			err = errors.Join(errNoPatient, err)
 		}
 		if err != nil {
 			refused = append(refused, ImportRefusal{Entry: r.Entry, Reason: refusal(err)})
 			continue
 		}
-		if !ValidSourceID(r.Author) {
+		if !ValidSourceID(r.Author) || shared[identity{RoleDoctor, r.Author}] {
 			r.Author = ""
 		}
 		valid.Records = append(valid.Records, r)
 	}
 	for _, m := range i.CareTeam {
-		if ValidSourceID(m.Patient) && ValidSourceID(m.Doctor) && !shared[m.Patient] {
+		if ValidSourceID(m.Patient) && ValidSourceID(m.Doctor) && !shared[identity{RolePatient, m.Patient}] && !shared[identity{RoleDoctor, m.Doctor}] {
 			valid.CareTeam = append(valid.CareTeam, m)
 		}
 	}
 	return valid, refused, leftOut
 }
 
-// sharedIdentities are those of several patients, as their names or dates of birth
-// tell: a family's insurance number, for example.
-func (i Import) sharedIdentities() map[string]bool {
-	first, shared := map[string]ImportedAccount{}, map[string]bool{}
+// identity is whom a SourceID names: a patient may be a doctor, too.
+type identity struct {
+	role Role
+	id   string
+}
+
+// sharedIdentities are those of several people, as their names or dates of birth
+// tell: a family's insurance number, for example, or that of a practice. Of doctors
+// the last names alone count, where both have one: bundles spell them in many ways.
+func (i Import) sharedIdentities() map[identity]bool {
+	first, shared := map[identity]ImportedAccount{}, map[identity]bool{}
 	for _, a := range i.Accounts {
-		if a.Role != RolePatient {
-			continue
-		}
-		b, ok := first[a.SourceID]
+		who := identity{a.Role, a.SourceID}
+		b, ok := first[who]
 		if !ok {
-			first[a.SourceID] = a
-			continue
+			b = a
 		}
 		otherBirth := a.DateOfBirth != nil && b.DateOfBirth != nil && !a.DateOfBirth.Equal(*b.DateOfBirth)
-		if otherBirth || a.FirstName != b.FirstName || a.LastName != b.LastName {
-			shared[a.SourceID] = true
+		otherName := a.FirstName != b.FirstName || a.LastName != b.LastName
+		if a.Role == RoleDoctor {
+			otherName = a.LastName != "" && b.LastName != "" && !strings.EqualFold(a.LastName, b.LastName)
 		}
+		if otherBirth || otherName {
+			shared[who] = true
+		}
+		if b.DateOfBirth == nil {
+			b.DateOfBirth = a.DateOfBirth
+		}
+		b.LastName = cmp.Or(b.LastName, a.LastName)
+		first[who] = b
 	}
 	return shared
 }
@@ -137,7 +152,7 @@ func (i Import) sharedIdentities() map[string]bool {
 var (
 	errNoIdentity = Invalid("identity", "it must have 1 to 200 characters")
 	errTwice      = Invalid("identity", "an entry before has the same one")
-	errShared     = Invalid("identity", "a patient of another name or date of birth has the same one")
+	errShared     = Invalid("identity", "somebody of another name or date of birth has the same one")
 	errNoPatient  = Invalid("patient", "it belongs to no patient that is known")
 )
 

@@ -134,3 +134,43 @@ func TestImportCheckRefusesTwoPatientsOfOneIdentity(t *testing.T) {
 		}
 	}
 }
+
+// A date of birth that one of them lacks does not hide that the others' differ.
+func TestImportCheckComparesAllPatientsOfOneIdentity(t *testing.T) {
+	t.Parallel()
+	var i clinic.Import
+	for day := range 3 {
+		a := importedPatient("p")
+		if birth := time.Date(2000, 1, day, 0, 0, 0, 0, time.UTC); day > 0 {
+			a.DateOfBirth = &birth
+		}
+		i.Accounts = append(i.Accounts, a)
+	}
+	if valid, refused, _ := i.Check(); len(valid.Accounts) != 0 || len(refused) != 3 {
+		t.Errorf("valid %+v, refused %v; want all refused", valid.Accounts, refused)
+	}
+}
+
+// Two doctors of one identity, such as the number of their practice, are not one
+// account either: one of them would see the other's patients.
+func TestImportCheckRefusesTwoDoctorsOfOneIdentity(t *testing.T) {
+	t.Parallel()
+	doctor := func(id, last string) clinic.ImportedAccount {
+		a := importedPatient(id)
+		a.Role, a.LastName, a.Specialization, a.LicenseNumber = clinic.RoleDoctor, last, "General Medicine", "FHIR-1"
+		return a
+	}
+	r := importedRecord("r")
+	r.Author = "d"
+	valid, refused, _ := clinic.Import{
+		Accounts: []clinic.ImportedAccount{doctor("d", "A"), doctor("d", "B"), doctor("e", "C"), doctor("e", "c"), doctor("e", ""), importedPatient("d")},
+		Records:  []clinic.ImportedRecord{r},
+		CareTeam: []clinic.CareTeamMember{{Patient: "d", Doctor: "d"}, {Patient: "d", Doctor: "e"}},
+	}.Check()
+	if len(valid.Accounts) != 2 || valid.Accounts[0].SourceID != "e" || len(refused) != 4 {
+		t.Errorf("valid %+v, refused %v; want the two refused, and who is there again", valid.Accounts, refused)
+	}
+	if len(valid.Records) != 1 || valid.Records[0].Author != "" || len(valid.CareTeam) != 1 || valid.CareTeam[0].Doctor != "e" {
+		t.Errorf("records %+v, care team %v; want none of the two in them", valid.Records, valid.CareTeam)
+	}
+}

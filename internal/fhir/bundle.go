@@ -92,10 +92,11 @@ func Read(r io.Reader, opts Options) (*Bundle, error) {
 type entry struct {
 	number      int // in the bundle, from 0
 	at          Position
-	kind        string // resource type
-	id          string // of the resource, where its kind is read
-	fullURL     string
+	kind        string       // resource type
+	id          string       // of the resource, where its kind is read
+	fullURL     string       // without a version
 	root        string       // what fullURL has before "Type/id"; "" where that is no URL of a REST API
+	host        string       // of fullURL; "" where that is none of HTTP
 	resource    resource     // nil for a kind that is not read, and when it is refused
 	refused     bool         // it must not be taken at its word
 	used        bool         // something that is mapped refers to it

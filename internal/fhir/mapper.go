@@ -3,6 +3,7 @@ package fhir
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
@@ -21,6 +22,7 @@ type mapper struct {
 	diagnoses   map[*entry][]string
 	team        map[clinic.CareTeamMember]bool
 	omitted     map[omission]bool
+	texts       map[*entry]string // see textOf
 }
 
 // omission is something that is left out of what is imported of the entry.
@@ -33,7 +35,7 @@ func newMapper(b *Bundle, source string) *mapper {
 	m := &mapper{
 		bundle: b, source: source, byURL: index{}, byID: index{}, byIdentifier: index{}, roots: map[string]bool{},
 		specialties: map[string]string{}, diagnoses: map[*entry][]string{}, team: map[clinic.CareTeamMember]bool{},
-		omitted: map[omission]bool{},
+		omitted: map[omission]bool{}, texts: map[*entry]string{},
 	}
 	if source != "" {
 		m.roots[source+"/"] = true
@@ -44,9 +46,11 @@ func newMapper(b *Bundle, source string) *mapper {
 // mapAll maps in the order in which one thing needs another.
 func (m *mapper) mapAll() {
 	for _, e := range m.bundle.entries {
-		e.root = rootOf(e.fullURL, e.kind)
+		e.fullURL, _, _ = strings.Cut(e.fullURL, "/_history/")
+		e.root, e.host = rootOf(e.fullURL, e.kind), hostOf(e.fullURL)
 		e.person = m.personID(e)
 		m.byURL.add(m.sourceID(e), e)
+		m.byURL.add(e.fullURL, e)
 	}
 	m.skipTwins()
 	for _, e := range m.bundle.entries {

@@ -37,26 +37,29 @@ func (m *mapper) personID(e *entry) string {
 	for _, fits := range []func(identifier) bool{
 		func(i identifier) bool { return i.System == npiSystem },
 		func(i identifier) bool { return i.Type.has("MR") },
-		func(i identifier) bool { return i.personal(e.kind) },
+		func(identifier) bool { return true },
 	} {
 		for _, i := range e.identifiers {
-			if key := i.key(); key != "" && i.Use != "old" && fits(i) {
+			if key := i.key(); key != "" && i.own(e.kind) && fits(i) {
 				return key
 			}
 		}
 	}
-	if id := m.sourceID(e); m.source != "" || absolute(id) {
+	if id := m.sourceID(e); m.source != "" || unique(id) {
 		return id
 	}
 	return ""
 }
 
-// personal reports whether the identifier is one person's. A family shares the
-// number of its insurance, doctors that of their practice, and numbers of the
-// state are not kept: so these are the types that do (codes of
+// own reports whether the identifier is one person's, and theirs still. A family
+// shares the number of its insurance, doctors that of their practice, and numbers of
+// the state are not kept: so these are the types that do (codes of
 // terminology.hl7.org/CodeSystem/v2-0203), and identifiers without a type.
-func (i identifier) personal(kind string) bool {
-	if i.Type.name() == "" {
+func (i identifier) own(kind string) bool {
+	switch {
+	case i.Use == "old":
+		return false
+	case i.System == npiSystem || i.Type.name() == "":
 		return true
 	}
 	codes := []string{"MR", "PI", "PT", "NI"}
@@ -66,7 +69,7 @@ func (i identifier) personal(kind string) bool {
 	return slices.ContainsFunc(codes, i.Type.has)
 }
 
-const noIdentity = "it has no identity beyond this file: no identifier of its own and no absolute fullUrl; --source names the system that it comes from"
+const noIdentity = "it has no identity beyond this file: no identifier of its own and no fullUrl that is unique; --source names the system that it comes from"
 
 func (m *mapper) role(e *entry, r *practitionerRole) {
 	e.used = true

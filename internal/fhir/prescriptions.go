@@ -2,6 +2,7 @@ package fhir
 
 import (
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
@@ -41,10 +42,7 @@ func (m *mapper) medicationRequest(e *entry, r *medicationRequest) {
 	about.add("Reason of the status", r.StatusReason.name())
 	about.add("Intent", r.Intent)
 	about.notes(r.Note)
-	reasons := names(r.ReasonCode, concept.coded)
-	for _, ref := range r.ReasonReference {
-		reasons = append(reasons, m.reason(e, patient, ref))
-	}
+	reasons := m.reasons(e, patient, r.ReasonCode, r.ReasonReference)
 	var instructions []string
 	for _, d := range r.DosageInstruction {
 		instructions = append(instructions, d.text())
@@ -79,6 +77,21 @@ func (m *mapper) medication(e *entry, r *medicationRequest) (what concept, ok bo
 
 func (r *medication) unfit() bool { return r.Status == "entered-in-error" }
 
+// reasons names the reasons for which something was done, as the entry says, up to
+// where a field ends.
+func (m *mapper) reasons(e *entry, patient string, codes []concept, refs []reference) []string {
+	all, length := names(codes, concept.coded), 0
+	for _, ref := range refs {
+		if length > clinic.MaxText { // what follows is cut off
+			break
+		}
+		reason := m.reason(e, patient, ref)
+		all = append(all, reason)
+		length += utf8.RuneCountInString(reason)
+	}
+	return all
+}
+
 // reason names the patient's condition or observation for which something was
 // done, as the entry from says.
 func (m *mapper) reason(from *entry, patient string, ref reference) string {
@@ -93,9 +106,9 @@ func (m *mapper) reason(from *entry, patient string, ref reference) string {
 	unfit, own := e.refused, true
 	switch r := e.resource.(type) {
 	case *condition:
-		text, unfit, own = r.Code.coded(), r.unfit() != "", m.concerns(patient, e, r.Subject)
+		text, unfit, own = m.textOf(e, r.Code.coded), r.unfit() != "", m.concerns(patient, e, r.Subject)
 	case *observation:
-		text, unfit, own = r.text(), r.unfit(), r.Subject == nil || m.concerns(patient, e, *r.Subject)
+		text, unfit, own = m.textOf(e, r.text), r.unfit(), r.Subject == nil || m.concerns(patient, e, *r.Subject)
 	default:
 		text = ref.Display
 	}

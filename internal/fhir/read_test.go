@@ -38,7 +38,13 @@ func readResources(t *testing.T, resources ...string) *Bundle {
 
 func readEntries(t *testing.T, entries ...string) *Bundle {
 	t.Helper()
-	b, err := Read(strings.NewReader(`{"resourceType": "Bundle", "type": "collection", "entry": [`+strings.Join(entries, ",\n")+`]}`), Options{})
+	return readFrom(t, "", entries...)
+}
+
+// readFrom reads a bundle of the source.
+func readFrom(t *testing.T, source string, entries ...string) *Bundle {
+	t.Helper()
+	b, err := Read(strings.NewReader(`{"resourceType": "Bundle", "type": "collection", "entry": [`+strings.Join(entries, ",\n")+`]}`), Options{Source: source})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,10 @@
 package fhir
 
 import (
+	"net"
+	"net/netip"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
@@ -28,7 +31,7 @@ func (x index) add(name string, e *entry) {
 
 // is reports whether the entries are one, or the same person twice.
 func (e *entry) is(other *entry) bool {
-	return e == other || e != nil && e.person != "" && e.person == other.person && e.kind == other.kind
+	return e == other || e != nil && other != nil && e.person != "" && e.person == other.person && e.kind == other.kind
 }
 
 // locate notes how references other than its URL may name the entry.
@@ -44,23 +47,55 @@ func (m *mapper) locate(e *entry) {
 	}
 	for _, i := range e.identifiers {
 		if key := i.key(); key != "" {
-			m.byIdentifier.add(e.kind+"?identifier="+key, e)
+			var who *entry // others may have it, too
+			if i.own(e.kind) {
+				who = e
+			}
+			m.byIdentifier.add(e.kind+"?identifier="+key, who)
 		}
 	}
 }
 
 // sourceID is the entry's identity in the system it comes from. Without a
-// fullUrl that is absolute it is one in that system alone, unless the operator
+// fullUrl that is unique it is one in that system alone, unless the operator
 // named the system.
 func (m *mapper) sourceID(e *entry) string {
 	id := e.fullURL
 	if id == "" && e.id != "" {
 		id = e.kind + "/" + e.id
 	}
-	if id != "" && m.source != "" && !absolute(id) {
+	if id != "" && m.source != "" && !unique(id) {
 		return m.source + "/" + id
 	}
 	return id
+}
+
+// beyond is the identity that what an absolute reference names has in other bundles;
+// "" for none.
+func (m *mapper) beyond(ref string) string {
+	switch {
+	case unique(ref):
+		return ref
+	case m.source != "":
+		return m.source + "/" + ref
+	}
+	return ""
+}
+
+var uuidURN = regexp.MustCompile(`^(?i)urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
+// unique reports whether a fullUrl names one thing in all bundles. A urn:uuid: that
+// holds no UUID is a placeholder of its bundle, and every machine calls itself localhost.
+func unique(fullURL string) bool {
+	if len(fullURL) > len("urn:uuid:") && strings.EqualFold(fullURL[:len("urn:uuid:")], "urn:uuid:") {
+		return uuidURN.MatchString(fullURL)
+	}
+	host := hostOf(fullURL)
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	address, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return absolute(fullURL) && host != "localhost" && (err != nil || !address.IsLoopback())
 }
 
 // absolute reports whether the reference or fullUrl has a scheme, such as http or urn.
@@ -73,11 +108,20 @@ func absolute(ref string) bool {
 // "https://hospital.example/fhir/", and "" for another URL.
 func rootOf(fullURL, kind string) string {
 	i := strings.LastIndex(fullURL, "/"+kind+"/")
-	scheme, rest, _ := strings.Cut(fullURL, "://")
-	if i < len(scheme)+len("://") || scheme != "http" && scheme != "https" || rest == "" || !typeAndID(fullURL[i+1:]) {
+	if i < 0 || hostOf(fullURL[:i]) == "" || !typeAndID(fullURL[i+1:]) {
 		return ""
 	}
 	return fullURL[:i+1]
+}
+
+// hostOf returns the host of a URL of HTTP, and "" for another URL.
+func hostOf(fullURL string) string {
+	scheme, rest, _ := strings.Cut(fullURL, "://")
+	if !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
+		return ""
+	}
+	host, _, _ := strings.Cut(rest, "/")
+	return strings.ToLower(host)
 }
 
 // typeAndID reports whether the reference has the form of "Patient/1".
@@ -92,7 +136,7 @@ func typeAndID(ref string) bool {
 //
 // An entry whose fullUrl has no base does not tell whose "Type/id" it means. That
 // is the only entry with this type and id, unless that one has a base and the
-// bundle has several.
+// bundle has several, or the fullUrl tells at least that it is of another host.
 func (m *mapper) resolve(from *entry, ref string) (found *entry, elsewhere, fault string) {
 	ref, _, _ = strings.Cut(ref, "/_history/")
 	var known bool
@@ -101,14 +145,16 @@ func (m *mapper) resolve(from *entry, ref string) (found *entry, elsewhere, faul
 		found, known = from.contained()[ref]
 	case absolute(ref):
 		found, known = m.byURL[ref]
-		elsewhere = ref
+		elsewhere = m.beyond(ref)
 	case from.root != "":
 		found, known = m.byURL[from.root+ref]
 		if typeAndID(ref) {
-			elsewhere = from.root + ref
+			elsewhere = m.beyond(from.root + ref)
 		}
 	default:
-		if found, known = m.byID[ref]; found != nil && found.root != "" && len(m.roots) > 1 {
+		found, known = m.byID[ref]
+		severalBases := len(m.roots) > 1 && found != nil && found.root != ""
+		if found != nil && (severalBases || from.host != "" && from.host != found.host) {
 			found = nil
 		}
 		if m.source != "" && typeAndID(ref) {
@@ -137,7 +183,11 @@ func (m *mapper) person(kind string, from *entry, r reference) (id, fault string
 		return "", ""
 	}
 	if r.Reference == "" {
-		return m.identified(kind, r.Identifier.key())
+		key := r.Identifier.key()
+		if key != "" && !r.Identifier.own(kind) {
+			return "", ambiguous
+		}
+		return m.identified(kind, key)
 	}
 	found, elsewhere, fault := m.resolve(from, r.Reference)
 	switch {
@@ -193,7 +243,7 @@ func (e *entry) contained() index {
 			if r == nil || r.core().ID == "" {
 				continue
 			}
-			c := &entry{number: e.number, at: e.at, kind: kind, root: e.root, inside: e.inside}
+			c := &entry{number: e.number, at: e.at, kind: kind, root: e.root, host: e.host, inside: e.inside}
 			if err == nil && r.core().modified() == "" {
 				c.resource = r
 			} else {

@@ -3,6 +3,7 @@ package fhir
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -138,6 +139,28 @@ func TestReadSkipsEntriesOfOneFullURL(t *testing.T) {
 	}
 }
 
+// A later version of a resource is no other one, in another bundle either.
+func TestReadKnowsAResourceInEachVersion(t *testing.T) {
+	t.Parallel()
+	patient := entryJSON("http://a/Patient/1/_history/1", patientJSON("1", "A"))
+	var ids []string
+	for _, version := range []string{"", "/_history/1", "/_history/2"} {
+		b := readEntries(t, patient, entryJSON("http://a/Condition/7"+version, conditionJSON("x", "http://a/Patient/1")))
+		for _, r := range b.Import.Records {
+			ids = append(ids, r.Patient+" "+r.SourceID)
+		}
+	}
+	if want := "mr|A http://a/Condition/7"; !slices.Equal(ids, []string{want, want, want}) {
+		t.Errorf("records %q, want three times %q", ids, want)
+	}
+	b := readEntries(t, patient,
+		entryJSON("http://a/Condition/7/_history/1", conditionJSON("before", "http://a/Patient/1")),
+		entryJSON("http://a/Condition/7/_history/2", conditionJSON("after", "http://a/Patient/1")))
+	if got := landed(b); len(got) != 0 || len(b.Skipped) != 2 {
+		t.Errorf("records %v, skipped %v; want none, and both skipped", got, b.Skipped)
+	}
+}
+
 // The same doctor twice is the same doctor.
 func TestReadTakesAPersonTwiceForOne(t *testing.T) {
 	t.Parallel()
@@ -169,11 +192,16 @@ func TestSubjectIsFollowedOnlyToWhatItNames(t *testing.T) {
 		"relative, without a fullUrl":      {"", "Patient/1", "mr|A"},
 		"relative, fullUrl too":            {"Condition/7", "Patient/1", "mr|A"},
 		"relative, fullUrl is no RESTful":  {"http://a/documents/7", "Patient/1", "mr|A"},
-		"relative, fullUrl of other type":  {"http://c/Observation/7", "Patient/1", "mr|A"},
+		"relative, fullUrl of other type":  {"http://a/Observation/7", "Patient/1", "mr|A"},
+		"relative, of another's type":      {"http://c/Observation/7", "Patient/1", ""},
+		"relative, of another version":     {"http://c/Condition/7/_history/2", "Patient/1", "http://c/Patient/1"},
+		"relative, scheme in capitals":     {"HTTP://c/Condition/7", "Patient/1", "HTTP://c/Patient/1"},
+		"relative, of another host":        {"http://c/documents/7", "Patient/1", ""},
+		"relative, of another host's urn":  {"http://c/Condition/7/", "Patient/u", ""},
 		"relative to a urn's id":           {urn, "Patient/u", "mr|U"},
 		"relative to a urn's id from base": {base, "Patient/u", "http://a/Patient/u"},
 		"urn":                              {base, "urn:uuid:u", "mr|U"},
-		"urn in other letters":             {base, "urn:uuid:U", "urn:uuid:U"},
+		"urn in other letters":             {base, "urn:uuid:U", ""},
 		"type and id of a version":         {urn, "Patient/u/_history/1", "mr|U"},
 		"contained":                        {urn, "#1", ""},
 		"another type":                     {urn, "Group/1", ""},

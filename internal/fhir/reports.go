@@ -2,6 +2,7 @@ package fhir
 
 import (
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
@@ -20,11 +21,11 @@ func (m *mapper) diagnosticReport(e *entry, r *diagnosticReport) {
 	if !ok {
 		return
 	}
-	var about lines
-	seen := map[*entry]bool{}
+	found := findings{report: e, patient: patient, seen: map[*entry]bool{}}
 	for _, ref := range r.Result {
-		about = append(about, m.results(e, patient, ref, seen)...)
+		m.results(e, ref, &found)
 	}
+	about := found.texts
 	about.add("Status", r.Status)
 	about.add("Category", names(r.Category, concept.name)...)
 	about.add("Issued", r.Issued)
@@ -38,37 +39,59 @@ func (m *mapper) diagnosticReport(e *entry, r *diagnosticReport) {
 	})
 }
 
-// results are the lines of one observation of the patient, which the entry from
-// refers to, and of those it groups. seen breaks the circle that a broken bundle
-// may have.
-func (m *mapper) results(from *entry, patient string, ref reference, seen map[*entry]bool) []string {
+// mostResults is how many observations one report may have.
+const mostResults = 10_000
+
+// findings are what the observations of a report say.
+type findings struct {
+	report  *entry
+	patient string
+	texts   lines
+	length  int             // of the texts, in characters
+	seen    map[*entry]bool // breaks the circle that a broken bundle may have
+}
+
+// results adds one observation of the patient, which the entry from refers to, and
+// those it groups. It ends where the field does: many reports may have the same ones.
+func (m *mapper) results(from *entry, ref reference, f *findings) {
 	e, _, fault := m.resolve(from, ref.Reference)
 	if fault != "" {
 		m.omit(from, "a reference in it "+fault)
 	}
 	if e == nil {
-		if ref.Display == "" {
-			return nil
+		if ref.Display != "" {
+			f.add(ref.Display + ": not part of what was imported")
 		}
-		return []string{ref.Display + ": not part of what was imported"}
+		return
 	}
 	o, ok := e.resource.(*observation)
-	if !ok || seen[e] {
-		return nil
+	if !ok || f.seen[e] {
+		return
 	}
-	if o.Subject != nil && !m.concerns(patient, e, *o.Subject) {
+	if o.Subject != nil && !m.concerns(f.patient, e, *o.Subject) {
 		m.omit(from, "a result in it is another subject's")
-		return nil
+		return
 	}
-	seen[e], e.used = true, true
-	var all []string
-	if s := o.text(); s != "" {
-		all = append(all, s)
+	e.used = true
+	switch {
+	case f.length > clinic.MaxText: // what follows is cut off
+		return
+	case len(f.seen) == mostResults:
+		m.omit(f.report, "it has more than 10,000 results")
+		return
+	}
+	f.seen[e] = true
+	if s := m.textOf(e, o.text); s != "" {
+		f.add(s)
 	}
 	for _, member := range o.HasMember {
-		all = append(all, m.results(e, patient, member, seen)...)
+		m.results(e, member, f)
 	}
-	return all
+}
+
+func (f *findings) add(text string) {
+	f.texts = append(f.texts, text)
+	f.length += utf8.RuneCountInString(text)
 }
 
 // unfit reports whether there is no such observation.

@@ -12,7 +12,7 @@ import (
 func TestReadSkipsWhatMustNotBecomeARecord(t *testing.T) {
 	t.Parallel()
 	const (
-		subject  = `"subject": {"reference": "urn:uuid:p"}`
+		subject  = `"subject": {"reference": "http://h/Patient/p"}`
 		ordered  = `"resourceType": "MedicationRequest", "medicationCodeableConcept": {"text": "x"}, "authoredOn": "2020-01-01", ` + subject
 		seen     = `"resourceType": "Encounter", "class": {"code": "AMB"}, "period": {"start": "2020-01-01"}, ` + subject
 		found    = `"resourceType": "Condition", "code": {"text": "x"}, "onsetDateTime": "2020-01-01", ` + subject
@@ -52,7 +52,7 @@ func TestReadSkipsWhatMustNotBecomeARecord(t *testing.T) {
 func TestReadTakesOnlyEntriesThatPostOrPut(t *testing.T) {
 	t.Parallel()
 	const entry = `{"fullUrl": "urn:uuid:e", "request": {"method": "METHOD"}, "resource": {"resourceType": "Condition",
-		"code": {"text": "x"}, "onsetDateTime": "2020-01-01", "subject": {"reference": "urn:uuid:p"}}}`
+		"code": {"text": "x"}, "onsetDateTime": "2020-01-01", "subject": {"reference": "http://h/Patient/p"}}}`
 	for method, records := range map[string]int{"POST": 1, "PUT": 1, "DELETE": 0, "PATCH": 0} {
 		doc := `{"resourceType": "Bundle", "type": "transaction", "entry": [` + strings.Replace(entry, "METHOD", method, 1) + `, {}]}`
 		b, err := Read(strings.NewReader(doc), Options{})
@@ -70,7 +70,7 @@ func TestReadShortensTextOnARuneBoundary(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("ä", clinic.MaxText)
 	b := readResources(t, `{"resourceType": "Condition", "code": {"text": "`+long+`"}, "onsetDateTime": "2020-01-01",
-		"subject": {"reference": "urn:uuid:p"}, "note": [{"text": "`+long+`"}]}`)
+		"subject": {"reference": "http://h/Patient/p"}, "note": [{"text": "`+long+`"}]}`)
 	if len(b.Import.Records) != 1 || b.Truncated != 2 {
 		t.Fatalf("records %d, truncated %d; want 1 and 2: title and description", len(b.Import.Records), b.Truncated)
 	}
@@ -89,8 +89,8 @@ func TestReadShortensTextOnARuneBoundary(t *testing.T) {
 func TestReadCleansNames(t *testing.T) {
 	t.Parallel()
 	b := readResources(t,
-		`{"resourceType": "Patient", "id": "odd", "name": [{"given": ["\u202eenaJ\u202c", "A.\n"], "family": "Mu\u0308ller\u2028\u0085 Meier\u0007"}]}`,
-		`{"resourceType": "Practitioner", "id": "blank", "name": [{"given": ["\u3164"], "family": "\u200b"}]}`,
+		`{"resourceType": "Patient", "id": "odd", "identifier": [{"system": "mr", "value": "1"}], "name": [{"given": ["\u202eenaJ\u202c", "A.\n"], "family": "Mu\u0308ller\u2028\u0085 Meier\u0007"}]}`,
+		`{"resourceType": "Practitioner", "id": "blank", "identifier": [{"system": "staff", "value": "1"}], "name": [{"given": ["\u3164"], "family": "\u200b"}]}`,
 		`{"resourceType": "PractitionerRole", "practitioner": {"reference": "Practitioner/blank"}, "specialty": [{"text": "Cardio\u200flogy\n"}]}`)
 	valid, refused, _ := b.Import.Check()
 	names := map[string]bool{}
@@ -132,13 +132,13 @@ func TestPersonFollowsEveryWayToRefer(t *testing.T) {
 		"display alone":        {`{"display": "Somebody"}`, ""},
 		"broken query":         {`{"reference": "Practitioner?identifier=%zz"}`, ""},
 		"another server's":     {`{"reference": "https://fhir.example/Practitioner/d"}`, "https://fhir.example/Practitioner/d"},
-		"unknown in a bundle":  {`{"reference": "urn:uuid:zzz"}`, "urn:uuid:zzz"},
+		"unknown in a bundle":  {`{"reference": "urn:uuid:zzz"}`, ""},
 		"no identifier system": {`{"identifier": {"value": "7"}}`, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := readResources(t, doctor, `{"resourceType": "MedicationRequest", "status": "active", "authoredOn": "2020-01-01",
-				"medicationCodeableConcept": {"text": "x"}, "subject": {"reference": "urn:uuid:p"}, "requester": `+c.reference+`}`)
+				"medicationCodeableConcept": {"text": "x"}, "subject": {"reference": "http://h/Patient/p"}, "requester": `+c.reference+`}`)
 			if len(b.Import.Records) != 1 || b.Import.Records[0].Author != c.want {
 				t.Errorf("author %+v, want %q", b.Import.Records, c.want)
 			}

@@ -4,6 +4,8 @@ import (
 	"math/big"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
 // fit shortens text to most characters, the last of them "…", and counts it.
@@ -12,14 +14,30 @@ func (m *mapper) fit(text string, most int) string {
 		return text
 	}
 	m.bundle.Truncated++
+	return start(text, most-1) + "…"
+}
+
+// start returns the first characters of the text.
+func start(text string, most int) string {
 	n := 0
 	for i := range text {
-		if n == most-1 {
-			return text[:i] + "…"
+		if n == most {
+			return text[:i]
 		}
 		n++
 	}
 	return text
+}
+
+// textOf returns what another entry has to say, which text makes, as far as a field
+// shows it: many may refer to one entry, and it may have megabytes.
+func (m *mapper) textOf(e *entry, text func() string) string {
+	s, known := m.texts[e]
+	if !known {
+		s = start(text(), clinic.MaxText+1)
+		m.texts[e] = s
+	}
+	return s
 }
 
 // joined joins what is not empty.

@@ -56,10 +56,7 @@ func (m *mapper) encounter(e *entry, v *encounter) {
 	about.add("Status", v.Status)
 	about.add("Period", v.Period.span())
 	about.add("Discharge", v.Hospitalization.DischargeDisposition.name())
-	reasons := names(v.ReasonCode, concept.coded)
-	for _, ref := range v.ReasonReference {
-		reasons = append(reasons, m.reason(e, patient, ref))
-	}
+	reasons := m.reasons(e, patient, v.ReasonCode, v.ReasonReference)
 	m.record(e, source{patient: patient, dates: []string{v.Period.Start}, authors: v.practitioners()}, clinic.RecordFields{
 		Type: kind, Title: title, Description: about.String(),
 		Symptoms:  joined("\n", reasons...),

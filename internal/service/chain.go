@@ -65,7 +65,7 @@ func (c *Chain) Seal(ctx context.Context) (sealed int, err error) {
 	if c.bound.ID != 0 {
 		return sealed, nil
 	}
-	_, closed, err := c.db.System().LastCheckpoint(ctx)
+	_, closed, err := lastOf(ctx, c.db.System())
 	if err != nil {
 		return sealed, err
 	}
@@ -110,12 +110,27 @@ func (c *Chain) lock(ctx context.Context, h store.Handle) (chain audit.Chain, cl
 	if err := h.LockAuditChain(ctx); err != nil {
 		return audit.Chain{}, 0, err
 	}
-	last, closed, err := h.LastCheckpoint(ctx)
-	chain = audit.Chain{Last: (*audit.Checkpoint)(last), Now: time.Now().UTC()}
+	last, closed, err := lastOf(ctx, h)
+	chain = audit.Chain{Last: last, Now: time.Now().UTC()}
 	if c.key != nil {
 		chain.Key = c.key()
 	}
 	return chain, closed, err
+}
+
+// lastOf returns the newest checkpoint, nil before the first, and the last id that its
+// statement closes: what stands beside it is not signed.
+func lastOf(ctx context.Context, h store.Handle) (last *audit.Checkpoint, closed int64, err error) {
+	found, err := h.LastCheckpoint(ctx)
+	if err != nil || found.Number == 0 {
+		return nil, 0, err
+	}
+	last = (*audit.Checkpoint)(&found)
+	statement, err := last.Parse()
+	if err != nil {
+		return nil, 0, fmt.Errorf("reading the newest checkpoint: %w", clinic.Internal(err))
+	}
+	return last, statement.UpTo, nil
 }
 
 func add(ctx context.Context, h store.Handle, next func() (audit.Checkpoint, error)) error {
@@ -133,11 +148,11 @@ func add(ctx context.Context, h store.Handle, next func() (audit.Checkpoint, err
 // Newest returns the newest checkpoint without its digests; CodeNotFound before
 // the first.
 func (c *Chain) Newest(ctx context.Context) (audit.Checkpoint, error) {
-	last, _, err := c.db.System().LastCheckpoint(ctx)
+	last, err := c.db.System().LastCheckpoint(ctx)
 	if err != nil {
 		return audit.Checkpoint{}, err
 	}
-	if last == nil {
+	if last.Number == 0 {
 		return audit.Checkpoint{}, clinic.NotFound("checkpoint: nothing is sealed yet")
 	}
 	return audit.Checkpoint{Statement: last.Statement, Signature: last.Signature}, nil

@@ -3,6 +3,7 @@ package service_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/healthrecords/healthrecords/internal/audit"
 )
@@ -16,18 +17,21 @@ func TestWhatCannotBeReadIsNamed(t *testing.T) {
 		sql  string
 		want []audit.Fault
 	}{
-		"a mask":           {`UPDATE audit_log SET address = '10.0.0.0/8' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
-		"infinity":         {`UPDATE audit_log SET at = 'infinity' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
-		"before time":      {`UPDATE audit_log SET at = '-infinity' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
-		"year of five":     {`UPDATE audit_log SET at = '12026-01-01' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
-		"before Christ":    {`UPDATE audit_log SET at = '0044-03-15 BC' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
-		"null":             {`UPDATE audit_log SET patient_ids = '{NULL}' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
-		"array of arrays":  {`UPDATE audit_log SET assignment_ids = '{{1},{2}}' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
-		"two rows":         {`UPDATE audit_log SET address = '10.0.0.0/8' WHERE id IN (3, 5)`, []audit.Fault{{Row: edited, Checkpoint: 2}, {Row: last, Checkpoint: 3}}},
-		"null in digests":  {`UPDATE audit_checkpoints SET row_ids = ARRAY[NULL, 4] WHERE number = 2`, []audit.Fault{{Checkpoint: 2}}},
-		"no JSON":          {`UPDATE audit_checkpoints SET statement = 'x' WHERE number = 2`, []audit.Fault{{Checkpoint: 2}, {Checkpoint: 3}}},
-		"no JSON, at last": {`UPDATE audit_checkpoints SET statement = 'x' WHERE number = 3`, []audit.Fault{{Checkpoint: 3}}},
-		"no JSON, a drop":  {`UPDATE audit_checkpoints SET statement = '"kind":"drop"' WHERE number = 2`, []audit.Fault{{Checkpoint: 2}, {Checkpoint: 2}, {Checkpoint: 3}}},
+		"a mask":             {`UPDATE audit_log SET address = '10.0.0.0/8' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"infinity":           {`UPDATE audit_log SET at = 'infinity' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"before time":        {`UPDATE audit_log SET at = '-infinity' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"year of five":       {`UPDATE audit_log SET at = '12026-01-01' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"before Christ":      {`UPDATE audit_log SET at = '0044-03-15 BC' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"null":               {`UPDATE audit_log SET patient_ids = '{NULL}' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"array of arrays":    {`UPDATE audit_log SET assignment_ids = '{{1},{2}}' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"bounds":             {`UPDATE audit_log SET patient_ids = '[0:0]={1}' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"two rows":           {`UPDATE audit_log SET address = '10.0.0.0/8' WHERE id IN (3, 5)`, []audit.Fault{{Row: edited, Checkpoint: 2}, {Row: last, Checkpoint: 3}}},
+		"null in digests":    {`UPDATE audit_checkpoints SET row_ids = ARRAY[NULL, 4] WHERE number = 2`, []audit.Fault{{Checkpoint: 2}}},
+		"no JSON":            {`UPDATE audit_checkpoints SET statement = 'x' WHERE number = 2`, []audit.Fault{{Checkpoint: 2}, {Checkpoint: 3}}},
+		"no JSON, at last":   {`UPDATE audit_checkpoints SET statement = 'x' WHERE number = 3`, []audit.Fault{{Checkpoint: 3}}},
+		"no JSON, a drop":    {`UPDATE audit_checkpoints SET statement = '"kind":"drop"' WHERE number = 2`, []audit.Fault{{Checkpoint: 2}, {Checkpoint: 2}, {Checkpoint: 3}}},
+		"a range to the end": {`UPDATE audit_checkpoints SET statement = replace(statement, '"up_to":2', '"up_to":999') WHERE number = 1`, []audit.Fault{{Checkpoint: 1}, {Checkpoint: 2}}},
+		"a shorter range":    {`UPDATE audit_checkpoints SET statement = replace(statement, '"up_to":2', '"up_to":1') WHERE number = 1`, []audit.Fault{{Checkpoint: 1}, {Checkpoint: 2}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -63,5 +67,35 @@ func TestARowThatCannotBeReadIsSealed(t *testing.T) {
 	v.db.Exec(`UPDATE audit_log SET patient_ids = '{NULL,1}'`)
 	if faults, _, _ := v.verify(t, asIs); len(faults) != 1 || faults[0].Row != 1 {
 		t.Errorf("faults once it was edited: %v", faults)
+	}
+}
+
+// What stands beside a statement is none of it: sealing goes on where the statement
+// ended, and who verifies names the edit.
+func TestALastIDThatWasEditedIsNamedAndNotBelieved(t *testing.T) {
+	t.Parallel()
+	for name, by := range map[string]int{"less": -1, "more": 1} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := newVault(t)
+			for range 2 {
+				v.db.Exec(auditInsert)
+				v.sealAll(t)
+			}
+			v.db.Exec(`UPDATE audit_checkpoints SET last_id = last_id + $1 WHERE number = 2`, by)
+			for range 2 {
+				v.db.Exec(auditInsert)
+				number := v.db.Count(`SELECT max(number) FROM audit_checkpoints`)
+				for deadline := time.Now().Add(patience); v.db.Count(`SELECT max(number) FROM audit_checkpoints`) == number; {
+					must(v.worker.Seal(t.Context()))(t)
+					if time.Now().After(deadline) {
+						t.Fatal("nothing is sealed any more")
+					}
+				}
+			}
+			if faults, good, unsealed := v.verify(t, asIs); len(faults) != 1 || faults[0].Checkpoint != 2 || faults[0].Row != 0 || good != 4 || unsealed != 0 {
+				t.Errorf("%d rows good, %d unsealed, faults %v", good, unsealed, faults)
+			}
+		})
 	}
 }

@@ -36,6 +36,9 @@ func (c *Chain) Verify(ctx context.Context, v *audit.Verifier, progress func()) 
 		v.Prepare()
 		err := each(ctx, h, whole(), func(checkpoint audit.Checkpoint, rows []clinic.AuditRow) error {
 			v.Checkpoint(checkpoint, rows)
+			if s, err := checkpoint.Parse(); err == nil && s.UpTo != checkpoint.LastID && checkpoint.Signed() {
+				v.Report(audit.Fault{Checkpoint: checkpoint.Number, What: "the last id that stands beside its statement is another one"})
+			}
 			progress()
 			return nil
 		})
@@ -129,11 +132,11 @@ func each(ctx context.Context, h store.Handle, s span, visit func(audit.Checkpoi
 	}
 }
 
-// end is the last id of a checkpoint's range: what the statement says, and where it
-// cannot be read, which whoever verifies finds out, what stands beside it.
+// end is the last id of a checkpoint's range: what the statement says, and where nobody
+// signed that, which whoever verifies finds out, what stands beside it.
 func end(c clinic.AuditCheckpoint) int64 {
 	statement, err := audit.Checkpoint(c).Parse()
-	if err != nil {
+	if err != nil || statement.UpTo != c.LastID && !audit.Checkpoint(c).Signed() {
 		return c.LastID
 	}
 	return statement.UpTo

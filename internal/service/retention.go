@@ -57,7 +57,7 @@ func (c *Chain) monthsBefore(ctx context.Context, before time.Time) ([]store.Aud
 		return nil, err
 	}
 	months = slices.DeleteFunc(months, func(m store.AuditMonth) bool { return m.End.After(before) })
-	_, closed, err := h.LastCheckpoint(ctx)
+	_, closed, err := lastOf(ctx, h)
 	if err != nil {
 		return nil, err
 	}
@@ -145,8 +145,8 @@ func (c *Chain) forget(ctx context.Context, first, last int64) error {
 // checkpointOf returns the number of the checkpoint that closes the id, or of the one
 // that follows: their last ids grow with their numbers.
 func checkpointOf(ctx context.Context, h store.Handle, id int64) (int64, error) {
-	newest, _, err := h.LastCheckpoint(ctx)
-	if err != nil || newest == nil {
+	newest, err := h.LastCheckpoint(ctx)
+	if err != nil || newest.Number == 0 {
 		return 1, err
 	}
 	low, high := int64(1), newest.Number

@@ -1,14 +1,18 @@
 package service_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/audit"
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/token"
 )
 
 func monthOf(at time.Time) time.Time {
@@ -190,6 +194,60 @@ func TestDigestsOfTwoMonthsAreForgottenWithTheLast(t *testing.T) {
 	}
 }
 
+// writerFunc is called with all that is written.
+type writerFunc func()
+
+func (w writerFunc) Write(b []byte) (int, error) {
+	w()
+	return len(b), nil
+}
+
+// TestRetentionDuringAVerificationIsNoTampering: what Postgres takes from the log is gone
+// from a snapshot of before, too, unless the snapshot holds the log from its beginning.
+func TestRetentionDuringAVerificationIsNoTampering(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	first := monthOf(time.Now().AddDate(-7, 0, 0))
+	second := first.AddDate(0, 1, 0)
+	v.addMonth(first)
+	v.addMonth(second)
+	v.addSealed(t, first)
+	v.addSealed(t, second)
+	must(v.owner.DropMonths(t.Context(), second, 6, false))(t) // its statement is what a verification looks at first
+	dropped := make(chan error, 1)
+	var once sync.Once
+	retain := func() {
+		once.Do(func() {
+			ended := make(chan struct{})
+			go func() {
+				_, err := v.owner.DropMonths(t.Context(), second.AddDate(0, 1, 0), 6, false)
+				close(ended)
+				dropped <- err
+			}()
+			waits := `SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'audit_log'::regclass`
+			for v.db.Count(waits) == 0 {
+				select {
+				case <-ended:
+					return
+				default:
+				}
+			}
+		})
+	}
+	var export bytes.Buffer
+	must(v.owner.Export(t.Context(), io.MultiWriter(&export, writerFunc(retain)), time.Time{}, time.Now().Add(time.Hour), func() {}))(t)
+	verifier := &audit.Verifier{KeyID: token.KeyID, Partial: true, Report: func(f audit.Fault) { t.Errorf("export: %v", f) }}
+	if err := audit.VerifyExport(&export, verifier, func() {}); err != nil {
+		t.Error(err)
+	}
+	if err := <-dropped; err != nil {
+		t.Fatal(err)
+	}
+	if faults, _, _ := v.verify(t, asIs); len(faults) > 0 {
+		t.Errorf("faults afterwards: %v", faults)
+	}
+}
+
 // TestRowsOfTheDefaultPartitionMoveToTheirMonth is what happens when no worker ran for long.
 func TestRowsOfTheDefaultPartitionMoveToTheirMonth(t *testing.T) {
 	t.Parallel()
@@ -256,11 +314,45 @@ func TestMakingMonthsKeepsNobodyWaiting(t *testing.T) {
 	if err := v.owner.PrepareMonths(ctx); clinic.CodeOf(err) != clinic.CodeUnavailable || ctx.Err() != nil {
 		t.Errorf("behind a backup: %v, %v; want that it is refused soon", err, ctx.Err())
 	}
+	// A row that was moved, in vain, has a transaction that did it: a month of them, every few seconds.
+	if n := v.db.Count(`SELECT count(*) FROM audit_log_default WHERE xmax <> 0`); n != 0 {
+		t.Errorf("%d rows were moved in vain", n)
+	}
 	release()
 	if err := v.owner.PrepareMonths(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if n := v.db.Count("SELECT count(*) FROM " + month); n != 1 {
 		t.Errorf("%d rows in the month", n)
+	}
+}
+
+// TestRowsOnTheirWayGoToTheNewMonth: where no worker ran for long, requests write to the
+// default partition, and are on their way there when the month is made.
+func TestRowsOnTheirWayGoToTheNewMonth(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	month := nameOf(monthOf(time.Now()))
+	v.db.Exec("DROP TABLE " + month)
+	v.db.Exec(auditInsert)
+	making := must(v.db.Pool.Begin(t.Context()))(t)
+	defer func() { _ = making.Rollback(context.WithoutCancel(t.Context())) }()
+	if _, err := making.Exec(t.Context(), `SELECT audit_prepare_months()`); err != nil {
+		t.Fatal(err)
+	}
+	written := make(chan error, 1)
+	go func() {
+		_, err := v.db.Pool.Exec(t.Context(), auditInsert)
+		written <- err
+	}()
+	v.await(t, `SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = current_database() AND NOT granted`)
+	if err := making.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-written; err != nil {
+		t.Errorf("a request's row is refused: %v", err)
+	}
+	if n := v.db.Count("SELECT count(*) FROM " + month); n != 2 {
+		t.Errorf("%d rows in the month, want 2", n)
 	}
 }

@@ -18,7 +18,9 @@ func (i *Import) validate(f *ValidationErrors) {
 	}
 }
 
-// HasRedis reports whether one of the ways to reach Redis is set.
+// HasRedis reports whether anything says how to reach Redis.
 func (i *Import) HasRedis() bool {
-	return i.Redis.URL != "" || len(i.Redis.SentinelAddresses) > 0 || len(i.Redis.ClusterAddresses) > 0
+	r := i.Redis
+	texts := r.URL + r.Password + r.SentinelPassword + r.TLSKey + Secret(r.MasterName+r.Username+r.TLSCA+r.TLSCert)
+	return texts != "" || len(r.SentinelAddresses)+len(r.ClusterAddresses) > 0 || r.Database != 0 || r.TLS
 }

@@ -17,3 +17,25 @@ func TestImportNeedsNoRedis(t *testing.T) {
 		t.Error("a Redis URL that is none is accepted")
 	}
 }
+
+// A setting of Redis without an address is a mistake, and nothing to pass over.
+func TestImportRefusesRedisWithoutAnAddress(t *testing.T) {
+	t.Parallel()
+	for _, setting := range [][2]string{
+		{"REDIS_MASTER_NAME", "m"},
+		{"REDIS_USERNAME", "u"},
+		{"REDIS_PASSWORD", "p"},
+		{"REDIS_SENTINEL_PASSWORD", "p"},
+		{"REDIS_DATABASE", "1"},
+		{"REDIS_TLS", "true"},
+		{"REDIS_TLS_CA", "x"},
+		{"REDIS_TLS_CERT", "x"},
+		{"REDIS_TLS_KEY", "x"},
+	} {
+		variables := environ(setting[0], setting[1])
+		delete(variables, "REDIS_URL")
+		if err := load(variables, new(Import)); err == nil {
+			t.Errorf("%s alone is passed over", setting[0])
+		}
+	}
+}

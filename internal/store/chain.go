@@ -82,16 +82,16 @@ func (h Handle) LockAuditChain(ctx context.Context) error {
 	return nil
 }
 
-// LastCheckpoint returns the newest, without its digests; nil before the first.
-func (h Handle) LastCheckpoint(ctx context.Context) (last *clinic.AuditCheckpoint, closed int64, err error) {
+// LastCheckpoint returns the newest, without its digests; its Number is 0 before the first.
+func (h Handle) LastCheckpoint(ctx context.Context) (clinic.AuditCheckpoint, error) {
 	row, err := h.q.LastCheckpoint(ctx, h.db)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, 0, nil
+		return clinic.AuditCheckpoint{}, nil
 	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("reading the last checkpoint: %w", translate(err))
+		return clinic.AuditCheckpoint{}, fmt.Errorf("reading the last checkpoint: %w", translate(err))
 	}
-	return &clinic.AuditCheckpoint{Number: row.Number, Statement: row.Statement, Signature: row.Signature}, row.LastID, nil
+	return clinic.AuditCheckpoint{Number: row.Number, LastID: row.LastID, Statement: row.Statement, Signature: row.Signature}, nil
 }
 
 // AddCheckpoint adds one, with the last closed id of its statement.

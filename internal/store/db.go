@@ -143,14 +143,18 @@ func (db *DB) Tx(ctx context.Context, caller *clinic.Caller, fn func(Handle) err
 	return nil
 }
 
-// Snapshot runs fn in a transaction that only reads, and sees the database as it is
-// when it begins, however long it takes.
+// Snapshot runs fn in a transaction that only reads, and sees the audit log and its chain
+// as they are when it begins, however long it takes. It locks the log before it sees
+// anything: a month that retention detaches is gone from older snapshots, too.
 func (db *DB) Snapshot(ctx context.Context, fn func(Handle) error) error {
 	tx, err := db.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err != nil {
 		return fmt.Errorf("beginning a transaction that reads: %w", translate(err))
 	}
 	defer rollback(ctx, tx)
+	if _, err := tx.Exec(ctx, "LOCK TABLE audit_log IN ACCESS SHARE MODE"); err != nil {
+		return fmt.Errorf("locking the audit log to read it: %w", translate(err))
+	}
 	return fn(newHandle(tx, Identity{}))
 }
 

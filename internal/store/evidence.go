@@ -96,7 +96,7 @@ func (h Handle) readableRows(ctx context.Context, after, upTo int64, most int) (
 		if year := r.At.Year(); year < 0 || year > 9999 {
 			return nil, errOutOfTime
 		}
-		found = append(found, auditRowOf(*r))
+		found = append(found, auditRowOf(dbsqlc.AuditLog(*r)))
 	}
 	return found, nil
 }

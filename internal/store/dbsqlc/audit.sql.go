@@ -34,7 +34,11 @@ func (q *Queries) AuditBound(ctx context.Context, db DBTX, closed int64) (*Audit
 }
 
 const auditRows = `-- name: AuditRows :many
-SELECT id, at, user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address FROM audit_log WHERE id > $1 AND id <= $2 ORDER BY id LIMIT $3
+SELECT id, at, user_id, role, operation, object_kind, object_id,
+    (CASE WHEN array_lower(patient_ids, 1) <> 1 THEN '{NULL}' ELSE patient_ids END)::bigint[] AS patient_ids,
+    (CASE WHEN array_lower(assignment_ids, 1) <> 1 THEN '{NULL}' ELSE assignment_ids END)::bigint[] AS assignment_ids,
+    reason, decision, request_id, address
+FROM audit_log WHERE id > $1 AND id <= $2 ORDER BY id LIMIT $3
 `
 
 type AuditRowsParams struct {
@@ -43,15 +47,33 @@ type AuditRowsParams struct {
 	Most   int32
 }
 
-func (q *Queries) AuditRows(ctx context.Context, db DBTX, arg AuditRowsParams) ([]*AuditLog, error) {
+type AuditRowsRow struct {
+	ID            int64
+	At            time.Time
+	UserID        *int64
+	Role          string
+	Operation     string
+	ObjectKind    string
+	ObjectID      *int64
+	PatientIDs    []int64
+	AssignmentIDs []int64
+	Reason        string
+	Decision      string
+	RequestID     string
+	Address       *netip.Addr
+}
+
+// An array that does not begin at 1 has the same elements and another meaning, since
+// patients and assignments are paired by their places: it is made one that cannot be read.
+func (q *Queries) AuditRows(ctx context.Context, db DBTX, arg AuditRowsParams) ([]*AuditRowsRow, error) {
 	rows, err := db.Query(ctx, auditRows, arg.Beyond, arg.UpTo, arg.Most)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []*AuditLog
+	var items []*AuditRowsRow
 	for rows.Next() {
-		var i AuditLog
+		var i AuditRowsRow
 		if err := rows.Scan(
 			&i.ID,
 			&i.At,

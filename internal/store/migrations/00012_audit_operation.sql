@@ -35,12 +35,27 @@ BEGIN
         CONTINUE WHEN to_regclass(partition) IS NOT NULL;
         waiting := EXISTS (SELECT FROM audit_log_default d WHERE d.at >= beginning AND d.at < ending);
         EXIT WHEN waiting AND locked; -- the next call moves them
+        IF waiting THEN
+            -- Behind a backup all that moved would move back, every few seconds for hours: so the
+            -- lock is tried before, and let go of with what this block did.
+            BEGIN
+                LOCK TABLE audit_log_default IN ACCESS EXCLUSIVE MODE;
+                RAISE EXCEPTION USING ERRCODE = 'HR000';
+            EXCEPTION WHEN SQLSTATE 'HR000' THEN
+                NULL;
+            END;
+        END IF;
         -- With the check Postgres need not read the table again to attach it.
         EXECUTE format('CREATE TABLE %I (LIKE audit_log INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES,
             CONSTRAINT audit_month CHECK (at >= %L AND at < %L))', partition, beginning, ending);
         move := format('WITH moved AS (DELETE FROM audit_log_default WHERE at >= %L AND at < %L RETURNING *)
             INSERT INTO %I SELECT * FROM moved', beginning, ending, partition);
         EXECUTE move;
+        -- A row of now would be on its way to the default partition, wait for that lock, and be
+        -- refused there. So it waits before it is on its way anywhere.
+        IF now() > beginning - interval '1 hour' AND now() < ending + interval '1 hour' THEN
+            LOCK TABLE ONLY audit_log IN SHARE ROW EXCLUSIVE MODE;
+        END IF;
         LOCK TABLE audit_log_default IN ACCESS EXCLUSIVE MODE;
         locked := true;
         EXECUTE move;
