@@ -3,6 +3,9 @@ package server
 import (
 	"encoding/base64"
 	"net/url"
+	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -97,5 +100,19 @@ func TestLinksOfCursorPages(t *testing.T) {
 	want := "https://records.example.org/list?cursor=" + encodeCursor(next)
 	if got.Body.Next == nil || *got.Body.Next != want || got.Body.Previous != nil {
 		t.Errorf("next, previous = %v, %v, want %s and none", got.Body.Next, got.Body.Previous, want)
+	}
+}
+
+func TestRecordsHaveEachOrderOfTheDomain(t *testing.T) {
+	t.Parallel()
+	ordering, _ := reflect.TypeFor[listRecordsRequest]().FieldByName("Ordering")
+	offered := strings.Split(ordering.Tag.Get("enum"), ",")
+	for _, order := range clinic.RecordOrders() {
+		if !slices.Contains(offered, string(order)) {
+			t.Errorf("%s is not offered", order)
+		}
+	}
+	if len(offered) != len(clinic.RecordOrders()) {
+		t.Errorf("%v are offered, want %v", offered, clinic.RecordOrders())
 	}
 }

@@ -103,6 +103,11 @@ const (
 	OrderCreatedAsc  RecordOrder = "created_at"
 )
 
+// RecordOrders lists every order.
+func RecordOrders() []RecordOrder {
+	return []RecordOrder{OrderVisitDesc, OrderVisitAsc, OrderCreatedDesc, OrderCreatedAsc}
+}
+
 // Comment is a doctor's remark on a record. A private one is for doctors only.
 type Comment struct {
 	ID        int64

@@ -22,13 +22,17 @@ import (
 const (
 	townPatients    = 2000
 	townDoctors     = 50
-	careOfOne       = 15 // assignments of each patient that have ended
+	retiredDoctors  = 500 // who have no patients
+	careOfOne       = 15  // assignments of each patient that have ended
 	recordsOfMany   = 6000
 	patientsOfBusy  = 100 // of the busy doctor
 	recordsOfBusy   = 50  // of each of these
 	auditRows       = 20_000
 	auditRowsOfOne  = auditRows / townPatients
 	auditRowsOfBusy = 5000 // by the busy doctor, about the chronic patient
+	toldOfBusy      = 6000 // notifications of the busy doctor, of which every third is unread
+	said            = 3000 // comments on one record
+	logins          = 2000 // sessions of the chronic patient
 )
 
 // town is a place with many people. The busy doctor has many patients, the chronic
@@ -39,9 +43,13 @@ type town struct {
 	server               *service.Service
 	sent                 *sentStatements
 	admin, busy, chronic clinic.Caller
-	busyID, chronicID    int64     // profiles
-	somebody             int64     // profile of a patient like most
-	again                *pgx.Conn // of the server's role
+	busyID, chronicID    int64             // profiles
+	somebody             int64             // profile of a patient like most
+	discussed            int64             // their last record
+	quiet                clinic.Caller     // doctor of the chronic patient and of somebody
+	ran                  map[string]bool   // lists, and fields of filters
+	prepared             map[string]string // statements on again, by their texts
+	again                *pgx.Conn         // of the server's role
 }
 
 func newTown(t *testing.T) town {
@@ -50,15 +58,16 @@ func newTown(t *testing.T) town {
 	f := testkit.NewFactory(t, dsn)
 	busy, chronic := f.Doctor(testkit.DoctorOptions{}), f.Patient(testkit.PatientOptions{})
 	w := town{
-		dsn: dsn, db: f, sent: &sentStatements{}, admin: testkit.CallerOf(f.Admin()),
+		dsn: dsn, db: f, sent: &sentStatements{}, ran: map[string]bool{}, prepared: map[string]string{}, admin: testkit.CallerOf(f.Admin()),
 		busy: testkit.CallerOf(busy.User), busyID: busy.ID, chronic: testkit.CallerOf(chronic.User), chronicID: chronic.ID,
 	}
 	f.Exec(`WITH u AS (INSERT INTO users (username, role, password_hash)
 			SELECT 'towns' || i, 'PATIENT', '-' FROM generate_series(1, $1::int) i RETURNING id)
 		INSERT INTO patient_profiles (user_id) SELECT id FROM u`, townPatients)
-	f.Exec(`WITH u AS (INSERT INTO users (username, role, password_hash)
-			SELECT 'doctor' || i, 'DOCTOR', '-' FROM generate_series(1, $1::int) i RETURNING id)
-		INSERT INTO doctor_profiles (user_id, specialization, license_number, verified_at) SELECT id, 'General', id::text, now() FROM u`, townDoctors)
+	const doctors = `WITH u AS (INSERT INTO users (username, role, password_hash)
+			SELECT $1 || i, 'DOCTOR', '-' FROM generate_series(1, $2::int) i RETURNING id)
+		INSERT INTO doctor_profiles (user_id, specialization, license_number, verified_at) SELECT id, 'General', id::text, now() FROM u`
+	f.Exec(doctors, "doctor", townDoctors)
 	w.somebody = int64(f.Count(`SELECT max(id) FROM patient_profiles`))
 	f.Exec(`INSERT INTO assignments (patient_id, doctor_id, source, requested_by, starts_at, ends_at)
 		SELECT p.id, d.id, 'rest', $1, now() - interval '2 days', now() - interval '1 day'
@@ -66,6 +75,7 @@ func newTown(t *testing.T) town {
 		w.admin.UserID, w.busyID, townDoctors, careOfOne)
 	f.Exec(`INSERT INTO assignments (patient_id, doctor_id, source, starts_at)
 		SELECT id, $1, 'rest', now() - interval '1 hour' FROM patient_profiles WHERE id <> $2 ORDER BY id LIMIT $3`, w.busyID, w.chronicID, patientsOfBusy)
+	f.Exec(doctors, "retired", retiredDoctors)
 	const records = `INSERT INTO health_records (patient_id, created_by, record_type, title, visit_date, created_at)
 		SELECT p.id, p.user_id, (ARRAY['CHECKUP', 'DIAGNOSIS', 'PRESCRIPTION'])[1 + i % 3], 'Visit',
 			now() - random() * interval '3000 days', now() - random() * interval '3000 days'
@@ -73,10 +83,13 @@ func newTown(t *testing.T) town {
 	f.Exec(records+`p.id = $2`, recordsOfMany, w.chronicID)
 	f.Exec(records+`p.id IN (SELECT patient_id FROM assignments WHERE doctor_id = $2)`, recordsOfBusy, w.busyID)
 	f.Exec(records+`p.id <> $2`, 3, w.chronicID)
-	const audit = `INSERT INTO audit_log (user_id, role, operation, object_kind, patient_ids, assignment_ids, reason, decision)
-		SELECT %s, 'PATIENT', 'listRecords', 'record', ARRAY[%s], ARRAY[0], 'own', 'allowed' FROM `
-	f.Exec(fmt.Sprintf(audit, "p.user_id", "p.id")+`generate_series(1, $1::int), patient_profiles p WHERE p.id <> $2`, auditRowsOfOne, w.chronicID)
-	f.Exec(fmt.Sprintf(audit, "$2::bigint", "$3::bigint")+`generate_series(1, $1::int)`, auditRowsOfBusy, w.busy.UserID, w.chronicID)
+	quiet := f.Doctor(testkit.DoctorOptions{})
+	w.quiet = testkit.CallerOf(quiet.User)
+	f.Assignment(testkit.AssignmentOptions{Patient: chronic, Doctor: quiet})
+	f.Assignment(testkit.AssignmentOptions{Patient: clinic.Patient{ID: w.somebody}, Doctor: quiet})
+	w.discussed = int64(f.Count(`SELECT max(id) FROM health_records WHERE patient_id = $1`, w.somebody))
+	w.write(f)
+	w.watch(f)
 	f.Exec(`VACUUM ANALYZE`)
 	server := must(store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, store.PartServer), MaxConns: 1, Tracer: w.sent}))(t)
 	t.Cleanup(server.Close)
@@ -84,6 +97,29 @@ func newTown(t *testing.T) town {
 	w.again = must(pgx.Connect(t.Context(), rights.URL(t, dsn, store.PartServer)))(t)
 	t.Cleanup(func() { _ = w.again.Close(context.WithoutCancel(t.Context())) })
 	return w
+}
+
+// write adds what is about records: comments, and for each record a notification.
+func (w *town) write(f *testkit.Factory) {
+	const comments = `INSERT INTO doctor_comments (record_id, doctor_id, comment) SELECT r.id, a.doctor_id, 'text'
+		FROM generate_series(1, $1::int), health_records r JOIN assignments a ON a.patient_id = r.patient_id AND a.ends_at IS NULL WHERE `
+	f.Exec(comments+`a.doctor_id = $2`, 1, w.busyID)
+	f.Exec(comments+`r.id = $2`, said, w.discussed)
+	const told = `INSERT INTO notifications (recipient_id, event_id, type, patient_id, record_id, read_at)
+		SELECT %s, r.id, 'NEW_RECORD', r.patient_id, r.id, CASE WHEN r.id %% 3 > 0 THEN now() END FROM health_records r`
+	f.Exec(fmt.Sprintf(told, "r.created_by"))
+	f.Exec(fmt.Sprintf(told, "$1::bigint")+` WHERE r.created_by <> $1 ORDER BY r.patient_id IN (SELECT patient_id FROM assignments WHERE doctor_id = $2) DESC LIMIT $3`,
+		w.busy.UserID, w.busyID, toldOfBusy)
+}
+
+// watch adds to the audit log, and the sessions.
+func (w *town) watch(f *testkit.Factory) {
+	const audit = `INSERT INTO audit_log (user_id, role, operation, object_kind, patient_ids, assignment_ids, reason, decision)
+		SELECT %s, 'PATIENT', 'listRecords', 'record', ARRAY[%s], ARRAY[0], 'own', 'allowed' FROM `
+	f.Exec(fmt.Sprintf(audit, "p.user_id", "p.id")+`generate_series(1, $1::int), patient_profiles p WHERE p.id <> $2`, auditRowsOfOne, w.chronicID)
+	f.Exec(fmt.Sprintf(audit, "$2::bigint", "$3::bigint")+`generate_series(1, $1::int)`, auditRowsOfBusy, w.busy.UserID, w.chronicID)
+	f.Exec(`INSERT INTO sessions (user_id, expires_at) SELECT id, now() + interval '1 day' FROM users`)
+	f.Exec(`INSERT INTO sessions (user_id, expires_at) SELECT $1, now() + interval '1 day' FROM generate_series(1, $2::int)`, w.chronic.UserID, logins)
 }
 
 // sentStatements keeps what is sent to Postgres, but for who the caller is and
@@ -121,16 +157,21 @@ func (w town) rowsRead(t *testing.T, mode string, caller clinic.Caller) map[stri
 	tx := must(w.again.Begin(t.Context()))(t)
 	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
 	must(tx.Exec(t.Context(), `SELECT identify($1, $2, 0)`, pgx.QueryExecModeSimpleProtocol, caller.UserID, string(caller.Role)))(t)
-	must(tx.Exec(t.Context(), `DEALLOCATE ALL; SET LOCAL jit = off; SET LOCAL plan_cache_mode = `+mode, pgx.QueryExecModeSimpleProtocol))(t)
+	must(tx.Exec(t.Context(), `SET LOCAL jit = off; SET LOCAL plan_cache_mode = `+mode, pgx.QueryExecModeSimpleProtocol))(t)
 	read := map[string]int{}
-	for i, statement := range w.sent.all {
-		must(tx.Exec(t.Context(), fmt.Sprintf("PREPARE sent%d AS %s", i, statement.SQL)))(t)
+	for _, statement := range w.sent.all {
+		name, known := w.prepared[statement.SQL]
+		if !known {
+			name = fmt.Sprintf("sent%d", len(w.prepared))
+			w.prepared[statement.SQL] = name
+			must(tx.Exec(t.Context(), fmt.Sprintf("PREPARE %s AS %s", name, statement.SQL)))(t)
+		}
 		var places []string
 		for n := range statement.Args {
 			places = append(places, fmt.Sprintf("$%d", n+1))
 		}
 		var plan []byte
-		err := tx.QueryRow(t.Context(), fmt.Sprintf("EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE sent%d (%s)", i, strings.Join(places, ", ")),
+		err := tx.QueryRow(t.Context(), fmt.Sprintf("EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) EXECUTE %s (%s)", name, strings.Join(places, ", ")),
 			append([]any{pgx.QueryExecModeSimpleProtocol}, statement.Args...)...).Scan(&plan)
 		if err != nil {
 			t.Fatalf("explaining %s: %v", statement.SQL, err)

@@ -78,7 +78,7 @@ func ids(records []clinic.Record) []int64 {
 }
 
 func orders() []clinic.RecordOrder {
-	return []clinic.RecordOrder{"", clinic.OrderVisitDesc, clinic.OrderVisitAsc, clinic.OrderCreatedDesc, clinic.OrderCreatedAsc}
+	return append(clinic.RecordOrders(), "")
 }
 
 func (c chart) filters() map[string]clinic.RecordFilter {

@@ -56,16 +56,21 @@ func (h Handle) reading(w window) dbsqlc.DBTX {
 // readingRecords is reading for a list of records, whose default is
 // clinic.OrderVisitDesc.
 func (h Handle) readingRecords(w window, order clinic.RecordOrder) dbsqlc.DBTX {
+	return ordered{h.db, strings.NewReplacer(recordMarks(order, w.Back)...)}
+}
+
+// recordMarks are the marks of a list of records in the order, or against it.
+func recordMarks(order clinic.RecordOrder, back bool) []string {
 	var marks []string
 	if order == clinic.OrderCreatedAsc || order == clinic.OrderCreatedDesc {
 		// The condition on visits must not lead to their index: whatever it leaves would
 		// have to be sorted. Postgres seeks nothing by IS TRUE.
 		marks = append(marks, "r.visit_date/*key*/", "r.created_at", ")/*range*/", ") IS TRUE")
 	}
-	if ascending(order) != w.Back {
+	if ascending(order) != back {
 		marks = append(marks, reversed()...)
 	}
-	return ordered{h.db, strings.NewReplacer(marks...)}
+	return marks
 }
 
 func ascending(order clinic.RecordOrder) bool {

@@ -29,11 +29,13 @@ func (q *Queries) CountNotifications(ctx context.Context, db DBTX, arg CountNoti
 
 const listNotifications = `-- name: ListNotifications :many
 WITH page AS (
-    SELECT n.id FROM notifications n
-    WHERE n.recipient_id = $1 AND ($2::bigint = 0 OR n.id = $2)
+    (SELECT n.id FROM notifications n
+     WHERE $1::bigint = 0 AND n.recipient_id = $2
         AND ($3::boolean IS NULL OR (n.read_at IS NOT NULL) = $3::boolean)
         AND n.id </*beyond*/ $5::bigint
-    ORDER BY n.id DESC/*order*/ LIMIT $7 OFFSET $6
+     ORDER BY n.id DESC/*order*/ LIMIT $7 OFFSET $6)
+    UNION ALL
+    (SELECT n.id FROM notifications n WHERE $1::bigint <> 0 AND n.id = $1::bigint AND n.recipient_id = $2)
 )
 SELECT n.id, n.type, n.read_at, n.created_at, n.assignment_id,
     p.id AS patient_id, coalesce(patient.username, '')::text AS patient_username,
@@ -44,14 +46,14 @@ SELECT n.id, n.type, n.read_at, n.created_at, n.assignment_id,
     r.id AS record_id, r.record_type, r.title,
     c.id AS comment_id,
     (SELECT count(*) FROM notifications t
-     WHERE t.recipient_id = $1 AND ($2::bigint = 0 OR t.id = $2)
+     WHERE $1::bigint = 0 AND t.recipient_id = $2
         AND ($3::boolean IS NULL OR (t.read_at IS NOT NULL) = $3::boolean))::bigint AS total,
     p.id AS seen_patient, seen.assignment_id AS seen_through, coalesce(seen.emergency, false)::boolean AS seen_in_emergency
 FROM page
 JOIN notifications n ON n.id = page.id
 LEFT JOIN LATERAL (
     SELECT a.patient_id, a.assignment_id, a.emergency FROM patient_access a
-    WHERE a.user_id = $1 AND a.patient_id = n.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1
+    WHERE a.user_id = $2 AND a.patient_id = n.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1
 ) AS seen ON true
 LEFT JOIN patient_profiles p ON p.id = n.patient_id AND ($4::boolean OR seen.patient_id IS NOT NULL)
 LEFT JOIN LATERAL known_as(p.user_id, coalesce(n.happened_at, n.created_at)) AS patient ON true
@@ -63,8 +65,8 @@ ORDER BY page.id DESC/*order*/
 `
 
 type ListNotificationsParams struct {
-	Caller    int64
 	ID        int64
+	Caller    int64
 	Read      *bool
 	Everybody bool
 	BeyondID  int64
@@ -97,14 +99,14 @@ type ListNotificationsRow struct {
 	SeenInEmergency bool
 }
 
-// Lists the caller's own. The patient, and what belongs to them, is joined only
-// if the caller may see them now; for an administrator, who may know every
-// patient (@everybody), the patient alone. People have the names that they had
-// when it happened.
+// Lists the caller's own and counts them; or finds the one with the id (@id), without
+// counting. The patient, and what belongs to them, is joined only if the caller may
+// see them now; for an administrator, who may know every patient (@everybody), the
+// patient alone. People have the names that they had when it happened.
 func (q *Queries) ListNotifications(ctx context.Context, db DBTX, arg ListNotificationsParams) ([]*ListNotificationsRow, error) {
 	rows, err := db.Query(ctx, listNotifications,
-		arg.Caller,
 		arg.ID,
+		arg.Caller,
 		arg.Read,
 		arg.Everybody,
 		arg.BeyondID,

@@ -209,7 +209,23 @@ CREATE TRIGGER license_given_up AFTER UPDATE ON doctor_profiles FOR EACH ROW
 ALTER TABLE doctor_profiles DROP CONSTRAINT doctor_profiles_license_number_key;
 CREATE UNIQUE INDEX doctor_profiles_license_number_key ON doctor_profiles (license_key(license_number)) WHERE NOT license_twin;
 
+-- An administrator's search, as in 00006. LIMIT has the patients of whom it finds looked up:
+-- whatever the pattern, Postgres expects that one user of two hundred fits it, for whom it
+-- would read all patients.
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION patients_named(pattern text) RETURNS SETOF bigint LANGUAGE sql STABLE SECURITY DEFINER BEGIN ATOMIC
+    SELECT p.id FROM users u CROSS JOIN LATERAL (SELECT one.id FROM patient_profiles one WHERE one.user_id = u.id LIMIT 1) AS p
+    WHERE caller_role() = 'ADMIN' AND (u.first_name || ' ' || u.last_name || ' ' || u.username) ILIKE pattern;
+END;
+-- +goose StatementEnd
+
 -- +goose Down
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION patients_named(pattern text) RETURNS SETOF bigint LANGUAGE sql STABLE SECURITY DEFINER BEGIN ATOMIC
+    SELECT p.id FROM users u JOIN patient_profiles p ON p.user_id = u.id
+    WHERE caller_role() = 'ADMIN' AND (u.first_name || ' ' || u.last_name || ' ' || u.username) ILIKE pattern;
+END;
+-- +goose StatementEnd
 DROP INDEX doctor_profiles_license_number_key;
 DROP TRIGGER license_given_up ON doctor_profiles;
 DROP TRIGGER license_twin_left ON doctor_profiles;

@@ -1,14 +1,16 @@
--- Lists the caller's own. The patient, and what belongs to them, is joined only
--- if the caller may see them now; for an administrator, who may know every
--- patient (@everybody), the patient alone. People have the names that they had
--- when it happened.
+-- Lists the caller's own and counts them; or finds the one with the id (@id), without
+-- counting. The patient, and what belongs to them, is joined only if the caller may
+-- see them now; for an administrator, who may know every patient (@everybody), the
+-- patient alone. People have the names that they had when it happened.
 -- name: ListNotifications :many
 WITH page AS (
-    SELECT n.id FROM notifications n
-    WHERE n.recipient_id = @caller AND (@id::bigint = 0 OR n.id = @id)
+    (SELECT n.id FROM notifications n
+     WHERE @id::bigint = 0 AND n.recipient_id = @caller
         AND (sqlc.narg('read')::boolean IS NULL OR (n.read_at IS NOT NULL) = sqlc.narg('read')::boolean)
         AND n.id </*beyond*/ @beyond_id::bigint
-    ORDER BY n.id DESC/*order*/ LIMIT @most OFFSET @skip
+     ORDER BY n.id DESC/*order*/ LIMIT @most OFFSET @skip)
+    UNION ALL
+    (SELECT n.id FROM notifications n WHERE @id::bigint <> 0 AND n.id = @id::bigint AND n.recipient_id = @caller)
 )
 SELECT n.id, n.type, n.read_at, n.created_at, n.assignment_id,
     p.id AS patient_id, coalesce(patient.username, '')::text AS patient_username,
@@ -19,7 +21,7 @@ SELECT n.id, n.type, n.read_at, n.created_at, n.assignment_id,
     r.id AS record_id, r.record_type, r.title,
     c.id AS comment_id,
     (SELECT count(*) FROM notifications t
-     WHERE t.recipient_id = @caller AND (@id::bigint = 0 OR t.id = @id)
+     WHERE @id::bigint = 0 AND t.recipient_id = @caller
         AND (sqlc.narg('read')::boolean IS NULL OR (t.read_at IS NOT NULL) = sqlc.narg('read')::boolean))::bigint AS total,
     p.id AS seen_patient, seen.assignment_id AS seen_through, coalesce(seen.emergency, false)::boolean AS seen_in_emergency
 FROM page

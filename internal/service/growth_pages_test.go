@@ -1,0 +1,116 @@
+package service_test
+
+import (
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/service"
+)
+
+// pages is a list of the service as somebody reads it, whose name says by what it is
+// narrowed, with how much of which table may be read for a page.
+type pages[T any] struct {
+	town
+	list, name string
+	caller     clinic.Caller
+	limits     map[string]int
+	read       func(clinic.PageRequest) (clinic.Page[T], error)
+}
+
+func (p pages[T]) check(t *testing.T, kind string, limits map[string]int, request clinic.PageRequest) (page clinic.Page[T]) {
+	t.Helper()
+	p.ran[p.list] = true
+	p.town.check(t, p.list+": "+p.name+", "+kind, p.caller, limits, func() (err error) {
+		page, err = p.read(request)
+		return err
+	})
+	return page
+}
+
+func (p pages[T]) checkFirst(t *testing.T) clinic.Page[T] {
+	t.Helper()
+	return p.check(t, "first page", p.limits, clinic.PageRequest{})
+}
+
+// checkAll checks each kind of page: the first one, the next and back from there, the second
+// by its number, and what comes before a position at either end. One of these is the last
+// page; the other is none, for which the list is counted alone.
+func (p pages[T]) checkAll(t *testing.T) {
+	t.Helper()
+	if first := p.checkFirst(t); first.Next != nil {
+		second := p.check(t, "next page", p.limits, clinic.PageRequest{Cursor: *first.Next})
+		p.check(t, "back", p.limits, clinic.PageRequest{Cursor: *second.Previous})
+		skipped := map[string]int{} // read, too
+		for table, limit := range p.limits {
+			skipped[table] = 2 * limit
+		}
+		p.check(t, "second page", skipped, clinic.PageRequest{Number: 2})
+	}
+	p.check(t, "before the lowest", p.limits, clinic.PageRequest{Cursor: clinic.Cursor{Keyset: true, Back: true, Key: "1000-01-01T00:00:00Z", ID: 1}})
+	p.check(t, "before the highest", p.limits, clinic.PageRequest{Cursor: clinic.Cursor{Keyset: true, Back: true, Key: "9000-01-01T00:00:00Z", ID: math.MaxInt64}})
+}
+
+// log is what pages is, of one that is read in one direction and not counted.
+type log[T any] struct {
+	town
+	list, name string
+	caller     clinic.Caller
+	limits     map[string]int
+	read       func(before int64) (clinic.Log[T], error)
+}
+
+func (l log[T]) checkAll(t *testing.T) {
+	t.Helper()
+	l.ran[l.list] = true
+	before := int64(0)
+	for _, kind := range []string{"first page", "next page"} {
+		l.check(t, l.list+": "+l.name+", "+kind, l.caller, l.limits, func() error {
+			page, err := l.read(before)
+			before = page.Next
+			return err
+		})
+		if before == 0 {
+			break
+		}
+	}
+}
+
+// tries notes by what the filter narrows.
+func (w town) tries(filter any) {
+	value := reflect.ValueOf(filter)
+	for i := range value.NumField() {
+		if !value.Field(i).IsZero() {
+			w.ran[value.Type().Name()+"."+value.Type().Field(i).Name] = true
+		}
+	}
+}
+
+// checkAllRan finds the lists of the service that did not run, and the fields of filters
+// that none narrowed by.
+func (w town) checkAllRan(t *testing.T) {
+	t.Helper()
+	all := reflect.TypeFor[*service.Service]()
+	for i := range all.NumMethod() {
+		method := all.Method(i)
+		if method.Type.NumOut() == 0 || !strings.HasPrefix(method.Type.Out(0).Name(), "Page[") && !strings.HasPrefix(method.Type.Out(0).Name(), "Log[") {
+			continue
+		}
+		if !w.ran[method.Name] {
+			t.Errorf("the list %s did not run", method.Name)
+		}
+		for j := range method.Type.NumIn() {
+			filter := method.Type.In(j)
+			if !strings.HasSuffix(filter.Name(), "Filter") {
+				continue
+			}
+			for k := range filter.NumField() {
+				if name := filter.Name() + "." + filter.Field(k).Name; !w.ran[name] {
+					t.Errorf("%s did not run by %s", method.Name, name)
+				}
+			}
+		}
+	}
+}

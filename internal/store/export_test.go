@@ -1,0 +1,41 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+// Reordered are the texts of a compiled statement in the orders that its marks allow for,
+// but for the one that it has.
+func Reordered(sql string) map[string]string {
+	texts := map[string]string{}
+	switch {
+	case strings.Contains(sql, "/*key*/"):
+		for _, order := range clinic.RecordOrders() {
+			texts[" by "+string(order)] = strings.NewReplacer(recordMarks(order, false)...).Replace(sql)
+		}
+		delete(texts, " by "+string(clinic.OrderVisitDesc))
+	case strings.Contains(sql, "/*order*/"):
+		texts[" backward"] = strings.NewReplacer(reversed()...).Replace(sql)
+	}
+	return texts
+}
+
+// Audited are the texts of a statement with each audit row that it may write; none for one
+// that does not say who is seen.
+func Audited(sql string) map[string]string {
+	texts := map[string]string{}
+	if !strings.Contains(sql, "seen_patient") {
+		return texts
+	}
+	parameters := 0
+	for strings.Contains(sql, fmt.Sprintf("$%d", parameters+1)) {
+		parameters++
+	}
+	for name, seen := range map[string]string{"one": seenOneSQL, "a page": seenPageSQL, "a patient's page": seenNarrowedSQL} {
+		texts[" as "+name] = wrapSQL(wrapping{sql: "-- name: Audited\n" + sql, seen: seen}, parameters)
+	}
+	return texts
+}

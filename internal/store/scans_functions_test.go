@@ -1,0 +1,157 @@
+package store_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/testkit/rights"
+)
+
+// callsOf says how each function of the schema is called, or has a trigger call it, and by
+// whom. No plan shows what is in a function.
+func callsOf(crowd map[string]int64) map[string]functionCall {
+	call := func(role clinic.Role, sql string, ids ...string) functionCall {
+		var values []any
+		for _, id := range ids {
+			values = append(values, crowd[id])
+		}
+		return functionCall{role, fmt.Sprintf(sql, values...)}
+	}
+	return map[string]functionCall{
+		"account_named":            call("", `SELECT account_named('u77')`),
+		"account_registered_under": call("", `SELECT account_registered_under('k')`),
+		"audit_follow_chain": call("", `INSERT INTO audit_checkpoints (number, last_id, statement, signature)
+			VALUES (%[1]d, %[1]d, '{"number": %[1]d, "up_to": %[1]d}', 'x')`, "checkpoint"),
+		"audit_prepare_months": call("", `SELECT audit_prepare_months()`),
+		"caller_id":            call("", `SELECT caller_id('user')`),
+		"caller_knows":         call(clinic.RoleDoctor, `SELECT caller_knows(%d)`, "patient user"),
+		"caller_role":          call("", `SELECT caller_role()`),
+		"decide_name":          call(clinic.RoleAdmin, `SELECT decide_name(%d, true)`, "doctor"),
+		"drop_pending_name":    call("", `UPDATE doctor_profiles SET verified_at = NULL WHERE id = %d`, "doctor"),
+		"has_second_factor":    call("", `SELECT has_second_factor(%d)`, "doctor user"),
+		"identify":             call("", `SELECT identify(%d, 'DOCTOR', 0), identify(%[1]d, 'DOCTOR')`, "doctor user"),
+		"keep_ids_only":        call("", `UPDATE idempotency_keys SET answer = '{"ID": 1}' WHERE user_id = %d`, "doctor user"),
+		"keep_license":         call("", `UPDATE doctor_profiles SET license_number = 'Other' WHERE id = %d`, "doctor"),
+		"keep_name":            call("", `UPDATE users SET first_name = 'Other' WHERE id = %d`, "doctor user"),
+		"known_as":             call("", `SELECT known_as(%d, now())`, "doctor user"),
+		"license_key":          call("", `SELECT license_key('L1')`),
+		"lock_admins":          call(clinic.RoleAdmin, `SELECT lock_admins()`),
+		"patients_named":       call(clinic.RoleAdmin, `SELECT patients_named('%%u7777%%')`),
+		"set_user_active":      call(clinic.RoleAdmin, `SELECT set_user_active(%d, false)`, "doctor user"),
+		"who_looked":           call(clinic.RolePatient, `SELECT who_looked(id, at) FROM audit_log WHERE id = %d`, "entry"),
+	}
+}
+
+type functionCall struct {
+	as  clinic.Role // "": nobody
+	sql string
+}
+
+// checkFunctions calls each function of the schema and counts the rows that it reads.
+func checkFunctions(t *testing.T, dsn string, callers []clinic.Caller) {
+	t.Helper()
+	conn := connect(t, dsn)
+	crowd := map[string]int64{}
+	for name, sql := range map[string]string{
+		"patient user": `SELECT min(user_id) FROM patient_profiles`, "doctor user": `SELECT max(user_id) FROM doctor_profiles`,
+		"doctor": `SELECT max(id) FROM doctor_profiles`, "checkpoint": `SELECT max(number) + 1 FROM audit_checkpoints`,
+		"entry": `SELECT min(l.id) FROM audit_log l JOIN patient_profiles p ON p.user_id = l.user_id WHERE p.user_id = (SELECT min(id) FROM users WHERE role = 'PATIENT')`,
+	} {
+		var id int64
+		if err := conn.QueryRow(t.Context(), sql).Scan(&id); err != nil {
+			t.Fatal(err)
+		}
+		crowd[name] = id
+	}
+	rows, err := conn.Query(t.Context(), `SELECT DISTINCT p.proname::text FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace
+		AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	functions, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls, callersBy := callsOf(crowd), map[clinic.Role]clinic.Caller{}
+	for _, caller := range callers {
+		callersBy[caller.Role] = caller
+	}
+	for _, function := range functions {
+		call, known := calls[function]
+		if !known {
+			t.Errorf("%s: say in callsOf how it is called", function)
+			continue
+		}
+		for table, read := range readBy(t, conn, callersBy[call.as], call.sql) {
+			if read > 100 {
+				t.Errorf("%s: %d rows of %s are read", function, read, table)
+			}
+		}
+	}
+}
+
+// readBy runs the statement for the caller, and takes it back, and returns how many rows of
+// which table were read by it or by whatever it called.
+func readBy(t *testing.T, conn *pgx.Conn, caller clinic.Caller, sql string) map[string]int {
+	t.Helper()
+	tx, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(t.Context()) }()
+	run := func(sql string) {
+		if _, err := tx.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	run(`SET LOCAL plan_cache_mode = force_generic_plan`)
+	if caller.UserID != 0 {
+		run(fmt.Sprintf(`SELECT identify(%d, '%s', 0)`, caller.UserID, caller.Role))
+	}
+	before := rowsRead(t, tx)
+	run(sql)
+	read := rowsRead(t, tx)
+	for table := range read {
+		read[table] -= before[table]
+	}
+	return read
+}
+
+// rowsRead are those that the connection read of each table, by an index or not; Postgres
+// counts them from before the transaction on.
+func rowsRead(t *testing.T, tx pgx.Tx) map[string]int {
+	t.Helper()
+	rows, err := tx.Query(t.Context(), `SELECT relname::text, (seq_tup_read + coalesce(idx_tup_fetch, 0))::int FROM pg_stat_xact_user_tables`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := map[string]int{}
+	var table string
+	var count int
+	if _, err := pgx.ForEachRow(rows, []any{&table, &count}, func() error { read[table] = count; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return read
+}
+
+// What is deleted, or gets another key, is looked for in the tables that refer to it.
+func TestForeignKeysHaveIndexes(t *testing.T) {
+	t.Parallel()
+	conn := connect(t, testkit.NewDatabase(t, rights.Migrate))
+	rows, err := conn.Query(t.Context(), `SELECT f.conname::text FROM pg_constraint f
+		WHERE f.contype = 'f' AND f.connamespace = current_schema()::regnamespace AND NOT EXISTS (
+			SELECT FROM pg_index i JOIN pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = f.conkey[1]
+			WHERE i.indrelid = f.conrelid AND i.indkey[0] = f.conkey[1]
+				AND coalesce(pg_get_expr(i.indpred, i.indrelid) = format('(%I IS NOT NULL)', a.attname), true))`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	missing, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil || len(missing) > 0 {
+		t.Errorf("foreign keys without an index: %v, %v", missing, err)
+	}
+}
