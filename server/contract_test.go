@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -24,12 +25,19 @@ type contract struct{ document *openapi3.T }
 
 func loadContract(t testing.TB) *contract {
 	t.Helper()
-	printed, err := server.OpenAPI()
-	must(t, err)
-	document, err := openapi3.NewLoader().LoadFromData(printed)
+	document, err := published()
 	must(t, err)
 	return &contract{document: document}
 }
+
+// published is the document as each test reads it.
+var published = sync.OnceValues(func() (*openapi3.T, error) { //nolint:gochecknoglobals // made once, as it takes a second with the race detector
+	printed, err := server.OpenAPI()
+	if err != nil {
+		return nil, err
+	}
+	return openapi3.NewLoader().LoadFromData(printed)
+})
 
 // each calls f for every operation of the document.
 func (c *contract) each(f func(path, method string, op *openapi3.Operation)) {

@@ -138,7 +138,7 @@ func (w *world) api() string { return strings.TrimPrefix(w.url, "http://") }
 // that begin a request and fall silent, and compares how others are served
 // meanwhile with how they are without.
 func TestIdleSocketsOfOneAddressDisturbNobody(t *testing.T) { // not beside others: it measures
-	const sockets, rounds, requests = 2000, 11, 300
+	const sockets, rounds, requests = 2000, 7, 200
 	w := newWorld(t)
 	p := w.patient("patient1")
 	w.record(p)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"embed"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -26,14 +25,6 @@ var docsFiles embed.FS
 // addDocs serves the OpenAPI document and the pages to try it out. Everything
 // they load is embedded: hospitals are often cut off from the internet.
 func addDocs(router chi.Router, api huma.API, from *pool) error {
-	asJSON, err := json.Marshal(api.OpenAPI())
-	if err != nil {
-		return fmt.Errorf("writing the OpenAPI document: %w", err)
-	}
-	asYAML, err := api.OpenAPI().YAML()
-	if err != nil {
-		return fmt.Errorf("writing the OpenAPI document: %w", err)
-	}
 	index, err := docsFiles.ReadFile("docs/index.html")
 	if err != nil {
 		return fmt.Errorf("reading the documentation page: %w", err)
@@ -43,8 +34,8 @@ func addDocs(router chi.Router, api huma.API, from *pool) error {
 		return fmt.Errorf("reading the documentation page: %w", err)
 	}
 	add := func(path string, handler http.Handler) { addFile(router, path, from.serve(handler)) }
-	add("/api/openapi.json", static("application/openapi+json", asJSON))
-	add("/api/openapi.yaml", static("application/openapi+yaml", asYAML))
+	add("/api/openapi.json", written("application/openapi+json", api.OpenAPI().MarshalJSON))
+	add("/api/openapi.yaml", written("application/openapi+yaml", api.OpenAPI().YAML))
 	add(docsPath, docsPage(index))
 	add(docsPath+"start.js", static("text/javascript; charset=utf-8", script))
 	assets := v5emb.New("", "", docsPath)
@@ -92,6 +83,20 @@ func static(contentType string, content []byte) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentType)
 		_, _ = w.Write(content) // a client that went away has no use for it
+	})
+}
+
+// written makes its content when it is first asked for: making the document takes
+// longer than all else at a start.
+func written(contentType string, write func() ([]byte, error)) http.Handler {
+	once := sync.OnceValues(write)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		content, err := once()
+		if err != nil {
+			problemOf(r.Context(), fmt.Errorf("writing %s: %w", r.URL.Path, err)).write(w)
+			return
+		}
+		static(contentType, content).ServeHTTP(w, r)
 	})
 }
 
