@@ -33,7 +33,7 @@ type doctorProfile struct {
 	LicenseNumber     string `json:"license_number" example:"DOC000001"`
 	YearsOfExperience int    `json:"years_of_experience" example:"5"`
 	IsVerified        bool   `json:"is_verified" doc:"An administrator has verified the license." example:"true"`
-	PendingName       *name  `json:"pending_name,omitempty" doc:"The new name of a verified doctor, until an administrator decides; left out where none waits."`
+	PendingName       *name  `json:"pending_name,omitempty" doc:"The new name, until an administrator decides; left out where none waits."`
 }
 
 type profileResponse struct {

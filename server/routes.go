@@ -82,8 +82,8 @@ func routes(h *handlers) []route {
 	}
 }
 
-const pendingNames = "A verified doctor's new name is pending_name until an administrator approves it, and the present one is shown; " +
-	"until then another one is a conflict, name_pending. An unverified doctor's is changed at once."
+const pendingNames = "The new name of a doctor who is verified, or was ever assigned to a patient, is pending_name until an administrator " +
+	"approves it, and the present one is shown; until then another one is a conflict, name_pending. Other doctors' are changed at once."
 
 const passwordRules = "A password has 8 to 128 characters of any kind; one that many people use, or that is like the username or the email address, is refused."
 

@@ -42,7 +42,8 @@ func (b *breaker) call(ctx context.Context, ask func(context.Context) error) err
 	err := ask(short)
 	switch {
 	case err == nil:
-		if b.resume.Swap(0) != 0 {
+		// An answer to what was asked before a failure says nothing of Redis since.
+		if resume != 0 && b.resume.CompareAndSwap(resume, 0) {
 			b.log.InfoContext(ctx, "redis works again", "part", b.part)
 		}
 	case ctx.Err() == nil: // Redis is to blame, not a caller who left

@@ -81,7 +81,7 @@ type Doctor struct {
 	LicenseNumber     string
 	YearsOfExperience int
 	VerifiedAt        *time.Time // nil until an administrator verified the license
-	PendingName       *Name      // a verified doctor's, until an administrator decides; nil also for who may not know it
+	PendingName       *Name      // of a doctor who is verified or was ever assigned, until an administrator decides; nil also for who may not know it
 }
 
 // Verification is what an administrator says of a doctor. Name and LicenseNumber

@@ -156,8 +156,9 @@ func (s *Service) Profile(ctx context.Context, caller clinic.Caller) (clinic.Pro
 
 // UpdateProfile sets the given fields of the caller's own profile. A doctor who
 // changes the license number is unverified again, unless doctors are verified
-// at registration. A verified doctor's new name is pending until an administrator
-// decides; until then another one is CodeConflict with reason "name_pending".
+// at registration. The new name of a doctor who is verified, or was ever assigned,
+// is pending until an administrator decides; until then another one is CodeConflict
+// with reason "name_pending".
 func (s *Service) UpdateProfile(ctx context.Context, caller clinic.Caller, change clinic.ProfileChange) (clinic.Profile, error) {
 	if err := change.Validate(caller.Role); err != nil {
 		return clinic.Profile{}, err
@@ -189,8 +190,8 @@ func (s *Service) updateProfile(ctx context.Context, h store.Handle, change clin
 			return err
 		}
 	case clinic.RoleDoctor: // first, since that keeps others from verifying the doctor meanwhile
-		verified, err := h.UpdateDoctor(ctx, change, s.autoVerify)
-		if err == nil && verified {
+		known, err := h.UpdateDoctor(ctx, change, s.autoVerify)
+		if err == nil && known {
 			change, err = askForName(ctx, h, change)
 		}
 		if err != nil {
@@ -201,7 +202,7 @@ func (s *Service) updateProfile(ctx context.Context, h store.Handle, change clin
 	return h.UpdateUser(ctx, change)
 }
 
-// askForName keeps the name that a verified doctor wants to have, and returns what
+// askForName keeps the name that a doctor whom others know wants to have, and returns what
 // is left of the change. A name that waits already stays: an administrator decides
 // on the one that they have seen. The present name takes nothing back, so that a
 // profile can be written as it was read; one of before is brought to its normal form by it.

@@ -168,15 +168,37 @@ func TestAPendingNameGoesWithTheVerification(t *testing.T) {
 	}
 }
 
-// An unverified doctor can do nothing under the name yet.
+// Nobody knows a doctor who was never assigned to anybody.
 func TestAnUnverifiedDoctorChangesTheNameAtOnce(t *testing.T) {
 	t.Parallel()
 	r := newRenaming(t)
-	r.db.Exec(`UPDATE doctor_profiles SET verified_at = NULL WHERE id = $1`, r.doctor.ID)
-	profile := must(r.UpdateProfile(t.Context(), r.asDoctor(), named("Eve", "Night")))(t)
+	r.db.Exec(`UPDATE doctor_profiles SET verified_at = NULL WHERE id = $1`, r.stranger.ID)
+	profile := must(r.UpdateProfile(t.Context(), r.asStranger(), named("Eve", "Night")))(t)
 	if profile.User.FullName() != "Eve Night" || profile.Doctor.PendingName != nil {
 		t.Errorf("the profile is %+v of %+v", profile.Doctor, profile.User)
 	}
+}
+
+// TestADoctorWhoWasAssignedTakesNoNameByLosingTheVerification has a doctor give up the
+// verification so that what they did stands under another name in the patient's list.
+func TestADoctorWhoWasAssignedTakesNoNameByLosingTheVerification(t *testing.T) {
+	t.Parallel()
+	r := newRenaming(t)
+	change := named("Eve", "Night")
+	change.LicenseNumber = new("CA-1")
+	for range 2 { // the second change finds the doctor unverified
+		profile := must(r.UpdateProfile(t.Context(), r.asDoctor(), change))(t)
+		if profile.User.FullName() != "Jane Smith" || profile.Doctor.VerifiedAt != nil ||
+			cmp.Diff(&clinic.Name{First: "Eve", Last: "Night"}, profile.Doctor.PendingName) != "" {
+			t.Errorf("the profile is %+v of %+v", profile.Doctor, profile.User)
+		}
+	}
+	page := must(r.Assignments(t.Context(), r.asPatient(), clinic.AssignmentFilter{}, clinic.PageRequest{}))(t)
+	if len(page.Items) != 1 || page.Items[0].Doctor.User.FullName() != "Jane Smith" {
+		t.Errorf("the patient is shown %+v", page.Items)
+	}
+	must(r.verify(t, clinic.Verification{Name: &clinic.Name{First: "Eve", Last: "Night"}}))(t)
+	r.want(t, "Eve Night", nil)
 }
 
 // Doctors who are verified as they register are no exception.
@@ -197,6 +219,7 @@ func TestAutomaticVerificationApprovesNoName(t *testing.T) {
 func TestNobodyIsVerifiedUnderANameThatWasNotSeen(t *testing.T) {
 	t.Parallel()
 	r := newRenaming(t)
+	r.doctor = r.stranger // who was never assigned, and so changes the name at once
 	seen := clinic.Name{First: "Jane", Last: "Smith"}
 	outcomes := map[string]int{}
 	for range 30 {

@@ -195,19 +195,20 @@ func (h Handle) UpdatePatient(ctx context.Context, c clinic.ProfileChange) error
 }
 
 // UpdateDoctor sets the given fields of the calling doctor's profile and says
-// whether the doctor is verified now, until the transaction ends. Another license
-// number is not verified, unless keepVerified.
-func (h Handle) UpdateDoctor(ctx context.Context, c clinic.ProfileChange, keepVerified bool) (verified bool, err error) {
+// whether others know them by their name: whoever is verified, or was ever assigned
+// to anybody, until the transaction ends. Another license number is not verified,
+// unless keepVerified.
+func (h Handle) UpdateDoctor(ctx context.Context, c clinic.ProfileChange, keepVerified bool) (known bool, err error) {
 	p := dbsqlc.UpdateDoctorParams{
 		UserID: h.Who.UserID, Specialization: c.Specialization, LicenseNumber: c.LicenseNumber, KeepVerified: keepVerified,
 	}
 	if c.YearsOfExperience != nil {
 		p.YearsOfExperience = new(int32(*c.YearsOfExperience)) //nolint:gosec // validated: 0 to 80
 	}
-	if verified, err = h.q.UpdateDoctor(ctx, h.db, p); err != nil {
+	if known, err = h.q.UpdateDoctor(ctx, h.db, p); err != nil {
 		return false, fmt.Errorf("changing a doctor's profile: %w", orNotFound(err, "profile"))
 	}
-	return verified, nil
+	return known, nil
 }
 
 // AskForName keeps the name that the calling doctor wants to have, for an

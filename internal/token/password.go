@@ -38,10 +38,11 @@ type HasherOptions struct {
 }
 
 // Hasher hashes and checks passwords with argon2id. It bounds how many are
-// computed at the same time, since each takes its memory. It is safe for
-// concurrent use.
+// computed at the same time, since each takes its memory, and takes clients in
+// turn. It is safe for concurrent use.
 type Hasher struct {
 	costs    costs
+	lines    *lines
 	slots    chan struct{}
 	dummy    string
 	computed atomic.Int64
@@ -72,6 +73,7 @@ func NewHasher(opts HasherOptions) (*Hasher, error) {
 	}
 	h := &Hasher{
 		costs: costs{memory: opts.MemoryKiB, passes: opts.Passes, lanes: opts.Lanes},
+		lines: newLines(opts.Concurrency),
 		slots: make(chan struct{}, opts.Concurrency),
 	}
 	h.dummy = h.Unusable()
@@ -120,14 +122,28 @@ func (h *Hasher) Verify(ctx context.Context, hash, password string) (ok, rehash 
 func (h *Hasher) Computed() int64 { return h.computed.Load() }
 
 func (h *Hasher) derive(ctx context.Context, c costs, password string, salt []byte, length uint32) ([]byte, error) {
-	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
-	case <-ctx.Done():
-		return nil, fmt.Errorf("waiting to hash a password: %w", clinic.Unavailable(ctx.Err()))
+	leave, err := h.turn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("waiting to hash a password: %w", clinic.Unavailable(err))
 	}
+	defer leave()
 	h.computed.Add(1)
 	return argon2.IDKey([]byte(password), salt, c.passes, c.memory, c.lanes, length), nil
+}
+
+// turn waits for a slot, behind the client's other hashes.
+func (h *Hasher) turn(ctx context.Context) (leave func(), err error) {
+	quit, err := h.lines.pass(ctx)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case h.slots <- struct{}{}:
+		return func() { <-h.slots; quit() }, nil
+	case <-ctx.Done():
+		quit()
+		return nil, ctx.Err()
+	}
 }
 
 // encodeHash writes $argon2id$v=19$m=...,t=...,p=...$salt$hash, the PHC string

@@ -2,6 +2,10 @@ package token
 
 import (
 	"context"
+	"math"
+	"net/netip"
+	"runtime"
+	"sync"
 	"testing"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
@@ -35,5 +39,40 @@ func TestHashingWaitsForASlotUntilItsContextEnds(t *testing.T) {
 	}
 	if len(h.slots) != 0 {
 		t.Error("a slot was not given back")
+	}
+}
+
+func TestOneClientsPasswordsKeepNobodyElseWaiting(t *testing.T) {
+	t.Parallel()
+	h, err := NewHasher(HasherOptions{MemoryKiB: 64, Passes: 1, Concurrency: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	greedy, stop := context.WithCancel(clinic.WithClient(t.Context(), netip.MustParseAddr("192.0.2.1")))
+	const atOnce = 100
+	var crowd sync.WaitGroup
+	for range atOnce {
+		crowd.Go(func() {
+			for greedy.Err() == nil {
+				_, _ = h.Hash(greedy, "again")
+			}
+		})
+	}
+	defer crowd.Wait()
+	defer stop()
+	other := clinic.WithClient(t.Context(), netip.MustParseAddr("192.0.2.2"))
+	for h.Computed() < atOnce { // until all of them have come
+		runtime.Gosched()
+	}
+	least := int64(math.MaxInt64) // a moment may pass before the other client stands in line
+	for range 20 {
+		before := h.Computed()
+		if _, err := h.Hash(other, "once"); err != nil {
+			t.Fatal(err)
+		}
+		least = min(least, h.Computed()-before)
+	}
+	if least > atOnce/4 {
+		t.Errorf("a client waits for %d hashes, nearly all that another one asked for", least)
 	}
 }

@@ -463,7 +463,7 @@ UPDATE doctor_profiles SET
         ELSE verified_at
     END
 WHERE user_id = $5
-RETURNING (verified_at IS NOT NULL)::boolean AS verified
+RETURNING (verified_at IS NOT NULL OR EXISTS (SELECT FROM assignments a WHERE a.doctor_id = doctor_profiles.id))::boolean AS known
 `
 
 type UpdateDoctorParams struct {
@@ -475,7 +475,8 @@ type UpdateDoctorParams struct {
 }
 
 // What was verified is the license number: another one has to be verified anew.
-// Whether the doctor is verified holds until the transaction ends, see LockDoctor.
+// Whether others know the doctor, who is verified or was ever assigned, holds until
+// the transaction ends, see LockDoctor.
 func (q *Queries) UpdateDoctor(ctx context.Context, db DBTX, arg UpdateDoctorParams) (bool, error) {
 	row := db.QueryRow(ctx, updateDoctor,
 		arg.Specialization,
@@ -484,9 +485,9 @@ func (q *Queries) UpdateDoctor(ctx context.Context, db DBTX, arg UpdateDoctorPar
 		arg.KeepVerified,
 		arg.UserID,
 	)
-	var verified bool
-	err := row.Scan(&verified)
-	return verified, err
+	var known bool
+	err := row.Scan(&known)
+	return known, err
 }
 
 const updatePatient = `-- name: UpdatePatient :exec

@@ -69,7 +69,7 @@ INSERT INTO name_versions (user_id, since, username, first_name, last_name, lice
 SELECT u.id, '-infinity', u.username, u.first_name, u.last_name, d.license_number
 FROM users u LEFT JOIN doctor_profiles d ON d.user_id = u.id;
 
--- The name that a verified doctor wants to have, until an administrator decides.
+-- The name that a doctor whom others know wants to have, until an administrator decides.
 CREATE TABLE pending_names (
     user_id    bigint NOT NULL,
     first_name text   NOT NULL,
@@ -80,7 +80,7 @@ CREATE TABLE pending_names (
     CONSTRAINT pending_names_last_name_length CHECK (char_length(last_name) <= 150)
 );
 
--- An unverified doctor changes the name by themselves: nothing is left to decide.
+-- A name was to be approved with that license. Whoever may not take it by themselves asks again.
 -- +goose StatementBegin
 CREATE FUNCTION drop_pending_name() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN

@@ -90,7 +90,8 @@ UPDATE patient_profiles SET
 WHERE user_id = @user_id;
 
 -- What was verified is the license number: another one has to be verified anew.
--- Whether the doctor is verified holds until the transaction ends, see LockDoctor.
+-- Whether others know the doctor, who is verified or was ever assigned, holds until
+-- the transaction ends, see LockDoctor.
 -- name: UpdateDoctor :one
 UPDATE doctor_profiles SET
     specialization = coalesce(sqlc.narg('specialization'), specialization),
@@ -101,7 +102,7 @@ UPDATE doctor_profiles SET
         ELSE verified_at
     END
 WHERE user_id = @user_id
-RETURNING (verified_at IS NOT NULL)::boolean AS verified;
+RETURNING (verified_at IS NOT NULL OR EXISTS (SELECT FROM assignments a WHERE a.doctor_id = doctor_profiles.id))::boolean AS known;
 
 -- name: AskForName :exec
 INSERT INTO pending_names (user_id, first_name, last_name) VALUES (@user_id, @first_name, @last_name);

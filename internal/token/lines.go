@@ -1,0 +1,60 @@
+package token
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+// lines let one client have as many hashes computed, or next in turn, as there
+// are slots. Its others stand in a line of their own: however many it asks for,
+// another client waits for a few of them and not for all. Clients are told apart
+// by clinic.Network.
+type lines struct {
+	places int // in front of each line
+	mutex  sync.Mutex
+	lines  map[netip.Prefix]*line // of clients that want a hash now
+}
+
+type line struct {
+	front   chan struct{}
+	waiting int // those in front among them
+}
+
+func newLines(places int) *lines { return &lines{places: places, lines: map[netip.Prefix]*line{}} }
+
+// pass returns when the context's client is in front of its line. leave must be
+// called once.
+func (l *lines) pass(ctx context.Context) (leave func(), err error) {
+	client := clinic.Network(clinic.ClientOf(ctx))
+	own := l.join(client)
+	select {
+	case own.front <- struct{}{}:
+		return func() { <-own.front; l.quit(client, own) }, nil
+	case <-ctx.Done():
+		l.quit(client, own)
+		return nil, ctx.Err()
+	}
+}
+
+func (l *lines) join(client netip.Prefix) *line {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	own, ok := l.lines[client]
+	if !ok {
+		own = &line{front: make(chan struct{}, l.places)}
+		l.lines[client] = own
+	}
+	own.waiting++
+	return own
+}
+
+func (l *lines) quit(client netip.Prefix, own *line) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	if own.waiting--; own.waiting == 0 {
+		delete(l.lines, client)
+	}
+}
