@@ -30,8 +30,9 @@ func loadContract(t testing.TB) *contract {
 	return &contract{document: document}
 }
 
-// published is the document as each test reads it.
-var published = sync.OnceValues(func() (*openapi3.T, error) { //nolint:gochecknoglobals // made once, as it takes a second with the race detector
+// published is the document as each test reads it, made once: it takes a second
+// with the race detector.
+var published = sync.OnceValues(func() (*openapi3.T, error) {
 	printed, err := server.OpenAPI()
 	if err != nil {
 		return nil, err
