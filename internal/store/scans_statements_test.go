@@ -46,6 +46,7 @@ func written(t *testing.T, dsn string) []statement {
 	}
 	return literals(t, "*.go", map[string]string{
 		"pgx.Identifier{…}.Sanitize()": month,
+		"strangeSetting":               store.StrangeSetting,
 		"where.table":                  "health_records", "where.column": "title", "where.where": "true",
 	})
 }

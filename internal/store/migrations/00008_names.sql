@@ -208,6 +208,7 @@ CREATE TRIGGER license_given_up AFTER UPDATE ON doctor_profiles FOR EACH ROW
 -- Under the name of the constraint before: the release before knows it.
 ALTER TABLE doctor_profiles DROP CONSTRAINT doctor_profiles_license_number_key;
 CREATE UNIQUE INDEX doctor_profiles_license_number_key ON doctor_profiles (license_key(license_number)) WHERE NOT license_twin;
+CREATE INDEX doctor_profiles_license_twin_idx ON doctor_profiles (license_key(license_number)) WHERE license_twin;
 
 -- An administrator's search, as in 00006. LIMIT has the patients of whom it finds looked up:
 -- whatever the pattern, Postgres expects that one user of two hundred fits it, for whom it
