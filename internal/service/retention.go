@@ -40,7 +40,7 @@ func (c *Chain) DropMonths(ctx context.Context, before time.Time, years int, dry
 	}
 	for _, month := range months {
 		if !dryRun {
-			if err := c.dropMonth(ctx, month, before); err != nil {
+			if err := c.dropMonth(ctx, month); err != nil {
 				return names, err
 			}
 		}
@@ -73,7 +73,7 @@ func (c *Chain) monthsBefore(ctx context.Context, before time.Time) ([]store.Aud
 	return months, nil
 }
 
-func (c *Chain) dropMonth(ctx context.Context, month store.AuditMonth, before time.Time) error {
+func (c *Chain) dropMonth(ctx context.Context, month store.AuditMonth) error {
 	runs, err := c.db.System().AuditRuns(ctx, month.Name)
 	if err != nil {
 		return err
@@ -87,7 +87,9 @@ func (c *Chain) dropMonth(ctx context.Context, month store.AuditMonth, before ti
 		if table, err = h.DetachAuditMonth(ctx, month); err != nil {
 			return err
 		}
-		return add(ctx, h, func() (audit.Checkpoint, error) { return chain.Drop(runs, before) })
+		// The month's own end, and not the day that was asked for, which is six years
+		// ago now and may not be at the next stroke of midnight, on February 29.
+		return add(ctx, h, func() (audit.Checkpoint, error) { return chain.Drop(runs, month.End) })
 	})
 	if err != nil {
 		return err

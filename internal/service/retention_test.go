@@ -92,6 +92,10 @@ func TestRetentionDropsOnlyWhatIsOld(t *testing.T) {
 	if faults, good, _ := v.verify(t, asIs); len(faults) > 0 || good != 1 {
 		t.Errorf("%d rows are good, faults: %v", good, faults)
 	}
+	end := begin.AddDate(0, 1, 0).Format(time.RFC3339) // six years ago now, whatever day the next one is
+	if n := v.db.Count(`SELECT count(*) FROM audit_checkpoints WHERE statement::jsonb->>'before' = $1`, end); n != 1 {
+		t.Errorf("%d checkpoints say that what is before %s was dropped, want 1", n, end)
+	}
 	v.db.Exec(`DELETE FROM audit_log WHERE id = 3`)
 	if faults, _, _ := v.verify(t, asIs); len(faults) != 1 || faults[0].Row != 3 {
 		t.Errorf("faults after another row went: %v", faults)
