@@ -18,9 +18,8 @@ import (
 )
 
 func newAuditCommand() *cobra.Command {
-	parent := &cobra.Command{Use: "audit", Short: "Verify, export and drop the audit log"}
-	parent.AddCommand(newAuditVerifyCommand(), newAuditExportCommand(), newAuditCheckpointCommand(), newAuditRetentionCommand())
-	return parent
+	return newParent("audit", "Verify, export and drop the audit log",
+		newAuditVerifyCommand(), newAuditExportCommand(), newAuditCheckpointCommand(), newAuditRetentionCommand())
 }
 
 // withChain opens the database as the settings say and calls use with its chain.

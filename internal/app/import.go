@@ -22,7 +22,6 @@ import (
 )
 
 func newImportCommand() *cobra.Command {
-	parent := &cobra.Command{Use: "import", Short: "Load data of other systems"}
 	var dryRun bool
 	var opts fhir.Options
 	bundles := &cobra.Command{
@@ -58,8 +57,7 @@ func newImportCommand() *cobra.Command {
 	bundles.Flags().StringVar(&opts.Source, "source", "", "name of the system that the bundles come from, such as its URL: it goes before relative ids,\n"+
 		"which tell nobody apart beyond one file without it; keep it the same in every import")
 	bundles.Flags().BoolVar(&dryRun, "dry-run", false, "read and check the bundles without a database")
-	parent.AddCommand(bundles)
-	return parent
+	return newParent("import", "Load data of other systems", bundles)
 }
 
 // withImporter makes the service that imports and calls use with it.

@@ -16,9 +16,8 @@ import (
 )
 
 func newKeysCommand() *cobra.Command {
-	keys := &cobra.Command{Use: "keys", Short: "Manage the keys that sign access tokens, or seal the audit log"}
-	keys.AddCommand(newKeysGenerateCommand(), newKeysRotateCommand())
-	return keys
+	return newParent("keys", "Manage the keys that sign access tokens, or seal the audit log",
+		newKeysGenerateCommand(), newKeysRotateCommand())
 }
 
 func newKeysGenerateCommand() *cobra.Command {
