@@ -28,6 +28,9 @@ func withChain(ctx context.Context, signs bool, use func(*service.Chain, setting
 	if err := settings.Load(&cfg); err != nil {
 		return err
 	}
+	if signs && cfg.KeysDir == "" {
+		return errors.New("AUDIT_KEYS_DIR: is not set; name the directory of the worker's audit keys")
+	}
 	db, err := openMigratedDB(ctx, cfg.Database)
 	if err != nil {
 		return err
@@ -117,6 +120,9 @@ func period(from, to string) (since, until time.Time, err error) {
 	if to != "" {
 		if until, err = time.Parse(time.DateOnly, to); err != nil {
 			return since, until, errors.New("--to is no day: write YYYY-MM-DD")
+		}
+		if until.Before(since) {
+			return since, until, errors.New("--to is before --from")
 		}
 		until = until.AddDate(0, 0, 1)
 	}
