@@ -38,7 +38,8 @@ func newAuditVerifyCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&a.export, "export", "", "file that audit export wrote; the database by default")
 	cmd.Flags().StringVar(&a.checkpoint, "checkpoint", "", "file with a checkpoint that audit checkpoint printed: finds a log that was cut off since")
-	cmd.Flags().StringSliceVar(&a.trusted, "trusted-key", nil, "id of a key that may sign; may be given again. Without one, any key may, and the ids are printed to be compared")
+	cmd.Flags().StringSliceVar(&a.trusted, "trusted-key", nil, "id of a key that may sign, as healthrecords keys printed it; may be given again.\n"+
+		"Without one, any key may, and the ids are printed to be compared")
 	return cmd
 }
 
