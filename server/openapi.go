@@ -49,6 +49,7 @@ func newAPI(router chi.Router, all []route, h *handlers, f *front, version strin
 		r.addTo(api, h, f)
 	}
 	documentErrors(api.OpenAPI())
+	documentExamples(api.OpenAPI())
 	return api
 }
 
