@@ -28,7 +28,7 @@ func newImportCommand() *cobra.Command {
 		Use:   "fhir PATH...",
 		Short: "Load FHIR R4 bundles",
 		Long: "Load FHIR R4 bundles: files, folders with *.json files, or - for standard input. Each bundle is loaded as\n" +
-			"a whole or not at all, and can be loaded again: what is there already is recognised. Nobody is notified.\n" +
+			"a whole or not at all, and can be loaded again: what is there already is recognized. Nobody is notified.\n" +
 			"The table of what becomes what is in docs/import.md.\n\n" + settings.Usage(&settings.Import{}),
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, paths []string) error {
@@ -54,8 +54,9 @@ func newImportCommand() *cobra.Command {
 			})
 		},
 	}
-	bundles.Flags().StringVar(&opts.Source, "source", "", "name of the system that the bundles come from, such as its URL: it goes before relative ids,\n"+
-		"which tell nobody apart beyond one file without it; keep it the same in every import")
+	bundles.Flags().StringVar(&opts.Source, "source", "", "name of the one system that all these bundles come from, such as its URL: it goes before relative ids,\n"+
+		"which tell nobody apart beyond one file without it; the same in every import, and another one for each\n"+
+		"system, whose patients would else be taken for each other's")
 	bundles.Flags().BoolVar(&dryRun, "dry-run", false, "read and check the bundles without a database")
 	return newParent("import", "Load data of other systems", bundles)
 }
