@@ -47,7 +47,7 @@ type DoctorAssignmentSpec struct {
 	Patients []UserReference `json:"patients"`
 
 	// reason is why the doctor is assigned, for those who read the history. Everybody who can read this object can read
-	// it: name an organisational reason such as "primary care", never a diagnosis.
+	// it: name an organizational reason such as "primary care", never a diagnosis.
 	// +optional
 	// +kubebuilder:validation:MaxLength=500
 	Reason string `json:"reason,omitempty"`
