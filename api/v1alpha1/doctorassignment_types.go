@@ -34,7 +34,7 @@ type DoctorAssignment struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.startsAt) || !has(self.endsAt) || self.endsAt > self.startsAt",message="endsAt must be later than startsAt",fieldPath=".endsAt",reason=FieldValueInvalid
 // +kubebuilder:validation:XValidation:rule="!self.patients.exists(p, p.username == self.doctor.username)",message="the doctor cannot be one of the patients",fieldPath=".patients",reason=FieldValueInvalid
 type DoctorAssignmentSpec struct {
-	// doctor is who is assigned. Another doctor may take his place: the assignments of the former one end.
+	// doctor is who is assigned. Another doctor may take their place: the assignments of the former one end.
 	// +required
 	Doctor UserReference `json:"doctor"`
 
