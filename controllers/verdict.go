@@ -78,7 +78,7 @@ func judgeDoctor(problem clinic.DoctorProblem) verdict {
 		return notReady(v1alpha1.ReasonNotADoctor, "The user in spec.doctor is not a doctor.")
 	case clinic.DoctorNotVerified:
 		return notReady(v1alpha1.ReasonDoctorNotVerified,
-			"The doctor's licence is not verified. This is tried again until an administrator verifies it.")
+			"The doctor's license is not verified. This is tried again until an administrator verifies it.")
 	default:
 		return failed(v1alpha1.ReasonInternalError, internalMessage)
 	}

@@ -49,6 +49,7 @@ func newAPI(router chi.Router, all []route, h *handlers, f *front, version strin
 		r.addTo(api, h, f)
 	}
 	documentErrors(api.OpenAPI())
+	documentExamples(api.OpenAPI())
 	return api
 }
 
@@ -61,7 +62,7 @@ func newDocument(version string) *huma.OpenAPI {
 			License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 			Description: "Patients keep health records, doctors assigned to them read and comment, administrators decide who is assigned to whom.\n\n" +
 				"Log in, then send the access token as `Authorization: Bearer TOKEN`. Each path also works without its last slash, and under `/api/v1/`. " +
-				"What a caller may not see does not exist for him: somebody else's id and an id that was never given answer the same 404. " +
+				"What a caller may not see does not exist for them: somebody else's id and an id that was never given answer the same 404. " +
 				"Fields and parameters that an operation does not know are refused. Texts are stored in Unicode's normal form C; names, titles, " +
 				"reasons and other texts of a line have no line breaks, control characters or marks of the writing direction, and lose what is not drawn.",
 		},

@@ -24,7 +24,7 @@ const (
 	ReasonDoctorNotFound = "DoctorNotFound"
 	// ReasonNotADoctor means that the user in spec.doctor has another role.
 	ReasonNotADoctor = "NotADoctor"
-	// ReasonDoctorNotVerified means that the doctor's licence is not verified.
+	// ReasonDoctorNotVerified means that the doctor's license is not verified.
 	ReasonDoctorNotVerified = "DoctorNotVerified"
 	// ReasonPatientsNotAssigned means that some patients are not assigned: status.unassigned names them.
 	ReasonPatientsNotAssigned = "PatientsNotAssigned"

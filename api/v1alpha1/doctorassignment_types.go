@@ -34,7 +34,7 @@ type DoctorAssignment struct {
 // +kubebuilder:validation:XValidation:rule="!has(self.startsAt) || !has(self.endsAt) || self.endsAt > self.startsAt",message="endsAt must be later than startsAt",fieldPath=".endsAt",reason=FieldValueInvalid
 // +kubebuilder:validation:XValidation:rule="!self.patients.exists(p, p.username == self.doctor.username)",message="the doctor cannot be one of the patients",fieldPath=".patients",reason=FieldValueInvalid
 type DoctorAssignmentSpec struct {
-	// doctor is who is assigned. Another doctor may take his place: the assignments of the former one end.
+	// doctor is who is assigned. Another doctor may take their place: the assignments of the former one end.
 	// +required
 	Doctor UserReference `json:"doctor"`
 
@@ -47,7 +47,7 @@ type DoctorAssignmentSpec struct {
 	Patients []UserReference `json:"patients"`
 
 	// reason is why the doctor is assigned, for those who read the history. Everybody who can read this object can read
-	// it: name an organisational reason such as "primary care", never a diagnosis.
+	// it: name an organizational reason such as "primary care", never a diagnosis.
 	// +optional
 	// +kubebuilder:validation:MaxLength=500
 	Reason string `json:"reason,omitempty"`

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"os/exec"
+	"slices"
 	"testing"
 )
 
@@ -39,5 +40,16 @@ func TestConsoleColoursNames(t *testing.T) {
 	c.line("worker", []byte("text"))
 	if got, want := out.String(), "\x1b[35mworker     |\x1b[0m text\n"; got != want {
 		t.Errorf("output = %q, want %q", got, want)
+	}
+}
+
+// TestSettingsOfOnesOwnReachTheServer: make run has defaults of its own for them.
+func TestSettingsOfOnesOwnReachTheServer(t *testing.T) {
+	t.Setenv("DOCTOR_SELF_ASSIGNMENT", "confirm")
+	t.Setenv("DOCTOR_AUTO_VERIFY", "")
+	t.Setenv("TOTP_KEY", "a key of one's own")
+	got := unlessSet("DOCTOR_AUTO_VERIFY=true", "DOCTOR_SELF_ASSIGNMENT=open", "TOTP_KEY_FILE=.dev/totp-key")
+	if want := []string{"DOCTOR_AUTO_VERIFY=true"}; !slices.Equal(got, want) {
+		t.Errorf("the defaults are %v, want %v", got, want)
 	}
 }

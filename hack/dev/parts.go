@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -45,10 +46,10 @@ func (r *runner) startParts(ctx context.Context) error {
 			"KUBECONFIG=" + r.kubeconfig(), "LEADER_ELECT=true", "LEADER_ELECTION_NAMESPACE=default",
 		}},
 		{name: "worker", adminPort: 8002, env: []string{"AUDIT_KEYS_DIR=" + r.auditKeys()}},
-		{name: "server", adminPort: 8001, env: []string{
-			"LISTEN_ADDRESS=" + address(port), "SIGNING_KEYS_DIR=" + r.keys(), "TOTP_KEY_FILE=" + totpKey,
-			"DOCTOR_AUTO_VERIFY=true", "DOCTOR_SELF_ASSIGNMENT=open",
-		}},
+		{name: "server", adminPort: 8001, env: append(
+			unlessSet("TOTP_KEY_FILE="+totpKey, "DOCTOR_AUTO_VERIFY=true", "DOCTOR_SELF_ASSIGNMENT=open"),
+			"LISTEN_ADDRESS="+address(port), "SIGNING_KEYS_DIR="+r.keys(),
+		)},
 	}
 	started := make([]*process.Process, len(r.parts))
 	for i := range r.parts { // stopped in the opposite order: the server first
@@ -62,6 +63,15 @@ func (r *runner) startParts(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// unlessSet keeps those of the settings that the environment does not give, as NAME or as NAME_FILE.
+func unlessSet(settings ...string) []string {
+	return slices.DeleteFunc(settings, func(setting string) bool {
+		name, _, _ := strings.Cut(setting, "=")
+		name = strings.TrimSuffix(name, "_FILE")
+		return os.Getenv(name) != "" || os.Getenv(name+"_FILE") != ""
+	})
 }
 
 func (r *runner) startPart(ctx context.Context, p *part) (*process.Process, error) {

@@ -52,7 +52,7 @@ func writeOwner(lock *os.File) error {
 }
 
 // postgresDir returns where Postgres keeps its data. A root user's Postgres runs as somebody else, who may not be
-// able to reach .dev, below /root for example; then .dev has a link to a directory that he can reach.
+// able to reach .dev, below /root for example; then .dev has a link to a directory that they can reach.
 func (r *runner) postgresDir() (string, error) {
 	dir := filepath.Join(r.state, "postgres")
 	reachable, err := services.Traversable(r.state)

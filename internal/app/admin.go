@@ -19,9 +19,7 @@ import (
 )
 
 func newAdminCommand() *cobra.Command {
-	admin := &cobra.Command{Use: "admin", Short: "Manage administrators"}
-	admin.AddCommand(newAdminCreateCommand())
-	return admin
+	return newParent("admin", "Manage administrators", newAdminCreateCommand())
 }
 
 func newAdminCreateCommand() *cobra.Command {

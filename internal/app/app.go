@@ -56,6 +56,17 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return 0
 }
 
+// newParent is a command that only has others. An unknown one is an error, which cobra knows of the root alone: of
+// another parent it shows the help, and the exit code would be 0.
+func newParent(use, short string, children ...*cobra.Command) *cobra.Command {
+	parent := &cobra.Command{
+		Use: use, Short: short, Args: cobra.NoArgs, DisableFlagsInUseLine: true,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	parent.AddCommand(children...)
+	return parent
+}
+
 // errReported is a failure that the command has told the user already.
 var errReported = errors.New("failed")
 

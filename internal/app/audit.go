@@ -18,9 +18,8 @@ import (
 )
 
 func newAuditCommand() *cobra.Command {
-	parent := &cobra.Command{Use: "audit", Short: "Verify, export and drop the audit log"}
-	parent.AddCommand(newAuditVerifyCommand(), newAuditExportCommand(), newAuditCheckpointCommand(), newAuditRetentionCommand())
-	return parent
+	return newParent("audit", "Verify, export and drop the audit log",
+		newAuditVerifyCommand(), newAuditExportCommand(), newAuditCheckpointCommand(), newAuditRetentionCommand())
 }
 
 // withChain opens the database as the settings say and calls use with its chain.
@@ -28,6 +27,9 @@ func withChain(ctx context.Context, signs bool, use func(*service.Chain, setting
 	var cfg settings.Audit
 	if err := settings.Load(&cfg); err != nil {
 		return err
+	}
+	if signs && cfg.KeysDir == "" {
+		return errors.New("AUDIT_KEYS_DIR: is not set; name the directory of the worker's audit keys")
 	}
 	db, err := openMigratedDB(ctx, cfg.Database)
 	if err != nil {
@@ -118,6 +120,9 @@ func period(from, to string) (since, until time.Time, err error) {
 	if to != "" {
 		if until, err = time.Parse(time.DateOnly, to); err != nil {
 			return since, until, errors.New("--to is no day: write YYYY-MM-DD")
+		}
+		if until.Before(since) {
+			return since, until, errors.New("--to is before --from")
 		}
 		until = until.AddDate(0, 0, 1)
 	}

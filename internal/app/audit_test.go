@@ -87,3 +87,34 @@ func sealThree(t *testing.T, f *testkit.Factory, keys *token.Keys) {
 		}
 	}
 }
+
+// TestAuditCommandsNameWhatIsWrong: with what an operator gave, not with tampering.
+func TestAuditCommandsNameWhatIsWrong(t *testing.T) {
+	dsn := testkit.NewDatabase(t, store.Migrate)
+	t.Setenv("DATABASE_URL", dsn)
+	dir := t.TempDir()
+	_, err := token.GenerateKey(dir)
+	must(t, err)
+	keys, err := token.LoadKeys(dir)
+	must(t, err)
+	f := testkit.NewFactory(t, dsn)
+	for range 3 {
+		f.Exec(`INSERT INTO audit_log (role, operation, object_kind, reason, decision) VALUES ('ADMIN', 'getAudit', 'audit', 'role', 'allowed')`)
+	}
+	sealThree(t, f, keys)
+	nothing := filepath.Join(dir, "nothing.jsonl")
+	for _, test := range []struct{ args, want string }{
+		{"retention", "AUDIT_KEYS_DIR: is not set"},
+		{"export --from 2026-02-01 --to 2026-01-31 --output " + nothing, "--to is before --from"},
+		{"verify --trusted-key another", "none of the checkpoints is signed by a trusted key"},
+	} {
+		var out, told strings.Builder
+		code := Main(append([]string{"audit"}, strings.Fields(test.args)...), nil, &out, &told)
+		if code != 1 || !strings.Contains(told.String(), test.want) {
+			t.Errorf("%s: exit code %d: %s", test.args, code, told.String())
+		}
+	}
+	if _, err := os.Stat(nothing); err == nil {
+		t.Error("there is an export of no days")
+	}
+}

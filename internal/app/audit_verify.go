@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -37,7 +38,8 @@ func newAuditVerifyCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&a.export, "export", "", "file that audit export wrote; the database by default")
 	cmd.Flags().StringVar(&a.checkpoint, "checkpoint", "", "file with a checkpoint that audit checkpoint printed: finds a log that was cut off since")
-	cmd.Flags().StringSliceVar(&a.trusted, "trusted-key", nil, "id of a key that may sign; may be given again. Without one, any key may, and the ids are printed to be compared")
+	cmd.Flags().StringSliceVar(&a.trusted, "trusted-key", nil, "id of a key that may sign, as healthrecords keys printed it; may be given again.\n"+
+		"Without one, any key may, and the ids are printed to be compared")
 	return cmd
 }
 
@@ -57,9 +59,16 @@ func (a auditVerification) run(ctx context.Context) error {
 	if err := a.verify(ctx, v); err != nil {
 		return fmt.Errorf("verifying: %w", err)
 	}
-	_, _ = fmt.Fprintf(a.out, "%d rows are as they were sealed, %d were dropped by retention; signed by %s\n", v.Rows, v.Dropped, strings.Join(v.Keys, ", "))
+	_, _ = fmt.Fprintf(a.out, "%d rows are as they were sealed, %d were dropped by retention", v.Rows, v.Dropped)
+	if len(v.Keys) > 0 {
+		_, _ = fmt.Fprintf(a.out, "; signed by %s", strings.Join(v.Keys, ", "))
+	}
+	_, _ = fmt.Fprintln(a.out)
 	if v.Outside {
 		_, _ = fmt.Fprintln(a.out, "the kept checkpoint is older than the export, and says nothing about it: give one of its time, or verify the database")
+	}
+	if faults > 0 && len(a.trusted) > 0 && len(v.Keys) == 0 {
+		return errors.New("none of the checkpoints is signed by a trusted key: see whether --trusted-key has the right id, which is not the key itself; if so, the audit log is forged")
 	}
 	if faults > 0 {
 		_, _ = fmt.Fprintf(a.progress, "healthrecords: the audit log was tampered with: %d faults\n", faults)

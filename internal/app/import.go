@@ -22,14 +22,13 @@ import (
 )
 
 func newImportCommand() *cobra.Command {
-	parent := &cobra.Command{Use: "import", Short: "Load data of other systems"}
 	var dryRun bool
 	var opts fhir.Options
 	bundles := &cobra.Command{
 		Use:   "fhir PATH...",
 		Short: "Load FHIR R4 bundles",
 		Long: "Load FHIR R4 bundles: files, folders with *.json files, or - for standard input. Each bundle is loaded as\n" +
-			"a whole or not at all, and can be loaded again: what is there already is recognised. Nobody is notified.\n" +
+			"a whole or not at all, and can be loaded again: what is there already is recognized. Nobody is notified.\n" +
 			"The table of what becomes what is in docs/import.md.\n\n" + settings.Usage(&settings.Import{}),
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, paths []string) error {
@@ -55,11 +54,11 @@ func newImportCommand() *cobra.Command {
 			})
 		},
 	}
-	bundles.Flags().StringVar(&opts.Source, "source", "", "name of the system that the bundles come from, such as its URL: it goes before relative ids,\n"+
-		"which tell nobody apart beyond one file without it; keep it the same in every import")
+	bundles.Flags().StringVar(&opts.Source, "source", "", "name of the one system that all these bundles come from, such as its URL: it goes before relative ids,\n"+
+		"which tell nobody apart beyond one file without it; the same in every import, and another one for each\n"+
+		"system, whose patients would else be taken for each other's")
 	bundles.Flags().BoolVar(&dryRun, "dry-run", false, "read and check the bundles without a database")
-	parent.AddCommand(bundles)
-	return parent
+	return newParent("import", "Load data of other systems", bundles)
 }
 
 // withImporter makes the service that imports and calls use with it.

@@ -16,9 +16,8 @@ import (
 )
 
 func newKeysCommand() *cobra.Command {
-	keys := &cobra.Command{Use: "keys", Short: "Manage the keys that sign access tokens, or seal the audit log"}
-	keys.AddCommand(newKeysGenerateCommand(), newKeysRotateCommand())
-	return keys
+	return newParent("keys", "Manage the keys that sign access tokens, or seal the audit log",
+		newKeysGenerateCommand(), newKeysRotateCommand())
 }
 
 func newKeysGenerateCommand() *cobra.Command {
@@ -36,7 +35,13 @@ func newKeysGenerateCommand() *cobra.Command {
 				_, _ = fmt.Fprintf(cmd.OutOrStdout(), "%s has a signing key already\n", dir)
 				return nil
 			}
-			_, _ = fmt.Fprintf(cmd.OutOrStdout(), "created a signing key in %s\n", dir)
+			keys, err := token.LoadKeys(dir)
+			if err != nil {
+				return fmt.Errorf("reading the key: %w", err)
+			}
+			for id := range keys.Public() {
+				_, _ = fmt.Fprintf(cmd.OutOrStdout(), "created a signing key in %s; its id is %s\n", dir, id)
+			}
 			return nil
 		},
 	}
@@ -53,7 +58,11 @@ func newKeysRotateCommand() *cobra.Command {
 		Short: "Add a signing key, and remove those that no token needs any more",
 		Long: "Add a signing key, and remove those that no token needs any more. Servers accept the new key within seconds and sign\n" +
 			"with it ten minutes later; those before verify for as long as their tokens live. No server is restarted and no\n" +
-			"request is refused. With --secret, a Kubernetes Secret is read from standard input and written to standard output:\n\n" +
+			"request is refused. It refuses to add a key while the newest one is less than ten minutes old.\n\n" +
+			"Of the worker's AUDIT_KEYS_DIR it does the same: the new key seals the audit log ten minutes later, and what another one\n" +
+			"has sealed still verifies, also when that is removed. Keep the id that is printed, for `healthrecords audit verify\n" +
+			"--trusted-key`.\n\n" +
+			"With --secret, a Kubernetes Secret is read from standard input and written to standard output:\n\n" +
 			"  kubectl get secret NAME -o json | healthrecords keys rotate --secret | kubectl replace -f -",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -115,7 +124,7 @@ func rotateSecret(in io.Reader, out, told io.Writer, now time.Time) error {
 }
 
 func tellRotation(w io.Writer, r token.Rotation) {
-	_, _ = fmt.Fprintf(w, "added %s, which signs from %s on\n", r.Name, r.SignsFrom.UTC().Format(time.RFC3339))
+	_, _ = fmt.Fprintf(w, "added %s, which signs from %s on; its id is %s\n", r.Name, r.SignsFrom.UTC().Format(time.RFC3339), r.ID)
 	for _, name := range r.Remove {
 		_, _ = fmt.Fprintf(w, "removed %s\n", name)
 	}

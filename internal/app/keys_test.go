@@ -84,3 +84,33 @@ func TestKeysRotateRefusesWhatIsNoSecret(t *testing.T) {
 		}
 	}
 }
+
+// TestKeysTellTheirIDs: audit verify --trusted-key takes them, and what the database says of them proves nothing.
+func TestKeysTellTheirIDs(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "keys")
+	known := map[string]bool{}
+	told := func(args ...string) {
+		t.Helper()
+		var out, errs bytes.Buffer
+		if code := Main(append([]string{"keys"}, args...), nil, &out, &errs); code != 0 {
+			t.Fatalf("%v: exit code %d: %s", args, code, errs.String())
+		}
+		keys, err := token.LoadKeys(dir)
+		must(t, err)
+		for id := range keys.Public() {
+			if !known[id] && !strings.Contains(out.String(), id) {
+				t.Errorf("%v does not tell the new key's id: %s", args, out.String())
+			}
+			known[id] = true
+		}
+	}
+	told("generate", "--dir", dir)
+	files, err := filepath.Glob(filepath.Join(dir, "*.pem"))
+	must(t, err)
+	must(t, os.Rename(files[0], filepath.Join(dir, "20200101T000000.000000000Z.pem")))
+	told("rotate", "--dir", dir)
+	if len(known) != 2 {
+		t.Errorf("%d keys", len(known))
+	}
+}

@@ -57,7 +57,7 @@ const (
 	DoctorNotFound DoctorProblem = "DoctorNotFound"
 	// NotADoctor means that the user has another role.
 	NotADoctor DoctorProblem = "NotADoctor"
-	// DoctorNotVerified means that no administrator has verified the doctor's licence.
+	// DoctorNotVerified means that no administrator has verified the doctor's license.
 	DoctorNotVerified DoctorProblem = "DoctorNotVerified"
 )
 

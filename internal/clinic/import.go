@@ -25,7 +25,7 @@ type Import struct {
 type ImportedAccount struct {
 	Entry    int    // number of the bundle's entry, from 0, for reports
 	SourceID string // identity in that system, the same in every import
-	Verified bool   // that system vouches for the doctor's licence
+	Verified bool   // that system vouches for the doctor's license
 	Registration
 }
 

@@ -116,7 +116,7 @@ func (m *mapper) practitioner(e *entry, p *practitioner) {
 	}
 	account := clinic.ImportedAccount{
 		Entry: e.number, SourceID: id, Registration: m.registration(p.Name, p.Telecom, id),
-		// the record comes from the hospital's own system, which checked the licence;
+		// the record comes from the hospital's own system, which checked the license;
 		// active is a modifier: a practitioner who left the hospital sees nobody
 		Verified: p.Active == nil || *p.Active,
 	}

@@ -83,7 +83,7 @@ func assign(ctx context.Context, h store.Handle, doctorID int64, req clinic.Assi
 		return made{}, err
 	}
 	if !verified || h.Who.Role == clinic.RoleDoctor && !h.Who.Verified {
-		return made{}, clinic.Conflict("doctor_not_verified", "the doctor's licence is not verified yet")
+		return made{}, clinic.Conflict("doctor_not_verified", "the doctor's license is not verified yet")
 	}
 	id, created, err := h.Assign(ctx, doctorID, req)
 	return made{ID: id, Created: created}, err

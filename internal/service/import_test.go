@@ -167,7 +167,7 @@ func TestImportDoesNotAssignAnUnverifiedDoctor(t *testing.T) {
 	}
 }
 
-// Who registered under a doctor's licence number must not become that doctor.
+// Who registered under a doctor's license number must not become that doctor.
 func TestImportRefusesADoctorWhoseLicenseSomebodyHolds(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

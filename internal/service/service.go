@@ -47,7 +47,7 @@ type Options struct {
 	Tokens            *token.Signer
 	Directory         DirectoryCache        // nil: no cache
 	Throttle          Throttle              // nil: nobody is slowed down
-	AutoVerifyDoctors bool                  // verify a doctor's licence at registration (development)
+	AutoVerifyDoctors bool                  // verify a doctor's license at registration (development)
 	BreakGlass        time.Duration         // how long emergency access lasts; 0: an hour
 	SelfAssignment    clinic.SelfAssignment // "": clinic.SelfAssignmentConfirm
 	TOTP              *token.TOTP           // nil: nobody can enrol a second factor

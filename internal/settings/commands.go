@@ -61,7 +61,7 @@ func (s *Server) validate(f *ValidationErrors) {
 		f.require(origin == "*" || isOrigin(origin), "CORS_ORIGINS", "holds what is no origin; write for example https://portal.example.org,https://app.example.org")
 	}
 	f.require(s.BreakGlass >= time.Minute && s.BreakGlass <= 24*time.Hour, "BREAK_GLASS_DURATION", "must be from 1m to 24h")
-	f.require(slices.Contains([]string{"confirm", "open", "off"}, s.SelfAssignment), "DOCTOR_SELF_ASSIGNMENT", "is no such way; use confirm, open or off")
+	f.require(slices.Contains([]string{"confirm", "open", "off"}, s.SelfAssignment), "DOCTOR_SELF_ASSIGNMENT", "must be confirm, open or off")
 	for _, network := range s.TrustedProxies {
 		_, err := netip.ParsePrefix(network)
 		f.require(err == nil, "TRUSTED_PROXIES", "holds what is no network; write for example 10.0.0.0/8,192.0.2.7/32")

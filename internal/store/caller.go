@@ -17,7 +17,7 @@ type Identity struct {
 	clinic.Caller
 	PatientID int64 // profile of a patient, else 0
 	DoctorID  int64 // profile of a doctor, else 0
-	Verified  bool  // the doctor's licence was verified
+	Verified  bool  // the doctor's license was verified
 }
 
 // identifySQL goes before every statement of a caller. It says to the transaction

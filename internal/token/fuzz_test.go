@@ -80,7 +80,7 @@ func FuzzPasswordHash(f *testing.F) {
 // FuzzKeyFile loads any file as a key: one that is not is an error that quotes
 // nothing of it.
 func FuzzKeyFile(f *testing.F) {
-	_, content, err := newKey(time.Now())
+	_, _, content, err := newKey(time.Now())
 	if err != nil {
 		f.Fatal(err)
 	}

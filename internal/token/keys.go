@@ -48,7 +48,7 @@ func GenerateKey(dir string) (made bool, err error) {
 	if err != nil || len(files) > 0 {
 		return false, err
 	}
-	name, content, err := newKey(time.Now())
+	name, _, content, err := newKey(time.Now())
 	if err != nil {
 		return false, err
 	}
@@ -58,17 +58,17 @@ func GenerateKey(dir string) (made bool, err error) {
 	return true, nil
 }
 
-// newKey returns a key that is made now as the name and the content of its file.
-func newKey(now time.Time) (name string, content []byte, err error) {
-	_, key, err := ed25519.GenerateKey(rand.Reader)
+// newKey returns a key that is made now, by its id, as the name and the content of its file.
+func newKey(now time.Time) (name, id string, content []byte, err error) {
+	public, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
-		return "", nil, fmt.Errorf("generating a key: %w", err)
+		return "", "", nil, fmt.Errorf("generating a key: %w", err)
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return "", nil, fmt.Errorf("encoding a key: %w", err)
+		return "", "", nil, fmt.Errorf("encoding a key: %w", err)
 	}
-	return now.UTC().Format(nameLayout) + pemName, pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der}), nil
+	return now.UTC().Format(nameLayout) + pemName, KeyID(public), pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der}), nil
 }
 
 // madeAt is the time in a key's name. A name without one is that of a key which

@@ -17,6 +17,7 @@ var ErrRotating = errors.New("the newest key does not sign yet: wait until it is
 // Rotation is what changes a set of keys to go on with a new one.
 type Rotation struct {
 	Name      string // of the new key's file
+	ID        string // of the new key
 	Content   []byte
 	SignsFrom time.Time
 	Remove    []string // names of the keys that no token can need any more
@@ -42,7 +43,7 @@ func PlanRotation(names []string, now time.Time) (Rotation, error) {
 		}
 	}
 	var err error
-	r.Name, r.Content, err = newKey(now)
+	r.Name, r.ID, r.Content, err = newKey(now)
 	return r, err
 }
 
