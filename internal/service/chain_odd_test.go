@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -17,13 +18,19 @@ func TestWhatCannotBeReadIsNamed(t *testing.T) {
 		sql  string
 		want []audit.Fault
 	}{
-		"a mask":             {`UPDATE audit_log SET address = '10.0.0.0/8' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
-		"infinity":           {`UPDATE audit_log SET at = 'infinity' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
-		"before time":        {`UPDATE audit_log SET at = '-infinity' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
-		"year of five":       {`UPDATE audit_log SET at = '12026-01-01' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
-		"before Christ":      {`UPDATE audit_log SET at = '0044-03-15 BC' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
-		"null":               {`UPDATE audit_log SET patient_ids = '{NULL}' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
-		"array of arrays":    {`UPDATE audit_log SET assignment_ids = '{{1},{2}}' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"a mask":           {`UPDATE audit_log SET address = '10.0.0.0/8' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"infinity":         {`UPDATE audit_log SET at = 'infinity' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"before time":      {`UPDATE audit_log SET at = '-infinity' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"year of five":     {`UPDATE audit_log SET at = '12026-01-01' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"before Christ":    {`UPDATE audit_log SET at = '0044-03-15 BC' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"null":             {`UPDATE audit_log SET patient_ids = '{NULL}' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"array of arrays":  {`UPDATE audit_log SET assignment_ids = '{{1},{2}}' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"an array in one":  {`UPDATE audit_log SET patient_ids = '{{1}}' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"zero for nothing": {`UPDATE audit_log SET user_id = 0 WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"the lowest id": {`INSERT INTO audit_log (id, role, operation, object_kind, reason, decision) OVERRIDING SYSTEM VALUE
+			VALUES (-9223372036854775808, 'DOCTOR', 'getRecord', 'record', 'assignment', 'allowed')`, []audit.Fault{{Row: math.MinInt64, Checkpoint: 1}}},
+		"the lowest id, odd": {`INSERT INTO audit_log (id, role, operation, object_kind, reason, decision, address) OVERRIDING SYSTEM VALUE
+			VALUES (-9223372036854775808, 'DOCTOR', 'getRecord', 'record', 'assignment', 'allowed', '10.0.0.0/8')`, []audit.Fault{{Row: math.MinInt64, Checkpoint: 1}}},
 		"bounds":             {`UPDATE audit_log SET patient_ids = '[0:0]={1}' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
 		"two rows":           {`UPDATE audit_log SET address = '10.0.0.0/8' WHERE id IN (3, 5)`, []audit.Fault{{Row: edited, Checkpoint: 2}, {Row: last, Checkpoint: 3}}},
 		"null in digests":    {`UPDATE audit_checkpoints SET row_ids = ARRAY[NULL, 4] WHERE number = 2`, []audit.Fault{{Checkpoint: 2}}},
