@@ -3,6 +3,7 @@ package service_test
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,4 +106,50 @@ func TestALastIDThatWasEditedIsNamedAndNotBelieved(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNoIntactRowIsNamedForItsCheckpoint: rows whose proof is gone are as they were, or
+// nobody knows; what is wrong is the checkpoint. A row that was edited is named all the same.
+func TestNoIntactRowIsNamedForItsCheckpoint(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		sql         string
+		checkpoints []int64
+	}{
+		"removed":     {`DELETE FROM audit_checkpoints WHERE number = 2`, []int64{2}},
+		"its digests": {`UPDATE audit_checkpoints SET row_ids = NULL, digests = NULL WHERE number = 2`, []int64{2}},
+		"exchanged": {`UPDATE audit_checkpoints SET number = -2 WHERE number = 2; UPDATE audit_checkpoints SET number = 2 WHERE number = 3;
+			UPDATE audit_checkpoints SET number = 3 WHERE number = -2`, []int64{2, 3, 4}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := newVault(t)
+			for range 4 {
+				v.db.Exec(auditInsert)
+				v.db.Exec(auditInsert)
+				v.sealAll(t)
+			}
+			for sql := range strings.SplitSeq(test.sql, ";") {
+				v.db.Exec(sql)
+			}
+			v.wantFaults(t, func(faults []audit.Fault) bool { return slices.Equal(rowsAndCheckpoints(faults), test.checkpoints) })
+			v.db.Exec(`UPDATE audit_log SET operation = 'edited' WHERE id = 7`)
+			v.wantFaults(t, func(faults []audit.Fault) bool {
+				return slices.Equal(rowsAndCheckpoints(faults), append(test.checkpoints, 7_000))
+			})
+		})
+	}
+}
+
+// rowsAndCheckpoints are the numbers of checkpoints that are named, and thousands for rows.
+func rowsAndCheckpoints(faults []audit.Fault) []int64 {
+	var named []int64
+	for _, f := range faults {
+		named = append(named, f.Row*1_000)
+		if f.Row == 0 {
+			named[len(named)-1] = f.Checkpoint
+		}
+	}
+	slices.Sort(named)
+	return slices.Compact(named)
 }

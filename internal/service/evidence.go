@@ -119,8 +119,8 @@ func each(ctx context.Context, h store.Handle, s span, visit func(audit.Checkpoi
 				return nil
 			}
 			var rows []clinic.AuditRow
-			if upTo := end(checkpoint); upTo >= s.row {
-				if rows, err = h.AuditRows(ctx, s.row, upTo, math.MaxInt32); err != nil {
+			if upTo, row := end(checkpoint), begin(checkpoint, s.row); upTo >= row {
+				if rows, err = h.AuditRows(ctx, row, upTo, math.MaxInt32); err != nil {
 					return err
 				}
 				s.row = following(upTo)
@@ -143,6 +143,16 @@ func end(c clinic.AuditCheckpoint) int64 {
 		return c.LastID
 	}
 	return statement.UpTo
+}
+
+// begin is the first id of a checkpoint's range after those that are read: where two
+// were exchanged, one begins before, and its rows are read again.
+func begin(c clinic.AuditCheckpoint, next int64) int64 {
+	statement, err := audit.Checkpoint(c).Parse()
+	if err != nil || statement.After >= next || !audit.Checkpoint(c).Signed() {
+		return next
+	}
+	return min(next, statement.After+1)
 }
 
 func drops(ctx context.Context, h store.Handle) ([]audit.Checkpoint, error) {
