@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -213,6 +214,9 @@ func TestBundleFilesAreSortedAndNotHidden(t *testing.T) {
 	folder := t.TempDir()
 	for _, name := range []string{"b.json", "a.JSON", "c.txt", "sub/d.json", ".hidden.json", ".git/e.json"} {
 		write(t, filepath.Join(folder, name), "")
+	}
+	if err := syscall.Mkfifo(filepath.Join(folder, "pipe.json"), 0o600); err != nil { // nobody writes to it
+		t.Fatal(err)
 	}
 	named := filepath.Join(folder, "c.txt")
 	got, err := bundleFiles([]string{named, folder, "-"})
