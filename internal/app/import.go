@@ -174,16 +174,7 @@ func whyStop(ctx context.Context, err error) error {
 }
 
 func (r importRun) file(ctx context.Context, name string, report *importReport) error {
-	source := r.stdin
-	if name != "-" {
-		f, err := os.Open(name) //nolint:gosec // the operator names the file
-		if err != nil {
-			return errors.Unwrap(err) // the report names the file
-		}
-		defer func() { _ = f.Close() }()
-		source = f
-	}
-	bundle, err := fhir.Read(source, r.opts)
+	bundle, err := r.readUntil(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -193,4 +184,35 @@ func (r importRun) file(ctx context.Context, name string, report *importReport) 
 	}
 	report.add(name, bundle, result)
 	return nil
+}
+
+// readUntil reads the file's bundle, and gives up when ctx ends: whoever feeds standard
+// input, or a pipe, may never end.
+func (r importRun) readUntil(ctx context.Context, name string) (*fhir.Bundle, error) {
+	var bundle *fhir.Bundle
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		bundle, err = r.read(name)
+		done <- err
+	}()
+	select {
+	case <-ctx.Done():
+		return nil, fmt.Errorf("reading a bundle: %w", ctx.Err())
+	case err := <-done:
+		return bundle, err
+	}
+}
+
+func (r importRun) read(name string) (*fhir.Bundle, error) {
+	source := r.stdin
+	if name != "-" {
+		f, err := os.Open(name) //nolint:gosec // the operator names the file
+		if err != nil {
+			return nil, errors.Unwrap(err) // the report names the file
+		}
+		defer func() { _ = f.Close() }()
+		source = f
+	}
+	return fhir.Read(source, r.opts) //nolint:wrapcheck // the report says of which file
 }

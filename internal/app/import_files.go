@@ -51,7 +51,8 @@ func bundlesBelow(folder string) ([]string, error) {
 			if d.IsDir() {
 				return fs.SkipDir
 			}
-		case !d.IsDir() && strings.EqualFold(filepath.Ext(path), ".json"):
+		// a pipe would be waited for
+		case (d.Type().IsRegular() || d.Type()&fs.ModeSymlink != 0) && strings.EqualFold(filepath.Ext(path), ".json"):
 			files = append(files, path)
 		}
 		return nil

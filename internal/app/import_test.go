@@ -5,10 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -168,6 +171,44 @@ func TestImportStopsWhenInterrupted(t *testing.T) {
 	wantLines(t, stdout.String(), "1 files, 4 resources, 1 records")
 }
 
+// Whoever feeds standard input, or a pipe, may never end.
+func TestImportStopsWhenInterruptedAtAPipe(t *testing.T) {
+	t.Parallel()
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { // what waits for it ends
+		if f, err := os.OpenFile(pipe, os.O_RDWR, 0); err == nil {
+			_ = f.Close()
+		}
+	})
+	stdin, feed := io.Pipe()
+	t.Cleanup(func() { _ = feed.Close() })
+	for _, name := range []string{"-", pipe} {
+		ctx, cancel := context.WithCancel(t.Context())
+		loaded := 0
+		run, stdout := stubbedRun(t, func(ctx context.Context, bundle clinic.Import) (clinic.ImportResult, error) {
+			if loaded++; loaded == 3 {
+				defer cancel()
+			}
+			return checkOnly(ctx, bundle)
+		})
+		run.files, run.stdin = append(run.files, name), stdin
+		ended := make(chan error, 1)
+		go func() { ended <- run.do(ctx) }()
+		select {
+		case err := <-ended:
+			if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "3 of 4 files") {
+				t.Errorf("%s: %v, want what is loaded", name, err)
+			}
+			wantLines(t, stdout.String(), "3 files, 12 resources, 3 records")
+		case <-time.After(10 * time.Second):
+			t.Errorf("%s: it waits on", name)
+		}
+	}
+}
+
 func TestDryRunStopsWhenInterrupted(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -213,6 +254,9 @@ func TestBundleFilesAreSortedAndNotHidden(t *testing.T) {
 	folder := t.TempDir()
 	for _, name := range []string{"b.json", "a.JSON", "c.txt", "sub/d.json", ".hidden.json", ".git/e.json"} {
 		write(t, filepath.Join(folder, name), "")
+	}
+	if err := syscall.Mkfifo(filepath.Join(folder, "pipe.json"), 0o600); err != nil { // nobody writes to it
+		t.Fatal(err)
 	}
 	named := filepath.Join(folder, "c.txt")
 	got, err := bundleFiles([]string{named, folder, "-"})

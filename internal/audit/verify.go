@@ -79,16 +79,20 @@ func (v *Verifier) Checkpoint(c Checkpoint, rows []clinic.AuditRow) {
 	if !first && !follows {
 		v.fault(0, next, fmt.Sprintf("it is missing: checkpoint %d follows, and rows after %d are not proven", number, v.at.UpTo))
 	}
+	linked := first
 	if ok {
 		if s.Number != number {
 			v.fault(0, number, fmt.Sprintf("its statement is that of checkpoint %d", s.Number))
 		} else if !first && follows {
-			v.links(s)
+			linked = v.links(s)
 		}
 		v.kept = v.kept || v.Kept != nil && (v.Kept.Statement == c.Statement || first && v.Kept.hash() == s.Previous)
 		v.at = s
 	}
 	v.last, v.at.Number = &c, number
+	if !linked { // the rows before its range are those of a checkpoint that is missing
+		rows = slices.DeleteFunc(slices.Clone(rows), func(r clinic.AuditRow) bool { return r.ID <= s.After })
+	}
 	if ok && s.Kind == KindSeal {
 		v.content(c, s, rows)
 	}
@@ -140,14 +144,16 @@ func (v *Verifier) signed(c Checkpoint, number int64) (Statement, bool) {
 }
 
 // links checks that the statement follows the one before, or is the first.
-func (v *Verifier) links(s Statement) {
+func (v *Verifier) links(s Statement) bool {
 	previous := ""
 	if v.last != nil {
 		previous = v.last.hash()
 	}
 	if s.Previous != previous || s.After != v.at.UpTo {
 		v.fault(0, s.Number, "it does not follow the one before")
+		return false
 	}
+	return true
 }
 
 // content compares the rows with their digests.
@@ -155,6 +161,7 @@ func (v *Verifier) content(c Checkpoint, s Statement, rows []clinic.AuditRow) {
 	if c.RowIDs == nil && s.Rows > 0 {
 		if v.dropped.count(s.After, s.UpTo) != s.Rows {
 			v.fault(0, s.Number, "its digests are missing, and not all of its rows were dropped by retention")
+			return
 		}
 		v.Dropped += s.Rows
 		v.surplus(s, rows)

@@ -39,9 +39,10 @@ type identifier struct {
 	Value  string  `json:"value"`
 }
 
-// key is the identity that the identifier gives, "" where it lacks a part.
+// key is the identity that the identifier gives, "" where it lacks a part. A system
+// is a URI, which has no "|": with one, two pairs would make the same key.
 func (i identifier) key() string {
-	if i.System == "" || i.Value == "" {
+	if strings.TrimSpace(i.System) == "" || strings.TrimSpace(i.Value) == "" || strings.Contains(i.System, "|") {
 		return ""
 	}
 	return i.System + "|" + i.Value

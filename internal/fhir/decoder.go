@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -214,11 +215,12 @@ func (d *decoder) resource(e *entry, raw jsontext.Value) (reason string) {
 }
 
 // understand decodes the elements of a resource that are mapped: none, and nil,
-// of a type that is not read. With an error it returns what every resource has,
-// as far as that can be read.
+// of a type that is not read. With an error it returns the id alone, which other
+// entries may have, too.
 func understand(raw jsontext.Value) (kind string, r resource, err error) {
 	var peek struct {
-		ResourceType string `json:"resourceType"`
+		ResourceType string         `json:"resourceType"`
+		ID           jsontext.Value `json:"id"`
 	}
 	if err := json.Unmarshal(raw, &peek); err != nil {
 		return "", nil, fmt.Errorf("decoding a resource's type: %w", err)
@@ -228,9 +230,7 @@ func understand(raw jsontext.Value) (kind string, r resource, err error) {
 		return kind, nil, nil
 	}
 	if err := json.Unmarshal(raw, r); err != nil {
-		r = new(base)
-		_ = json.Unmarshal(raw, r)
-		return kind, r, fmt.Errorf("decoding a resource: %w", err)
+		return kind, &base{ID: strings.Trim(string(peek.ID), `"`)}, fmt.Errorf("decoding a resource: %w", err)
 	}
 	return kind, r, nil
 }

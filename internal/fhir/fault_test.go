@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -149,5 +150,14 @@ func inside(t *testing.T, p Position, document []byte) {
 	t.Helper()
 	if p.Offset < 0 || p.Offset > int64(len(document)) || p.Line != int64(1+strings.Count(string(document[:p.Offset]), "\n")) {
 		t.Errorf("%v is not in the document of %d bytes", p, len(document))
+	}
+}
+
+// The path of a fault is for a line of a report, however deep the file is.
+func TestAFaultsPathIsShort(t *testing.T) {
+	t.Parallel()
+	deep := "/entry/0/resource/code/extension" + strings.Repeat("/0", 10_000)
+	if path := safePath(jsontext.Pointer(deep)); len(path) > 300 || !strings.HasPrefix(path, "/entry/0/resource/code/extension/0/0") || !strings.HasSuffix(path, "/...") {
+		t.Errorf("a path of %d bytes: %.300s", len(path), path)
 	}
 }

@@ -101,12 +101,15 @@ func place(err error, base Position) (offset int64, path, reason string) {
 	return base.Offset, base.Path, reason
 }
 
+// longestPath is more than the path of anything that is read has.
+const longestPath = 256
+
 // safePath keeps the part of the path that can be FHIR: a broken file may have
-// anything for a name.
+// anything for a name, at any depth.
 func safePath(p jsontext.Pointer) string {
 	var b strings.Builder
 	for token := range p.Tokens() {
-		if token == "" || len(token) > 64 || strings.ContainsFunc(token, func(r rune) bool {
+		if token == "" || len(token) > 64 || b.Len()+len(token) > longestPath || strings.ContainsFunc(token, func(r rune) bool {
 			return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
 		}) {
 			return b.String() + "/..."

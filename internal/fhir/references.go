@@ -12,8 +12,10 @@ import (
 
 // Why a reference cannot be followed.
 const (
-	ambiguous = "may mean several entries of the bundle"
-	invalid   = "is not valid"
+	ambiguous  = "may mean several entries of the bundle"
+	invalid    = "is not valid"
+	conditions = "has other conditions than one identifier"
+	disagrees  = "has the identifier of somebody else"
 )
 
 // index finds entries by a name. It holds nil where the name may mean several.
@@ -85,8 +87,12 @@ func (m *mapper) beyond(ref string) string {
 var uuidURN = regexp.MustCompile(`^(?i)urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // unique reports whether a fullUrl names one thing in all bundles. A urn:uuid: that
-// holds no UUID is a placeholder of its bundle, and every machine calls itself localhost.
+// holds no UUID is a placeholder of its bundle, every machine calls itself localhost,
+// and what has a "|" may be somebody's identifier.
 func unique(fullURL string) bool {
+	if strings.Contains(fullURL, "|") {
+		return false
+	}
 	if len(fullURL) > len("urn:uuid:") && strings.EqualFold(fullURL[:len("urn:uuid:")], "urn:uuid:") {
 		return uuidURN.MatchString(fullURL)
 	}
@@ -173,11 +179,7 @@ func (m *mapper) resolve(from *entry, ref string) (found *entry, elsewhere, faul
 func (m *mapper) person(kind string, from *entry, r reference) (id, fault string) {
 	// a conditional reference, hl7.org/fhir/R4/http.html#trules
 	if query, ok := strings.CutPrefix(r.Reference, kind+"?"); ok {
-		values, err := url.ParseQuery(query)
-		if err != nil {
-			return "", invalid
-		}
-		return m.identified(kind, values.Get("identifier"))
+		return m.conditional(kind, query)
 	}
 	if of := r.kind(); of != "" && of != kind {
 		return "", ""
@@ -193,12 +195,29 @@ func (m *mapper) person(kind string, from *entry, r reference) (id, fault string
 	switch {
 	case fault != "":
 		return "", fault
-	case found != nil && found.kind == kind:
-		return found.person, ""
-	case found != nil:
+	case found == nil:
+		return valid(elsewhere)
+	case found.kind != kind:
 		return "", ""
 	}
-	return valid(elsewhere)
+	if e := m.byIdentifier[kind+"?identifier="+r.Identifier.key()]; e != nil && e.person != found.person {
+		return "", disagrees
+	}
+	return found.person, ""
+}
+
+// conditional returns the person whom the query of a conditional reference means.
+func (m *mapper) conditional(kind, query string) (id, fault string) {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return "", invalid
+	}
+	wanted := values["identifier"]
+	if len(values) != 1 || len(wanted) != 1 || strings.ContainsAny(wanted[0], `,\`) { // a comma is "or"
+		return "", conditions
+	}
+	system, value, _ := strings.Cut(wanted[0], "|")
+	return m.identified(kind, identifier{System: system, Value: value}.key())
 }
 
 // kind is the resource type that the reference itself tells, "" when it does not.

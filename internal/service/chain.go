@@ -91,7 +91,7 @@ func (c *Chain) sealSome(ctx context.Context) (sealed int, err error) {
 			done = false
 			return nil
 		}
-		rows, err := h.AuditRows(ctx, closed, c.bound.ID, sealLimit)
+		rows, err := h.AuditRows(ctx, closed+1, c.bound.ID, sealLimit)
 		if err != nil || len(rows) == 0 {
 			return err
 		}

@@ -1,7 +1,9 @@
 package service_test
 
 import (
+	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,13 +19,19 @@ func TestWhatCannotBeReadIsNamed(t *testing.T) {
 		sql  string
 		want []audit.Fault
 	}{
-		"a mask":             {`UPDATE audit_log SET address = '10.0.0.0/8' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
-		"infinity":           {`UPDATE audit_log SET at = 'infinity' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
-		"before time":        {`UPDATE audit_log SET at = '-infinity' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
-		"year of five":       {`UPDATE audit_log SET at = '12026-01-01' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
-		"before Christ":      {`UPDATE audit_log SET at = '0044-03-15 BC' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
-		"null":               {`UPDATE audit_log SET patient_ids = '{NULL}' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
-		"array of arrays":    {`UPDATE audit_log SET assignment_ids = '{{1},{2}}' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"a mask":           {`UPDATE audit_log SET address = '10.0.0.0/8' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"infinity":         {`UPDATE audit_log SET at = 'infinity' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"before time":      {`UPDATE audit_log SET at = '-infinity' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"year of five":     {`UPDATE audit_log SET at = '12026-01-01' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"before Christ":    {`UPDATE audit_log SET at = '0044-03-15 BC' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"null":             {`UPDATE audit_log SET patient_ids = '{NULL}' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"array of arrays":  {`UPDATE audit_log SET assignment_ids = '{{1},{2}}' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"an array in one":  {`UPDATE audit_log SET patient_ids = '{{1}}' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"zero for nothing": {`UPDATE audit_log SET user_id = 0 WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
+		"the lowest id": {`INSERT INTO audit_log (id, role, operation, object_kind, reason, decision) OVERRIDING SYSTEM VALUE
+			VALUES (-9223372036854775808, 'DOCTOR', 'getRecord', 'record', 'assignment', 'allowed')`, []audit.Fault{{Row: math.MinInt64, Checkpoint: 1}}},
+		"the lowest id, odd": {`INSERT INTO audit_log (id, role, operation, object_kind, reason, decision, address) OVERRIDING SYSTEM VALUE
+			VALUES (-9223372036854775808, 'DOCTOR', 'getRecord', 'record', 'assignment', 'allowed', '10.0.0.0/8')`, []audit.Fault{{Row: math.MinInt64, Checkpoint: 1}}},
 		"bounds":             {`UPDATE audit_log SET patient_ids = '[0:0]={1}' WHERE id = 3`, []audit.Fault{{Row: edited, Checkpoint: 2}}},
 		"two rows":           {`UPDATE audit_log SET address = '10.0.0.0/8' WHERE id IN (3, 5)`, []audit.Fault{{Row: edited, Checkpoint: 2}, {Row: last, Checkpoint: 3}}},
 		"null in digests":    {`UPDATE audit_checkpoints SET row_ids = ARRAY[NULL, 4] WHERE number = 2`, []audit.Fault{{Checkpoint: 2}}},
@@ -98,4 +106,50 @@ func TestALastIDThatWasEditedIsNamedAndNotBelieved(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNoIntactRowIsNamedForItsCheckpoint: rows whose proof is gone are as they were, or
+// nobody knows; what is wrong is the checkpoint. A row that was edited is named all the same.
+func TestNoIntactRowIsNamedForItsCheckpoint(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		sql         string
+		checkpoints []int64
+	}{
+		"removed":     {`DELETE FROM audit_checkpoints WHERE number = 2`, []int64{2}},
+		"its digests": {`UPDATE audit_checkpoints SET row_ids = NULL, digests = NULL WHERE number = 2`, []int64{2}},
+		"exchanged": {`UPDATE audit_checkpoints SET number = -2 WHERE number = 2; UPDATE audit_checkpoints SET number = 2 WHERE number = 3;
+			UPDATE audit_checkpoints SET number = 3 WHERE number = -2`, []int64{2, 3, 4}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := newVault(t)
+			for range 4 {
+				v.db.Exec(auditInsert)
+				v.db.Exec(auditInsert)
+				v.sealAll(t)
+			}
+			for sql := range strings.SplitSeq(test.sql, ";") {
+				v.db.Exec(sql)
+			}
+			v.wantFaults(t, func(faults []audit.Fault) bool { return slices.Equal(rowsAndCheckpoints(faults), test.checkpoints) })
+			v.db.Exec(`UPDATE audit_log SET operation = 'edited' WHERE id = 7`)
+			v.wantFaults(t, func(faults []audit.Fault) bool {
+				return slices.Equal(rowsAndCheckpoints(faults), append(test.checkpoints, 7_000))
+			})
+		})
+	}
+}
+
+// rowsAndCheckpoints are the numbers of checkpoints that are named, and thousands for rows.
+func rowsAndCheckpoints(faults []audit.Fault) []int64 {
+	var named []int64
+	for _, f := range faults {
+		named = append(named, f.Row*1_000)
+		if f.Row == 0 {
+			named[len(named)-1] = f.Checkpoint
+		}
+	}
+	slices.Sort(named)
+	return slices.Compact(named)
 }

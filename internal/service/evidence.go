@@ -17,13 +17,13 @@ const checkpointsAtOnce = 20
 // statementsAtOnce is for those that are read without digests.
 const statementsAtOnce = 1000
 
-// span is a part of the chain: the checkpoints from first to last, and the id before
-// those of their rows.
-type span struct{ first, last, after int64 }
+// span is a part of the chain: the checkpoints from first to last, and the first id of
+// their rows.
+type span struct{ first, last, row int64 }
 
-// whole begins before the first id: one below 1 is no row of the log's.
+// whole begins with the lowest id there is: one below 1 is no row of the log's.
 func whole() span {
-	return span{first: math.MinInt64 + 1, last: math.MaxInt64, after: math.MinInt64}
+	return span{first: math.MinInt64 + 1, last: math.MaxInt64, row: math.MinInt64}
 }
 
 // Verify checks every checkpoint with its rows, all as they are when it begins, and
@@ -82,7 +82,7 @@ func (c *Chain) Export(ctx context.Context, w io.Writer, from, to time.Time, pro
 // is of the time of the one before.
 func spanOf(ctx context.Context, h store.Handle, from, to time.Time) (span, error) {
 	found := span{first: math.MaxInt64, last: math.MinInt64}
-	after, number := whole().after, whole().first-1
+	row, number := whole().row, whole().first-1
 	var at time.Time
 	for {
 		checkpoints, err := h.CheckpointStatements(ctx, number, statementsAtOnce)
@@ -97,11 +97,11 @@ func spanOf(ctx context.Context, h store.Handle, from, to time.Time) (span, erro
 			}
 			if !at.Before(from) && at.Before(to) {
 				if found.last == math.MinInt64 {
-					found.first, found.after = number, after
+					found.first, found.row = number, row
 				}
 				found.last = number
 			}
-			after = max(after, end(checkpoint))
+			row = max(row, following(end(checkpoint)))
 		}
 	}
 }
@@ -119,11 +119,11 @@ func each(ctx context.Context, h store.Handle, s span, visit func(audit.Checkpoi
 				return nil
 			}
 			var rows []clinic.AuditRow
-			if upTo := end(checkpoint); upTo > s.after {
-				if rows, err = h.AuditRows(ctx, s.after, upTo, math.MaxInt32); err != nil {
+			if upTo, row := end(checkpoint), begin(checkpoint, s.row); upTo >= row {
+				if rows, err = h.AuditRows(ctx, row, upTo, math.MaxInt32); err != nil {
 					return err
 				}
-				s.after = upTo
+				s.row = following(upTo)
 			}
 			if err := visit(audit.Checkpoint(checkpoint), rows); err != nil {
 				return err
@@ -131,6 +131,9 @@ func each(ctx context.Context, h store.Handle, s span, visit func(audit.Checkpoi
 		}
 	}
 }
+
+// following is the id after the given one; the highest has none, and stays.
+func following(id int64) int64 { return max(id, id+1) }
 
 // end is the last id of a checkpoint's range: what the statement says, and where nobody
 // signed that, which whoever verifies finds out, what stands beside it.
@@ -140,6 +143,16 @@ func end(c clinic.AuditCheckpoint) int64 {
 		return c.LastID
 	}
 	return statement.UpTo
+}
+
+// begin is the first id of a checkpoint's range after those that are read: where two
+// were exchanged, one begins before, and its rows are read again.
+func begin(c clinic.AuditCheckpoint, next int64) int64 {
+	statement, err := audit.Checkpoint(c).Parse()
+	if err != nil || statement.After >= next || !audit.Checkpoint(c).Signed() {
+		return next
+	}
+	return min(next, statement.After+1)
 }
 
 func drops(ctx context.Context, h store.Handle) ([]audit.Checkpoint, error) {

@@ -140,26 +140,38 @@ func (i *importing) makePeople(ctx context.Context, h store.Handle, role clinic.
 	if len(missing) == 0 {
 		return nil, nil
 	}
-	if role == clinic.RolePatient {
-		return h.InsertImportedPatients(ctx, missing)
-	}
-	var licenses []string
+	var usernames, licenses []string
 	for _, p := range missing {
-		licenses = append(licenses, p.LicenseNumber)
+		usernames = append(usernames, p.Username)
 	}
-	held, err := h.HeldLicenses(ctx, licenses)
+	held, err := h.HeldUsernames(ctx, usernames)
 	if err != nil {
 		return nil, err
 	}
+	missing = i.free(missing, held, "another account has the username that it would get")
+	if role == clinic.RolePatient {
+		return h.InsertImportedPatients(ctx, missing)
+	}
+	for _, p := range missing {
+		licenses = append(licenses, p.LicenseNumber)
+	}
+	if held, err = h.HeldLicenses(ctx, licenses); err != nil {
+		return nil, err
+	}
+	return h.InsertImportedDoctors(ctx, i.free(missing, held, "another account holds this license number"))
+}
+
+// free returns the people of whom nothing is held, and refuses the others.
+func (i *importing) free(people []store.NewPerson, held []bool, reason string) []store.NewPerson {
 	var free []store.NewPerson
-	for n, p := range missing {
+	for n, p := range people {
 		if held[n] {
-			i.refuse(p.Entry, "another account holds this license number")
+			i.refuse(p.Entry, reason)
 			continue
 		}
 		free = append(free, p)
 	}
-	return h.InsertImportedDoctors(ctx, free)
+	return free
 }
 
 func (i *importing) refuse(entry int, reason string) {

@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -186,6 +187,30 @@ func TestImportRefusesADoctorWhoseLicenseSomebodyHolds(t *testing.T) {
 }
 
 // Spelled in another way it is the same number, also within one bundle.
+// Whoever registers under the name that somebody's account would get costs them their
+// import, which the report tells, and nobody else of the bundle.
+func TestImportRefusesAnAccountWhoseNameSomebodyHas(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	stranger := f.db.Patient(testkit.PatientOptions{})
+	f.db.Exec(`UPDATE users SET username = 'Zoe.Example.1' WHERE id = $1`, stranger.User.ID)
+	b := bundle()
+	twin := b.Accounts[1]
+	twin.Entry, twin.SourceID, twin.LicenseNumber = 3, "npi|2", "NPI-2"
+	other := b.Accounts[0]
+	other.Entry, other.SourceID, other.Username = 4, "mr|2", "max.example.2"
+	b.Accounts = append(b.Accounts, twin, other)
+	result := f.importBundle(t, b)
+	var refused []int
+	for _, r := range result.Refused {
+		refused = append(refused, r.Entry)
+	}
+	slices.Sort(refused)
+	if !slices.Equal(refused, []int{0, 2, 3}) || result.Accounts[clinic.RolePatient].Created != 1 || result.Accounts[clinic.RoleDoctor].Created != 1 {
+		t.Errorf("%+v, want the patient, their record and the second doctor refused, and the others there", result)
+	}
+}
+
 func TestImportTellsLicensesApartWhateverTheirSpelling(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -247,10 +272,10 @@ func TestImportRefusesARecordOfNobody(t *testing.T) {
 func TestImportLeavesNothingOfABundleThatFails(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.db.User(clinic.RolePatient, testkit.Person{Username: "ZOE.example.1"})
+	f.db.Exec(`ALTER TABLE health_records ADD CONSTRAINT refuses CHECK (false)`)
 	_, err := f.Import(t.Context(), bundle())
-	wantCode(t, err, clinic.CodeConflict)
-	if strings.Contains(err.Error(), "zoe") {
+	wantCode(t, err, clinic.CodeInternal)
+	if strings.Contains(err.Error(), "Check up") {
 		t.Errorf("the error quotes the bundle: %v", err)
 	}
 	if n := f.db.Count(`SELECT (SELECT count(*) FROM doctor_profiles) + (SELECT count(*) FROM patient_profiles) + (SELECT count(*) FROM health_records)`); n != 0 {

@@ -73,12 +73,12 @@ func checkpointsOf(rows []*dbsqlc.AuditCheckpoint) []clinic.AuditCheckpoint {
 	return checkpoints
 }
 
-// AuditRows returns the rows above after and up to upTo by id, no more than most.
+// AuditRows returns the rows from first up to upTo by id, no more than most.
 // One that cannot be read has only its ID and Raw.
-func (h Handle) AuditRows(ctx context.Context, after, upTo int64, most int) ([]clinic.AuditRow, error) {
-	found, err := h.readableRows(ctx, after, upTo, most)
+func (h Handle) AuditRows(ctx context.Context, first, upTo int64, most int) ([]clinic.AuditRow, error) {
+	found, err := h.readableRows(ctx, first, upTo, most)
 	if unreadable(err) {
-		found, err = h.rowByRow(ctx, after, upTo, most)
+		found, err = h.rowByRow(ctx, first, upTo, most)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading audit rows: %w", translate(err))
@@ -86,8 +86,8 @@ func (h Handle) AuditRows(ctx context.Context, after, upTo int64, most int) ([]c
 	return found, nil
 }
 
-func (h Handle) readableRows(ctx context.Context, after, upTo int64, most int) ([]clinic.AuditRow, error) {
-	rows, err := h.q.AuditRows(ctx, h.db, dbsqlc.AuditRowsParams{Beyond: after, UpTo: upTo, Most: int32(most)}) // #nosec G115 -- a batch size
+func (h Handle) readableRows(ctx context.Context, first, upTo int64, most int) ([]clinic.AuditRow, error) {
+	rows, err := h.q.AuditRows(ctx, h.db, dbsqlc.AuditRowsParams{First: first, UpTo: upTo, Most: int32(most)}) // #nosec G115 -- a batch size
 	if err != nil {
 		return nil, err
 	}
@@ -103,14 +103,14 @@ func (h Handle) readableRows(ctx context.Context, after, upTo int64, most int) (
 
 // rowByRow reads each row alone. Where several have one id, all of them are as they
 // are written.
-func (h Handle) rowByRow(ctx context.Context, after, upTo int64, most int) ([]clinic.AuditRow, error) {
-	raw, err := h.q.RawAuditRows(ctx, h.db, dbsqlc.RawAuditRowsParams{Beyond: after, UpTo: upTo, Most: int32(most)}) // #nosec G115 -- a batch size
+func (h Handle) rowByRow(ctx context.Context, first, upTo int64, most int) ([]clinic.AuditRow, error) {
+	raw, err := h.q.RawAuditRows(ctx, h.db, dbsqlc.RawAuditRowsParams{First: first, UpTo: upTo, Most: int32(most)}) // #nosec G115 -- a batch size
 	if err != nil {
 		return nil, err
 	}
 	found := make([]clinic.AuditRow, 0, len(raw))
 	for _, r := range raw {
-		rows, err := h.readableRows(ctx, r.ID-1, r.ID, math.MaxInt32)
+		rows, err := h.readableRows(ctx, r.ID, r.ID, math.MaxInt32)
 		switch {
 		case err == nil && len(rows) == 1:
 			found = append(found, rows[0])

@@ -74,11 +74,24 @@ func (h Handle) HeldLicenses(ctx context.Context, numbers []string) (held []bool
 	if err != nil {
 		return nil, fmt.Errorf("reading license numbers: %w", translate(err))
 	}
-	held = make([]bool, len(numbers))
+	return heldAt(places, len(numbers)), nil
+}
+
+// HeldUsernames says which of the usernames an account has, or stand before in the list.
+func (h Handle) HeldUsernames(ctx context.Context, usernames []string) (held []bool, err error) {
+	places, err := h.q.HeldUsernames(ctx, h.db, usernames)
+	if err != nil {
+		return nil, fmt.Errorf("reading usernames: %w", translate(err))
+	}
+	return heldAt(places, len(usernames)), nil
+}
+
+func heldAt(places []int64, length int) []bool {
+	held := make([]bool, length)
 	for _, place := range places {
 		held[place-1] = true
 	}
-	return held, nil
+	return held
 }
 
 // InsertImportedPatients makes accounts of patients.

@@ -35,16 +35,18 @@ func (q *Queries) AuditBound(ctx context.Context, db DBTX, closed int64) (*Audit
 
 const auditRows = `-- name: AuditRows :many
 SELECT id, at, user_id, role, operation, object_kind, object_id,
-    (CASE WHEN array_lower(patient_ids, 1) <> 1 THEN '{NULL}' ELSE patient_ids END)::bigint[] AS patient_ids,
-    (CASE WHEN array_lower(assignment_ids, 1) <> 1 THEN '{NULL}' ELSE assignment_ids END)::bigint[] AS assignment_ids,
+    (CASE WHEN array_lower(patient_ids, 1) <> 1 OR array_ndims(patient_ids) > 1 OR user_id = 0 OR object_id = 0
+        THEN '{NULL}' ELSE patient_ids END)::bigint[] AS patient_ids,
+    (CASE WHEN array_lower(assignment_ids, 1) <> 1 OR array_ndims(assignment_ids) > 1
+        THEN '{NULL}' ELSE assignment_ids END)::bigint[] AS assignment_ids,
     reason, decision, request_id, address
-FROM audit_log WHERE id > $1 AND id <= $2 ORDER BY id LIMIT $3
+FROM audit_log WHERE id >= $1 AND id <= $2 ORDER BY id LIMIT $3
 `
 
 type AuditRowsParams struct {
-	Beyond int64
-	UpTo   int64
-	Most   int32
+	First int64
+	UpTo  int64
+	Most  int32
 }
 
 type AuditRowsRow struct {
@@ -63,10 +65,11 @@ type AuditRowsRow struct {
 	Address       *netip.Addr
 }
 
-// An array that does not begin at 1 has the same elements and another meaning, since
-// patients and assignments are paired by their places: it is made one that cannot be read.
+// An array that does not begin at 1, or has arrays in it, has the same elements and
+// another meaning, since patients and assignments are paired by their places; and 0 is
+// read as NULL is. No program writes such a row: it is made one that cannot be read.
 func (q *Queries) AuditRows(ctx context.Context, db DBTX, arg AuditRowsParams) ([]*AuditRowsRow, error) {
-	rows, err := db.Query(ctx, auditRows, arg.Beyond, arg.UpTo, arg.Most)
+	rows, err := db.Query(ctx, auditRows, arg.First, arg.UpTo, arg.Most)
 	if err != nil {
 		return nil, err
 	}
@@ -578,13 +581,13 @@ func (q *Queries) PrepareAuditMonths(ctx context.Context, db DBTX) error {
 }
 
 const rawAuditRows = `-- name: RawAuditRows :many
-SELECT l.id, to_jsonb(l)::text AS raw FROM audit_log l WHERE l.id > $1 AND l.id <= $2 ORDER BY l.id, l.at LIMIT $3
+SELECT l.id, to_jsonb(l)::text AS raw FROM audit_log l WHERE l.id >= $1 AND l.id <= $2 ORDER BY l.id, l.at LIMIT $3
 `
 
 type RawAuditRowsParams struct {
-	Beyond int64
-	UpTo   int64
-	Most   int32
+	First int64
+	UpTo  int64
+	Most  int32
 }
 
 type RawAuditRowsRow struct {
@@ -594,7 +597,7 @@ type RawAuditRowsRow struct {
 
 // As text, for rows that cannot be read as what they should be.
 func (q *Queries) RawAuditRows(ctx context.Context, db DBTX, arg RawAuditRowsParams) ([]*RawAuditRowsRow, error) {
-	rows, err := db.Query(ctx, rawAuditRows, arg.Beyond, arg.UpTo, arg.Most)
+	rows, err := db.Query(ctx, rawAuditRows, arg.First, arg.UpTo, arg.Most)
 	if err != nil {
 		return nil, err
 	}

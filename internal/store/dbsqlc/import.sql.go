@@ -72,6 +72,37 @@ func (q *Queries) HeldLicenses(ctx context.Context, db DBTX, licenseNumbers []st
 	return items, nil
 }
 
+const heldUsernames = `-- name: HeldUsernames :many
+SELECT given.place::bigint
+FROM (
+    SELECT n.place, n.username, row_number() OVER (PARTITION BY lower(n.username) ORDER BY n.place) AS turn
+    FROM unnest($1::text[]) WITH ORDINALITY AS n (username, place)
+) AS given
+WHERE given.turn > 1 OR EXISTS (SELECT FROM users u WHERE lower(u.username) = lower(given.username))
+`
+
+// The places, from 1, of those usernames that an account has, or that stand before in
+// the list: who registered under one must not keep the others of the bundle out.
+func (q *Queries) HeldUsernames(ctx context.Context, db DBTX, usernames []string) ([]int64, error) {
+	rows, err := db.Query(ctx, heldUsernames, usernames)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var given_place int64
+		if err := rows.Scan(&given_place); err != nil {
+			return nil, err
+		}
+		items = append(items, given_place)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const importRecords = `-- name: ImportRecords :many
 INSERT INTO health_records AS r (patient_id, created_by, record_type, title, description, symptoms, diagnosis,
     treatment, medications, visit_date, source_id, source_digest)

@@ -63,16 +63,19 @@ UPDATE audit_checkpoints SET row_ids = NULL, digests = NULL WHERE number = ANY(@
 
 -- As text, for rows that cannot be read as what they should be.
 -- name: RawAuditRows :many
-SELECT l.id, to_jsonb(l)::text AS raw FROM audit_log l WHERE l.id > @beyond AND l.id <= @up_to ORDER BY l.id, l.at LIMIT @most;
+SELECT l.id, to_jsonb(l)::text AS raw FROM audit_log l WHERE l.id >= @first AND l.id <= @up_to ORDER BY l.id, l.at LIMIT @most;
 
--- An array that does not begin at 1 has the same elements and another meaning, since
--- patients and assignments are paired by their places: it is made one that cannot be read.
+-- An array that does not begin at 1, or has arrays in it, has the same elements and
+-- another meaning, since patients and assignments are paired by their places; and 0 is
+-- read as NULL is. No program writes such a row: it is made one that cannot be read.
 -- name: AuditRows :many
 SELECT id, at, user_id, role, operation, object_kind, object_id,
-    (CASE WHEN array_lower(patient_ids, 1) <> 1 THEN '{NULL}' ELSE patient_ids END)::bigint[] AS patient_ids,
-    (CASE WHEN array_lower(assignment_ids, 1) <> 1 THEN '{NULL}' ELSE assignment_ids END)::bigint[] AS assignment_ids,
+    (CASE WHEN array_lower(patient_ids, 1) <> 1 OR array_ndims(patient_ids) > 1 OR user_id = 0 OR object_id = 0
+        THEN '{NULL}' ELSE patient_ids END)::bigint[] AS patient_ids,
+    (CASE WHEN array_lower(assignment_ids, 1) <> 1 OR array_ndims(assignment_ids) > 1
+        THEN '{NULL}' ELSE assignment_ids END)::bigint[] AS assignment_ids,
     reason, decision, request_id, address
-FROM audit_log WHERE id > @beyond AND id <= @up_to ORDER BY id LIMIT @most;
+FROM audit_log WHERE id >= @first AND id <= @up_to ORDER BY id LIMIT @most;
 
 -- What administrators see, everybody by the name of then; a filter that is not
 -- given does not narrow. The audit row of the reading names the patient of the filter.

@@ -21,6 +21,16 @@ FROM (
 WHERE given.turn > 1
     OR EXISTS (SELECT FROM doctor_profiles d WHERE license_key(d.license_number) = license_key(given.number) AND NOT d.license_twin);
 
+-- The places, from 1, of those usernames that an account has, or that stand before in
+-- the list: who registered under one must not keep the others of the bundle out.
+-- name: HeldUsernames :many
+SELECT given.place::bigint
+FROM (
+    SELECT n.place, n.username, row_number() OVER (PARTITION BY lower(n.username) ORDER BY n.place) AS turn
+    FROM unnest(@usernames::text[]) WITH ORDINALITY AS n (username, place)
+) AS given
+WHERE given.turn > 1 OR EXISTS (SELECT FROM users u WHERE lower(u.username) = lower(given.username));
+
 -- name: InsertImportedPatients :many
 WITH input AS (
     SELECT unnest(@source_ids::text[]) AS source_id,
