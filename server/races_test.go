@@ -81,6 +81,7 @@ func newcomer() any {
 func asNeither() map[string]string {
 	return map[string]string{
 		"disableUser and readNotification": "a doctor who was active when their request began is shown of the patient what they may see when it is read: nothing",
+		"logout and logout":                "the session was there when both requests began: 204 twice, and it has ended",
 		"changePassword and confirmTOTP":   "the password was checked with the factor that there was: 409, and the client asks again",
 	}
 }

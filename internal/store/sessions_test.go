@@ -59,3 +59,39 @@ func TestSessionEndsWithTheTokenThatIsBeingMade(t *testing.T) {
 		}
 	}
 }
+
+// An account is disabled while a session of it is being started.
+func TestDisablingEndsTheSessionThatIsBeingStarted(t *testing.T) {
+	t.Parallel()
+	dsn := testkit.NewDatabase(t, Migrate)
+	db := openTest(t, dsn)
+	factory := testkit.NewFactory(t, dsn)
+	user, admin := factory.Patient(testkit.PatientOptions{}).User, testkit.CallerOf(factory.Admin())
+	var group sync.WaitGroup
+	err := db.Tx(t.Context(), nil, func(login Handle) error {
+		if _, err := login.StartSession(t.Context(), Credentials{User: user, Version: 1}, randomHash(), time.Hour); err != nil {
+			return err
+		}
+		group.Go(func() {
+			if err := db.Tx(t.Context(), &admin, func(h Handle) error {
+				_, err := h.SetUserActive(t.Context(), user.ID, false)
+				return err
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+		for factory.Count(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`) == 0 {
+			if t.Context().Err() != nil {
+				return t.Context().Err()
+			}
+		}
+		return nil // the session is there now
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	group.Wait()
+	if n := factory.Count(`SELECT count(*) FROM sessions`); n != 0 {
+		t.Errorf("%d sessions of a disabled account are left", n)
+	}
+}
