@@ -27,21 +27,15 @@ func newKeysGenerateCommand() *cobra.Command {
 		Short: "Make the first signing key; does nothing when DIR has one",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			created, err := token.GenerateKey(dir)
+			id, err := token.GenerateKey(dir)
 			if err != nil {
 				return fmt.Errorf("generating a signing key: %w", err)
 			}
-			if !created {
+			if id == "" {
 				_, _ = fmt.Fprintf(cmd.OutOrStdout(), "%s has a signing key already\n", dir)
 				return nil
 			}
-			keys, err := token.LoadKeys(dir)
-			if err != nil {
-				return fmt.Errorf("reading the key: %w", err)
-			}
-			for id := range keys.Public() {
-				_, _ = fmt.Fprintf(cmd.OutOrStdout(), "created a signing key in %s; its id is %s\n", dir, id)
-			}
+			_, _ = fmt.Fprintf(cmd.OutOrStdout(), "created a signing key in %s; its id is %s\n", dir, id)
 			return nil
 		},
 	}

@@ -38,24 +38,24 @@ func KeyID(key ed25519.PublicKey) string {
 }
 
 // GenerateKey makes a first key in dir, which it makes too when it is missing,
-// with modes 0600 and 0700. It does nothing, and reports false, when there is a
-// key already.
-func GenerateKey(dir string) (made bool, err error) {
+// with modes 0600 and 0700, and returns its id. It does nothing, and returns "",
+// when there is a key already.
+func GenerateKey(dir string) (id string, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return false, fmt.Errorf("making the key directory: %w", err)
+		return "", fmt.Errorf("making the key directory: %w", err)
 	}
 	files, err := keyFiles(dir)
 	if err != nil || len(files) > 0 {
-		return false, err
+		return "", err
 	}
-	name, _, content, err := newKey(time.Now())
+	name, id, content, err := newKey(time.Now())
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	if err := writeNew(filepath.Join(dir, name), content); err != nil {
-		return false, fmt.Errorf("writing a key: %w", err)
+		return "", fmt.Errorf("writing a key: %w", err)
 	}
-	return true, nil
+	return id, nil
 }
 
 // newKey returns a key that is made now, by its id, as the name and the content of its file.

@@ -48,13 +48,13 @@ func readKey(t testing.TB, dir string) ed25519.PrivateKey {
 func TestGenerateKeyMakesOneKey(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "keys")
-	made, err := token.GenerateKey(dir)
-	if err != nil || !made {
-		t.Fatalf("GenerateKey = %v, %v", made, err)
+	id, err := token.GenerateKey(dir)
+	if err != nil || id == "" {
+		t.Fatalf("GenerateKey = %q, %v", id, err)
 	}
 	first := readKey(t, dir)
-	if made, err := token.GenerateKey(dir); err != nil || made {
-		t.Errorf("the second GenerateKey = %v, %v", made, err)
+	if id, err := token.GenerateKey(dir); err != nil || id != "" {
+		t.Errorf("the second GenerateKey = %q, %v", id, err)
 	}
 	if !first.Equal(readKey(t, dir)) {
 		t.Error("the key changed")
