@@ -149,10 +149,10 @@ func end(c clinic.AuditCheckpoint) int64 {
 // were exchanged, one begins before, and its rows are read again.
 func begin(c clinic.AuditCheckpoint, next int64) int64 {
 	statement, err := audit.Checkpoint(c).Parse()
-	if err != nil || statement.After >= next || !audit.Checkpoint(c).Signed() {
+	if err != nil || following(statement.After) >= next || !audit.Checkpoint(c).Signed() {
 		return next
 	}
-	return min(next, statement.After+1)
+	return following(statement.After)
 }
 
 func drops(ctx context.Context, h store.Handle) ([]audit.Checkpoint, error) {
