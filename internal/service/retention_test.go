@@ -29,6 +29,15 @@ func (v vault) addMonth(begin time.Time) string {
 	return nameOf(begin)
 }
 
+// addOldMonths makes the partitions of two months, one after the other, that retention may drop.
+func (v vault) addOldMonths() (first, second time.Time) {
+	first = monthOf(time.Now().AddDate(-7, 0, 0))
+	second = first.AddDate(0, 1, 0)
+	v.addMonth(first)
+	v.addMonth(second)
+	return first, second
+}
+
 // addSealed adds rows of the times, which one checkpoint seals.
 func (v vault) addSealed(t *testing.T, times ...time.Time) {
 	t.Helper()
@@ -177,10 +186,7 @@ func TestAnInterruptedRetentionIsFinishedByTheNext(t *testing.T) {
 func TestDigestsOfTwoMonthsAreForgottenWithTheLast(t *testing.T) {
 	t.Parallel()
 	v := newVault(t)
-	first := monthOf(time.Now().AddDate(-7, 0, 0))
-	second := first.AddDate(0, 1, 0)
-	v.addMonth(first)
-	v.addMonth(second)
+	first, second := v.addOldMonths()
 	for _, times := range [][]time.Time{{first}, {first, second}, {second}, {second, time.Now()}} {
 		v.addSealed(t, times...)
 	}
@@ -211,10 +217,7 @@ func (w writerFunc) Write(b []byte) (int, error) {
 func TestRetentionDuringAVerificationIsNoTampering(t *testing.T) {
 	t.Parallel()
 	v := newVault(t)
-	first := monthOf(time.Now().AddDate(-7, 0, 0))
-	second := first.AddDate(0, 1, 0)
-	v.addMonth(first)
-	v.addMonth(second)
+	first, second := v.addOldMonths()
 	v.addSealed(t, first)
 	v.addSealed(t, second)
 	must(v.owner.DropMonths(t.Context(), second, 6, false))(t) // its statement is what a verification looks at first
