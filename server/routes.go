@@ -135,7 +135,7 @@ func notes() map[string]string {
 		"enableUser":      "It has to log in again.",
 		"listAssignments": "Newest first. Administrators see all, doctors and patients their own. Ended ones stay as history.",
 		"getAssignment":   "Administrators see all, doctors and patients their own.",
-		"breakGlass": "A verified doctor, with their password again. They read the patient's records, and comment on none, until ends_at; an " +
+		"breakGlass": "The doctor must be verified, and gives their password again. They read the patient's records, and comment on none, until ends_at; an " +
 			"administrator may end it before. The patient and all administrators are told at once. While it is open a repetition " +
 			"is answered with it: it neither lasts longer nor tells anybody again. A wrong password is 422, wrong_password: the " +
 			"access token is good, so that another one is no remedy.",

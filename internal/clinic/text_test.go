@@ -146,7 +146,7 @@ func TestLinesThatLookAlikeAreAlike(t *testing.T) {
 		}
 	}
 	if rules := clinic.CheckLine("Jane\u200bSmith", 0); len(rules) != 1 {
-		t.Errorf("of one that is stored there is told: %q", rules)
+		t.Errorf("the report of a stored one is %q", rules)
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 )
 
 // TestPgBouncerIsToldOfEveryParameter holds the list of operations.md against
-// the parameters that a connection brings: PgBouncer refuses one that it neither
-// knows nor is told to ignore.
+// the parameters that a connection brings: PgBouncer refuses those that it does not
+// know, unless this list names them.
 func TestPgBouncerIsToldOfEveryParameter(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/operations.md")

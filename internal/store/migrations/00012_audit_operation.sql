@@ -37,7 +37,7 @@ BEGIN
         EXIT WHEN waiting AND locked; -- the next call moves them
         IF waiting THEN
             -- Behind a backup all that moved would move back, every few seconds for hours: so the
-            -- lock is tried before, and let go of with what this block did.
+            -- lock is tried first, and released as this block is rolled back.
             BEGIN
                 LOCK TABLE audit_log_default IN ACCESS EXCLUSIVE MODE;
                 RAISE EXCEPTION USING ERRCODE = 'HR000';
@@ -51,8 +51,8 @@ BEGIN
         move := format('WITH moved AS (DELETE FROM audit_log_default WHERE at >= %L AND at < %L RETURNING *)
             INSERT INTO %I SELECT * FROM moved', beginning, ending, partition);
         EXECUTE move;
-        -- A row of now would be on its way to the default partition, wait for that lock, and be
-        -- refused there. So it waits before it is on its way anywhere.
+        -- A row that is written now would go to the default partition, wait for that lock, and then
+        -- be refused. So it waits here, before Postgres has chosen its partition.
         IF now() > beginning - interval '1 hour' AND now() < ending + interval '1 hour' THEN
             LOCK TABLE ONLY audit_log IN SHARE ROW EXCLUSIVE MODE;
         END IF;
