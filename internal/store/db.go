@@ -14,6 +14,7 @@ import (
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
+	"github.com/healthrecords/healthrecords/internal/store/postgres"
 )
 
 // Options says how to reach Postgres.
@@ -42,14 +43,13 @@ type DB struct {
 func Open(ctx context.Context, opts Options) (*DB, error) {
 	config, err := pgxpool.ParseConfig(opts.URL)
 	if err != nil {
-		return nil, errBadURL // pgx's own error may quote the password
+		return nil, postgres.ErrBadURL // pgx's own error may quote the password
 	}
 	if opts.MaxConns > 0 {
 		config.MaxConns = opts.MaxConns
 	}
-	needWrites(config.ConnConfig)
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
-	noticeLostPeers(config.ConnConfig)
+	postgres.Configure(config.ConnConfig)
 	config.ConnConfig.Tracer = withAcquireLimit(opts.Tracer, cmp.Or(opts.AcquireTimeout, 3*time.Second))
 	config.ConnConfig.RuntimeParams["application_name"] = "healthrecords"
 	config.ConnConfig.RuntimeParams["timezone"] = "UTC"

@@ -12,8 +12,6 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-var errBadURL = errors.New("the database URL cannot be parsed: use postgres://user:password@host:port/database")
-
 // violations maps the names of constraints to what is told to the person who broke
 // them: nil for a check that clinic's validation makes first, where breaking it is a bug.
 func violations(constraint string) error {

@@ -16,6 +16,7 @@ import (
 	"github.com/pressly/goose/v3/lock"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/postgres"
 )
 
 //go:embed migrations/*.sql
@@ -28,18 +29,17 @@ var migrations embed.FS
 func Migrate(ctx context.Context, url string) error {
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
-		return errBadURL
+		return postgres.ErrBadURL
 	}
-	needWrites(config)
-	waitForLocksBriefly(config)
-	noticeLostPeers(config)
+	postgres.Configure(config)
+	config.RuntimeParams["lock_timeout"] = postgres.LockTimeout
 	db := stdlib.OpenDB(*config) // goose takes database/sql
 	defer func() { _ = db.Close() }()
 	provider, err := newProvider(db)
 	if err != nil {
 		return err
 	}
-	if err := untilLocked(ctx, func() error { return up(ctx, provider) }); err != nil {
+	if err := postgres.RetryLocked(ctx, func() error { return up(ctx, provider) }); err != nil {
 		return fmt.Errorf("migrating: %w", err)
 	}
 	return nil

@@ -5,11 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/healthrecords/healthrecords/internal/store/postgres"
 )
 
 // timeouts are what Postgres holds a part to, by the names of its settings: settings of the part's role, and of each of
@@ -29,27 +29,8 @@ func (p Part) timeouts() map[string]string {
 		// A program that hangs keeps others from the rows that it locked, and the audit log from being sealed.
 		"idle_in_transaction_session_timeout": "30s",
 	}
-	maps.Copy(settings, keepalives())
+	maps.Copy(settings, postgres.Keepalives())
 	return settings
-}
-
-// keepalives have Postgres end the session of a program whose node is gone without a word, within a minute, and not
-// within the two hours of TCP's own: until then its transaction is open, with the locks that it has. A command of the
-// owner has them too, while it has no timeout: it may work for hours.
-func keepalives() map[string]string {
-	return map[string]string{
-		"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3", // seconds, and times
-		"tcp_user_timeout": "60000", // milliseconds, for what was sent and is not acknowledged
-	}
-}
-
-// noticeLostPeers has each side of a connection notice that the other one is gone.
-func noticeLostPeers(config *pgx.ConnConfig) {
-	maps.Copy(config.RuntimeParams, keepalives())
-	config.DialFunc = (&net.Dialer{
-		Timeout:         config.ConnectTimeout,
-		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 3},
-	}).DialContext
 }
 
 // connectionShare is the part of Postgres' connections that one role gets at most. How many replicas there are is not
@@ -119,7 +100,7 @@ func dropLargeObjects(ctx context.Context, conn *pgx.Conn, role string) error {
 			dropped, err = dropSomeLargeObjects(ctx, tx, role, some)
 			return err
 		})
-		if hasCode(err, "42501") {
+		if postgres.HasCode(err, "42501") {
 			return nil // checkLeft tells of them
 		}
 		if err != nil {

@@ -12,6 +12,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/healthrecords/healthrecords/internal/store/postgres"
 )
 
 // Part is a long-running program with a role and rights of its own in Postgres.
@@ -59,11 +61,10 @@ func EnsureRoles(ctx context.Context, url string, logins []Login) error {
 	}
 	config, err := pgx.ParseConfig(url)
 	if err != nil {
-		return errBadURL
+		return postgres.ErrBadURL
 	}
-	needWrites(config)
-	waitForLocksBriefly(config)
-	noticeLostPeers(config)
+	postgres.Configure(config)
+	config.RuntimeParams["lock_timeout"] = postgres.LockTimeout
 	ctx, cancel := context.WithTimeout(ctx, rolesTimeout)
 	defer cancel()
 	conn, err := pgx.ConnectConfig(ctx, config)
@@ -127,7 +128,7 @@ func ensureRole(ctx context.Context, conn *pgx.Conn, l Login) error {
 		// A verifier has no character that ends the literal.
 		_, err = conn.Exec(ctx, fmt.Sprintf(statement, pgx.Identifier{l.Role}.Sanitize(), verifier)+";\n"+settings)
 	}
-	if exists && (!may || hasCode(err, "42501")) { // from Postgres 16 on, who did not make a role may not change it
+	if exists && (!may || postgres.HasCode(err, "42501")) { // from Postgres 16 on, who did not make a role may not change it
 		slog.InfoContext(ctx, "a role is kept as it is: the owner may not change it", "role", l.Role)
 		return nil
 	}
@@ -235,9 +236,9 @@ func openRows(ctx context.Context, tx pgx.Tx, l Login) error {
 // roles belong to all databases of a Postgres, and advisory locks to one.
 func untilAlone(ctx context.Context, do func() error) error {
 	for {
-		err := untilLocked(ctx, do)
+		err := postgres.RetryLocked(ctx, do)
 		var pg *pgconn.PgError
-		concurrent := hasCode(err, "42710", "23505") ||
+		concurrent := postgres.HasCode(err, "42710", "23505") ||
 			errors.As(err, &pg) && pg.Code == "XX000" && strings.HasPrefix(pg.Message, "tuple concurrently")
 		if !concurrent {
 			return err
@@ -250,17 +251,4 @@ func untilAlone(ctx context.Context, do func() error) error {
 			return err
 		}
 	}
-}
-
-func hasCode(err error, codes ...string) bool {
-	var pg *pgconn.PgError
-	if !errors.As(err, &pg) {
-		return false
-	}
-	for _, code := range codes {
-		if pg.Code == code {
-			return true
-		}
-	}
-	return false
 }

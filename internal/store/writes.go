@@ -4,30 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/healthrecords/healthrecords/internal/store/postgres"
 )
 
 // ErrReadOnly means that Postgres answers and takes no writes: it is a standby,
 // or was told to.
 var ErrReadOnly = errors.New("the database takes no writes")
 
-const readOnlyTransaction = "25006" // SQLSTATE of a write where there is none
-
-// needWrites has connections made to a server that takes writes. Of several
-// hosts in the URL the standbys are passed over; a connection whose server became
-// one is closed at its first write, so that the next is made to another. A URL
-// with target_session_attrs keeps those: whoever only reads may spare the primary.
-func needWrites(config *pgx.ConnConfig) {
-	if !strings.Contains(config.ConnString(), "target_session_attrs") {
-		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
-	}
-	stays := config.OnPgError
-	config.OnPgError = func(conn *pgconn.PgConn, err *pgconn.PgError) bool {
-		return err.Code != readOnlyTransaction && stays(conn, err)
-	}
+// TxLocked is Tx of the platform itself for changes of the schema: each wait for a
+// lock is short, and fn runs again when one was in vain.
+func (db *DB) TxLocked(ctx context.Context, fn func(Handle) error) error {
+	return postgres.RetryLocked(ctx, func() error {
+		return db.Tx(ctx, nil, func(h Handle) error {
+			if _, err := h.db.Exec(ctx, "SET LOCAL lock_timeout = '"+postgres.LockTimeout+"'"); err != nil {
+				return fmt.Errorf("limiting the wait for locks: %w", translate(err))
+			}
+			return fn(h)
+		})
+	})
 }
 
 // Ready is CheckSchema for who writes: ErrReadOnly where Postgres takes none.
