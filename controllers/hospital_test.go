@@ -10,6 +10,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/service"
 	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
@@ -37,7 +38,7 @@ func newHospital(t *testing.T, dsn string, factory *testkit.Factory) *hospital {
 	t.Helper()
 	h := &hospital{
 		cluster: newCluster(t), Factory: factory,
-		service: newService(t, dsn, store.PartServer), declarer: newService(t, dsn, store.PartController),
+		service: newService(t, dsn, schema.PartServer), declarer: newService(t, dsn, schema.PartController),
 		doctors: map[string]clinic.Doctor{}, patients: map[string]clinic.Patient{},
 	}
 	for i := range 2 {
@@ -50,7 +51,7 @@ func newHospital(t *testing.T, dsn string, factory *testkit.Factory) *hospital {
 }
 
 // newService has the rights that the part has in production.
-func newService(t *testing.T, dsn string, part store.Part) *service.Service {
+func newService(t *testing.T, dsn string, part schema.Part) *service.Service {
 	t.Helper()
 	db, err := store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, part), MaxConns: 8, AcquireTimeout: testkit.Patience})
 	if err != nil {

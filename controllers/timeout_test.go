@@ -6,7 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
@@ -14,7 +14,7 @@ import (
 // TestAStatementMayTakeAsLongAsACall, and Postgres goes on no longer with one that was given up.
 func TestAStatementMayTakeAsLongAsACall(t *testing.T) {
 	t.Parallel()
-	conn, err := pgx.Connect(t.Context(), rights.URL(t, testkit.NewDatabase(t, rights.Migrate), store.PartController))
+	conn, err := pgx.Connect(t.Context(), rights.URL(t, testkit.NewDatabase(t, rights.Migrate), schema.PartController))
 	if err != nil {
 		t.Fatal(err)
 	}

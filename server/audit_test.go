@@ -11,7 +11,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
@@ -288,7 +288,7 @@ func TestAdministratorsFilterTheAuditLog(t *testing.T) {
 func TestAuditPolicyKnowsReadsByTheirNames(t *testing.T) {
 	t.Parallel()
 	database := testkit.NewDatabase(t, rights.Migrate)
-	db := testkit.NewFactory(t, rights.URL(t, database, store.PartServer))
+	db := testkit.NewFactory(t, rights.URL(t, database, schema.PartServer))
 	for _, o := range documented(loadContract(t)) {
 		if _, exempt := unaudited()[o.id]; exempt {
 			continue

@@ -24,6 +24,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/service"
 	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 	"github.com/healthrecords/healthrecords/internal/token"
@@ -91,7 +92,7 @@ func newReplica(t testing.TB, r replica, changes ...func(*server.Options)) *worl
 		t: t, database: r.database, contract: loadContract(t), log: &lockedBuffer{}, statements: &statementCounter{}, metrics: prometheus.NewRegistry(),
 	}
 	r.pool.Tracer = w.statements
-	db := openAs(t, r.database, store.PartServer, r.pool)
+	db := openAs(t, r.database, schema.PartServer, r.pool)
 	access := token.AccessOptions{Keys: r.keys, Issuer: "healthrecords", Audience: "healthrecords"}
 	signer, err := token.NewSigner(access)
 	must(t, err)
@@ -119,7 +120,7 @@ func newReplica(t testing.TB, r replica, changes ...func(*server.Options)) *worl
 	}
 	w.service, err = service.New(w.parts)
 	must(t, err)
-	w.worker, err = service.New(service.Options{DB: openAs(t, r.database, store.PartWorker, store.Options{})})
+	w.worker, err = service.New(service.Options{DB: openAs(t, r.database, schema.PartWorker, store.Options{})})
 	must(t, err)
 	w.owner, err = service.New(service.Options{DB: open(t, r.database, store.Options{}), Passwords: passwords})
 	must(t, err)
@@ -139,7 +140,7 @@ func newReplica(t testing.TB, r replica, changes ...func(*server.Options)) *worl
 	return w
 }
 
-func openAs(t testing.TB, database string, part store.Part, pool store.Options) *store.DB {
+func openAs(t testing.TB, database string, part schema.Part, pool store.Options) *store.DB {
 	t.Helper()
 	return open(t, rights.URL(t, database, part), pool)
 }

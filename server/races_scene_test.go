@@ -18,6 +18,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/service"
 	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 	"github.com/healthrecords/healthrecords/internal/token"
@@ -66,7 +67,7 @@ func newScene(t *testing.T) *scene {
 	database := testkit.NewDatabase(t, rights.Migrate)
 	w := newWorldOn(t, database)
 	parts := w.parts
-	parts.DB = openAs(t, database, store.PartServer, store.Options{Tracer: gates{}, MaxConns: 6})
+	parts.DB = openAs(t, database, schema.PartServer, store.Options{Tracer: gates{}, MaxConns: 6})
 	parts.Throttle, parts.Directory = nil, nil // the scene's people try more often than anybody may
 	parts.Log = slog.New(slog.DiscardHandler)
 	raced, err := service.New(parts)

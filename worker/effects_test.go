@@ -15,6 +15,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/service"
 	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/stream"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
@@ -33,7 +34,7 @@ type platform struct {
 func newPlatform(t testing.TB, dsn string) platform {
 	t.Helper()
 	p := platform{
-		server: newService(t, dsn, store.PartServer), service: newService(t, dsn, store.PartWorker), db: testkit.NewFactory(t, dsn),
+		server: newService(t, dsn, schema.PartServer), service: newService(t, dsn, schema.PartWorker), db: testkit.NewFactory(t, dsn),
 	}
 	patient := p.db.Patient(testkit.PatientOptions{})
 	p.patient = testkit.CallerOf(patient.User)
@@ -44,7 +45,7 @@ func newPlatform(t testing.TB, dsn string) platform {
 }
 
 // newService has the rights that the part has in production.
-func newService(t testing.TB, dsn string, part store.Part) *service.Service {
+func newService(t testing.TB, dsn string, part schema.Part) *service.Service {
 	t.Helper()
 	db, err := store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, part), MaxConns: 8, AcquireTimeout: testkit.Patience})
 	if err != nil {

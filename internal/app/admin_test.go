@@ -8,6 +8,7 @@ import (
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
@@ -24,7 +25,7 @@ func run(t *testing.T, args ...string) (stdout string, code int) {
 }
 
 func TestAdminCreateIfMissing(t *testing.T) { //nolint:paralleltest // sets DATABASE_URL
-	dsn := testkit.NewDatabase(t, store.Migrate)
+	dsn := testkit.NewDatabase(t, schema.Migrate)
 	t.Setenv("DATABASE_URL", dsn)
 	db := testkit.NewFactory(t, dsn)
 	db.Patient(testkit.PatientOptions{Person: testkit.Person{Username: "patient1"}})
@@ -86,12 +87,12 @@ func TestMigrateMakesTheRolesWhosePasswordsAreSet(t *testing.T) { //nolint:paral
 			t.Fatalf("exit code %d: %s", code, out)
 		}
 	}
-	db, err := store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, store.PartServer)})
+	db, err := store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, schema.PartServer)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if err := db.CheckSchema(t.Context()); err != nil {
+	if err := schema.Check(t.Context(), db); err != nil {
 		t.Errorf("the server's role: %v", err)
 	}
 	t.Setenv("CONTROLLER_DATABASE_ROLE", "healthrecords_server")

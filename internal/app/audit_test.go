@@ -11,13 +11,14 @@ import (
 
 	"github.com/healthrecords/healthrecords/internal/service"
 	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
 // TestAuditCommands goes through what an operator does, and then tampers.
 func TestAuditCommands(t *testing.T) {
-	dsn := testkit.NewDatabase(t, store.Migrate)
+	dsn := testkit.NewDatabase(t, schema.Migrate)
 	dir := t.TempDir()
 	t.Setenv("DATABASE_URL", dsn)
 	t.Setenv("AUDIT_KEYS_DIR", dir)
@@ -90,7 +91,7 @@ func sealThree(t *testing.T, f *testkit.Factory, keys *token.Keys) {
 
 // TestAuditCommandsNameWhatIsWrong: with what an operator gave, not with tampering.
 func TestAuditCommandsNameWhatIsWrong(t *testing.T) {
-	dsn := testkit.NewDatabase(t, store.Migrate)
+	dsn := testkit.NewDatabase(t, schema.Migrate)
 	t.Setenv("DATABASE_URL", dsn)
 	dir := t.TempDir()
 	_, err := token.GenerateKey(dir)

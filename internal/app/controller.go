@@ -18,7 +18,7 @@ import (
 	"github.com/healthrecords/healthrecords/controllers"
 	"github.com/healthrecords/healthrecords/internal/service"
 	"github.com/healthrecords/healthrecords/internal/settings"
-	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/telemetry"
 )
 
@@ -45,7 +45,7 @@ func runController(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	p.gatherer = withControllerMetrics(p.registry)
-	db, err := openDB(ctx, store.PartController, cfg.Database, p.traces.Provider)
+	db, err := openDB(ctx, schema.PartController, cfg.Database, p.traces.Provider)
 	if err != nil {
 		return err
 	}

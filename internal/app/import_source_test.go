@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
@@ -19,7 +19,7 @@ func hospitalBundle(family string) string {
 
 // Patient 1 of two hospitals is two people.
 func TestImportTellsPatientsOfTwoHospitalsApart(t *testing.T) { //nolint:paralleltest // sets DATABASE_URL
-	dsn := testkit.NewDatabase(t, store.Migrate)
+	dsn := testkit.NewDatabase(t, schema.Migrate)
 	t.Setenv("DATABASE_URL", dsn)
 	folder := t.TempDir()
 	a, b := filepath.Join(folder, "a.json"), filepath.Join(folder, "b.json")
@@ -65,7 +65,7 @@ func TestImportRefusesASourceThatIsNotValid(t *testing.T) {
 
 // One zero byte in a reference lost the whole file.
 func TestImportGoesOnAfterAZeroByteInAReference(t *testing.T) { //nolint:paralleltest // sets DATABASE_URL
-	t.Setenv("DATABASE_URL", testkit.NewDatabase(t, store.Migrate))
+	t.Setenv("DATABASE_URL", testkit.NewDatabase(t, schema.Migrate))
 	for place, fields := range map[string]string{
 		"subject": `"subject": {"reference": "http://h/\u0000"}`,
 		"author":  `"subject": {"reference": "http://h/Patient/1"}, "asserter": {"reference": "http://h/\u0000"}`,

@@ -17,7 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
-	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
@@ -81,7 +81,7 @@ func wantLines(t *testing.T, text string, lines ...string) {
 }
 
 func TestImportLoadsWhatIsGoodAndNamesWhatIsBroken(t *testing.T) { //nolint:paralleltest // sets DATABASE_URL
-	dsn := testkit.NewDatabase(t, store.Migrate)
+	dsn := testkit.NewDatabase(t, schema.Migrate)
 	t.Setenv("DATABASE_URL", dsn)
 	folder := bundleFolder(t)
 	stdout, stderr, err := runImport(t, "", folder)
@@ -110,7 +110,7 @@ func TestImportLoadsWhatIsGoodAndNamesWhatIsBroken(t *testing.T) { //nolint:para
 
 func TestImportWantsAMigratedDatabase(t *testing.T) { //nolint:paralleltest // sets DATABASE_URL
 	t.Setenv("DATABASE_URL", testkit.NewDatabase(t, nil))
-	if _, _, err := runImport(t, goodBundle(1), "-"); !errors.Is(err, store.ErrSchemaBehind) {
+	if _, _, err := runImport(t, goodBundle(1), "-"); !errors.Is(err, schema.ErrBehind) {
 		t.Errorf("error %v, want ErrSchemaBehind", err)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/healthrecords/healthrecords/internal/settings"
-	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/telemetry"
 )
 
@@ -31,13 +31,13 @@ func runMigrate(cmd *cobra.Command, _ []string) error {
 	}
 	slog.SetDefault(telemetry.NewLogger(cmd.ErrOrStderr(), cfg.Common.LogLevel, cfg.Common.LogFormat))
 	url := cfg.Database.ConnString().Reveal()
-	if err := store.Migrate(ctx, url); err != nil {
+	if err := schema.Migrate(ctx, url); err != nil {
 		return err
 	}
 	_, _ = fmt.Fprintln(cmd.OutOrStdout(), "the schema is up to date")
 	reportOddTexts(ctx, url)
 	logins := loginsOf(cfg)
-	if err := store.EnsureRoles(ctx, url, logins); err != nil {
+	if err := schema.EnsureRoles(ctx, url, logins); err != nil {
 		return fmt.Errorf("giving each part its rights: %w", err)
 	}
 	for _, l := range logins {
@@ -49,7 +49,7 @@ func runMigrate(cmd *cobra.Command, _ []string) error {
 // reportOddTexts logs what was written under the rules of an earlier release, for
 // its owners to change. Nothing depends on it, so it fails nothing.
 func reportOddTexts(ctx context.Context, url string) {
-	err := store.OddTexts(ctx, url, func(odd store.OddText) {
+	err := schema.OddTexts(ctx, url, func(odd schema.OddText) {
 		slog.WarnContext(ctx, "a text breaks a rule for new ones", "table", odd.Table, "column", odd.Column, "id", odd.ID, "rule", odd.Rule)
 	})
 	if err != nil {
@@ -58,11 +58,11 @@ func reportOddTexts(ctx context.Context, url string) {
 }
 
 // loginsOf are the roles of the parts whose passwords are set.
-func loginsOf(cfg settings.Migrate) (result []store.Login) {
-	for _, l := range []store.Login{
-		{Part: store.PartServer, Role: cfg.ServerRole, Password: cfg.ServerPassword.Reveal()},
-		{Part: store.PartWorker, Role: cfg.WorkerRole, Password: cfg.WorkerPassword.Reveal()},
-		{Part: store.PartController, Role: cfg.ControllerRole, Password: cfg.ControllerPassword.Reveal()},
+func loginsOf(cfg settings.Migrate) (result []schema.Login) {
+	for _, l := range []schema.Login{
+		{Part: schema.PartServer, Role: cfg.ServerRole, Password: cfg.ServerPassword.Reveal()},
+		{Part: schema.PartWorker, Role: cfg.WorkerRole, Password: cfg.WorkerPassword.Reveal()},
+		{Part: schema.PartController, Role: cfg.ControllerRole, Password: cfg.ControllerPassword.Reveal()},
 	} {
 		if l.Password != "" {
 			result = append(result, l)

@@ -7,13 +7,13 @@ import (
 	"testing"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
-	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
 // TestMigrateReportsTextsThatBreakARule by their ids, and nothing of what they say.
 func TestMigrateReportsTextsThatBreakARule(t *testing.T) { //nolint:paralleltest // sets DATABASE_URL
-	dsn := testkit.NewDatabase(t, store.Migrate)
+	dsn := testkit.NewDatabase(t, schema.Migrate)
 	t.Setenv("DATABASE_URL", dsn)
 	t.Setenv("LOG_FORMAT", "text")
 	f := testkit.NewFactory(t, dsn)

@@ -14,15 +14,16 @@ import (
 
 	"github.com/healthrecords/healthrecords/internal/settings"
 	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/telemetry"
 )
 
 // openDB opens the pool with tracing. Spans carry the statement's name and
 // text, never its parameters.
-func openDB(ctx context.Context, part store.Part, cfg settings.Database, traces trace.TracerProvider) (*store.DB, error) {
+func openDB(ctx context.Context, part schema.Part, cfg settings.Database, traces trace.TracerProvider) (*store.DB, error) {
 	db, err := store.Open(ctx, store.Options{
 		URL:      cfg.ConnString().Reveal(),
-		Part:     part,
+		Settings: part.Settings(),
 		MaxConns: cfg.MaxConns,
 		Tracer:   otelpgx.NewTracer(otelpgx.WithTracerProvider(traces)),
 	})
@@ -39,7 +40,7 @@ func openMigratedDB(ctx context.Context, cfg settings.Database) (*store.DB, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := db.CheckSchema(ctx); err != nil {
+	if err := schema.Check(ctx, db); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("checking the database: %w", err)
 	}
@@ -60,7 +61,12 @@ func openRedis(options *redis.UniversalOptions, traces trace.TracerProvider) (re
 
 // databaseCheck is ready once Postgres answers and takes writes, and `healthrecords migrate` has run.
 func databaseCheck(db *store.DB) telemetry.Check {
-	return telemetry.Check{Name: "database", Run: db.Ready}
+	return telemetry.Check{Name: "database", Run: func(ctx context.Context) error {
+		if err := db.Ready(ctx); err != nil {
+			return err
+		}
+		return schema.Check(ctx, db)
+	}}
 }
 
 // afterCheck returns a part that starts once the check passes. On a schema that

@@ -18,6 +18,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/service"
 	"github.com/healthrecords/healthrecords/internal/settings"
 	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/telemetry"
 	"github.com/healthrecords/healthrecords/internal/token"
 	"github.com/healthrecords/healthrecords/server"
@@ -43,7 +44,7 @@ func runServer(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	db, err := openDB(ctx, store.PartServer, cfg.Database, p.traces.Provider)
+	db, err := openDB(ctx, schema.PartServer, cfg.Database, p.traces.Provider)
 	if err != nil {
 		return err
 	}

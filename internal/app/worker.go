@@ -9,7 +9,7 @@ import (
 
 	"github.com/healthrecords/healthrecords/internal/service"
 	"github.com/healthrecords/healthrecords/internal/settings"
-	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/stream"
 	"github.com/healthrecords/healthrecords/internal/telemetry"
 	"github.com/healthrecords/healthrecords/internal/token"
@@ -36,7 +36,7 @@ func runWorker(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	db, err := openDB(ctx, store.PartWorker, cfg.Database, p.traces.Provider)
+	db, err := openDB(ctx, schema.PartWorker, cfg.Database, p.traces.Provider)
 	if err != nil {
 		return err
 	}

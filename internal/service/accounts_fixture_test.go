@@ -8,7 +8,7 @@ import (
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/service"
-	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 	"github.com/healthrecords/healthrecords/internal/token"
@@ -43,7 +43,7 @@ func newDesk(t testing.TB, change func(*service.Options)) desk {
 	d := desk{
 		clock: c,
 		opts: service.Options{
-			DB: openDB(t, rights.URL(t, dsn, store.PartServer), 8), Passwords: newHasher(t, 64), Tokens: must(token.NewSigner(access))(t),
+			DB: openDB(t, rights.URL(t, dsn, schema.PartServer), 8), Passwords: newHasher(t, 64), Tokens: must(token.NewSigner(access))(t),
 			AutoVerifyDoctors: true, TOTP: must(token.NewTOTP(totp))(t),
 			Log: slog.New(slog.DiscardHandler),
 		},

@@ -16,7 +16,7 @@ import (
 
 	"github.com/healthrecords/healthrecords/internal/audit"
 	"github.com/healthrecords/healthrecords/internal/service"
-	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 	"github.com/healthrecords/healthrecords/internal/token"
@@ -35,7 +35,7 @@ func newVault(t *testing.T) vault {
 	dsn := testkit.NewDatabase(t, rights.Migrate)
 	return vault{
 		db: testkit.NewFactory(t, dsn), dsn: dsn,
-		worker: service.NewChain(openDB(t, rights.URL(t, dsn, store.PartWorker), 4), sealingKey),
+		worker: service.NewChain(openDB(t, rights.URL(t, dsn, schema.PartWorker), 4), sealingKey),
 		owner:  service.NewChain(openDB(t, dsn, 4), sealingKey),
 	}
 }
@@ -133,7 +133,7 @@ func TestSealingWhileManyWrite(t *testing.T) {
 	}
 	for range 2 {
 		sealing.Go(func() {
-			chain := service.NewChain(openDB(t, rights.URL(t, v.dsn, store.PartWorker), 4), sealingKey)
+			chain := service.NewChain(openDB(t, rights.URL(t, v.dsn, schema.PartWorker), 4), sealingKey)
 			for {
 				sealed, err := chain.Seal(t.Context())
 				if err != nil {

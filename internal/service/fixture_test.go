@@ -9,6 +9,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/service"
 	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
@@ -64,9 +65,9 @@ func newFixtureOn(t testing.TB, dsn string) fixture {
 		}))(t)
 	}
 	return fixture{
-		serverCalls{as(rights.URL(t, dsn, store.PartServer))},
-		as(rights.URL(t, dsn, store.PartWorker)),
-		as(rights.URL(t, dsn, store.PartController)), as(dsn), testkit.NewFactory(t, dsn),
+		serverCalls{as(rights.URL(t, dsn, schema.PartServer))},
+		as(rights.URL(t, dsn, schema.PartWorker)),
+		as(rights.URL(t, dsn, schema.PartController)), as(dsn), testkit.NewFactory(t, dsn),
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/service"
 	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
@@ -91,10 +92,10 @@ func newTown(t *testing.T) town {
 	w.write(f)
 	w.watch(f)
 	f.Exec(`VACUUM ANALYZE`)
-	server := must(store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, store.PartServer), MaxConns: 1, Tracer: w.sent}))(t)
+	server := must(store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, schema.PartServer), MaxConns: 1, Tracer: w.sent}))(t)
 	t.Cleanup(server.Close)
 	w.server = must(service.New(service.Options{DB: server}))(t)
-	w.again = must(pgx.Connect(t.Context(), rights.URL(t, dsn, store.PartServer)))(t)
+	w.again = must(pgx.Connect(t.Context(), rights.URL(t, dsn, schema.PartServer)))(t)
 	t.Cleanup(func() { _ = w.again.Close(context.WithoutCancel(t.Context())) })
 	return w
 }

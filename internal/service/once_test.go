@@ -10,6 +10,7 @@ import (
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
@@ -25,7 +26,7 @@ type repeater struct {
 func newRepeater(t testing.TB) *repeater {
 	t.Helper()
 	dsn := testkit.NewDatabase(t, rights.Migrate)
-	db, err := store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, store.PartServer), MaxConns: 8, AcquireTimeout: testkit.Patience})
+	db, err := store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, schema.PartServer), MaxConns: 8, AcquireTimeout: testkit.Patience})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/service"
 	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
@@ -49,7 +50,7 @@ func newReaders(t testing.TB, patients, records int) readers {
 	f.db.Exec(`VACUUM ANALYZE`)
 	l.record = int64(f.db.Count(`SELECT min(r.id) FROM health_records r JOIN patient_profiles p ON p.id = r.patient_id
 		WHERE p.user_id = $1`, l.patient.UserID))
-	server := must(store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, store.PartServer), MaxConns: 1, Tracer: l.sent}))(t)
+	server := must(store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, schema.PartServer), MaxConns: 1, Tracer: l.sent}))(t)
 	t.Cleanup(server.Close)
 	l.server = must(service.New(service.Options{DB: server}))(t)
 	l.owner = must(service.New(service.Options{DB: openDB(t, dsn, 1)}))(t)
@@ -89,7 +90,7 @@ func TestRowSecurityKeepsTheIndexes(t *testing.T) {
 		if !other {
 			caller = l.doctor
 		}
-		open, protected := l.plan(t, l.dsn, caller), l.plan(t, rights.URL(t, l.dsn, store.PartServer), caller)
+		open, protected := l.plan(t, l.dsn, caller), l.plan(t, rights.URL(t, l.dsn, schema.PartServer), caller)
 		used := indexes(protected)
 		for _, index := range indexes(open) {
 			if !slices.Contains(used, index) {
@@ -137,7 +138,7 @@ func TestTheSearchOfPatientsUsesItsIndex(t *testing.T) {
 	if err := l.reads(t)["search of patients"](l.server); err != nil {
 		t.Fatal(err)
 	}
-	conn := must(pgx.Connect(t.Context(), rights.URL(t, l.dsn, store.PartServer)))(t)
+	conn := must(pgx.Connect(t.Context(), rights.URL(t, l.dsn, schema.PartServer)))(t)
 	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
 	tx := must(conn.Begin(t.Context()))(t)
 	must(tx.Exec(t.Context(), `SELECT identify($1, 'ADMIN', 0)`, l.admin.UserID))(t)

@@ -10,6 +10,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/service"
 	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
@@ -47,7 +48,7 @@ func TestListsTakeTwoStatements(t *testing.T) {
 	f.db.Exec(`INSERT INTO notifications (recipient_id, event_id, type, patient_id, record_id)
 		SELECT $1, id, 'NEW_RECORD', patient_id, id FROM health_records`, c.doctor.User.ID)
 	sent := &statements{}
-	db, err := store.Open(t.Context(), store.Options{URL: rights.URL(t, f.db.Pool.Config().ConnString(), store.PartServer), MaxConns: 1, Tracer: sent})
+	db, err := store.Open(t.Context(), store.Options{URL: rights.URL(t, f.db.Pool.Config().ConnString(), schema.PartServer), MaxConns: 1, Tracer: sent})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
@@ -18,7 +19,7 @@ import (
 func TestABusyPoolIsUnavailableSoon(t *testing.T) {
 	t.Parallel()
 	const wait = time.Second
-	db, err := Open(t.Context(), Options{URL: testkit.NewDatabase(t, Migrate), MaxConns: 2, AcquireTimeout: wait})
+	db, err := Open(t.Context(), Options{URL: testkit.NewDatabase(t, schema.Migrate), MaxConns: 2, AcquireTimeout: wait})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +34,7 @@ func TestABusyPoolIsUnavailableSoon(t *testing.T) {
 		},
 		"transaction":                  func(ctx context.Context) error { return db.Tx(ctx, nil, func(Handle) error { return nil }) },
 		"check of a caller":            func(ctx context.Context) error { _, err := db.Identify(ctx, caller); return err },
-		"statement without a deadline": func(ctx context.Context) error { return db.CheckSchema(context.WithoutCancel(ctx)) },
+		"statement without a deadline": func(ctx context.Context) error { return db.Ready(context.WithoutCancel(ctx)) },
 	}
 	start := time.Now()
 	var group sync.WaitGroup

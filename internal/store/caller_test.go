@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
@@ -72,7 +73,7 @@ func wantCode(t testing.TB, err error, want clinic.Code) {
 
 func TestAsReadsAsTheCaller(t *testing.T) {
 	t.Parallel()
-	db := openTest(t, testkit.NewDatabase(t, Migrate))
+	db := openTest(t, testkit.NewDatabase(t, schema.Migrate))
 	h := db.As(newTestUser(t, db, "jane", clinic.RolePatient))
 	var n int
 	if err := h.db.QueryRow(t.Context(), "SELECT $1::int", 7).Scan(&n); err != nil || n != 7 {
@@ -97,7 +98,7 @@ func TestAsReadsAsTheCaller(t *testing.T) {
 
 func TestInactiveCallerDoesNothing(t *testing.T) {
 	t.Parallel()
-	db := openTest(t, testkit.NewDatabase(t, Migrate))
+	db := openTest(t, testkit.NewDatabase(t, schema.Migrate))
 	jane := newTestUser(t, db, "jane", clinic.RolePatient)
 	gone := newTestUser(t, db, "gone", clinic.RolePatient)
 	if _, err := db.pool.Exec(t.Context(), "UPDATE users SET active = false WHERE id = $1", gone.UserID); err != nil {
@@ -129,7 +130,7 @@ func TestInactiveCallerDoesNothing(t *testing.T) {
 
 func TestTxKnowsItsCaller(t *testing.T) {
 	t.Parallel()
-	db := openTest(t, testkit.NewDatabase(t, Migrate))
+	db := openTest(t, testkit.NewDatabase(t, schema.Migrate))
 	jane := newTestUser(t, db, "jane", clinic.RolePatient)
 	house := newTestUser(t, db, "house", clinic.RoleDoctor)
 	if _, err := db.pool.Exec(t.Context(), `INSERT INTO patient_profiles (user_id) VALUES ($1)`, jane.UserID); err != nil {
@@ -155,7 +156,7 @@ func TestTxKnowsItsCaller(t *testing.T) {
 // A pool of two runs dry at the third connection that is not given back.
 func TestConnectionsAreGivenBack(t *testing.T) {
 	t.Parallel()
-	db := openTest(t, testkit.NewDatabase(t, Migrate))
+	db := openTest(t, testkit.NewDatabase(t, schema.Migrate))
 	jane := newTestUser(t, db, "jane", clinic.RolePatient)
 	h := db.As(jane)
 	failing := errors.New("failing")
@@ -232,7 +233,7 @@ func TestConnectionsAreGivenBack(t *testing.T) {
 // TestReadIsOneRoundTrip counts how often the client spoke and the server answered.
 func TestReadIsOneRoundTrip(t *testing.T) {
 	t.Parallel()
-	dsn, turns := countTurns(t, testkit.NewDatabase(t, Migrate))
+	dsn, turns := countTurns(t, testkit.NewDatabase(t, schema.Migrate))
 	db := openTest(t, dsn)
 	h := db.As(newTestUser(t, db, "jane", clinic.RolePatient))
 	read := func() {
@@ -317,7 +318,7 @@ func (t tap) Read(p []byte) (int, error) {
 }
 
 func BenchmarkRead(b *testing.B) {
-	db := openTest(b, testkit.NewDatabase(b, Migrate))
+	db := openTest(b, testkit.NewDatabase(b, schema.Migrate))
 	caller := newTestUser(b, db, "jane", clinic.RolePatient)
 	for name, h := range map[string]Handle{"caller": db.As(caller), "system": db.System()} {
 		b.Run(name, func(b *testing.B) {

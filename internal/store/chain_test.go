@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
@@ -11,7 +12,7 @@ import (
 // says that this database is another one, or an earlier state of it.
 func TestABoundIsOfOneDatabase(t *testing.T) {
 	t.Parallel()
-	dsn := testkit.NewDatabase(t, Migrate)
+	dsn := testkit.NewDatabase(t, schema.Migrate)
 	db := openTest(t, dsn)
 	testkit.NewFactory(t, dsn).Exec(`INSERT INTO audit_log (role, operation, object_kind, reason, decision)
 		VALUES ('DOCTOR', 'getRecord', 'record', 'assignment', 'allowed')`)

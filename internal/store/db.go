@@ -19,10 +19,10 @@ import (
 
 // Options says how to reach Postgres.
 type Options struct {
-	URL      string          // postgres:// URL or key=value DSN
-	Part     Part            // whose statements these are, for its timeouts; "": none
-	MaxConns int32           // size of the pool; 0 takes pgx's default
-	Tracer   pgx.QueryTracer // may be nil
+	URL      string            // postgres:// URL or key=value DSN
+	Settings map[string]string // Postgres' settings for each connection, such as timeouts; may be nil
+	MaxConns int32             // size of the pool; 0 takes pgx's default
+	Tracer   pgx.QueryTracer   // may be nil
 	// AcquireTimeout is how long a statement waits for a connection when all are
 	// busy, or are being made; then it is CodeUnavailable. 0: 3 s.
 	AcquireTimeout time.Duration
@@ -60,7 +60,7 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	// the policies planning takes many times as long as reading a record, and no
 	// statement needs to know its parameters for a good plan: TestStatementsUseIndexes.
 	config.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_generic_plan"
-	maps.Copy(config.ConnConfig.RuntimeParams, opts.Part.timeouts())
+	maps.Copy(config.ConnConfig.RuntimeParams, opts.Settings)
 	config.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
 		conn.TypeMap().RegisterType(&pgtype.Type{
 			Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},

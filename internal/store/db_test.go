@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
@@ -18,7 +18,7 @@ func TestOpenDoesNotQuoteThePassword(t *testing.T) {
 	if _, err := Open(t.Context(), Options{URL: url}); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("Open: %v", err)
 	}
-	if err := Migrate(t.Context(), url); err == nil || strings.Contains(err.Error(), "secret") {
+	if err := schema.Migrate(t.Context(), url); err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("Migrate: %v", err)
 	}
 }
@@ -38,13 +38,13 @@ func TestOpenDoesNotNeedTheDatabase(t *testing.T) {
 	if err := server.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.CheckSchema(t.Context()); !errors.Is(err, ErrSchemaBehind) {
+	if err := schema.Check(t.Context(), db); !errors.Is(err, schema.ErrBehind) {
 		t.Errorf("before the migration: %v", err)
 	}
-	if err := Migrate(t.Context(), dsn); err != nil {
+	if err := schema.Migrate(t.Context(), dsn); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.CheckSchema(t.Context()); err != nil {
+	if err := schema.Check(t.Context(), db); err != nil {
 		t.Errorf("after the migration: %v", err)
 	}
 }
@@ -53,9 +53,9 @@ func TestOpenDoesNotNeedTheDatabase(t *testing.T) {
 // begun would stay open for two hours, and hold back the sealing of the audit log.
 func TestPostgresNoticesThatAProgramIsGone(t *testing.T) {
 	t.Parallel()
-	dsn := testkit.NewDatabase(t, Migrate)
-	for _, part := range []Part{"", PartServer, PartWorker, PartController} {
-		db, err := Open(t.Context(), Options{URL: dsn, Part: part})
+	dsn := testkit.NewDatabase(t, schema.Migrate)
+	for _, part := range []schema.Part{"", schema.PartServer, schema.PartWorker, schema.PartController} {
+		db, err := Open(t.Context(), Options{URL: dsn, Settings: part.Settings()})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,15 +74,15 @@ func TestPostgresNoticesThatAProgramIsGone(t *testing.T) {
 func TestAStuckTransactionEnds(t *testing.T) {
 	t.Parallel()
 	dsn := testkit.NewDatabase(t, nil)
-	for _, part := range []Part{PartServer, PartWorker, PartController} {
-		db, err := Open(t.Context(), Options{URL: dsn, Part: part, MaxConns: 1})
+	for _, part := range []schema.Part{schema.PartServer, schema.PartWorker, schema.PartController} {
+		db, err := Open(t.Context(), Options{URL: dsn, Settings: part.Settings(), MaxConns: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(db.Close)
-		for setting := range part.timeouts() {
+		for setting := range part.Settings() {
 			var value string
-			if err := db.pool.QueryRow(t.Context(), "SELECT current_setting($1)", setting).Scan(&value); err != nil || value != part.timeouts()[setting] {
+			if err := db.pool.QueryRow(t.Context(), "SELECT current_setting($1)", setting).Scan(&value); err != nil || value != part.Settings()[setting] {
 				t.Errorf("%s: %s is %q, %v", part, setting, value, err)
 			}
 		}
@@ -119,26 +119,9 @@ func TestAStuckTransactionEnds(t *testing.T) {
 	wantCode(t, err, clinic.CodeUnavailable)
 }
 
-func TestConcurrentMigrationsTakeTurns(t *testing.T) {
-	t.Parallel()
-	dsn := testkit.NewDatabase(t, nil)
-	var group sync.WaitGroup
-	for range 3 {
-		group.Go(func() {
-			if err := Migrate(t.Context(), dsn); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	group.Wait()
-	if err := openTest(t, dsn).CheckSchema(t.Context()); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestTxIsAllOrNothing(t *testing.T) {
 	t.Parallel()
-	db := openTest(t, testkit.NewDatabase(t, Migrate))
+	db := openTest(t, testkit.NewDatabase(t, schema.Migrate))
 	failure := errors.New("failure")
 	insert := func(h Handle, name string) error {
 		_, err := h.CreateUser(t.Context(), clinic.Registration{Username: name, Role: clinic.RoleAdmin}, "-", false)
@@ -185,7 +168,7 @@ func TestTimesAreInUTC(t *testing.T) {
 // any further.
 func TestErrorsDoNotQuoteRows(t *testing.T) {
 	t.Parallel()
-	db := openTest(t, testkit.NewDatabase(t, Migrate))
+	db := openTest(t, testkit.NewDatabase(t, schema.Migrate))
 	create := func(r clinic.Registration) error {
 		_, err := db.System().CreateUser(t.Context(), r, "-", false)
 		return err
@@ -215,7 +198,7 @@ func TestRefusedLoginIsUnavailable(t *testing.T) {
 	dsn := testkit.NewDatabase(t, nil)
 	before, after, _ := strings.Cut(dsn, "@")
 	db := openTest(t, before[:strings.LastIndex(before, ":")]+":wrong@"+after)
-	wantCode(t, db.CheckSchema(t.Context()), clinic.CodeUnavailable)
+	wantCode(t, schema.Check(t.Context(), db), clinic.CodeUnavailable)
 }
 
 func TestExhaustedPoolIsUnavailable(t *testing.T) {
@@ -241,7 +224,7 @@ func TestExhaustedPoolIsUnavailable(t *testing.T) {
 
 func TestTrimKeepsWhatIsNeeded(t *testing.T) {
 	t.Parallel()
-	dsn := testkit.NewDatabase(t, Migrate)
+	dsn := testkit.NewDatabase(t, schema.Migrate)
 	db := openTest(t, dsn)
 	factory := testkit.NewFactory(t, dsn)
 	admin := testkit.CallerOf(factory.Admin())

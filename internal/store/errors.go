@@ -141,8 +141,3 @@ func orNotFound(err error, what string) error {
 	}
 	return translate(err)
 }
-
-func isUndefinedTable(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == "42P01"
-}

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
@@ -47,7 +48,7 @@ func TestEveryForeignKeyIsTold(t *testing.T) {
 		"recovery_codes_factor_fkey":  clinic.CodeConflict,
 	}
 	var keys []string
-	if err := testkit.NewFactory(t, testkit.NewDatabase(t, Migrate)).Pool.QueryRow(t.Context(), `SELECT array_agg(conname::text ORDER BY conname)
+	if err := testkit.NewFactory(t, testkit.NewDatabase(t, schema.Migrate)).Pool.QueryRow(t.Context(), `SELECT array_agg(conname::text ORDER BY conname)
 		FROM pg_constraint WHERE contype = 'f' AND connamespace = current_schema()::regnamespace`).Scan(&keys); err != nil {
 		t.Fatal(err)
 	}

@@ -7,9 +7,6 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// StrangeSetting is a part of two statements.
-const StrangeSetting = strangeSetting
-
 // Reordered are the texts of a compiled statement in the orders that its marks allow for,
 // but for the one that it has.
 func Reordered(sql string) map[string]string {

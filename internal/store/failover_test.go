@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/services"
 )
@@ -27,7 +28,7 @@ func newPair(t *testing.T) pair {
 			t.Fatal(err)
 		}
 	}
-	if err := Migrate(t.Context(), p.primary.DSN(replicated)); err != nil {
+	if err := schema.Migrate(t.Context(), p.primary.DSN(replicated)); err != nil {
 		t.Fatal(err)
 	}
 	p.standby = testkit.StartStandby(t, p.primary)
@@ -110,7 +111,7 @@ func TestReadyAsksForWrites(t *testing.T) {
 		t.Error("a standby is ready")
 	}
 	read := openTest(t, p.standby.DSN(replicated)+"&target_session_attrs=any") // as an auditor may, to spare the primary
-	if err := read.CheckSchema(t.Context()); err != nil {
+	if err := schema.Check(t.Context(), read); err != nil {
 		t.Errorf("a standby that was asked for: %v", err)
 	}
 	if err := read.Ready(t.Context()); err == nil {
@@ -129,10 +130,10 @@ func TestReadyAsksForWrites(t *testing.T) {
 func TestMigrateFindsThePrimary(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
-	if err := Migrate(t.Context(), p.url(t, empty)); err != nil {
+	if err := schema.Migrate(t.Context(), p.url(t, empty)); err != nil {
 		t.Fatal(err)
 	}
-	if err := EnsureRoles(t.Context(), p.url(t, empty), []Login{{Part: PartServer, Role: "failover_server", Password: "known-to-tests"}}); err != nil {
+	if err := schema.EnsureRoles(t.Context(), p.url(t, empty), []schema.Login{{Part: schema.PartServer, Role: "failover_server", Password: "known-to-tests"}}); err != nil {
 		t.Error(err)
 	}
 }

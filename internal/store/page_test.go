@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
@@ -89,7 +90,7 @@ func checkPaging(t *rapid.T, read reader, want []int64, size int) {
 
 func TestWalkingADirectoryGivesEachRowOnce(t *testing.T) {
 	t.Parallel()
-	dsn := testkit.NewDatabase(t, Migrate)
+	dsn := testkit.NewDatabase(t, schema.Migrate)
 	db := openTest(t, dsn)
 	factory := testkit.NewFactory(t, dsn)
 	admin := testkit.CallerOf(factory.Admin())
@@ -134,7 +135,7 @@ func TestWalkingADirectoryGivesEachRowOnce(t *testing.T) {
 
 func TestPageBeyondTheEndCountsTheList(t *testing.T) {
 	t.Parallel()
-	dsn := testkit.NewDatabase(t, Migrate)
+	dsn := testkit.NewDatabase(t, schema.Migrate)
 	h := openTest(t, dsn).System()
 	factory := testkit.NewFactory(t, dsn)
 	for range 3 {
@@ -224,7 +225,7 @@ func (s *statements) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEnd
 
 func TestPageIsTwoStatementsInOneBatch(t *testing.T) {
 	t.Parallel()
-	dsn := testkit.NewDatabase(t, Migrate)
+	dsn := testkit.NewDatabase(t, schema.Migrate)
 	sent := &statements{}
 	db, err := Open(t.Context(), Options{URL: dsn, Tracer: sent})
 	if err != nil {
@@ -266,7 +267,7 @@ func TestPageIsTwoStatementsInOneBatch(t *testing.T) {
 
 // BenchmarkSearch is what a list costs at 100,000 users.
 func BenchmarkSearch(b *testing.B) {
-	dsn := testkit.NewDatabase(b, Migrate)
+	dsn := testkit.NewDatabase(b, schema.Migrate)
 	factory := testkit.NewFactory(b, dsn)
 	h := openTest(b, dsn).As(testkit.CallerOf(factory.Admin()))
 	factory.Exec(`INSERT INTO users (username, first_name, last_name, role, password_hash)

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 )
 
 // TestPgBouncerIsToldOfEveryParameter holds the list of operations.md against
@@ -24,8 +26,8 @@ func TestPgBouncerIsToldOfEveryParameter(t *testing.T) {
 	documented := strings.FieldsFunc(string(found[1]), func(r rune) bool { return r == ',' || r == ' ' || r == '\n' })
 	slices.Sort(documented)
 	known := []string{"application_name", "timezone"} // PgBouncer passes these on
-	for _, part := range []Part{PartServer, PartWorker, PartController} {
-		db, err := Open(t.Context(), Options{URL: "postgres://nobody@127.0.0.1:1/none", Part: part})
+	for _, part := range []schema.Part{schema.PartServer, schema.PartWorker, schema.PartController} {
+		db, err := Open(t.Context(), Options{URL: "postgres://nobody@127.0.0.1:1/none", Settings: part.Settings()})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -44,11 +44,11 @@ func written(t *testing.T, dsn string) []statement {
 	if err := connect(t, dsn).QueryRow(t.Context(), `SELECT tableoid::regclass::text FROM audit_log LIMIT 1`).Scan(&month); err != nil {
 		t.Fatal(err)
 	}
-	return literals(t, "*.go", map[string]string{
-		"pgx.Identifier{…}.Sanitize()": month,
-		"strangeSetting":               store.StrangeSetting,
-		"where.table":                  "health_records", "where.column": "title", "where.where": "true",
-	})
+	return append(literals(t, "*.go", map[string]string{"pgx.Identifier{…}.Sanitize()": month}),
+		literals(t, "schema/*.go", map[string]string{
+			"strangeSetting": "true",
+			"where.table":    "health_records", "where.column": "title", "where.where": "true",
+		})...)
 }
 
 // literals are the texts in Go files that read or change rows. Each is named as it names

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -12,10 +13,23 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
-	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/postgres"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
+
+const denied = "42501" // SQLSTATE
+
+func connect(t *testing.T, dsn string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
+	return conn
+}
 
 // mayScan are the statements in whose plan a table that grows is read as a whole,
 // with the table and why that may be. A new statement uses an index, or is in it.
@@ -42,8 +56,8 @@ func mayScan() map[string]string {
 
 // runBy are the parts that alone run the statements of a file: others might, but
 // with policies by which they are planned differently. "" is the owner.
-func runBy() map[string]store.Part {
-	return map[string]store.Part{"declare.sql.go": store.PartController, "events.sql.go": store.PartWorker, "import.sql.go": ""}
+func runBy() map[string]schema.Part {
+	return map[string]schema.Part{"declare.sql.go": schema.PartController, "events.sql.go": schema.PartWorker, "import.sql.go": ""}
 }
 
 // TestStatementsUseIndexes plans every statement of the store, in each form in which it is
@@ -58,10 +72,10 @@ func TestStatementsUseIndexes(t *testing.T) {
 	}
 	large, month := largeIn(t, dsn), regexp.MustCompile(`^audit_log_\d{4}_\d{2}`)
 	planned, used := map[string]bool{}, map[string]bool{}
-	plan := func(part store.Part, as string, caller clinic.Caller) {
+	plan := func(part schema.Part, as string, caller clinic.Caller) {
 		conn := connect(t, as)
 		for _, sql := range statements {
-			if only, alone := runBy()[sql.file]; alone && part != only || sql.audited && part != store.PartServer {
+			if only, alone := runBy()[sql.file]; alone && part != only || sql.audited && part != schema.PartServer {
 				continue
 			}
 			root := explain(t, conn, caller, sql.text)
@@ -82,9 +96,9 @@ func TestStatementsUseIndexes(t *testing.T) {
 		}
 	}
 	for _, caller := range callers {
-		plan(store.PartServer, rights.URL(t, dsn, store.PartServer), caller)
+		plan(schema.PartServer, rights.URL(t, dsn, schema.PartServer), caller)
 	}
-	for _, part := range []store.Part{store.PartWorker, store.PartController} {
+	for _, part := range []schema.Part{schema.PartWorker, schema.PartController} {
 		plan(part, rights.URL(t, dsn, part), clinic.Caller{})
 	}
 	plan("", dsn, clinic.Caller{})
@@ -171,7 +185,7 @@ func explain(t *testing.T, conn *pgx.Conn, caller clinic.Caller, sql string) *no
 		script += fmt.Sprintf("SELECT identify(%d, '%s', 0); ", caller.UserID, caller.Role)
 	}
 	if _, err = tx.Exec(t.Context(), script+"PREPARE sent AS "+sql, pgx.QueryExecModeSimpleProtocol); err != nil {
-		if codeOf(err) == denied {
+		if postgres.HasCode(err, denied) {
 			return nil
 		}
 		t.Fatalf("preparing %s: %v", sql, err)
@@ -195,7 +209,7 @@ func explain(t *testing.T, conn *pgx.Conn, caller clinic.Caller, sql string) *no
 	}
 	var plan []byte
 	if err := tx.QueryRow(t.Context(), execute, pgx.QueryExecModeSimpleProtocol).Scan(&plan); err != nil {
-		if codeOf(err) == denied {
+		if postgres.HasCode(err, denied) {
 			return nil
 		}
 		t.Fatalf("explaining %s: %v", sql, err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
@@ -20,7 +21,7 @@ func randomHash() []byte {
 // may the two wait for each other.
 func TestSessionEndsWithTheTokenThatIsBeingMade(t *testing.T) {
 	t.Parallel()
-	dsn := testkit.NewDatabase(t, Migrate)
+	dsn := testkit.NewDatabase(t, schema.Migrate)
 	db := openTest(t, dsn)
 	factory := testkit.NewFactory(t, dsn)
 	user := factory.Admin()
@@ -63,7 +64,7 @@ func TestSessionEndsWithTheTokenThatIsBeingMade(t *testing.T) {
 // An account is disabled while a session of it is being started.
 func TestDisablingEndsTheSessionThatIsBeingStarted(t *testing.T) {
 	t.Parallel()
-	dsn := testkit.NewDatabase(t, Migrate)
+	dsn := testkit.NewDatabase(t, schema.Migrate)
 	db := openTest(t, dsn)
 	factory := testkit.NewFactory(t, dsn)
 	user, admin := factory.Patient(testkit.PatientOptions{}).User, testkit.CallerOf(factory.Admin())

@@ -12,6 +12,8 @@ import (
 // or was told to.
 var ErrReadOnly = errors.New("the database takes no writes")
 
+const undefinedTable = "42P01" // SQLSTATE
+
 // TxLocked is Tx of the platform itself for changes of the schema: each wait for a
 // lock is short, and fn runs again when one was in vain.
 func (db *DB) TxLocked(ctx context.Context, fn func(Handle) error) error {
@@ -25,7 +27,7 @@ func (db *DB) TxLocked(ctx context.Context, fn func(Handle) error) error {
 	})
 }
 
-// Ready is CheckSchema for who writes: ErrReadOnly where Postgres takes none.
+// Ready fails unless Postgres answers and takes writes: ErrReadOnly where it takes none.
 func (db *DB) Ready(ctx context.Context) error {
 	var readOnly bool
 	if err := db.pool.QueryRow(ctx, `SELECT current_setting('transaction_read_only')::boolean`).Scan(&readOnly); err != nil {
@@ -35,5 +37,15 @@ func (db *DB) Ready(ctx context.Context) error {
 		db.pool.Reset() // another host may take them
 		return ErrReadOnly
 	}
-	return db.CheckSchema(ctx)
+	return nil
+}
+
+// SchemaVersion returns the number of the newest migration that was applied; 0 before the first.
+func (db *DB) SchemaVersion(ctx context.Context) (int64, error) {
+	var version int64
+	err := db.pool.QueryRow(ctx, `SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied`).Scan(&version)
+	if err != nil && !postgres.HasCode(err, undefinedTable) {
+		return 0, fmt.Errorf("reading the schema version: %w", translate(err))
+	}
+	return version, nil
 }

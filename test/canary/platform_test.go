@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/healthrecords/healthrecords/api/v1alpha1"
-	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/program"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
@@ -51,10 +51,10 @@ func startPlatform(t *testing.T) *platform {
 	}
 	address := program.FreeAddress(t)
 	p.api = "http://" + address
-	for part, env := range map[store.Part][]string{
-		store.PartServer:     {"LISTEN_ADDRESS=" + address, "SIGNING_KEYS_DIR=" + keysDir},
-		store.PartWorker:     {"AUDIT_KEYS_DIR=" + program.NewKeys(t)},
-		store.PartController: {"KUBECONFIG=" + testkit.Kubeconfig(t), "LEADER_ELECT=false"},
+	for part, env := range map[schema.Part][]string{
+		schema.PartServer:     {"LISTEN_ADDRESS=" + address, "SIGNING_KEYS_DIR=" + keysDir},
+		schema.PartWorker:     {"AUDIT_KEYS_DIR=" + program.NewKeys(t)},
+		schema.PartController: {"KUBECONFIG=" + testkit.Kubeconfig(t), "LEADER_ELECT=false"},
 	} {
 		env = append(append(env, shared...), "DATABASE_URL="+rights.URL(t, dsn, part))
 		p.parts[string(part)] = program.Start(t, string(part), env...)

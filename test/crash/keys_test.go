@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/program"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
@@ -38,7 +38,7 @@ func TestAWorkerSealsWithANewKey(t *testing.T) {
 		return await(ctx, func() bool { db.Exec(insert); return signers() == keys }) == nil
 	}
 	addKey("20200101T000000.000000000Z.pem")
-	program.Start(t, "worker", "REDIS_URL="+url, "LOG_LEVEL=warn", "DATABASE_URL="+rights.URL(t, dsn, store.PartWorker), "AUDIT_KEYS_DIR="+dir)
+	program.Start(t, "worker", "REDIS_URL="+url, "LOG_LEVEL=warn", "DATABASE_URL="+rights.URL(t, dsn, schema.PartWorker), "AUDIT_KEYS_DIR="+dir)
 	if !sealedBy(1) {
 		t.Fatal("nothing is sealed")
 	}

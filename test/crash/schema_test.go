@@ -3,7 +3,7 @@ package crash_test
 import (
 	"testing"
 
-	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/program"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
@@ -35,7 +35,7 @@ func TestTheWorkerWaitsForItsSchema(t *testing.T) {
 		untouched <- db.Count(`SELECT count(*) FROM outbox WHERE attempts = 0 AND finished_at IS NULL`) == 1
 		db.Exec(`INSERT INTO goose_db_version OVERRIDING SYSTEM VALUE SELECT * FROM kept`)
 	}()
-	program.Start(t, "worker", "REDIS_URL="+url, "LOG_LEVEL=warn", "DATABASE_URL="+rights.URL(t, dsn, store.PartWorker), "AUDIT_KEYS_DIR="+program.NewKeys(t))
+	program.Start(t, "worker", "REDIS_URL="+url, "LOG_LEVEL=warn", "DATABASE_URL="+rights.URL(t, dsn, schema.PartWorker), "AUDIT_KEYS_DIR="+program.NewKeys(t))
 	if !<-untouched {
 		t.Error("an event was touched before the schema was there")
 	}

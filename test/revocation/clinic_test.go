@@ -16,7 +16,7 @@ import (
 
 	"github.com/healthrecords/healthrecords/api/v1alpha1"
 	"github.com/healthrecords/healthrecords/internal/clinic"
-	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/program"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
@@ -43,11 +43,11 @@ func startHospital(t *testing.T) *hospital {
 	keys := program.NewKeys(t)
 	address := program.FreeAddress(t)
 	redis, _ := testkit.NewRedis(t)
-	program.Start(t, "server", "REDIS_URL="+redis, "LOG_LEVEL=error", "DATABASE_URL="+rights.URL(t, dsn, store.PartServer),
+	program.Start(t, "server", "REDIS_URL="+redis, "LOG_LEVEL=error", "DATABASE_URL="+rights.URL(t, dsn, schema.PartServer),
 		"LISTEN_ADDRESS="+address, "SIGNING_KEYS_DIR="+keys)
 	h := &hospital{db: testkit.NewFactory(t, dsn), signer: newSigner(t, keys)}
 	h.cluster, h.namespace = connect(t)
-	program.Start(t, "controller", "DATABASE_URL="+rights.URL(t, dsn, store.PartController), "LOG_LEVEL=error",
+	program.Start(t, "controller", "DATABASE_URL="+rights.URL(t, dsn, schema.PartController), "LOG_LEVEL=error",
 		"KUBECONFIG="+testkit.Kubeconfig(t), "LEADER_ELECT=false")
 	h.doctor = h.db.Doctor(testkit.DoctorOptions{Person: testkit.Person{Username: "doctor"}})
 	patient := h.db.Patient(testkit.PatientOptions{Person: testkit.Person{Username: "patient0"}})

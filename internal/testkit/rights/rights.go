@@ -7,27 +7,27 @@ import (
 	"net/url"
 	"testing"
 
-	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 )
 
 const password = "known-to-tests"
 
 // Migrate brings the schema up to date and makes the parts' roles, for testkit.NewDatabase.
 func Migrate(ctx context.Context, dsn string) error {
-	if err := store.Migrate(ctx, dsn); err != nil {
+	if err := schema.Migrate(ctx, dsn); err != nil {
 		return err
 	}
-	return store.EnsureRoles(ctx, dsn, []store.Login{
-		login(store.PartServer), login(store.PartWorker), login(store.PartController),
+	return schema.EnsureRoles(ctx, dsn, []schema.Login{
+		login(schema.PartServer), login(schema.PartWorker), login(schema.PartController),
 	})
 }
 
-func login(part store.Part) store.Login {
-	return store.Login{Part: part, Role: "healthrecords_" + string(part), Password: password}
+func login(part schema.Part) schema.Login {
+	return schema.Login{Part: part, Role: "healthrecords_" + string(part), Password: password}
 }
 
 // URL is the owner's connection URL as the part's.
-func URL(t testing.TB, owner string, part store.Part) string {
+func URL(t testing.TB, owner string, part schema.Part) string {
 	t.Helper()
 	location, err := url.Parse(owner)
 	if err != nil {

@@ -1,4 +1,4 @@
-package store_test
+package schema_test
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
-	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
@@ -61,37 +61,37 @@ func TestPartsWriteAuditRowsOfTheirOwn(t *testing.T) {
 	}
 	ann, bob, house := h.ann.User.ID, h.bob.User.ID, h.doctor.User.ID
 	for _, test := range []struct {
-		part   store.Part
+		part   schema.Part
 		caller *clinic.User
 		row    row
 		want   string // SQLSTATE
 	}{
-		{store.PartServer, &h.ann.User, row{ann, "PATIENT", "changeRecord", "record", "allowed"}, ""},
-		{store.PartServer, &h.ann.User, row{ann, "PATIENT", "getRecord", "record", "allowed"}, ""},
-		{store.PartServer, &h.ann.User, row{bob, "PATIENT", "changeRecord", "record", "allowed"}, denied},
-		{store.PartServer, &h.ann.User, row{bob, "PATIENT", "getRecord", "record", "allowed"}, denied},
-		{store.PartServer, &h.ann.User, row{bob, "PATIENT", "changeRecord", "record", "conflict"}, denied},
-		{store.PartServer, &h.ann.User, row{ann, "ADMIN", "changeRecord", "record", "allowed"}, denied},
-		{store.PartServer, &h.ann.User, row{nil, "CONTROLLER", "declare", "assignment", "allowed"}, denied},
-		{store.PartServer, &h.ann.User, row{nil, "PATIENT", "changeRecord", "record", "allowed"}, denied},
-		{store.PartServer, &h.doctor.User, row{house, "DOCTOR", "addComment", "comment", "allowed"}, ""},
-		{store.PartServer, &h.doctor.User, row{house, "DOCTOR", "declare", "assignment", "allowed"}, denied},
-		{store.PartServer, nil, row{ann, "PATIENT", "changeRecord", "record", "allowed"}, denied},
-		{store.PartServer, nil, row{ann, "PATIENT", "changeRecord", "record", "conflict"}, ""}, // refused after the transaction
-		{store.PartServer, nil, row{ann, "PATIENT", "getRecord", "record", "allowed"}, ""},     // reads may be written in groups
-		{store.PartServer, nil, row{nil, "PATIENT", "getRecord", "record", "allowed"}, denied}, // of nobody
-		{store.PartServer, nil, row{ann, "CONTROLLER", "getRecord", "record", "allowed"}, denied},
-		{store.PartServer, nil, row{nil, "IMPORT", "import", "import", "allowed"}, denied},
-		{store.PartController, nil, row{nil, "CONTROLLER", "declare", "assignment", "allowed"}, ""},
-		{store.PartController, nil, row{nil, "CONTROLLER", "adjustDeclared", "assignment", "allowed"}, ""},
-		{store.PartController, nil, row{nil, "CONTROLLER", "endDeclared", "assignment", "allowed"}, ""},
-		{store.PartController, nil, row{nil, "CONTROLLER", "disown", "assignment", "allowed"}, ""},
-		{store.PartController, nil, row{house, "CONTROLLER", "declare", "assignment", "allowed"}, denied},
-		{store.PartController, nil, row{nil, "ADMIN", "declare", "assignment", "allowed"}, denied},
-		{store.PartController, nil, row{nil, "CONTROLLER", "getRecord", "record", "allowed"}, denied},
-		{store.PartController, nil, row{nil, "CONTROLLER", "declare", "record", "allowed"}, denied},
-		{store.PartController, nil, row{house, "DOCTOR", "getRecord", "record", "allowed"}, denied},
-		{store.PartWorker, nil, row{ann, "PATIENT", "getRecord", "record", "allowed"}, denied},
+		{schema.PartServer, &h.ann.User, row{ann, "PATIENT", "changeRecord", "record", "allowed"}, ""},
+		{schema.PartServer, &h.ann.User, row{ann, "PATIENT", "getRecord", "record", "allowed"}, ""},
+		{schema.PartServer, &h.ann.User, row{bob, "PATIENT", "changeRecord", "record", "allowed"}, denied},
+		{schema.PartServer, &h.ann.User, row{bob, "PATIENT", "getRecord", "record", "allowed"}, denied},
+		{schema.PartServer, &h.ann.User, row{bob, "PATIENT", "changeRecord", "record", "conflict"}, denied},
+		{schema.PartServer, &h.ann.User, row{ann, "ADMIN", "changeRecord", "record", "allowed"}, denied},
+		{schema.PartServer, &h.ann.User, row{nil, "CONTROLLER", "declare", "assignment", "allowed"}, denied},
+		{schema.PartServer, &h.ann.User, row{nil, "PATIENT", "changeRecord", "record", "allowed"}, denied},
+		{schema.PartServer, &h.doctor.User, row{house, "DOCTOR", "addComment", "comment", "allowed"}, ""},
+		{schema.PartServer, &h.doctor.User, row{house, "DOCTOR", "declare", "assignment", "allowed"}, denied},
+		{schema.PartServer, nil, row{ann, "PATIENT", "changeRecord", "record", "allowed"}, denied},
+		{schema.PartServer, nil, row{ann, "PATIENT", "changeRecord", "record", "conflict"}, ""}, // refused after the transaction
+		{schema.PartServer, nil, row{ann, "PATIENT", "getRecord", "record", "allowed"}, ""},     // reads may be written in groups
+		{schema.PartServer, nil, row{nil, "PATIENT", "getRecord", "record", "allowed"}, denied}, // of nobody
+		{schema.PartServer, nil, row{ann, "CONTROLLER", "getRecord", "record", "allowed"}, denied},
+		{schema.PartServer, nil, row{nil, "IMPORT", "import", "import", "allowed"}, denied},
+		{schema.PartController, nil, row{nil, "CONTROLLER", "declare", "assignment", "allowed"}, ""},
+		{schema.PartController, nil, row{nil, "CONTROLLER", "adjustDeclared", "assignment", "allowed"}, ""},
+		{schema.PartController, nil, row{nil, "CONTROLLER", "endDeclared", "assignment", "allowed"}, ""},
+		{schema.PartController, nil, row{nil, "CONTROLLER", "disown", "assignment", "allowed"}, ""},
+		{schema.PartController, nil, row{house, "CONTROLLER", "declare", "assignment", "allowed"}, denied},
+		{schema.PartController, nil, row{nil, "ADMIN", "declare", "assignment", "allowed"}, denied},
+		{schema.PartController, nil, row{nil, "CONTROLLER", "getRecord", "record", "allowed"}, denied},
+		{schema.PartController, nil, row{nil, "CONTROLLER", "declare", "record", "allowed"}, denied},
+		{schema.PartController, nil, row{house, "DOCTOR", "getRecord", "record", "allowed"}, denied},
+		{schema.PartWorker, nil, row{ann, "PATIENT", "getRecord", "record", "allowed"}, denied},
 	} {
 		conn := connect(t, rights.URL(t, h.dsn, test.part))
 		err := pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error {
@@ -121,7 +121,7 @@ func TestACheckpointFollowsTheLast(t *testing.T) {
 	f := testkit.NewFactory(t, dsn)
 	owner := connect(t, dsn)
 	run(t, owner, "GRANT TEMPORARY ON DATABASE "+pgx.Identifier{column(t, owner, "SELECT current_database()")[0]}.Sanitize()+" TO PUBLIC")
-	worker := connect(t, rights.URL(t, dsn, store.PartWorker))
+	worker := connect(t, rights.URL(t, dsn, schema.PartWorker))
 	const broken = "23514"
 	add := func(number, lastID, statesNumber, statesLast int64) string {
 		_, err := worker.Exec(t.Context(), `INSERT INTO public.audit_checkpoints (number, last_id, statement, signature, row_ids, digests)

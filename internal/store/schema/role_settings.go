@@ -1,4 +1,4 @@
-package store
+package schema
 
 import (
 	"context"
@@ -12,9 +12,9 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/postgres"
 )
 
-// timeouts are what Postgres holds a part to, by the names of its settings: settings of the part's role, and of each of
+// Settings are what Postgres holds a part to, by the names of its settings: settings of the part's role, and of each of
 // its connections, where they stand above those of the role.
-func (p Part) timeouts() map[string]string {
+func (p Part) Settings() map[string]string {
 	statement := map[Part]string{
 		PartServer:     "15s",   // as long as a request
 		PartController: "30s",   // as long as a call of the reconciler
@@ -47,7 +47,7 @@ const strangeSetting = `NOT EXISTS (SELECT FROM pg_settings p WHERE p.name = spl
 // who has its password leaves them to those who log in after the password was changed.
 func strangeSettings(ctx context.Context, conn *pgx.Conn, l Login) ([]string, error) {
 	var own []string
-	for name, value := range l.Part.timeouts() {
+	for name, value := range l.Part.Settings() {
 		own = append(own, name+"="+value)
 	}
 	rows, err := conn.Query(ctx, `SELECT split_part(entry, '=', 1) || coalesce(' in database ' || d.datname, '')
@@ -84,7 +84,7 @@ func partSettings(ctx context.Context, conn *pgx.Conn, l Login) (string, error) 
 	in := role + " IN DATABASE " + pgx.Identifier{current}.Sanitize()
 	statements := []string{fmt.Sprintf("%s CONNECTION LIMIT %d", role, connections), role + " RESET ALL", in + " RESET ALL"}
 	statements = append(statements, elsewhere...)
-	for name, value := range l.Part.timeouts() {
+	for name, value := range l.Part.Settings() {
 		statements = append(statements, fmt.Sprintf("%s SET %s = '%s'", role, name, value))
 	}
 	// The part finds the schema where the owner does.

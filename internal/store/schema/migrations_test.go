@@ -1,14 +1,16 @@
-package store_test
+package schema_test
 
 import (
 	"database/sql"
 	"os"
+	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/pressly/goose/v3"
 
 	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
@@ -54,6 +56,28 @@ func TestMigrationsGoDownAndUpAgain(t *testing.T) {
 	}
 }
 
+func TestConcurrentMigrationsTakeTurns(t *testing.T) {
+	t.Parallel()
+	dsn := testkit.NewDatabase(t, nil)
+	var group sync.WaitGroup
+	for range 3 {
+		group.Go(func() {
+			if err := schema.Migrate(t.Context(), dsn); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	db, err := store.Open(t.Context(), store.Options{URL: dsn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	if err := schema.Check(t.Context(), db); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestTheLogIsOpenWhileTheSchemaGrows: the programs of the release before go on
 // adding to the log between its migration and EnsureRoles.
 func TestTheLogIsOpenWhileTheSchemaGrows(t *testing.T) {
@@ -67,7 +91,7 @@ func TestTheLogIsOpenWhileTheSchemaGrows(t *testing.T) {
 		t.Fatal(err)
 	}
 	owner := connect(t, dsn)
-	for _, part := range []store.Part{store.PartServer, store.PartController} {
+	for _, part := range []schema.Part{schema.PartServer, schema.PartController} {
 		var role string
 		if err := owner.QueryRow(t.Context(), `SELECT array_to_string(roles, ', ') FROM pg_policies WHERE tablename = 'audit_log' AND policyname = $1`, string(part)).
 			Scan(&role); err != nil || role != "healthrecords_"+string(part) {
@@ -91,7 +115,7 @@ func TestTemporaryTablesDoNotDivertTheOwner(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, owner, "GRANT TEMPORARY ON DATABASE "+pgx.Identifier{column(t, owner, "SELECT current_database()")[0]}.Sanitize()+" TO PUBLIC")
-	worker := connect(t, rights.URL(t, dsn, store.PartWorker))
+	worker := connect(t, rights.URL(t, dsn, schema.PartWorker))
 	if _, err := worker.Exec(t.Context(), `
 		CREATE TEMP TABLE audit_log_default (LIKE audit_log);
 		GRANT ALL ON audit_log_default TO PUBLIC;

@@ -1,4 +1,4 @@
-package store
+package schema
 
 import (
 	"context"
@@ -15,7 +15,6 @@ import (
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 
-	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/store/postgres"
 )
 
@@ -27,12 +26,10 @@ var migrations embed.FS
 // for the first. A migration that gets no lock in time is tried again, so that no
 // request waits behind it for long. It logs each migration to slog's default logger.
 func Migrate(ctx context.Context, url string) error {
-	config, err := pgx.ParseConfig(url)
+	config, err := ownerConfig(url)
 	if err != nil {
-		return postgres.ErrBadURL
+		return err
 	}
-	postgres.Configure(config)
-	config.RuntimeParams["lock_timeout"] = postgres.LockTimeout
 	db := stdlib.OpenDB(*config) // goose takes database/sql
 	defer func() { _ = db.Close() }()
 	provider, err := newProvider(db)
@@ -74,36 +71,14 @@ func newProvider(db *sql.DB) (*goose.Provider, error) {
 	return provider, nil
 }
 
-// ErrSchemaBehind means that `healthrecords migrate` has not run for this
-// version yet. A schema that is ahead is fine: migrations only expand what a
-// running version needs.
-var ErrSchemaBehind = errors.New("the database schema is older than this program: run `healthrecords migrate`")
-
-// CheckSchema compares the schema's version with this binary's. It only reads.
-func (db *DB) CheckSchema(ctx context.Context) error {
-	want, err := latestVersion()
+// ownerConfig reads the URL of a command that changes the schema as its owner. Each
+// wait for a lock is short: see postgres.RetryLocked.
+func ownerConfig(url string) (*pgx.ConnConfig, error) {
+	config, err := pgx.ParseConfig(url)
 	if err != nil {
-		return err
+		return nil, postgres.ErrBadURL
 	}
-	var have int64
-	err = db.pool.QueryRow(ctx, `SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied`).Scan(&have)
-	if isUndefinedTable(err) || err == nil && have < want {
-		return ErrSchemaBehind
-	}
-	if err != nil {
-		return fmt.Errorf("reading the schema version: %w", translate(err))
-	}
-	return nil
-}
-
-func latestVersion() (int64, error) {
-	names, err := fs.Glob(migrations, "migrations/*.sql")
-	if err != nil || len(names) == 0 {
-		return 0, fmt.Errorf("reading the embedded migrations: %w", clinic.Internal(err))
-	}
-	version, err := goose.NumericComponent(names[len(names)-1])
-	if err != nil {
-		return 0, fmt.Errorf("reading the last migration's version: %w", err)
-	}
-	return version, nil
+	postgres.Configure(config)
+	config.RuntimeParams["lock_timeout"] = postgres.LockTimeout
+	return config, nil
 }

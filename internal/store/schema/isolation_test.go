@@ -1,4 +1,4 @@
-package store_test
+package schema_test
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
-	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
@@ -91,7 +91,7 @@ func newHospital(t *testing.T) hospital {
 // role, and takes back what it did.
 func (h hospital) as(t *testing.T, caller *clinic.User, do func(pgx.Tx)) {
 	t.Helper()
-	conn := connect(t, rights.URL(t, h.dsn, store.PartServer))
+	conn := connect(t, rights.URL(t, h.dsn, schema.PartServer))
 	tx, err := conn.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -362,7 +362,7 @@ func TestWhoLookedIsForWhomItIsAbout(t *testing.T) {
 func TestACallerIsForgottenWithHisTransaction(t *testing.T) {
 	t.Parallel()
 	h := newHospital(t)
-	conn := connect(t, rights.URL(t, h.dsn, store.PartServer))
+	conn := connect(t, rights.URL(t, h.dsn, schema.PartServer))
 	for range 2 { // the settings have been there once when it is asked again
 		var seen int
 		if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM users`).Scan(&seen); err != nil || seen != 0 {
@@ -376,10 +376,10 @@ func TestACallerIsForgottenWithHisTransaction(t *testing.T) {
 
 func TestEnsureRolesNamesWhoseRowsAPartSees(t *testing.T) {
 	t.Parallel()
-	dsn := testkit.NewDatabase(t, store.Migrate)
+	dsn := testkit.NewDatabase(t, schema.Migrate)
 	testkit.NewFactory(t, dsn).Patient(testkit.PatientOptions{})
 	for _, role := range []string{"first worker", "second worker"} {
-		if err := store.EnsureRoles(t.Context(), dsn, []store.Login{{Part: store.PartWorker, Role: role, Password: "secret"}}); err != nil {
+		if err := schema.EnsureRoles(t.Context(), dsn, []schema.Login{{Part: schema.PartWorker, Role: role, Password: "secret"}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,4 +1,4 @@
-package store_test
+package schema_test
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/services"
 )
@@ -57,16 +57,16 @@ const settingsOf = `SELECT setting FROM pg_db_role_setting, unnest(setconfig) se
 
 func TestWhatAStolenRoleLeftIsTakenBack(t *testing.T) {
 	t.Parallel()
-	dsn := testkit.NewDatabase(t, store.Migrate)
-	logins := []store.Login{
-		{Part: store.PartServer, Role: "stolen server"}, {Part: store.PartWorker, Role: "stolen worker"}, {Part: store.PartController, Role: "stolen controller"},
+	dsn := testkit.NewDatabase(t, schema.Migrate)
+	logins := []schema.Login{
+		{Part: schema.PartServer, Role: "stolen server"}, {Part: schema.PartWorker, Role: "stolen worker"}, {Part: schema.PartController, Role: "stolen controller"},
 	}
 	rotate := func(password string) {
 		t.Helper()
 		for i := range logins {
 			logins[i].Password = password
 		}
-		if err := store.EnsureRoles(t.Context(), dsn, logins); err != nil {
+		if err := schema.EnsureRoles(t.Context(), dsn, logins); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -108,9 +108,9 @@ func TestWhatAStolenRoleLeftIsTakenBack(t *testing.T) {
 
 func TestNoPartMakesTemporaryTables(t *testing.T) {
 	t.Parallel()
-	dsn := testkit.NewDatabase(t, store.Migrate)
-	login := store.Login{Part: store.PartWorker, Role: "no temporary tables", Password: "x"}
-	if err := store.EnsureRoles(t.Context(), dsn, []store.Login{login}); err != nil {
+	dsn := testkit.NewDatabase(t, schema.Migrate)
+	login := schema.Login{Part: schema.PartWorker, Role: "no temporary tables", Password: "x"}
+	if err := schema.EnsureRoles(t.Context(), dsn, []schema.Login{login}); err != nil {
 		t.Fatal(err)
 	}
 	conn := connect(t, as(t, dsn, login.Role, login.Password))
@@ -127,9 +127,9 @@ func TestNoPartMakesLargeObjects(t *testing.T) {
 	t.Parallel()
 	server := testkit.StartPostgres(t)
 	dsn := superuser(t, server)
-	login := store.Login{Part: store.PartServer, Role: "no large objects", Password: "x"}
+	login := schema.Login{Part: schema.PartServer, Role: "no large objects", Password: "x"}
 	for range 2 {
-		if err := store.EnsureRoles(t.Context(), dsn, []store.Login{login}); err != nil {
+		if err := schema.EnsureRoles(t.Context(), dsn, []schema.Login{login}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -151,7 +151,7 @@ func superuser(t *testing.T, server *services.Postgres) string {
 		t.Fatal(err)
 	}
 	dsn := as(t, server.DSN("records"), "mighty", "x")
-	if err := store.Migrate(t.Context(), dsn); err != nil {
+	if err := schema.Migrate(t.Context(), dsn); err != nil {
 		t.Fatal(err)
 	}
 	return dsn
@@ -165,11 +165,11 @@ func TestAFloodOfConnectionsLeavesSomeForTheOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	dsn := server.DSN("records")
-	if err := store.Migrate(t.Context(), dsn); err != nil {
+	if err := schema.Migrate(t.Context(), dsn); err != nil {
 		t.Fatal(err)
 	}
-	logins := []store.Login{{Part: store.PartServer, Role: "flooding", Password: "x"}, {Part: store.PartWorker, Role: "other", Password: "x"}}
-	if err := store.EnsureRoles(t.Context(), dsn, logins); err != nil {
+	logins := []schema.Login{{Part: schema.PartServer, Role: "flooding", Password: "x"}, {Part: schema.PartWorker, Role: "other", Password: "x"}}
+	if err := schema.EnsureRoles(t.Context(), dsn, logins); err != nil {
 		t.Fatal(err)
 	}
 	for {
@@ -185,8 +185,8 @@ func TestAFloodOfConnectionsLeavesSomeForTheOthers(t *testing.T) {
 	for _, l := range logins[1:] {
 		connect(t, as(t, dsn, l.Role, l.Password))
 	}
-	rotated := []store.Login{{Part: store.PartServer, Role: "flooding", Password: "another"}}
-	if err := store.EnsureRoles(t.Context(), dsn, rotated); err != nil {
+	rotated := []schema.Login{{Part: schema.PartServer, Role: "flooding", Password: "another"}}
+	if err := schema.EnsureRoles(t.Context(), dsn, rotated); err != nil {
 		t.Errorf("the owner does not get in: %v", err)
 	}
 }
@@ -199,7 +199,7 @@ func TestSettingsThatCannotBeTakenBackAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	dsn := server.DSN("records")
-	if err := store.Migrate(t.Context(), dsn); err != nil {
+	if err := schema.Migrate(t.Context(), dsn); err != nil {
 		t.Fatal(err)
 	}
 	administer := func(statement string) {
@@ -210,7 +210,7 @@ func TestSettingsThatCannotBeTakenBackAreRefused(t *testing.T) {
 	}
 	administer("ALTER ROLE " + services.Role + " NOCREATEROLE; CREATE ROLE made LOGIN PASSWORD 'x'; ALTER ROLE made SET log_statement = 'none'")
 	ensure := func() error {
-		return store.EnsureRoles(t.Context(), dsn, []store.Login{{Part: store.PartServer, Role: "made", Password: "another"}})
+		return schema.EnsureRoles(t.Context(), dsn, []schema.Login{{Part: schema.PartServer, Role: "made", Password: "another"}})
 	}
 	if err := ensure(); err != nil {
 		t.Errorf("a role with a setting that only a superuser can give is refused: %v", err)
@@ -237,10 +237,10 @@ func TestSettingsThatCannotBeTakenBackAreRefused(t *testing.T) {
 // TestPartsAreHeldToTheirTimeouts, where they log in with roles of their own.
 func TestPartsAreHeldToTheirTimeouts(t *testing.T) {
 	t.Parallel()
-	dsn := testkit.NewDatabase(t, store.Migrate)
+	dsn := testkit.NewDatabase(t, schema.Migrate)
 	for _, part := range parts() {
-		login := store.Login{Part: part, Role: fmt.Sprintf("timed %s", part), Password: "x"}
-		if err := store.EnsureRoles(t.Context(), dsn, []store.Login{login}); err != nil {
+		login := schema.Login{Part: part, Role: fmt.Sprintf("timed %s", part), Password: "x"}
+		if err := schema.EnsureRoles(t.Context(), dsn, []schema.Login{login}); err != nil {
 			t.Fatal(err)
 		}
 		conn := connect(t, as(t, dsn, login.Role, login.Password))
@@ -257,8 +257,8 @@ func TestPartsAreHeldToTheirTimeouts(t *testing.T) {
 // TestTheOwnerIsHeldToNothing when somebody names it as a part's role.
 func TestTheOwnerIsHeldToNothing(t *testing.T) {
 	t.Parallel()
-	dsn := testkit.NewDatabase(t, store.Migrate)
-	if err := store.EnsureRoles(t.Context(), dsn, []store.Login{{Part: store.PartServer, Role: services.Role, Password: "x"}}); err == nil {
+	dsn := testkit.NewDatabase(t, schema.Migrate)
+	if err := schema.EnsureRoles(t.Context(), dsn, []schema.Login{{Part: schema.PartServer, Role: services.Role, Password: "x"}}); err == nil {
 		t.Error("the owner is taken for a part")
 	}
 	if limited := column(t, connect(t, dsn), `SELECT rolname::text FROM pg_roles r WHERE rolname = current_user
@@ -270,9 +270,9 @@ func TestTheOwnerIsHeldToNothing(t *testing.T) {
 // TestEachDatabaseKeepsItsSearchPath where two installations share a Postgres, and the roles.
 func TestEachDatabaseKeepsItsSearchPath(t *testing.T) {
 	t.Parallel()
-	dsn, other := testkit.NewDatabase(t, store.Migrate), testkit.NewDatabase(t, nil)
+	dsn, other := testkit.NewDatabase(t, schema.Migrate), testkit.NewDatabase(t, nil)
 	run(t, connect(t, other), "CREATE SCHEMA hospital")
-	login := store.Login{Part: store.PartServer, Role: "of two databases", Password: "x"}
+	login := schema.Login{Part: schema.PartServer, Role: "of two databases", Password: "x"}
 	owner, err := url.Parse(other)
 	if err != nil {
 		t.Fatal(err)
@@ -280,11 +280,11 @@ func TestEachDatabaseKeepsItsSearchPath(t *testing.T) {
 	query := owner.Query()
 	query.Set("search_path", "hospital")
 	owner.RawQuery = query.Encode()
-	if err := store.Migrate(t.Context(), owner.String()); err != nil {
+	if err := schema.Migrate(t.Context(), owner.String()); err != nil {
 		t.Fatal(err)
 	}
 	for _, database := range []string{owner.String(), dsn} {
-		if err := store.EnsureRoles(t.Context(), database, []store.Login{login}); err != nil {
+		if err := schema.EnsureRoles(t.Context(), database, []schema.Login{login}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,4 +1,4 @@
-package store
+package schema
 
 import (
 	"context"
@@ -44,13 +44,13 @@ func oddTexts() []oddText {
 func OddTexts(ctx context.Context, url string, report func(OddText)) error {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
-		return fmt.Errorf("connecting: %w", translate(err))
+		return fmt.Errorf("connecting: %w", clinic.Unavailable(err))
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	for _, where := range oddTexts() {
 		rows, err := conn.Query(ctx, "SELECT id, "+where.column+" FROM "+where.table+" WHERE "+where.where+" ORDER BY id")
 		if err != nil {
-			return fmt.Errorf("reading texts: %w", translate(err))
+			return fmt.Errorf("reading texts: %w", clinic.Internal(err))
 		}
 		var id int64
 		var text string
@@ -61,7 +61,7 @@ func OddTexts(ctx context.Context, url string, report func(OddText)) error {
 			return nil
 		})
 		if err != nil {
-			return fmt.Errorf("reading texts: %w", translate(err))
+			return fmt.Errorf("reading texts: %w", clinic.Internal(err))
 		}
 	}
 	return nil

@@ -1,4 +1,4 @@
-package store_test
+package schema_test
 
 import (
 	"database/sql"
@@ -11,7 +11,7 @@ import (
 	"github.com/pressly/goose/v3"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
-	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
@@ -33,7 +33,7 @@ func versions(t *testing.T, f *testkit.Factory, user clinic.User) []string {
 
 func TestEachNameIsKept(t *testing.T) {
 	t.Parallel()
-	f := testkit.NewFactory(t, testkit.NewDatabase(t, store.Migrate))
+	f := testkit.NewFactory(t, testkit.NewDatabase(t, schema.Migrate))
 	patient := f.Patient(testkit.PatientOptions{Person: testkit.Person{Username: "ann", FirstName: "Ann", LastName: "Lee"}})
 	doctor := f.Doctor(testkit.DoctorOptions{Person: testkit.Person{Username: "eve", FirstName: "Eve", LastName: "Night"}})
 	f.Exec(`UPDATE doctor_profiles SET license_number = 'CA-1' WHERE id = $1`, doctor.ID)
@@ -64,7 +64,7 @@ func TestEachNameIsKept(t *testing.T) {
 // A clock that was set back must not let an old name be the newest.
 func TestNamesKeepTheirOrderWhateverTheClockSays(t *testing.T) {
 	t.Parallel()
-	f := testkit.NewFactory(t, testkit.NewDatabase(t, store.Migrate))
+	f := testkit.NewFactory(t, testkit.NewDatabase(t, schema.Migrate))
 	doctor := f.Doctor(testkit.DoctorOptions{Person: testkit.Person{Username: "eve", FirstName: "Eve"}})
 	f.Exec(`UPDATE users SET last_name = 'One'`)
 	f.Exec(`UPDATE name_versions SET since = now() + interval '1 hour' WHERE last_name = 'One'`)
@@ -79,7 +79,7 @@ func TestNamesKeepTheirOrderWhateverTheClockSays(t *testing.T) {
 // The newest version is what there is, whoever changes the two parts of it at once.
 func TestTheNewestNameIsThePresentOne(t *testing.T) {
 	t.Parallel()
-	f := testkit.NewFactory(t, testkit.NewDatabase(t, store.Migrate))
+	f := testkit.NewFactory(t, testkit.NewDatabase(t, schema.Migrate))
 	f.Doctor(testkit.DoctorOptions{})
 	var group sync.WaitGroup
 	for range 20 {
@@ -244,7 +244,7 @@ func TestATwinIsLeftTheNumberThatNobodyElseHas(t *testing.T) {
 
 func oddTexts(t *testing.T, dsn string) (found []string) {
 	t.Helper()
-	if err := store.OddTexts(t.Context(), dsn, func(odd store.OddText) { found = append(found, odd.Table+"."+odd.Column) }); err != nil {
+	if err := schema.OddTexts(t.Context(), dsn, func(odd schema.OddText) { found = append(found, odd.Table+"."+odd.Column) }); err != nil {
 		t.Fatal(err)
 	}
 	return found

@@ -1,4 +1,4 @@
-package store
+package schema
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/store/postgres"
 )
 
@@ -59,17 +60,15 @@ func EnsureRoles(ctx context.Context, url string, logins []Login) error {
 	if len(logins) == 0 {
 		return nil
 	}
-	config, err := pgx.ParseConfig(url)
+	config, err := ownerConfig(url)
 	if err != nil {
-		return postgres.ErrBadURL
+		return err
 	}
-	postgres.Configure(config)
-	config.RuntimeParams["lock_timeout"] = postgres.LockTimeout
 	ctx, cancel := context.WithTimeout(ctx, rolesTimeout)
 	defer cancel()
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return fmt.Errorf("connecting: %w", translate(err))
+		return fmt.Errorf("connecting: %w", clinic.Unavailable(err))
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 	for _, l := range logins {

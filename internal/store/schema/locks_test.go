@@ -1,4 +1,4 @@
-package store_test
+package schema_test
 
 import (
 	"context"
@@ -7,7 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
@@ -27,7 +27,7 @@ func TestChangesOfTheSchemaKeepNobodyWaiting(t *testing.T) {
 			if _, err := migrationsOf(t, dsn).DownTo(t.Context(), 10); err != nil {
 				t.Fatal(err)
 			}
-		}, store.Migrate},
+		}, schema.Migrate},
 		"another role": {"audit_log", func(t *testing.T, dsn string) {
 			t.Helper()
 			run(t, connect(t, dsn), "ALTER POLICY server ON audit_log TO CURRENT_USER")

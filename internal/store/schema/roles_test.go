@@ -1,4 +1,4 @@
-package store_test
+package schema_test
 
 import (
 	"context"
@@ -12,14 +12,14 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 	"github.com/healthrecords/healthrecords/internal/testkit/services"
 )
 
-func parts() []store.Part {
-	return []store.Part{store.PartServer, store.PartWorker, store.PartController}
+func parts() []schema.Part {
+	return []schema.Part{schema.PartServer, schema.PartWorker, schema.PartController}
 }
 
 func connect(t *testing.T, dsn string) *pgx.Conn {
@@ -70,8 +70,8 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 		"UPDATE audit_checkpoints SET digests = NULL", "DELETE FROM audit_checkpoints", "TRUNCATE audit_checkpoints",
 		"SELECT pg_read_file('/etc/passwd')", "COPY users TO PROGRAM 'cat'",
 	}
-	forbidden := map[store.Part][]string{
-		store.PartServer: {
+	forbidden := map[schema.Part][]string{
+		schema.PartServer: {
 			"SELECT FROM outbox", "SELECT id FROM outbox", "DELETE FROM outbox", "UPDATE outbox SET finished_at = now()",
 			"INSERT INTO notifications (recipient_id, event_id, type) VALUES (1, 1, 'NEW_RECORD')", "DELETE FROM refresh_tokens", "DELETE FROM idempotency_keys",
 			"DELETE FROM recovery_codes", "UPDATE recovery_codes SET code_hash = 'x'",
@@ -79,7 +79,7 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 			"UPDATE assignments SET starts_at = now()", "UPDATE assignments SET owner = 'x'", "UPDATE health_records SET created_by = 1",
 			"UPDATE doctor_profiles SET license_twin = true",
 		},
-		store.PartWorker: {
+		schema.PartWorker: {
 			"SELECT title FROM health_records", "SELECT diagnosis FROM health_records", "SELECT patient_id FROM health_records", "SELECT * FROM health_records",
 			"SELECT comment FROM doctor_comments", "SELECT * FROM comment_details", "SELECT * FROM accounts", "SELECT username FROM users",
 			"SELECT password_hash FROM users", "SELECT address FROM patient_profiles", "SELECT answer FROM idempotency_keys", "SELECT token_hash FROM refresh_tokens", "SELECT successor_salt FROM refresh_tokens",
@@ -88,7 +88,7 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 			"INSERT INTO outbox (type) VALUES ('record.created')", "UPDATE users SET active = true", "UPDATE assignments SET ends_at = now()", "INSERT INTO assignments (patient_id) VALUES (1)",
 			"DELETE FROM health_records", "SELECT FROM patient_access", "INSERT INTO audit_log (role) VALUES ('ADMIN')", "SELECT nextval('audit_log_id_seq')",
 		},
-		store.PartController: {
+		schema.PartController: {
 			"SELECT FROM audit_log", "SELECT FROM audit_checkpoints", "SELECT audit_prepare_months()",
 			"SELECT id FROM health_records", "SELECT id FROM doctor_comments", "SELECT * FROM comment_details", "SELECT * FROM accounts", "SELECT FROM notifications",
 			"SELECT password_hash FROM users", "SELECT email FROM users", "SELECT date_of_birth FROM patient_profiles", "SELECT license_number FROM doctor_profiles",
@@ -112,15 +112,15 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 
 func TestEnsureRolesIsSafeAtTheSameTime(t *testing.T) {
 	t.Parallel()
-	databases := []string{testkit.NewDatabase(t, store.Migrate), testkit.NewDatabase(t, store.Migrate), testkit.NewDatabase(t, store.Migrate)}
-	var logins []store.Login
+	databases := []string{testkit.NewDatabase(t, schema.Migrate), testkit.NewDatabase(t, schema.Migrate), testkit.NewDatabase(t, schema.Migrate)}
+	var logins []schema.Login
 	for _, part := range parts() {
-		logins = append(logins, store.Login{Part: part, Role: "together " + string(part), Password: "päss'\"wörd%"})
+		logins = append(logins, schema.Login{Part: part, Role: "together " + string(part), Password: "päss'\"wörd%"})
 	}
 	var group sync.WaitGroup
 	for i := range 12 {
 		group.Go(func() {
-			if err := store.EnsureRoles(t.Context(), databases[i%len(databases)], logins); err != nil {
+			if err := schema.EnsureRoles(t.Context(), databases[i%len(databases)], logins); err != nil {
 				t.Error(err)
 			}
 		})
@@ -149,11 +149,11 @@ func as(t *testing.T, dsn, role, password string) string {
 
 func TestEnsureRolesChangesPasswordsAndTakesBackRights(t *testing.T) {
 	t.Parallel()
-	dsn := testkit.NewDatabase(t, store.Migrate)
-	login := store.Login{Part: store.PartWorker, Role: "changing", Password: "first"}
+	dsn := testkit.NewDatabase(t, schema.Migrate)
+	login := schema.Login{Part: schema.PartWorker, Role: "changing", Password: "first"}
 	ensure := func() {
 		t.Helper()
-		if err := store.EnsureRoles(t.Context(), dsn, []store.Login{login}); err != nil {
+		if err := schema.EnsureRoles(t.Context(), dsn, []schema.Login{login}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -175,11 +175,11 @@ func TestEnsureRolesChangesPasswordsAndTakesBackRights(t *testing.T) {
 			t.Errorf("%s: %v, want SQLSTATE %s", statement, err, denied)
 		}
 	}
-	login.Part = store.PartServer // a schema of a newer release has its own rights
+	login.Part = schema.PartServer // a schema of a newer release has its own rights
 	if _, err := owner.Exec(t.Context(), "INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, true)"); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Migrate(t.Context(), dsn); err != nil {
+	if err := schema.Migrate(t.Context(), dsn); err != nil {
 		t.Errorf("an older release does not leave a newer schema alone: %v", err)
 	}
 	ensure()
@@ -195,14 +195,14 @@ func TestEnsureRolesWithoutCreaterole(t *testing.T) {
 		t.Fatal(err)
 	}
 	dsn := server.DSN("records")
-	if err := store.Migrate(t.Context(), dsn); err != nil {
+	if err := schema.Migrate(t.Context(), dsn); err != nil {
 		t.Fatal(err)
 	}
 	if err := server.Exec(t.Context(), "ALTER ROLE "+services.Role+" NOCREATEROLE; CREATE ROLE made LOGIN PASSWORD 'of the dba'"); err != nil {
 		t.Fatal(err)
 	}
 	ensure := func(role string) error {
-		return store.EnsureRoles(t.Context(), dsn, []store.Login{{Part: store.PartController, Role: role, Password: "another"}})
+		return schema.EnsureRoles(t.Context(), dsn, []schema.Login{{Part: schema.PartController, Role: role, Password: "another"}})
 	}
 	if err := ensure("unmade"); err == nil || codeOf(err) != "" {
 		t.Errorf("a role that is missing: %v, want to be told what to do", err)
@@ -247,11 +247,11 @@ func TestEnsureRolesKeepsPasswordsOutOfStatements(t *testing.T) {
 		t.Fatal(err)
 	}
 	dsn := server.DSN("records")
-	if err := store.Migrate(t.Context(), dsn); err != nil {
+	if err := schema.Migrate(t.Context(), dsn); err != nil {
 		t.Fatal(err)
 	}
 	// Statements fail for a role of this name, and a failed one is what Postgres logs and the driver may quote.
-	err := store.EnsureRoles(t.Context(), dsn, []store.Login{{Part: store.PartServer, Role: "pg_reserved", Password: "secret"}})
+	err := schema.EnsureRoles(t.Context(), dsn, []schema.Login{{Part: schema.PartServer, Role: "pg_reserved", Password: "secret"}})
 	if err == nil || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "SCRAM") {
 		t.Errorf("the error is %v", err)
 	}
@@ -281,11 +281,11 @@ func TestPartsWorkForAnOwnerWhoMayMakeNoRoles(t *testing.T) {
 	}
 	f := testkit.NewFactory(t, dsn)
 	record := f.Record(testkit.RecordOptions{Patient: f.Patient(testkit.PatientOptions{})})
-	for part, statement := range map[store.Part]string{
-		store.PartServer: fmt.Sprintf(`SELECT count(r.title) FROM identify((SELECT account_named('%s')), 'PATIENT', 0) i
+	for part, statement := range map[schema.Part]string{
+		schema.PartServer: fmt.Sprintf(`SELECT count(r.title) FROM identify((SELECT account_named('%s')), 'PATIENT', 0) i
 			CROSS JOIN LATERAL (SELECT title FROM health_records WHERE patient_id = i.patient_id) r`, record.CreatedBy.Username),
-		store.PartWorker:     "SELECT count(r.id) FROM health_records r CROSS JOIN audit_prepare_months()",
-		store.PartController: "SELECT count(u.id) FROM users u JOIN patient_profiles p ON p.user_id = u.id",
+		schema.PartWorker:     "SELECT count(r.id) FROM health_records r CROSS JOIN audit_prepare_months()",
+		schema.PartController: "SELECT count(u.id) FROM users u JOIN patient_profiles p ON p.user_id = u.id",
 	} {
 		var n int
 		if err := connect(t, rights.URL(t, dsn, part)).QueryRow(t.Context(), statement).Scan(&n); err != nil || n != 1 {
