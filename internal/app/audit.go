@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/healthrecords/healthrecords/internal/audit"
-	"github.com/healthrecords/healthrecords/internal/service"
+	"github.com/healthrecords/healthrecords/internal/auditlog"
 	"github.com/healthrecords/healthrecords/internal/settings"
 	"github.com/healthrecords/healthrecords/internal/token"
 )
@@ -23,7 +23,7 @@ func newAuditCommand() *cobra.Command {
 }
 
 // withChain opens the database as the settings say and calls use with its chain.
-func withChain(ctx context.Context, signs bool, use func(*service.Chain, settings.Audit) error) error {
+func withChain(ctx context.Context, signs bool, use func(*auditlog.Chain, settings.Audit) error) error {
 	var cfg settings.Audit
 	if err := settings.Load(&cfg); err != nil {
 		return err
@@ -37,13 +37,13 @@ func withChain(ctx context.Context, signs bool, use func(*service.Chain, setting
 	}
 	defer db.Close()
 	if !signs {
-		return use(service.NewChain(db, nil), cfg)
+		return use(auditlog.NewChain(db, nil), cfg)
 	}
 	keys, err := token.LoadKeys(cfg.KeysDir)
 	if err != nil {
 		return fmt.Errorf("loading the audit keys, AUDIT_KEYS_DIR: %w", err)
 	}
-	return use(service.NewChain(db, keys.SigningKey), cfg)
+	return use(auditlog.NewChain(db, keys.SigningKey), cfg)
 }
 
 func newAuditCheckpointCommand() *cobra.Command {
@@ -54,7 +54,7 @@ func newAuditCheckpointCommand() *cobra.Command {
 			"database: `healthrecords audit verify --checkpoint FILE` then finds out when the log was cut off.\n\n" + settings.Usage(&settings.Audit{}),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withChain(cmd.Context(), false, func(chain *service.Chain, _ settings.Audit) error {
+			return withChain(cmd.Context(), false, func(chain *auditlog.Chain, _ settings.Audit) error {
 				newest, err := chain.Newest(cmd.Context())
 				if err != nil {
 					return fmt.Errorf("reading the newest checkpoint: %w", err)
@@ -76,7 +76,7 @@ func newAuditExportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return withChain(cmd.Context(), false, func(chain *service.Chain, _ settings.Audit) error {
+			return withChain(cmd.Context(), false, func(chain *auditlog.Chain, _ settings.Audit) error {
 				return exportAudit(cmd, chain, output, since, until)
 			})
 		},
@@ -89,7 +89,7 @@ func newAuditExportCommand() *cobra.Command {
 	return cmd
 }
 
-func exportAudit(cmd *cobra.Command, chain *service.Chain, output string, since, until time.Time) (err error) {
+func exportAudit(cmd *cobra.Command, chain *auditlog.Chain, output string, since, until time.Time) (err error) {
 	out := cmd.OutOrStdout()
 	if output != "-" {
 		file, err := os.OpenFile(output, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // the operator names the file
@@ -139,7 +139,7 @@ func newAuditRetentionCommand() *cobra.Command {
 			"checkpoint that says which rows they had. It takes the owner of the schema.\n\n" + settings.Usage(&settings.Audit{}),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return withChain(cmd.Context(), !dryRun, func(chain *service.Chain, cfg settings.Audit) error {
+			return withChain(cmd.Context(), !dryRun, func(chain *auditlog.Chain, cfg settings.Audit) error {
 				cut := time.Now().UTC().AddDate(-cfg.RetentionYears, 0, 0)
 				if before != "" {
 					var err error

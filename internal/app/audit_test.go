@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/healthrecords/healthrecords/internal/service"
+	"github.com/healthrecords/healthrecords/internal/auditlog"
 	"github.com/healthrecords/healthrecords/internal/store"
 	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
@@ -80,7 +80,7 @@ func sealThree(t *testing.T, f *testkit.Factory, keys *token.Keys) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	chain := service.NewChain(db, keys.SigningKey)
+	chain := auditlog.NewChain(db, keys.SigningKey)
 	deadline := time.Now().Add(time.Minute)
 	for f.Count(`SELECT coalesce(max(last_id), 0) FROM audit_checkpoints`) < 3 {
 		if _, err := chain.Seal(t.Context()); err != nil || time.Now().After(deadline) {

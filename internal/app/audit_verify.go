@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/healthrecords/healthrecords/internal/audit"
-	"github.com/healthrecords/healthrecords/internal/service"
+	"github.com/healthrecords/healthrecords/internal/auditlog"
 	"github.com/healthrecords/healthrecords/internal/settings"
 	"github.com/healthrecords/healthrecords/internal/token"
 )
@@ -86,7 +86,7 @@ func (a auditVerification) verify(ctx context.Context, v *audit.Verifier) error 
 		defer func() { _ = file.Close() }()
 		return audit.VerifyExport(file, v, progressOf(a.progress))
 	}
-	return withChain(ctx, false, func(chain *service.Chain, _ settings.Audit) error {
+	return withChain(ctx, false, func(chain *auditlog.Chain, _ settings.Audit) error {
 		unsealed, err := chain.Verify(ctx, v, progressOf(a.progress))
 		if err == nil && unsealed > 0 {
 			_, _ = fmt.Fprintf(a.out, "%d rows are not sealed yet\n", unsealed)

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/healthrecords/healthrecords/internal/auditlog"
 	"github.com/healthrecords/healthrecords/internal/service"
 	"github.com/healthrecords/healthrecords/internal/settings"
 	"github.com/healthrecords/healthrecords/internal/store/schema"
@@ -59,7 +60,7 @@ func runWorker(cmd *cobra.Command, _ []string) error {
 		return fmt.Errorf("loading the audit keys: %w", err)
 	}
 	w, err := worker.New(worker.Options{
-		Service: svc, Stream: events, Sealer: service.NewChain(db, keys.SigningKey), Log: p.log, Registerer: p.registry, Tracer: p.traces.Provider,
+		Service: svc, Stream: events, Sealer: auditlog.NewChain(db, keys.SigningKey), Log: p.log, Registerer: p.registry, Tracer: p.traces.Provider,
 		Concurrency: cfg.Concurrency, BatchSize: cfg.BatchSize, MaxBacklog: cfg.MaxBacklog, MaxAttempts: cfg.MaxAttempts,
 		PollInterval: cfg.PollInterval, RetryAfter: cfg.RetryAfter, KeepFinished: cfg.KeepFinished,
 	})

@@ -1,4 +1,4 @@
-package service_test
+package auditlog_test
 
 import (
 	"crypto/ed25519"
@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/healthrecords/healthrecords/internal/audit"
-	"github.com/healthrecords/healthrecords/internal/service"
+	"github.com/healthrecords/healthrecords/internal/auditlog"
 	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 	"github.com/healthrecords/healthrecords/internal/token"
@@ -70,7 +70,7 @@ func TestTheKeyIsAskedForAtEachSeal(t *testing.T) {
 	v := newVault(t)
 	keys := []ed25519.PrivateKey{sealingKey(), ed25519.NewKeyFromSeed(make([]byte, 32))}
 	current := keys[0]
-	v.worker = service.NewChain(openDB(t, rights.URL(t, v.dsn, schema.PartWorker), 4), func() ed25519.PrivateKey { return current })
+	v.worker = auditlog.NewChain(openDB(t, rights.URL(t, v.dsn, schema.PartWorker)), func() ed25519.PrivateKey { return current })
 	var want []string
 	for _, current = range keys {
 		public, _ := current.Public().(ed25519.PublicKey)

@@ -1,4 +1,4 @@
-package service_test
+package auditlog_test
 
 import (
 	"math"

@@ -1,4 +1,4 @@
-package service_test
+package auditlog_test
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthrecords/healthrecords/internal/audit"
-	"github.com/healthrecords/healthrecords/internal/service"
+	"github.com/healthrecords/healthrecords/internal/auditlog"
 	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
@@ -26,8 +26,8 @@ import (
 type vault struct {
 	db     *testkit.Factory
 	dsn    string
-	worker *service.Chain
-	owner  *service.Chain
+	worker *auditlog.Chain
+	owner  *auditlog.Chain
 }
 
 func newVault(t *testing.T) vault {
@@ -35,8 +35,8 @@ func newVault(t *testing.T) vault {
 	dsn := testkit.NewDatabase(t, rights.Migrate)
 	return vault{
 		db: testkit.NewFactory(t, dsn), dsn: dsn,
-		worker: service.NewChain(openDB(t, rights.URL(t, dsn, schema.PartWorker), 4), sealingKey),
-		owner:  service.NewChain(openDB(t, dsn, 4), sealingKey),
+		worker: auditlog.NewChain(openDB(t, rights.URL(t, dsn, schema.PartWorker)), sealingKey),
+		owner:  auditlog.NewChain(openDB(t, dsn), sealingKey),
 	}
 }
 
@@ -133,7 +133,7 @@ func TestSealingWhileManyWrite(t *testing.T) {
 	}
 	for range 2 {
 		sealing.Go(func() {
-			chain := service.NewChain(openDB(t, rights.URL(t, v.dsn, schema.PartWorker), 4), sealingKey)
+			chain := auditlog.NewChain(openDB(t, rights.URL(t, v.dsn, schema.PartWorker)), sealingKey)
 			for {
 				sealed, err := chain.Seal(t.Context())
 				if err != nil {

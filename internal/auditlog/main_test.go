@@ -1,0 +1,28 @@
+package auditlog_test
+
+import (
+	"testing"
+
+	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+func openDB(t testing.TB, url string) *store.DB {
+	t.Helper()
+	db := must(store.Open(t.Context(), store.Options{URL: url, MaxConns: 4, AcquireTimeout: testkit.Patience}))(t)
+	t.Cleanup(db.Close)
+	return db
+}
+
+// must returns the value of a call that may not fail.
+func must[T any](value T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
+}
