@@ -162,7 +162,7 @@ func TestItIsLoggedThatSealingWaits(t *testing.T) {
 	}
 }
 
-// fakeChain tells what the monitor does with the chain; the service's own tests have the real one.
+// fakeChain tells what the monitor does with the chain; package auditlog's tests have the real one.
 type fakeChain struct {
 	Sealer
 	oldest  time.Duration

@@ -80,10 +80,11 @@ func sealThree(t *testing.T, f *testkit.Factory, keys *token.Keys) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	chain := auditlog.NewChain(db, keys.SigningKey)
+	sealer, err := auditlog.NewSealer(auditlog.SealerOptions{DB: db, Key: keys.SigningKey})
+	must(t, err)
 	deadline := time.Now().Add(time.Minute)
 	for f.Count(`SELECT coalesce(max(last_id), 0) FROM audit_checkpoints`) < 3 {
-		if _, err := chain.Seal(t.Context()); err != nil || time.Now().After(deadline) {
+		if _, err := sealer.Seal(t.Context()); err != nil || time.Now().After(deadline) {
 			t.Fatal("the rows are not sealed in time", err)
 		}
 	}

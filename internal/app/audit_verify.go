@@ -13,6 +13,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/audit"
 	"github.com/healthrecords/healthrecords/internal/auditlog"
 	"github.com/healthrecords/healthrecords/internal/settings"
+	"github.com/healthrecords/healthrecords/internal/store"
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
@@ -86,8 +87,8 @@ func (a auditVerification) verify(ctx context.Context, v *audit.Verifier) error 
 		defer func() { _ = file.Close() }()
 		return audit.VerifyExport(file, v, progressOf(a.progress))
 	}
-	return withChain(ctx, false, func(chain *auditlog.Chain, _ settings.Audit) error {
-		unsealed, err := chain.Verify(ctx, v, progressOf(a.progress))
+	return withAuditLog(ctx, func(db *store.DB) error {
+		unsealed, err := auditlog.Verify(ctx, db, v, progressOf(a.progress))
 		if err == nil && unsealed > 0 {
 			_, _ = fmt.Fprintf(a.out, "%d rows are not sealed yet\n", unsealed)
 		}

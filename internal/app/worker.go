@@ -59,8 +59,12 @@ func runWorker(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return fmt.Errorf("loading the audit keys: %w", err)
 	}
+	sealer, err := auditlog.NewSealer(auditlog.SealerOptions{DB: db, Key: keys.SigningKey})
+	if err != nil {
+		return fmt.Errorf("making the sealer: %w", err)
+	}
 	w, err := worker.New(worker.Options{
-		Service: svc, Stream: events, Sealer: auditlog.NewChain(db, keys.SigningKey), Log: p.log, Registerer: p.registry, Tracer: p.traces.Provider,
+		Service: svc, Stream: events, Sealer: sealer, Log: p.log, Registerer: p.registry, Tracer: p.traces.Provider,
 		Concurrency: cfg.Concurrency, BatchSize: cfg.BatchSize, MaxBacklog: cfg.MaxBacklog, MaxAttempts: cfg.MaxAttempts,
 		PollInterval: cfg.PollInterval, RetryAfter: cfg.RetryAfter, KeepFinished: cfg.KeepFinished,
 	})

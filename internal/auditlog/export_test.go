@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/audit"
+	"github.com/healthrecords/healthrecords/internal/auditlog"
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/token"
 )
@@ -33,7 +34,7 @@ func TestSkewedClocksLeaveNoHoleInAnExport(t *testing.T) {
 		"a day of none":  {midnight.AddDate(0, 0, 9), 0},
 	} {
 		var export bytes.Buffer
-		written := must(v.owner.Export(t.Context(), &export, test.from, test.from.AddDate(0, 0, 1), func() {}))(t)
+		written := must(auditlog.Export(t.Context(), v.owner, &export, test.from, test.from.AddDate(0, 0, 1), func() {}))(t)
 		verifier := &audit.Verifier{KeyID: token.KeyID, Partial: true, Report: func(f audit.Fault) { t.Errorf("%s: %v", name, f) }}
 		if err := audit.VerifyExport(&export, verifier, func() {}); err != nil || written != test.rows || verifier.Rows != int64(test.rows) {
 			t.Errorf("%s: %d rows are written, %d are good, want %d, %v", name, written, verifier.Rows, test.rows, err)
@@ -51,7 +52,7 @@ func TestVerifyingSeesOneMoment(t *testing.T) {
 	}
 	change := func() { v.db.Exec(`UPDATE audit_log SET operation = 'getAudit' WHERE id = 2`) }
 	verifier := &audit.Verifier{KeyID: token.KeyID, Report: func(f audit.Fault) { t.Error(f) }}
-	must(v.owner.Verify(t.Context(), verifier, change))(t)
+	must(auditlog.Verify(t.Context(), v.owner, verifier, change))(t)
 	if faults, _, _ := v.verify(t, asIs); len(faults) != 1 || faults[0].Row != 2 {
 		t.Errorf("faults afterwards: %v", faults)
 	}

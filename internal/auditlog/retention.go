@@ -2,6 +2,8 @@ package auditlog
 
 import (
 	"context"
+	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -11,38 +13,73 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store"
 )
 
-// DropMonths drops the monthly partitions that ended before the instant, which
-// is at least the years of the policy ago, and adds a checkpoint for each that says so.
-// It returns their names. With dryRun it only names them. It works as the owner of
-// the schema.
+// RetentionOptions are the parts of a Retention. DB is required.
+type RetentionOptions struct {
+	DB    *store.DB                 // as the owner of the schema
+	Key   func() ed25519.PrivateKey // signs the checkpoint of each month that is dropped; nil: none can be
+	Years int                       // how long rows are kept; audit.RetentionYears at least, and by default
+}
+
+func (o *RetentionOptions) setDefaults() { o.Years = max(o.Years, audit.RetentionYears) }
+
+func (o *RetentionOptions) validate() error {
+	if o.DB == nil {
+		return errors.New("retention of the audit log needs a database")
+	}
+	return nil
+}
+
+// Retention drops the months of the audit log that are older than the policy keeps.
+type Retention struct {
+	chain
+	years int
+}
+
+// NewRetention checks the options and returns the retention.
+func NewRetention(opts RetentionOptions) (*Retention, error) {
+	opts.setDefaults()
+	if err := opts.validate(); err != nil {
+		return nil, err
+	}
+	return &Retention{chain: chain{db: opts.DB, key: opts.Key}, years: opts.Years}, nil
+}
+
+// Due names the monthly partitions that Drop would drop.
+func (r *Retention) Due(ctx context.Context, before time.Time) (names []string, err error) {
+	months, err := r.monthsBefore(ctx, before)
+	for _, month := range months {
+		names = append(names, month.Name)
+	}
+	return names, err
+}
+
+// Drop drops the monthly partitions that ended before the instant, which is at
+// least the years of the policy ago, and adds a checkpoint for each that says so. The
+// zero instant stands for the newest that the policy allows. It returns their names.
 //
 // Whoever reads or writes the log waits only while a month is detached, together with
 // its checkpoint, in one short transaction: all is read before that, and the table goes
 // afterwards. What an earlier call left of that, this one finishes first.
-func (c *Chain) DropMonths(ctx context.Context, before time.Time, years int, dryRun bool) (names []string, err error) {
-	if years = max(years, audit.RetentionYears); before.After(time.Now().AddDate(-years, 0, 0)) {
-		return nil, clinic.Invalid("before", fmt.Sprintf("audit rows are kept for %d years: name an earlier day", years))
+func (r *Retention) Drop(ctx context.Context, before time.Time) (names []string, err error) {
+	if r.key == nil {
+		return nil, errors.New("dropping months of the audit log needs a key to sign with")
 	}
-	months, err := c.monthsBefore(ctx, before)
+	months, err := r.monthsBefore(ctx, before)
 	if err != nil {
 		return nil, err
 	}
-	if !dryRun {
-		left, err := c.db.System().DetachedAuditTables(ctx)
-		if err != nil {
+	left, err := r.db.System().DetachedAuditTables(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, table := range left {
+		if err := r.finishDrop(ctx, table); err != nil {
 			return nil, err
-		}
-		for _, table := range left {
-			if err := c.finishDrop(ctx, table); err != nil {
-				return nil, err
-			}
 		}
 	}
 	for _, month := range months {
-		if !dryRun {
-			if err := c.dropMonth(ctx, month); err != nil {
-				return names, err
-			}
+		if err := r.dropMonth(ctx, month); err != nil {
+			return names, err
 		}
 		names = append(names, month.Name)
 	}
@@ -50,8 +87,15 @@ func (c *Chain) DropMonths(ctx context.Context, before time.Time, years int, dry
 }
 
 // monthsBefore are those to be dropped, all of whose rows are sealed.
-func (c *Chain) monthsBefore(ctx context.Context, before time.Time) ([]store.AuditMonth, error) {
-	h := c.db.System()
+func (r *Retention) monthsBefore(ctx context.Context, before time.Time) ([]store.AuditMonth, error) {
+	newest := time.Now().UTC().AddDate(-r.years, 0, 0)
+	if before.IsZero() {
+		before = newest
+	}
+	if before.After(newest) {
+		return nil, clinic.Invalid("before", fmt.Sprintf("audit rows are kept for %d years: name an earlier day", r.years))
+	}
+	h := r.db.System()
 	months, err := h.AuditMonths(ctx)
 	if err != nil {
 		return nil, err
@@ -73,14 +117,14 @@ func (c *Chain) monthsBefore(ctx context.Context, before time.Time) ([]store.Aud
 	return months, nil
 }
 
-func (c *Chain) dropMonth(ctx context.Context, month store.AuditMonth) error {
-	runs, err := c.db.System().AuditRuns(ctx, month.Name)
+func (r *Retention) dropMonth(ctx context.Context, month store.AuditMonth) error {
+	runs, err := r.db.System().AuditRuns(ctx, month.Name)
 	if err != nil {
 		return err
 	}
 	var table string
-	err = c.db.TxLocked(ctx, func(h store.Handle) error {
-		chain, _, err := c.lock(ctx, h)
+	err = r.db.TxLocked(ctx, func(h store.Handle) error {
+		last, _, err := r.lock(ctx, h)
 		if err != nil {
 			return err
 		}
@@ -89,33 +133,33 @@ func (c *Chain) dropMonth(ctx context.Context, month store.AuditMonth) error {
 		}
 		// The month's own end, and not the day that was asked for, which is six years
 		// ago now and may not be at the next stroke of midnight, on February 29.
-		return add(ctx, h, func() (audit.Checkpoint, error) { return chain.Drop(runs, month.End) })
+		return add(ctx, h, func() (audit.Checkpoint, error) { return last.Drop(runs, month.End) })
 	})
 	if err != nil {
 		return err
 	}
-	return c.finishDrop(ctx, table)
+	return r.finishDrop(ctx, table)
 }
 
 // finishDrop removes the digests that nothing is left of, and then the table, which says
 // until then that this is to be done.
-func (c *Chain) finishDrop(ctx context.Context, table string) error {
-	first, last, err := c.db.System().AuditEnds(ctx, table)
+func (r *Retention) finishDrop(ctx context.Context, table string) error {
+	first, last, err := r.db.System().AuditEnds(ctx, table)
 	if err != nil {
 		return err
 	}
 	if last > 0 {
-		if err := c.forget(ctx, first, last); err != nil {
+		if err := r.forget(ctx, first, last); err != nil {
 			return err
 		}
 	}
-	return c.db.TxLocked(ctx, func(h store.Handle) error { return h.DropAuditTable(ctx, table) })
+	return r.db.TxLocked(ctx, func(h store.Handle) error { return h.DropAuditTable(ctx, table) })
 }
 
 // forget removes the digests of the checkpoints of a range of ids all of whose rows
 // retention dropped, now or before.
-func (c *Chain) forget(ctx context.Context, first, last int64) error {
-	h := c.db.System()
+func (r *Retention) forget(ctx context.Context, first, last int64) error {
+	h := r.db.System()
 	statements, err := drops(ctx, h)
 	if err != nil {
 		return err

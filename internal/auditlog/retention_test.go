@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/audit"
+	"github.com/healthrecords/healthrecords/internal/auditlog"
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/token"
 )
@@ -80,24 +81,24 @@ func TestRetentionDropsOnlyWhatIsOld(t *testing.T) {
 		v.db.Exec(auditInsert)
 	}
 	v.db.Exec(`UPDATE audit_log SET at = $1 WHERE id <= 2`, begin)
-	if _, err := v.owner.DropMonths(t.Context(), time.Now().AddDate(-5, 0, 0), 0, false); clinic.CodeOf(err) != clinic.CodeInvalid {
+	if _, err := newRetention(t, v.owner, 0).Drop(t.Context(), time.Now().AddDate(-5, 0, 0)); clinic.CodeOf(err) != clinic.CodeInvalid {
 		t.Fatalf("what is five years old: %v, want a refusal", err)
 	}
-	if _, err := v.owner.DropMonths(t.Context(), time.Now().AddDate(-6, 0, -1), 8, false); clinic.CodeOf(err) != clinic.CodeInvalid {
+	if _, err := newRetention(t, v.owner, 8).Drop(t.Context(), time.Now().AddDate(-6, 0, -1)); clinic.CodeOf(err) != clinic.CodeInvalid {
 		t.Fatalf("what a longer policy keeps: %v, want a refusal", err)
 	}
 	before := time.Now().AddDate(-6, 0, -1)
-	if _, err := v.owner.DropMonths(t.Context(), before, 6, false); clinic.CodeOf(err) != clinic.CodeConflict {
+	if _, err := newRetention(t, v.owner, 6).Drop(t.Context(), before); clinic.CodeOf(err) != clinic.CodeConflict {
 		t.Fatalf("what is not sealed: %v, want a refusal", err)
 	}
 	v.sealAll(t)
-	if names := must(v.owner.DropMonths(t.Context(), before, 6, true))(t); !slices.Equal(names, []string{month}) || v.db.Count(`SELECT count(*) FROM audit_log`) != 3 {
+	if names := must(newRetention(t, v.owner, 6).Due(t.Context(), before))(t); !slices.Equal(names, []string{month}) || v.db.Count(`SELECT count(*) FROM audit_log`) != 3 {
 		t.Fatalf("a dry run names %v", names)
 	}
-	if _, err := v.worker.DropMonths(t.Context(), before, 6, false); err == nil {
+	if _, err := newRetention(t, v.worker, 6).Drop(t.Context(), before); err == nil {
 		t.Fatal("the worker may drop a month")
 	}
-	must(v.owner.DropMonths(t.Context(), before, 6, false))(t)
+	must(newRetention(t, v.owner, 6).Drop(t.Context(), before))(t)
 	if faults, good, _ := v.verify(t, asIs); len(faults) > 0 || good != 1 {
 		t.Errorf("%d rows are good, faults: %v", good, faults)
 	}
@@ -122,7 +123,7 @@ func TestRetentionKeepsNobodyWaiting(t *testing.T) {
 	release := v.hold(t, `SELECT count(*) FROM audit_log`)
 	dropped := make(chan error, 1)
 	go func() {
-		_, err := v.owner.DropMonths(t.Context(), begin.AddDate(0, 1, 0), 6, false)
+		_, err := newRetention(t, v.owner, 6).Drop(t.Context(), begin.AddDate(0, 1, 0))
 		dropped <- err
 	}()
 	v.await(t, `SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'audit_log'::regclass`)
@@ -153,7 +154,7 @@ func TestAnInterruptedRetentionIsFinishedByTheNext(t *testing.T) {
 	ctx, interrupt := context.WithCancel(t.Context())
 	interrupted := make(chan error, 1)
 	go func() {
-		_, err := v.owner.DropMonths(ctx, begin.AddDate(0, 1, 0), 6, false)
+		_, err := newRetention(t, v.owner, 6).Drop(ctx, begin.AddDate(0, 1, 0))
 		interrupted <- err
 	}()
 	left := `SELECT count(*) FROM pg_class WHERE relname = '` + month + `_dropped'`
@@ -170,7 +171,7 @@ func TestAnInterruptedRetentionIsFinishedByTheNext(t *testing.T) {
 		}
 	}
 	intact()
-	if names := must(v.owner.DropMonths(t.Context(), begin.AddDate(0, 1, 0), 6, false))(t); len(names) != 0 {
+	if names := must(newRetention(t, v.owner, 6).Drop(t.Context(), begin.AddDate(0, 1, 0)))(t); len(names) != 0 {
 		t.Errorf("%v are dropped again", names)
 	}
 	intact()
@@ -191,7 +192,7 @@ func TestDigestsOfTwoMonthsAreForgottenWithTheLast(t *testing.T) {
 		v.addSealed(t, times...)
 	}
 	for i, want := range []int{1, 3} {
-		must(v.owner.DropMonths(t.Context(), first.AddDate(0, i+1, 0), 6, false))(t)
+		must(newRetention(t, v.owner, 6).Drop(t.Context(), first.AddDate(0, i+1, 0)))(t)
 		if n := v.db.Count(`SELECT count(*) FROM audit_checkpoints WHERE row_ids IS NULL`); n != want {
 			t.Errorf("after %d months the digests of %d checkpoints are gone, want %d", i+1, n, want)
 		}
@@ -220,14 +221,14 @@ func TestRetentionDuringAVerificationIsNoTampering(t *testing.T) {
 	first, second := v.addOldMonths()
 	v.addSealed(t, first)
 	v.addSealed(t, second)
-	must(v.owner.DropMonths(t.Context(), second, 6, false))(t) // its statement is what a verification looks at first
+	must(newRetention(t, v.owner, 6).Drop(t.Context(), second))(t) // its statement is what a verification looks at first
 	dropped := make(chan error, 1)
 	var once sync.Once
 	retain := func() {
 		once.Do(func() {
 			ended := make(chan struct{})
 			go func() {
-				_, err := v.owner.DropMonths(t.Context(), second.AddDate(0, 1, 0), 6, false)
+				_, err := newRetention(t, v.owner, 6).Drop(t.Context(), second.AddDate(0, 1, 0))
 				close(ended)
 				dropped <- err
 			}()
@@ -242,7 +243,7 @@ func TestRetentionDuringAVerificationIsNoTampering(t *testing.T) {
 		})
 	}
 	var export bytes.Buffer
-	must(v.owner.Export(t.Context(), io.MultiWriter(&export, writerFunc(retain)), time.Time{}, time.Now().Add(time.Hour), func() {}))(t)
+	must(auditlog.Export(t.Context(), v.owner, io.MultiWriter(&export, writerFunc(retain)), time.Time{}, time.Now().Add(time.Hour), func() {}))(t)
 	verifier := &audit.Verifier{KeyID: token.KeyID, Partial: true, Report: func(f audit.Fault) { t.Errorf("export: %v", f) }}
 	if err := audit.VerifyExport(&export, verifier, func() {}); err != nil {
 		t.Error(err)
@@ -266,7 +267,7 @@ func TestRowsOfTheDefaultPartitionMoveToTheirMonth(t *testing.T) {
 	if n := v.db.Count(`SELECT count(*) FROM audit_log_default`); n != 1 {
 		t.Fatalf("%d rows in the default partition", n)
 	}
-	if err := v.worker.PrepareMonths(t.Context()); err != nil {
+	if err := v.sealer.PrepareMonths(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if n := v.db.Count("SELECT count(*) FROM " + month); n != 1 {
@@ -290,7 +291,7 @@ func TestMonthsThatPassedGetTheirPartitions(t *testing.T) {
 	v.addSealed(t, passed[0], passed[1].Add(time.Hour), passed[1], now)
 	v.db.Exec(`UPDATE audit_log SET at = 'infinity' WHERE id = 4`) // a month for this is none
 	for range passed {                                             // one in each call
-		if err := v.worker.PrepareMonths(t.Context()); err != nil {
+		if err := v.sealer.PrepareMonths(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -318,7 +319,7 @@ func TestMakingMonthsKeepsNobodyWaiting(t *testing.T) {
 	release := v.hold(t, `SELECT count(*) FROM audit_log_default`)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	if err := v.owner.PrepareMonths(ctx); clinic.CodeOf(err) != clinic.CodeUnavailable || ctx.Err() != nil {
+	if err := newSealer(t, v.owner, sealingKey).PrepareMonths(ctx); clinic.CodeOf(err) != clinic.CodeUnavailable || ctx.Err() != nil {
 		t.Errorf("behind a backup: %v, %v; want that it is refused soon", err, ctx.Err())
 	}
 	// A row that was moved, in vain, has a transaction that did it: a month of them, every few seconds.
@@ -326,7 +327,7 @@ func TestMakingMonthsKeepsNobodyWaiting(t *testing.T) {
 		t.Errorf("%d rows were moved in vain", n)
 	}
 	release()
-	if err := v.owner.PrepareMonths(t.Context()); err != nil {
+	if err := newSealer(t, v.owner, sealingKey).PrepareMonths(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if n := v.db.Count("SELECT count(*) FROM " + month); n != 1 {

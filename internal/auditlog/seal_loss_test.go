@@ -7,8 +7,6 @@ import (
 
 	"github.com/healthrecords/healthrecords/internal/audit"
 	"github.com/healthrecords/healthrecords/internal/auditlog"
-	"github.com/healthrecords/healthrecords/internal/store/schema"
-	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
@@ -21,7 +19,7 @@ func TestRowsThatWereLostLeaveNoHole(t *testing.T) {
 		for range 3 {
 			v.db.Exec(auditInsert)
 		}
-		if _, err := v.worker.Seal(t.Context()); err != nil { // it knows the third row now
+		if _, err := v.sealer.Seal(t.Context()); err != nil { // it knows the third row now
 			t.Fatal(err)
 		}
 		v.db.Exec(`DELETE FROM audit_log WHERE id > 1`)
@@ -53,7 +51,7 @@ func TestRowsThatWereLostLeaveNoHole(t *testing.T) {
 		}
 		v.db.Exec(auditInsert)
 		for range 20 {
-			if _, err := v.worker.Seal(t.Context()); err != nil {
+			if _, err := v.sealer.Seal(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -70,7 +68,7 @@ func TestTheKeyIsAskedForAtEachSeal(t *testing.T) {
 	v := newVault(t)
 	keys := []ed25519.PrivateKey{sealingKey(), ed25519.NewKeyFromSeed(make([]byte, 32))}
 	current := keys[0]
-	v.worker = auditlog.NewChain(openDB(t, rights.URL(t, v.dsn, schema.PartWorker)), func() ed25519.PrivateKey { return current })
+	v.sealer = newSealer(t, v.worker, func() ed25519.PrivateKey { return current })
 	var want []string
 	for _, current = range keys {
 		public, _ := current.Public().(ed25519.PublicKey)
@@ -79,7 +77,7 @@ func TestTheKeyIsAskedForAtEachSeal(t *testing.T) {
 		v.sealAll(t)
 	}
 	verifier := &audit.Verifier{KeyID: token.KeyID, Report: func(f audit.Fault) { t.Error(f) }}
-	must(v.owner.Verify(t.Context(), verifier, func() {}))(t)
+	must(auditlog.Verify(t.Context(), v.owner, verifier, func() {}))(t)
 	if !slices.Equal(verifier.Keys, want) {
 		t.Errorf("the keys %v signed, want %v", verifier.Keys, want)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/healthrecords/healthrecords/internal/audit"
 	"github.com/healthrecords/healthrecords/internal/auditlog"
+	"github.com/healthrecords/healthrecords/internal/store"
 	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
@@ -24,20 +25,30 @@ import (
 
 // vault is a log with its chain, worked on with the worker's rights and with the owner's.
 type vault struct {
-	db     *testkit.Factory
-	dsn    string
-	worker *auditlog.Chain
-	owner  *auditlog.Chain
+	db            *testkit.Factory
+	sealer        *auditlog.Sealer // with the worker's rights
+	worker, owner *store.DB
 }
 
 func newVault(t *testing.T) vault {
 	t.Helper()
 	dsn := testkit.NewDatabase(t, rights.Migrate)
-	return vault{
-		db: testkit.NewFactory(t, dsn), dsn: dsn,
-		worker: auditlog.NewChain(openDB(t, rights.URL(t, dsn, schema.PartWorker)), sealingKey),
-		owner:  auditlog.NewChain(openDB(t, dsn), sealingKey),
+	v := vault{
+		db:     testkit.NewFactory(t, dsn),
+		worker: openDB(t, rights.URL(t, dsn, schema.PartWorker)), owner: openDB(t, dsn),
 	}
+	v.sealer = newSealer(t, v.worker, sealingKey)
+	return v
+}
+
+func newSealer(t *testing.T, db *store.DB, key func() ed25519.PrivateKey) *auditlog.Sealer {
+	t.Helper()
+	return must(auditlog.NewSealer(auditlog.SealerOptions{DB: db, Key: key}))(t)
+}
+
+func newRetention(t *testing.T, db *store.DB, years int) *auditlog.Retention {
+	t.Helper()
+	return must(auditlog.NewRetention(auditlog.RetentionOptions{DB: db, Key: sealingKey, Years: years}))(t)
 }
 
 func sealingKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, 32)) }
@@ -54,7 +65,7 @@ func (v vault) sealAll(t *testing.T) {
 	}
 	deadline := time.Now().Add(time.Minute)
 	for unsealed() > 0 {
-		if _, err := v.worker.Seal(t.Context()); err != nil {
+		if _, err := v.sealer.Seal(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if time.Now().After(deadline) {
@@ -68,7 +79,7 @@ func (v vault) verify(t *testing.T, prepare func(*audit.Verifier)) (faults []aud
 	t.Helper()
 	verifier := &audit.Verifier{KeyID: token.KeyID, Report: func(f audit.Fault) { faults = append(faults, f) }}
 	prepare(verifier)
-	unsealed, err := v.owner.Verify(t.Context(), verifier, func() {})
+	unsealed, err := auditlog.Verify(t.Context(), v.owner, verifier, func() {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +95,7 @@ func (v vault) wantFaults(t *testing.T, named func([]audit.Fault) bool) {
 		t.Errorf("faults: %v", faults)
 	}
 	var export bytes.Buffer
-	must(v.owner.Export(t.Context(), &export, time.Time{}, time.Now().Add(time.Hour), func() {}))(t)
+	must(auditlog.Export(t.Context(), v.owner, &export, time.Time{}, time.Now().Add(time.Hour), func() {}))(t)
 	var faults []audit.Fault
 	verifier := &audit.Verifier{KeyID: token.KeyID, Partial: true, Report: func(f audit.Fault) { faults = append(faults, f) }}
 	if err := audit.VerifyExport(&export, verifier, func() {}); err != nil || !named(faults) {
@@ -103,7 +114,7 @@ func TestSealingWhileManyWrite(t *testing.T) {
 	done := make(chan struct{})
 	for i := range writers {
 		writing.Go(func() {
-			conn, err := pgx.Connect(t.Context(), v.dsn)
+			conn, err := pgx.Connect(t.Context(), v.db.Pool.Config().ConnString())
 			if err != nil {
 				t.Error(err)
 				return
@@ -132,10 +143,10 @@ func TestSealingWhileManyWrite(t *testing.T) {
 		})
 	}
 	for range 2 {
+		sealer := newSealer(t, v.worker, sealingKey)
 		sealing.Go(func() {
-			chain := auditlog.NewChain(openDB(t, rights.URL(t, v.dsn, schema.PartWorker)), sealingKey)
 			for {
-				sealed, err := chain.Seal(t.Context())
+				sealed, err := sealer.Seal(t.Context())
 				if err != nil {
 					t.Error(err)
 					return
@@ -169,7 +180,7 @@ var errRollback = fmt.Errorf("rolled back")
 func TestUnsealedIsTheAgeOfTheOldestRow(t *testing.T) {
 	t.Parallel()
 	v := newVault(t)
-	oldest := func() time.Duration { return must(v.worker.Unsealed(t.Context()))(t) }
+	oldest := func() time.Duration { return must(v.sealer.Unsealed(t.Context()))(t) }
 	if got := oldest(); got != 0 {
 		t.Errorf("of an empty log: %s", got)
 	}
@@ -200,14 +211,14 @@ func TestAnOpenTransactionHoldsBackTheSeal(t *testing.T) {
 	}
 	v.db.Exec(auditInsert)
 	for range 20 {
-		if _, err := v.worker.Seal(t.Context()); err != nil {
+		if _, err := v.sealer.Seal(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if n := v.db.Count(`SELECT count(*) FROM audit_checkpoints`); n != 0 {
 		t.Fatal("a range was closed while a row of it was being written")
 	}
-	if holder := must(v.worker.OldestTransaction(t.Context()))(t); holder == "" {
+	if holder := must(v.sealer.OldestTransaction(t.Context()))(t); holder == "" {
 		t.Error("the worker's role does not see whose transaction holds it back")
 	}
 	if err := tx.Commit(t.Context()); err != nil {
@@ -275,7 +286,7 @@ func TestCuttingOffTheTail(t *testing.T) {
 		v.db.Exec(auditInsert)
 		v.sealAll(t)
 	}
-	kept := must(v.owner.Newest(t.Context()))(t)
+	kept := must(auditlog.Newest(t.Context(), v.owner))(t)
 	v.db.Exec(`DELETE FROM audit_log WHERE id > 1`)
 	v.db.Exec(`DELETE FROM audit_checkpoints WHERE number > 1`)
 	if faults, _, _ := v.verify(t, asIs); len(faults) > 0 {

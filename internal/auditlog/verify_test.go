@@ -95,7 +95,7 @@ func TestALastIDThatWasEditedIsNamedAndNotBelieved(t *testing.T) {
 				v.db.Exec(auditInsert)
 				number := v.db.Count(`SELECT max(number) FROM audit_checkpoints`)
 				for deadline := time.Now().Add(patience); v.db.Count(`SELECT max(number) FROM audit_checkpoints`) == number; {
-					must(v.worker.Seal(t.Context()))(t)
+					must(v.sealer.Seal(t.Context()))(t)
 					if time.Now().After(deadline) {
 						t.Fatal("nothing is sealed any more")
 					}

@@ -1,0 +1,82 @@
+package auditlog
+
+import (
+	"context"
+	"io"
+	"math"
+	"time"
+
+	"github.com/healthrecords/healthrecords/internal/audit"
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store"
+)
+
+// statementsAtOnce is for checkpoints that are read without digests.
+const statementsAtOnce = 1000
+
+// Export writes the checkpoints that were made at or after from and before to, with
+// all of their rows, and says how many rows it wrote. What is between two of them
+// comes with them, whatever the clock of the worker said that made it.
+func Export(ctx context.Context, db *store.DB, w io.Writer, from, to time.Time, progress func()) (written int, err error) {
+	err = db.Snapshot(ctx, func(h store.Handle) error {
+		retention, err := drops(ctx, h)
+		if err != nil {
+			return err
+		}
+		exporter, err := audit.NewExporter(w, retention)
+		if err != nil {
+			return err
+		}
+		period, err := spanOf(ctx, h, from, to)
+		if err != nil {
+			return err
+		}
+		return each(ctx, h, period, func(checkpoint audit.Checkpoint, rows []clinic.AuditRow) error {
+			written += len(rows)
+			progress()
+			return exporter.Checkpoint(checkpoint, rows)
+		})
+	})
+	return written, err
+}
+
+// spanOf finds the first and the last checkpoint of a time. One that cannot be read
+// is of the time of the one before.
+func spanOf(ctx context.Context, h store.Handle, from, to time.Time) (span, error) {
+	found := span{first: math.MaxInt64, last: math.MinInt64}
+	row, number := whole().row, whole().first-1
+	var at time.Time
+	for {
+		checkpoints, err := h.CheckpointStatements(ctx, number, statementsAtOnce)
+		if err != nil || len(checkpoints) == 0 {
+			return found, err
+		}
+		for _, checkpoint := range checkpoints {
+			number = checkpoint.Number
+			statement, err := audit.Checkpoint(checkpoint).Parse()
+			if err == nil {
+				at = statement.At
+			}
+			if !at.Before(from) && at.Before(to) {
+				if found.last == math.MinInt64 {
+					found.first, found.row = number, row
+				}
+				found.last = number
+			}
+			row = max(row, following(end(checkpoint)))
+		}
+	}
+}
+
+// Newest returns the newest checkpoint without its digests; CodeNotFound before
+// the first.
+func Newest(ctx context.Context, db *store.DB) (audit.Checkpoint, error) {
+	last, err := db.System().LastCheckpoint(ctx)
+	if err != nil {
+		return audit.Checkpoint{}, err
+	}
+	if last.Number == 0 {
+		return audit.Checkpoint{}, clinic.NotFound("checkpoint: nothing is sealed yet")
+	}
+	return audit.Checkpoint{Statement: last.Statement, Signature: last.Signature}, nil
+}
