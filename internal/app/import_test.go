@@ -2,21 +2,13 @@ package app
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5/pgconn"
-
-	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
@@ -111,7 +103,7 @@ func TestImportLoadsWhatIsGoodAndNamesWhatIsBroken(t *testing.T) { //nolint:para
 func TestImportWantsAMigratedDatabase(t *testing.T) { //nolint:paralleltest // sets DATABASE_URL
 	t.Setenv("DATABASE_URL", testkit.NewDatabase(t, nil))
 	if _, _, err := runImport(t, goodBundle(1), "-"); !errors.Is(err, schema.ErrBehind) {
-		t.Errorf("error %v, want ErrSchemaBehind", err)
+		t.Errorf("error %v, want schema.ErrBehind", err)
 	}
 }
 
@@ -130,153 +122,5 @@ func TestImportOfNothingIsAnError(t *testing.T) {
 		if _, _, err := runImport(t, "", append(args, "--dry-run")...); err == nil {
 			t.Errorf("%v: no error", args)
 		}
-	}
-}
-
-// stubbedRun loads three good files by way of load.
-func stubbedRun(t *testing.T, load func(context.Context, clinic.Import) (clinic.ImportResult, error)) (run importRun, stdout *bytes.Buffer) {
-	t.Helper()
-	folder := t.TempDir()
-	run = importRun{load: load, stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}}
-	for i := range 3 {
-		run.files = append(run.files, filepath.Join(folder, fmt.Sprint(i, ".json")))
-		write(t, run.files[i], goodBundle(i))
-	}
-	stdout = &bytes.Buffer{}
-	run.stdout = stdout
-	return run, stdout
-}
-
-// failSecond loads all but the second file.
-func failSecond(fail func() error) func(context.Context, clinic.Import) (clinic.ImportResult, error) {
-	calls := 0
-	return func(ctx context.Context, bundle clinic.Import) (clinic.ImportResult, error) {
-		if calls++; calls == 2 {
-			return clinic.ImportResult{}, fail()
-		}
-		return checkOnly(ctx, bundle)
-	}
-}
-
-func TestImportStopsWhenInterrupted(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	run, stdout := stubbedRun(t, failSecond(func() error {
-		cancel()
-		return clinic.Unavailable(context.Canceled)
-	}))
-	if err := run.do(ctx); !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "1 of 3 files") {
-		t.Errorf("error %v, want context.Canceled and what is loaded", err)
-	}
-	wantLines(t, stdout.String(), "1 files, 4 resources, 1 records")
-}
-
-// Whoever feeds standard input, or a pipe, may never end.
-func TestImportStopsWhenInterruptedAtAPipe(t *testing.T) {
-	t.Parallel()
-	pipe := filepath.Join(t.TempDir(), "pipe")
-	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { // what waits for it ends
-		if f, err := os.OpenFile(pipe, os.O_RDWR, 0); err == nil {
-			_ = f.Close()
-		}
-	})
-	stdin, feed := io.Pipe()
-	t.Cleanup(func() { _ = feed.Close() })
-	for _, name := range []string{"-", pipe} {
-		ctx, cancel := context.WithCancel(t.Context())
-		loaded := 0
-		run, stdout := stubbedRun(t, func(ctx context.Context, bundle clinic.Import) (clinic.ImportResult, error) {
-			if loaded++; loaded == 3 {
-				defer cancel()
-			}
-			return checkOnly(ctx, bundle)
-		})
-		run.files, run.stdin = append(run.files, name), stdin
-		ended := make(chan error, 1)
-		go func() { ended <- run.do(ctx) }()
-		select {
-		case err := <-ended:
-			if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "3 of 4 files") {
-				t.Errorf("%s: %v, want what is loaded", name, err)
-			}
-			wantLines(t, stdout.String(), "3 files, 12 resources, 3 records")
-		case <-time.After(10 * time.Second):
-			t.Errorf("%s: it waits on", name)
-		}
-	}
-}
-
-func TestDryRunStopsWhenInterrupted(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithCancel(t.Context())
-	run, stdout := stubbedRun(t, checkOnly)
-	cancel()
-	if err := run.do(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v, want context.Canceled", err)
-	}
-	wantLines(t, stdout.String(), "0 files, 0 resources, 0 records")
-}
-
-func TestImportStopsWhenTheDatabaseIsGone(t *testing.T) {
-	t.Parallel()
-	gone := errors.New("gone")
-	run, stdout := stubbedRun(t, failSecond(func() error { return clinic.Unavailable(gone) }))
-	if err := run.do(t.Context()); !errors.Is(err, gone) {
-		t.Errorf("error %v, want the database's", err)
-	}
-	wantLines(t, stdout.String(), "1 files, 4 resources, 1 records")
-}
-
-func TestImportGoesOnAfterAFileThatFails(t *testing.T) {
-	t.Parallel()
-	run, stdout := stubbedRun(t, failSecond(func() error { return clinic.Conflict("username_taken", "this username is taken") }))
-	if err := run.do(t.Context()); err == nil {
-		t.Error("no error though a file failed")
-	}
-	wantLines(t, stdout.String(), "2 files, 8 resources, 2 records", run.files[1]+": conflict")
-}
-
-// Whom Postgres rolled back twice loses one file, not all that come after it.
-func TestImportGoesOnAfterAFileThatWasRolledBack(t *testing.T) {
-	t.Parallel()
-	run, stdout := stubbedRun(t, failSecond(func() error { return clinic.Unavailable(&pgconn.PgError{Code: "40P01"}) }))
-	if err := run.do(t.Context()); err == nil {
-		t.Error("no error though a file failed")
-	}
-	wantLines(t, stdout.String(), "2 files, 8 resources, 2 records", run.files[1]+": unavailable")
-}
-
-func TestBundleFilesAreSortedAndNotHidden(t *testing.T) {
-	t.Parallel()
-	folder := t.TempDir()
-	for _, name := range []string{"b.json", "a.JSON", "c.txt", "sub/d.json", ".hidden.json", ".git/e.json"} {
-		write(t, filepath.Join(folder, name), "")
-	}
-	if err := syscall.Mkfifo(filepath.Join(folder, "pipe.json"), 0o600); err != nil { // nobody writes to it
-		t.Fatal(err)
-	}
-	named := filepath.Join(folder, "c.txt")
-	got, err := bundleFiles([]string{named, folder, "-"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []string{
-		named, filepath.Join(folder, "a.JSON"), filepath.Join(folder, "b.json"), filepath.Join(folder, "sub", "d.json"), "-",
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("files (-want +got):\n%s", diff)
-	}
-}
-
-func TestFileNamesCannotCommandATerminal(t *testing.T) {
-	t.Parallel()
-	if got := printable("a\x1b[2Jb.json"); strings.Contains(got, "\x1b") {
-		t.Errorf("printed as %q", got)
-	}
-	if got := printable("José.json"); got != "José.json" {
-		t.Errorf("printed as %q", got)
 	}
 }

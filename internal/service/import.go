@@ -49,6 +49,10 @@ func (s *Service) Import(ctx context.Context, bundle clinic.Import) (clinic.Impo
 	return i.result, nil
 }
 
+// RolledBack reports whether Import failed, twice, because of what others did at the
+// same time: the next bundle may succeed.
+func RolledBack(err error) bool { return store.RolledBack(err) }
+
 // importing is one bundle on its way into the database.
 type importing struct {
 	bundle            clinic.Import

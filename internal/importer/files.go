@@ -1,4 +1,4 @@
-package app
+package importer
 
 import (
 	"errors"
@@ -12,9 +12,10 @@ import (
 
 var errNoBundles = errors.New("no *.json file is there")
 
-// bundleFiles lists the files: those named, and the *.json files of the named
-// folders and of all folders below, sorted. Hidden ones are left out.
-func bundleFiles(paths []string) ([]string, error) {
+// Files lists the files to import: those named, and the *.json files of the named
+// folders and of all folders below, sorted. Hidden ones are left out. "-" stands for
+// standard input.
+func Files(paths []string) ([]string, error) {
 	var files []string
 	for _, path := range paths {
 		if path == "-" {

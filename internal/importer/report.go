@@ -1,4 +1,4 @@
-package app
+package importer
 
 import (
 	"cmp"
@@ -16,9 +16,9 @@ import (
 // mostPositions bounds the positions that a report lists; it counts the rest.
 const mostPositions = 50
 
-// importReport gathers what became of the files. It holds no health data: types,
+// report gathers what became of the files. It holds no health data: types,
 // counts, positions and fixed reasons.
-type importReport struct {
+type report struct {
 	dryRun    bool
 	files     int // loaded
 	resources int
@@ -36,8 +36,8 @@ type skipKey struct{ kind, reason string }
 
 func (k skipKey) String() string { return strings.TrimPrefix(k.kind+": "+k.reason, ": ") }
 
-func newImportReport(dryRun bool) *importReport {
-	return &importReport{
+func newReport(dryRun bool) *report {
+	return &report{
 		dryRun:   dryRun,
 		unmapped: map[string]int{}, skipped: map[skipKey]int{}, omitted: map[skipKey]int{},
 		result: clinic.ImportResult{
@@ -47,7 +47,7 @@ func newImportReport(dryRun bool) *importReport {
 }
 
 // add counts a file that was loaded.
-func (r *importReport) add(name string, bundle *fhir.Bundle, result clinic.ImportResult) {
+func (r *report) add(name string, bundle *fhir.Bundle, result clinic.ImportResult) {
 	r.files++
 	r.resources += bundle.Resources
 	r.truncated += bundle.Truncated
@@ -78,7 +78,7 @@ func addCounts[K comparable](sum, more map[K]clinic.ImportCounts) {
 }
 
 // note counts what is left out, in r.skipped or r.omitted, and where it is.
-func (r *importReport) note(counts map[skipKey]int, name string, s fhir.Skipped) {
+func (r *report) note(counts map[skipKey]int, name string, s fhir.Skipped) {
 	counts[skipKey{s.Type, s.Reason}]++
 	if len(r.positions) < mostPositions {
 		r.positions = append(r.positions, fmt.Sprintf("%s: %s at %s: %s", printable(name), s.Type, s.At, s.Reason))
@@ -86,12 +86,12 @@ func (r *importReport) note(counts map[skipKey]int, name string, s fhir.Skipped)
 }
 
 // fail notes that nothing of the file was loaded.
-func (r *importReport) fail(name string, err error) {
+func (r *report) fail(name string, err error) {
 	r.failed = append(r.failed, printable(name)+": "+err.Error())
 }
 
 // records counts the records seen so far.
-func (r *importReport) records() int {
+func (r *report) records() int {
 	n := 0
 	for _, c := range r.result.Records {
 		n += c.Created + c.Updated + c.Unchanged
@@ -99,7 +99,7 @@ func (r *importReport) records() int {
 	return n
 }
 
-func (r *importReport) print(out io.Writer) error {
+func (r *report) print(out io.Writer) error {
 	var b strings.Builder
 	r.printCounts(&b)
 	printTable(&b, "Not mapped, by FHIR resource type:", r.unmapped, unmappedName)
@@ -123,7 +123,7 @@ func (r *importReport) print(out io.Writer) error {
 	return err //nolint:wrapcheck // the caller says what was written
 }
 
-func (r *importReport) printCounts(b *strings.Builder) {
+func (r *report) printCounts(b *strings.Builder) {
 	row := func(name string, c clinic.ImportCounts) {
 		if r.dryRun {
 			fmt.Fprintf(b, "%-13s%10d\n", name, c.Created)
