@@ -62,8 +62,8 @@ func runController(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
-	check := databaseCheck(db)
-	return p.run(ctx, []telemetry.Check{check}, afterCheck(check, p.log, manager.Start))
+	check := databaseCheck(db) // on a schema that is behind, each thing that a part tries might fail for good
+	return p.run(ctx, []telemetry.Check{check}, check.Before(p.log, manager.Start))
 }
 
 // withControllerMetrics joins the registry with the one of controller-runtime,

@@ -3,8 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"sync/atomic"
 
 	"github.com/exaring/otelpgx"
 	"github.com/redis/go-redis/extra/redisotel/v9"
@@ -66,34 +64,5 @@ func databaseCheck(db *store.DB) telemetry.Check {
 			return err
 		}
 		return schema.Check(ctx, db)
-	}}
-}
-
-// afterCheck returns a part that starts once the check passes. On a schema that
-// is behind, each thing that a part tries might fail for good.
-func afterCheck(check telemetry.Check, log *slog.Logger, part func(context.Context) error) func(context.Context) error {
-	return func(ctx context.Context) error {
-		if err := check.Await(ctx, log); err != nil {
-			return nil //nolint:nilerr // it was told to stop before
-		}
-		return part(ctx)
-	}
-}
-
-// latched returns a check that goes on passing after it has passed once. The server's
-// readiness asks for the schema until it is there, and no more: without
-// Postgres every replica would leave the Service, and clients would find their
-// connections refused instead of being told 503 and when to come back.
-func latched(check telemetry.Check) telemetry.Check {
-	var passed atomic.Bool
-	return telemetry.Check{Name: check.Name, Run: func(ctx context.Context) error {
-		if passed.Load() {
-			return nil
-		}
-		err := check.Run(ctx)
-		if err == nil {
-			passed.Store(true)
-		}
-		return err
 	}}
 }

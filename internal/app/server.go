@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
@@ -68,7 +67,7 @@ func runServer(cmd *cobra.Command, _ []string) error {
 	}
 	httpServer := server.NewHTTPServer(cfg.ListenAddress, handler, p.log)
 	parts := []func(context.Context) error{keys.Watch, func(ctx context.Context) error {
-		return serveHTTP(ctx, httpServer, listener, cfg.ShutdownDelay, cfg.ShutdownGrace)
+		return server.Serve(ctx, httpServer, listener, cfg.ShutdownDelay, cfg.ShutdownGrace)
 	}}
 	if cfg.HasTLS() {
 		watch, err := useTLS(httpServer, cfg.TLSCertFile, cfg.TLSKeyFile)
@@ -78,7 +77,10 @@ func runServer(cmd *cobra.Command, _ []string) error {
 		parts = append(parts, watch)
 	}
 	p.log.InfoContext(ctx, "serving the API", "address", listener.Addr().String(), "tls", cfg.HasTLS())
-	return p.run(ctx, []telemetry.Check{latched(databaseCheck(db))}, parts...)
+	// The server's readiness asks for the schema until it is there, and no more: without
+	// Postgres every replica would leave the Service, and clients would find their
+	// connections refused instead of being told 503 and when to come back.
+	return p.run(ctx, []telemetry.Check{databaseCheck(db).Latched()}, parts...)
 }
 
 // listen opens the API's port.
@@ -164,45 +166,4 @@ func newTOTP(cfg settings.Server) (*token.TOTP, error) {
 		return nil, fmt.Errorf("making the second factor: %w", err)
 	}
 	return secondFactor, nil
-}
-
-// serveHTTP serves, by TLS where s has a configuration of it, until ctx ends. For delay it goes on, so that load balancers
-// and clients that keep connections open leave in peace; then it takes no new request and gives those in work grace to end.
-func serveHTTP(ctx context.Context, s *http.Server, listener net.Listener, delay, grace time.Duration) error {
-	s.Handler = closeOnceDone(ctx, s.Handler)
-	served := make(chan error, 1)
-	go func() {
-		if s.TLSConfig != nil {
-			served <- s.ServeTLS(listener, "", "")
-			return
-		}
-		served <- s.Serve(listener)
-	}()
-	select {
-	case err := <-served:
-		return fmt.Errorf("serving the API: %w", err)
-	case <-ctx.Done():
-	}
-	select {
-	case err := <-served:
-		return fmt.Errorf("serving the API: %w", err)
-	case <-time.After(delay):
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-	defer cancel()
-	if err := s.Shutdown(ctx); err != nil {
-		return fmt.Errorf("requests did not end within %s: %w", grace, errors.Join(err, s.Close()))
-	}
-	return nil
-}
-
-// closeOnceDone has each answer close its connection from the end of ctx on: else a client could send its next request on
-// a connection that is being closed, and not know whether it was taken.
-func closeOnceDone(ctx context.Context, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if ctx.Err() != nil {
-			w.Header().Set("Connection", "close")
-		}
-		next.ServeHTTP(w, r)
-	})
 }

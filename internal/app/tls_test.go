@@ -136,7 +136,7 @@ func serveTLS(t *testing.T, secret mounted) (url string) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 2)
 	go func() { ended <- watch(ctx) }()
-	go func() { ended <- serveHTTP(ctx, s, listener, 0, time.Minute) }()
+	go func() { ended <- server.Serve(ctx, s, listener, 0, time.Minute) }()
 	t.Cleanup(func() {
 		cancel()
 		for range 2 {

@@ -71,8 +71,8 @@ func runWorker(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return fmt.Errorf("making the worker: %w", err)
 	}
-	check := databaseCheck(db)
-	return p.run(ctx, []telemetry.Check{check}, keys.Watch, afterCheck(check, p.log, w.Start))
+	check := databaseCheck(db) // on a schema that is behind, each thing that a part tries might fail for good
+	return p.run(ctx, []telemetry.Check{check}, keys.Watch, check.Before(p.log, w.Start))
 }
 
 // openWorkerRedis makes a client with a connection for all that the worker does

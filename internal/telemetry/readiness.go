@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -41,6 +42,32 @@ func (c Check) Await(ctx context.Context, log *slog.Logger) error {
 		case <-time.After(awaitInterval):
 		}
 	}
+}
+
+// Before returns a part that starts once the check passes, and not at all when its
+// context ends before.
+func (c Check) Before(log *slog.Logger, part func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if err := c.Await(ctx, log); err != nil {
+			return nil //nolint:nilerr // it was told to stop before
+		}
+		return part(ctx)
+	}
+}
+
+// Latched returns a check that goes on passing after it has passed once.
+func (c Check) Latched() Check {
+	var passed atomic.Bool
+	return Check{Name: c.Name, Run: func(ctx context.Context) error {
+		if passed.Load() {
+			return nil
+		}
+		err := c.Run(ctx)
+		if err == nil {
+			passed.Store(true)
+		}
+		return err
+	}}
 }
 
 // Draining is a check that fails once ctx ends, so that a process that is
