@@ -1,32 +1,119 @@
-// Package server serves the platform's HTTP API.
+// Package server serves the platform's HTTP APIs: server/rest, and what they share, server/internal/web.
 package server
 
 import (
+	"cmp"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
 
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/healthrecords/healthrecords/internal/service"
+	"github.com/healthrecords/healthrecords/internal/token"
+	"github.com/healthrecords/healthrecords/server/internal/web"
 	"github.com/healthrecords/healthrecords/server/rest"
 )
 
-// Options are the parts of the API.
-type Options = rest.Options
+// Options are the parts of the API. Service and Verifier are required.
+type Options struct {
+	Service  *service.Service
+	Verifier *token.Verifier
+	Log      *slog.Logger          // nil: slog.Default()
+	Metrics  prometheus.Registerer // nil: no metrics
 
-// ConnectionOptions say how many connections a listener holds at once.
-type ConnectionOptions = rest.ConnectionOptions
-
-// New returns the handler of the whole API.
-func New(opts Options) (http.Handler, error) { return rest.New(opts) }
-
-// OpenAPI returns the API's OpenAPI 3.1 document as YAML.
-func OpenAPI() ([]byte, error) { return rest.OpenAPI() }
-
-// NewHTTPServer returns an http.Server for addr with the API's limits.
-func NewHTTPServer(addr string, handler http.Handler, log *slog.Logger) *http.Server {
-	return rest.NewHTTPServer(addr, handler, log)
+	// CORSOrigins may call the API from a browser, e.g. "https://app.example.org";
+	// "*" means any. Empty: none but the API's own origin.
+	CORSOrigins []string
+	// PublicURL is the scheme and host that clients use, e.g.
+	// "https://records.example.org". Links are absolute with it, and relative
+	// references without: the Host header may be anybody's invention.
+	PublicURL string
+	// TrustedProxies are the networks, e.g. "10.0.0.0/8", whose word on who the
+	// client is (X-Forwarded-For) is taken.
+	TrustedProxies []string
+	// HSTS tells browsers to come by TLS only (RFC 6797). Set it where TLS ends
+	// at this server or in front of it.
+	HSTS bool
+	// Version is shown in the OpenAPI document.
+	Version string
+	// MaxConcurrent is how many operations of those who are logged in are in work
+	// at once; 0 takes 512.
+	MaxConcurrent int
 }
 
-// LimitConnections returns a listener that closes what it accepts beyond the limits.
+func (o *Options) setDefaults() { o.Log = cmp.Or(o.Log, slog.Default()) }
+
+func (o *Options) validate() error {
+	if o.Service == nil || o.Verifier == nil {
+		return errors.New("the server needs a service and a token verifier")
+	}
+	return nil
+}
+
+// New returns the handler of the whole API.
+//
+// A request passes, outermost first: the observer (request id, access log, metrics; a panic is a 500), the client's
+// address, security headers, CORS, the limit of what nobody reads of a body, the one spelling of its path, and the router,
+// which has the REST API. There it passes the steps of web.Guard, huma's validation, and the operation's handler.
+func New(opts Options) (http.Handler, error) {
+	if err := opts.validate(); err != nil {
+		return nil, err
+	}
+	opts.setDefaults()
+	observer, err := web.NewObserver(web.ObserverOptions{Log: opts.Log, Metrics: opts.Metrics})
+	if err != nil {
+		return nil, err
+	}
+	clientAddress, err := web.ClientAddress(opts.TrustedProxies, opts.Log)
+	if err != nil {
+		return nil, err
+	}
+	guard, err := web.NewGuard(web.GuardOptions{
+		Verify: opts.Verifier.Verify, RefuseEnrolling: opts.Service.RefuseEnrolling, MaxConcurrent: opts.MaxConcurrent, Metrics: opts.Metrics,
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	router := chi.NewRouter()
+	router.Use(observer.Observe, observer.Recover, clientAddress, web.SecurityHeaders(opts.HSTS))
+	if len(opts.CORSOrigins) > 0 {
+		router.Use(web.AllowOrigins(opts.CORSOrigins))
+	}
+	router.Use(web.CutUnread, web.CanonicalPath, middleware.GetHead)
+	router.NotFound(web.NoSuchPath)
+	router.MethodNotAllowed(web.WrongMethod)
+
+	err = rest.Mount(router, rest.Options{
+		Service: opts.Service, Guard: guard, Verify: opts.Verifier.Verify, Keys: opts.Verifier.Keys,
+		Log: opts.Log, Metrics: opts.Metrics, PublicURL: opts.PublicURL, Version: opts.Version,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return router, nil
+}
+
+// OpenAPI returns the REST API's OpenAPI 3.1 document as YAML. It needs neither
+// a database nor anything else.
+func OpenAPI() ([]byte, error) { return rest.OpenAPI() }
+
+// NewHTTPServer returns an http.Server for addr ("host:port") with the limits
+// of time and size that hold for every request. Its own complaints, about TLS
+// handshakes and the like, go to log as warnings.
+func NewHTTPServer(addr string, handler http.Handler, log *slog.Logger) *http.Server {
+	return web.NewHTTPServer(addr, handler, log)
+}
+
+// ConnectionOptions say how many connections a listener holds at once.
+type ConnectionOptions = web.ConnectionOptions
+
+// LimitConnections returns a listener that closes what it accepts beyond the
+// limits at once.
 func LimitConnections(listener net.Listener, opts ConnectionOptions) (net.Listener, error) {
-	return rest.LimitConnections(listener, opts)
+	return web.LimitConnections(listener, opts)
 }

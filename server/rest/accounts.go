@@ -2,13 +2,27 @@ package rest
 
 import (
 	"context"
-	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/server/internal/web"
+)
+
+const passwordRules = "A password has 8 to 128 characters of any kind; one that many people use, or that is like the username or the email address, is refused."
+
+// What the summaries of these operations leave open.
+const (
+	registerNote = "The account is logged in at once. A doctor sees no patient until an administrator has verified their license. " +
+		"A repetition with the same Idempotency-Key must have the same password. " + passwordRules
+	loginNote = "`access` and `refresh` are there twice: as `tokens`, like at registration, and at the top. " +
+		"Who has a second factor sends totp_code or recovery_code too: without one, the code of the 401 is totp_required. " +
+		"After some wrong ones a while has to pass, up to a quarter of an hour; recovery codes are taken meanwhile."
+	refreshTokenNote = "A refresh token works once: use the new one from then on. A repetition within ten seconds gets the same one, " +
+		"unless that was used; later, or then, it ends the session. The access token lives 5 minutes."
+	changePasswordNote = "It takes the present password, and ends all other sessions of the caller. " + passwordRules
 )
 
 type registerRequest struct {
-	Repeatable
+	web.Repeatable
 	Body registration
 }
 
@@ -51,7 +65,7 @@ func (h *handlers) register(ctx context.Context, request *registerRequest) (*reg
 	if err != nil {
 		return nil, err
 	}
-	once, err := request.once(ctx) // the service compares the registration itself: no fast hash of a password is kept
+	once, err := request.Once(ctx) // the service compares the registration itself: no fast hash of a password is kept
 	if err != nil {
 		return nil, err
 	}
@@ -119,18 +133,6 @@ func (h *handlers) refreshToken(ctx context.Context, request *refreshRequest) (*
 	return &refreshResponse{Body: tokens{Refresh: session.Refresh, Access: session.Access}}, nil
 }
 
-// parseDate reads YYYY-MM-DD; "" is no date.
-func parseDate(field, s string) (*time.Time, error) {
-	if s == "" {
-		return nil, nil //nolint:nilnil // no date is not a fault
-	}
-	t, err := time.Parse(time.DateOnly, s)
-	if err != nil {
-		return nil, clinic.Invalid(field, "enter a date as YYYY-MM-DD")
-	}
-	return &t, nil
-}
-
 type changePasswordRequest struct {
 	Body struct {
 		CurrentPassword string `json:"current_password" maxLength:"128" example:"securepass123"`
@@ -139,5 +141,5 @@ type changePasswordRequest struct {
 }
 
 func (h *handlers) changePassword(ctx context.Context, request *changePasswordRequest) (*noContent, error) {
-	return &noContent{}, h.service.ChangePassword(ctx, callerOf(ctx), request.Body.CurrentPassword, request.Body.NewPassword)
+	return &noContent{}, h.service.ChangePassword(ctx, web.CallerOf(ctx), request.Body.CurrentPassword, request.Body.NewPassword)
 }

@@ -5,6 +5,20 @@ import (
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/server/internal/web"
+)
+
+// What the summaries of these operations leave open.
+const (
+	assignDoctorNote = "An administrator names both. Doctors assign themselves: doctor_id may be left out. Unless the operator set it " +
+		"otherwise, a doctor confirms with password or totp_code, reason is required, and the assignment ends, after 90 days or at " +
+		"ends_at, a year from now at the latest. Without a confirmation the code of the 422 is confirmation_required; where doctors may not " +
+		"assign themselves, that of the 403 is self_assignment_off. All administrators are told of a doctor who assigned themselves. " +
+		"For a pair that is assigned already the answer is its assignment, which lasts no longer for it."
+	listAssignmentsNote = "Newest first. Administrators see all, doctors and patients their own. Ended ones stay as history."
+	getAssignmentNote   = "Administrators see all, doctors and patients their own."
+	endAssignmentNote   = "Access ends with the next request. An assignment that a DoctorAssignment object declares is ended by " +
+		"changing the object: here it is a conflict, unless force is true, for an emergency or an object that is gone."
 )
 
 type assignment struct {
@@ -34,7 +48,7 @@ func newAssignment(a clinic.Assignment) assignment {
 }
 
 type assignDoctorRequest struct {
-	Repeatable
+	web.Repeatable
 	Body assignmentRequest
 }
 
@@ -63,11 +77,11 @@ type assignDoctorResponse struct {
 }
 
 func (h *handlers) assignDoctor(ctx context.Context, request *assignDoctorRequest) (*assignDoctorResponse, error) {
-	once, err := request.once(ctx, request.Body.identity())
+	once, err := request.Once(ctx, request.Body.identity())
 	if err != nil {
 		return nil, err
 	}
-	a, begun, err := h.service.Assign(ctx, callerOf(ctx), clinic.AssignmentRequest{
+	a, begun, err := h.service.Assign(ctx, web.CallerOf(ctx), clinic.AssignmentRequest{
 		PatientID: request.Body.PatientID, DoctorID: request.Body.DoctorID, Reason: request.Body.Reason,
 		EndsAt: request.Body.EndsAt, Password: request.Body.Password, TOTPCode: request.Body.TOTPCode,
 	}, once)
@@ -84,19 +98,19 @@ func (h *handlers) assignDoctor(ctx context.Context, request *assignDoctorReques
 }
 
 type listAssignmentsRequest struct {
-	Paging
+	web.Paging
 	Patient int64  `query:"patient" minimum:"1" doc:"Only this patient's."`
 	Doctor  int64  `query:"doctor" minimum:"1" doc:"Only this doctor's."`
 	Active  string `query:"is_active" enum:"true,false" doc:"Only those that give access now, or only those that do not."`
 }
 
-func (h *handlers) listAssignments(ctx context.Context, request *listAssignmentsRequest) (*pageResponse[assignment], error) {
+func (h *handlers) listAssignments(ctx context.Context, request *listAssignmentsRequest) (*web.PageResponse[assignment], error) {
 	filter := clinic.AssignmentFilter{PatientID: request.Patient, DoctorID: request.Doctor, Active: parseBool(request.Active)}
-	found, err := h.service.Assignments(ctx, callerOf(ctx), filter, request.request)
+	found, err := h.service.Assignments(ctx, web.CallerOf(ctx), filter, request.PageRequest())
 	if err != nil {
 		return nil, err
 	}
-	return answerPage(request.Paging, h.here(ctx), found, newAssignment)
+	return web.AnswerPage(request.Paging, h.here(ctx), found, newAssignment)
 }
 
 type assignmentIDRequest struct {
@@ -108,14 +122,12 @@ type assignmentResponse struct {
 }
 
 func (h *handlers) getAssignment(ctx context.Context, request *assignmentIDRequest) (*assignmentResponse, error) {
-	a, err := h.service.Assignment(ctx, callerOf(ctx), request.ID)
+	a, err := h.service.Assignment(ctx, web.CallerOf(ctx), request.ID)
 	if err != nil {
 		return nil, err
 	}
 	return &assignmentResponse{Body: newAssignment(a)}, nil
 }
-
-type noContent struct{}
 
 type endAssignmentRequest struct {
 	ID    int64 `path:"id" doc:"The assignment's id."`
@@ -123,17 +135,8 @@ type endAssignmentRequest struct {
 }
 
 func (h *handlers) endAssignment(ctx context.Context, request *endAssignmentRequest) (*noContent, error) {
-	if err := h.service.EndAssignment(ctx, callerOf(ctx), request.ID, request.Force); err != nil {
+	if err := h.service.EndAssignment(ctx, web.CallerOf(ctx), request.ID, request.Force); err != nil {
 		return nil, err
 	}
 	return &noContent{}, nil
-}
-
-// parseBool reads a parameter that the schema has checked; "" is nil.
-func parseBool(s string) *bool {
-	if s == "" {
-		return nil
-	}
-	b := s == "true"
-	return &b
 }

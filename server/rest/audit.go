@@ -4,48 +4,16 @@ import (
 	"context"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/server/internal/web"
 )
 
-// LogPaging is the part of a log's request that says which page. A log is read
-// by keyset alone: it is too long to be counted. It is exported for huma.
-type LogPaging struct {
-	PageSize int    `query:"page_size" minimum:"1" maximum:"100" default:"20"`
-	Cursor   string `query:"cursor" maxLength:"200" doc:"Follow next; without it, the newest."`
-
-	before int64
-}
-
-// Resolve implements huma.Resolver: it decodes the cursor.
-func (p *LogPaging) Resolve(huma.Context) []error {
-	cursor, err := decodeCursor(p.Cursor)
-	if err != nil || cursor.Back || cursor.Key != "" {
-		return []error{&huma.ErrorDetail{Location: "query.cursor", Message: "this is not a cursor of this list"}}
-	}
-	p.before = cursor.ID
-	return nil
-}
-
-// log is the body of a page of a log.
-type log[T any] struct {
-	Next    *string `json:"next" doc:"Cursor of the next page; null on the last one." example:"eyJpIjo0Mn0"`
-	Results []T     `json:"results" nullable:"false"`
-}
-
-type logResponse[T any] struct {
-	Body log[T]
-}
-
-func answerLog[T, V any](found clinic.Log[T], view func(T) V) *logResponse[V] {
-	answer := log[V]{Results: convert(found.Items, view)}
-	if found.Next != 0 {
-		next := encodeCursor(clinic.Cursor{ID: found.Next})
-		answer.Next = &next
-	}
-	return &logResponse[V]{Body: answer}
-}
+// What the summaries of these operations leave open.
+const (
+	getAccessLogNote = "Newest first: who saw or changed it, when, and what gave access. Reading this is in it, too. " +
+		"People have the name and license number of then; other patients have no name here."
+	getAuditNote = "Newest first. It holds ids, no health data. Reading this is in it, too."
+)
 
 // logUser is who did something, as they were known then.
 type logUser struct {
@@ -84,15 +52,15 @@ func newAccessEntry(a clinic.Access) accessEntry {
 }
 
 type accessLogRequest struct {
-	LogPaging
+	web.LogPaging
 }
 
-func (h *handlers) getAccessLog(ctx context.Context, request *accessLogRequest) (*logResponse[accessEntry], error) {
-	found, err := h.service.AccessLog(ctx, callerOf(ctx), request.before, request.PageSize)
+func (h *handlers) getAccessLog(ctx context.Context, request *accessLogRequest) (*web.LogResponse[accessEntry], error) {
+	found, err := h.service.AccessLog(ctx, web.CallerOf(ctx), request.Before(), request.PageSize)
 	if err != nil {
 		return nil, err
 	}
-	return answerLog(found, newAccessEntry), nil
+	return web.AnswerLog(found, newAccessEntry), nil
 }
 
 type auditEntry struct {
@@ -121,7 +89,7 @@ func newAuditEntry(e clinic.AuditEvent) auditEntry {
 }
 
 type auditRequest struct {
-	LogPaging
+	web.LogPaging
 	User      int64  `query:"user" minimum:"1" doc:"Only what this user did."`
 	Patient   int64  `query:"patient" minimum:"1" doc:"Only what concerns this patient."`
 	Operation string `query:"operation" maxLength:"64" pattern:"^[A-Za-z]*$" doc:"Only this operationId."`
@@ -130,7 +98,7 @@ type auditRequest struct {
 	To        string `query:"to" maxLength:"35" doc:"Before this time, or up to the end of this day."`
 }
 
-func (h *handlers) getAudit(ctx context.Context, request *auditRequest) (*logResponse[auditEntry], error) {
+func (h *handlers) getAudit(ctx context.Context, request *auditRequest) (*web.LogResponse[auditEntry], error) {
 	filter := clinic.AuditFilter{UserID: request.User, PatientID: request.Patient, Operation: request.Operation, Decision: request.Decision}
 	var err error
 	if filter.From, err = parseBound("from", request.From, 0); err != nil {
@@ -139,9 +107,9 @@ func (h *handlers) getAudit(ctx context.Context, request *auditRequest) (*logRes
 	if filter.To, err = parseBound("to", request.To, 1); err != nil {
 		return nil, err
 	}
-	found, err := h.service.AuditLog(ctx, callerOf(ctx), filter, request.before, request.PageSize)
+	found, err := h.service.AuditLog(ctx, web.CallerOf(ctx), filter, request.Before(), request.PageSize)
 	if err != nil {
 		return nil, err
 	}
-	return answerLog(found, newAuditEntry), nil
+	return web.AnswerLog(found, newAuditEntry), nil
 }

@@ -5,6 +5,13 @@ import (
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/server/internal/web"
+)
+
+// What the summaries of these operations leave open.
+const (
+	listCommentsNote = "The owner, and a doctor who is assigned now, oldest first. Private comments are in a doctor's answer only."
+	addCommentNote   = "A doctor who is assigned now. A private comment is for doctors only."
 )
 
 type comment struct {
@@ -20,20 +27,20 @@ func newComment(c clinic.Comment) comment {
 }
 
 type listCommentsRequest struct {
-	Paging
+	web.Paging
 	ID int64 `path:"id" doc:"The record's id."`
 }
 
-func (h *handlers) listComments(ctx context.Context, request *listCommentsRequest) (*pageResponse[comment], error) {
-	found, err := h.service.Comments(ctx, callerOf(ctx), request.ID, request.request)
+func (h *handlers) listComments(ctx context.Context, request *listCommentsRequest) (*web.PageResponse[comment], error) {
+	found, err := h.service.Comments(ctx, web.CallerOf(ctx), request.ID, request.PageRequest())
 	if err != nil {
 		return nil, err
 	}
-	return answerPage(request.Paging, h.here(ctx), found, newComment)
+	return web.AnswerPage(request.Paging, h.here(ctx), found, newComment)
 }
 
 type addCommentRequest struct {
-	Repeatable
+	web.Repeatable
 	ID   int64 `path:"id" doc:"The record's id."`
 	Body commentInput
 }
@@ -48,11 +55,11 @@ type addCommentResponse struct {
 }
 
 func (h *handlers) addComment(ctx context.Context, request *addCommentRequest) (*addCommentResponse, error) {
-	once, err := request.once(ctx, request.ID, request.Body)
+	once, err := request.Once(ctx, request.ID, request.Body)
 	if err != nil {
 		return nil, err
 	}
-	c, err := h.service.AddComment(ctx, callerOf(ctx), request.ID, request.Body.Comment, request.Body.IsPrivate, once)
+	c, err := h.service.AddComment(ctx, web.CallerOf(ctx), request.ID, request.Body.Comment, request.Body.IsPrivate, once)
 	if err != nil {
 		return nil, err
 	}

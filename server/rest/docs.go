@@ -15,6 +15,8 @@ import (
 	"github.com/go-chi/chi/v5"
 	swagger "github.com/swaggest/swgui/v5/static"
 	"github.com/swaggest/swgui/v5emb"
+
+	"github.com/healthrecords/healthrecords/server/internal/web"
 )
 
 const docsPath = "/api/docs/"
@@ -24,7 +26,7 @@ var docsFiles embed.FS
 
 // addDocs serves the OpenAPI document and the pages to try it out. Everything
 // they load is embedded: hospitals are often cut off from the internet.
-func addDocs(router chi.Router, api huma.API, from *pool) error {
+func addDocs(router chi.Router, api huma.API, guard *web.Guard) error {
 	index, err := docsFiles.ReadFile("docs/index.html")
 	if err != nil {
 		return fmt.Errorf("reading the documentation page: %w", err)
@@ -33,7 +35,7 @@ func addDocs(router chi.Router, api huma.API, from *pool) error {
 	if err != nil {
 		return fmt.Errorf("reading the documentation page: %w", err)
 	}
-	add := func(path string, handler http.Handler) { addFile(router, path, from.serve(handler)) }
+	add := func(path string, handler http.Handler) { addFile(router, path, guard.Serve(handler)) }
 	add("/api/openapi.json", written("application/openapi+json", api.OpenAPI().MarshalJSON))
 	add("/api/openapi.yaml", written("application/openapi+yaml", api.OpenAPI().YAML))
 	add(docsPath, docsPage(index))
@@ -74,7 +76,7 @@ func unpackOnce(name string, packed http.Handler) http.Handler {
 
 func addFile(router chi.Router, path string, handler http.Handler) {
 	router.Method(http.MethodGet, path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		exchangeOf(r.Context()).route = path
+		web.ExchangeOf(r.Context()).Route = path
 		handler.ServeHTTP(w, r)
 	}))
 }
@@ -93,7 +95,7 @@ func written(contentType string, write func() ([]byte, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		content, err := once()
 		if err != nil {
-			problemOf(r.Context(), fmt.Errorf("writing %s: %w", r.URL.Path, err)).write(w)
+			web.ProblemOf(r.Context(), fmt.Errorf("writing %s: %w", r.URL.Path, err)).Write(w)
 			return
 		}
 		static(contentType, content).ServeHTTP(w, r)

@@ -4,19 +4,29 @@ import (
 	"context"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/server/internal/web"
+)
+
+// What the summaries of these operations leave open.
+const (
+	listDoctorsNote  = "Administrators see doctors whose license is not verified, too."
+	verifyDoctorNote = "The license is verified and a pending name approved, also where the doctor is verified already. Send the names and " +
+		"the license number that you have looked at: where they are others by now it is a conflict, doctor_changed, and nothing " +
+		"happens. With the present name a pending one is refused. `{\"verified\": false}` takes the verification back, with it the " +
+		"doctor's sight of every patient, and drops a pending name."
 )
 
 type listDoctorsRequest struct {
-	Paging
+	web.Paging
 	Search string `query:"search" maxLength:"150" doc:"Part of a name, username or specialization."`
 }
 
-func (h *handlers) listDoctors(ctx context.Context, request *listDoctorsRequest) (*pageResponse[directoryDoctor], error) {
-	found, err := h.service.Doctors(ctx, callerOf(ctx), request.Search, request.request)
+func (h *handlers) listDoctors(ctx context.Context, request *listDoctorsRequest) (*web.PageResponse[directoryDoctor], error) {
+	found, err := h.service.Doctors(ctx, web.CallerOf(ctx), request.Search, request.PageRequest())
 	if err != nil {
 		return nil, err
 	}
-	return answerPage(request.Paging, h.here(ctx), found, newDirectoryDoctor)
+	return web.AnswerPage(request.Paging, h.here(ctx), found, newDirectoryDoctor)
 }
 
 type verifyDoctorRequest struct {
@@ -56,7 +66,7 @@ func (h *handlers) verifyDoctor(ctx context.Context, request *verifyDoctorReques
 	if err != nil {
 		return nil, err
 	}
-	d, err := h.service.VerifyDoctor(ctx, callerOf(ctx), request.ID, said)
+	d, err := h.service.VerifyDoctor(ctx, web.CallerOf(ctx), request.ID, said)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,9 @@ import (
 	"slices"
 )
 
+const listKeysNote = "A JSON Web Key Set (RFC 7517, RFC 8037). A new key is here at least ten minutes before a token is signed with it, " +
+	"and an old one for as long as its tokens live."
+
 // keysMaxAge is well below the time that a new key is published before it
 // signs (token.KeyDelay): who caches this long never meets a key it lacks.
 const keysMaxAge = "public, max-age=300"
@@ -37,7 +40,7 @@ type listKeysResponse struct {
 
 func (h *handlers) listKeys(context.Context, *listKeysRequest) (*listKeysResponse, error) {
 	response := &listKeysResponse{CacheControl: keysMaxAge, Body: jwkSet{Keys: []jwk{}}}
-	for id, public := range h.verifier.Keys() {
+	for id, public := range h.keys() {
 		response.Body.Keys = append(response.Body.Keys, jwk{
 			KeyType: "OKP", Curve: "Ed25519", Use: "sig", Algorithm: "EdDSA", ID: id, X: base64.RawURLEncoding.EncodeToString(public),
 		})

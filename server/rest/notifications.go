@@ -5,7 +5,11 @@ import (
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/server/internal/web"
 )
+
+const listNotificationsNote = "Newest first. A message is composed when it is read, so that it never tells what the reader " +
+	"may not see any more; the ids of what is gone are null."
 
 type notification struct {
 	ID               int64                   `json:"id" example:"1"`
@@ -30,16 +34,16 @@ func newNotification(n clinic.Notification) notification {
 }
 
 type listNotificationsRequest struct {
-	Paging
+	web.Paging
 	IsRead string `query:"is_read" enum:"true,false" doc:"Only read ones, or only unread ones."`
 }
 
-func (h *handlers) listNotifications(ctx context.Context, request *listNotificationsRequest) (*pageResponse[notification], error) {
-	found, err := h.service.Notifications(ctx, callerOf(ctx), clinic.NotificationFilter{Read: parseBool(request.IsRead)}, request.request)
+func (h *handlers) listNotifications(ctx context.Context, request *listNotificationsRequest) (*web.PageResponse[notification], error) {
+	found, err := h.service.Notifications(ctx, web.CallerOf(ctx), clinic.NotificationFilter{Read: parseBool(request.IsRead)}, request.PageRequest())
 	if err != nil {
 		return nil, err
 	}
-	return answerPage(request.Paging, h.here(ctx), found, newNotification)
+	return web.AnswerPage(request.Paging, h.here(ctx), found, newNotification)
 }
 
 type readNotificationRequest struct {
@@ -51,7 +55,7 @@ type readNotificationResponse struct {
 }
 
 func (h *handlers) readNotification(ctx context.Context, request *readNotificationRequest) (*readNotificationResponse, error) {
-	n, err := h.service.ReadNotification(ctx, callerOf(ctx), request.ID)
+	n, err := h.service.ReadNotification(ctx, web.CallerOf(ctx), request.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +63,7 @@ func (h *handlers) readNotification(ctx context.Context, request *readNotificati
 }
 
 type readAllRequest struct {
-	Repeatable
+	web.Repeatable
 }
 
 type readAllResponse struct {
@@ -70,11 +74,11 @@ type readAllResponse struct {
 }
 
 func (h *handlers) readAllNotifications(ctx context.Context, request *readAllRequest) (*readAllResponse, error) {
-	once, err := request.once(ctx)
+	once, err := request.Once(ctx)
 	if err != nil {
 		return nil, err
 	}
-	updated, err := h.service.ReadAllNotifications(ctx, callerOf(ctx), once)
+	updated, err := h.service.ReadAllNotifications(ctx, web.CallerOf(ctx), once)
 	if err != nil {
 		return nil, err
 	}

@@ -5,19 +5,22 @@ import (
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/server/internal/web"
 )
 
+const listPatientsNote = "The search is by name or username."
+
 type listPatientsRequest struct {
-	Paging
+	web.Paging
 	Search string `query:"search" maxLength:"150" doc:"Part of a name or username."`
 }
 
-func (h *handlers) listPatients(ctx context.Context, request *listPatientsRequest) (*pageResponse[patient], error) {
-	found, err := h.service.Patients(ctx, callerOf(ctx), request.Search, request.request)
+func (h *handlers) listPatients(ctx context.Context, request *listPatientsRequest) (*web.PageResponse[patient], error) {
+	found, err := h.service.Patients(ctx, web.CallerOf(ctx), request.Search, request.PageRequest())
 	if err != nil {
 		return nil, err
 	}
-	return answerPage(request.Paging, h.here(ctx), found, newPatient)
+	return web.AnswerPage(request.Paging, h.here(ctx), found, newPatient)
 }
 
 // myPatient is a row of a doctor's list of patients.
@@ -39,13 +42,13 @@ func newMyPatient(p clinic.PatientSummary) myPatient {
 }
 
 type listMyPatientsRequest struct {
-	Paging
+	web.Paging
 }
 
-func (h *handlers) listMyPatients(ctx context.Context, request *listMyPatientsRequest) (*pageResponse[myPatient], error) {
-	found, err := h.service.MyPatients(ctx, callerOf(ctx), request.request)
+func (h *handlers) listMyPatients(ctx context.Context, request *listMyPatientsRequest) (*web.PageResponse[myPatient], error) {
+	found, err := h.service.MyPatients(ctx, web.CallerOf(ctx), request.PageRequest())
 	if err != nil {
 		return nil, err
 	}
-	return answerPage(request.Paging, h.here(ctx), found, newMyPatient)
+	return web.AnswerPage(request.Paging, h.here(ctx), found, newMyPatient)
 }

@@ -5,6 +5,17 @@ import (
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/server/internal/web"
+)
+
+const pendingNames = "The new name of a doctor who is verified, or was ever assigned to a patient, is pending_name until an administrator " +
+	"approves it, and the present one is shown; until then another one is a conflict, name_pending. Other doctors' are changed at once."
+
+// What the summaries of these operations leave open.
+const (
+	replaceProfileNote = "email, first_name, last_name and phone_number are replaced. The fields of a doctor or a patient are " +
+		"changed where they are sent and stay as they are where they are not. " + pendingNames
+	changeProfileNote = "A JSON merge patch (RFC 7396): a field that is not sent stays as it is, null clears it. " + pendingNames
 )
 
 type profile struct {
@@ -68,7 +79,7 @@ func answerProfile(p clinic.Profile, err error) (*profileResponse, error) {
 }
 
 func (h *handlers) getProfile(ctx context.Context, _ *struct{}) (*profileResponse, error) {
-	return answerProfile(h.service.Profile(ctx, callerOf(ctx)))
+	return answerProfile(h.service.Profile(ctx, web.CallerOf(ctx)))
 }
 
 // RoleFields are the fields of a profile that belong to one role. It is
@@ -117,7 +128,7 @@ func (h *handlers) replaceProfile(ctx context.Context, request *replaceProfileRe
 		return nil, err
 	}
 	change.Email, change.FirstName, change.LastName, change.PhoneNumber = &body.Email, &body.FirstName, &body.LastName, &body.PhoneNumber
-	return answerProfile(h.service.UpdateProfile(ctx, callerOf(ctx), change))
+	return answerProfile(h.service.UpdateProfile(ctx, web.CallerOf(ctx), change))
 }
 
 type changeProfileRequest struct {
@@ -140,5 +151,5 @@ func (h *handlers) changeProfile(ctx context.Context, request *changeProfileRequ
 	}
 	change.Email, change.FirstName = body.Email.change(), body.FirstName.change()
 	change.LastName, change.PhoneNumber = body.LastName.change(), body.PhoneNumber.change()
-	return answerProfile(h.service.UpdateProfile(ctx, callerOf(ctx), change))
+	return answerProfile(h.service.UpdateProfile(ctx, web.CallerOf(ctx), change))
 }

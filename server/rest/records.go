@@ -7,6 +7,16 @@ import (
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/server/internal/web"
+)
+
+// What the summaries of these operations leave open.
+const (
+	listRecordsNote   = "A patient's own records, or those of a doctor's patients now, newest visit first."
+	getRecordNote     = "The owner, and a doctor who is assigned now. Private comments are in a doctor's answer only."
+	replaceRecordNote = "The owner. A text that is not sent becomes empty."
+	changeRecordNote  = "The owner. A JSON merge patch (RFC 7396): a field that is not sent stays as it is, null clears it."
+	deleteRecordNote  = "The owner. The comments go with it."
 )
 
 type healthRecord struct {
@@ -30,7 +40,7 @@ func newHealthRecord(r clinic.Record) healthRecord {
 	return healthRecord{
 		ID: r.ID, Patient: r.PatientID, RecordType: r.Type, Title: r.Title, Description: r.Description, Symptoms: r.Symptoms,
 		Diagnosis: r.Diagnosis, Treatment: r.Treatment, Medications: r.Medications, VisitDate: r.VisitDate.UTC(),
-		CreatedBy: newUser(r.CreatedBy), DoctorComments: convert(r.Comments, newComment),
+		CreatedBy: newUser(r.CreatedBy), DoctorComments: web.Views(r.Comments, newComment),
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 	}
 }
@@ -55,7 +65,7 @@ func (r recordInput) fields() clinic.RecordFields {
 }
 
 type listRecordsRequest struct {
-	Paging
+	web.Paging
 	RecordType clinic.RecordType  `query:"record_type" enum:"CHECKUP,DIAGNOSIS,PRESCRIPTION,LAB_RESULT,EMERGENCY"`
 	Patient    int64              `query:"patient" minimum:"1" doc:"Only this patient's."`
 	From       string             `query:"from" maxLength:"35" doc:"Visits at or after this time or day, such as 2025-01-01."`
@@ -63,7 +73,7 @@ type listRecordsRequest struct {
 	Ordering   clinic.RecordOrder `query:"ordering" enum:"-visit_date,visit_date,-created_at,created_at" doc:"A minus sign means newest first, which is the default."`
 }
 
-func (h *handlers) listRecords(ctx context.Context, request *listRecordsRequest) (*pageResponse[healthRecord], error) {
+func (h *handlers) listRecords(ctx context.Context, request *listRecordsRequest) (*web.PageResponse[healthRecord], error) {
 	filter := clinic.RecordFilter{Type: request.RecordType, PatientID: request.Patient, Order: request.Ordering}
 	var err error
 	if filter.From, err = parseBound("from", request.From, 0); err != nil {
@@ -72,27 +82,11 @@ func (h *handlers) listRecords(ctx context.Context, request *listRecordsRequest)
 	if filter.To, err = parseBound("to", request.To, 1); err != nil {
 		return nil, err
 	}
-	found, err := h.service.Records(ctx, callerOf(ctx), filter, request.request)
+	found, err := h.service.Records(ctx, web.CallerOf(ctx), filter, request.PageRequest())
 	if err != nil {
 		return nil, err
 	}
-	return answerPage(request.Paging, h.here(ctx), found, newHealthRecord)
-}
-
-// parseBound reads an instant, or a day of UTC, to which days are added.
-func parseBound(field, s string, days int) (*time.Time, error) {
-	if s == "" {
-		return nil, nil //nolint:nilnil // no bound is not a fault
-	}
-	if t, err := time.Parse(time.RFC3339, s); err == nil {
-		return &t, nil
-	}
-	t, err := time.Parse(time.DateOnly, s)
-	if err != nil {
-		return nil, clinic.Invalid(field, "enter a time such as 2025-05-27T10:00:00Z, or a day such as 2025-05-27")
-	}
-	t = t.AddDate(0, 0, days)
-	return &t, nil
+	return web.AnswerPage(request.Paging, h.here(ctx), found, newHealthRecord)
 }
 
 type recordResponse struct {
@@ -104,11 +98,11 @@ func answerRecord(r clinic.Record, err error) (*recordResponse, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &recordResponse{ETag: etag(r.Revision()), Body: newHealthRecord(r)}, nil
+	return &recordResponse{ETag: web.ETag(r.Revision()), Body: newHealthRecord(r)}, nil
 }
 
 type createRecordRequest struct {
-	Repeatable
+	web.Repeatable
 	Body recordInput
 }
 
@@ -119,16 +113,16 @@ type createRecordResponse struct {
 }
 
 func (h *handlers) createRecord(ctx context.Context, request *createRecordRequest) (*createRecordResponse, error) {
-	once, err := request.once(ctx, request.Body)
+	once, err := request.Once(ctx, request.Body)
 	if err != nil {
 		return nil, err
 	}
-	r, err := h.service.CreateRecord(ctx, callerOf(ctx), request.Body.fields(), once)
+	r, err := h.service.CreateRecord(ctx, web.CallerOf(ctx), request.Body.fields(), once)
 	if err != nil {
 		return nil, err
 	}
 	return &createRecordResponse{
-		ETag: etag(r.Revision()), Location: h.link(ctx, fmt.Sprintf("/health-records/%d/", r.ID)), Body: newHealthRecord(r),
+		ETag: web.ETag(r.Revision()), Location: h.link(ctx, fmt.Sprintf("/health-records/%d/", r.ID)), Body: newHealthRecord(r),
 	}, nil
 }
 
@@ -144,12 +138,12 @@ type getRecordResponse struct {
 }
 
 func (h *handlers) getRecord(ctx context.Context, request *getRecordRequest) (*getRecordResponse, error) {
-	r, err := h.service.Record(ctx, callerOf(ctx), request.ID)
+	r, err := h.service.Record(ctx, web.CallerOf(ctx), request.ID)
 	if err != nil {
 		return nil, err
 	}
-	response := &getRecordResponse{Status: http.StatusOK, ETag: etag(r.Revision()), Body: newHealthRecord(r)}
-	if notModified(request.IfNoneMatch, r.Revision()) {
+	response := &getRecordResponse{Status: http.StatusOK, ETag: web.ETag(r.Revision()), Body: newHealthRecord(r)}
+	if web.NotModified(request.IfNoneMatch, r.Revision()) {
 		response.Status = http.StatusNotModified
 	}
 	return response, nil
@@ -200,11 +194,11 @@ func (h *handlers) changeRecord(ctx context.Context, request *changeRecordReques
 }
 
 func (h *handlers) updateRecord(ctx context.Context, c Conditional, change clinic.RecordChange) (*recordResponse, error) {
-	expected, err := expect(ctx, c.IfMatch)
+	expected, err := web.Expect(ctx, c.IfMatch)
 	if err != nil {
 		return nil, err
 	}
-	return answerRecord(h.service.UpdateRecord(ctx, callerOf(ctx), c.ID, change, expected))
+	return answerRecord(h.service.UpdateRecord(ctx, web.CallerOf(ctx), c.ID, change, expected))
 }
 
 type deleteRecordRequest struct {
@@ -212,11 +206,11 @@ type deleteRecordRequest struct {
 }
 
 func (h *handlers) deleteRecord(ctx context.Context, request *deleteRecordRequest) (*noContent, error) {
-	expected, err := expect(ctx, request.IfMatch)
+	expected, err := web.Expect(ctx, request.IfMatch)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.service.DeleteRecord(ctx, callerOf(ctx), request.ID, expected); err != nil {
+	if err := h.service.DeleteRecord(ctx, web.CallerOf(ctx), request.ID, expected); err != nil {
 		return nil, err
 	}
 	return &noContent{}, nil

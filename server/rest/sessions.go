@@ -5,6 +5,15 @@ import (
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/server/internal/web"
+)
+
+// What the summaries of these operations leave open.
+const (
+	logoutNote = "The session of the refresh token in the body or, without a body, of the access token. " +
+		"Its access tokens are refused from the next request on. A refresh token of a session that has ended is no fault."
+	listSessionsNote = "The newest login first. A session is a login; current is the one that asks."
+	endSessionNote   = "Its refresh token is worth nothing any more, and its access tokens are refused from the next request on."
 )
 
 type logoutRequest struct {
@@ -20,11 +29,11 @@ func (h *handlers) logout(ctx context.Context, request *logoutRequest) (*noConte
 	if request.Body != nil {
 		return &noContent{}, h.service.LogoutByRefresh(ctx, request.Body.Refresh)
 	}
-	caller, err := bearer(request.Authorization, h.verifier)
+	caller, err := h.verify.Bearer(request.Authorization)
 	if err != nil {
 		return nil, err
 	}
-	exchangeOf(ctx).user = caller.UserID
+	web.ExchangeOf(ctx).User = caller.UserID
 	return &noContent{}, h.service.Logout(ctx, caller)
 }
 
@@ -43,15 +52,15 @@ func newActiveSession(s clinic.ActiveSession) activeSession {
 }
 
 type listSessionsRequest struct {
-	Paging
+	web.Paging
 }
 
-func (h *handlers) listSessions(ctx context.Context, request *listSessionsRequest) (*pageResponse[activeSession], error) {
-	found, err := h.service.Sessions(ctx, callerOf(ctx), request.request)
+func (h *handlers) listSessions(ctx context.Context, request *listSessionsRequest) (*web.PageResponse[activeSession], error) {
+	found, err := h.service.Sessions(ctx, web.CallerOf(ctx), request.PageRequest())
 	if err != nil {
 		return nil, err
 	}
-	return answerPage(request.Paging, h.here(ctx), found, newActiveSession)
+	return web.AnswerPage(request.Paging, h.here(ctx), found, newActiveSession)
 }
 
 type endSessionRequest struct {
@@ -59,5 +68,5 @@ type endSessionRequest struct {
 }
 
 func (h *handlers) endSession(ctx context.Context, request *endSessionRequest) (*noContent, error) {
-	return &noContent{}, h.service.EndSession(ctx, callerOf(ctx), request.ID)
+	return &noContent{}, h.service.EndSession(ctx, web.CallerOf(ctx), request.ID)
 }

@@ -2,6 +2,18 @@ package rest
 
 import (
 	"context"
+
+	"github.com/healthrecords/healthrecords/server/internal/web"
+)
+
+// What the summaries of these operations leave open.
+const (
+	enrolTOTPNote = "It takes the password and shows the secret, once; nothing is asked for before it is confirmed. " +
+		"Authenticators take the URL as a QR code (RFC 6238: SHA-1, six digits, 30 seconds)."
+	confirmTOTPNote = "With a code of the authenticator. From then on a login takes one. The recovery codes are shown once; " +
+		"each logs in once where the authenticator is lost. All other sessions of the caller end. " +
+		"Where the role requires a second factor, refresh the access token now: the one before is good for enrolling only."
+	disableTOTPNote = "It takes the password, and ends the other sessions. The recovery codes are worth nothing any more."
 )
 
 type totpStatus struct {
@@ -17,7 +29,7 @@ type getTOTPResponse struct {
 }
 
 func (h *handlers) getTOTP(ctx context.Context, _ *getTOTPRequest) (*getTOTPResponse, error) {
-	status, err := h.service.TOTPStatus(ctx, callerOf(ctx))
+	status, err := h.service.TOTPStatus(ctx, web.CallerOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +50,7 @@ type enrolTOTPResponse struct {
 }
 
 func (h *handlers) enrolTOTP(ctx context.Context, request *passwordRequest) (*enrolTOTPResponse, error) {
-	enrolment, err := h.service.EnrolTOTP(ctx, callerOf(ctx), request.Body.Password)
+	enrolment, err := h.service.EnrolTOTP(ctx, web.CallerOf(ctx), request.Body.Password)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +72,7 @@ type confirmTOTPResponse struct {
 }
 
 func (h *handlers) confirmTOTP(ctx context.Context, request *confirmTOTPRequest) (*confirmTOTPResponse, error) {
-	codes, err := h.service.ConfirmTOTP(ctx, callerOf(ctx), request.Body.Code)
+	codes, err := h.service.ConfirmTOTP(ctx, web.CallerOf(ctx), request.Body.Code)
 	if err != nil {
 		return nil, err
 	}
@@ -70,5 +82,5 @@ func (h *handlers) confirmTOTP(ctx context.Context, request *confirmTOTPRequest)
 }
 
 func (h *handlers) disableTOTP(ctx context.Context, request *passwordRequest) (*noContent, error) {
-	return &noContent{}, h.service.DisableTOTP(ctx, callerOf(ctx), request.Body.Password)
+	return &noContent{}, h.service.DisableTOTP(ctx, web.CallerOf(ctx), request.Body.Password)
 }

@@ -4,6 +4,13 @@ import (
 	"context"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/server/internal/web"
+)
+
+// What the summaries of these operations leave open.
+const (
+	disableUserNote = "Its sessions end, and with the next request its access. The caller's own account is a conflict, own_account."
+	enableUserNote  = "It has to log in again."
 )
 
 type userIDRequest struct {
@@ -18,11 +25,11 @@ type userActivityResponse struct {
 }
 
 func (h *handlers) disableUser(ctx context.Context, request *userIDRequest) (*userActivityResponse, error) {
-	return newUserActivity(h.service.DisableUser(ctx, callerOf(ctx), request.ID))
+	return newUserActivity(h.service.DisableUser(ctx, web.CallerOf(ctx), request.ID))
 }
 
 func (h *handlers) enableUser(ctx context.Context, request *userIDRequest) (*userActivityResponse, error) {
-	return newUserActivity(h.service.EnableUser(ctx, callerOf(ctx), request.ID))
+	return newUserActivity(h.service.EnableUser(ctx, web.CallerOf(ctx), request.ID))
 }
 
 func newUserActivity(u clinic.User, err error) (*userActivityResponse, error) {

@@ -8,6 +8,9 @@ import (
 
 // The shapes that several answers share.
 
+// noContent is the answer of an operation that has nothing to say.
+type noContent struct{}
+
 type user struct {
 	ID        int64       `json:"id" example:"1"`
 	Username  string      `json:"username" example:"patient1"`
@@ -96,12 +99,4 @@ func orNull[T comparable](v T) *T {
 		return nil
 	}
 	return &v
-}
-
-func convert[T, V any](items []T, one func(T) V) []V {
-	views := make([]V, 0, len(items)) // never nil: an empty list is [] in JSON
-	for _, item := range items {
-		views = append(views, one(item))
-	}
-	return views
 }

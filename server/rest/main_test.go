@@ -1,9 +1,0 @@
-package rest
-
-import (
-	"testing"
-
-	"github.com/healthrecords/healthrecords/internal/testkit"
-)
-
-func TestMain(m *testing.M) { testkit.Main(m) }
