@@ -84,7 +84,7 @@ func New(opts Options) (http.Handler, error) {
 	if len(opts.CORSOrigins) > 0 {
 		router.Use(web.AllowOrigins(opts.CORSOrigins))
 	}
-	router.Use(web.CutUnread, web.CanonicalPath, middleware.GetHead)
+	router.Use(web.LimitUnreadBody, web.CanonicalPath, middleware.GetHead)
 	router.NotFound(web.NoSuchPath)
 	router.MethodNotAllowed(web.WrongMethod)
 

@@ -41,20 +41,20 @@ type verification struct {
 	LicenseNumber *string `json:"license_number,omitempty" maxLength:"50" doc:"The number that you have looked at." example:"DOC000001"`
 }
 
-func (v *verification) said() (clinic.Verification, error) {
+func (v *verification) domain() (clinic.Verification, error) {
 	if v == nil {
 		return clinic.Verification{Verified: true}, nil
 	}
-	said := clinic.Verification{Verified: v.Verified == nil || *v.Verified, LicenseNumber: v.LicenseNumber}
+	verification := clinic.Verification{Verified: v.Verified == nil || *v.Verified, LicenseNumber: v.LicenseNumber}
 	switch {
 	case v.FirstName != nil && v.LastName != nil:
-		said.Name = &clinic.Name{First: *v.FirstName, Last: *v.LastName}
+		verification.Name = &clinic.Name{First: *v.FirstName, Last: *v.LastName}
 	case v.FirstName != nil:
-		return said, clinic.Invalid("last_name", "send both names or none")
+		return verification, clinic.Invalid("last_name", "send both names or none")
 	case v.LastName != nil:
-		return said, clinic.Invalid("first_name", "send both names or none")
+		return verification, clinic.Invalid("first_name", "send both names or none")
 	}
-	return said, nil
+	return verification, nil
 }
 
 type verifyDoctorResponse struct {
@@ -62,11 +62,11 @@ type verifyDoctorResponse struct {
 }
 
 func (h *handlers) verifyDoctor(ctx context.Context, request *verifyDoctorRequest) (*verifyDoctorResponse, error) {
-	said, err := request.Body.said()
+	verification, err := request.Body.domain()
 	if err != nil {
 		return nil, err
 	}
-	d, err := h.service.VerifyDoctor(ctx, web.CallerOf(ctx), request.ID, said)
+	d, err := h.service.VerifyDoctor(ctx, web.CallerOf(ctx), request.ID, verification)
 	if err != nil {
 		return nil, err
 	}

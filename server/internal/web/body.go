@@ -23,23 +23,23 @@ import (
 // also answer 500 to a body that breaks off.)
 func (p *pools) readBody(from *pool, most int64) humaMiddleware {
 	return func(ctx huma.Context, next func(huma.Context)) {
-		taken, refusal := from.enter(ctx.Context())
+		taken, refusal := from.acquire(ctx.Context())
 		if refusal != nil {
 			refuse(ctx, refusal)
 			return
 		}
-		defer taken.leave()
+		defer taken.release()
 		r, w := humachi.Unwrap(ctx)
 		body := http.MaxBytesReader(w, r.Body, most)
 		var content bytes.Buffer
 		_, err := content.ReadFrom(io.LimitReader(body, smallBody+1))
 		if err == nil && content.Len() > smallBody {
-			large, refusal := p.large.enter(ctx.Context())
+			large, refusal := p.large.acquire(ctx.Context())
 			if refusal != nil {
 				refuse(ctx, refusal)
 				return
 			}
-			defer large.leave()
+			defer large.release()
 			_, err = content.ReadFrom(body)
 		}
 		if err != nil {
@@ -77,10 +77,10 @@ func unreadable(ctx context.Context, err error) *Problem {
 	return newProblem(ctx, http.StatusBadRequest, codeMalformed, "the body broke off")
 }
 
-// CutUnread gives what nobody has read of a body a moment to arrive. net/http waits
+// LimitUnreadBody gives what nobody has read of a body a moment to arrive. net/http waits
 // for it until readTimeout, so that the connection can be used again. After the
 // end of a body it would take a client that reads its answer for longer for gone.
-func CutUnread(next http.Handler) http.Handler {
+func LimitUnreadBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength == 0 {
 			next.ServeHTTP(w, r)

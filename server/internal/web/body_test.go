@@ -38,7 +38,7 @@ func TestAnAnswerThatIsReadSlowlySpoilsNoNextRequest(t *testing.T) {
 			listener := oneConnection{make(chan net.Conn, 1)}
 			listener.accepted <- end
 			begun := make(chan error, 2)
-			s := NewHTTPServer("", CutUnread(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s := NewHTTPServer("", LimitUnreadBody(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				begun <- r.Context().Err()
 				_, err := io.Copy(w, r.Body)
 				must(t, err)

@@ -97,11 +97,11 @@ func (l *limitedListener) admit(peer net.Addr) (release func(), limit string) {
 		return leave, ""
 	}
 	client := clinic.Network(address)
-	if !l.shares.take(client) {
+	if !l.shares.acquire(client) {
 		leave()
 		return nil, limitOfAddress
 	}
-	return func() { l.shares.give(client); leave() }, ""
+	return func() { l.shares.release(client); leave() }, ""
 }
 
 // limitedConn tells of its end, once.

@@ -16,8 +16,8 @@ type Exchange struct {
 	Operation string // operation id
 	User      int64  // 0: not proven
 
-	credential bool // an Authorization header was sent
-	left       bool // the client went away, and with it the work for it
+	credential   bool // an Authorization header was sent
+	clientClosed bool // the client closed the connection before its answer was made, which ended the work
 }
 
 type exchangeKey struct{}

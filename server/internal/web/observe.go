@@ -19,9 +19,9 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// statusLeft is what log and metrics have of a request whose client went away
+// statusClientClosed is what log and metrics have of a request whose client went away
 // before its answer was made, as with nginx. It is nobody's failure.
-const statusLeft = 499
+const statusClientClosed = 499
 
 // Observer writes the access log and the metrics. Neither holds a path, a query
 // or anything else that a client wrote, but the request id.
@@ -89,8 +89,8 @@ func (o *Observer) done(r *http.Request, x *Exchange, status int, took time.Dura
 		method = "other"
 	}
 	class := strconv.Itoa(status/100) + "xx"
-	if x.left {
-		status, class = statusLeft, strconv.Itoa(statusLeft)
+	if x.clientClosed {
+		status, class = statusClientClosed, strconv.Itoa(statusClientClosed)
 	}
 	o.duration.WithLabelValues(x.Route, method, class).Observe(took.Seconds())
 	attributes := []slog.Attr{
@@ -142,7 +142,7 @@ func logFailure(ctx context.Context, log *slog.Logger, err error) {
 		cause = next
 	}
 	x := ExchangeOf(ctx)
-	if x.left {
+	if x.clientClosed {
 		return // the request's own line says so
 	}
 	attributes := []slog.Attr{

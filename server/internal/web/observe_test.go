@@ -87,8 +87,8 @@ func TestOnlyWorkThatWasBrokenOffCountsAsLeft(t *testing.T) {
 		_ = ProblemOf(ctx, test.err)
 		var log bytes.Buffer
 		logFailure(ctx, slog.New(slog.NewJSONHandler(&log, nil)), test.err)
-		if x.left != test.left || (log.Len() == 0) != test.left {
-			t.Errorf("%s: left is %t, and the log %q", test.name, x.left, log.String())
+		if x.clientClosed != test.left || (log.Len() == 0) != test.left {
+			t.Errorf("%s: left is %t, and the log %q", test.name, x.clientClosed, log.String())
 		}
 	}
 }

@@ -58,11 +58,11 @@ func newPool(name string, places int, refused *prometheus.CounterVec) *pool {
 	return &pool{name: name, places: make(chan struct{}, places), shares: newShares(max(places/quarter, 1)), refused: refused}
 }
 
-// enter takes a place for the context's client: 429 where that has its share,
+// acquire takes a place for the context's client: 429 where that has its share,
 // 503 where there is none left.
-func (p *pool) enter(ctx context.Context) (*place, *Problem) {
+func (p *pool) acquire(ctx context.Context) (*place, *Problem) {
 	client := clinic.Network(clinic.ClientAddress(ctx))
-	if !p.shares.take(client) {
+	if !p.shares.acquire(client) {
 		p.refused.WithLabelValues(p.name, limitOfAddress).Inc()
 		refusal := newProblem(ctx, http.StatusTooManyRequests, codeTooManyAtOnce, "too many requests of your address are in work; try again shortly")
 		refusal.header.Set("Retry-After", retryAfter)
@@ -72,13 +72,13 @@ func (p *pool) enter(ctx context.Context) (*place, *Problem) {
 	case p.places <- struct{}{}:
 		return &place{pool: p, client: client}, nil
 	default:
-		p.shares.give(client)
+		p.shares.release(client)
 		p.refused.WithLabelValues(p.name, limitOfAll).Inc()
 		return nil, ProblemOf(ctx, clinic.Unavailable(nil))
 	}
 }
 
-// place is what a request has of a pool. leave must be called once.
+// place is what a request has of a pool. release must be called once.
 type place struct {
 	pool   *pool
 	client netip.Prefix
@@ -88,9 +88,9 @@ type place struct {
 // free lets another client have the place; it still counts as one of this client's.
 func (p *place) free() { p.freed.Do(func() { <-p.pool.places }) }
 
-func (p *place) leave() {
+func (p *place) release() {
 	p.free()
-	p.pool.shares.give(p.client)
+	p.pool.shares.release(p.client)
 }
 
 // run lets an operation work while it has a place, for as long as the deadline
@@ -98,12 +98,12 @@ func (p *place) leave() {
 // to read it.
 func (p *pool) run(deadline time.Duration) humaMiddleware {
 	return func(ctx huma.Context, next func(huma.Context)) {
-		taken, refusal := p.enter(ctx.Context())
+		taken, refusal := p.acquire(ctx.Context())
 		if refusal != nil {
 			refuse(ctx, refusal)
 			return
 		}
-		defer taken.leave()
+		defer taken.release()
 		if deadline != Unlimited {
 			timed, cancel := context.WithTimeout(ctx.Context(), deadline)
 			defer cancel()
@@ -116,12 +116,12 @@ func (p *pool) run(deadline time.Duration) humaMiddleware {
 // serve is run for what is answered from memory: only the client's share counts.
 func (p *pool) serve(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		taken, refusal := p.enter(r.Context())
+		taken, refusal := p.acquire(r.Context())
 		if refusal != nil {
 			refusal.Write(w)
 			return
 		}
-		defer taken.leave()
+		defer taken.release()
 		taken.free()
 		next.ServeHTTP(w, r)
 	})

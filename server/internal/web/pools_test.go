@@ -28,7 +28,7 @@ func TestAPoolRefusesAtOnce(t *testing.T) {
 	p := newTestPool(4)
 	enter := func(address string, want int) *place {
 		t.Helper()
-		taken, refusal := p.enter(from(t, address))
+		taken, refusal := p.acquire(from(t, address))
 		status := http.StatusOK
 		if refusal != nil {
 			status = refusal.Status
@@ -51,9 +51,9 @@ func TestAPoolRefusesAtOnce(t *testing.T) {
 	first.free() // its answer is being read
 	enter("192.0.2.1", http.StatusTooManyRequests)
 	enter("192.0.2.3", http.StatusOK)
-	first.leave()
+	first.release()
 	enter("192.0.2.1", http.StatusServiceUnavailable)
-	second.leave()
+	second.release()
 	enter("192.0.2.1", http.StatusOK)
 }
 
@@ -72,13 +72,13 @@ func TestAnAnswerFreesThePlace(t *testing.T) {
 		handler(humachi.NewContext(&huma.Operation{}, request, blocked), func(ctx huma.Context) { _, _ = ctx.BodyWriter().Write([]byte("answer")) })
 	}()
 	<-entered
-	other, refusal := p.enter(from(t, "192.0.2.2"))
+	other, refusal := p.acquire(from(t, "192.0.2.2"))
 	if refusal != nil {
 		t.Errorf("another client is refused: %v", refusal)
 	} else {
-		other.leave()
+		other.release()
 	}
-	if _, refusal := p.enter(ctx); refusal == nil || refusal.Status != http.StatusTooManyRequests {
+	if _, refusal := p.acquire(ctx); refusal == nil || refusal.Status != http.StatusTooManyRequests {
 		t.Errorf("the client that reads nothing got %v, want 429", refusal)
 	}
 	close(written)

@@ -88,7 +88,7 @@ func ProblemOf(ctx context.Context, err error) *Problem {
 		}
 	}
 	if e.Code == clinic.CodeUnavailable && errors.Is(ctx.Err(), context.Canceled) {
-		ExchangeOf(ctx).left = true
+		ExchangeOf(ctx).clientClosed = true
 	}
 	code := string(e.Code)
 	if e.Reason != "" {

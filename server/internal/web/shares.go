@@ -21,8 +21,8 @@ type shares struct {
 
 func newShares(most int) *shares { return &shares{most: most, taken: map[netip.Prefix]int{}} }
 
-// take reports whether the client may have one more.
-func (s *shares) take(client netip.Prefix) bool {
+// acquire reports whether the client may have one more.
+func (s *shares) acquire(client netip.Prefix) bool {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if s.taken[client] >= s.most {
@@ -32,8 +32,8 @@ func (s *shares) take(client netip.Prefix) bool {
 	return true
 }
 
-// give returns what take allowed.
-func (s *shares) give(client netip.Prefix) {
+// release returns what acquire allowed.
+func (s *shares) release(client netip.Prefix) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if s.taken[client]--; s.taken[client] == 0 {

@@ -61,7 +61,7 @@ func serveOperation[I any](t *testing.T, p pace, change func(*http.Server), term
 	client, err := ClientAddress(nil, log)
 	must(t, err)
 	router := chi.NewRouter()
-	router.Use(observer.Observe, observer.Recover, client, CutUnread, CanonicalPath)
+	router.Use(observer.Observe, observer.Recover, client, LimitUnreadBody, CanonicalPath)
 	guard := &Guard{pools: pools, pace: p}
 	operation := huma.Operation{
 		OperationID: "upload", Method: http.MethodPut, Path: "/api/upload/", MaxBodyBytes: MaxBody + 1, BodyReadTimeout: -1,
