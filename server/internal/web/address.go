@@ -24,7 +24,7 @@ func ClientAddress(trusted []string, log *slog.Logger) (func(http.Handler) http.
 	if len(trusted) > 0 {
 		find = middleware.ClientIPFromXFF(trusted...)
 	}
-	note := func(next http.Handler) http.Handler {
+	note := func(next http.Handler) http.Handler { // from chi's own place in the context, which nothing else reads
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			address := middleware.GetClientIPAddr(r.Context())
 			if !address.IsValid() { // no proxy told

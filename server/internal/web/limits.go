@@ -6,10 +6,12 @@ import (
 	"time"
 )
 
-// The limits of HTTP, all of them: what a client may send, and how much of the
-// server it may keep busy, and for how long.
+// MaxBody is how many bytes a request's body may have.
+const MaxBody = 1 << 20
+
+// The other limits of HTTP, all of them: what a client may send, and how much of
+// the server it may keep busy, and for how long.
 const (
-	MaxBody   = 1 << 20  // bytes of a request's body
 	smallBody = 64 << 10 // bytes; a larger one needs a place among the large ones, and without login there is none
 	maxHeader = 32 << 10
 	maxPage   = 10000 // page number; deeper than that, lists are read by cursor
