@@ -1,19 +1,21 @@
+// Package server serves the platform's HTTP APIs: server/rest, and what they share, server/internal/web.
 package server
 
 import (
-	"context"
+	"cmp"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
-	"strings"
 
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
-	"github.com/go-chi/cors"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/healthrecords/healthrecords/internal/service"
 	"github.com/healthrecords/healthrecords/internal/token"
+	"github.com/healthrecords/healthrecords/server/internal/web"
+	"github.com/healthrecords/healthrecords/server/rest"
 )
 
 // Options are the parts of the API. Service and Verifier are required.
@@ -43,77 +45,75 @@ type Options struct {
 	MaxConcurrent int
 }
 
+func (o *Options) setDefaults() { o.Log = cmp.Or(o.Log, slog.Default()) }
+
+func (o *Options) validate() error {
+	if o.Service == nil || o.Verifier == nil {
+		return errors.New("the server needs a service and a token verifier")
+	}
+	return nil
+}
+
 // New returns the handler of the whole API.
+//
+// A request passes, outermost first: the observer (request id, access log, metrics; a panic is a 500), the client's
+// address, security headers, CORS, the limit of what nobody reads of a body, the one spelling of its path, and the router,
+// which has the REST API. There it passes the steps of web.Guard, huma's validation, and the operation's handler.
 func New(opts Options) (http.Handler, error) {
-	if opts.Service == nil || opts.Verifier == nil {
-		return nil, errors.New("the server needs a service and a token verifier")
+	if err := opts.validate(); err != nil {
+		return nil, err
 	}
-	if opts.Log == nil {
-		opts.Log = slog.Default()
-	}
-	if opts.MaxConcurrent == 0 {
-		opts.MaxConcurrent = workPlaces
-	}
-	observer, err := newObserver(opts)
+	opts.setDefaults()
+	observer, err := web.NewObserver(web.ObserverOptions{Log: opts.Log, Metrics: opts.Metrics})
 	if err != nil {
 		return nil, err
 	}
-	if err := countSelfAssignments(opts); err != nil {
-		return nil, err
-	}
-	client, err := noteClient(opts.TrustedProxies, opts.Log)
+	clientAddress, err := web.ClientAddress(opts.TrustedProxies, opts.Log)
 	if err != nil {
 		return nil, err
 	}
-	pools, err := newPools(opts)
+	guard, err := web.NewGuard(web.GuardOptions{
+		Verify: opts.Verifier.Verify, RefuseEnrolling: opts.Service.RefuseEnrolling, MaxConcurrent: opts.MaxConcurrent, Metrics: opts.Metrics,
+	})
 	if err != nil {
 		return nil, err
 	}
+
 	router := chi.NewRouter()
-	router.Use(observer.observe, observer.recover, client, securityHeaders(opts.HSTS))
+	router.Use(observer.Observe, observer.Recover, clientAddress, web.SecurityHeaders(opts.HSTS))
 	if len(opts.CORSOrigins) > 0 {
-		router.Use(allowOrigins(opts.CORSOrigins))
+		router.Use(web.AllowOrigins(opts.CORSOrigins))
 	}
-	router.Use(cutUnread, canonicalPath, middleware.GetHead)
-	router.NotFound(noSuchPath)
-	router.MethodNotAllowed(wrongMethod)
-	h := &handlers{
-		service: opts.Service, verifier: opts.Verifier, log: opts.Log, breakGlass: observer.breakGlass,
-		publicURL: strings.TrimSuffix(opts.PublicURL, "/"),
-	}
-	f := &front{
-		authenticate: authenticate(opts.Verifier), requireFactor: requireFactor(opts.Service.RefuseEnrolling), pools: pools, pace: streamPace(),
-	}
-	api := newAPI(router, routes(h), h, f, opts.Version)
-	if err := addDocs(router, api, pools.publicWork); err != nil {
+	router.Use(web.LimitUnreadBody, web.CanonicalPath, middleware.GetHead)
+	router.NotFound(web.NoSuchPath)
+	router.MethodNotAllowed(web.WrongMethod)
+
+	err = rest.Mount(router, rest.Options{
+		Service: opts.Service, Guard: guard, Verify: opts.Verifier.Verify, Keys: opts.Verifier.Keys,
+		Log: opts.Log, Metrics: opts.Metrics, PublicURL: opts.PublicURL, Version: opts.Version,
+	})
+	if err != nil {
 		return nil, err
 	}
 	return router, nil
 }
 
-// handlers are the operations' functions and what they share.
-type handlers struct {
-	service    *service.Service
-	verifier   *token.Verifier
-	log        *slog.Logger
-	breakGlass prometheus.Counter
-	publicURL  string // without a trailing slash; "" makes links relative
+// OpenAPI returns the REST API's OpenAPI 3.1 document as YAML. It needs neither
+// a database nor anything else.
+func OpenAPI() ([]byte, error) { return rest.OpenAPI() }
+
+// NewHTTPServer returns an http.Server for addr ("host:port") with the limits
+// of time and size that hold for every request. Its own complaints, about TLS
+// handshakes and the like, go to log as warnings.
+func NewHTTPServer(addr string, handler http.Handler, log *slog.Logger) *http.Server {
+	return web.NewHTTPServer(addr, handler, log)
 }
 
-// link is the URL of path below /api, under the version that the caller uses.
-func (h *handlers) link(ctx context.Context, path string) string {
-	return h.publicURL + exchangeOf(ctx).prefix() + path
-}
+// ConnectionOptions say how many connections a listener holds at once.
+type ConnectionOptions = web.ConnectionOptions
 
-// here is the request's own URL without its query.
-func (h *handlers) here(ctx context.Context) string { return h.publicURL + exchangeOf(ctx).path }
-
-func allowOrigins(origins []string) func(http.Handler) http.Handler {
-	return cors.Handler(cors.Options{
-		AllowedOrigins: origins,
-		AllowedMethods: methods(),
-		AllowedHeaders: []string{"Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key", "X-Request-ID"},
-		ExposedHeaders: []string{"Allow", "ETag", "Location", "Retry-After", "WWW-Authenticate", "X-Request-ID"},
-		MaxAge:         600,
-	})
+// LimitConnections returns a listener that closes what it accepts beyond the
+// limits at once.
+func LimitConnections(listener net.Listener, opts ConnectionOptions) (net.Listener, error) {
+	return web.LimitConnections(listener, opts)
 }

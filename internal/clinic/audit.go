@@ -1,15 +1,11 @@
 package clinic
 
-import (
-	"net/netip"
-	"time"
-)
+import "time"
 
-// Request is what the audit log tells of a caller's request.
+// Request is what the audit log tells of a caller's request, beside its ClientAddress.
 type Request struct {
-	Operation string     // operationId of the API
-	ID        string     // request id
-	Address   netip.Addr // of the client; the zero Addr where it is not known
+	Operation string // operationId of the API
+	ID        string // request id
 }
 
 // ObjectKind is the kind of what a request is about.

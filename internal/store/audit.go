@@ -109,7 +109,7 @@ func (a *audit) write(ctx context.Context, db dbsqlc.DBTX, decision string) erro
 		ObjectKind: string(a.object.Kind), ObjectID: orNil(a.object.ID),
 		PatientIDs: append([]int64{}, a.patients...), AssignmentIDs: append([]int64{}, a.assignments...),
 		Reason: string(a.reason()), Decision: decision,
-		RequestID: a.caller.Request.ID, Address: addressOf(a.caller),
+		RequestID: a.caller.Request.ID, Address: addressOf(ctx),
 	}
 	if decision != clinic.DecisionAllowed {
 		row.Reason = string(clinic.ReasonRefused)
@@ -133,8 +133,8 @@ func (a *audit) reason() clinic.AccessReason {
 	return clinic.ReasonRole
 }
 
-func addressOf(caller clinic.Caller) *netip.Addr {
-	if address := caller.Request.Address; address.IsValid() {
+func addressOf(ctx context.Context) *netip.Addr {
+	if address := clinic.ClientAddress(ctx); address.IsValid() {
 		return &address
 	}
 	return nil
@@ -234,7 +234,7 @@ const narrowedSQL = `
 				)
 				SELECT * FROM visible UNION ALL (SELECT * FROM (` + shownSQL + `) AS page WHERE NOT EXISTS (SELECT FROM visible))`
 
-func (a auditedDB) wrap(sql string, args []any) (string, []any) {
+func (a auditedDB) wrap(ctx context.Context, sql string, args []any) (string, []any) {
 	key := wrapping{sql: sql, seen: a.seen()}
 	wrapped, known := a.wrapped.Load(key)
 	if !known {
@@ -243,7 +243,7 @@ func (a auditedDB) wrap(sql string, args []any) (string, []any) {
 	r := a.caller.Request
 	text, _ := wrapped.(string) // nothing else is stored
 	return text, append(append(make([]any, 0, len(args)+auditParameters), args...),
-		a.caller.UserID, string(a.caller.Role), r.Operation, string(a.object.Kind), orNil(a.object.ID), r.ID, addressOf(a.caller), a.shown)
+		a.caller.UserID, string(a.caller.Role), r.Operation, string(a.object.Kind), orNil(a.object.ID), r.ID, addressOf(ctx), a.shown)
 }
 
 const auditParameters = 8
@@ -275,12 +275,12 @@ func wrapSQL(w wrapping, parameters int) string {
 
 // Query implements dbsqlc.DBTX.
 func (a auditedDB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	sql, args = a.wrap(sql, args)
+	sql, args = a.wrap(ctx, sql, args)
 	return a.DBTX.Query(ctx, sql, args...)
 }
 
 // QueryRow implements dbsqlc.DBTX.
 func (a auditedDB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	sql, args = a.wrap(sql, args)
+	sql, args = a.wrap(ctx, sql, args)
 	return a.DBTX.QueryRow(ctx, sql, args...)
 }

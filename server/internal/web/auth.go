@@ -1,0 +1,69 @@
+package web
+
+import (
+	"context"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+type callerKey struct{}
+
+// CallerOf returns who authenticate proved. Without a proof it is the zero
+// Caller, which has no role and so may do nothing.
+func CallerOf(ctx context.Context) clinic.Caller {
+	caller, _ := ctx.Value(callerKey{}).(clinic.Caller)
+	return caller
+}
+
+type humaMiddleware = func(huma.Context, func(huma.Context))
+
+// Verify returns the caller that an access token names, if it is valid.
+type Verify func(accessToken string) (clinic.Caller, error)
+
+// authenticate lets in callers that bear a valid access token (RFC 6750, header only).
+func authenticate(verify Verify) humaMiddleware {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		caller, err := verify.Bearer(ctx.Header("Authorization"))
+		if err != nil {
+			refuse(ctx, ProblemOf(ctx.Context(), err))
+			return
+		}
+		x := ExchangeOf(ctx.Context())
+		x.User = caller.UserID
+		caller.Request = clinic.Request{Operation: x.Operation, ID: x.ID}
+		next(huma.WithValue(ctx, callerKey{}, caller))
+	}
+}
+
+// requireFactor answers callers who have yet to set up a second factor with the
+// error of refuseEnrolling. That writes an audit row, which is work.
+func requireFactor(refuseEnrolling func(context.Context, clinic.Caller) error) humaMiddleware {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		if caller := CallerOf(ctx.Context()); caller.Enrolling {
+			refuse(ctx, ProblemOf(ctx.Context(), refuseEnrolling(ctx.Context(), caller)))
+			return
+		}
+		next(ctx)
+	}
+}
+
+// Bearer returns the caller of an Authorization header.
+func (v Verify) Bearer(header string) (clinic.Caller, error) {
+	scheme, credential, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Bearer") || credential == "" {
+		return clinic.Caller{}, clinic.Unauthenticated("log in and send the access token as Authorization: Bearer TOKEN")
+	}
+	return v(credential)
+}
+
+// challenge is the WWW-Authenticate header of a 401. A client that sent no credential
+// does not learn that it was wrong (RFC 6750 section 3.1).
+func challenge(x *Exchange) string {
+	if x.credential {
+		return `Bearer realm="healthrecords", error="invalid_token"`
+	}
+	return `Bearer realm="healthrecords"`
+}

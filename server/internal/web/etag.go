@@ -1,0 +1,84 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+// entityTag is an ETag as a client sends it (RFC 9110 section 8.8.3).
+type entityTag struct {
+	weak   bool
+	opaque string // without the quotes
+}
+
+// ETag names a state of a record (RFC 9110 section 8.8.3).
+func ETag(r clinic.Revision) string { return `"` + opaque(r) + `"` }
+
+func opaque(r clinic.Revision) string { return fmt.Sprintf("%d-%d", r.Version, r.Comments) }
+
+// parseTags reads If-Match and If-None-Match; all is true for "*".
+func parseTags(header string) (tags []entityTag, all, ok bool) {
+	rest := strings.TrimSpace(header)
+	if rest == "*" {
+		return nil, true, true
+	}
+	for {
+		var tag entityTag
+		if rest, tag.weak = strings.CutPrefix(rest, "W/"); !strings.HasPrefix(rest, `"`) {
+			return nil, false, false
+		}
+		if tag.opaque, rest, ok = strings.Cut(rest[1:], `"`); !ok {
+			return nil, false, false
+		}
+		tags = append(tags, tag)
+		rest = strings.TrimSpace(rest)
+		if rest == "" {
+			return tags, false, true
+		}
+		if rest, ok = strings.CutPrefix(rest, ","); !ok {
+			return nil, false, false
+		}
+		rest = strings.TrimSpace(rest)
+	}
+}
+
+// NotModified reports whether the client has this revision already. A header
+// that cannot be read is none: the whole answer is never wrong.
+func NotModified(ifNoneMatch string, r clinic.Revision) bool {
+	tags, all, ok := parseTags(ifNoneMatch)
+	return ok && (all || slices.ContainsFunc(tags, func(t entityTag) bool { return t.opaque == opaque(r) }))
+}
+
+// Expect turns If-Match into the revisions of which the service is to find one,
+// in the change's own transaction. Without the header, and for "*", it is nil.
+func Expect(ctx context.Context, ifMatch string) ([]clinic.Revision, error) {
+	if ifMatch == "" {
+		return nil, nil
+	}
+	tags, all, ok := parseTags(ifMatch)
+	if !ok {
+		return nil, newProblem(ctx, http.StatusBadRequest, codeMalformed, "If-Match must be * or a list of quoted entity tags")
+	}
+	if all { // whatever exists is expected
+		return nil, nil
+	}
+	return append([]clinic.Revision{}, revisions(tags)...), nil // never nil: where no tag can match, nothing is as expected
+}
+
+// revisions are those that the tags name. A weak tag never matches here
+// (RFC 9110 section 13.1.1), nor does one that this API did not make.
+func revisions(tags []entityTag) []clinic.Revision {
+	var named []clinic.Revision
+	for _, tag := range tags {
+		var r clinic.Revision
+		if n, _ := fmt.Sscanf(tag.opaque, "%d-%d", &r.Version, &r.Comments); n == 2 && opaque(r) == tag.opaque && !tag.weak {
+			named = append(named, r)
+		}
+	}
+	return named
+}

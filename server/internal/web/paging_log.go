@@ -1,0 +1,50 @@
+package web
+
+import (
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+// LogPaging is the part of a log's request that says which page. A log is read
+// by keyset alone: it is too long to be counted. It is exported for huma.
+type LogPaging struct {
+	PageSize int    `query:"page_size" minimum:"1" maximum:"100" default:"20"`
+	Cursor   string `query:"cursor" maxLength:"200" doc:"Follow next; without it, the newest."`
+
+	before int64
+}
+
+// Resolve implements huma.Resolver: it decodes the cursor.
+func (p *LogPaging) Resolve(huma.Context) []error {
+	cursor, err := decodeCursor(p.Cursor)
+	if err != nil || cursor.Back || cursor.Key != "" {
+		return []error{&huma.ErrorDetail{Location: "query.cursor", Message: "this is not a cursor of this list"}}
+	}
+	p.before = cursor.ID
+	return nil
+}
+
+// Before is the id of the last entry of the page before; 0 for the newest page.
+func (p LogPaging) Before() int64 { return p.before }
+
+// Log is the body of a page of a log.
+type Log[T any] struct {
+	Next    *string `json:"next" doc:"Cursor of the next page; null on the last one." example:"eyJpIjo0Mn0"`
+	Results []T     `json:"results" nullable:"false"`
+}
+
+// LogResponse is the answer of an operation that reads a log.
+type LogResponse[T any] struct {
+	Body Log[T]
+}
+
+// AnswerLog writes a page of a log.
+func AnswerLog[T, V any](found clinic.Log[T], view func(T) V) *LogResponse[V] {
+	answer := Log[V]{Results: Views(found.Items, view)}
+	if found.Next != 0 {
+		next := encodeCursor(clinic.Cursor{ID: found.Next})
+		answer.Next = &next
+	}
+	return &LogResponse[V]{Body: answer}
+}

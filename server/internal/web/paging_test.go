@@ -1,0 +1,109 @@
+package web
+
+import (
+	"encoding/base64"
+	"net/url"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+func TestCursorsSurviveTheirWay(t *testing.T) {
+	t.Parallel()
+	for _, want := range []clinic.Cursor{
+		{Keyset: true, ID: 7},
+		{Keyset: true, Back: true, Key: "2025-05-27T10:00:00.123456Z", ID: 9},
+	} {
+		got, err := decodeCursor(encodeCursor(want))
+		if err != nil || got != want {
+			t.Errorf("decodeCursor(encodeCursor(%+v)) = %+v, %v", want, got, err)
+		}
+	}
+	if got, err := decodeCursor(""); err != nil || got != (clinic.Cursor{Keyset: true}) {
+		t.Errorf("the empty cursor is %+v, %v, want the beginning", got, err)
+	}
+}
+
+func TestDecodeCursorRefusesWhatNobodyEncoded(t *testing.T) {
+	t.Parallel()
+	for _, inside := range []string{"", "{", "null", `{}`, `{"i":0}`, `{"i":-1}`, `{"i":"7"}`, `{"i":7,"k":"'; DROP TABLE users"}`} {
+		if inside == "" {
+			continue
+		}
+		if c, err := decodeCursor(base64.RawURLEncoding.EncodeToString([]byte(inside))); err == nil {
+			t.Errorf("%s was taken for %+v", inside, c)
+		}
+	}
+	if _, err := decodeCursor("not base64!"); err == nil {
+		t.Error("what is not base64 was taken")
+	}
+}
+
+func FuzzDecodeCursor(f *testing.F) {
+	f.Add(encodeCursor(clinic.Cursor{ID: 7, Back: true, Key: "2025-05-27T10:00:00Z"}))
+	f.Fuzz(func(t *testing.T, s string) {
+		c, err := decodeCursor(s)
+		if err == nil && (!c.Keyset || s != "" && c.ID < 1) {
+			t.Errorf("decodeCursor(%q) = %+v", s, c)
+		}
+	})
+}
+
+func TestLinksOfNumberedPages(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		page, total    int
+		next, previous string
+	}{
+		{page: 1, total: 0},
+		{page: 1, total: 2},
+		{page: 1, total: 3, next: "/list?page=2&page_size=2&search=a+b"},
+		{page: 2, total: 5, next: "/list?page=3&page_size=2&search=a+b", previous: "/list?page=1&page_size=2&search=a+b"},
+		{page: 3, total: 5, previous: "/list?page=2&page_size=2&search=a+b"},
+	} {
+		p := Paging{Page: test.page, PageSize: 2, query: url.Values{"search": {"a b"}, "page_size": {"2"}}}
+		got, err := AnswerPage(p, "/list", clinic.Page[int]{Items: []int{1}, Total: test.total}, func(i int) int { return i })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{test.next, test.previous}, []string{linked(got.Body.Next), linked(got.Body.Previous)}); diff != "" {
+			t.Errorf("page %d of %d items (-want +got)\n%s", test.page, test.total, diff)
+		}
+	}
+}
+
+// linked is the link, "" for null.
+func linked(link *string) string {
+	if link == nil {
+		return ""
+	}
+	return *link
+}
+
+func TestAPageBeyondTheEndIsNotFound(t *testing.T) {
+	t.Parallel()
+	none := clinic.Page[int]{Total: 3}
+	if _, err := AnswerPage(Paging{Page: 3, PageSize: 2}, "/list", none, func(i int) int { return i }); clinic.CodeOf(err) != clinic.CodeNotFound {
+		t.Errorf("error = %v, want not_found", err)
+	}
+	got, err := AnswerPage(Paging{Page: 1, PageSize: 2}, "/list", clinic.Page[int]{}, func(i int) int { return i })
+	if err != nil || got.Body.Results == nil {
+		t.Errorf("an empty list is %+v, %v, want no items and no error", got, err)
+	}
+}
+
+func TestLinksOfCursorPages(t *testing.T) {
+	t.Parallel()
+	p := Paging{Page: 1, PageSize: 2, query: url.Values{"cursor": {""}}, request: clinic.PageRequest{Cursor: clinic.Cursor{Keyset: true}}}
+	next := clinic.Cursor{Keyset: true, ID: 7}
+	got, err := AnswerPage(p, "https://records.example.org/list", clinic.Page[int]{Items: []int{7}, Total: 9, Next: &next}, func(i int) int { return i })
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "https://records.example.org/list?cursor=" + encodeCursor(next)
+	if got.Body.Next == nil || *got.Body.Next != want || got.Body.Previous != nil {
+		t.Errorf("next, previous = %v, %v, want %s and none", got.Body.Next, got.Body.Previous, want)
+	}
+}

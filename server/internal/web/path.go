@@ -1,0 +1,69 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+// APIPrefix begins the paths of operations.
+const APIPrefix = "/api/"
+
+// versionedPrefix may stand in place of APIPrefix.
+const versionedPrefix = "/api/v1/"
+
+// CanonicalPath gives every spelling of a path the one that is routed:
+// /api/v1/x, /api/x and /api/x/ are /api/x/. A last segment with a dot is a
+// file and gets no slash.
+func CanonicalPath(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		u := *r.URL
+		u.Path = canonical(u.Path)
+		if u.RawPath != "" {
+			u.RawPath = canonical(u.RawPath)
+		}
+		routed := *r
+		routed.URL = &u
+		next.ServeHTTP(w, &routed)
+	})
+}
+
+func canonical(path string) string {
+	if rest, ok := strings.CutPrefix(path, versionedPrefix); ok {
+		path = APIPrefix + rest
+	}
+	last := path[strings.LastIndexByte(path, '/')+1:]
+	if last != "" && !strings.Contains(last, ".") {
+		path += "/"
+	}
+	return path
+}
+
+// NoSuchPath answers a path that is not routed.
+func NoSuchPath(w http.ResponseWriter, r *http.Request) {
+	ProblemOf(r.Context(), clinic.NotFound("path")).Write(w)
+}
+
+// WrongMethod answers a method that a routed path does not have.
+func WrongMethod(w http.ResponseWriter, r *http.Request) {
+	p := newProblem(r.Context(), http.StatusMethodNotAllowed, codeMethodNotAllowed, "this path has no such method; Allow lists those it has")
+	p.header.Set("Allow", strings.Join(allowed(r), ", "))
+	p.Write(w)
+}
+
+func allowed(r *http.Request) []string {
+	var has []string
+	for _, method := range methods() {
+		asked := method
+		if method == http.MethodHead { // answered wherever GET is
+			asked = http.MethodGet
+		}
+		if chi.RouteContext(r.Context()).Routes.Match(chi.NewRouteContext(), asked, r.URL.Path) {
+			has = append(has, method)
+		}
+	}
+	return has
+}

@@ -1,0 +1,195 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/validation"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+// Codes of problems that HTTP alone knows; the others are clinic's codes and
+// reasons.
+const (
+	codeMalformed        = "malformed"
+	codeMethodNotAllowed = "method_not_allowed"
+	codeTimeout          = "request_timeout"
+	codeTooLarge         = "too_large"
+	codeMediaType        = "unsupported_media_type"
+	codeTooManyAtOnce    = "too_many_at_once"
+)
+
+// Problem is the body of every error (RFC 9457). Nothing in it comes from the
+// request but the request id.
+type Problem struct {
+	Type      string         `json:"type" doc:"Always about:blank: code says what happened." example:"about:blank"`
+	Title     string         `json:"title" doc:"The status in words." example:"Unprocessable Entity"`
+	Status    int            `json:"status" example:"422"`
+	Detail    string         `json:"detail" doc:"For people; may change." example:"some fields are not valid"`
+	Code      string         `json:"code" doc:"For programs; does not change." example:"invalid"`
+	RequestID string         `json:"request_id" doc:"Quote it when asking for help." example:"0f8c2a51-7b1e-4f3c-9a55-2f1c7b8f3d10"`
+	Errors    []FieldProblem `json:"errors,omitempty" nullable:"false" doc:"One for each wrong field."`
+	header    http.Header
+}
+
+// FieldProblem says what is wrong with one field.
+type FieldProblem struct {
+	Field   string `json:"field" doc:"Name of the field or parameter; empty for the body as a whole." example:"title"`
+	Message string `json:"message" example:"this field is required"`
+}
+
+// Error implements error.
+func (p *Problem) Error() string { return p.Code + ": " + p.Detail }
+
+// GetStatus implements huma.StatusError.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// GetHeaders implements huma.HeadersError.
+func (p *Problem) GetHeaders() http.Header { return p.header }
+
+// ContentType implements huma.ContentTypeFilter.
+func (p *Problem) ContentType(string) string { return "application/problem+json" }
+
+func newProblem(ctx context.Context, status int, code, detail string) *Problem {
+	p := &Problem{
+		Type: "about:blank", Title: http.StatusText(status), Status: status,
+		Detail: detail, Code: code, RequestID: ExchangeOf(ctx).ID, header: http.Header{},
+	}
+	switch status {
+	case http.StatusUnauthorized:
+		p.header.Set("WWW-Authenticate", challenge(ExchangeOf(ctx)))
+	case http.StatusServiceUnavailable:
+		p.header.Set("Retry-After", retryAfter)
+	}
+	return p
+}
+
+// ProblemOf is the one place that maps the domain's errors to HTTP. An error
+// without a code is told as an internal one.
+func ProblemOf(ctx context.Context, err error) *Problem {
+	var p *Problem
+	if errors.As(err, &p) {
+		return p
+	}
+	var e *clinic.Error
+	if !errors.As(err, &e) {
+		e = clinic.Internal(err)
+		if ctx.Err() != nil {
+			e = clinic.Unavailable(err)
+		}
+	}
+	if e.Code == clinic.CodeUnavailable && errors.Is(ctx.Err(), context.Canceled) {
+		ExchangeOf(ctx).clientClosed = true
+	}
+	code := string(e.Code)
+	if e.Reason != "" {
+		code = e.Reason
+	}
+	p = newProblem(ctx, statusOf(e.Code), code, e.Message)
+	if e.After > 0 {
+		p.header.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.After.Seconds()))))
+	}
+	for _, f := range e.Fields {
+		p.Errors = append(p.Errors, FieldProblem{Field: f.Field, Message: f.Message})
+	}
+	return p
+}
+
+func statusOf(code clinic.Code) int {
+	switch code {
+	case clinic.CodeInvalid:
+		return http.StatusUnprocessableEntity
+	case clinic.CodeUnauthenticated:
+		return http.StatusUnauthorized
+	case clinic.CodeForbidden:
+		return http.StatusForbidden
+	case clinic.CodeNotFound:
+		return http.StatusNotFound
+	case clinic.CodeGone:
+		return http.StatusGone
+	case clinic.CodeConflict:
+		return http.StatusConflict
+	case clinic.CodePreconditionFailed:
+		return http.StatusPreconditionFailed
+	case clinic.CodeTooMany:
+		return http.StatusTooManyRequests
+	case clinic.CodeUnavailable:
+		return http.StatusServiceUnavailable
+	case clinic.CodeInternal:
+	}
+	return http.StatusInternalServerError
+}
+
+// Fail is the problem for an error of an operation. It logs those that are the server's fault.
+func Fail(ctx context.Context, log *slog.Logger, err error) *Problem {
+	p := ProblemOf(ctx, err)
+	if p.Status >= http.StatusInternalServerError {
+		logFailure(ctx, log, err)
+	}
+	return p
+}
+
+// Write sends the problem outside huma.
+func (p *Problem) Write(w http.ResponseWriter) {
+	for name, values := range p.header {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Type", p.ContentType(""))
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p) // a client that went away has no use for it
+}
+
+// HideInput is a huma transformer, which every answer of the API passes: it
+// replaces huma's own error document, which quotes what was submitted. Being a
+// setting of the API, it leaves the global huma.NewError alone.
+func HideInput(ctx huma.Context, _ string, answer any) (any, error) {
+	model, ok := answer.(*huma.ErrorModel)
+	if !ok {
+		return answer, nil
+	}
+	e := &clinic.Error{Code: clinic.CodeInvalid, Message: "some fields are not valid"}
+	switch model.Status {
+	case http.StatusUnprocessableEntity:
+	case http.StatusBadRequest:
+		return newProblem(ctx.Context(), model.Status, codeMalformed, "the body is missing or is not JSON"), nil
+	default:
+		return ProblemOf(ctx.Context(), clinic.Internal(nil)), nil
+	}
+	for _, detail := range model.Errors {
+		f := fieldError(detail)
+		if len(e.Fields) == 0 || e.Fields[len(e.Fields)-1] != f { // several unknown fields are told once
+			e.Fields = append(e.Fields, f)
+		}
+	}
+	return ProblemOf(ctx.Context(), e), nil
+}
+
+// fieldError keeps of huma's detail what comes from the API's own schema. The
+// name of an unknown field is input too.
+func fieldError(detail *huma.ErrorDetail) clinic.FieldError {
+	var required string
+	in, field, _ := strings.Cut(detail.Location, ".")
+	switch {
+	case detail.Message == validation.MsgUnexpectedProperty:
+		return clinic.FieldError{Message: "the body has a field that this operation does not know"}
+	case detail.Message == "unknown query parameter":
+		return clinic.FieldError{Message: "the URL has a parameter that this operation does not know"}
+	case in == "body" && field == "" && detail.Message != validation.MsgExpectedObject:
+		if n, _ := fmt.Sscanf(detail.Message, validation.MsgExpectedRequiredProperty, &required); n == 1 {
+			return clinic.FieldError{Field: required, Message: "this field is required"}
+		}
+		return clinic.FieldError{Message: "the body does not fit this operation"}
+	}
+	// formats that quote do so behind a colon
+	message, _, _ := strings.Cut(detail.Message, ": ")
+	return clinic.FieldError{Field: field, Message: message}
+}

@@ -1,0 +1,95 @@
+package rest
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humachi"
+	"github.com/go-chi/chi/v5"
+
+	"github.com/healthrecords/healthrecords/server/internal/web"
+)
+
+// A field's name means one thing: with huma's default, {"USER_TYPE": …} would
+// pass validation beside user_type and win when the body is decoded. huma has
+// no setting of this for one API; it is written before anything runs.
+func init() { huma.ValidateStrictCasing = true }
+
+// steps makes what a request passes before the handler of an operation.
+type steps = func(web.Terms) huma.Middlewares
+
+// newAPI adds the routes to router.
+func newAPI(router chi.Router, h *handlers, before steps, version string) huma.API {
+	api := huma.NewAPI(huma.Config{
+		OpenAPI:                      newDocument(version),
+		Formats:                      huma.DefaultFormats,
+		DefaultFormat:                "application/json",
+		RejectUnknownQueryParameters: true,
+		Transformers:                 []huma.Transformer{web.HideInput},
+	}, adapter{router})
+	all := routes(h)
+	for _, r := range all {
+		op := r.operation()
+		op.Middlewares = before(r.terms)
+		r.register(api, op, h.log)
+	}
+	completeDocument(api.OpenAPI(), all)
+	return api
+}
+
+// binding is a handler as a route has it.
+type binding struct {
+	register func(huma.API, huma.Operation, *slog.Logger)
+	body     web.BodyMode
+}
+
+// to binds a handler, and makes a problem of the error that it returns. The body
+// is read whole before the handler runs, where the request's type has one.
+func to[I, O any](handle func(context.Context, *I) (*O, error)) binding {
+	b := binding{register: func(api huma.API, op huma.Operation, log *slog.Logger) {
+		huma.Register(api, op, func(ctx context.Context, request *I) (*O, error) {
+			answer, err := handle(ctx, request)
+			if err != nil {
+				return nil, web.Fail(ctx, log, err)
+			}
+			return answer, nil
+		})
+	}}
+	if _, has := reflect.TypeFor[I]().FieldByName("Body"); has {
+		b.body = web.Buffered
+	}
+	return b
+}
+
+// created is to, answering 201.
+func created[I, O any](handle func(context.Context, *I) (*O, error)) binding {
+	b := to(handle)
+	register := b.register
+	b.register = func(api huma.API, op huma.Operation, log *slog.Logger) {
+		op.DefaultStatus = http.StatusCreated
+		register(api, op, log)
+	}
+	return b
+}
+
+// adapter lets huma register with chi. An {id} is up to 18 digits, which an
+// int64 holds; anything else is a path that does not exist.
+type adapter struct{ router chi.Router }
+
+// Handle implements huma.Adapter.
+func (a adapter) Handle(op *huma.Operation, handler func(huma.Context)) {
+	pattern := strings.ReplaceAll(op.Path, "{id}", "{id:[0-9]{1,18}}")
+	a.router.MethodFunc(op.Method, pattern, func(w http.ResponseWriter, r *http.Request) {
+		x := web.ExchangeOf(r.Context())
+		x.Route, x.Operation = op.Path, op.OperationID
+		r.Header.Del("Accept") // every answer is JSON; huma's reading of the header panics at some
+		handler(humachi.NewContext(op, r, w))
+	})
+}
+
+// ServeHTTP implements huma.Adapter.
+func (a adapter) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.router.ServeHTTP(w, r) }

@@ -1,0 +1,114 @@
+package rest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"embed"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-chi/chi/v5"
+	swagger "github.com/swaggest/swgui/v5/static"
+	"github.com/swaggest/swgui/v5emb"
+
+	"github.com/healthrecords/healthrecords/server/internal/web"
+)
+
+const docsPath = "/api/docs/"
+
+//go:embed docs
+var docsFiles embed.FS
+
+// addDocs serves the OpenAPI document and the pages to try it out. Everything
+// they load is embedded: hospitals are often cut off from the internet.
+func addDocs(router chi.Router, api huma.API, guard *web.Guard) error {
+	index, err := docsFiles.ReadFile("docs/index.html")
+	if err != nil {
+		return fmt.Errorf("reading the documentation page: %w", err)
+	}
+	script, err := docsFiles.ReadFile("docs/start.js")
+	if err != nil {
+		return fmt.Errorf("reading the documentation page: %w", err)
+	}
+	add := func(path string, handler http.Handler) { addFile(router, path, guard.Serve(handler)) }
+	add("/api/openapi.json", written("application/openapi+json", api.OpenAPI().MarshalJSON))
+	add("/api/openapi.yaml", written("application/openapi+yaml", api.OpenAPI().YAML))
+	add(docsPath, docsPage(index))
+	add(docsPath+"start.js", static("text/javascript; charset=utf-8", script))
+	assets := v5emb.New("", "", docsPath)
+	for _, name := range []string{"swagger-ui.css", "swagger-ui-bundle.js"} {
+		add(docsPath+name, unpackOnce(name, assets))
+	}
+	add(docsPath+"favicon-32x32.png", assets)
+	return nil
+}
+
+// unpackOnce serves a packed file to clients that take no gzip. The library would
+// unpack it for each of them, which takes longer than most requests.
+func unpackOnce(name string, packed http.Handler) http.Handler {
+	unpacked := sync.OnceValues(func() ([]byte, error) {
+		file, err := swagger.FS.Open(name + ".gz")
+		if err != nil {
+			return nil, fmt.Errorf("opening %s: %w", name, err)
+		}
+		content, err := gzip.NewReader(file)
+		if err != nil {
+			return nil, fmt.Errorf("unpacking %s: %w", name, err)
+		}
+		return io.ReadAll(content)
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			if content, err := unpacked(); err == nil {
+				w.Header().Set("Vary", "Accept-Encoding")
+				http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
+				return
+			}
+		}
+		packed.ServeHTTP(w, r)
+	})
+}
+
+func addFile(router chi.Router, path string, handler http.Handler) {
+	router.Method(http.MethodGet, path, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		web.ExchangeOf(r.Context()).Route = path
+		handler.ServeHTTP(w, r)
+	}))
+}
+
+func static(contentType string, content []byte) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		_, _ = w.Write(content) // a client that went away has no use for it
+	})
+}
+
+// written makes its content when it is first asked for: making the document takes
+// longer than all else at a start.
+func written(contentType string, write func() ([]byte, error)) http.Handler {
+	once := sync.OnceValues(write)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		content, err := once()
+		if err != nil {
+			web.ProblemOf(r.Context(), fmt.Errorf("writing %s: %w", r.URL.Path, err)).Write(w)
+			return
+		}
+		static(contentType, content).ServeHTTP(w, r)
+	})
+}
+
+// docsPage loads from this server only. Swagger UI writes style attributes and
+// has its icons as data URLs; its scripts are files.
+func docsPage(index []byte) http.Handler {
+	page := static("text/html; charset=utf-8", index)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "+
+			"img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		page.ServeHTTP(w, r)
+	})
+}

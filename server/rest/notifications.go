@@ -1,0 +1,88 @@
+package rest
+
+import (
+	"context"
+	"time"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/server/internal/web"
+)
+
+const listNotificationsNote = "Newest first. A message is composed when it is read, so that it never tells what the reader " +
+	"may not see any more; the ids of what is gone are null."
+
+type notification struct {
+	ID               int64                   `json:"id" example:"1"`
+	NotificationType clinic.NotificationType `json:"notification_type" enum:"PATIENT_ASSIGNED,NEW_RECORD,COMMENT_ADDED,BREAK_GLASS,SELF_ASSIGNED" example:"NEW_RECORD"`
+	Title            string                  `json:"title" example:"New health record"`
+	Message          string                  `json:"message" example:"John Doe added \"Annual Physical\" (CHECKUP)."`
+	IsRead           bool                    `json:"is_read" example:"false"`
+	CreatedAt        time.Time               `json:"created_at" example:"2025-05-27T10:30:00Z"`
+	Patient          *int64                  `json:"patient" doc:"Ids of what it is about; null where there is none." example:"1"`
+	Doctor           *int64                  `json:"doctor" example:"1"`
+	HealthRecord     *int64                  `json:"health_record" example:"1"`
+	Comment          *int64                  `json:"comment" example:"1"`
+	Assignment       *int64                  `json:"assignment" example:"1"`
+}
+
+func newNotification(n clinic.Notification) notification {
+	return notification{
+		ID: n.ID, NotificationType: n.Type, Title: n.Title, Message: n.Message, IsRead: n.Read, CreatedAt: n.CreatedAt.UTC(),
+		Patient: orNull(n.PatientID), Doctor: orNull(n.DoctorID), HealthRecord: orNull(n.RecordID),
+		Comment: orNull(n.CommentID), Assignment: orNull(n.AssignmentID),
+	}
+}
+
+type listNotificationsRequest struct {
+	web.Paging
+	IsRead string `query:"is_read" enum:"true,false" doc:"Only read ones, or only unread ones."`
+}
+
+func (h *handlers) listNotifications(ctx context.Context, request *listNotificationsRequest) (*web.PageResponse[notification], error) {
+	found, err := h.service.Notifications(ctx, web.CallerOf(ctx), clinic.NotificationFilter{Read: parseBool(request.IsRead)}, request.PageRequest())
+	if err != nil {
+		return nil, err
+	}
+	return web.AnswerPage(request.Paging, h.here(ctx), found, newNotification)
+}
+
+type readNotificationRequest struct {
+	ID int64 `path:"id" doc:"The notification's id."`
+}
+
+type readNotificationResponse struct {
+	Body notification
+}
+
+func (h *handlers) readNotification(ctx context.Context, request *readNotificationRequest) (*readNotificationResponse, error) {
+	n, err := h.service.ReadNotification(ctx, web.CallerOf(ctx), request.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &readNotificationResponse{Body: newNotification(n)}, nil
+}
+
+type readAllRequest struct {
+	web.Repeatable
+}
+
+type readAllResponse struct {
+	Body struct {
+		Message string `json:"message" example:"All notifications marked as read"`
+		Updated int    `json:"updated" doc:"How many were unread." example:"3"`
+	} `nameHint:"AllRead"`
+}
+
+func (h *handlers) readAllNotifications(ctx context.Context, request *readAllRequest) (*readAllResponse, error) {
+	once, err := request.Once(ctx)
+	if err != nil {
+		return nil, err
+	}
+	updated, err := h.service.ReadAllNotifications(ctx, web.CallerOf(ctx), once)
+	if err != nil {
+		return nil, err
+	}
+	response := &readAllResponse{}
+	response.Body.Message, response.Body.Updated = "All notifications marked as read", updated
+	return response, nil
+}

@@ -1,0 +1,217 @@
+package rest
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/server/internal/web"
+)
+
+// What the summaries of these operations leave open.
+const (
+	listRecordsNote   = "A patient's own records, or those of a doctor's patients now, newest visit first."
+	getRecordNote     = "The owner, and a doctor who is assigned now. Private comments are in a doctor's answer only."
+	replaceRecordNote = "The owner. A text that is not sent becomes empty."
+	changeRecordNote  = "The owner. A JSON merge patch (RFC 7396): a field that is not sent stays as it is, null clears it."
+	deleteRecordNote  = "The owner. The comments go with it."
+)
+
+type healthRecord struct {
+	ID             int64             `json:"id" example:"1"`
+	Patient        int64             `json:"patient" doc:"Id of the patient's profile." example:"1"`
+	RecordType     clinic.RecordType `json:"record_type" enum:"CHECKUP,DIAGNOSIS,PRESCRIPTION,LAB_RESULT,EMERGENCY" example:"CHECKUP"`
+	Title          string            `json:"title" example:"Annual Physical"`
+	Description    string            `json:"description" example:"Routine annual physical examination"`
+	Symptoms       string            `json:"symptoms" example:"No specific symptoms"`
+	Diagnosis      string            `json:"diagnosis" example:"Patient appears healthy"`
+	Treatment      string            `json:"treatment" example:"Continue current lifestyle"`
+	Medications    string            `json:"medications" example:"None"`
+	VisitDate      time.Time         `json:"visit_date" example:"2025-05-27T10:00:00Z"`
+	CreatedBy      user              `json:"created_by"`
+	DoctorComments []comment         `json:"doctor_comments" nullable:"false" doc:"Oldest first; private ones are for doctors only."`
+	CreatedAt      time.Time         `json:"created_at" example:"2025-05-27T10:30:00Z"`
+	UpdatedAt      time.Time         `json:"updated_at" example:"2025-05-27T10:30:00Z"`
+}
+
+func newHealthRecord(r clinic.Record) healthRecord {
+	return healthRecord{
+		ID: r.ID, Patient: r.PatientID, RecordType: r.Type, Title: r.Title, Description: r.Description, Symptoms: r.Symptoms,
+		Diagnosis: r.Diagnosis, Treatment: r.Treatment, Medications: r.Medications, VisitDate: r.VisitDate.UTC(),
+		CreatedBy: newUser(r.CreatedBy), DoctorComments: web.Views(r.Comments, newComment),
+		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
+	}
+}
+
+// recordInput is a whole record as a patient writes it.
+type recordInput struct {
+	RecordType  clinic.RecordType `json:"record_type" enum:"CHECKUP,DIAGNOSIS,PRESCRIPTION,LAB_RESULT,EMERGENCY" example:"CHECKUP"`
+	Title       string            `json:"title" minLength:"1" maxLength:"200" example:"Annual Physical"`
+	Description string            `json:"description,omitempty" maxLength:"10000" example:"Routine annual physical examination"`
+	Symptoms    string            `json:"symptoms,omitempty" maxLength:"10000" example:"No specific symptoms"`
+	Diagnosis   string            `json:"diagnosis,omitempty" maxLength:"10000" example:"Patient appears healthy"`
+	Treatment   string            `json:"treatment,omitempty" maxLength:"10000" example:"Continue current lifestyle"`
+	Medications string            `json:"medications,omitempty" maxLength:"10000" example:"None"`
+	VisitDate   time.Time         `json:"visit_date" example:"2025-05-27T10:00:00Z"`
+}
+
+func (r recordInput) fields() clinic.RecordFields {
+	return clinic.RecordFields{
+		Type: r.RecordType, Title: r.Title, Description: r.Description, Symptoms: r.Symptoms, Diagnosis: r.Diagnosis,
+		Treatment: r.Treatment, Medications: r.Medications, VisitDate: r.VisitDate.UTC(),
+	}
+}
+
+type listRecordsRequest struct {
+	web.Paging
+	RecordType clinic.RecordType  `query:"record_type" enum:"CHECKUP,DIAGNOSIS,PRESCRIPTION,LAB_RESULT,EMERGENCY"`
+	Patient    int64              `query:"patient" minimum:"1" doc:"Only this patient's."`
+	From       string             `query:"from" maxLength:"35" doc:"Visits at or after this time or day, such as 2025-01-01."`
+	To         string             `query:"to" maxLength:"35" doc:"Visits before this time, or up to the end of this day."`
+	Ordering   clinic.RecordOrder `query:"ordering" enum:"-visit_date,visit_date,-created_at,created_at" doc:"A minus sign means newest first, which is the default."`
+}
+
+func (h *handlers) listRecords(ctx context.Context, request *listRecordsRequest) (*web.PageResponse[healthRecord], error) {
+	filter := clinic.RecordFilter{Type: request.RecordType, PatientID: request.Patient, Order: request.Ordering}
+	var err error
+	if filter.From, err = parseBound("from", request.From, 0); err != nil {
+		return nil, err
+	}
+	if filter.To, err = parseBound("to", request.To, 1); err != nil {
+		return nil, err
+	}
+	found, err := h.service.Records(ctx, web.CallerOf(ctx), filter, request.PageRequest())
+	if err != nil {
+		return nil, err
+	}
+	return web.AnswerPage(request.Paging, h.here(ctx), found, newHealthRecord)
+}
+
+type recordResponse struct {
+	ETag string `header:"ETag" doc:"Names this state of the record."`
+	Body healthRecord
+}
+
+func answerRecord(r clinic.Record, err error) (*recordResponse, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &recordResponse{ETag: web.ETag(r.Revision()), Body: newHealthRecord(r)}, nil
+}
+
+type createRecordRequest struct {
+	web.Repeatable
+	Body recordInput
+}
+
+type createRecordResponse struct {
+	ETag     string `header:"ETag" doc:"Names this state of the record."`
+	Location string `header:"Location" doc:"URL of the record."`
+	Body     healthRecord
+}
+
+func (h *handlers) createRecord(ctx context.Context, request *createRecordRequest) (*createRecordResponse, error) {
+	once, err := request.Once(ctx, request.Body)
+	if err != nil {
+		return nil, err
+	}
+	r, err := h.service.CreateRecord(ctx, web.CallerOf(ctx), request.Body.fields(), once)
+	if err != nil {
+		return nil, err
+	}
+	return &createRecordResponse{
+		ETag: web.ETag(r.Revision()), Location: h.link(ctx, fmt.Sprintf("/health-records/%d/", r.ID)), Body: newHealthRecord(r),
+	}, nil
+}
+
+type getRecordRequest struct {
+	ID          int64  `path:"id" doc:"The record's id."`
+	IfNoneMatch string `header:"If-None-Match" doc:"ETags that the client has: 304 when one of them still holds."`
+}
+
+type getRecordResponse struct {
+	Status int
+	ETag   string `header:"ETag" doc:"Names this state of the record."`
+	Body   healthRecord
+}
+
+func (h *handlers) getRecord(ctx context.Context, request *getRecordRequest) (*getRecordResponse, error) {
+	r, err := h.service.Record(ctx, web.CallerOf(ctx), request.ID)
+	if err != nil {
+		return nil, err
+	}
+	response := &getRecordResponse{Status: http.StatusOK, ETag: web.ETag(r.Revision()), Body: newHealthRecord(r)}
+	if web.NotModified(request.IfNoneMatch, r.Revision()) {
+		response.Status = http.StatusNotModified
+	}
+	return response, nil
+}
+
+// Conditional is the part of a request that changes a record. It is exported
+// for huma, which does not see into embedded types otherwise.
+type Conditional struct {
+	ID      int64  `path:"id" doc:"The record's id."`
+	IfMatch string `header:"If-Match" doc:"The ETag that was read: 412 when the record was changed since."`
+}
+
+type replaceRecordRequest struct {
+	Conditional
+	Body recordInput
+}
+
+func (h *handlers) replaceRecord(ctx context.Context, request *replaceRecordRequest) (*recordResponse, error) {
+	f := request.Body.fields()
+	return h.updateRecord(ctx, request.Conditional, clinic.RecordChange{
+		Type: &f.Type, Title: &f.Title, Description: &f.Description, Symptoms: &f.Symptoms, Diagnosis: &f.Diagnosis,
+		Treatment: &f.Treatment, Medications: &f.Medications, VisitDate: &f.VisitDate,
+	})
+}
+
+type changeRecordRequest struct {
+	Conditional
+	Body recordPatch
+}
+
+type recordPatch struct {
+	RecordType  patch[clinic.RecordType] `json:"record_type,omitzero" enum:"CHECKUP,DIAGNOSIS,PRESCRIPTION,LAB_RESULT,EMERGENCY" nullable:"false" example:"CHECKUP"`
+	Title       patch[string]            `json:"title,omitzero" minLength:"1" maxLength:"200" nullable:"false" example:"Annual Physical"`
+	Description patch[string]            `json:"description,omitzero" maxLength:"10000"`
+	Symptoms    patch[string]            `json:"symptoms,omitzero" maxLength:"10000"`
+	Diagnosis   patch[string]            `json:"diagnosis,omitzero" maxLength:"10000"`
+	Treatment   patch[string]            `json:"treatment,omitzero" maxLength:"10000"`
+	Medications patch[string]            `json:"medications,omitzero" maxLength:"10000"`
+	VisitDate   patch[time.Time]         `json:"visit_date,omitzero" nullable:"false" example:"2025-05-27T10:00:00Z"`
+}
+
+func (h *handlers) changeRecord(ctx context.Context, request *changeRecordRequest) (*recordResponse, error) {
+	b := request.Body
+	return h.updateRecord(ctx, request.Conditional, clinic.RecordChange{
+		Type: b.RecordType.change(), Title: b.Title.change(), Description: b.Description.change(), Symptoms: b.Symptoms.change(),
+		Diagnosis: b.Diagnosis.change(), Treatment: b.Treatment.change(), Medications: b.Medications.change(), VisitDate: b.VisitDate.change(),
+	})
+}
+
+func (h *handlers) updateRecord(ctx context.Context, c Conditional, change clinic.RecordChange) (*recordResponse, error) {
+	expected, err := web.Expect(ctx, c.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	return answerRecord(h.service.UpdateRecord(ctx, web.CallerOf(ctx), c.ID, change, expected))
+}
+
+type deleteRecordRequest struct {
+	Conditional
+}
+
+func (h *handlers) deleteRecord(ctx context.Context, request *deleteRecordRequest) (*noContent, error) {
+	expected, err := web.Expect(ctx, request.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.service.DeleteRecord(ctx, web.CallerOf(ctx), request.ID, expected); err != nil {
+		return nil, err
+	}
+	return &noContent{}, nil
+}

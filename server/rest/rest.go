@@ -1,0 +1,79 @@
+package rest
+
+import (
+	"cmp"
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"log/slog"
+	"strings"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/healthrecords/healthrecords/internal/service"
+	"github.com/healthrecords/healthrecords/server/internal/web"
+)
+
+// Options are the parts of the API. Service, Guard, Verify and Keys are required.
+type Options struct {
+	Service *service.Service
+	Guard   *web.Guard                          // what a request passes before its handler
+	Verify  web.Verify                          // of the access token that a logout may bear
+	Keys    func() map[string]ed25519.PublicKey // that verify access tokens, by id
+	Log     *slog.Logger                        // nil: slog.Default()
+	Metrics prometheus.Registerer               // nil: no metrics
+
+	PublicURL string // scheme and host that clients use; empty: links are relative references
+	Version   string // is shown in the OpenAPI document
+}
+
+func (o *Options) setDefaults() {
+	o.Log = cmp.Or(o.Log, slog.Default())
+	o.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
+}
+
+func (o *Options) validate() error {
+	if o.Service == nil || o.Guard == nil || o.Verify == nil || o.Keys == nil {
+		return errors.New("the REST API needs a service, a guard, a function to verify tokens and the keys that do")
+	}
+	return nil
+}
+
+// Mount adds the API and the pages about it to the router.
+func Mount(router chi.Router, opts Options) error {
+	if err := opts.validate(); err != nil {
+		return err
+	}
+	opts.setDefaults()
+	breakGlass, err := countEmergencies(opts.Metrics)
+	if err != nil {
+		return err
+	}
+	if err := countSelfAssignments(opts.Service, opts.Metrics); err != nil {
+		return err
+	}
+	h := &handlers{
+		service: opts.Service, verify: opts.Verify, keys: opts.Keys, log: opts.Log, breakGlass: breakGlass, publicURL: opts.PublicURL,
+	}
+	api := newAPI(router, h, opts.Guard.Steps, opts.Version)
+	return addDocs(router, api, opts.Guard)
+}
+
+// handlers are the operations' functions and what they share.
+type handlers struct {
+	service    *service.Service
+	verify     web.Verify
+	keys       func() map[string]ed25519.PublicKey
+	log        *slog.Logger
+	breakGlass prometheus.Counter
+	publicURL  string // without a trailing slash; "" makes links relative
+}
+
+// link is the URL of path below /api, under the version that the caller uses.
+func (h *handlers) link(ctx context.Context, path string) string {
+	return h.publicURL + web.ExchangeOf(ctx).Prefix() + path
+}
+
+// here is the request's own URL without its query.
+func (h *handlers) here(ctx context.Context) string { return h.publicURL + web.ExchangeOf(ctx).Path }

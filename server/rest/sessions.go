@@ -1,0 +1,72 @@
+package rest
+
+import (
+	"context"
+	"time"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/server/internal/web"
+)
+
+// What the summaries of these operations leave open.
+const (
+	logoutNote = "The session of the refresh token in the body or, without a body, of the access token. " +
+		"Its access tokens are refused from the next request on. A refresh token of a session that has ended is no fault."
+	listSessionsNote = "The newest login first. A session is a login; current is the one that asks."
+	endSessionNote   = "Its refresh token is worth nothing any more, and its access tokens are refused from the next request on."
+)
+
+type logoutRequest struct {
+	Authorization string `header:"Authorization" hidden:"true"`
+	Body          *struct {
+		Refresh string `json:"refresh" pattern:"^[A-Za-z0-9_-]{43}$"`
+	} `nameHint:"Logout"`
+}
+
+// logout takes the refresh token alone, too: the access token of whoever leaves
+// may have expired.
+func (h *handlers) logout(ctx context.Context, request *logoutRequest) (*noContent, error) {
+	if request.Body != nil {
+		return &noContent{}, h.service.LogoutByRefresh(ctx, request.Body.Refresh)
+	}
+	caller, err := h.verify.Bearer(request.Authorization)
+	if err != nil {
+		return nil, err
+	}
+	web.ExchangeOf(ctx).User = caller.UserID
+	return &noContent{}, h.service.Logout(ctx, caller)
+}
+
+type activeSession struct {
+	ID         int64     `json:"id" example:"1"`
+	CreatedAt  time.Time `json:"created_at" doc:"When it began, by logging in." example:"2025-05-27T10:30:00Z"`
+	LastUsedAt time.Time `json:"last_used_at" doc:"When its refresh token was last used." example:"2025-05-27T10:30:00Z"`
+	ExpiresAt  time.Time `json:"expires_at" doc:"When it ends unless it is refreshed." example:"2025-06-03T10:30:00Z"`
+	Current    bool      `json:"current" doc:"The one that asks." example:"true"`
+}
+
+func newActiveSession(s clinic.ActiveSession) activeSession {
+	return activeSession{
+		ID: s.ID, CreatedAt: s.CreatedAt.UTC(), LastUsedAt: s.LastUsedAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(), Current: s.Current,
+	}
+}
+
+type listSessionsRequest struct {
+	web.Paging
+}
+
+func (h *handlers) listSessions(ctx context.Context, request *listSessionsRequest) (*web.PageResponse[activeSession], error) {
+	found, err := h.service.Sessions(ctx, web.CallerOf(ctx), request.PageRequest())
+	if err != nil {
+		return nil, err
+	}
+	return web.AnswerPage(request.Paging, h.here(ctx), found, newActiveSession)
+}
+
+type endSessionRequest struct {
+	ID int64 `path:"id" doc:"The session's id."`
+}
+
+func (h *handlers) endSession(ctx context.Context, request *endSessionRequest) (*noContent, error) {
+	return &noContent{}, h.service.EndSession(ctx, web.CallerOf(ctx), request.ID)
+}

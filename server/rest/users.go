@@ -1,0 +1,42 @@
+package rest
+
+import (
+	"context"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/server/internal/web"
+)
+
+// What the summaries of these operations leave open.
+const (
+	disableUserNote = "Its sessions end, and with the next request its access. The caller's own account is a conflict, own_account."
+	enableUserNote  = "It has to log in again."
+)
+
+type userIDRequest struct {
+	ID int64 `path:"id" doc:"The user's id, not the profile's."`
+}
+
+type userActivityResponse struct {
+	Body struct {
+		User     user `json:"user"`
+		IsActive bool `json:"is_active" example:"false"`
+	} `nameHint:"UserActivity"`
+}
+
+func (h *handlers) disableUser(ctx context.Context, request *userIDRequest) (*userActivityResponse, error) {
+	return newUserActivity(h.service.DisableUser(ctx, web.CallerOf(ctx), request.ID))
+}
+
+func (h *handlers) enableUser(ctx context.Context, request *userIDRequest) (*userActivityResponse, error) {
+	return newUserActivity(h.service.EnableUser(ctx, web.CallerOf(ctx), request.ID))
+}
+
+func newUserActivity(u clinic.User, err error) (*userActivityResponse, error) {
+	if err != nil {
+		return nil, err
+	}
+	response := &userActivityResponse{}
+	response.Body.User, response.Body.IsActive = newUser(u), u.Active
+	return response, nil
+}
