@@ -10,8 +10,8 @@ import (
 
 const head = `# Configuration
 
-Written by ` + "`make generate`" + ` from ` + "`internal/settings`" + `. Every subcommand checks its whole configuration when it starts and
-reports all faults together. ` + "`healthrecords SUBCOMMAND --help`" + ` prints the same.
+` + "`make generate`" + ` generates this page from ` + "`internal/settings`" + `. Every subcommand checks its complete configuration when it starts,
+and reports all faults together. ` + "`healthrecords SUBCOMMAND --help`" + ` prints the same tables.
 `
 
 func main() {
