@@ -1,5 +1,5 @@
-// Command configuration prints docs/configuration.md: the environment variables
-// of each subcommand, as internal/settings declares them.
+// Command configuration prints docs/configuration.md: the environment variables of each
+// subcommand, as declared in internal/settings.
 package main
 
 import (
