@@ -1,4 +1,4 @@
-# The image of the one binary; hack/image builds it. CA roots and time zones are compiled into the binary.
+# The image contains a single binary, which includes CA roots and time zones. hack/image builds both.
 FROM scratch
 COPY healthrecords /healthrecords
 USER 65532:65532

@@ -1,4 +1,4 @@
-# Everything that people and CI run. `make help` lists the targets.
+# The commands for developers and CI. `make help` lists the targets.
 
 SHELL := /usr/bin/env bash
 .SHELLFLAGS := -o errexit -o nounset -o pipefail -c
@@ -19,44 +19,44 @@ run: deps control-plane build ## Run everything on this machine until Ctrl-C; IM
 	@exec bin/dev $(if $(IMPORT),--import "$(IMPORT)")
 
 .PHONY: build
-build: ## Build bin/healthrecords, from the packages that the tests compile too.
+build: ## Build bin/healthrecords; the tests reuse the compiled packages.
 	@hack/go-build . "$$PWD/bin/healthrecords" . -ldflags "$(LDFLAGS)"
 
 .PHONY: deps
-deps: ## Install what the system lacks: Postgres, Redis, Chromium, promtool.
+deps: ## Install missing system packages: Postgres, Redis, Chromium, promtool.
 	@hack/install-packages
 
 .PHONY: control-plane
-control-plane: ## Fetch or build kube-apiserver and etcd, once.
+control-plane: ## Download or build kube-apiserver and etcd, once.
 	@hack/control-plane >/dev/null
 
 .PHONY: clean
-clean: ## Remove what make run and make build left, with all data.
+clean: ## Remove everything that make run and make build created, including all data.
 	@hack/clean
 
 ##@ Test
 
-# The race detector needs a C compiler; Go turns cgo off where there is none.
+# The race detector needs a C compiler; Go disables cgo if none is installed.
 RACE ?= $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
 .PHONY: test
-test: deps control-plane ## Run all tests but those that need a cluster; TEST="PACKAGE... [FLAG...]" chooses.
+test: deps control-plane ## Run all tests except those that need a cluster; TEST="PACKAGE... [FLAG...]" selects tests.
 	go test $(RACE) $(or $(TEST),./...)
 
 .PHONY: security
-security: deps control-plane ## Measure security: matrix, races, revocation, audit, and FUZZ_COUNT=N inputs (a million) for the fuzz targets.
+security: deps control-plane ## Measure security: matrix, races, revocation, audit, fuzzing with FUZZ_COUNT=N inputs (default a million).
 	@hack/security
 
 .PHONY: chart-test
-chart-test: ## Test the Helm chart without a cluster: its share of make test.
+chart-test: ## Test the Helm chart without a cluster; make test includes this.
 	go test ./test/chart $(TEST)
 
 .PHONY: e2e
-e2e: ## Test the chart on a kind cluster made for it; KEEP=1 leaves the cluster.
+e2e: ## Test the chart on a kind cluster of its own; KEEP=1 keeps the cluster.
 	@VERSION="$(VERSION)" LDFLAGS="$(LDFLAGS)" hack/e2e $(TEST)
 
 .PHONY: fuzz
-fuzz: ## Give the fuzz targets a million inputs; COUNT=N gives N, TARGET="FuzzNAME..." chooses.
+fuzz: ## Give the fuzz targets a million inputs; COUNT=N sets another number, TARGET="FuzzNAME..." selects targets.
 	@hack/fuzz --count $(or $(COUNT),1000000) $(TARGET)
 
 ##@ Check
@@ -68,31 +68,31 @@ lint: ## Lint Go and the shell scripts, and check the sizes of files.
 	hack/shellcheck
 
 .PHONY: verify
-verify: ## Fail when a generated file is not what its sources make of it.
+verify: ## Fail if a generated file does not match its sources.
 	hack/verify
 
 .PHONY: outdated
-outdated: ## List what is pinned and has a newer version: Go, modules, tools.
+outdated: ## List pinned versions that have a newer one: Go, modules, tools.
 	@hack/outdated
 
 .PHONY: vuln
-vuln: ## Look for known vulnerabilities; VULNDB=URL names a mirror of the database.
+vuln: ## Look for known vulnerabilities; VULNDB=URL selects a mirror of the database.
 	@VULNDB="$(VULNDB)" hack/vuln
 
 .PHONY: generate
-generate: ## Regenerate code, CRD, RBAC, OpenAPI and go.mod, and format.
+generate: ## Regenerate code, CRD, RBAC, OpenAPI, docs and go.mod, and format the code.
 	hack/generate
 
 ##@ Cluster
 
 .PHONY: kind-up
-kind-up: ## Make a kind cluster of three nodes with the image of this tree, Postgres' and Redis'.
+kind-up: ## Create a kind cluster of three nodes with images of this tree, Postgres and Redis.
 	@hack/kind/offline/docker-up
 	@VERSION="$(VERSION)" LDFLAGS="$(LDFLAGS)" hack/image "$$(go env GOHOSTARCH)"
 	@hack/kind/up "$${IMAGE:-healthrecords}:$(VERSION)" >/dev/null
 
 .PHONY: kind-down
-kind-down: ## Remove that cluster with all of its data; what docker and the images hold stays.
+kind-down: ## Remove that cluster with all of its data; Docker and the images stay.
 	@hack/kind/down
 
 ##@ Ship
@@ -102,5 +102,5 @@ sbom: build ## Write the CycloneDX SBOMs of the binary and of the module to bin/
 	@VERSION="$(VERSION)" hack/sbom
 
 .PHONY: image
-image: ## Build the container images; ARCH="amd64 arm64" chooses, IMAGE names.
+image: ## Build the container images; ARCH="amd64 arm64" selects architectures, IMAGE the name.
 	@VERSION="$(VERSION)" LDFLAGS="$(LDFLAGS)" hack/image $(ARCH)

@@ -1,10 +1,10 @@
 package v1alpha1
 
-// The condition types of a DoctorAssignment. All three are always there, in this order.
+// The condition types of a DoctorAssignment. An object always has all three, in this order.
 const (
 	// ReadyCondition is True when every patient is assigned and the assignments are in force.
 	ReadyCondition = "Ready"
-	// ReconcilingCondition is True while the controller will try again by itself.
+	// ReconcilingCondition is True while the controller still works on the object and tries again by itself.
 	ReconcilingCondition = "Reconciling"
 	// StalledCondition is True when only a change of the spec can help.
 	StalledCondition = "Stalled"
@@ -14,7 +14,7 @@ const (
 const (
 	// ReasonAssigned means that every patient is assigned. Ready is True.
 	ReasonAssigned = "Assigned"
-	// ReasonScheduled means that every assignment is recorded and startsAt is yet to come.
+	// ReasonScheduled means that every assignment is recorded and startsAt is in the future.
 	ReasonScheduled = "Scheduled"
 	// ReasonExpired means that endsAt has passed. Stalled is True.
 	ReasonExpired = "Expired"
@@ -28,13 +28,13 @@ const (
 	ReasonDoctorNotVerified = "DoctorNotVerified"
 	// ReasonPatientsNotAssigned means that some patients are not assigned: status.unassigned names them.
 	ReasonPatientsNotAssigned = "PatientsNotAssigned"
-	// ReasonDeleted means that the object is deleted and its assignments were let go.
+	// ReasonDeleted means that the object is deleted and its assignments were released or retained.
 	ReasonDeleted = "Deleted"
-	// ReasonConflict means that another change came in between.
+	// ReasonConflict means that another change happened at the same time.
 	ReasonConflict = "Conflict"
 	// ReasonUnavailable means that the database did not answer. Ready is Unknown.
 	ReasonUnavailable = "Unavailable"
-	// ReasonInternalError means that something failed inside the platform; its log says more. Ready is Unknown.
+	// ReasonInternalError means that something failed inside the platform; the controller's log has the details. Ready is Unknown.
 	ReasonInternalError = "InternalError"
 )
 

@@ -21,24 +21,24 @@ type DoctorAssignment struct {
 	// +optional
 	metav1.ObjectMeta `json:"metadata,omitempty"`
 
-	// spec is who shall be assigned to whom.
+	// spec declares which doctor is assigned to which patients.
 	// +required
 	Spec DoctorAssignmentSpec `json:"spec"`
-	// status is how much of spec holds.
+	// status reports how much of the spec is in force.
 	// +optional
 	Status DoctorAssignmentStatus `json:"status,omitzero"`
 }
 
-// DoctorAssignmentSpec is who shall be assigned to whom, and when.
+// DoctorAssignmentSpec declares which doctor is assigned to which patients, and when.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.startsAt) || !has(self.endsAt) || self.endsAt > self.startsAt",message="endsAt must be later than startsAt",fieldPath=".endsAt",reason=FieldValueInvalid
 // +kubebuilder:validation:XValidation:rule="!self.patients.exists(p, p.username == self.doctor.username)",message="the doctor cannot be one of the patients",fieldPath=".patients",reason=FieldValueInvalid
 type DoctorAssignmentSpec struct {
-	// doctor is who is assigned. Another doctor may take their place: the assignments of the former one end.
+	// doctor is the doctor who is assigned. You may replace the doctor: the assignments of the previous doctor end.
 	// +required
 	Doctor UserReference `json:"doctor"`
 
-	// patients are whom the doctor is assigned to, each named once.
+	// patients lists the patients whom the doctor is assigned to, each once.
 	// +required
 	// +listType=map
 	// +listMapKey=username
@@ -46,22 +46,22 @@ type DoctorAssignmentSpec struct {
 	// +kubebuilder:validation:MaxItems=500
 	Patients []UserReference `json:"patients"`
 
-	// reason is why the doctor is assigned, for those who read the history. Everybody who can read this object can read
-	// it: name an organizational reason such as "primary care", never a diagnosis.
+	// reason says why the doctor is assigned, for readers of the history. Everybody who can read this object can read
+	// it: give an organizational reason such as "primary care", never a diagnosis.
 	// +optional
 	// +kubebuilder:validation:MaxLength=500
 	Reason string `json:"reason,omitempty"`
 
-	// startsAt is when the assignments begin; without it they begin at once.
+	// startsAt is the time when the assignments begin. If it is unset, they begin at once.
 	// +optional
 	StartsAt *metav1.Time `json:"startsAt,omitempty"`
 
-	// endsAt is when the assignments end; without it they last as long as this object.
+	// endsAt is the time when the assignments end. If it is unset, they last as long as this object.
 	// +optional
 	EndsAt *metav1.Time `json:"endsAt,omitempty"`
 
-	// deletionPolicy says what becomes of the assignments when this object is deleted: Release ends them, Retain leaves
-	// them active, held by no object from then on.
+	// deletionPolicy says what happens to the assignments when this object is deleted: Release ends them, Retain leaves
+	// them active without an owning object.
 	// +optional
 	// +default="Release"
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
@@ -77,43 +77,43 @@ type UserReference struct {
 	Username string `json:"username"`
 }
 
-// DeletionPolicy says what becomes of the assignments when their object is deleted.
+// DeletionPolicy says what happens to the assignments when their object is deleted.
 //
 // +kubebuilder:validation:Enum=Release;Retain
 type DeletionPolicy string
 
 // The deletion policies.
 const (
-	// DeletionPolicyRelease ends the assignments that the object holds.
+	// DeletionPolicyRelease ends the assignments that the object owns.
 	DeletionPolicyRelease DeletionPolicy = "Release"
 	// DeletionPolicyRetain leaves them active.
 	DeletionPolicyRetain DeletionPolicy = "Retain"
 )
 
-// DoctorAssignmentStatus is how much of the spec holds.
+// DoctorAssignmentStatus reports how much of the spec is in force.
 type DoctorAssignmentStatus struct {
-	// observedGeneration is the generation of the spec that this status speaks of.
+	// observedGeneration is the generation of the spec that this status describes.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
-	// conditions are Ready (every patient is assigned), Reconciling (the controller is still at it)
+	// conditions are Ready (every patient is assigned), Reconciling (the controller is still working)
 	// and Stalled (only a change of the spec can help).
 	// +optional
 	// +listType=map
 	// +listMapKey=type
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 
-	// assigned counts the patients of the spec that have an assignment to the doctor, one that is yet to start included,
-	// whether this object holds it or it was made elsewhere.
+	// assigned is the number of the spec's patients with an assignment to the doctor. It includes assignments that have not
+	// started yet, and those that this object does not own.
 	// +optional
 	Assigned int32 `json:"assigned"`
 
-	// total counts the patients of the spec.
+	// total is the number of patients in the spec.
 	// +optional
 	Total int32 `json:"total"`
 
-	// unassigned are the patients that are not assigned, sorted by username, the first 20 of them.
-	// It is empty when the doctor is why.
+	// unassigned lists the patients that are not assigned: the first 20, sorted by username.
+	// It is empty if the doctor is the reason.
 	// +optional
 	// +listType=map
 	// +listMapKey=username
@@ -129,7 +129,7 @@ type UnassignedPatient struct {
 	// username is the patient's name in the spec.
 	// +required
 	Username string `json:"username"`
-	// reason is why: PatientNotFound (no user has the username) or NotAPatient (the user has another role).
+	// reason says why: PatientNotFound (no user has the username) or NotAPatient (the user has another role).
 	// +required
 	Reason string `json:"reason"`
 }

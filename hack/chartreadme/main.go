@@ -1,5 +1,5 @@
-// Command chartreadme writes the README of the chart: its prose as it stands, up to the heading of the values, and then
-// a table of them, made from the comments in values.yaml that begin with "--".
+// Command chartreadme prints the README of the chart: the existing prose up to the heading of the values, and then a
+// table generated from the comments in values.yaml that begin with "--".
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 const (
 	chart   = "charts/healthrecords"
 	heading = "## Values\n"
-	intro   = "\nMade by `make generate` from the comments in [values.yaml](values.yaml). Empty maps and lists are `{}` and `[]`.\n"
+	intro   = "\n`make generate` creates these tables from the comments in [values.yaml](values.yaml). Empty maps and lists are `{}` and `[]`.\n"
 )
 
 func main() {
@@ -53,13 +53,13 @@ func readme() (string, error) {
 	return string(before) + heading + intro + t.String(), nil
 }
 
-// table has a section for each top-level key that is a group.
+// table has a section for each top-level key that groups others.
 type table struct {
 	strings.Builder
 	section string
 }
 
-// add writes a row for each key of the mapping that has a comment, and looks into those that have none.
+// add writes a row for each key of the mapping that has a comment, and descends into keys that have none.
 func (t *table) add(prefix string, mapping *yaml.Node) error {
 	for i := 0; i < len(mapping.Content); i += 2 {
 		key, value := mapping.Content[i], mapping.Content[i+1]
@@ -102,7 +102,7 @@ func (t *table) row(name string, value *yaml.Node, description string) error {
 	return nil
 }
 
-// description is the comment's text from its "--" on, on one line.
+// description returns the comment's text after "--", joined into one line.
 func description(comment string) (string, bool) {
 	var words []string
 	for line := range strings.SplitSeq(comment, "\n") {

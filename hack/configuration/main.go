@@ -1,5 +1,5 @@
-// Command configuration prints docs/configuration.md: the environment variables
-// of each subcommand, as internal/settings declares them.
+// Command configuration prints docs/configuration.md: the environment variables of each
+// subcommand, as declared in internal/settings.
 package main
 
 import (
@@ -10,8 +10,8 @@ import (
 
 const head = `# Configuration
 
-Written by ` + "`make generate`" + ` from ` + "`internal/settings`" + `. Every subcommand checks its whole configuration when it starts and
-reports all faults together. ` + "`healthrecords SUBCOMMAND --help`" + ` prints the same.
+` + "`make generate`" + ` generates this page from ` + "`internal/settings`" + `. Every subcommand checks its complete configuration when it starts,
+and reports all faults together. ` + "`healthrecords SUBCOMMAND --help`" + ` prints the same tables.
 `
 
 func main() {

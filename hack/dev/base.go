@@ -8,7 +8,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/services"
 )
 
-// Ports that are taken when they are free.
+// The preferred ports. If one is in use, another is chosen.
 const (
 	postgresPort     = 15432
 	redisPort        = 16379

@@ -11,18 +11,18 @@ import (
 	"golang.org/x/term"
 )
 
-// nameWidth is the length of the longest name before a line.
+// nameWidth is the length of the longest prefix.
 const nameWidth = len("controller")
 
-// console writes the lines of several programs to one place, each behind its program's name.
+// console writes the lines of several programs to one output, each prefixed with its program's name.
 type console struct {
-	mutex  sync.Mutex
-	out    io.Writer
-	colour bool
+	mutex sync.Mutex
+	out   io.Writer
+	color bool
 }
 
 func newConsole(out *os.File) *console {
-	return &console{out: out, colour: term.IsTerminal(int(out.Fd())) && os.Getenv("NO_COLOR") == ""}
+	return &console{out: out, color: term.IsTerminal(int(out.Fd())) && os.Getenv("NO_COLOR") == ""}
 }
 
 // say writes a line of the runner itself.
@@ -32,24 +32,24 @@ func (c *console) say(format string, args ...any) {
 
 func (c *console) line(name string, text []byte) {
 	prefix := fmt.Sprintf("%-*s |", nameWidth, name)
-	if c.colour {
-		prefix = fmt.Sprintf("\x1b[%dm%s\x1b[0m", colour(name), prefix)
+	if c.color {
+		prefix = fmt.Sprintf("\x1b[%dm%s\x1b[0m", color(name), prefix)
 	}
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	// Nobody is left to tell when the terminal is gone.
+	// If the terminal is gone, nobody can read an error.
 	_, _ = fmt.Fprintln(c.out, strings.TrimRight(prefix+" "+string(text), " \r"))
 }
 
-// text writes lines without a name, to be copied from.
+// text writes lines without a prefix, so that they can be copied.
 func (c *console) text(text string) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	_, _ = io.WriteString(c.out, text)
 }
 
-// colour is the terminal's colour number for a name.
-func colour(name string) int {
+// color is the terminal's color number for a name.
+func color(name string) int {
 	switch name {
 	case "server":
 		return 32 // green
@@ -62,7 +62,7 @@ func colour(name string) int {
 	}
 }
 
-// writer returns a writer of a program's output. One goroutine may use it.
+// writer returns a writer for a program's output. Only one goroutine may use it.
 func (c *console) writer(name string) io.Writer { return &lineWriter{console: c, name: name} }
 
 type lineWriter struct {

@@ -33,10 +33,10 @@ func TestConsoleNamesEachWholeLine(t *testing.T) {
 	}
 }
 
-func TestConsoleColoursNames(t *testing.T) {
+func TestConsoleColorsNames(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	c := &console{out: &out, colour: true}
+	c := &console{out: &out, color: true}
 	c.line("worker", []byte("text"))
 	if got, want := out.String(), "\x1b[35mworker     |\x1b[0m text\n"; got != want {
 		t.Errorf("output = %q, want %q", got, want)

@@ -26,7 +26,7 @@ func (r *runner) environment() [][2]string {
 	}
 }
 
-// adminURL is where the server tells its health and metrics.
+// adminURL is the URL of the server's health and metrics.
 func (r *runner) adminURL() string {
 	for _, p := range r.parts {
 		if p.name == "server" {
@@ -38,8 +38,8 @@ func (r *runner) adminURL() string {
 
 func (r *runner) environmentFile() string { return filepath.Join(r.state, "env") }
 
-// writeEnvironment writes the environment as shell assignments in one step: who finds the file finds all of it, and
-// everything ready.
+// writeEnvironment writes the environment as shell assignments in one step: if the file exists, it is
+// complete and everything is ready.
 func (r *runner) writeEnvironment() error {
 	var text strings.Builder
 	for _, pair := range r.environment() {
@@ -55,7 +55,7 @@ func (r *runner) writeEnvironment() error {
 	return nil
 }
 
-// forgetEnvironment removes the file, which would be wrong now.
+// forgetEnvironment removes the file once its content is out of date.
 func (r *runner) forgetEnvironment() error {
 	if err := os.Remove(r.environmentFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("removing the environment: %w", err)
@@ -63,7 +63,7 @@ func (r *runner) forgetEnvironment() error {
 	return nil
 }
 
-// quote makes one word of a shell out of a text.
+// quote quotes a text as a single shell word.
 func quote(text string) string {
 	if regexp.MustCompile(`^[A-Za-z0-9@%+=:,./?_-]+$`).MatchString(text) {
 		return text
@@ -91,7 +91,7 @@ func (r *runner) printWalkthrough() error {
 	return nil
 }
 
-// kubectl is the system's, or else the one beside the API server.
+// kubectl returns the path of the system's kubectl, or else of the one next to the API server.
 func (r *runner) kubectl() string {
 	if _, err := exec.LookPath("kubectl"); err == nil {
 		return "kubectl"

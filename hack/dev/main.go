@@ -1,6 +1,6 @@
 // Command dev runs the whole platform on this machine, for development: a private Postgres, Redis and Kubernetes API
-// server, and on them the server, the worker and the controller. `make run` calls it in the module's directory.
-// All of it listens on loopback only, keeps its state in .dev and ends with this program, however that ends.
+// server, and the server, the worker and the controller on top of them. `make run` calls it in the module's directory.
+// All programs listen on loopback only, keep their state in .dev, and end with this program, however it ends.
 package main
 
 import (

@@ -52,7 +52,7 @@ func (r *runner) startParts(ctx context.Context) error {
 		)},
 	}
 	started := make([]*process.Process, len(r.parts))
-	for i := range r.parts { // stopped in the opposite order: the server first
+	for i := range r.parts { // stopped in reverse order: the server first
 		if started[i], err = r.startPart(ctx, &r.parts[i]); err != nil {
 			return err
 		}
@@ -65,7 +65,7 @@ func (r *runner) startParts(ctx context.Context) error {
 	return nil
 }
 
-// unlessSet keeps those of the settings that the environment does not give, as NAME or as NAME_FILE.
+// unlessSet returns the settings that the environment does not set, as NAME or as NAME_FILE.
 func unlessSet(settings ...string) []string {
 	return slices.DeleteFunc(settings, func(setting string) bool {
 		name, _, _ := strings.Cut(setting, "=")
@@ -101,7 +101,7 @@ func (r *runner) awaitPart(ctx context.Context, child *process.Process, p part) 
 	})
 }
 
-// migrate also makes the parts' roles, so that development runs with production's rights.
+// migrate also creates the parts' roles, so that development uses the same rights as production.
 func (r *runner) migrate(ctx context.Context) error {
 	var passwords []string
 	for _, part := range []string{"server", "worker", "controller"} {
@@ -118,7 +118,7 @@ func (r *runner) databasePassword(part string) string {
 	return filepath.Join(r.state, part+"-database-password")
 }
 
-// login is the setting by which a part logs in to Postgres with its own role.
+// login returns the setting with which a part logs in to Postgres as its own role.
 func (r *runner) login(part string) (string, error) {
 	password, err := services.Secret(r.databasePassword(part))
 	if err != nil {
@@ -155,7 +155,7 @@ func (r *runner) importBundles(ctx context.Context) error {
 	return r.once(ctx, "import", "fhir", r.bundles)
 }
 
-// once runs a subcommand to its end, as the owner of the database.
+// once runs a subcommand as the owner of the database, and waits until it ends.
 func (r *runner) once(ctx context.Context, args ...string) error {
 	return r.onceWith(ctx, nil, args...)
 }
@@ -178,7 +178,7 @@ func (r *runner) onceWith(ctx context.Context, env []string, args ...string) err
 	return nil
 }
 
-// program describes a subcommand of the platform's program. The caller's own settings hold where the runner has none.
+// program describes a subcommand of the platform's program. The environment's settings apply unless the runner sets them.
 func (r *runner) program(name string, env []string, args ...string) process.Options {
 	env = append(append(os.Environ(), "DATABASE_URL="+r.postgres.DSN(database), "REDIS_URL="+r.redis.URL(0)), env...)
 	return process.Options{

@@ -13,10 +13,10 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/services"
 )
 
-// stopTimeout is longer than what the server gives to the requests in hand.
+// stopTimeout is longer than the time that the server gives to requests in progress.
 const stopTimeout = 30 * time.Second
 
-// runner starts the parts one upon the other and stops them in the order in which nothing loses its footing.
+// runner starts the parts in the order of their dependencies, and stops them in reverse order.
 type runner struct {
 	console *console
 	root    string // the module's directory
@@ -44,10 +44,10 @@ func newRunner(out *os.File, bundles string) (*runner, error) {
 	}, nil
 }
 
-// errInterrupted means that a signal came before everything was ready.
+// errInterrupted means that a signal arrived before everything was ready.
 var errInterrupted = errors.New("interrupted")
 
-// run returns nil when everything was ready and signals ended.
+// run returns nil if everything was ready before the context signals ended.
 func (r *runner) run(signals context.Context) error {
 	unlock, err := r.lock(signals)
 	if err != nil {
@@ -65,7 +65,7 @@ func (r *runner) run(signals context.Context) error {
 		<-ctx.Done()
 	}
 	switch {
-	case signals.Err() == nil && ctx.Err() != nil: // a program ended, which is the reason for whatever else failed
+	case signals.Err() == nil && ctx.Err() != nil: // a program ended, which caused all other failures
 		err = context.Cause(ctx)
 	case signals.Err() != nil && err != nil:
 		err = errInterrupted
@@ -108,7 +108,7 @@ func (r *runner) start(ctx context.Context) error {
 	return r.printWalkthrough()
 }
 
-// watch lets the runner fail when a program ends by itself.
+// watch makes the runner fail if a program ends by itself.
 func (r *runner) watch(p *process.Process) {
 	go func() {
 		<-p.Done()
@@ -120,7 +120,7 @@ func (r *runner) watch(p *process.Process) {
 	}()
 }
 
-// atStop registers what stop does, before all that was registered earlier.
+// atStop registers a function that stop calls before those registered earlier.
 func (r *runner) atStop(name string, stop func(context.Context) error) {
 	r.stops = append(r.stops, func(ctx context.Context) error {
 		r.console.say("stopping %s", name)

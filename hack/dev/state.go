@@ -16,13 +16,13 @@ import (
 )
 
 const (
-	// lockPatience is how long a runner waits for another one that is just ending.
+	// lockPatience is how long a runner waits for another runner to end.
 	lockPatience = 2 * time.Second
-	// foreignState holds Postgres' data where the unprivileged user of Postgres cannot reach the module's directory.
+	// foreignState holds Postgres' data if Postgres' unprivileged user cannot reach the module's directory.
 	foreignState = "/var/lib/healthrecords-dev"
 )
 
-// lock makes the state directory and takes it for this process alone.
+// lock creates the state directory and locks it for this process.
 func (r *runner) lock(ctx context.Context) (unlock func(), err error) {
 	if err := os.MkdirAll(r.state, 0o711); err != nil { //nolint:gosec // G301: Postgres, as another user, passes through
 		return nil, fmt.Errorf("making the state directory: %w", err)
@@ -32,7 +32,7 @@ func (r *runner) lock(ctx context.Context) (unlock func(), err error) {
 	defer cancel()
 	file, err := services.Lock(ctx, path)
 	if errors.Is(err, services.ErrLocked) {
-		owner, _ := os.ReadFile(path) //nolint:gosec // G304: our own file, only to say more
+		owner, _ := os.ReadFile(path) //nolint:gosec // G304: our own file, read for the error message
 		return nil, fmt.Errorf("make run is already running here, as process %s", strings.TrimSpace(string(owner)))
 	}
 	if err != nil {
@@ -51,8 +51,8 @@ func writeOwner(lock *os.File) error {
 	return nil
 }
 
-// postgresDir returns where Postgres keeps its data. A root user's Postgres runs as somebody else, who may not be
-// able to reach .dev, below /root for example; then .dev has a link to a directory that they can reach.
+// postgresDir returns where Postgres keeps its data. If root runs this program, Postgres runs as another user, who may
+// not be able to reach .dev, for example below /root. In that case .dev has a link to a directory that this user can reach.
 func (r *runner) postgresDir() (string, error) {
 	dir := filepath.Join(r.state, "postgres")
 	reachable, err := services.Traversable(r.state)
@@ -64,7 +64,7 @@ func (r *runner) postgresDir() (string, error) {
 		return target, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("%s is not the link to a directory that Postgres can reach: run `make clean`: %w", dir, err)
+		return "", fmt.Errorf("%s must be a link to a directory that Postgres can reach; run `make clean`: %w", dir, err)
 	}
 	if err := os.MkdirAll(foreignState, 0o711); err != nil { //nolint:gosec // G301: as above
 		return "", fmt.Errorf("making a directory for Postgres: %w", err)
@@ -78,7 +78,7 @@ func (r *runner) postgresDir() (string, error) {
 	return target, nil
 }
 
-// logFile opens the file that takes a service's log of this run.
+// logFile opens the log file of a service for this run.
 func (r *runner) logFile(name string) (io.Writer, error) {
 	dir := filepath.Join(r.state, "logs")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -92,14 +92,14 @@ func (r *runner) logFile(name string) (io.Writer, error) {
 	return file, nil
 }
 
-// port returns the preferred port when it is free, or else another.
+// port returns the preferred port if it is free, or else another one.
 func (r *runner) port(ctx context.Context, preferred int) (int, error) {
 	if services.PortFree(ctx, preferred) == nil {
 		return preferred, nil
 	}
 	port, err := services.FreePort(ctx)
 	if err == nil {
-		r.console.say("port %d is taken; using %d instead", preferred, port)
+		r.console.say("port %d is in use; using %d instead", preferred, port)
 	}
 	return port, err
 }

@@ -1,5 +1,5 @@
 // Command metricnames reads alert rules (*.yaml) and Grafana dashboards (*.json) with Prometheus' own parsers, fails on
-// what Prometheus would refuse, and prints the metrics that they ask for, one a line.
+// anything that Prometheus would refuse, and prints the names of the metrics that they query, one per line.
 package main
 
 import (
@@ -74,14 +74,14 @@ func dashboard(file string, content []byte) ([]string, error) {
 			return nil, fmt.Errorf("%s: the panel %q asks for nothing", file, panel.Title)
 		}
 		for _, target := range panel.Targets {
-			// Grafana puts a duration there.
+			// Grafana inserts a duration there.
 			expressions = append(expressions, strings.ReplaceAll(target.Expr, "$__rate_interval", "5m"))
 		}
 	}
 	return expressions, nil
 }
 
-// collect adds the metrics of an expression.
+// collect adds the metrics that an expression queries.
 func collect(expression string, names map[string]bool) error {
 	tree, err := parser.NewParser(parser.Options{}).ParseExpr(expression)
 	if err != nil {

@@ -4,8 +4,8 @@ package settings
 type Audit struct {
 	Common         Common
 	Database       Database
-	KeysDir        string `env:"AUDIT_KEYS_DIR" help:"directory of the keys that seal the audit log; audit retention needs it"`
-	RetentionYears int    `env:"AUDIT_RETENTION_YEARS" envDefault:"6" help:"years that audit rows are kept; never less than 6"`
+	KeysDir        string `env:"AUDIT_KEYS_DIR" help:"directory of the keys that seal the audit log; required for audit retention"`
+	RetentionYears int    `env:"AUDIT_RETENTION_YEARS" envDefault:"6" help:"years to keep audit rows, at least 6"`
 }
 
 func (a *Audit) prepare() {}

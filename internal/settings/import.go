@@ -1,7 +1,7 @@
 package settings
 
 // Import is the configuration of `healthrecords import`. Redis is optional: with
-// it, imported doctors are in the cached directory at once, else within a minute.
+// it, imported doctors appear in the cached directory at once, otherwise within a minute.
 type Import struct {
 	Common   Common
 	Database Database

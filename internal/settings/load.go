@@ -16,17 +16,17 @@ import (
 type Settings interface {
 	// prepare sets the defaults that differ from subcommand to subcommand.
 	prepare()
-	// validate adds what is wrong with the values to faults.
+	// validate adds the faults of the values to faults.
 	validate(faults *ValidationErrors)
 }
 
-// Fault is what is wrong with one setting.
+// Fault describes an error in one setting.
 type Fault struct {
 	Name    string // the environment variable
-	Message string // what is wrong and what to do about it; never quotes a secret
+	Message string // the problem and its solution; never quotes a secret
 }
 
-// ValidationErrors is the error of Load: everything that is wrong, in the order of the
+// ValidationErrors is the error that Load returns: all faults, in the order of the
 // settings.
 type ValidationErrors []Fault
 
@@ -52,7 +52,7 @@ func (f *ValidationErrors) require(ok bool, name, message string) {
 }
 
 // Load reads target from the environment of the process. Its error is a ValidationErrors
-// with all that is wrong.
+// with all faults.
 func Load(target Settings) error { return load(env.ToMap(os.Environ()), target) }
 
 func load(environ map[string]string, target Settings) error {
@@ -77,7 +77,7 @@ func load(environ map[string]string, target Settings) error {
 }
 
 // sorted keeps the first fault of each setting, in the order of the settings:
-// what could not be read needs no word on its value.
+// a setting that could not be read needs no second fault about its value.
 func (f ValidationErrors) sorted(variables []variable) ValidationErrors {
 	var result ValidationErrors
 	for _, v := range variables {
@@ -93,11 +93,11 @@ func readFiles(environ map[string]string, variables []variable, faults *Validati
 	environ = maps.Clone(environ)
 	for _, v := range variables {
 		path := environ[v.name+"_FILE"]
-		if path == "" || strings.HasSuffix(v.name, "_FILE") { // that one is a path itself
+		if path == "" || strings.HasSuffix(v.name, "_FILE") { // this variable is itself a path
 			continue
 		}
 		if environ[v.name] != "" {
-			faults.add(v.name, "is given as "+v.name+" and as "+v.name+"_FILE; give one of them")
+			faults.add(v.name, "is set as "+v.name+" and as "+v.name+"_FILE; set one of them")
 			continue
 		}
 		content, err := os.ReadFile(path) //nolint:gosec // the operator names the file
@@ -110,9 +110,9 @@ func readFiles(environ map[string]string, variables []variable, faults *Validati
 	return environ
 }
 
-// explain says in the reader's terms which value is not of its kind. It quotes
-// no value: env parses no secret, but a value may have slipped into the wrong
-// variable.
+// explain says in the operator's terms which value has the wrong type. It does not
+// quote the value: env parses no secret, but somebody may have set a secret in the
+// wrong variable.
 func explain(err error, variables []variable) Fault {
 	var parse env.ParseError
 	if errors.As(err, &parse) {

@@ -14,19 +14,19 @@ import (
 // Redis says how to reach Redis: one server by REDIS_URL, or Sentinel, or a
 // Cluster.
 type Redis struct {
-	URL               Secret `env:"REDIS_URL" help:"one server, as redis://user:password@host:port/database; rediss:// for TLS"`
-	SentinelAddresses List   `env:"REDIS_SENTINEL_ADDRESSES" help:"instead of REDIS_URL: host:port of the sentinels, separated by commas"`
+	URL               Secret `env:"REDIS_URL" help:"URL of a single server, as redis://user:password@host:port/database; rediss:// for TLS"`
+	SentinelAddresses List   `env:"REDIS_SENTINEL_ADDRESSES" help:"alternative to REDIS_URL: host:port of the sentinels, separated by commas"`
 	MasterName        string `env:"REDIS_MASTER_NAME" help:"name of the master that the sentinels watch"`
-	ClusterAddresses  List   `env:"REDIS_CLUSTER_ADDRESSES" help:"instead of REDIS_URL: host:port of nodes of a Redis Cluster, separated by commas"`
-	Username          string `env:"REDIS_USERNAME" help:"ACL user, where REDIS_URL has none"`
-	Password          Secret `env:"REDIS_PASSWORD" help:"password, where REDIS_URL has none"`
-	SentinelPassword  Secret `env:"REDIS_SENTINEL_PASSWORD" help:"password of the sentinels themselves"`
+	ClusterAddresses  List   `env:"REDIS_CLUSTER_ADDRESSES" help:"alternative to REDIS_URL: host:port of nodes of a Redis Cluster, separated by commas"`
+	Username          string `env:"REDIS_USERNAME" help:"ACL user, if REDIS_URL has none"`
+	Password          Secret `env:"REDIS_PASSWORD" help:"password, if REDIS_URL has none"`
+	SentinelPassword  Secret `env:"REDIS_SENTINEL_PASSWORD" help:"password of the sentinels"`
 	Database          int    `env:"REDIS_DATABASE" envDefault:"0" help:"logical database with Sentinel"`
-	TLS               bool   `env:"REDIS_TLS" envDefault:"false" help:"use TLS, with Sentinel or a Cluster"`
-	TLSCA             string `env:"REDIS_TLS_CA" help:"PEM certificates to trust instead of the system's"`
+	TLS               bool   `env:"REDIS_TLS" envDefault:"false" help:"use TLS with Sentinel or a Cluster"`
+	TLSCA             string `env:"REDIS_TLS_CA" help:"PEM CA certificates to trust instead of the system's"`
 	TLSCert           string `env:"REDIS_TLS_CERT" help:"PEM client certificate"`
 	TLSKey            Secret `env:"REDIS_TLS_KEY" help:"PEM key of the client certificate"`
-	KeyPrefix         string `env:"REDIS_KEY_PREFIX" envDefault:"healthrecords:" help:"start of every key, where Redis is shared"`
+	KeyPrefix         string `env:"REDIS_KEY_PREFIX" envDefault:"healthrecords:" help:"prefix of every key, for a shared Redis"`
 }
 
 func (r Redis) validate(f *ValidationErrors) {
@@ -56,14 +56,14 @@ func (r Redis) validateMode(f *ValidationErrors) {
 	const choice = "REDIS_URL, REDIS_SENTINEL_ADDRESSES or REDIS_CLUSTER_ADDRESSES"
 	switch {
 	case modes == 0:
-		f.add("REDIS_URL", "is not set; give one of "+choice)
+		f.add("REDIS_URL", "is not set; set one of "+choice)
 	case modes > 1:
-		f.add("REDIS_URL", "is not the only one; give one of "+choice)
+		f.add("REDIS_URL", "is not the only address of Redis; set one of "+choice)
 	case r.URL != "":
 		_, err := parseRedisURL(r.URL)
-		f.require(err == nil, "REDIS_URL", "is not a Redis URL; give redis://user:password@host:port/database, or rediss:// for TLS, without parameters")
+		f.require(err == nil, "REDIS_URL", "is not a Redis URL; set redis://user:password@host:port/database, or rediss:// for TLS, without parameters")
 	case len(r.SentinelAddresses) > 0:
-		f.require(r.MasterName != "", "REDIS_MASTER_NAME", "is not set; name the master that the sentinels watch")
+		f.require(r.MasterName != "", "REDIS_MASTER_NAME", "is not set; set the name of the master that the sentinels watch")
 	}
 }
 
@@ -75,7 +75,7 @@ func (r Redis) validateEffect(f *ValidationErrors) {
 	f.require(r.MasterName == "" || sentinel, "REDIS_MASTER_NAME", needsSentinel)
 	f.require(r.SentinelPassword == "" || sentinel, "REDIS_SENTINEL_PASSWORD", needsSentinel)
 	f.require(r.Database == 0 || sentinel, "REDIS_DATABASE", "has no effect without REDIS_SENTINEL_ADDRESSES; write it at the end of REDIS_URL; a Cluster has only database 0")
-	f.require(!r.TLS || r.URL == "", "REDIS_TLS", "has no effect beside REDIS_URL; leave it out, and write rediss:// there")
+	f.require(!r.TLS || r.URL == "", "REDIS_TLS", "has no effect together with REDIS_URL; leave it out, and write rediss:// in REDIS_URL")
 
 	single, err := parseRedisURL(r.URL)
 	if err != nil {
@@ -85,7 +85,7 @@ func (r Redis) validateEffect(f *ValidationErrors) {
 	const needsTLS = "has no effect without TLS, and the password would be readable on the network; write rediss:// in REDIS_URL, or set REDIS_TLS=true with Sentinel or a Cluster"
 	f.require(r.TLSCA == "" || encrypted, "REDIS_TLS_CA", needsTLS)
 	f.require(r.TLSCert == "" || encrypted, "REDIS_TLS_CERT", needsTLS)
-	const twice = "is given beside the one in REDIS_URL; give one of them"
+	const twice = "is set together with the one in REDIS_URL; set one of them"
 	f.require(r.Username == "" || single.Username == "", "REDIS_USERNAME", twice)
 	f.require(r.Password == "" || single.Password == "", "REDIS_PASSWORD", twice)
 	const needsPassword = "names a user but no password, without which nobody logs in; set REDIS_PASSWORD"
@@ -94,8 +94,8 @@ func (r Redis) validateEffect(f *ValidationErrors) {
 }
 
 // Options returns the options of a go-redis client. The settings have been
-// validated by Load. Timeouts are short: Redis is never waited for, since
-// nothing depends on it alone.
+// validated by Load. Timeouts are short: callers do not wait for Redis,
+// because nothing depends on it alone.
 func (r Redis) Options() *redis.UniversalOptions {
 	options := &redis.UniversalOptions{
 		Addrs:            append(append([]string{}, r.SentinelAddresses...), r.ClusterAddresses...),
@@ -113,7 +113,7 @@ func (r Redis) Options() *redis.UniversalOptions {
 		ReadTimeout:           2 * time.Second,
 		WriteTimeout:          2 * time.Second,
 		MaxRetries:            1,
-		// Only Redis' own cloud sends these, and each new connection would ask for them.
+		// Only Redis' own cloud service sends these, and each new connection would request them.
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
 	if r.TLS {

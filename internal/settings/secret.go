@@ -8,8 +8,8 @@ import (
 
 const redacted = "[secret]"
 
-// Secret is a setting that no log, error or dump shows; "" shows as "", so that
-// a dump tells whether it was given.
+// Secret is a setting that no log, error or dump shows. An empty secret is shown as
+// "", so that a dump reveals whether it was set.
 type Secret string
 
 // Reveal returns the secret itself, for the client that needs it.

@@ -7,7 +7,7 @@ import (
 	"text/tabwriter"
 )
 
-// variable is one environment variable of a subcommand, as its field declares it.
+// variable is one environment variable of a subcommand, as declared by its field.
 type variable struct {
 	name         string // of the environment variable
 	defaultValue string
@@ -37,8 +37,8 @@ func fieldsOf(structure reflect.Type) []variable {
 	return result
 }
 
-// Usage returns the table of the environment variables that target is read
-// from, for a subcommand's help.
+// Usage returns the table of target's environment variables, for a subcommand's
+// help.
 func Usage(target Settings) string {
 	var b strings.Builder
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -49,6 +49,6 @@ func Usage(target Settings) string {
 		}
 		_, _ = fmt.Fprintf(table, "  %s\t%s\n", v.name, help)
 	}
-	_ = table.Flush() // a strings.Builder does not fail
-	return "Environment variables; each NAME can be given as a file, NAME_FILE:\n" + b.String()
+	_ = table.Flush() // a strings.Builder never fails
+	return "Environment variables; each NAME can be read from a file, NAME_FILE:\n" + b.String()
 }

@@ -30,7 +30,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		{"redis.keyPrefix={}", "/redis/keyPrefix"},
 		{"postgresql.mode=external", "postgresql.external.passwordSecret.name"},
 		{"postgresql.mode=external postgresql.external.urlSecret.name=x", "postgresql.roles.enabled=false"},
-		{"postgresql.mode=external postgresql.external.host=x postgresql.external.urlSecret.name=x postgresql.external.passwordSecret.name=x", "give one"},
+		{"postgresql.mode=external postgresql.external.host=x postgresql.external.urlSecret.name=x postgresql.external.passwordSecret.name=x", "set only one"},
 		{"postgresql.external.host=x", "postgresql.mode=external"},
 		{"postgresql.roles.server=healthrecords", "four different roles"},
 		{"redis.mode=external", "redis.external.addresses"},

@@ -17,14 +17,14 @@
 {{- if and $pg.roles.enabled (hasKey $pg.roles .part) }}{{ get $pg.roles .part }}{{ else }}{{ $pg.owner }}{{ end }}
 {{- end }}
 
-{{/* Whether a part, or "owner", takes a whole URL from a Secret. */}}
+{{/* Whether a part, or "owner", reads a complete URL from a Secret. */}}
 {{- define "healthrecords.database.byURL" -}}
 {{- $pg := .root.Values.postgresql }}
 {{- $own := and $pg.roles.enabled (hasKey $pg.roles .part) }}
 {{- if and (eq $pg.mode "external") $pg.external.urlSecret.name (not $own) }}true{{ end }}
 {{- end }}
 
-{{/* Secret of the passwords that the chart generates. */}}
+{{/* Secret with the passwords that the chart generates. */}}
 {{- define "healthrecords.database.secret" -}}
 {{- include "healthrecords.fullname" . }}-database
 {{- end }}
@@ -51,7 +51,7 @@
       - {key: {{ $key }}, path: {{ default "database" .path }}}
 {{- end }}
 
-{{/* Secret and key of the certificates that Postgres' is checked with, as items of a projected volume; or nothing. */}}
+{{/* Secret and key of the CA certificates that verify Postgres, as items of a projected volume; or nothing. */}}
 {{- define "healthrecords.database.ca" -}}
 {{- $pg := .Values.postgresql }}
 {{- if eq $pg.mode "cloudnativepg" }}

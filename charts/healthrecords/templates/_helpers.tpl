@@ -1,11 +1,11 @@
-{{/* The chart's part of names. */}}
+{{/* The chart's part of object names. */}}
 {{- define "healthrecords.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 32 | trimSuffix "-" }}
 {{- end }}
 
 {{/*
-Start of all names. It has 32 characters at most, so that "-postgresql-0" and "-migrate-0123456789" still make valid
-names and label values; of a longer one a hash keeps apart what begins alike.
+Prefix of all names. It has at most 32 characters, so that the suffixes "-postgresql-0" and "-migrate-0123456789" still
+give valid names and label values. A longer prefix is cut, and a hash keeps prefixes with the same start apart.
 */}}
 {{- define "healthrecords.fullname" -}}
 {{- $name := include "healthrecords.name" . }}
@@ -26,7 +26,7 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 app.kubernetes.io/component: {{ .part }}
 {{- end }}
 
-{{/* Labels of the pods of a part. They hold no version, so that what has not changed is not started anew. */}}
+{{/* Labels of the pods of a part. They contain no version, so that unchanged pods are not restarted. */}}
 {{- define "healthrecords.podLabels" -}}
 {{- with .root.Values.commonLabels }}
 {{- toYaml . }}
@@ -43,7 +43,7 @@ app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* Name, namespace and labels of an object: (dict "root" $ "part" "server"), with "suffix" where it is not the part. */}}
+{{/* Name, namespace and labels of an object: (dict "root" $ "part" "server"), with "suffix" if the name does not end with the part. */}}
 {{- define "healthrecords.metadata" -}}
 name: {{ include "healthrecords.fullname" .root }}-{{ default .part .suffix }}
 namespace: {{ .root.Release.Namespace }}
@@ -81,8 +81,8 @@ labels:
 {{- end }}
 
 {{/*
-The data of a Secret that is generated once: what the cluster has, with what lacks added, so that keys that people put
-there stay too. (dict "root" $ "name" NAME "generated" DICT of what there should be, not encoded).
+The data of a Secret that is generated once: the data in the cluster, plus the generated keys that are missing. Keys that
+people added stay. (dict "root" $ "name" NAME "generated" DICT of the required keys, not encoded).
 */}}
 {{- define "healthrecords.keptData" -}}
 {{- $data := dict }}

@@ -1,4 +1,4 @@
-{{/* Security of every pod, as Pod Security's "restricted" wants it: (dict "user" 999). */}}
+{{/* Security of every pod, as the Pod Security level "restricted" requires: (dict "user" 999). */}}
 {{- define "healthrecords.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: {{ .user }}
@@ -53,7 +53,7 @@ tolerations:
 - {name: LOG_FORMAT, value: {{ .Values.log.format }}}
 {{- end }}
 
-{{/* Environment of the parts that run until they are told to stop. */}}
+{{/* Environment of the long-running parts. */}}
 {{- define "healthrecords.partEnv" -}}
 {{- include "healthrecords.commonEnv" .root }}
 - {name: ADMIN_ADDRESS, value: ":9090"}
@@ -73,15 +73,15 @@ tolerations:
 {{- end }}
 {{- end }}
 
-{{/* Whether a part's number of replicas is left to an autoscaler. */}}
+{{/* Whether an autoscaler sets a part's number of replicas. */}}
 {{- define "healthrecords.autoscaled" -}}
 {{- if or (and (eq .part "server") .root.Values.server.autoscaling.enabled) (and (eq .part "worker") .root.Values.worker.keda.enabled) }}true{{ end }}
 {{- end }}
 
 {{/*
-How many replicas a part is to have; nothing: that is another's to say. Under an autoscaler it is as many as there are, since a
-field that Helm takes away gets Kubernetes' default, one. Helm 4 applies on the server, where a field that the autoscaler
-has written once is its own, and stays without Helm.
+The number of replicas of a part, or nothing if an autoscaler sets it. Under an autoscaler Helm repeats the current number,
+because Kubernetes resets a field that Helm removes to its default, one. Helm 4 uses server-side apply: once the autoscaler
+has written the field, the autoscaler owns it, and it stays although Helm leaves it out.
 */}}
 {{- define "healthrecords.replicas" -}}
 {{- if not (include "healthrecords.autoscaled" .) }}{{ .values.replicas }}
@@ -98,7 +98,7 @@ has written once is its own, and stays without Helm.
 {{- end }}
 
 {{/*
-The Deployment of a part: (dict "root" $ "part" "server"). What is the part's own comes from the templates
+The Deployment of a part: (dict "root" $ "part" "server"). Content specific to the part comes from the template
 healthrecords.PART.env, and from "ports", "sources" (of the projected volume of secrets), "mounts" and "volumes".
 */}}
 {{- define "healthrecords.deployment" -}}
@@ -158,7 +158,7 @@ spec:
         {{- if $values.topologySpreadConstraints }}
         {{- toYaml $values.topologySpreadConstraints | nindent 8 }}
         {{- else }}
-        {{- /* Not zones here too: the scheduler would then spread over nothing where nodes have no zone. */}}
+        {{- /* No zones here: if nodes have no zone label, the scheduler would not spread the pods at all. */}}
         - topologyKey: kubernetes.io/hostname
           maxSkew: 1
           whenUnsatisfiable: ScheduleAnyway
@@ -226,7 +226,7 @@ spec:
         {{- end }}
 {{- end }}
 
-{{/* The PodDisruptionBudget of a part, where there is more than one replica. */}}
+{{/* The PodDisruptionBudget of a part, if it has more than one replica. */}}
 {{- define "healthrecords.podDisruptionBudget" -}}
 {{- $values := get .root.Values .part }}
 {{- $least := $values.replicas }}

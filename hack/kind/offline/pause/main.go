@@ -1,4 +1,4 @@
-// pause is the first process of a pod: it keeps the pod's namespaces, and waits for the processes that nobody else does.
+// pause is the first process of a pod: it keeps the pod's namespaces, and reaps orphaned processes.
 package main
 
 import (
@@ -18,7 +18,7 @@ func main() {
 	}
 }
 
-// reap waits for all children that have ended: several may have sent one signal.
+// reap waits for all children that have ended: one signal may stand for several.
 func reap() {
 	for {
 		if pid, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); pid <= 0 || err != nil {

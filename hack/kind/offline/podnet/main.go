@@ -47,7 +47,7 @@ func run() error {
 		configuration: configuration,
 		ip:            ip,
 	}
-	// A list every few seconds also mends what a watch would not see: a route that somebody removed.
+	// Listing every few seconds also repairs what a watch would not see, such as a removed route.
 	wait.UntilWithContext(ctx, func(ctx context.Context) {
 		if err := n.sync(ctx); err != nil {
 			slog.WarnContext(ctx, "not all of the network is set up", "error", err)

@@ -37,7 +37,7 @@ type network struct {
 	ip            func(ctx context.Context, args ...string) error // iproute2
 }
 
-// sync brings CNI's file and the routes in line with the cluster's nodes. A node that fails does not hold up the others.
+// sync updates CNI's file and the routes to match the cluster's nodes. A failing node does not hold up the others.
 func (n network) sync(ctx context.Context) error {
 	list, err := n.nodes.List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -64,10 +64,10 @@ func (n network) connect(ctx context.Context, node corev1.Node) error {
 			return n.ip(ctx, "route", "replace", node.Spec.PodCIDR, "via", address.Address)
 		}
 	}
-	return nil // its kubelet has not told yet
+	return nil // its kubelet has not reported an address yet
 }
 
-// configure writes CNI's file when it differs. containerd reads the directory whenever it changes, so the file appears whole.
+// configure writes CNI's file if it differs. containerd reads the directory whenever it changes, so the file must appear complete.
 func (n network) configure(cidr string) error {
 	want := fmt.Appendf(nil, conflist, cidr)
 	if have, err := os.ReadFile(n.configuration); err == nil && bytes.Equal(have, want) {
