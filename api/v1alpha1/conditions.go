@@ -28,7 +28,7 @@ const (
 	ReasonDoctorNotVerified = "DoctorNotVerified"
 	// ReasonPatientsNotAssigned means that some patients are not assigned: status.unassigned names them.
 	ReasonPatientsNotAssigned = "PatientsNotAssigned"
-	// ReasonDeleted means that the object is deleted and its assignments were let go.
+	// ReasonDeleted means that the object is deleted and it holds no assignments any more.
 	ReasonDeleted = "Deleted"
 	// ReasonConflict means that another change came in between.
 	ReasonConflict = "Conflict"
