@@ -274,7 +274,7 @@ func failures(op *huma.Operation) []int {
 	}
 	if slices.Contains([]string{
 		"register", "login", "enrolTOTP", "confirmTOTP", "disableTOTP", "changePassword", "replaceProfile", "changeProfile",
-		"verifyDoctor", "assignDoctor", "endAssignment", "disableUser",
+		"verifyDoctor", "assignDoctor", "breakGlass", "endAssignment", "disableUser",
 	}, op.OperationID) {
 		f = append(f, http.StatusConflict)
 	}

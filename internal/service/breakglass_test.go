@@ -98,11 +98,11 @@ func TestBreakGlassRefuses(t *testing.T) {
 		"an unknown one":    {edit: func(r *clinic.BreakGlassRequest) { r.PatientID = 1 << 40 }, code: clinic.CodeNotFound},
 		"a disabled doctor": {change: `UPDATE users SET active = false WHERE role = 'DOCTOR'`, code: clinic.CodeUnauthenticated, reason: "account_inactive"},
 		"an unverified doctor": {
-			change: `UPDATE doctor_profiles SET verified_at = NULL`, code: clinic.CodeForbidden, reason: "doctor_not_verified",
+			change: `UPDATE doctor_profiles SET verified_at = NULL`, code: clinic.CodeConflict, reason: "doctor_not_verified",
 		},
 		"an unverified doctor, whoever the patient": {
 			change: `UPDATE doctor_profiles SET verified_at = NULL`, edit: func(r *clinic.BreakGlassRequest) { r.PatientID = 1 << 40 },
-			code: clinic.CodeForbidden, reason: "doctor_not_verified",
+			code: clinic.CodeConflict, reason: "doctor_not_verified",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
