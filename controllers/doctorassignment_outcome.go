@@ -51,18 +51,18 @@ func failed(reason, message string) outcome {
 	return outcome{ready: metav1.ConditionUnknown, reason: reason, message: message, backOff: true}
 }
 
-// declarationOutcome says what the result of a declaration means for the object.
-func declarationOutcome(spec *v1alpha1.DoctorAssignmentSpec, result clinic.DeclarationResult, now time.Time) outcome {
+// declarationOutcome says what the result of a declaration means for the object, by the database's clock.
+func declarationOutcome(spec *v1alpha1.DoctorAssignmentSpec, result clinic.DeclarationResult) outcome {
 	progress := fmt.Sprintf("%d of %d patients are assigned", result.Assigned, len(spec.Patients))
 	switch {
-	case expired(spec, now):
+	case spec.EndsAt != nil && !result.At.Before(spec.EndsAt.Time):
 		return stalled(v1alpha1.ReasonExpired, "The assignments ended at spec.endsAt; a later endsAt begins them again.")
 	case result.Doctor != "":
 		return doctorOutcome(result.Doctor)
 	case len(result.Unassigned) > 0:
 		return notReady(v1alpha1.ReasonPatientsNotAssigned,
 			progress+"; status.unassigned says why others are not. They are tried again until they are.")
-	case spec.StartsAt != nil && now.Before(spec.StartsAt.Time):
+	case spec.StartsAt != nil && result.At.Before(spec.StartsAt.Time):
 		return notReady(v1alpha1.ReasonScheduled, "The assignments are recorded and begin at spec.startsAt.")
 	default:
 		return outcome{ready: metav1.ConditionTrue, reason: v1alpha1.ReasonAssigned, message: progress + "."}
@@ -120,10 +120,6 @@ func public(err error) error {
 		return known
 	}
 	return clinic.Internal(err)
-}
-
-func expired(spec *v1alpha1.DoctorAssignmentSpec, now time.Time) bool {
-	return spec.EndsAt != nil && !now.Before(spec.EndsAt.Time)
 }
 
 // count puts the numbers of a result into the status.

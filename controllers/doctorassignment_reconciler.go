@@ -81,12 +81,12 @@ func (r *reconciler) addFinalizer(ctx context.Context, da *v1alpha1.DoctorAssign
 
 // declare carries the spec out, puts what came of it into the status and says when to look again.
 func (r *reconciler) declare(ctx context.Context, da *v1alpha1.DoctorAssignment) (ctrl.Result, error) {
-	now := r.Now()
-	result, err := r.carryOut(ctx, da, now)
+	result, err := r.carryOut(ctx, da)
 	if ctx.Err() != nil {
 		return ctrl.Result{}, ctx.Err() // shutting down: that says nothing about the object
 	}
-	o := declarationOutcome(&da.Spec, result, now)
+	now := r.Now()
+	o := declarationOutcome(&da.Spec, result)
 	if err != nil {
 		o = errorOutcome(err)
 	} else {
@@ -98,17 +98,14 @@ func (r *reconciler) declare(ctx context.Context, da *v1alpha1.DoctorAssignment)
 		return ctrl.Result{}, fmt.Errorf("declaring the assignments: %w", public(err))
 	}
 	// What people change comes before the routine, which is a long queue where there are many objects.
-	return ctrl.Result{RequeueAfter: r.nextPass(da, o, now), Priority: new(handler.LowPriority)}, nil
+	return ctrl.Result{RequeueAfter: r.nextPass(da, o, now, result.At), Priority: new(handler.LowPriority)}, nil
 }
 
-// carryOut declares the spec, or withdraws it once it has expired.
-func (r *reconciler) carryOut(ctx context.Context, da *v1alpha1.DoctorAssignment, now time.Time) (clinic.DeclarationResult, error) {
+// carryOut declares the spec, also once it has expired: whether it has is for the database's clock to say.
+func (r *reconciler) carryOut(ctx context.Context, da *v1alpha1.DoctorAssignment) (clinic.DeclarationResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	if !expired(&da.Spec, now) {
-		return r.Declarer.Declare(ctx, declaration(da))
-	}
-	return r.withdraw(ctx, da)
+	return r.Declarer.Declare(ctx, declaration(da))
 }
 
 func (r *reconciler) withdraw(ctx context.Context, da *v1alpha1.DoctorAssignment) (clinic.DeclarationResult, error) {
@@ -180,9 +177,10 @@ func (r *reconciler) patchStatus(ctx context.Context, da, before *v1alpha1.Docto
 	return nil
 }
 
-// nextPass says when to look at the object again: at the next instant that the spec names, or after the interval that
-// its state asks for, whichever comes first. 0 means never.
-func (r *reconciler) nextPass(da *v1alpha1.DoctorAssignment, o outcome, now time.Time) time.Duration {
+// nextPass says when to look at the object again: after the interval that its state asks for, or sooner, at the next
+// instant that the spec names. 0 means never. at is when the spec was carried out, by the database's clock, and zero
+// where it has no period or could not be carried out.
+func (r *reconciler) nextPass(da *v1alpha1.DoctorAssignment, o outcome, now, at time.Time) time.Duration {
 	if o.stalled {
 		return 0
 	}
@@ -192,9 +190,12 @@ func (r *reconciler) nextPass(da *v1alpha1.DoctorAssignment, o outcome, now time
 		after = min(max(since, r.RetryInterval), r.ResyncInterval)
 	}
 	after = wait.Jitter(after, jitter)
+	if at.IsZero() {
+		return after
+	}
 	for _, instant := range []*metav1.Time{da.Spec.StartsAt, da.Spec.EndsAt} {
-		if instant != nil && instant.After(now) {
-			after = min(after, instant.Sub(now))
+		if instant != nil && instant.After(at) {
+			after = min(after, instant.Sub(at))
 		}
 	}
 	return after

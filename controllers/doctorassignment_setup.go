@@ -43,7 +43,8 @@ type Declarer interface {
 // Options configure the controller. Only Declarer is required.
 type Options struct {
 	Declarer Declarer
-	// Now tells when startsAt and endsAt are reached; time.Now by default.
+	// Now dates the conditions and spaces the passes; time.Now by default. The Declarer says whether startsAt and endsAt
+	// are reached.
 	Now func() time.Time
 	// ResyncInterval is how often an object that is ready is compared with the database again; 1 minute by default.
 	ResyncInterval time.Duration
