@@ -1,6 +1,10 @@
 package server
 
-import "github.com/danielgtaylor/huma/v2"
+import (
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
 
 // examples are bodies that an operation takes, by its id. The documentation page fills the first one in; where there is
 // none it takes the examples of all fields together, which is right only where all of them may be sent together.
@@ -14,7 +18,7 @@ func examples() map[string]map[string]*huma.Example {
 	}
 	registration := profile()
 	registration["username"], registration["password"], registration["password_confirm"] = name, secret, secret
-	registration["user_type"] = "PATIENT"
+	registration["user_type"] = string(clinic.RolePatient)
 	return map[string]map[string]*huma.Example{
 		"register":       one("A patient", registration),
 		"login":          one("Without a second factor", map[string]any{"username": name, "password": secret}),
