@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -130,5 +131,26 @@ func TestArchitectureListsTheKindsOfNotifications(t *testing.T) {
 		if !strings.Contains(string(content), row) {
 			t.Errorf("docs/architecture.md has no row %s", row)
 		}
+	}
+}
+
+// TestImportNamesEveryRecordType that resources of FHIR become.
+func TestImportNamesEveryRecordType(t *testing.T) {
+	t.Parallel()
+	content, err := os.ReadFile(filepath.Join(testkit.Root(t), "docs/import.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var named []string
+	for line := range strings.Lines(string(content)) {
+		if _, becomes, is := strings.Cut(line, "| record: "); is {
+			named = append(named, regexp.MustCompile(`\b[A-Z]{2,}(?:_[A-Z]+)*\b`).FindAllString(strings.ReplaceAll(becomes, "`EMER`", ""), -1)...)
+		}
+	}
+	want := texts(clinic.RecordTypes())
+	slices.Sort(named)
+	slices.Sort(want)
+	if !slices.Equal(named, want) {
+		t.Errorf("docs/import.md names %q, and the clinic declares %q", named, want)
 	}
 }

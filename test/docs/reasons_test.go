@@ -65,7 +65,10 @@ func refinement(node ast.Node) (reason, code string) {
 	case "Conflict", "conflict":
 		return reason, "conflict"
 	case "WithReason":
-		method, _ := call.Fun.(*ast.SelectorExpr)
+		method, is := call.Fun.(*ast.SelectorExpr)
+		if !is {
+			return "", ""
+		}
 		if inner, is := method.X.(*ast.CallExpr); is {
 			return reason, strings.ToLower(strings.TrimSuffix(called(inner), "Fields"))
 		}
