@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
@@ -21,12 +22,15 @@ type fakeClinic struct {
 	// fault is returned by every call while it is set.
 	fault error
 	calls int
+	// now is the database's clock.
+	now func() time.Time
 }
 
 type pair struct{ doctor, patient string }
 
 func newFakeClinic() *fakeClinic {
 	return &fakeClinic{
+		now:      time.Now,
 		doctors:  map[string]bool{"doctor1": true, "doctor2": true, "unverified": false},
 		patients: map[string]bool{"patient1": true, "patient2": true, "patient3": true},
 		holders:  map[pair]string{},
@@ -42,15 +46,16 @@ func (f *fakeClinic) Declare(_ context.Context, d clinic.Declaration) (clinic.De
 		return clinic.DeclarationResult{}, f.fault
 	}
 	f.declared[d.Owner] = d
-	var result clinic.DeclarationResult
+	result := clinic.DeclarationResult{At: f.now()}
+	expired := d.EndsAt != nil && !d.EndsAt.After(result.At)
 	result.Doctor = f.doctorProblem(d.Doctor)
 	for holding, owner := range f.holders {
-		named := result.Doctor == "" && holding.doctor == d.Doctor && slices.Contains(d.Patients, holding.patient)
+		named := result.Doctor == "" && !expired && holding.doctor == d.Doctor && slices.Contains(d.Patients, holding.patient)
 		if owner == d.Owner && !named {
 			f.end(holding, &result)
 		}
 	}
-	if result.Doctor == "" {
+	if result.Doctor == "" && !expired {
 		f.assign(d, &result)
 	}
 	return result, nil

@@ -90,7 +90,9 @@ func newCluster(t *testing.T) *cluster {
 	if err := admin.Create(t.Context(), namespace); err != nil {
 		t.Fatal(err)
 	}
-	return &cluster{client: admin, namespace: namespace.Name, clinic: newFakeClinic(), clock: &testClock{now: time.Now()}}
+	c := &cluster{client: admin, namespace: namespace.Name, clinic: newFakeClinic(), clock: &testClock{now: time.Now()}}
+	c.clinic.now = c.clock.Now
+	return c
 }
 
 func clusterScheme(t *testing.T) *runtime.Scheme {

@@ -308,7 +308,7 @@ func TestServiceHoldsNothingForObjectsThatCameAndWent(t *testing.T) {
 	}).WithTimeout(patience).Should(gomega.Equal(0))
 }
 
-func TestServiceLetsGoWhenTheFinalizerIsRemovedByHand(t *testing.T) {
+func TestServiceReleasesWhenTheFinalizerIsRemovedByHand(t *testing.T) {
 	t.Parallel()
 	h := startHospital(t, rarely())
 	da := h.create(t, "a")

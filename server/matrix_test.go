@@ -158,7 +158,7 @@ func matrix() map[string]row {
 			}
 			return request
 		}},
-		"breakGlass": {of: patientID, want: "- 200/200 200/200 403 200/200 -", last: true, body: func(_ *cast, _ string, id int64) any {
+		"breakGlass": {of: patientID, want: "- 200/200 200/200 409 200/200 -", last: true, body: func(_ *cast, _ string, id int64) any {
 			return map[string]any{"patient_id": id, "reason": "unconscious", "password": password}
 		}},
 		"listRecords":    {want: "200 200 200 200 200 -"},

@@ -27,11 +27,11 @@ type consumer struct {
 // Start consumes until ctx ends and finishes the batch in hand.
 func (c *consumer) Start(ctx context.Context) error {
 	o := outage{log: c.log, what: "consuming events"}
-	lost := false // what Redis had, and the outbox is not told of it yet
+	lost := false // Redis lost its stream, and its events are not due again yet
 	for ctx.Err() == nil {
 		batch, err := c.stream.Read(ctx, c.name, c.batchSize, readBlock)
 		if lost = lost || batch.Lost; lost {
-			fault := c.hasten(ctx)
+			fault := c.republish(ctx)
 			lost = fault != nil
 			err = errors.Join(err, fault)
 		}
@@ -44,13 +44,13 @@ func (c *consumer) Start(ctx context.Context) error {
 	return nil
 }
 
-// hasten lets the events that were in Redis be published again at once.
-func (c *consumer) hasten(ctx context.Context) error {
+// republish has the events that were in Redis published again at once.
+func (c *consumer) republish(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, handleTimeout)
 	defer cancel()
-	hastened, err := c.service.HastenEvents(ctx)
-	if err == nil && hastened > 0 {
-		c.log.WarnContext(ctx, "redis lost its stream; events are published again", "events", hastened)
+	events, err := c.service.HastenEvents(ctx)
+	if err == nil && events > 0 {
+		c.log.WarnContext(ctx, "redis lost its stream; events are published again", "events", events)
 	}
 	return err
 }

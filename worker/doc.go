@@ -1,10 +1,13 @@
-// Package worker runs the background loops of the platform, one per file:
+// Package worker runs the background loops of the platform, one per file. The
+// handler is what consumer and reclaimer share, and outcome says what becomes of a
+// delivery:
 //
 //	relay      publishes the open events of the outbox to the Redis stream
 //	consumer   turns delivered events into notifications
 //	reclaimer  takes over what other consumers left
 //	trimmer    deletes what is finished and old
-//	sealer     seals the audit log, and makes its partitions ahead of time
+//	sealer     seals the audit log
+//	months     makes the audit log's partitions ahead of time
 //	monitor    measures how far behind all this is
 //
 // Delivery is at least once and effects are once: the service commits the

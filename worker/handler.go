@@ -24,44 +24,6 @@ const (
 
 var errPanicked = errors.New("the handler panicked")
 
-// outcome is what becomes of a delivery.
-type outcome string
-
-const (
-	done    outcome = "done"    // the effect is committed, now or before
-	gone    outcome = "dropped" // what the event was about is gone
-	dead    outcome = "dead"    // given up, for a person to look at
-	retry   outcome = "retry"   // the outbox publishes it again later
-	pending outcome = "pending" // stays with its consumer until it is reclaimed
-)
-
-// decide maps what the service returned to what becomes of the delivery.
-func decide(err error, attempt, maxAttempts int) outcome {
-	switch clinic.CodeOf(err) {
-	case "":
-		return done
-	case clinic.CodeNotFound, clinic.CodeGone:
-		return gone
-	case clinic.CodeUnavailable:
-		return pending
-	case clinic.CodeInvalid:
-		return dead
-	case clinic.CodeConflict:
-		// Another delivery was faster; if it was of the same event, the next one finds it done.
-	case clinic.CodeInternal, clinic.CodeUnauthenticated, clinic.CodeForbidden, clinic.CodePreconditionFailed, clinic.CodeTooMany:
-	}
-	if attempt >= maxAttempts {
-		return dead
-	}
-	return retry
-}
-
-// result is what became of one delivery, and why.
-type result struct {
-	outcome outcome
-	err     error
-}
-
 // handler handles deliveries for the consumers and the reclaimer.
 type handler struct {
 	service     Service
@@ -99,7 +61,7 @@ func (h *handler) handleAll(ctx context.Context, batch stream.Batch) error {
 	var settled []string
 	var fault error
 	for i, message := range batch.Messages {
-		h.metrics.handled.WithLabelValues(string(message.Type), string(results[i].outcome)).Inc()
+		h.metrics.handled.WithLabelValues(typeOf(message), string(results[i].outcome)).Inc()
 		if results[i].outcome == pending {
 			fault = results[i].err // one stands for all: they share a cause
 			continue
@@ -119,9 +81,9 @@ func (h *handler) handleTogether(ctx context.Context, messages []stream.Message)
 	ctx, span := h.tracer.Start(ctx, "handle events", trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithAttributes(attribute.Int64Slice("event.ids", ids)))
 	defer span.End()
-	dropped, err := h.effects(ctx, ids)
+	subjectless, err := h.effects(ctx, ids)
 	if clinic.CodeOf(err) == clinic.CodeUnavailable { // perhaps only a row that was deleted at that moment
-		dropped, err = h.effects(ctx, ids)
+		subjectless, err = h.effects(ctx, ids)
 	}
 	if err != nil {
 		span.SetStatus(codes.Error, string(clinic.CodeOf(err)))
@@ -132,8 +94,8 @@ func (h *handler) handleTogether(ctx context.Context, messages []stream.Message)
 	}
 	for _, id := range ids {
 		r := result{outcome: done}
-		if slices.Contains(dropped, id) {
-			r.outcome = gone
+		if slices.Contains(subjectless, id) {
+			r.outcome = dropped
 		}
 		results = append(results, r)
 	}
@@ -157,16 +119,16 @@ func (h *handler) handleEach(ctx context.Context, messages []stream.Message) []r
 // handle handles one message by itself.
 func (h *handler) handle(ctx context.Context, message stream.Message) result {
 	ctx, span := h.tracer.Start(ctx, "handle event", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
-		attribute.Int64("event.id", message.EventID), attribute.String("event.type", string(message.Type)),
+		attribute.Int64("event.id", message.EventID), attribute.String("event.type", typeOf(message)),
 		attribute.Int("event.attempt", message.Attempt)))
 	defer span.End()
-	dropped, err := h.effects(ctx, []int64{message.EventID})
-	if len(dropped) > 0 {
-		return result{outcome: gone}
+	subjectless, err := h.effects(ctx, []int64{message.EventID})
+	if len(subjectless) > 0 {
+		return result{outcome: dropped}
 	}
-	r := result{decide(err, message.Attempt, h.maxAttempts), err}
+	r := result{outcomeOf(err, message.Attempt, h.maxAttempts), err}
 	if r.outcome == dead {
-		if err := h.bury(ctx, message, clinic.CodeOf(r.err)); err != nil {
+		if err := h.markDead(ctx, message, clinic.CodeOf(r.err)); err != nil {
 			r = result{pending, err}
 		}
 	}
@@ -174,13 +136,13 @@ func (h *handler) handle(ctx context.Context, message stream.Message) result {
 	if r.err != nil {
 		span.SetStatus(codes.Error, string(clinic.CodeOf(r.err)))
 	}
-	h.tell(ctx, message, r)
+	h.logUnhandled(ctx, message, r)
 	return r
 }
 
-// effects asks the service for the events' effects. A panic is an internal
+// effects asks the service for the events' effects, and returns those whose subject is gone. A panic is an internal
 // error of these events alone; what it says may hold data and is not kept.
-func (h *handler) effects(ctx context.Context, ids []int64) (dropped []int64, err error) {
+func (h *handler) effects(ctx context.Context, ids []int64) (subjectless []int64, err error) {
 	defer func() {
 		if recover() != nil {
 			h.log.ErrorContext(ctx, "handling events panicked", "event_ids", ids, "stack", string(debug.Stack()))
@@ -190,9 +152,9 @@ func (h *handler) effects(ctx context.Context, ids []int64) (dropped []int64, er
 	return h.service.HandleEvents(ctx, ids)
 }
 
-// bury finishes a dead event in the outbox and shows it in the dead-letter
+// markDead finishes a dead event in the outbox and shows it in the dead-letter
 // stream. The outbox is what counts: without Redis the event is no less dead.
-func (h *handler) bury(ctx context.Context, message stream.Message, reason clinic.Code) error {
+func (h *handler) markDead(ctx context.Context, message stream.Message, reason clinic.Code) error {
 	if err := h.service.BuryEvent(ctx, message.EventID); err != nil {
 		return err
 	}
@@ -202,17 +164,26 @@ func (h *handler) bury(ctx context.Context, message stream.Message, reason clini
 	return nil
 }
 
-// tell logs a message that needs another try or a person. An outage is told by
-// the loop, once.
-func (h *handler) tell(ctx context.Context, message stream.Message, r result) {
+// logUnhandled logs a message that needs another try or a person. The loop logs
+// an outage, once.
+func (h *handler) logUnhandled(ctx context.Context, message stream.Message, r result) {
 	level := slog.LevelWarn
 	switch r.outcome {
-	case done, gone, pending:
+	case done, dropped, pending:
 		return
 	case dead:
 		level = slog.LevelError
 	case retry:
 	}
-	h.log.Log(ctx, level, "event not handled", "event_id", message.EventID, "event_type", string(message.Type),
+	h.log.Log(ctx, level, "event not handled", "event_id", message.EventID, "event_type", typeOf(message),
 		"attempt", message.Attempt, "outcome", string(r.outcome), "code", string(clinic.CodeOf(r.err)))
+}
+
+// typeOf is the type of the message's event, for metrics and logs: "other" for what
+// this release does not know. The entry's own text may be anything.
+func typeOf(message stream.Message) string {
+	if !message.Type.Known() {
+		return "other"
+	}
+	return string(message.Type)
 }

@@ -27,7 +27,7 @@ func TestDecide(t *testing.T) {
 		first, last outcome // at the first attempt, and at the last allowed
 	}{
 		{"no error", nil, done, done},
-		{"not found", clinic.NotFound("record"), gone, gone},
+		{"not found", clinic.NotFound("record"), dropped, dropped},
 		{"unavailable", clinic.Unavailable(cause), pending, pending},
 		{"invalid", clinic.Invalid("type", "unknown"), dead, dead},
 		{"conflict", clinic.Conflict("x", "y"), retry, dead},
@@ -36,10 +36,10 @@ func TestDecide(t *testing.T) {
 		{"forbidden", clinic.Forbidden("x"), retry, dead},
 	}
 	for _, test := range tests {
-		if got := decide(test.err, 1, 3); got != test.first {
+		if got := outcomeOf(test.err, 1, 3); got != test.first {
 			t.Errorf("%s at first: %s, want %s", test.name, got, test.first)
 		}
-		if got := decide(test.err, 3, 3); got != test.last {
+		if got := outcomeOf(test.err, 3, 3); got != test.last {
 			t.Errorf("%s at last: %s, want %s", test.name, got, test.last)
 		}
 	}
@@ -75,7 +75,7 @@ func TestOutcomesOfADelivery(t *testing.T) {
 		left    stream.Figures
 	}{
 		{name: "done", outcome: done},
-		{name: "dropped", err: clinic.NotFound("record"), outcome: gone},
+		{name: "dropped", err: clinic.NotFound("record"), outcome: dropped},
 		{name: "retry", err: clinic.Internal(errors.New(canary)), outcome: retry},
 		{name: "retry without a code", err: errors.New(canary), outcome: retry},
 		{name: "retry after a panic", panics: true, outcome: retry},

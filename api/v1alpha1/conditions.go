@@ -28,7 +28,7 @@ const (
 	ReasonDoctorNotVerified = "DoctorNotVerified"
 	// ReasonPatientsNotAssigned means that some patients are not assigned: status.unassigned names them.
 	ReasonPatientsNotAssigned = "PatientsNotAssigned"
-	// ReasonDeleted means that the object is deleted and its assignments were released or retained.
+	// ReasonDeleted means that the object is deleted and holds no assignments anymore.
 	ReasonDeleted = "Deleted"
 	// ReasonConflict means that another change happened at the same time.
 	ReasonConflict = "Conflict"

@@ -12,6 +12,11 @@ const (
 	SourceBreakGlass AssignmentSource = "break_glass"
 )
 
+// AssignmentSources lists every source.
+func AssignmentSources() []AssignmentSource {
+	return []AssignmentSource{SourceREST, SourceKubernetes, SourceBreakGlass}
+}
+
 // Assignment gives a doctor access to a patient's records from StartsAt until
 // EndsAt. Ended assignments stay as history.
 type Assignment struct {
@@ -26,17 +31,10 @@ type Assignment struct {
 	StartsAt    time.Time
 	EndsAt      *time.Time // nil: open-ended
 	CreatedAt   time.Time
-}
 
-// Active reports whether the assignment gives access at the instant now.
-func (a Assignment) Active(now time.Time) bool {
-	return !now.Before(a.StartsAt) && (a.EndsAt == nil || now.Before(*a.EndsAt))
-}
-
-// Ended reports whether the assignment is over at the instant now, or was called
-// off before it began.
-func (a Assignment) Ended(now time.Time) bool {
-	return a.EndsAt != nil && (!now.Before(*a.EndsAt) || !a.StartsAt.Before(*a.EndsAt))
+	// By the database's clock, when it was read: no other one decides.
+	Active bool // it has begun and not ended
+	Ended  bool // it is over, or was called off before it began
 }
 
 // AssignmentRequest asks for a doctor's access to a patient.
@@ -61,6 +59,11 @@ const (
 	SelfAssignmentOpen    SelfAssignment = "open"    // by asking for it
 	SelfAssignmentOff     SelfAssignment = "off"     // not at all
 )
+
+// SelfAssignmentTerms lists all of them.
+func SelfAssignmentTerms() []SelfAssignment {
+	return []SelfAssignment{SelfAssignmentConfirm, SelfAssignmentOpen, SelfAssignmentOff}
+}
 
 // SelfAssignmentTime is how long an assignment lasts that a doctor confirms
 // without an end of their own.

@@ -25,6 +25,14 @@ const (
 	ObjectImport       ObjectKind = "import"
 )
 
+// ObjectKinds lists every kind.
+func ObjectKinds() []ObjectKind {
+	return []ObjectKind{
+		ObjectRecord, ObjectComment, ObjectProfile, ObjectPatient, ObjectUser, ObjectAssignment, ObjectNotification,
+		ObjectAccessLog, ObjectAudit, ObjectImport,
+	}
+}
+
 // Object is what a request is about. Without an ID it is a list, or something
 // that is yet to be made.
 type Object struct {
@@ -32,9 +40,12 @@ type Object struct {
 	ID   int64
 }
 
-// ActorImport stands in the place of a role for an import. It has no type, since
-// nobody has it as his role. The controller's statements write CONTROLLER.
-const ActorImport = "IMPORT"
+// These stand in the place of a role for programs. They have no type, since nobody
+// has them as their role.
+const (
+	ActorImport     = "IMPORT"
+	ActorController = "CONTROLLER" // its statements write it
+)
 
 // AccessReason says why access was given.
 type AccessReason string
@@ -47,6 +58,25 @@ const (
 	ReasonRole       AccessReason = "role"        // administrators and programs
 	ReasonRefused    AccessReason = "refused"
 )
+
+// AccessReasons lists every reason.
+func AccessReasons() []AccessReason {
+	return []AccessReason{ReasonOwn, ReasonAssignment, ReasonBreakGlass, ReasonRole, ReasonRefused}
+}
+
+// ReasonFor is why the caller has access to the object; emergency says that some
+// of it came by emergency access alone.
+func ReasonFor(caller Caller, object ObjectKind, emergency bool) AccessReason {
+	switch {
+	case emergency:
+		return ReasonBreakGlass
+	case caller.Role == RolePatient, object == ObjectProfile:
+		return ReasonOwn
+	case caller.Role == RoleDoctor:
+		return ReasonAssignment
+	}
+	return ReasonRole
+}
 
 // DecisionAllowed is the decision of an audit row that is no refusal; of one
 // that is, it is the refusal's Code.

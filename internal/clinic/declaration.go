@@ -19,7 +19,7 @@ type Declaration struct {
 	// StartsAt is when the assignments begin to count; nil means at once.
 	StartsAt *time.Time
 	// EndsAt is when they cease to count, later than StartsAt; nil means never.
-	// The owner of a declaration that has ended withdraws it instead of declaring it again.
+	// Nothing is left of a declaration that has ended.
 	EndsAt *time.Time
 }
 
@@ -46,6 +46,9 @@ type DeclarationResult struct {
 	// EndedDoctors are the usernames of the doctors whose assignments this call ended, sorted, each once.
 	// Other declarations that name them may take the pairs over.
 	EndedDoctors []string
+	// At is when the period was compared, by the database's clock: no other one decides what has begun or ended.
+	// It is zero for a declaration without a period.
+	At time.Time
 }
 
 // DoctorProblem is why a declaration's doctor cannot be assigned.

@@ -24,6 +24,14 @@ const (
 	CodeInternal           Code = "internal"
 )
 
+// RefusalCodes lists the codes that are an answer to a caller who is known, rather
+// than a failure: the audit log has them as decisions.
+func RefusalCodes() []Code {
+	return []Code{
+		CodeNotFound, CodeGone, CodeForbidden, CodeInvalid, CodeConflict, CodePreconditionFailed, CodeTooMany,
+	}
+}
+
 // Error is the one error type of the application. Message and Fields are
 // written for the caller and hold nothing he submitted and nothing of the
 // database; the cause is for errors.Is and never leaves the process.
@@ -122,6 +130,14 @@ func Unauthenticated(message string) *Error {
 // Conflict says that the present state refuses the change.
 func Conflict(reason, message string) *Error {
 	return &Error{Code: CodeConflict, Reason: reason, Message: message}
+}
+
+// DoctorUnverified says that a doctor whose license is not verified can be given no
+// access. It is a conflict, with reason "doctor_not_verified", and not CodeForbidden:
+// the caller's role may do this, and the same request succeeds once an administrator
+// has verified the license.
+func DoctorUnverified() *Error {
+	return Conflict("doctor_not_verified", "the doctor's license is not verified yet")
 }
 
 // PreconditionFailed says that the record changed since the caller read it

@@ -1,6 +1,9 @@
 package clinic
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // NotificationType is what a notification tells.
 type NotificationType string
@@ -13,6 +16,55 @@ const (
 	NotifyBreakGlass      NotificationType = "BREAK_GLASS"
 	NotifySelfAssigned    NotificationType = "SELF_ASSIGNED"
 )
+
+// Recipients are those who get a kind of notification.
+type Recipients string
+
+// The recipients. Each is an active account.
+const (
+	ToPatient  Recipients = "patient"   // of the event
+	ToDoctor   Recipients = "doctor"    // of the event
+	ToCareTeam Recipients = "care_team" // the doctors who are assigned to the patient, and were when it happened; emergency access does not count
+	ToAdmins   Recipients = "admins"    // all of them
+)
+
+// NotificationKind declares a kind of notification. A new one needs an entry in
+// NotificationKinds and a migration of the constraint notifications_type_known;
+// tests compare everything else that names the kinds.
+type NotificationKind struct {
+	Type       NotificationType
+	Event      EventType // that it tells of
+	Recipients []Recipients
+	SelfMade   bool // only of an assignment that its doctor made
+	// Compose returns the text for one reader.
+	Compose func(NotificationSubject) (title, message string)
+}
+
+// NotificationKinds lists every kind.
+func NotificationKinds() []NotificationKind {
+	return []NotificationKind{
+		{
+			Type: NotifyPatientAssigned, Event: EventAssignmentCreated, Recipients: []Recipients{ToPatient, ToDoctor},
+			Compose: NotificationSubject.assigned,
+		},
+		{
+			Type: NotifyNewRecord, Event: EventRecordCreated, Recipients: []Recipients{ToCareTeam},
+			Compose: NotificationSubject.recordAdded,
+		},
+		{
+			Type: NotifyCommentAdded, Event: EventCommentCreated, Recipients: []Recipients{ToPatient},
+			Compose: NotificationSubject.commentAdded,
+		},
+		{
+			Type: NotifyBreakGlass, Event: EventBreakGlassOpened, Recipients: []Recipients{ToPatient, ToAdmins},
+			Compose: NotificationSubject.breakGlass,
+		},
+		{
+			Type: NotifySelfAssigned, Event: EventAssignmentCreated, Recipients: []Recipients{ToAdmins}, SelfMade: true,
+			Compose: NotificationSubject.selfAssigned,
+		},
+	}
+}
 
 // Notification tells one user of one event. Title and Message are composed
 // when it is read, under the reader's rights at that moment; only ids are
@@ -47,6 +99,42 @@ const (
 	EventCommentCreated    EventType = "comment.created"
 	EventBreakGlassOpened  EventType = "break_glass.opened"
 )
+
+// EventSubject is what an event is about. An event whose subject is gone is dropped.
+type EventSubject string
+
+// The subjects.
+const (
+	// SubjectAssignment is an assignment that has not ended, or that its doctor made
+	// themselves, ended or not. Its event takes place when the assignment begins.
+	SubjectAssignment EventSubject = "assignment"
+	SubjectEmergency  EventSubject = "emergency" // emergency access, ended or not
+	SubjectRecord     EventSubject = "record"
+	SubjectComment    EventSubject = "comment" // one that is not private
+)
+
+// EventKind declares a kind of event. A new one needs an entry in EventKinds, a
+// migration of the constraint outbox_type_known, and a statement that adds it.
+type EventKind struct {
+	Type    EventType
+	Subject EventSubject
+}
+
+// EventKinds lists every kind.
+func EventKinds() []EventKind {
+	return []EventKind{
+		{EventAssignmentCreated, SubjectAssignment},
+		{EventRecordCreated, SubjectRecord},
+		{EventCommentCreated, SubjectComment},
+		{EventBreakGlassOpened, SubjectEmergency},
+	}
+}
+
+// Known reports whether there is an event of this type. A later release may have
+// written others.
+func (t EventType) Known() bool {
+	return slices.ContainsFunc(EventKinds(), func(k EventKind) bool { return k.Type == t })
+}
 
 // Event is a row of the outbox. It carries ids only.
 type Event struct {

@@ -10,19 +10,13 @@ type NotificationSubject struct {
 	Record  *RecordFields // Title and Type
 }
 
-// Describe composes the title and the message for the reader.
+// Describe composes the title and the message for the reader. A kind that a later
+// release wrote has neither.
 func (n *Notification) Describe(s NotificationSubject) {
-	switch n.Type {
-	case NotifyPatientAssigned:
-		n.Title, n.Message = s.assigned()
-	case NotifyNewRecord:
-		n.Title, n.Message = "New health record", s.recordAdded()
-	case NotifyCommentAdded:
-		n.Title, n.Message = "New comment", s.commentAdded()
-	case NotifyBreakGlass:
-		n.Title, n.Message = "Emergency access", s.breakGlass()
-	case NotifySelfAssigned:
-		n.Title, n.Message = "Self-assignment", s.selfAssigned()
+	for _, kind := range NotificationKinds() {
+		if kind.Type == n.Type {
+			n.Title, n.Message = kind.Compose(s)
+		}
 	}
 }
 
@@ -36,24 +30,25 @@ func (s NotificationSubject) assigned() (title, message string) {
 	return "New patient", "You are now assigned to " + s.Patient.FullName() + "."
 }
 
-func (s NotificationSubject) recordAdded() string {
+func (s NotificationSubject) recordAdded() (title, message string) {
+	const added = "New health record"
 	switch {
 	case s.Patient == nil:
-		return "A health record was added by a patient you are no longer assigned to."
+		return added, "A health record was added by a patient you are no longer assigned to."
 	case s.Record == nil:
-		return s.Patient.FullName() + " added a health record that was deleted since."
+		return added, s.Patient.FullName() + " added a health record that was deleted since."
 	}
-	return s.Patient.FullName() + ` added "` + s.Record.Title + `" (` + string(s.Record.Type) + ")."
+	return added, s.Patient.FullName() + ` added "` + s.Record.Title + `" (` + string(s.Record.Type) + ")."
 }
 
-func (s NotificationSubject) commentAdded() string {
+func (s NotificationSubject) commentAdded() (title, message string) {
 	if s.Record == nil {
-		return s.doctor() + " commented on a health record that was deleted since."
+		return "New comment", s.doctor() + " commented on a health record that was deleted since."
 	}
-	return s.doctor() + ` commented on "` + s.Record.Title + `".`
+	return "New comment", s.doctor() + ` commented on "` + s.Record.Title + `".`
 }
 
-func (s NotificationSubject) breakGlass() string {
+func (s NotificationSubject) breakGlass() (title, message string) {
 	whose := "your"
 	if s.Reader != RolePatient {
 		whose = "a patient's"
@@ -61,15 +56,15 @@ func (s NotificationSubject) breakGlass() string {
 			whose = s.Patient.FullName() + "'s"
 		}
 	}
-	return s.doctor() + " opened emergency access to " + whose + " health records."
+	return "Emergency access", s.doctor() + " opened emergency access to " + whose + " health records."
 }
 
-func (s NotificationSubject) selfAssigned() string {
+func (s NotificationSubject) selfAssigned() (title, message string) {
 	whom := "a patient"
 	if s.Patient != nil {
 		whom = s.Patient.FullName()
 	}
-	return s.doctor() + " assigned themselves to " + whom + "."
+	return "Self-assignment", s.doctor() + " assigned themselves to " + whom + "."
 }
 
 func (s NotificationSubject) doctor() string {

@@ -17,6 +17,12 @@ const (
 	RoleAdmin   Role = "ADMIN"
 )
 
+// Roles lists every role.
+func Roles() []Role { return []Role{RolePatient, RoleDoctor, RoleAdmin} }
+
+// RegisteredRoles lists the roles that somebody can register with.
+func RegisteredRoles() []Role { return []Role{RolePatient, RoleDoctor} }
+
 // Caller is the proven identity behind a request. What it may see is asked of
 // the database each time: nothing but the identity is taken from the token.
 type Caller struct {

@@ -118,7 +118,7 @@ func (c *ProfileChange) Validate(role Role) error {
 // Validate normalizes every text of a record and checks every field.
 func (r *RecordFields) Validate() error {
 	var f faults
-	f.add(!slices.Contains(RecordTypes(), r.Type), "record_type", "use one of CHECKUP, DIAGNOSIS, PRESCRIPTION, LAB_RESULT, EMERGENCY")
+	f.add(!slices.Contains(RecordTypes(), r.Type), "record_type", "use one of "+listed(RecordTypes()))
 	f.line("title", &r.Title, 1, MaxTitle)
 	f.text("description", &r.Description, 0, MaxText)
 	f.text("symptoms", &r.Symptoms, 0, MaxText)
@@ -202,9 +202,18 @@ func (f *faults) doctor(specialization *string, years *int) {
 
 func (f *faults) patient(birth *time.Time, blood, address, contact *string) {
 	f.add(birth != nil && (birth.Year() < 1850 || birth.After(time.Now())), "date_of_birth", "enter a date in the past, YYYY-MM-DD")
-	f.add(blood != nil && *blood != "" && !slices.Contains(BloodTypes(), *blood), "blood_type", "use one of A+, A-, B+, B-, AB+, AB-, O+, O-")
+	f.add(blood != nil && *blood != "" && !slices.Contains(BloodTypes(), *blood), "blood_type", "use one of "+listed(BloodTypes()))
 	f.text("address", address, 0, MaxProfileText)
 	f.text("emergency_contact", contact, 0, MaxProfileText)
+}
+
+// listed is "A, B, C".
+func listed[T ~string](values []T) string {
+	texts := make([]string, 0, len(values))
+	for _, value := range values {
+		texts = append(texts, string(value))
+	}
+	return strings.Join(texts, ", ")
 }
 
 // validEmail accepts "" (an address is optional) and a bare RFC 5322 addr-spec.

@@ -22,7 +22,7 @@ func (s *Service) Assign(ctx context.Context, caller clinic.Caller, req clinic.A
 	if caller.Role == clinic.RoleDoctor {
 		req, err = s.admitSelfAssignment(ctx, caller, object, req)
 	} else {
-		err = req.Validate(time.Now())
+		err = s.validate(ctx, &req)
 	}
 	if err != nil {
 		return clinic.Assignment{}, false, err
@@ -55,6 +55,19 @@ func (s *Service) Assign(ctx context.Context, caller clinic.Caller, req clinic.A
 	return a, created, err
 }
 
+// validate checks the request. When an assignment may end is asked by the clock
+// that ends it, the database's.
+func (s *Service) validate(ctx context.Context, req *clinic.AssignmentRequest) error {
+	if req.EndsAt == nil {
+		return req.Validate(time.Time{})
+	}
+	now, err := s.db.System().Now(ctx)
+	if err != nil {
+		return err
+	}
+	return req.Validate(now)
+}
+
 func assignment(id int64) clinic.Object {
 	return clinic.Object{Kind: clinic.ObjectAssignment, ID: id}
 }
@@ -83,7 +96,7 @@ func assign(ctx context.Context, h store.Handle, doctorID int64, req clinic.Assi
 		return made{}, err
 	}
 	if !verified || h.Who.Role == clinic.RoleDoctor && !h.Who.Verified {
-		return made{}, clinic.Conflict("doctor_not_verified", "the doctor's license is not verified yet")
+		return made{}, clinic.DoctorUnverified()
 	}
 	id, created, err := h.Assign(ctx, doctorID, req)
 	return made{ID: id, Created: created}, err
@@ -119,7 +132,7 @@ func (s *Service) EndAssignment(ctx context.Context, caller clinic.Caller, id in
 			return err
 		}
 		h.Saw(a.Patient.ID, a.ID, false)
-		if a.Ended(time.Now()) {
+		if a.Ended {
 			return nil
 		}
 		if a.Owner != "" && !force {

@@ -51,7 +51,7 @@ func TestAssignGivesAccess(t *testing.T) {
 				t.Fatalf("created = %v, %v", created, err)
 			}
 			if a.Patient.ID != p.patient.ID || a.Doctor.ID != p.doctor.ID || a.Source != clinic.SourceREST ||
-				a.Reason != "primary care" || a.EndsAt != nil || !a.Active(time.Now()) ||
+				a.Reason != "primary care" || a.EndsAt != nil || !a.Active ||
 				a.RequestedBy == nil || a.RequestedBy.ID != as.UserID || a.Patient.User.Username != p.patient.User.Username {
 				t.Errorf("assignment = %+v", a)
 			}

@@ -33,7 +33,7 @@ func (s *Service) OpenBreakGlass(ctx context.Context, caller clinic.Caller, req 
 			return err
 		}
 		if !verified || !h.Who.Verified { // as in assign
-			return clinic.Forbidden("your license is not verified yet").WithReason("doctor_not_verified")
+			return clinic.DoctorUnverified()
 		}
 		id, repeated, err := once(ctx, h, idem, func() (id int64, err error) {
 			id, opened, err = h.OpenBreakGlass(ctx, req.PatientID, req.Reason, s.breakGlass)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/store"
@@ -34,7 +33,12 @@ func declare(ctx context.Context, h store.Handle, d clinic.Declaration) (clinic.
 		return result, err
 	}
 	var patients []int64
-	if d.EndsAt == nil || d.EndsAt.After(time.Now()) {
+	if d.StartsAt != nil || d.EndsAt != nil {
+		if result.At, err = h.Now(ctx); err != nil {
+			return result, err
+		}
+	}
+	if d.EndsAt == nil || d.EndsAt.After(result.At) {
 		if patients, result.Unassigned, err = h.FindPatients(ctx, d.Patients); err != nil {
 			return result, err
 		}

@@ -66,7 +66,11 @@ func (s *Service) OpenEvents(ctx context.Context) (count int, oldest time.Durati
 // older than a day and expired sessions, up to limit rows each, and says how
 // many rows went.
 func (s *Service) TrimEvents(ctx context.Context, age time.Duration, limit int) (int, error) {
-	h, now := s.db.System(), time.Now()
+	h := s.db.System()
+	now, err := h.Now(ctx)
+	if err != nil {
+		return 0, err
+	}
 	events, errEvents := h.TrimEvents(ctx, now.Add(-age), limit)
 	keys, errKeys := h.TrimIdempotencyKeys(ctx, now.Add(-keyLifetime), limit)
 	sessions, errSessions := h.TrimSessions(ctx, limit)

@@ -197,6 +197,27 @@ func TestHandleEventManyTimesAtOnce(t *testing.T) {
 	wantCode(t, f.HandleEvent(t.Context(), 1<<40), "") // trimmed
 }
 
+// TestEventsOfALaterReleaseStayOpen beside those that this one knows.
+func TestEventsOfALaterReleaseStayOpen(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	c := f.care()
+	assignStranger(t, f, c)
+	known := f.event(t)
+	f.db.Exec(`ALTER TABLE outbox DROP CONSTRAINT outbox_type_known`)
+	f.db.Exec(`INSERT INTO outbox (type, patient_id) VALUES ('patient.discharged', $1)`, c.patient.ID)
+	later := int64(f.db.Count(`SELECT id FROM outbox WHERE type = 'patient.discharged'`))
+	if gone, err := f.HandleEvents(t.Context(), []int64{known, later}); err != nil || len(gone) != 0 {
+		t.Errorf("dropped %v, %v", gone, err)
+	}
+	if got := f.recipients(t, known); len(got) != 2 {
+		t.Errorf("recipients = %v, want the patient and the doctor", got)
+	}
+	if n := f.db.Count(`SELECT count(*) FROM outbox WHERE id = $1 AND finished_at IS NULL`, later); n != 1 {
+		t.Error("the event was finished without any effect")
+	}
+}
+
 // TestHandleEventsInOverlappingBatches handles the same events in many batches
 // at once, in both orders.
 func TestHandleEventsInOverlappingBatches(t *testing.T) {

@@ -2,7 +2,6 @@ package service
 
 import (
 	"context"
-	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
@@ -17,14 +16,17 @@ import (
 // were too many wrong ones in this session. Refusals have an audit row, but for
 // requests that lack something.
 func (s *Service) admitSelfAssignment(ctx context.Context, caller clinic.Caller, object clinic.Object, req clinic.AssignmentRequest) (clinic.AssignmentRequest, error) {
-	now := time.Now()
 	switch s.selfTerms {
 	case clinic.SelfAssignmentOpen:
-		return req, req.Validate(now)
+		return req, s.validate(ctx, &req)
 	case clinic.SelfAssignmentOff:
 		refusal := clinic.Forbidden("doctors do not assign themselves here; ask an administrator").WithReason("self_assignment_off")
 		return req, s.db.Refused(ctx, caller, object, refusal)
 	case clinic.SelfAssignmentConfirm:
+	}
+	now, err := s.db.System().Now(ctx)
+	if err != nil {
+		return req, err
 	}
 	if err := req.ValidateConfirmed(now); err != nil {
 		return req, err
@@ -32,7 +34,6 @@ func (s *Service) admitSelfAssignment(ctx context.Context, caller clinic.Caller,
 	if req.EndsAt == nil {
 		req.EndsAt = new(now.Add(clinic.SelfAssignmentTime))
 	}
-	var err error
 	if req.TOTPCode != "" {
 		err = s.confirmTOTPCode(ctx, caller, "totp_code", req.TOTPCode)
 	} else {

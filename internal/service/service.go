@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -85,11 +86,10 @@ func New(opts Options) (*Service, error) {
 	if opts.Throttle == nil {
 		opts.Throttle = unthrottled{}
 	}
-	switch opts.SelfAssignment {
-	case "":
+	if opts.SelfAssignment == "" {
 		opts.SelfAssignment = clinic.SelfAssignmentConfirm
-	case clinic.SelfAssignmentConfirm, clinic.SelfAssignmentOpen, clinic.SelfAssignmentOff:
-	default:
+	}
+	if !slices.Contains(clinic.SelfAssignmentTerms(), opts.SelfAssignment) {
 		return nil, errors.New("service knows no such terms of self-assignment")
 	}
 	return &Service{

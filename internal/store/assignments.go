@@ -139,6 +139,7 @@ func assignmentOf(r *dbsqlc.ListAssignmentsRow) clinic.Assignment {
 		ID: r.Assignment.ID, Source: clinic.AssignmentSource(r.Assignment.Source), Owner: orZero(r.Assignment.Owner),
 		DeclaredBy: orZero(r.Assignment.DeclaredBy), Reason: r.Assignment.Reason,
 		StartsAt: r.Assignment.StartsAt, EndsAt: r.Assignment.EndsAt, CreatedAt: r.Assignment.CreatedAt,
+		Active: r.IsActive, Ended: r.IsEnded,
 		Patient: clinic.Patient{ID: r.Assignment.PatientID},
 		Doctor:  doctorOf(r.DoctorProfile, r.Account),
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 
@@ -94,13 +95,7 @@ func (db *DB) refused(ctx context.Context, a *audit, refusal error) error {
 // isRefusal reports whether the error is an answer to the caller rather than a
 // failure, and the caller somebody.
 func isRefusal(err error) bool {
-	switch clinic.CodeOf(err) {
-	case clinic.CodeForbidden, clinic.CodeNotFound, clinic.CodeGone, clinic.CodeInvalid, clinic.CodeConflict,
-		clinic.CodePreconditionFailed, clinic.CodeTooMany:
-		return true
-	case clinic.CodeUnauthenticated, clinic.CodeUnavailable, clinic.CodeInternal:
-	}
-	return false
+	return slices.Contains(clinic.RefusalCodes(), clinic.CodeOf(err))
 }
 
 func (a *audit) write(ctx context.Context, db dbsqlc.DBTX, decision string) error {
@@ -108,7 +103,7 @@ func (a *audit) write(ctx context.Context, db dbsqlc.DBTX, decision string) erro
 		UserID: orNil(a.caller.UserID), Role: string(a.caller.Role), Operation: a.caller.Request.Operation,
 		ObjectKind: string(a.object.Kind), ObjectID: orNil(a.object.ID),
 		PatientIDs: append([]int64{}, a.patients...), AssignmentIDs: append([]int64{}, a.assignments...),
-		Reason: string(a.reason()), Decision: decision,
+		Reason: string(clinic.ReasonFor(a.caller, a.object.Kind, a.emergency)), Decision: decision,
 		RequestID: a.caller.Request.ID, Address: addressOf(ctx),
 	}
 	if decision != clinic.DecisionAllowed {
@@ -118,19 +113,6 @@ func (a *audit) write(ctx context.Context, db dbsqlc.DBTX, decision string) erro
 		return fmt.Errorf("writing the audit row: %w", translate(err))
 	}
 	return nil
-}
-
-// reason is why access was given; auditSQL says the same.
-func (a *audit) reason() clinic.AccessReason {
-	switch {
-	case a.emergency:
-		return clinic.ReasonBreakGlass
-	case a.caller.Role == clinic.RolePatient, a.object.Kind == clinic.ObjectProfile:
-		return clinic.ReasonOwn
-	case a.caller.Role == clinic.RoleDoctor:
-		return clinic.ReasonAssignment
-	}
-	return clinic.ReasonRole
 }
 
 func addressOf(ctx context.Context) *netip.Addr {
@@ -171,21 +153,20 @@ type auditedDB struct {
 	shown   int32
 }
 
-// auditSQL goes around a statement. {1} to {8} stand for its parameters, which
-// come after those of the statement.
+// auditSQL goes around a statement. {1} to {10} stand for its parameters, which
+// come after those of the statement. {9} is why there is access, and {10} why there
+// is where some of it comes by emergency access alone.
 const auditSQL = `
 ), audit AS (
 	INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, request_id, address,
 		patient_ids, assignment_ids, reason, decision)
 	SELECT {1}::bigint, {2}::text, {3}::text, {4}::text, {5}::bigint, {6}::text, {7}::inet, seen.patients, seen.assignments,
 		CASE
-			WHEN {8}::int = 0 AND seen.count = 0 THEN 'refused'
-			WHEN seen.emergency THEN 'break_glass'
-			WHEN {2} = 'DOCTOR' THEN 'assignment'
-			WHEN {2} = 'PATIENT' THEN 'own'
-			ELSE 'role'
+			WHEN {8}::int = 0 AND seen.count = 0 THEN '` + string(clinic.ReasonRefused) + `'
+			WHEN seen.emergency THEN {10}::text
+			ELSE {9}::text
 		END,
-		CASE WHEN {8} = 0 AND seen.count = 0 THEN 'not_found' ELSE 'allowed' END
+		CASE WHEN {8} = 0 AND seen.count = 0 THEN '` + string(clinic.CodeNotFound) + `' ELSE '` + clinic.DecisionAllowed + `' END
 	FROM ({seen}) AS seen
 )
 SELECT * FROM answer`
@@ -230,7 +211,7 @@ const narrowedSQL = `
 						SELECT a.patient_id, a.assignment_id, a.emergency FROM patient_access a
 						WHERE a.user_id = {1}::bigint AND a.patient_id = p.id ORDER BY a.emergency, a.assignment_id LIMIT 1
 					) AS access ON true
-					WHERE p.id = {5}::bigint AND (access.patient_id IS NOT NULL OR {2}::text = 'ADMIN')
+					WHERE p.id = {5}::bigint AND (access.patient_id IS NOT NULL OR {2}::text = '` + string(clinic.RoleAdmin) + `')
 				)
 				SELECT * FROM visible UNION ALL (SELECT * FROM (` + shownSQL + `) AS page WHERE NOT EXISTS (SELECT FROM visible))`
 
@@ -243,10 +224,11 @@ func (a auditedDB) wrap(ctx context.Context, sql string, args []any) (string, []
 	r := a.caller.Request
 	text, _ := wrapped.(string) // nothing else is stored
 	return text, append(append(make([]any, 0, len(args)+auditParameters), args...),
-		a.caller.UserID, string(a.caller.Role), r.Operation, string(a.object.Kind), orNil(a.object.ID), r.ID, addressOf(ctx), a.shown)
+		a.caller.UserID, string(a.caller.Role), r.Operation, string(a.object.Kind), orNil(a.object.ID), r.ID, addressOf(ctx), a.shown,
+		string(clinic.ReasonFor(a.caller, a.object.Kind, false)), string(clinic.ReasonFor(a.caller, a.object.Kind, true)))
 }
 
-const auditParameters = 8
+const auditParameters = 10
 
 // seen tells in which way the statement says who is seen.
 func (a auditedDB) seen() string {

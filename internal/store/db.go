@@ -97,6 +97,15 @@ func newHandle(db dbsqlc.DBTX, who Identity) Handle {
 	return Handle{db: db, q: dbsqlc.New(), Who: who}
 }
 
+// Now is the time by the database's clock, which decides when access begins and
+// ends: a program's own may differ.
+func (h Handle) Now(ctx context.Context) (now time.Time, err error) {
+	if err := h.db.QueryRow(ctx, "-- name: Now\nSELECT statement_timestamp()").Scan(&now); err != nil {
+		return time.Time{}, fmt.Errorf("reading the database's clock: %w", translate(err))
+	}
+	return now, nil
+}
+
 // As returns a handle for single statements of the caller. Each is sent
 // together with the check that the caller's account still exists and is
 // active, in one round trip and one implicit transaction; the check's failure

@@ -57,10 +57,11 @@ func (h Handle) HastenEvents(ctx context.Context) (int, error) {
 	return int(n), nil
 }
 
-// HandleEvents commits the effects of those of the events that are open, in one
-// statement, and returns which of them were dropped: their subject is gone.
+// HandleEvents commits the effects of those of the events that are open and of a
+// kind that there is, in one statement, and returns which of them were dropped:
+// their subject is gone.
 func (h Handle) HandleEvents(ctx context.Context, ids []int64) (dropped []int64, err error) {
-	rows, err := h.q.HandleEvents(ctx, h.db, ids)
+	rows, err := h.q.HandleEvents(ctx, h.db, kindsOf(ids))
 	if isForeignKeyViolation(err) { // the subject was deleted meanwhile: the next attempt sees that
 		err = clinic.Unavailable(err)
 	}
@@ -73,6 +74,25 @@ func (h Handle) HandleEvents(ctx context.Context, ids []int64) (dropped []int64,
 		}
 	}
 	return dropped, nil
+}
+
+// kindsOf adds to the events the kinds of events and of notifications that there
+// are: a row of the latter has one kind of recipients.
+func kindsOf(ids []int64) dbsqlc.HandleEventsParams {
+	p := dbsqlc.HandleEventsParams{IDs: ids}
+	for _, kind := range clinic.EventKinds() {
+		p.EventTypes = append(p.EventTypes, string(kind.Type))
+		p.EventSubjects = append(p.EventSubjects, string(kind.Subject))
+	}
+	for _, kind := range clinic.NotificationKinds() {
+		for _, recipients := range kind.Recipients {
+			p.Types = append(p.Types, string(kind.Type))
+			p.TypesEvents = append(p.TypesEvents, string(kind.Event))
+			p.Recipients = append(p.Recipients, string(recipients))
+			p.SelfMade = append(p.SelfMade, kind.SelfMade)
+		}
+	}
+	return p
 }
 
 // BuryEvent finishes an open event as dead.

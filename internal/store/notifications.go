@@ -8,44 +8,51 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
+// NotificationFacts are a notification without a text, and what its text is made
+// of: nothing that the reader may not see.
+type NotificationFacts struct {
+	clinic.Notification
+	Subject clinic.NotificationSubject
+}
+
 // Notifications lists the caller's own, newest first.
-func (h Handle) Notifications(ctx context.Context, filter clinic.NotificationFilter, request clinic.PageRequest) (clinic.Page[clinic.Notification], error) {
-	page, err := readPage(listing[*dbsqlc.ListNotificationsRow, clinic.Notification]{
+func (h Handle) Notifications(ctx context.Context, filter clinic.NotificationFilter, request clinic.PageRequest) (clinic.Page[NotificationFacts], error) {
+	page, err := readPage(listing[*dbsqlc.ListNotificationsRow, NotificationFacts]{
 		page: request,
 		read: func(w window) ([]*dbsqlc.ListNotificationsRow, error) {
 			return h.q.ListNotifications(ctx, h.auditing(clinic.Object{Kind: clinic.ObjectNotification}, w.shown()).reading(w), dbsqlc.ListNotificationsParams{
 				Caller: h.Who.UserID, Everybody: h.Who.Role == clinic.RoleAdmin, Read: filter.Read, BeyondID: w.beyondID(w.Back), Most: w.Limit, Skip: w.Offset,
 			})
 		},
-		item: func(r *dbsqlc.ListNotificationsRow) (clinic.Notification, error) {
+		item: func(r *dbsqlc.ListNotificationsRow) (NotificationFacts, error) {
 			return notificationOf(r, h.Who.Role), nil
 		},
 		total: func(r *dbsqlc.ListNotificationsRow) int64 { return r.Total },
 		count: func() (int64, error) {
 			return h.q.CountNotifications(ctx, h.db, dbsqlc.CountNotificationsParams{Caller: h.Who.UserID, Read: filter.Read})
 		},
-		position: byID(func(n clinic.Notification) int64 { return n.ID }),
+		position: byID(func(n NotificationFacts) int64 { return n.ID }),
 	})
 	if err != nil {
-		return clinic.Page[clinic.Notification]{}, fmt.Errorf("listing notifications: %w", err)
+		return clinic.Page[NotificationFacts]{}, fmt.Errorf("listing notifications: %w", err)
 	}
 	return page, nil
 }
 
 // ReadNotification marks one of the caller's own as read and returns it.
-func (h Handle) ReadNotification(ctx context.Context, id int64) (clinic.Notification, error) {
+func (h Handle) ReadNotification(ctx context.Context, id int64) (NotificationFacts, error) {
 	if err := h.q.ReadNotification(ctx, h.db, dbsqlc.ReadNotificationParams{ID: id, Caller: h.Who.UserID}); err != nil {
-		return clinic.Notification{}, fmt.Errorf("marking a notification: %w", translate(err))
+		return NotificationFacts{}, fmt.Errorf("marking a notification: %w", translate(err))
 	}
 	w := window{Limit: 1}
 	rows, err := h.q.ListNotifications(ctx, h.db, dbsqlc.ListNotificationsParams{
 		Caller: h.Who.UserID, Everybody: h.Who.Role == clinic.RoleAdmin, ID: id, BeyondID: w.beyondID(w.Back), Most: w.Limit,
 	})
 	if err != nil {
-		return clinic.Notification{}, fmt.Errorf("reading a notification: %w", translate(err))
+		return NotificationFacts{}, fmt.Errorf("reading a notification: %w", translate(err))
 	}
 	if len(rows) == 0 || id == 0 {
-		return clinic.Notification{}, clinic.NotFound("notification")
+		return NotificationFacts{}, clinic.NotFound("notification")
 	}
 	if n := rows[0]; n.SeenPatient != nil {
 		h.Saw(*n.SeenPatient, orZero(n.SeenThrough), n.SeenInEmergency)
@@ -62,22 +69,20 @@ func (h Handle) ReadAllNotifications(ctx context.Context) (int, error) {
 	return int(n), nil
 }
 
-// notificationOf composes the text from what the statement joined for the
-// reader: it joins nothing that he may not see.
-func notificationOf(r *dbsqlc.ListNotificationsRow, reader clinic.Role) clinic.Notification {
-	n := clinic.Notification{
+// notificationOf takes what the statement joined for the reader.
+func notificationOf(r *dbsqlc.ListNotificationsRow, reader clinic.Role) NotificationFacts {
+	n := NotificationFacts{Notification: clinic.Notification{
 		ID: r.ID, Type: clinic.NotificationType(r.Type), Read: r.ReadAt != nil, CreatedAt: r.CreatedAt,
 		PatientID: orZero(r.PatientID), DoctorID: orZero(r.DoctorID), RecordID: orZero(r.RecordID),
 		CommentID: orZero(r.CommentID), AssignmentID: orZero(r.AssignmentID),
-	}
-	subject := clinic.NotificationSubject{
+	}}
+	n.Subject = clinic.NotificationSubject{
 		Reader:  reader,
 		Patient: personOf(0, r.PatientUsername, clinic.Name{First: r.PatientFirst, Last: r.PatientLast}, nil),
 		Doctor:  personOf(0, r.DoctorUsername, clinic.Name{First: r.DoctorFirst, Last: r.DoctorLast}, r.DoctorLicense),
 	}
 	if r.RecordID != nil {
-		subject.Record = &clinic.RecordFields{Title: orZero(r.Title), Type: clinic.RecordType(orZero(r.RecordType))}
+		n.Subject.Record = &clinic.RecordFields{Title: orZero(r.Title), Type: clinic.RecordType(orZero(r.RecordType))}
 	}
-	n.Describe(subject)
 	return n
 }

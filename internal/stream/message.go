@@ -20,8 +20,8 @@ const (
 type Message struct {
 	Entry   string // id of the stream's entry, to acknowledge it by
 	EventID int64
-	Type    clinic.EventType
-	Attempt int // how often the event was published, this time included
+	Type    clinic.EventType // as the entry says: any text, for people alone
+	Attempt int              // how often the event was published, this time included
 }
 
 // Batch is what one Read or Reclaim brought.
@@ -48,12 +48,7 @@ func decode(entry redis.XMessage) (Message, error) {
 	if err != nil {
 		return Message{}, fmt.Errorf("entry %s has no attempt", entry.ID)
 	}
-	eventType := clinic.EventType(text(entry, fieldType))
-	switch eventType {
-	case clinic.EventAssignmentCreated, clinic.EventRecordCreated, clinic.EventCommentCreated, clinic.EventBreakGlassOpened:
-		return Message{Entry: entry.ID, EventID: id, Type: eventType, Attempt: attempt}, nil
-	}
-	return Message{}, fmt.Errorf("entry %s has no known type", entry.ID)
+	return Message{Entry: entry.ID, EventID: id, Type: clinic.EventType(text(entry, fieldType)), Attempt: attempt}, nil
 }
 
 func text(entry redis.XMessage, field string) string {

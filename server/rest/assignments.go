@@ -38,7 +38,7 @@ type assignment struct {
 func newAssignment(a clinic.Assignment) assignment {
 	view := assignment{
 		ID: a.ID, Patient: newPatient(a.Patient), Doctor: newDirectoryDoctor(a.Doctor), Source: a.Source,
-		DeclaredBy: orNull(a.DeclaredBy), Reason: a.Reason, IsActive: a.Active(time.Now()),
+		DeclaredBy: orNull(a.DeclaredBy), Reason: a.Reason, IsActive: a.Active,
 		StartsAt: a.StartsAt.UTC(), EndsAt: optionalUTC(a.EndsAt), CreatedAt: a.CreatedAt.UTC(),
 	}
 	if a.RequestedBy != nil {

@@ -1,6 +1,10 @@
 package rest
 
-import "github.com/danielgtaylor/huma/v2"
+import (
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
 
 // The documentation page fills the first example of a body in. Where there is none it takes the examples of all fields
 // together, which is right only where all of them may be sent together.
@@ -23,7 +27,7 @@ func exampleProfile() map[string]any {
 func registerExample() map[string]*huma.Example {
 	body := exampleProfile()
 	body["username"], body["password"], body["password_confirm"] = exampleUsername, examplePassword, examplePassword
-	body["user_type"] = "PATIENT"
+	body["user_type"] = string(clinic.RolePatient)
 	return oneExample("A patient", body)
 }
 

@@ -79,7 +79,7 @@ func routes(h *handlers) []route {
 		op("GET /api/assignments/{id}/", "getAssignment", everyone, "Get an assignment", to(h.getAssignment)).
 			describe(getAssignmentNote),
 		op("POST /api/break-glass/", "breakGlass", doctors, "Open emergency access to a patient's records", to(h.openBreakGlass)).
-			describe(breakGlassNote).fails(notFound, gone),
+			describe(breakGlassNote).fails(notFound, conflict, gone),
 		op("DELETE /api/assignments/{id}/", "endAssignment", admins, "End an assignment", to(h.endAssignment)).
 			describe(endAssignmentNote).fails(conflict),
 

@@ -129,6 +129,8 @@ SELECT a.id, a.patient_id, a.doctor_id, a.source, a.owner, a.declared_by, a.requ
     patient.phone_number AS patient_phone, patient.active AS patient_active, patient.created_at AS patient_created_at,
     p.date_of_birth, p.blood_type, p.address, p.emergency_contact,
     requester.id AS requester_id, requester.username, requester.first_name, requester.last_name, requester.role,
+    (a.starts_at <= statement_timestamp() AND (a.ends_at IS NULL OR a.ends_at > statement_timestamp()))::boolean AS is_active,
+    coalesce(a.ends_at <= greatest(a.starts_at, statement_timestamp()), false)::boolean AS is_ended,
     (SELECT count(*) FROM found)::bigint AS total,
     a.patient_id AS seen_patient, CASE WHEN d.user_id = $1 THEN a.id END AS seen_through,
     (d.user_id = $1 AND a.source = 'break_glass')::boolean AS seen_in_emergency
@@ -177,6 +179,8 @@ type ListAssignmentsRow struct {
 	FirstName        *string
 	LastName         *string
 	Role             *string
+	IsActive         bool
+	IsEnded          bool
 	Total            int64
 	SeenPatient      int64
 	SeenThrough      interface{}
@@ -254,6 +258,8 @@ func (q *Queries) ListAssignments(ctx context.Context, db DBTX, arg ListAssignme
 			&i.FirstName,
 			&i.LastName,
 			&i.Role,
+			&i.IsActive,
+			&i.IsEnded,
 			&i.Total,
 			&i.SeenPatient,
 			&i.SeenThrough,

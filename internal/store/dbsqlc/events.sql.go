@@ -72,54 +72,58 @@ func (q *Queries) ClaimEvents(ctx context.Context, db DBTX, arg ClaimEventsParam
 }
 
 const handleEvents = `-- name: HandleEvents :many
-WITH event AS MATERIALIZED (
+WITH event_kind AS MATERIALIZED (
+    SELECT unnest($1::text[]) AS type, unnest($2::text[]) AS subject
+), notification_kind AS MATERIALIZED (
+    SELECT unnest($3::text[]) AS type, unnest($4::text[]) AS event, unnest($5::text[]) AS recipients,
+        unnest($6::boolean[]) AS self_made
+), event AS MATERIALIZED (
     SELECT o.id, o.type, o.patient_id, o.doctor_id, o.assignment_id, o.record_id, o.comment_id, o.created_at, o.attempts, o.next_at, o.finished_at, o.outcome FROM outbox o
-    WHERE o.id = ANY($1::bigint[]) AND o.finished_at IS NULL
+    WHERE o.id = ANY($7::bigint[]) AND o.finished_at IS NULL AND o.type = ANY($1::text[])
     ORDER BY o.id FOR UPDATE
 ), current AS (
     SELECT e.id, e.type, e.patient_id, e.doctor_id, e.assignment_id, e.record_id, e.comment_id, e.created_at, e.attempts, e.next_at, e.finished_at, e.outcome, a.starts_at, coalesce(a.starts_at > now(), false) AS early, coalesce(a.requested_by = d.user_id, false) AS self,
-        CASE e.type
-            WHEN 'assignment.created' THEN a.id IS NOT NULL
+        CASE k.subject
+            WHEN 'assignment' THEN a.id IS NOT NULL
                 AND (coalesce(a.requested_by = d.user_id, false) OR a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, now()))
-            WHEN 'record.created' THEN r.id IS NOT NULL
-            WHEN 'break_glass.opened' THEN a.id IS NOT NULL
-            ELSE c.id IS NOT NULL
+            WHEN 'emergency' THEN a.id IS NOT NULL
+            WHEN 'record' THEN r.id IS NOT NULL
+            WHEN 'comment' THEN c.id IS NOT NULL
         END AS there
     FROM event e
+    JOIN event_kind k ON k.type = e.type
     LEFT JOIN assignments a ON a.id = e.assignment_id
     LEFT JOIN doctor_profiles d ON d.id = a.doctor_id
     LEFT JOIN health_records r ON r.id = e.record_id
     LEFT JOIN doctor_comments c ON c.id = e.comment_id AND NOT c.is_private
+), due AS MATERIALIZED (
+    SELECT e.id, e.created_at, k.type, k.recipients, e.patient_id, e.doctor_id, e.assignment_id, e.record_id, e.comment_id
+    FROM current e
+    JOIN notification_kind k ON k.event = e.type AND (e.self OR NOT k.self_made)
+    WHERE e.there AND NOT e.early
 ), told AS (
     INSERT INTO notifications (recipient_id, event_id, happened_at, type, patient_id, doctor_id, assignment_id, record_id, comment_id)
-    SELECT u.id, e.id, e.created_at, 'PATIENT_ASSIGNED', e.patient_id, e.doctor_id, e.assignment_id, NULL::bigint, NULL::bigint
-    FROM current e
-    JOIN patient_profiles p ON p.id = e.patient_id
-    JOIN doctor_profiles d ON d.id = e.doctor_id
-    JOIN users u ON u.id IN (p.user_id, d.user_id) AND u.active
-    WHERE e.type = 'assignment.created' AND e.there AND NOT e.early
-    UNION ALL
-    SELECT a.doctor_user_id, e.id, e.created_at, 'NEW_RECORD', e.patient_id, NULL, NULL::bigint, e.record_id, NULL
-    FROM current e
-    JOIN active_assignments a ON a.patient_id = e.patient_id AND a.source <> 'break_glass' AND a.starts_at <= e.created_at
-    WHERE e.type = 'record.created' AND e.there
-    UNION ALL
-    SELECT u.id, e.id, e.created_at, 'COMMENT_ADDED', e.patient_id, e.doctor_id, NULL, e.record_id, e.comment_id
-    FROM current e
+    SELECT u.id, e.id, e.created_at, e.type, e.patient_id, e.doctor_id, e.assignment_id, e.record_id, e.comment_id
+    FROM due e
     JOIN patient_profiles p ON p.id = e.patient_id
     JOIN users u ON u.id = p.user_id AND u.active
-    WHERE e.type = 'comment.created' AND e.there
+    WHERE e.recipients = 'patient'
     UNION ALL
-    SELECT u.id, e.id, e.created_at, 'BREAK_GLASS', e.patient_id, e.doctor_id, e.assignment_id, NULL, NULL
-    FROM current e
-    JOIN patient_profiles p ON p.id = e.patient_id
-    JOIN users u ON (u.id = p.user_id OR u.role = 'ADMIN') AND u.active
-    WHERE e.type = 'break_glass.opened' AND e.there
+    SELECT u.id, e.id, e.created_at, e.type, e.patient_id, e.doctor_id, e.assignment_id, e.record_id, e.comment_id
+    FROM due e
+    JOIN doctor_profiles d ON d.id = e.doctor_id
+    JOIN users u ON u.id = d.user_id AND u.active
+    WHERE e.recipients = 'doctor'
     UNION ALL
-    SELECT u.id, e.id, e.created_at, 'SELF_ASSIGNED', e.patient_id, e.doctor_id, e.assignment_id, NULL, NULL
-    FROM current e
+    SELECT a.doctor_user_id, e.id, e.created_at, e.type, e.patient_id, e.doctor_id, e.assignment_id, e.record_id, e.comment_id
+    FROM due e
+    JOIN active_assignments a ON a.patient_id = e.patient_id AND a.source <> 'break_glass' AND a.starts_at <= e.created_at
+    WHERE e.recipients = 'care_team'
+    UNION ALL
+    SELECT u.id, e.id, e.created_at, e.type, e.patient_id, e.doctor_id, e.assignment_id, e.record_id, e.comment_id
+    FROM due e
     JOIN users u ON u.role = 'ADMIN' AND u.active
-    WHERE e.type = 'assignment.created' AND e.self AND e.there AND NOT e.early
+    WHERE e.recipients = 'admins'
     ON CONFLICT DO NOTHING
 )
 UPDATE outbox o
@@ -131,6 +135,16 @@ FROM current e WHERE o.id = e.id
 RETURNING o.id, e.there::boolean AS there
 `
 
+type HandleEventsParams struct {
+	EventTypes    []string
+	EventSubjects []string
+	Types         []string
+	TypesEvents   []string
+	Recipients    []string
+	SelfMade      []bool
+	IDs           []int64
+}
+
 type HandleEventsRow struct {
 	ID    int64
 	There bool
@@ -141,8 +155,16 @@ type HandleEventsRow struct {
 // finished. An event whose subject is gone is dropped. An assignment that is to
 // begin later is an event of that time, and stays open until then.
 // Whoever gave themselves access is told of also when it is over by now.
-func (q *Queries) HandleEvents(ctx context.Context, db DBTX, ids []int64) ([]*HandleEventsRow, error) {
-	rows, err := db.Query(ctx, handleEvents, ids)
+func (q *Queries) HandleEvents(ctx context.Context, db DBTX, arg HandleEventsParams) ([]*HandleEventsRow, error) {
+	rows, err := db.Query(ctx, handleEvents,
+		arg.EventTypes,
+		arg.EventSubjects,
+		arg.Types,
+		arg.TypesEvents,
+		arg.Recipients,
+		arg.SelfMade,
+		arg.IDs,
+	)
 	if err != nil {
 		return nil, err
 	}

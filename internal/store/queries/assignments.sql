@@ -94,6 +94,8 @@ SELECT sqlc.embed(a), sqlc.embed(d), sqlc.embed(doctor),
     patient.phone_number AS patient_phone, patient.active AS patient_active, patient.created_at AS patient_created_at,
     p.date_of_birth, p.blood_type, p.address, p.emergency_contact,
     requester.id AS requester_id, requester.username, requester.first_name, requester.last_name, requester.role,
+    (a.starts_at <= statement_timestamp() AND (a.ends_at IS NULL OR a.ends_at > statement_timestamp()))::boolean AS is_active,
+    coalesce(a.ends_at <= greatest(a.starts_at, statement_timestamp()), false)::boolean AS is_ended,
     (SELECT count(*) FROM found)::bigint AS total,
     a.patient_id AS seen_patient, CASE WHEN d.user_id = @caller THEN a.id END AS seen_through,
     (d.user_id = @caller AND a.source = 'break_glass')::boolean AS seen_in_emergency

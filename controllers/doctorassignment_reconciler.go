@@ -34,7 +34,7 @@ type reconciler struct {
 	events events.EventRecorder
 	// released takes the doctors whose assignments ended.
 	released chan event.TypedGenericEvent[string]
-	departed departed
+	deleted  deletedObjects
 }
 
 // +kubebuilder:rbac:groups=healthrecords.io,resources=doctorassignments,verbs=get;list;watch;patch
@@ -45,7 +45,7 @@ type reconciler struct {
 
 // Reconcile makes one pass over one object.
 func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Result, err error) {
-	if err := r.letGoDeparted(ctx, req.NamespacedName); err != nil {
+	if err := r.releaseDeleted(ctx, req.NamespacedName); err != nil {
 		return ctrl.Result{}, err
 	}
 	da := &v1alpha1.DoctorAssignment{}
@@ -60,12 +60,12 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Re
 		err = errors.Join(err, r.patchStatus(ctx, da, before))
 	}()
 	if !da.DeletionTimestamp.IsZero() {
-		return ctrl.Result{}, r.letGo(ctx, da)
+		return ctrl.Result{}, r.release(ctx, da)
 	}
 	return r.declare(ctx, da)
 }
 
-// addFinalizer makes sure that letGo runs before the object is gone. It refuses a stale copy: the patch replaces the
+// addFinalizer makes sure that release runs before the object is gone. It refuses a stale copy: the patch replaces the
 // whole list, which others write too.
 func (r *reconciler) addFinalizer(ctx context.Context, da *v1alpha1.DoctorAssignment) error {
 	before := da.DeepCopy()
@@ -81,34 +81,31 @@ func (r *reconciler) addFinalizer(ctx context.Context, da *v1alpha1.DoctorAssign
 
 // declare carries the spec out, puts what came of it into the status and says when to look again.
 func (r *reconciler) declare(ctx context.Context, da *v1alpha1.DoctorAssignment) (ctrl.Result, error) {
-	now := r.Now()
-	result, err := r.carryOut(ctx, da, now)
+	result, err := r.carryOut(ctx, da)
 	if ctx.Err() != nil {
 		return ctrl.Result{}, ctx.Err() // shutting down: that says nothing about the object
 	}
-	v := judge(&da.Spec, result, now)
+	now := r.Now()
+	o := declarationOutcome(&da.Spec, result)
 	if err != nil {
-		v = judgeError(err)
+		o = errorOutcome(err)
 	} else {
 		count(da, result)
 		r.announce(ctx, da, result)
 	}
-	r.conclude(da, v, now)
-	if v.backOff {
+	r.setOutcome(da, o, now)
+	if o.backOff {
 		return ctrl.Result{}, fmt.Errorf("declaring the assignments: %w", public(err))
 	}
 	// What people change comes before the routine, which is a long queue where there are many objects.
-	return ctrl.Result{RequeueAfter: r.nextPass(da, v, now), Priority: new(handler.LowPriority)}, nil
+	return ctrl.Result{RequeueAfter: r.nextPass(da, o, now, result.At), Priority: new(handler.LowPriority)}, nil
 }
 
-// carryOut declares the spec, or withdraws it once it has expired.
-func (r *reconciler) carryOut(ctx context.Context, da *v1alpha1.DoctorAssignment, now time.Time) (clinic.DeclarationResult, error) {
+// carryOut declares the spec, also once it has expired: whether it has is for the database's clock to say.
+func (r *reconciler) carryOut(ctx context.Context, da *v1alpha1.DoctorAssignment) (clinic.DeclarationResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	if !expired(&da.Spec, now) {
-		return r.Declarer.Declare(ctx, declaration(da))
-	}
-	return r.withdraw(ctx, da)
+	return r.Declarer.Declare(ctx, declaration(da))
 }
 
 func (r *reconciler) withdraw(ctx context.Context, da *v1alpha1.DoctorAssignment) (clinic.DeclarationResult, error) {
@@ -157,14 +154,14 @@ func (r *reconciler) announce(ctx context.Context, da *v1alpha1.DoctorAssignment
 	}
 }
 
-// conclude writes the verdict as conditions, and as an event when it differs from the last one.
-func (r *reconciler) conclude(da *v1alpha1.DoctorAssignment, v verdict, now time.Time) {
+// setOutcome writes the outcome as conditions, and as an event when it differs from the last one.
+func (r *reconciler) setOutcome(da *v1alpha1.DoctorAssignment, o outcome, now time.Time) {
 	last := apimeta.FindStatusCondition(da.Status.Conditions, v1alpha1.ReadyCondition)
-	if last == nil || last.Status != v.ready || last.Reason != v.reason {
-		r.events.Eventf(da, nil, v.eventType(), v.reason, "Reconcile", "%s", v.message)
+	if last == nil || last.Status != o.ready || last.Reason != o.reason {
+		r.events.Eventf(da, nil, o.eventType(), o.reason, "Reconcile", "%s", o.message)
 	}
-	setConditions(da, v, now)
-	if !v.backOff {
+	setConditions(da, o, now)
+	if !o.backOff {
 		da.Status.ObservedGeneration = da.Generation
 	}
 }
@@ -180,21 +177,25 @@ func (r *reconciler) patchStatus(ctx context.Context, da, before *v1alpha1.Docto
 	return nil
 }
 
-// nextPass says when to look at the object again: at the next instant that the spec names, or after the interval that
-// its state asks for, whichever comes first. 0 means never.
-func (r *reconciler) nextPass(da *v1alpha1.DoctorAssignment, v verdict, now time.Time) time.Duration {
-	if v.stalled {
+// nextPass says when to look at the object again: after the interval that its state asks for, or sooner, at the next
+// instant that the spec names. 0 means never. at is when the spec was carried out, by the database's clock, and zero
+// where it has no period or could not be carried out.
+func (r *reconciler) nextPass(da *v1alpha1.DoctorAssignment, o outcome, now, at time.Time) time.Duration {
+	if o.stalled {
 		return 0
 	}
 	after := r.ResyncInterval
-	if v.waits() {
+	if o.waits() {
 		since := now.Sub(apimeta.FindStatusCondition(da.Status.Conditions, v1alpha1.ReadyCondition).LastTransitionTime.Time)
 		after = min(max(since, r.RetryInterval), r.ResyncInterval)
 	}
 	after = wait.Jitter(after, jitter)
+	if at.IsZero() {
+		return after
+	}
 	for _, instant := range []*metav1.Time{da.Spec.StartsAt, da.Spec.EndsAt} {
-		if instant != nil && instant.After(now) {
-			after = min(after, instant.Sub(now))
+		if instant != nil && instant.After(at) {
+			after = min(after, instant.Sub(at))
 		}
 	}
 	return after

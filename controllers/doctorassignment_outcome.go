@@ -14,9 +14,9 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// verdict is what one pass found out about an object. Its message is a fixed sentence: nothing that the database said
+// outcome is what one pass found out about an object. Its message is a fixed sentence: nothing that the database said
 // gets into a status or an event.
-type verdict struct {
+type outcome struct {
 	ready           metav1.ConditionStatus
 	reason, message string
 	stalled         bool // only a change of the spec can help
@@ -24,13 +24,13 @@ type verdict struct {
 }
 
 // reconciling reports whether the controller will try again by itself.
-func (v verdict) reconciling() bool { return v.ready != metav1.ConditionTrue && !v.stalled }
+func (o outcome) reconciling() bool { return o.ready != metav1.ConditionTrue && !o.stalled }
 
 // waits reports whether the object needs something to happen elsewhere, at a time that nobody knows.
-func (v verdict) waits() bool { return v.reconciling() && v.reason != v1alpha1.ReasonScheduled }
+func (o outcome) waits() bool { return o.reconciling() && o.reason != v1alpha1.ReasonScheduled }
 
-func (v verdict) eventType() string {
-	switch v.reason {
+func (o outcome) eventType() string {
+	switch o.reason {
 	case v1alpha1.ReasonAssigned, v1alpha1.ReasonScheduled, v1alpha1.ReasonExpired, v1alpha1.ReasonDeleted:
 		return corev1.EventTypeNormal
 	default:
@@ -38,38 +38,38 @@ func (v verdict) eventType() string {
 	}
 }
 
-// notReady is the verdict of something that the controller waits for.
-func notReady(reason, message string) verdict {
-	return verdict{ready: metav1.ConditionFalse, reason: reason, message: message}
+// notReady is the outcome of something that the controller waits for.
+func notReady(reason, message string) outcome {
+	return outcome{ready: metav1.ConditionFalse, reason: reason, message: message}
 }
 
-func stalled(reason, message string) verdict {
-	return verdict{ready: metav1.ConditionFalse, reason: reason, message: message, stalled: true}
+func stalled(reason, message string) outcome {
+	return outcome{ready: metav1.ConditionFalse, reason: reason, message: message, stalled: true}
 }
 
-func failed(reason, message string) verdict {
-	return verdict{ready: metav1.ConditionUnknown, reason: reason, message: message, backOff: true}
+func failed(reason, message string) outcome {
+	return outcome{ready: metav1.ConditionUnknown, reason: reason, message: message, backOff: true}
 }
 
-// judge says what the result of a declaration means for the object.
-func judge(spec *v1alpha1.DoctorAssignmentSpec, result clinic.DeclarationResult, now time.Time) verdict {
+// declarationOutcome says what the result of a declaration means for the object, by the database's clock.
+func declarationOutcome(spec *v1alpha1.DoctorAssignmentSpec, result clinic.DeclarationResult) outcome {
 	progress := fmt.Sprintf("%d of %d patients are assigned", result.Assigned, len(spec.Patients))
 	switch {
-	case expired(spec, now):
+	case spec.EndsAt != nil && !result.At.Before(spec.EndsAt.Time):
 		return stalled(v1alpha1.ReasonExpired, "The assignments ended at spec.endsAt; a later endsAt begins them again.")
 	case result.Doctor != "":
-		return judgeDoctor(result.Doctor)
+		return doctorOutcome(result.Doctor)
 	case len(result.Unassigned) > 0:
 		return notReady(v1alpha1.ReasonPatientsNotAssigned,
 			progress+"; status.unassigned says why others are not. They are tried again until they are.")
-	case spec.StartsAt != nil && now.Before(spec.StartsAt.Time):
+	case spec.StartsAt != nil && result.At.Before(spec.StartsAt.Time):
 		return notReady(v1alpha1.ReasonScheduled, "The assignments are recorded and begin at spec.startsAt.")
 	default:
-		return verdict{ready: metav1.ConditionTrue, reason: v1alpha1.ReasonAssigned, message: progress + "."}
+		return outcome{ready: metav1.ConditionTrue, reason: v1alpha1.ReasonAssigned, message: progress + "."}
 	}
 }
 
-func judgeDoctor(problem clinic.DoctorProblem) verdict {
+func doctorOutcome(problem clinic.DoctorProblem) outcome {
 	switch problem {
 	case clinic.DoctorNotFound:
 		return notReady(v1alpha1.ReasonDoctorNotFound,
@@ -86,8 +86,8 @@ func judgeDoctor(problem clinic.DoctorProblem) verdict {
 
 const internalMessage = "Something went wrong inside the platform; the controller's log says more. This is tried again."
 
-// judgeError is the one place where the codes of the clinic become conditions.
-func judgeError(err error) verdict {
+// errorOutcome is the one place where the codes of the clinic become conditions.
+func errorOutcome(err error) outcome {
 	switch clinic.CodeOf(err) {
 	case clinic.CodeInvalid:
 		return stalled(v1alpha1.ReasonInvalid, "The spec cannot be carried out"+faults(err)+".")
@@ -122,10 +122,6 @@ func public(err error) error {
 	return clinic.Internal(err)
 }
 
-func expired(spec *v1alpha1.DoctorAssignmentSpec, now time.Time) bool {
-	return spec.EndsAt != nil && !now.Before(spec.EndsAt.Time)
-}
-
 // count puts the numbers of a result into the status.
 func count(da *v1alpha1.DoctorAssignment, result clinic.DeclarationResult) {
 	da.Status.Assigned = int32(result.Assigned)    //nolint:gosec // at most 500
@@ -138,7 +134,7 @@ func count(da *v1alpha1.DoctorAssignment, result clinic.DeclarationResult) {
 }
 
 // setConditions writes all three conditions, always in the same order.
-func setConditions(da *v1alpha1.DoctorAssignment, v verdict, now time.Time) {
+func setConditions(da *v1alpha1.DoctorAssignment, o outcome, now time.Time) {
 	set := func(kind string, status metav1.ConditionStatus, reason, message string) {
 		apimeta.SetStatusCondition(&da.Status.Conditions, metav1.Condition{
 			Type: kind, Status: status, Reason: reason, Message: message,
@@ -147,12 +143,12 @@ func setConditions(da *v1alpha1.DoctorAssignment, v verdict, now time.Time) {
 	}
 	abnormal := func(kind string, holds bool) {
 		if holds {
-			set(kind, metav1.ConditionTrue, v.reason, v.message)
+			set(kind, metav1.ConditionTrue, o.reason, o.message)
 		} else {
 			set(kind, metav1.ConditionFalse, v1alpha1.ReasonAsExpected, "")
 		}
 	}
-	set(v1alpha1.ReadyCondition, v.ready, v.reason, v.message)
-	abnormal(v1alpha1.ReconcilingCondition, v.reconciling())
-	abnormal(v1alpha1.StalledCondition, v.stalled)
+	set(v1alpha1.ReadyCondition, o.ready, o.reason, o.message)
+	abnormal(v1alpha1.ReconcilingCondition, o.reconciling())
+	abnormal(v1alpha1.StalledCondition, o.stalled)
 }

@@ -124,11 +124,11 @@ func TestReconcileLeavesForeignFinalizers(t *testing.T) {
 		t.Errorf("finalizers are %v", da.Finalizers)
 	}
 	if got := b.clinic.callCount() - calls; got != 1 {
-		t.Errorf("the assignments were let go %d times", got)
+		t.Errorf("the assignments were released %d times", got)
 	}
 }
 
-func TestReconcileLetsGoOfWhatDepartedObjectsHold(t *testing.T) {
+func TestReconcileReleasesWhatDeletedObjectsHold(t *testing.T) {
 	t.Parallel()
 	released, retained := newObject("a"), newObject("a", withPatients("patient2"), withRetain)
 	retained.UID = "another-uid"
@@ -137,7 +137,7 @@ func TestReconcileLetsGoOfWhatDepartedObjectsHold(t *testing.T) {
 	b.clinic.holders[pair{"doctor1", "patient2"}] = string(retained.UID)
 	queue := &reconcileQueue{}
 	for _, da := range []*v1alpha1.DoctorAssignment{released, retained} {
-		b.remember(t.Context(), event.DeleteEvent{Object: da}, queue)
+		b.enqueueDeleted(t.Context(), event.DeleteEvent{Object: da}, queue)
 	}
 	if len(queue.added) != 2 || queue.added[0].String() != "default/a" {
 		t.Errorf("queued are %v", queue.added)
@@ -164,7 +164,7 @@ func TestReconcileLetsGoOfWhatDepartedObjectsHold(t *testing.T) {
 	}
 	calls := b.clinic.callCount()
 	if _, err := b.pass(t, "a"); err != nil || b.clinic.callCount() != calls {
-		t.Errorf("what is gone was let go again: %v", err)
+		t.Errorf("what is gone was released again: %v", err)
 	}
 }
 
@@ -192,10 +192,10 @@ func TestReconcileRemovesOnlyItsOwnFinalizer(t *testing.T) {
 
 	successor := stale.DeepCopy()
 	successor.UID = "successor-uid"
-	if err := b.letGo(t.Context(), successor); err == nil {
+	if err := b.release(t.Context(), successor); err == nil {
 		t.Error("the finalizer of another object was removed")
 	}
-	if err := b.letGo(t.Context(), stale); err != nil {
+	if err := b.release(t.Context(), stale); err != nil {
 		t.Errorf("a stale copy is no reason to fail: %v", err)
 	}
 	if got := b.get(t, "a").Finalizers; !slices.Equal(got, []string{"example.com/first"}) {

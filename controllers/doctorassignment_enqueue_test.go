@@ -16,7 +16,7 @@ func TestARevocationDoesNotWaitForWhatTheOneBeforeSetOff(t *testing.T) {
 	b := setup(t, newObject("a"), newObject("b"))
 	queue := priorityqueue.New[reconcile.Request](t.Name())
 	t.Cleanup(queue.ShutDown)
-	b.offer(t.Context(), event.TypedGenericEvent[string]{Object: "doctor1"}, queue)
+	b.enqueueDeclaring(t.Context(), event.TypedGenericEvent[string]{Object: "doctor1"}, queue)
 	queue.Add(reconcile.Request{NamespacedName: client.ObjectKey{Namespace: "default", Name: "c"}})
 	var order []string
 	for range 3 {

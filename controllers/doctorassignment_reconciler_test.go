@@ -132,6 +132,25 @@ func TestReconcileFollowsTheClock(t *testing.T) {
 	expectCondition(t, da, v1alpha1.ReadyCondition, metav1.ConditionTrue, v1alpha1.ReasonAssigned)
 }
 
+// TestReconcileGoesByTheDatabasesClock where the controller's is ahead of it: nothing ends early.
+func TestReconcileGoesByTheDatabasesClock(t *testing.T) {
+	t.Parallel()
+	b := setup(t, newObject("a", withPeriod(nil, new(epoch().Add(10*time.Second)))))
+	b.now = epoch().Add(time.Minute)
+	b.clinic.now = epoch
+	da, after := b.expectPass(t, "a")
+	expectCondition(t, da, v1alpha1.ReadyCondition, metav1.ConditionTrue, v1alpha1.ReasonAssigned)
+	if after != 10*time.Second {
+		t.Errorf("the next pass is after %v, not at the end by the database's clock", after)
+	}
+	b.clinic.now = func() time.Time { return epoch().Add(after) }
+	da, _ = b.expectPass(t, "a")
+	expectCondition(t, da, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.ReasonExpired)
+	if _, open := b.clinic.holder("doctor1", "patient1"); open {
+		t.Error("the assignment did not end")
+	}
+}
+
 // edit changes a's spec as a person does, generation included, which the fake API server does not count.
 func (b *bundle) edit(t *testing.T, option func(*v1alpha1.DoctorAssignment)) {
 	t.Helper()

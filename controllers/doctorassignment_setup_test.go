@@ -43,6 +43,7 @@ func setup(t *testing.T, objects ...client.Object) *bundle {
 		WithStatusSubresource(&v1alpha1.DoctorAssignment{}).
 		WithIndex(&v1alpha1.DoctorAssignment{}, doctorField, doctorOf).Build()
 	b := &bundle{api: api, clinic: newFakeClinic(), events: events.NewFakeRecorder(100), now: epoch()}
+	b.clinic.now = func() time.Time { return b.now }
 	b.reconciler = &reconciler{
 		Options:  Options{Declarer: b.clinic, Now: func() time.Time { return b.now }},
 		client:   api,

@@ -1,12 +1,3 @@
-// Package controllers carries DoctorAssignment objects into the clinic.
-//
-// One pass over an object: get it, add the finalizer, then either let go of its assignments (it is being deleted) or
-// declare them, then write the conditions, in one status patch, and only when they changed.
-//
-//	           declared ┌───────────────► Ready ◄──────────────┐ startsAt
-//	object ─────────────┼─ a name is unknown ─► Reconciling ───┤ tried again
-//	                    ├─ startsAt is to come ─► Reconciling ─┘
-//	                    └─ invalid, or endsAt passed ─► Stalled ─► (a change of the spec)
 package controllers
 
 import (
@@ -52,7 +43,8 @@ type Declarer interface {
 // Options configure the controller. Only Declarer is required.
 type Options struct {
 	Declarer Declarer
-	// Now tells when startsAt and endsAt are reached; time.Now by default.
+	// Now dates the conditions and spaces the passes; time.Now by default. The Declarer says whether startsAt and endsAt
+	// are reached.
 	Now func() time.Time
 	// ResyncInterval is how often an object that is ready is compared with the database again; 1 minute by default.
 	ResyncInterval time.Duration
@@ -113,8 +105,8 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("doctorassignment").
 		For(&v1alpha1.DoctorAssignment{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.DoctorAssignment{}, handler.Funcs{DeleteFunc: r.remember}).
-		WatchesRawSource(source.TypedChannel(r.released, handler.TypedFuncs[string, reconcile.Request]{GenericFunc: r.offer})).
+		Watches(&v1alpha1.DoctorAssignment{}, handler.Funcs{DeleteFunc: r.enqueueDeleted}).
+		WatchesRawSource(source.TypedChannel(r.released, handler.TypedFuncs[string, reconcile.Request]{GenericFunc: r.enqueueDeclaring})).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: o.MaxConcurrentReconciles,
 			// An outage must not leave objects waiting long after it is over.
@@ -136,9 +128,9 @@ func doctorOf(o client.Object) []string {
 	return []string{strings.ToLower(da.Spec.Doctor.Username)}
 }
 
-// offer has the objects that declare a doctor looked at again once people's changes are done: a doctor may have
+// enqueueDeclaring has the objects that declare a doctor looked at again once people's changes are done: a doctor may have
 // thousands, and the next revocation must not wait for them.
-func (r *reconciler) offer(ctx context.Context, e event.TypedGenericEvent[string], queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+func (r *reconciler) enqueueDeclaring(ctx context.Context, e event.TypedGenericEvent[string], queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 	requests := r.declaring(ctx, e.Object)
 	if byPriority, ok := queue.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
 		byPriority.AddWithOpts(priorityqueue.AddOpts{Priority: new(handler.LowPriority)}, requests...)

@@ -18,9 +18,9 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// letGo ends or retains the assignments of an object that is being deleted, then lets it disappear.
+// release ends or retains the assignments of an object that is being deleted, then removes the finalizer.
 // While the database does not answer the object stays, and this is tried again.
-func (r *reconciler) letGo(ctx context.Context, da *v1alpha1.DoctorAssignment) error {
+func (r *reconciler) release(ctx context.Context, da *v1alpha1.DoctorAssignment) error {
 	finalizer := slices.Index(da.Finalizers, v1alpha1.Finalizer)
 	if finalizer < 0 {
 		return nil
@@ -30,21 +30,21 @@ func (r *reconciler) letGo(ctx context.Context, da *v1alpha1.DoctorAssignment) e
 		return ctx.Err()
 	}
 	if err != nil {
-		v := judgeError(err)
-		v.stalled = false
-		r.conclude(da, v, r.Now())
-		return fmt.Errorf("letting the assignments go: %w", public(err))
+		o := errorOutcome(err)
+		o.stalled = false
+		r.setOutcome(da, o, r.Now())
+		return fmt.Errorf("releasing the assignments: %w", public(err))
 	}
 	r.announce(ctx, da, result)
 	if da.Spec.DeletionPolicy == v1alpha1.DeletionPolicyRetain {
-		r.events.Eventf(da, nil, corev1.EventTypeNormal, "AssignmentsRetained", "LetGo",
+		r.events.Eventf(da, nil, corev1.EventTypeNormal, "AssignmentsRetained", "Retain",
 			"The assignments stay active, held by no object.")
 	}
 	if err := r.removeFinalizer(ctx, da, finalizer); err != nil {
 		return client.IgnoreNotFound(err)
 	}
 	if len(da.Finalizers) > 0 {
-		r.conclude(da, notReady(v1alpha1.ReasonDeleted, "The assignments were let go; another finalizer keeps the object."), r.Now())
+		r.setOutcome(da, notReady(v1alpha1.ReasonDeleted, "The object holds no assignments any more; another finalizer keeps it."), r.Now())
 	}
 	return nil
 }
@@ -81,15 +81,15 @@ func (r *reconciler) removeFinalizer(ctx context.Context, da *v1alpha1.DoctorAss
 	return nil
 }
 
-// departed keeps the last state of objects that are gone until their assignments surely are, too. A finalizer does not
+// deletedObjects keeps the last state of objects that are gone until their assignments surely are, too. A finalizer does not
 // hold an object whose deletion the API server has begun when the finalizer is added, nor one that people remove
 // the finalizer of. The zero value is ready for use.
-type departed struct {
+type deletedObjects struct {
 	mutex   sync.Mutex
 	objects map[types.NamespacedName][]*v1alpha1.DoctorAssignment
 }
 
-func (d *departed) add(name types.NamespacedName, objects ...*v1alpha1.DoctorAssignment) {
+func (d *deletedObjects) add(name types.NamespacedName, objects ...*v1alpha1.DoctorAssignment) {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	if d.objects == nil {
@@ -99,7 +99,7 @@ func (d *departed) add(name types.NamespacedName, objects ...*v1alpha1.DoctorAss
 }
 
 // take returns the objects that had the name and forgets them.
-func (d *departed) take(name types.NamespacedName) []*v1alpha1.DoctorAssignment {
+func (d *deletedObjects) take(name types.NamespacedName) []*v1alpha1.DoctorAssignment {
 	d.mutex.Lock()
 	defer d.mutex.Unlock()
 	objects := d.objects[name]
@@ -107,25 +107,25 @@ func (d *departed) take(name types.NamespacedName) []*v1alpha1.DoctorAssignment 
 	return objects
 }
 
-// remember is called when an object is gone.
-func (r *reconciler) remember(_ context.Context, e event.DeleteEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+// enqueueDeleted is called when an object is gone.
+func (r *reconciler) enqueueDeleted(_ context.Context, e event.DeleteEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 	da, ok := e.Object.(*v1alpha1.DoctorAssignment)
 	if !ok {
 		return
 	}
 	name := client.ObjectKeyFromObject(da)
-	r.departed.add(name, da)
+	r.deleted.add(name, da)
 	queue.Add(reconcile.Request{NamespacedName: name})
 }
 
-// letGoDeparted ends or retains what the objects hold that had the name and are gone: nothing, as a rule.
-func (r *reconciler) letGoDeparted(ctx context.Context, name types.NamespacedName) error {
-	objects := r.departed.take(name)
+// releaseDeleted ends or retains what the objects hold that had the name and are gone: nothing, as a rule.
+func (r *reconciler) releaseDeleted(ctx context.Context, name types.NamespacedName) error {
+	objects := r.deleted.take(name)
 	for i, da := range objects {
 		result, err := r.releaseOrRetain(ctx, da)
 		if err != nil {
-			r.departed.add(name, objects[i:]...)
-			return fmt.Errorf("letting the assignments of a deleted object go: %w", public(err))
+			r.deleted.add(name, objects[i:]...)
+			return fmt.Errorf("releasing the assignments of a deleted object: %w", public(err))
 		}
 		r.announce(ctx, da, result)
 	}
