@@ -68,7 +68,8 @@ lint: ## Lint Go and the shell scripts, and check the sizes of files.
 	hack/shellcheck
 
 .PHONY: verify
-verify: ## Fail when a generated file is not what its sources make of it.
+verify: ## Fail when a generated file is not what its sources make of it, or a version disagrees.
+	@hack/version >/dev/null
 	hack/verify
 
 .PHONY: outdated
