@@ -11,12 +11,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/healthrecords/healthrecords/internal/settings"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
 func TestTheAPIsPortHasItsLimitOfConnections(t *testing.T) {
 	t.Parallel()
 	listener, err := listen(t.Context(), settings.Server{ListenAddress: "127.0.0.1:0", Connections: 1, PerAddress: 1}, prometheus.NewRegistry())
-	must(t, err)
+	testkit.Must(t, err)
 	defer func() { _ = listener.Close() }()
 	accepted := make(chan net.Conn, 2)
 	go func() {
@@ -30,7 +31,7 @@ func TestTheAPIsPortHasItsLimitOfConnections(t *testing.T) {
 		}
 	}()
 	first, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", listener.Addr().String())
-	must(t, err)
+	testkit.Must(t, err)
 	defer func() { _ = first.Close() }()
 	held := <-accepted
 	second, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", listener.Addr().String())
@@ -41,7 +42,7 @@ func TestTheAPIsPortHasItsLimitOfConnections(t *testing.T) {
 	if err == nil {
 		t.Error("the second connection is served")
 	}
-	must(t, errors.Join(held.Close(), listener.Close()))
+	testkit.Must(t, errors.Join(held.Close(), listener.Close()))
 	if _, more := <-accepted; more {
 		t.Error("the second connection was accepted")
 	}
