@@ -31,7 +31,7 @@ control-plane: ## Fetch or build kube-apiserver and etcd, once.
 	@hack/control-plane >/dev/null
 
 .PHONY: clean
-clean: ## Remove what make run and make build left, with all data.
+clean: ## Remove what make run, make build and make release left, with all data.
 	@hack/clean
 
 ##@ Test
@@ -101,6 +101,10 @@ kind-down: ## Remove that cluster with all of its data; what docker and the imag
 .PHONY: sbom
 sbom: build ## Write the CycloneDX SBOMs of the binary and of the module to bin/.
 	@VERSION="$(VERSION)" hack/sbom
+
+.PHONY: release
+release: ## Write binaries, image, chart, SBOMs and checksums of the tagged version to dist/; SNAPSHOT=1 needs no tag.
+	@SNAPSHOT="$(SNAPSHOT)" hack/release
 
 .PHONY: image
 image: ## Build the container images; ARCH="amd64 arm64" chooses, IMAGE names.
