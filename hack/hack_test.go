@@ -101,9 +101,13 @@ func TestReleaseIsOfATaggedCommit(t *testing.T) {
 		prepare func(*testing.T, repository)
 		words   []string
 	}{
-		"changes": {func(t *testing.T, r repository) { r.write(t, "new", "") }, []string{"git status"}},
-		"no tag":  {func(*testing.T, repository) {}, []string{"v1.2.3", "git tag", "git fetch --tags", "SNAPSHOT=1"}},
+		"changes": {func(t *testing.T, r repository) {
+			t.Helper()
+			r.write(t, "new", "")
+		}, []string{"git status"}},
+		"no tag": {func(*testing.T, repository) {}, []string{"v1.2.3", "git tag", "git fetch --tags", "SNAPSHOT=1"}},
 		"another commit": {func(t *testing.T, r repository) {
+			t.Helper()
 			r.git(t, "tag", "v1.2.3")
 			r.commit(t)
 		}, []string{"v1.2.3", "Chart.yaml", "CHANGELOG.md"}},

@@ -6,6 +6,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -55,7 +56,7 @@ func run(args []string) error {
 		}
 	}
 	if *name == "" || *output == "" || len(binaries) == 0 {
-		return fmt.Errorf("--name, --output and ARCH=BINARY are required")
+		return errors.New("--name, --output and ARCH=BINARY are required")
 	}
 	description, err := os.ReadFile(*dockerfile)
 	if err != nil {
@@ -65,17 +66,17 @@ func run(args []string) error {
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", *dockerfile, err)
 	}
-	image := image{name: *name, created: time.Unix(*created, 0).UTC(), labels: labels, recipe: recipe, binaries: binaries}
-	return writeFile(*output, image.write)
+	i := image{name: *name, created: time.Unix(*created, 0).UTC(), labels: labels, recipe: recipe, binaries: binaries}
+	return writeFile(*output, i.write)
 }
 
 // writeFile writes a whole file or none.
-func writeFile(path string, write func(io.Writer) error) (err error) {
+func writeFile(path string, write func(io.Writer) error) error {
 	file, err := os.CreateTemp(filepath.Dir(path), ".ociarchive")
 	if err != nil {
 		return err
 	}
-	defer os.Remove(file.Name()) //nolint:errcheck // gone once it is renamed
+	defer func() { _ = os.Remove(file.Name()) }() // it is gone once it is renamed
 	if err := write(file); err != nil {
 		_ = file.Close()
 		return fmt.Errorf("writing %s: %w", path, err)
@@ -83,7 +84,7 @@ func writeFile(path string, write func(io.Writer) error) (err error) {
 	if err := file.Close(); err != nil {
 		return err
 	}
-	if err := os.Chmod(file.Name(), 0o644); err != nil {
+	if err := os.Chmod(file.Name(), 0o644); err != nil { //nolint:gosec // G302: everybody may read a release
 		return err
 	}
 	return os.Rename(file.Name(), path)

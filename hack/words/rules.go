@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path"
 	"regexp"
@@ -60,14 +61,14 @@ func (r *rules) add(section, line string) error {
 	if section == "[except]" {
 		file, text, ok := strings.Cut(line, ":")
 		if !ok {
-			return fmt.Errorf("an exception is PATH: TEXT")
+			return errors.New("an exception is PATH: TEXT")
 		}
 		r.exceptions = append(r.exceptions, exception{file, strings.TrimSpace(text)})
 		return nil
 	}
 	pattern, instead, ok := strings.Cut(line, " -> ")
 	if !ok {
-		return fmt.Errorf("a word is PATTERN -> INSTEAD")
+		return errors.New("a word is PATTERN -> INSTEAD")
 	}
 	if pattern == whoSentence {
 		r.who = instead
