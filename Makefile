@@ -4,7 +4,8 @@ SHELL := /usr/bin/env bash
 .SHELLFLAGS := -o errexit -o nounset -o pipefail -c
 .DEFAULT_GOAL := help
 
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+# At a release's tag, vVERSION, it is the version that hack/version prints.
+VERSION ?= $(patsubst v%,%,$(shell git describe --tags --always --dirty 2>/dev/null || echo development))
 LDFLAGS := -s -w -X github.com/healthrecords/healthrecords/internal/app.version=$(VERSION)
 
 .PHONY: help
