@@ -4,7 +4,8 @@ SHELL := /usr/bin/env bash
 .SHELLFLAGS := -o errexit -o nounset -o pipefail -c
 .DEFAULT_GOAL := help
 
-VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+# At a release's tag, vVERSION, it is the version that hack/version prints.
+VERSION ?= $(patsubst v%,%,$(shell git describe --tags --always --dirty 2>/dev/null || echo development))
 LDFLAGS := -s -w -X github.com/healthrecords/healthrecords/internal/app.version=$(VERSION)
 
 .PHONY: help
@@ -31,7 +32,7 @@ control-plane: ## Download or build kube-apiserver and etcd, once.
 	@hack/control-plane >/dev/null
 
 .PHONY: clean
-clean: ## Remove everything that make run and make build created, including all data.
+clean: ## Remove everything that make run, make build and make release created, including all data.
 	@hack/clean
 
 ##@ Test
@@ -68,7 +69,8 @@ lint: ## Lint Go and the shell scripts, and check the sizes of files.
 	hack/shellcheck
 
 .PHONY: verify
-verify: ## Fail if a generated file does not match its sources.
+verify: ## Fail if a generated file does not match its sources, or version numbers differ.
+	@hack/version >/dev/null
 	hack/verify
 
 .PHONY: outdated
@@ -100,6 +102,10 @@ kind-down: ## Remove that cluster with all of its data; Docker and the images st
 .PHONY: sbom
 sbom: build ## Write the CycloneDX SBOMs of the binary and of the module to bin/.
 	@VERSION="$(VERSION)" hack/sbom
+
+.PHONY: release
+release: ## Write binaries, image, chart, SBOMs and checksums of the tagged version to dist/; SNAPSHOT=1 needs no tag.
+	@SNAPSHOT="$(SNAPSHOT)" hack/release
 
 .PHONY: image
 image: ## Build the container images; ARCH="amd64 arm64" selects architectures, IMAGE the name.

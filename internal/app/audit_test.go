@@ -96,9 +96,9 @@ func TestAuditCommandsNameWhatIsWrong(t *testing.T) {
 	t.Setenv("DATABASE_URL", dsn)
 	dir := t.TempDir()
 	_, err := token.GenerateKey(dir)
-	must(t, err)
+	testkit.Must(t, err)
 	keys, err := token.LoadKeys(dir)
-	must(t, err)
+	testkit.Must(t, err)
 	f := testkit.NewFactory(t, dsn)
 	for range 3 {
 		f.Exec(`INSERT INTO audit_log (role, operation, object_kind, reason, decision) VALUES ('ADMIN', 'getAudit', 'audit', 'role', 'allowed')`)

@@ -11,13 +11,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
 func TestKeysRotateAddsAKeyToADirectory(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	must(t, os.WriteFile(filepath.Join(dir, "0001.pem"), newKeyFile(t), 0o600))
+	testkit.Must(t, os.WriteFile(filepath.Join(dir, "0001.pem"), newKeyFile(t), 0o600))
 	var out, told bytes.Buffer
 	if code := Main([]string{"keys", "rotate", "--dir", dir}, nil, &out, &told); code != 0 {
 		t.Fatalf("exit code %d: %s", code, told.String())
@@ -36,11 +37,11 @@ func newKeyFile(t *testing.T) []byte {
 	t.Helper()
 	dir := t.TempDir()
 	_, err := token.GenerateKey(dir)
-	must(t, err)
+	testkit.Must(t, err)
 	files, err := filepath.Glob(filepath.Join(dir, "*.pem"))
-	must(t, err)
+	testkit.Must(t, err)
 	content, err := os.ReadFile(files[0])
-	must(t, err)
+	testkit.Must(t, err)
 	return content
 }
 
@@ -56,7 +57,7 @@ func TestKeysRotateRewritesASecret(t *testing.T) {
 		t.Fatalf("exit code %d: %s", code, told.String())
 	}
 	var secret corev1.Secret
-	must(t, yaml.Unmarshal(out.Bytes(), &secret))
+	testkit.Must(t, yaml.Unmarshal(out.Bytes(), &secret))
 	if secret.Kind != "Secret" || secret.ResourceVersion != "42" || secret.Annotations["helm.sh/resource-policy"] != "keep" ||
 		string(secret.Data["note"]) != "note" || !bytes.Equal(secret.Data["20200101T000000.000000000Z.pem"], key) {
 		t.Errorf("the Secret lost something: %v", secret)
@@ -97,7 +98,7 @@ func TestKeysTellTheirIDs(t *testing.T) {
 			t.Fatalf("%v: exit code %d: %s", args, code, errs.String())
 		}
 		keys, err := token.LoadKeys(dir)
-		must(t, err)
+		testkit.Must(t, err)
 		for id := range keys.Public() {
 			if !known[id] && !strings.Contains(out.String(), id) {
 				t.Errorf("%v does not tell the new key's id: %s", args, out.String())
@@ -107,8 +108,8 @@ func TestKeysTellTheirIDs(t *testing.T) {
 	}
 	told("generate", "--dir", dir)
 	files, err := filepath.Glob(filepath.Join(dir, "*.pem"))
-	must(t, err)
-	must(t, os.Rename(files[0], filepath.Join(dir, "20200101T000000.000000000Z.pem")))
+	testkit.Must(t, err)
+	testkit.Must(t, os.Rename(files[0], filepath.Join(dir, "20200101T000000.000000000Z.pem")))
 	told("rotate", "--dir", dir)
 	if len(known) != 2 {
 		t.Errorf("%d keys", len(known))

@@ -8,12 +8,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/healthrecords/healthrecords/internal/settings"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
 func TestTheAPIsPortHasItsLimitOfConnections(t *testing.T) {
 	t.Parallel()
 	listener, err := listen(t.Context(), settings.Server{ListenAddress: "127.0.0.1:0", Connections: 1, PerAddress: 1}, prometheus.NewRegistry())
-	must(t, err)
+	testkit.Must(t, err)
 	defer func() { _ = listener.Close() }()
 	accepted := make(chan net.Conn, 2)
 	go func() {
@@ -27,7 +28,7 @@ func TestTheAPIsPortHasItsLimitOfConnections(t *testing.T) {
 		}
 	}()
 	first, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", listener.Addr().String())
-	must(t, err)
+	testkit.Must(t, err)
 	defer func() { _ = first.Close() }()
 	held := <-accepted
 	second, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", listener.Addr().String())
@@ -38,7 +39,7 @@ func TestTheAPIsPortHasItsLimitOfConnections(t *testing.T) {
 	if err == nil {
 		t.Error("the second connection is served")
 	}
-	must(t, errors.Join(held.Close(), listener.Close()))
+	testkit.Must(t, errors.Join(held.Close(), listener.Close()))
 	if _, more := <-accepted; more {
 		t.Error("the second connection was accepted")
 	}

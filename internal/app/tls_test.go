@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher/metrics"
 
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/server"
 )
 
@@ -31,40 +32,33 @@ func (m mounted) path(name string) string { return filepath.Join(m.dir, name) }
 
 func (m mounted) put(t *testing.T, version string, cert, key []byte) {
 	t.Helper()
-	must(t, os.Mkdir(m.path(version), 0o700))
-	must(t, os.WriteFile(filepath.Join(m.path(version), "tls.crt"), cert, 0o600))
-	must(t, os.WriteFile(filepath.Join(m.path(version), "tls.key"), key, 0o600))
+	testkit.Must(t, os.Mkdir(m.path(version), 0o700))
+	testkit.Must(t, os.WriteFile(filepath.Join(m.path(version), "tls.crt"), cert, 0o600))
+	testkit.Must(t, os.WriteFile(filepath.Join(m.path(version), "tls.key"), key, 0o600))
 	before, _ := os.Readlink(m.path("..data"))
-	must(t, os.Symlink(version, m.path("..new")))
-	must(t, os.Rename(m.path("..new"), m.path("..data")))
+	testkit.Must(t, os.Symlink(version, m.path("..new")))
+	testkit.Must(t, os.Rename(m.path("..new"), m.path("..data")))
 	for _, name := range []string{"tls.crt", "tls.key"} {
 		if err := os.Symlink(filepath.Join("..data", name), m.path(name)); err != nil && !os.IsExist(err) {
 			t.Fatal(err)
 		}
 	}
 	if before != "" {
-		must(t, os.RemoveAll(m.path(before)))
-	}
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
+		testkit.Must(t, os.RemoveAll(m.path(before)))
 	}
 }
 
 func newPair(t *testing.T, serial int64, trust *x509.CertPool) (cert, key []byte) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(t, err)
+	testkit.Must(t, err)
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
 		SerialNumber: big.NewInt(serial), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 	}, &x509.Certificate{SerialNumber: big.NewInt(serial)}, private.Public(), private)
-	must(t, err)
+	testkit.Must(t, err)
 	encoded, err := x509.MarshalPKCS8PrivateKey(private)
-	must(t, err)
+	testkit.Must(t, err)
 	cert = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 	trust.AppendCertsFromPEM(cert)
 	return cert, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})
@@ -81,9 +75,9 @@ func TestServerTakesANewCertificateWithoutAFailedRequest(t *testing.T) {
 	serial := func() int64 { // of the certificate that a new connection gets
 		t.Helper()
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-		must(t, err)
+		testkit.Must(t, err)
 		response, err := client.Do(request)
-		must(t, err)
+		testkit.Must(t, err)
 		defer func() { _ = response.Body.Close() }()
 		if response.StatusCode != http.StatusNoContent {
 			t.Fatalf("status %d", response.StatusCode)
@@ -130,9 +124,9 @@ func serveTLS(t *testing.T, secret mounted) (url string) {
 	log := slog.New(slog.DiscardHandler)
 	s := server.NewHTTPServer("", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }), log)
 	watch, err := useTLS(s, secret.path("tls.crt"), secret.path("tls.key"))
-	must(t, err)
+	testkit.Must(t, err)
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	must(t, err)
+	testkit.Must(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 2)
 	go func() { ended <- watch(ctx) }()

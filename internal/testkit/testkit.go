@@ -47,6 +47,14 @@ func Main(m *testing.M) {
 	}
 }
 
+// Must fails the test where preparing it failed.
+func Must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (s *shared) stop(ctx context.Context) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/healthrecords/healthrecords/api/v1alpha1"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/server"
 )
 
@@ -54,9 +55,9 @@ func TestNoMarkerIsWhereItMayNotBe(t *testing.T) {
 func readable(t *testing.T) []string {
 	t.Helper()
 	printed, err := server.OpenAPI()
-	must(t, err)
+	testkit.Must(t, err)
 	document, err := openapi3.NewLoader().LoadFromData(printed)
-	must(t, err)
+	testkit.Must(t, err)
 	paths := []string{"/api/none/", "/metrics"}
 	for path, item := range document.Paths.Map() {
 		if item.Get != nil {
@@ -96,7 +97,7 @@ func (p *platform) lookBehind(t *testing.T) {
 	look(t, "spans", p.spans.String())
 	for _, table := range []string{"outbox", "notifications"} {
 		var rows string
-		must(t, p.db.Pool.QueryRow(t.Context(), `SELECT coalesce(string_agg(t::text, ' '), '') FROM `+table+` t`).Scan(&rows))
+		testkit.Must(t, p.db.Pool.QueryRow(t.Context(), `SELECT coalesce(string_agg(t::text, ' '), '') FROM `+table+` t`).Scan(&rows))
 		look(t, table, rows)
 	}
 	p.lookAtRedis(t)
@@ -107,16 +108,16 @@ func (p *platform) lookBehind(t *testing.T) {
 func (p *platform) lookAtRedis(t *testing.T) {
 	t.Helper()
 	options, err := redis.ParseURL(p.redis.URL(0))
-	must(t, err)
+	testkit.Must(t, err)
 	db := redis.NewClient(options)
 	defer func() { _ = db.Close() }()
-	must(t, db.ConfigSet(t.Context(), "rdbcompression", "no").Err()) // dumps would hide what is in them
+	testkit.Must(t, db.ConfigSet(t.Context(), "rdbcompression", "no").Err()) // dumps would hide what is in them
 	keys, err := db.Keys(t.Context(), "*").Result()
-	must(t, err)
+	testkit.Must(t, err)
 	var streams int
 	for _, key := range keys {
 		dump, err := db.Dump(t.Context(), key).Result()
-		must(t, err)
+		testkit.Must(t, err)
 		reader := "Redis key " + key
 		switch {
 		case strings.Contains(key, "directory"):
@@ -135,16 +136,16 @@ func (p *platform) lookAtRedis(t *testing.T) {
 func (p *platform) lookAtTheCluster(t *testing.T) {
 	t.Helper()
 	da := &v1alpha1.DoctorAssignment{}
-	must(t, p.cluster.Get(t.Context(), client.ObjectKey{Namespace: p.namespace, Name: "care"}, da))
+	testkit.Must(t, p.cluster.Get(t.Context(), client.ObjectKey{Namespace: p.namespace, Name: "care"}, da))
 	status, err := json.Marshal(da.Status)
-	must(t, err)
+	testkit.Must(t, err)
 	look(t, "status", string(status))
 	var list eventsv1.EventList
 	await(t, "an event", func() bool {
-		must(t, p.cluster.List(t.Context(), &list, client.InNamespace(p.namespace)))
+		testkit.Must(t, p.cluster.List(t.Context(), &list, client.InNamespace(p.namespace)))
 		return len(list.Items) > 0
 	})
 	events, err := json.Marshal(list.Items)
-	must(t, err)
+	testkit.Must(t, err)
 	look(t, "events", string(events))
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/healthrecords/healthrecords/api/v1alpha1"
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
 const password = "Canary-password"
@@ -72,7 +73,7 @@ func (p *platform) register(t *testing.T, role clinic.Role, name string, more ma
 func (p *platform) live(t *testing.T) map[string]person {
 	t.Helper()
 	access, err := p.signer.Issue(p.db.LoggedIn(p.db.Admin()))
-	must(t, err)
+	testkit.Must(t, err)
 	people := map[string]person{"anonymous": {}, "admin": {token: access}}
 	people["owner"] = p.register(t, clinic.RolePatient, "Canary-owner", map[string]any{
 		"first_name": "Canary-owner-first", "last_name": "Canary-owner-last", "email": "canary-owner@example.com",
@@ -105,7 +106,7 @@ func (p *platform) live(t *testing.T) map[string]person {
 // care declares the assignment, and has a record written and commented on, once as one may and once as one may not.
 func (p *platform) care(t *testing.T, people map[string]person) {
 	t.Helper()
-	must(t, p.cluster.Create(t.Context(), &v1alpha1.DoctorAssignment{
+	testkit.Must(t, p.cluster.Create(t.Context(), &v1alpha1.DoctorAssignment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: "care"},
 		Spec: v1alpha1.DoctorAssignmentSpec{
 			Doctor: v1alpha1.UserReference{Username: "Canary-assigned"}, Reason: sentence("Canary-declared-reason"),
@@ -142,11 +143,11 @@ func (p *platform) ask(t *testing.T, method, path, access string, body any) (sta
 	var encoded io.Reader
 	if body != nil {
 		b, err := json.Marshal(body)
-		must(t, err)
+		testkit.Must(t, err)
 		encoded = bytes.NewReader(b)
 	}
 	request, err := http.NewRequestWithContext(t.Context(), method, p.api+path, encoded)
-	must(t, err)
+	testkit.Must(t, err)
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
@@ -154,10 +155,10 @@ func (p *platform) ask(t *testing.T, method, path, access string, body any) (sta
 		request.Header.Set("Authorization", "Bearer "+access)
 	}
 	response, err := http.DefaultClient.Do(request)
-	must(t, err)
+	testkit.Must(t, err)
 	defer response.Body.Close()
 	b, err := io.ReadAll(response.Body)
-	must(t, err)
+	testkit.Must(t, err)
 	return response.StatusCode, fmt.Sprint(response.Header), string(b)
 }
 
@@ -169,6 +170,6 @@ func (p *platform) post(t *testing.T, path, access string, body, into any) {
 		t.Fatalf("%s answers %d: %s", path, status, content)
 	}
 	if into != nil {
-		must(t, json.NewDecoder(strings.NewReader(content)).Decode(into))
+		testkit.Must(t, json.NewDecoder(strings.NewReader(content)).Decode(into))
 	}
 }

@@ -41,10 +41,10 @@ func startPlatform(t *testing.T) *platform {
 	dsn := testkit.NewDatabase(t, rights.Migrate)
 	keysDir := program.NewKeys(t)
 	keys, err := token.LoadKeys(keysDir)
-	must(t, err)
+	testkit.Must(t, err)
 	p := &platform{redis: testkit.StartRedis(t), db: testkit.NewFactory(t, dsn), parts: map[string]*program.Part{}}
 	p.signer, err = token.NewSigner(token.AccessOptions{Keys: keys, Issuer: "healthrecords", Audience: "healthrecords"})
-	must(t, err)
+	testkit.Must(t, err)
 	p.connect(t)
 	shared := []string{
 		"REDIS_URL=" + p.redis.URL(0), "LOG_LEVEL=debug", "OTEL_EXPORTER_OTLP_ENDPOINT=" + p.collect(t), "OTEL_BSP_SCHEDULE_DELAY=50",
@@ -65,13 +65,13 @@ func startPlatform(t *testing.T) *platform {
 func (p *platform) connect(t *testing.T) {
 	t.Helper()
 	scheme := runtime.NewScheme()
-	must(t, v1alpha1.AddToScheme(scheme))
-	must(t, clientgoscheme.AddToScheme(scheme))
+	testkit.Must(t, v1alpha1.AddToScheme(scheme))
+	testkit.Must(t, clientgoscheme.AddToScheme(scheme))
 	var err error
 	p.cluster, err = client.New(testkit.ControlPlane(t), client.Options{Scheme: scheme})
-	must(t, err)
+	testkit.Must(t, err)
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "canary-"}}
-	must(t, p.cluster.Create(t.Context(), namespace))
+	testkit.Must(t, p.cluster.Create(t.Context(), namespace))
 	p.namespace = namespace.Name
 }
 
@@ -100,20 +100,13 @@ func (s *spans) String() string {
 func (p *platform) collect(t *testing.T) string {
 	t.Helper()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	must(t, err)
+	testkit.Must(t, err)
 	p.spans = &spans{}
 	server := grpc.NewServer()
 	collector.RegisterTraceServiceServer(server, p.spans)
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)
 	return "http://" + listener.Addr().String()
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // await returns once condition holds.

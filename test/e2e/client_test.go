@@ -141,6 +141,14 @@ func (c cluster) readRecord(ctx context.Context, reader account, id int64, want 
 	return c.expect(ctx, want, call{method: http.MethodGet, path: path, token: reader.token}, nil)
 }
 
+// comment has the doctor comment on a record, so that the patient may read it.
+func (c cluster) comment(ctx context.Context, doctor account, record int64) error {
+	return c.expect(ctx, http.StatusCreated, call{
+		method: http.MethodPost, path: fmt.Sprintf("/health-records/%d/comments/", record), token: doctor.token,
+		body: map[string]any{"comment": "Patient shows good health indicators.", "is_private": false},
+	}, nil)
+}
+
 // notified fails unless the account has exactly so many notifications of the type.
 func (c cluster) notified(ctx context.Context, a account, kind string, want int) error {
 	var list struct {

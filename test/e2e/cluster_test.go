@@ -5,10 +5,12 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,34 +19,41 @@ import (
 
 const (
 	root      = "../.."
-	chart     = root + "/charts/healthrecords"
 	release   = "clinic"
 	namespace = "clinic"
 	nodePort  = 30080
 )
 
+// product is what a release of it consists of.
+type product struct {
+	chart string // its directory
+	image string // REPOSITORY:TAG, loaded into the nodes
+}
+
 // cluster is the kind cluster that hack/kind/up made, and the release in it.
 type cluster struct {
 	name       string // of the cluster
 	kubeconfig string
-	image      string // REPOSITORY:TAG of the product, loaded into the nodes
-	api        string // URL
+	present    product // what this tree holds
+	previous   product // what hack/previous-release built
+	api        string  // URL
 }
 
 func connect() (cluster, error) {
 	c := cluster{
-		name: os.Getenv("KIND_CLUSTER_NAME"), kubeconfig: os.Getenv("KUBECONFIG"),
-		image: os.Getenv("E2E_IMAGE"), api: os.Getenv("E2E_URL"),
+		name: os.Getenv("KIND_CLUSTER_NAME"), kubeconfig: os.Getenv("KUBECONFIG"), api: os.Getenv("E2E_URL"),
+		present:  product{chart: root + "/charts/healthrecords", image: os.Getenv("E2E_IMAGE")},
+		previous: product{chart: os.Getenv("E2E_PREVIOUS_CHART"), image: os.Getenv("E2E_PREVIOUS_IMAGE")},
 	}
-	if c.name == "" || c.kubeconfig == "" || c.image == "" || c.api == "" {
-		return c, fmt.Errorf("run this by make e2e, which sets KIND_CLUSTER_NAME, KUBECONFIG, E2E_IMAGE and E2E_URL")
+	if slices.Contains([]string{c.name, c.kubeconfig, c.api, c.present.image, c.previous.chart, c.previous.image}, "") {
+		return c, errors.New("run this by make e2e, which sets KIND_CLUSTER_NAME, KUBECONFIG and the variables named E2E_")
 	}
 	return c, nil
 }
 
 // values are the chart's for this cluster: every image is on the nodes already, and what keeps data on the first worker.
-func (c cluster) values() []string {
-	repository, tag, _ := strings.Cut(c.image, ":")
+func (c cluster) values(p product) []string {
+	repository, tag, _ := strings.Cut(p.image, ":")
 	const host = `.nodeSelector.kubernetes\.io/hostname=`
 	return []string{
 		"postgresql.bundled" + host + c.name + "-worker", "redis.bundled" + host + c.name + "-worker",
@@ -55,10 +64,10 @@ func (c cluster) values() []string {
 	}
 }
 
-// deploy installs or upgrades the release and waits until it is ready.
-func (c cluster) deploy(ctx context.Context, values ...string) error {
-	args := []string{"upgrade", "--install", release, chart, "--wait", "--wait-for-jobs", "--timeout", "3m"}
-	for _, value := range append(c.values(), values...) {
+// deploy installs the product or upgrades the release to it, and waits until it is ready.
+func (c cluster) deploy(ctx context.Context, p product, values ...string) error {
+	args := []string{"upgrade", "--install", release, p.chart, "--wait", "--wait-for-jobs", "--timeout", "3m"}
+	for _, value := range append(c.values(p), values...) {
 		args = append(args, "--set", value)
 	}
 	_, err := c.helm(ctx, args...)

@@ -3,27 +3,9 @@
 package e2e
 
 import (
-	"fmt"
-	"strings"
 	"testing"
 	"time"
 )
-
-// upgrade goes to another image tag and other values and back, and no request notices.
-func upgrade(t *testing.T, c cluster) {
-	l := c.startLoad(t, "upgrade")
-	l.awaitMore(t, 20, time.Minute)
-	if err := c.deploy(t.Context(), "image.tag="+c.nextTag(), "log.level=debug", "server.databaseMaxConns=15"); err != nil {
-		t.Fatal(err)
-	}
-	l.awaitMore(t, 20, time.Minute)
-	if _, err := c.helm(t.Context(), "rollback", release, "--wait", "--timeout", "3m"); err != nil {
-		t.Fatal(err)
-	}
-	l.awaitMore(t, 20, time.Minute)
-	l.finish(t)
-	l.expectNoFailure(t)
-}
 
 // loseRedis kills Redis, which comes back empty. Writes go on, and every notification arrives.
 func loseRedis(t *testing.T, c cluster) {
@@ -59,9 +41,4 @@ func (c cluster) kill(t *testing.T, part string) {
 		t.Fatal(err)
 	}
 	t.Logf("another %s was ready after %s", part, time.Since(began).Round(time.Millisecond))
-}
-
-func (c cluster) nextTag() string {
-	_, tag, _ := strings.Cut(c.image, ":")
-	return fmt.Sprintf("%s-next", tag)
 }

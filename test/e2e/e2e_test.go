@@ -26,11 +26,11 @@ var steps = []struct {
 	{"walkthrough", walkThrough},
 	{"declared assignment", declare},
 	{"sample object", applySample},
-	{"upgrade and rollback under load", upgrade},
 	{"Redis lost under load", loseRedis},
 	{"Postgres lost under load", losePostgres},
 	{"node lost under load", loseNode},
 	{"uninstall and reinstall", reinstall},
+	{"upgrade of the previous release", upgrade},
 }
 
 func TestPlatform(t *testing.T) {

@@ -27,7 +27,7 @@ const (
 func footprint(t *testing.T, c cluster) {
 	size := new(counter)
 	compress := gzip.NewWriter(size)
-	save := exec.CommandContext(t.Context(), "docker", "save", c.image)
+	save := exec.CommandContext(t.Context(), "docker", "save", c.present.image)
 	save.Stdout = compress
 	if err := save.Run(); err != nil {
 		t.Fatal(err)

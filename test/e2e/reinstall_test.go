@@ -35,7 +35,7 @@ func reinstall(t *testing.T, c cluster) {
 	if after := c.uid(t, "kept"); after != before {
 		t.Errorf("uninstalling made %s of the object %s", after, before)
 	}
-	if err := c.deploy(ctx); err != nil {
+	if err := c.deploy(ctx, c.present); err != nil {
 		t.Fatal(err)
 	}
 	c.awaitReady(t, "kept")

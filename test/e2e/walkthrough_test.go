@@ -22,7 +22,7 @@ func install(t *testing.T, c cluster) {
 	if _, err := c.kubectl(t.Context(), "label", "namespace", namespace, labels); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.deploy(t.Context()); err != nil {
+	if err := c.deploy(t.Context(), c.present); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -50,11 +50,7 @@ func walkThrough(t *testing.T, c cluster) {
 	if err := c.readRecord(ctx, doctor, record, http.StatusOK); err != nil {
 		t.Error(err)
 	}
-	comment := call{
-		method: http.MethodPost, path: fmt.Sprintf("/health-records/%d/comments/", record), token: doctor.token,
-		body: map[string]any{"comment": "Patient shows good health indicators.", "is_private": false},
-	}
-	if err := c.expect(ctx, http.StatusCreated, comment, nil); err != nil {
+	if err := c.comment(ctx, doctor, record); err != nil {
 		t.Error(err)
 	}
 	if _, err := c.createRecord(ctx, patient); err != nil {

@@ -1,4 +1,5 @@
-// Tools for charts and clusters, in a module of their own for the size of its graph. hack/tool builds and runs them.
+// The tools for charts and clusters. They are built with other versions of the modules of Kubernetes and go-openapi than the
+// tools in hack/tools. hack/tool builds and runs them.
 module github.com/healthrecords/healthrecords/hack/tools/cluster
 
 go 1.26.0

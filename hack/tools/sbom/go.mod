@@ -1,4 +1,5 @@
-// The tool that writes the bill of materials, apart from the others so that its dependencies change none of theirs.
+// cyclonedx-gomod writes the bills of materials. It is built with older versions of golang.org/x modules than the tools in
+// hack/tools, which would raise them here.
 module github.com/healthrecords/healthrecords/hack/tools/sbom
 
 go 1.26.0

@@ -1,0 +1,93 @@
+package docs_test
+
+import (
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"sigs.k8s.io/yaml"
+
+	"github.com/healthrecords/healthrecords/internal/testkit"
+)
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(testkit.Root(t), file))
+	testkit.Must(t, err)
+	return string(content)
+}
+
+// TestEveryModuleIsKeptUpToDate compares the go.mod files that are tracked with those that Dependabot looks at.
+func TestEveryModuleIsKeptUpToDate(t *testing.T) {
+	t.Parallel()
+	var config struct {
+		Updates []struct {
+			Ecosystem   string   `json:"package-ecosystem"`
+			Directories []string `json:"directories"`
+		} `json:"updates"`
+	}
+	testkit.Must(t, yaml.Unmarshal([]byte(read(t, ".github/dependabot.yml")), &config))
+	var configured []string
+	for _, update := range config.Updates {
+		if update.Ecosystem == "gomod" {
+			configured = append(configured, update.Directories...)
+		}
+	}
+	tracked, err := exec.CommandContext(t.Context(), "git", "-C", testkit.Root(t), "ls-files", "go.mod", "**/go.mod").Output()
+	testkit.Must(t, err)
+	var modules []string
+	for file := range strings.FieldsSeq(string(tracked)) {
+		modules = append(modules, path.Join("/", path.Dir(file)))
+	}
+	slices.Sort(configured)
+	slices.Sort(modules)
+	if diff := cmp.Diff(modules, configured); diff != "" {
+		t.Errorf("go.mod files (-) and .github/dependabot.yml (+) differ:\n%s", diff)
+	}
+}
+
+// TestWorkflowsBuildWithTheModulesGo compares the minor release of Go in go.mod with the workflows'.
+func TestWorkflowsBuildWithTheModulesGo(t *testing.T) {
+	t.Parallel()
+	want := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(read(t, "go.mod"))[1]
+	files, err := filepath.Glob(filepath.Join(testkit.Root(t), ".github/workflows/*.yml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("the workflows are %v, %v", files, err)
+	}
+	for _, file := range files {
+		content := read(t, ".github/workflows/"+filepath.Base(file))
+		for _, found := range regexp.MustCompile(`go-version: "(.*)"`).FindAllStringSubmatch(content, -1) {
+			if found[1] != want {
+				t.Errorf("%s builds with Go %s, go.mod says %s", filepath.Base(file), found[1], want)
+			}
+		}
+	}
+}
+
+// TestMakeTargetsThatDocumentsName looks up each in the Makefile: those in backquotes, and those that a line of code begins with.
+func TestMakeTargetsThatDocumentsName(t *testing.T) {
+	t.Parallel()
+	makefile := read(t, "Makefile")
+	files := []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", ".github/pull_request_template.md", "docs/development.md"}
+	command := regexp.MustCompile("(?m)`make ([a-z][a-z0-9 -]*[a-z0-9])|^make ([a-z][a-z0-9-]*)(?:  | [A-Z]|$)")
+	found := 0
+	for _, file := range files {
+		for _, match := range command.FindAllStringSubmatch(read(t, file), -1) {
+			for target := range strings.FieldsSeq(match[1] + match[2]) {
+				found++
+				if !strings.Contains(makefile, "\n"+target+":") {
+					t.Errorf("%s names make %s, which the Makefile lacks", file, target)
+				}
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("only %d targets were found", found)
+	}
+}
