@@ -134,7 +134,7 @@ func (a *audit) reason() clinic.AccessReason {
 }
 
 func addressOf(ctx context.Context) *netip.Addr {
-	if address := clinic.ClientAddress(ctx); address.IsValid() {
+	if address := clinic.AddressOf(ctx); address.IsValid() {
 		return &address
 	}
 	return nil
