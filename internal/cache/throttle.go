@@ -113,7 +113,7 @@ func NewThrottle(opts ThrottleOptions) (*Throttle, error) {
 // than those one after the other. It is CodeTooMany when there is none left. done
 // must be called with what came of it, and gives back what was no wrong guess.
 func (t *Throttle) Guess(ctx context.Context, account string) (done func(context.Context, error), err error) {
-	address := clinic.Network(clinic.ClientAddress(ctx)).String()
+	address := clinic.Network(clinic.AddressOf(ctx)).String()
 	pair := t.bucket(accountFromAddress(), address, account)
 	stranger := []bucket{t.bucket(anyFromAddress(), address), pair, t.bucket(accountFromAfar(), account)}
 	settle, err := t.attempt(ctx, func(from counter) ([]bucket, error) {
@@ -209,7 +209,7 @@ func giveBack(ctx context.Context, to counter, taken []bucket) {
 // Register takes one of the registrations of the context's client: CodeTooMany
 // when there is none left.
 func (t *Throttle) Register(ctx context.Context) error {
-	b := t.bucket(registrations(), clinic.Network(clinic.ClientAddress(ctx)).String())
+	b := t.bucket(registrations(), clinic.Network(clinic.AddressOf(ctx)).String())
 	err := t.take(ctx, t.shared, b)
 	if err != nil && clinic.CodeOf(err) != clinic.CodeTooMany {
 		err = t.take(ctx, t.local, b)

@@ -49,7 +49,7 @@ func throttles(t testing.TB) (one, other, alone *cache.Throttle, client *redis.C
 
 func from(t testing.TB, address string) context.Context {
 	t.Helper()
-	return clinic.WithClientAddress(t.Context(), netip.MustParseAddr(address))
+	return clinic.WithAddress(t.Context(), netip.MustParseAddr(address))
 }
 
 func errWrong() error { return clinic.Unauthenticated("wrong") }

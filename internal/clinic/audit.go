@@ -2,7 +2,7 @@ package clinic
 
 import "time"
 
-// Request is what the audit log tells of a caller's request, beside its ClientAddress.
+// Request is what the audit log tells of a caller's request, beside its address: see AddressOf.
 type Request struct {
 	Operation string // operationId of the API
 	ID        string // request id

@@ -31,7 +31,7 @@ type DirectoryCache interface {
 type Throttle interface {
 	// Guess must be asked before a stranger's guess at a secret of the account is
 	// compared, whether there is such an account or not; done is called with what
-	// came of it. It counts by the account and by clinic.ClientAddress.
+	// came of it. It counts by the account and by clinic.ClientOf.
 	Guess(ctx context.Context, account string) (done func(context.Context, error), err error)
 	// Confirm is Guess for a secret that the caller gives again within their session.
 	// It counts by the session, and by the account over all of its sessions.

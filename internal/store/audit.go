@@ -116,7 +116,7 @@ func (a *audit) write(ctx context.Context, db dbsqlc.DBTX, decision string) erro
 }
 
 func addressOf(ctx context.Context) *netip.Addr {
-	if address := clinic.ClientAddress(ctx); address.IsValid() {
+	if address := clinic.AddressOf(ctx); address.IsValid() {
 		return &address
 	}
 	return nil

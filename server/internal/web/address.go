@@ -13,7 +13,7 @@ import (
 )
 
 // ClientAddress notes the address that a request comes from, where
-// clinic.ClientAddress finds it: the connection's, or, where that is of a trusted
+// clinic.AddressOf finds it: the connection's, or, where that is of a trusted
 // proxy, the last one of X-Forwarded-For that is not. What stands before that
 // anybody may have made up.
 func ClientAddress(trusted []string, log *slog.Logger) (func(http.Handler) http.Handler, error) {
@@ -30,7 +30,7 @@ func ClientAddress(trusted []string, log *slog.Logger) (func(http.Handler) http.
 			if !address.IsValid() { // no proxy told
 				address = peerOf(r.RemoteAddr)
 			}
-			next.ServeHTTP(w, r.WithContext(clinic.WithClientAddress(r.Context(), address)))
+			next.ServeHTTP(w, r.WithContext(clinic.WithAddress(r.Context(), address)))
 		})
 	}
 	return func(next http.Handler) http.Handler { return warnOfProxy(len(trusted) > 0, log, find(note(next))) }, nil

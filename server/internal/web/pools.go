@@ -61,7 +61,7 @@ func newPool(name string, places int, refused *prometheus.CounterVec) *pool {
 // acquire takes a place for the context's client: 429 where that has its share,
 // 503 where there is none left.
 func (p *pool) acquire(ctx context.Context) (*place, *Problem) {
-	client := clinic.Network(clinic.ClientAddress(ctx))
+	client := clinic.Network(clinic.AddressOf(ctx))
 	if !p.shares.acquire(client) {
 		p.refused.WithLabelValues(p.name, limitOfAddress).Inc()
 		refusal := newProblem(ctx, http.StatusTooManyRequests, codeTooManyAtOnce, "too many requests of your address are in work; try again shortly")
