@@ -22,14 +22,7 @@ func newAuditRetentionCommand() *cobra.Command {
 			"checkpoint that says which rows they had. It takes the owner of the schema.\n\n" + settings.Usage(&settings.Audit{}),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var day time.Time // the zero time is for what the policy says
-			if before != "" {
-				var err error
-				if day, err = time.Parse(time.DateOnly, before); err != nil {
-					return errors.New("--before is no day: write YYYY-MM-DD")
-				}
-			}
-			return applyRetention(cmd, day, dryRun)
+			return applyRetention(cmd, before, dryRun)
 		},
 	}
 	cmd.Flags().StringVar(&before, "before", "", "a day, YYYY-MM-DD: drop only what is older than this, and than the policy")
@@ -37,7 +30,7 @@ func newAuditRetentionCommand() *cobra.Command {
 	return cmd
 }
 
-func applyRetention(cmd *cobra.Command, before time.Time, dryRun bool) error {
+func applyRetention(cmd *cobra.Command, before string, dryRun bool) error {
 	var cfg settings.Audit
 	if err := settings.Load(&cfg); err != nil {
 		return err
@@ -62,11 +55,17 @@ func applyRetention(cmd *cobra.Command, before time.Time, dryRun bool) error {
 	if err != nil {
 		return fmt.Errorf("making the retention: %w", err)
 	}
+	cut := retention.Limit()
+	if before != "" {
+		if cut, err = time.Parse(time.DateOnly, before); err != nil {
+			return errors.New("--before is no day: write YYYY-MM-DD")
+		}
+	}
 	apply, done := retention.Drop, "dropped"
 	if dryRun {
 		apply, done = retention.Due, "would drop"
 	}
-	names, err := apply(cmd.Context(), before)
+	names, err := apply(cmd.Context(), cut)
 	if err != nil {
 		return fmt.Errorf("applying the retention: %w", err)
 	}

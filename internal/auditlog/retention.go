@@ -44,6 +44,9 @@ func NewRetention(opts RetentionOptions) (*Retention, error) {
 	return &Retention{chain: chain{db: opts.DB, key: opts.Key}, years: opts.Years}, nil
 }
 
+// Limit is the instant before which the policy lets rows be dropped now.
+func (r *Retention) Limit() time.Time { return time.Now().UTC().AddDate(-r.years, 0, 0) }
+
 // Due names the monthly partitions that Drop would drop.
 func (r *Retention) Due(ctx context.Context, before time.Time) (names []string, err error) {
 	months, err := r.monthsBefore(ctx, before)
@@ -53,9 +56,8 @@ func (r *Retention) Due(ctx context.Context, before time.Time) (names []string, 
 	return names, err
 }
 
-// Drop drops the monthly partitions that ended before the instant, which is at
-// least the years of the policy ago, and adds a checkpoint for each that says so. The
-// zero instant stands for the newest that the policy allows. It returns their names.
+// Drop drops the monthly partitions that ended before the instant, which is not
+// after Limit, and adds a checkpoint for each that says so. It returns their names.
 //
 // Whoever reads or writes the log waits only while a month is detached, together with
 // its checkpoint, in one short transaction: all is read before that, and the table goes
@@ -88,11 +90,7 @@ func (r *Retention) Drop(ctx context.Context, before time.Time) (names []string,
 
 // monthsBefore are those to be dropped, all of whose rows are sealed.
 func (r *Retention) monthsBefore(ctx context.Context, before time.Time) ([]store.AuditMonth, error) {
-	newest := time.Now().UTC().AddDate(-r.years, 0, 0)
-	if before.IsZero() {
-		before = newest
-	}
-	if before.After(newest) {
+	if before.After(r.Limit()) {
 		return nil, clinic.Invalid("before", fmt.Sprintf("audit rows are kept for %d years: name an earlier day", r.years))
 	}
 	h := r.db.System()
