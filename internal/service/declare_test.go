@@ -45,6 +45,10 @@ func (w ward) wish(n int) clinic.Declaration {
 func (w ward) declare(t testing.TB, d clinic.Declaration, want clinic.DeclarationResult) {
 	t.Helper()
 	got := must(w.Declare(t.Context(), d))(t)
+	if (d.StartsAt != nil || d.EndsAt != nil) == got.At.IsZero() {
+		t.Errorf("the period of %v to %v was compared at %v", d.StartsAt, d.EndsAt, got.At)
+	}
+	got.At = want.At
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("wanted (-) and got (+) differ:\n%s", diff)
 	}
