@@ -20,8 +20,8 @@ import (
 type hospital struct {
 	*cluster
 	*testkit.Factory
-	service  *service.Service // the server's
-	declarer *service.Service // the controller's
+	service  *service.API // the server's
+	declarer *service.API // the controller's
 	doctors  map[string]clinic.Doctor
 	patients map[string]clinic.Patient
 }
@@ -51,14 +51,14 @@ func newHospital(t *testing.T, dsn string, factory *testkit.Factory) *hospital {
 }
 
 // newService has the rights that the part has in production.
-func newService(t *testing.T, dsn string, part schema.Part) *service.Service {
+func newService(t *testing.T, dsn string, part schema.Part) *service.API {
 	t.Helper()
 	db, err := store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, part), MaxConns: 8, AcquireTimeout: testkit.Patience})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	s, err := service.New(service.Options{DB: db})
+	s, err := service.NewAPI(service.APIOptions{DB: db})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,6 +105,6 @@ func (h *hospital) expectHeld(t *testing.T, da *v1alpha1.DoctorAssignment, want 
 // reads tries to read a record as the doctor and returns the code of the refusal, "" for none.
 func (h *hospital) reads(t *testing.T, doctor string, record clinic.Record) clinic.Code {
 	t.Helper()
-	_, err := h.service.Record(t.Context(), testkit.CallerOf(h.doctors[doctor].User), record.ID)
+	_, err := h.service.Records.Get(t.Context(), testkit.CallerOf(h.doctors[doctor].User), record.ID)
 	return clinic.CodeOf(err)
 }

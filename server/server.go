@@ -20,7 +20,7 @@ import (
 
 // Options are the parts of the API. Service and Verifier are required.
 type Options struct {
-	Service  *service.Service
+	Service  *service.API
 	Verifier *token.Verifier
 	Log      *slog.Logger          // nil: slog.Default()
 	Metrics  prometheus.Registerer // nil: no metrics
@@ -73,7 +73,7 @@ func New(opts Options) (http.Handler, error) {
 		return nil, err
 	}
 	guard, err := web.NewGuard(web.GuardOptions{
-		Verify: opts.Verifier.Verify, RefuseEnrolling: opts.Service.RefuseEnrolling, MaxConcurrent: opts.MaxConcurrent, Metrics: opts.Metrics,
+		Verify: opts.Verifier.Verify, RefuseEnrolling: opts.Service.SecondFactors.RefuseEnrolling, MaxConcurrent: opts.MaxConcurrent, Metrics: opts.Metrics,
 	})
 	if err != nil {
 		return nil, err

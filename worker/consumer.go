@@ -48,7 +48,7 @@ func (c *consumer) Start(ctx context.Context) error {
 func (c *consumer) republish(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, handleTimeout)
 	defer cancel()
-	events, err := c.service.HastenEvents(ctx)
+	events, err := c.service.Republish(ctx)
 	if err == nil && events > 0 {
 		c.log.WarnContext(ctx, "redis lost its stream; events are published again", "events", events)
 	}

@@ -25,8 +25,8 @@ const doctorsPerPatient = 3
 
 // platform is the real service over a real database, with a patient and his doctors.
 type platform struct {
-	server  *service.Service
-	service *service.Service // the worker's
+	server  *service.API
+	service *service.API // the worker's
 	db      *testkit.Factory
 	patient clinic.Caller
 }
@@ -45,14 +45,14 @@ func newPlatform(t testing.TB, dsn string) platform {
 }
 
 // newService has the rights that the part has in production.
-func newService(t testing.TB, dsn string, part schema.Part) *service.Service {
+func newService(t testing.TB, dsn string, part schema.Part) *service.API {
 	t.Helper()
 	db, err := store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, part), MaxConns: 8, AcquireTimeout: testkit.Patience})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	s, err := service.New(service.Options{DB: db})
+	s, err := service.NewAPI(service.APIOptions{DB: db})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +68,7 @@ func (p platform) createRecords(ctx context.Context, n int) error {
 			fields := clinic.RecordFields{Type: clinic.RecordCheckup, Title: "Visit", VisitDate: time.Now()}
 			key := clinic.Idempotency{Key: fmt.Sprintf("record-%d", i), Operation: "createRecord", Hash: []byte("hash")}
 			for {
-				_, err := p.server.CreateRecord(ctx, p.patient, fields, key)
+				_, err := p.server.Records.Create(ctx, p.patient, fields, key)
 				if clinic.CodeOf(err) != clinic.CodeUnavailable || ctx.Err() != nil {
 					return err
 				}
@@ -126,8 +126,8 @@ type watched struct {
 	after   func(total int64)
 }
 
-func (w *watched) HandleEvents(ctx context.Context, ids []int64) ([]int64, error) {
-	dropped, err := w.Service.HandleEvents(ctx, ids)
+func (w *watched) Handle(ctx context.Context, ids []int64) ([]int64, error) {
+	dropped, err := w.Service.Handle(ctx, ids)
 	if err == nil {
 		w.after(w.handled.Add(int64(len(ids))))
 	}
@@ -141,7 +141,7 @@ func TestEventDeliveredFiftyTimesHasItsEffectOnce(t *testing.T) {
 	if err := p.createRecords(t.Context(), events); err != nil {
 		t.Fatal(err)
 	}
-	claimed, err := p.service.ClaimEvents(t.Context(), events, time.Hour)
+	claimed, err := p.service.Outbox.Claim(t.Context(), events, time.Hour)
 	if err != nil || len(claimed) != events {
 		t.Fatalf("claimed %d events, %v", len(claimed), err)
 	}

@@ -149,13 +149,13 @@ func (h *handler) effects(ctx context.Context, ids []int64) (subjectless []int64
 			err = clinic.Internal(errPanicked)
 		}
 	}()
-	return h.service.HandleEvents(ctx, ids)
+	return h.service.Handle(ctx, ids)
 }
 
 // markDead finishes a dead event in the outbox and shows it in the dead-letter
 // stream. The outbox is what counts: without Redis the event is no less dead.
 func (h *handler) markDead(ctx context.Context, message stream.Message, reason clinic.Code) error {
-	if err := h.service.BuryEvent(ctx, message.EventID); err != nil {
+	if err := h.service.MarkDead(ctx, message.EventID); err != nil {
 		return err
 	}
 	if err := h.stream.DeadLetter(ctx, message, string(reason)); err != nil {

@@ -137,7 +137,7 @@ func TestWhatCannotBeBuriedStaysPending(t *testing.T) {
 
 type unburying struct{ *fakeService }
 
-func (unburying) BuryEvent(context.Context, int64) error {
+func (unburying) MarkDead(context.Context, int64) error {
 	return clinic.Unavailable(errors.New("gone"))
 }
 

@@ -40,7 +40,7 @@ func (m *monitor) measure(ctx context.Context) error {
 func (m *monitor) measureOutbox(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, measureTimeout)
 	defer cancel()
-	open, oldest, err := m.service.OpenEvents(ctx)
+	open, oldest, err := m.service.CountOpen(ctx)
 	m.metrics.open.show(float64(open), err)
 	m.metrics.oldest.show(oldest.Seconds(), err)
 	return err

@@ -104,8 +104,8 @@ type claiming struct {
 	claimed chan struct{}
 }
 
-func (c *claiming) ClaimEvents(ctx context.Context, limit int, retryAfter time.Duration) ([]clinic.Event, error) {
-	events, err := c.Service.ClaimEvents(ctx, limit, retryAfter)
+func (c *claiming) Claim(ctx context.Context, limit int, retryAfter time.Duration) ([]clinic.Event, error) {
+	events, err := c.Service.Claim(ctx, limit, retryAfter)
 	if len(events) > 0 {
 		c.claimed <- struct{}{}
 	}

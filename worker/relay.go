@@ -67,7 +67,7 @@ func (r *relay) publish(ctx context.Context) (int, error) {
 	if room <= 0 {
 		return 0, nil
 	}
-	events, err := r.service.ClaimEvents(ctx, room, r.retryAfter)
+	events, err := r.service.Claim(ctx, room, r.retryAfter)
 	if err != nil || len(events) == 0 {
 		return 0, err
 	}
@@ -87,5 +87,5 @@ func (r *relay) publish(ctx context.Context) (int, error) {
 func (r *relay) release(ctx context.Context, events []clinic.Event) error {
 	ctx, cancel := context.WithTimeout(ctx, handleTimeout)
 	defer cancel()
-	return r.service.ReleaseEvents(ctx, events)
+	return r.service.Release(ctx, events)
 }

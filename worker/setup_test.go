@@ -116,7 +116,7 @@ func events(ids []int64) (result []clinic.Event) {
 	return result
 }
 
-func (f *fakeService) ClaimEvents(_ context.Context, limit int, _ time.Duration) ([]clinic.Event, error) {
+func (f *fakeService) Claim(_ context.Context, limit int, _ time.Duration) ([]clinic.Event, error) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	f.claims++
@@ -126,14 +126,14 @@ func (f *fakeService) ClaimEvents(_ context.Context, limit int, _ time.Duration)
 	return claimed, nil
 }
 
-func (f *fakeService) ReleaseEvents(_ context.Context, claimed []clinic.Event) error {
+func (f *fakeService) Release(_ context.Context, claimed []clinic.Event) error {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	f.due = append(slices.Clone(claimed), f.due...)
 	return nil
 }
 
-func (f *fakeService) HandleEvents(ctx context.Context, ids []int64) (dropped []int64, err error) {
+func (f *fakeService) Handle(ctx context.Context, ids []int64) (dropped []int64, err error) {
 	for _, id := range ids {
 		switch err := f.handle(ctx, id); {
 		case clinic.CodeOf(err) == clinic.CodeNotFound:
@@ -145,23 +145,23 @@ func (f *fakeService) HandleEvents(ctx context.Context, ids []int64) (dropped []
 	return dropped, nil
 }
 
-func (f *fakeService) HastenEvents(context.Context) (int, error) { return 0, nil }
+func (f *fakeService) Republish(context.Context) (int, error) { return 0, nil }
 
-func (f *fakeService) BuryEvent(_ context.Context, id int64) error {
+func (f *fakeService) MarkDead(_ context.Context, id int64) error {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	f.buried = append(f.buried, id)
 	return nil
 }
 
-func (f *fakeService) OpenEvents(ctx context.Context) (int, time.Duration, error) {
+func (f *fakeService) CountOpen(ctx context.Context) (int, time.Duration, error) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	_, f.bounded = ctx.Deadline()
 	return 7, 90 * time.Second, f.open
 }
 
-func (f *fakeService) TrimEvents(ctx context.Context, _ time.Duration, limit int) (int, error) {
+func (f *fakeService) DeleteExpired(ctx context.Context, _ time.Duration, limit int) (int, error) {
 	if f.trimBounded != nil {
 		_, *f.trimBounded = ctx.Deadline()
 	}

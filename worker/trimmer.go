@@ -39,5 +39,5 @@ func (t *trimmer) trim(ctx context.Context) error {
 func (t *trimmer) trimSome(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, trimTimeout)
 	defer cancel()
-	return t.service.TrimEvents(ctx, t.keep, trimLimit)
+	return t.service.DeleteExpired(ctx, t.keep, trimLimit)
 }

@@ -20,25 +20,25 @@ import (
 
 // Service is what the worker asks of the platform's use cases.
 type Service interface {
-	// ClaimEvents takes up to limit open events that are due and puts off their
+	// Claim takes up to limit open events that are due and puts off their
 	// next publication by retryAfter, doubled with each attempt.
-	ClaimEvents(ctx context.Context, limit int, retryAfter time.Duration) ([]clinic.Event, error)
-	// ReleaseEvents takes back a claim: the events are due now, and the attempt
+	Claim(ctx context.Context, limit int, retryAfter time.Duration) ([]clinic.Event, error)
+	// Release takes back a claim: the events are due now, and the attempt
 	// does not count.
-	ReleaseEvents(ctx context.Context, claimed []clinic.Event) error
-	// HandleEvents commits the effects of events, all or none and each once, and
+	Release(ctx context.Context, claimed []clinic.Event) error
+	// Handle commits the effects of events, all or none and each once, and
 	// returns those whose subject is gone.
-	HandleEvents(ctx context.Context, ids []int64) (dropped []int64, err error)
-	// HastenEvents makes the open events that were published due again, and says
+	Handle(ctx context.Context, ids []int64) (dropped []int64, err error)
+	// Republish makes the open events that were published due again, and says
 	// how many there were.
-	HastenEvents(ctx context.Context) (int, error)
-	// BuryEvent finishes an event as dead.
-	BuryEvent(ctx context.Context, id int64) error
-	// OpenEvents counts the unfinished events and gives the age of the oldest.
-	OpenEvents(ctx context.Context) (count int, oldest time.Duration, err error)
-	// TrimEvents deletes up to limit rows of each kind that are finished and
+	Republish(ctx context.Context) (int, error)
+	// MarkDead finishes an event as dead.
+	MarkDead(ctx context.Context, id int64) error
+	// CountOpen counts the unfinished events and gives the age of the oldest.
+	CountOpen(ctx context.Context) (count int, oldest time.Duration, err error)
+	// DeleteExpired deletes up to limit rows of each kind that are finished and
 	// old, and says how many went.
-	TrimEvents(ctx context.Context, age time.Duration, limit int) (int, error)
+	DeleteExpired(ctx context.Context, age time.Duration, limit int) (int, error)
 }
 
 // Options describe a worker. Service and Stream are required; what is zero

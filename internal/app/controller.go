@@ -50,7 +50,7 @@ func runController(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	defer db.Close()
-	svc, err := service.New(service.Options{DB: db, Log: p.log})
+	svc, err := service.NewAPI(service.APIOptions{DB: db, Log: p.log})
 	if err != nil {
 		return fmt.Errorf("making the service: %w", err)
 	}

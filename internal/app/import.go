@@ -44,8 +44,8 @@ func newImportCommand() *cobra.Command {
 			if dryRun {
 				return importFiles(cmd.Context(), run)
 			}
-			return withImportService(cmd.Context(), cmd.ErrOrStderr(), func(s *service.Service) error {
-				run.Import = s.Import
+			return withImportService(cmd.Context(), cmd.ErrOrStderr(), func(s *service.API) error {
+				run.Import = s.Imports.Load
 				return importFiles(cmd.Context(), run)
 			})
 		},
@@ -66,7 +66,7 @@ func importFiles(ctx context.Context, opts importer.Options) error {
 }
 
 // withImportService makes the service that imports and calls use with it.
-func withImportService(ctx context.Context, stderr io.Writer, use func(*service.Service) error) error {
+func withImportService(ctx context.Context, stderr io.Writer, use func(*service.API) error) error {
 	var cfg settings.Import
 	if err := settings.Load(&cfg); err != nil {
 		return err
@@ -80,7 +80,7 @@ func withImportService(ctx context.Context, stderr io.Writer, use func(*service.
 	if err != nil {
 		return fmt.Errorf("making the password hasher: %w", err)
 	}
-	opts := service.Options{DB: db, Passwords: passwords}
+	opts := service.APIOptions{DB: db, Passwords: passwords}
 	if cfg.HasRedis() {
 		client, err := openRedis(cfg.Redis.Options(), noop.NewTracerProvider())
 		if err != nil {
@@ -94,7 +94,7 @@ func withImportService(ctx context.Context, stderr io.Writer, use func(*service.
 			return fmt.Errorf("making the directory's cache: %w", err)
 		}
 	}
-	svc, err := service.New(opts)
+	svc, err := service.NewAPI(opts)
 	if err != nil {
 		return fmt.Errorf("making the service: %w", err)
 	}

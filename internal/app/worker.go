@@ -51,7 +51,7 @@ func runWorker(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return fmt.Errorf("making the stream: %w", err)
 	}
-	svc, err := service.New(service.Options{DB: db, Log: p.log})
+	svc, err := service.NewAPI(service.APIOptions{DB: db, Log: p.log})
 	if err != nil {
 		return fmt.Errorf("making the service: %w", err)
 	}

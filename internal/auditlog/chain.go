@@ -19,7 +19,7 @@ type chain struct {
 
 // lock returns the end of the chain, which grows by this transaction only.
 func (c chain) lock(ctx context.Context, h store.Handle) (end audit.Chain, closed int64, err error) {
-	if err := h.LockAuditChain(ctx); err != nil {
+	if err := h.AuditChain().Lock(ctx); err != nil {
 		return audit.Chain{}, 0, err
 	}
 	last, closed, err := lastOf(ctx, h)
@@ -29,7 +29,7 @@ func (c chain) lock(ctx context.Context, h store.Handle) (end audit.Chain, close
 // lastOf returns the newest checkpoint, nil before the first, and the last id that its
 // statement closes: what stands beside it is not signed.
 func lastOf(ctx context.Context, h store.Handle) (last *audit.Checkpoint, closed int64, err error) {
-	found, err := h.LastCheckpoint(ctx)
+	found, err := h.AuditChain().LastCheckpoint(ctx)
 	if err != nil || found.Number == 0 {
 		return nil, 0, err
 	}
@@ -50,11 +50,11 @@ func add(ctx context.Context, h store.Handle, next func() (audit.Checkpoint, err
 	if err != nil {
 		return fmt.Errorf("making a checkpoint: %w", clinic.Internal(err))
 	}
-	return h.AddCheckpoint(ctx, statement.UpTo, clinic.AuditCheckpoint(checkpoint))
+	return h.AuditChain().AddCheckpoint(ctx, statement.UpTo, clinic.AuditCheckpoint(checkpoint))
 }
 
 func drops(ctx context.Context, h store.Handle) ([]audit.Checkpoint, error) {
-	found, err := h.DropCheckpoints(ctx)
+	found, err := h.AuditChain().DropCheckpoints(ctx)
 	checkpoints := make([]audit.Checkpoint, 0, len(found))
 	for _, c := range found {
 		checkpoints = append(checkpoints, audit.Checkpoint(c))

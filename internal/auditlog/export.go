@@ -47,7 +47,7 @@ func spanOf(ctx context.Context, h store.Handle, from, to time.Time) (span, erro
 	row, number := whole().row, whole().first-1
 	var at time.Time
 	for {
-		checkpoints, err := h.CheckpointStatements(ctx, number, statementsAtOnce)
+		checkpoints, err := h.AuditChain().CheckpointStatements(ctx, number, statementsAtOnce)
 		if err != nil || len(checkpoints) == 0 {
 			return found, err
 		}
@@ -71,7 +71,7 @@ func spanOf(ctx context.Context, h store.Handle, from, to time.Time) (span, erro
 // Newest returns the newest checkpoint without its digests; CodeNotFound before
 // the first.
 func Newest(ctx context.Context, db *store.DB) (audit.Checkpoint, error) {
-	last, err := db.System().LastCheckpoint(ctx)
+	last, err := db.System().AuditChain().LastCheckpoint(ctx)
 	if err != nil {
 		return audit.Checkpoint{}, err
 	}

@@ -70,7 +70,7 @@ func (r *Retention) Drop(ctx context.Context, before time.Time) (names []string,
 	if err != nil {
 		return nil, err
 	}
-	left, err := r.db.System().DetachedAuditTables(ctx)
+	left, err := r.db.System().AuditChain().DetachedTables(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func (r *Retention) monthsBefore(ctx context.Context, before time.Time) ([]store
 		return nil, clinic.Invalid("before", fmt.Sprintf("audit rows are kept for %d years: name an earlier day", r.years))
 	}
 	h := r.db.System()
-	months, err := h.AuditMonths(ctx)
+	months, err := h.AuditChain().Months(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func (r *Retention) monthsBefore(ctx context.Context, before time.Time) ([]store
 		return nil, err
 	}
 	for _, month := range months {
-		_, last, err := h.AuditEnds(ctx, month.Name)
+		_, last, err := h.AuditChain().Ends(ctx, month.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -116,7 +116,7 @@ func (r *Retention) monthsBefore(ctx context.Context, before time.Time) ([]store
 }
 
 func (r *Retention) dropMonth(ctx context.Context, month store.AuditMonth) error {
-	runs, err := r.db.System().AuditRuns(ctx, month.Name)
+	runs, err := r.db.System().AuditChain().Runs(ctx, month.Name)
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (r *Retention) dropMonth(ctx context.Context, month store.AuditMonth) error
 		if err != nil {
 			return err
 		}
-		if table, err = h.DetachAuditMonth(ctx, month); err != nil {
+		if table, err = h.AuditChain().DetachMonth(ctx, month); err != nil {
 			return err
 		}
 		// The month's own end, and not the day that was asked for, which is six years
@@ -142,7 +142,7 @@ func (r *Retention) dropMonth(ctx context.Context, month store.AuditMonth) error
 // finishDrop removes the digests that nothing is left of, and then the table, which says
 // until then that this is to be done.
 func (r *Retention) finishDrop(ctx context.Context, table string) error {
-	first, last, err := r.db.System().AuditEnds(ctx, table)
+	first, last, err := r.db.System().AuditChain().Ends(ctx, table)
 	if err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func (r *Retention) finishDrop(ctx context.Context, table string) error {
 			return err
 		}
 	}
-	return r.db.TxLocked(ctx, func(h store.Handle) error { return h.DropAuditTable(ctx, table) })
+	return r.db.TxLocked(ctx, func(h store.Handle) error { return h.AuditChain().DropTable(ctx, table) })
 }
 
 // forget removes the digests of the checkpoints of a range of ids all of whose rows
@@ -168,7 +168,7 @@ func (r *Retention) forget(ctx context.Context, first, last int64) error {
 		return err
 	}
 	for {
-		checkpoints, err := h.Checkpoints(ctx, number-1, checkpointsAtOnce)
+		checkpoints, err := h.AuditChain().Checkpoints(ctx, number-1, checkpointsAtOnce)
 		if err != nil || len(checkpoints) == 0 {
 			return err
 		}
@@ -179,7 +179,7 @@ func (r *Retention) forget(ctx context.Context, first, last int64) error {
 			}
 		}
 		newest := checkpoints[len(checkpoints)-1]
-		if err := h.ForgetDigests(ctx, empty); err != nil || newest.LastID >= last {
+		if err := h.AuditChain().ForgetDigests(ctx, empty); err != nil || newest.LastID >= last {
 			return err
 		}
 		number = newest.Number + 1
@@ -189,14 +189,14 @@ func (r *Retention) forget(ctx context.Context, first, last int64) error {
 // checkpointOf returns the number of the checkpoint that closes the id, or of the one
 // that follows: their last ids grow with their numbers.
 func checkpointOf(ctx context.Context, h store.Handle, id int64) (int64, error) {
-	newest, err := h.LastCheckpoint(ctx)
+	newest, err := h.AuditChain().LastCheckpoint(ctx)
 	if err != nil || newest.Number == 0 {
 		return 1, err
 	}
 	low, high := int64(1), newest.Number
 	for low < high {
 		middle := low + (high-low)/2
-		found, err := h.CheckpointStatements(ctx, middle-1, 1)
+		found, err := h.AuditChain().CheckpointStatements(ctx, middle-1, 1)
 		if err != nil || len(found) == 0 {
 			return low, err
 		}

@@ -44,19 +44,19 @@ func NewSealer(opts SealerOptions) (*Sealer, error) {
 
 // PrepareMonths makes the audit log's partitions of this month and the next ones.
 func (s *Sealer) PrepareMonths(ctx context.Context) error {
-	return s.db.System().PrepareAuditMonths(ctx)
+	return s.db.System().AuditChain().PrepareMonths(ctx)
 }
 
 // Unsealed gives the age of the oldest row that is not sealed; 0 when all are. Any
 // goroutine may call it.
 func (s *Sealer) Unsealed(ctx context.Context) (oldest time.Duration, err error) {
-	return s.db.System().OldestUnsealed(ctx)
+	return s.db.System().AuditChain().OldestUnsealed(ctx)
 }
 
 // OldestTransaction says, for people, whose transaction has been open for longest;
 // "" when none is. Any goroutine may call it.
 func (s *Sealer) OldestTransaction(ctx context.Context) (string, error) {
-	return s.db.System().OldestTransaction(ctx)
+	return s.db.System().AuditChain().OldestTransaction(ctx)
 }
 
 // Seal seals the rows that were there when it was called before, unless one of
@@ -83,7 +83,7 @@ func (s *Sealer) Seal(ctx context.Context) (sealed int, err error) {
 	if err != nil {
 		return sealed, err
 	}
-	s.bound, err = s.db.System().AuditBound(ctx, closed)
+	s.bound, err = s.db.System().AuditChain().Bound(ctx, closed)
 	return sealed, err
 }
 
@@ -97,7 +97,7 @@ func (s *Sealer) sealSome(ctx context.Context) (sealed int, err error) {
 		if err != nil || closed >= s.bound.ID { // another worker did it
 			return err
 		}
-		settled, known, err := h.AuditSettled(ctx, s.bound)
+		settled, known, err := h.AuditChain().Settled(ctx, s.bound)
 		if err != nil || !known {
 			return err
 		}
@@ -105,7 +105,7 @@ func (s *Sealer) sealSome(ctx context.Context) (sealed int, err error) {
 			done = false
 			return nil
 		}
-		rows, err := h.AuditRows(ctx, closed+1, s.bound.ID, sealLimit)
+		rows, err := h.AuditChain().Rows(ctx, closed+1, s.bound.ID, sealLimit)
 		if err != nil || len(rows) == 0 {
 			return err
 		}

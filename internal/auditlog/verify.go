@@ -28,7 +28,7 @@ func Verify(ctx context.Context, db *store.DB, v *audit.Verifier, progress func(
 			return err
 		}
 		v.End()
-		unsealed, err = h.CountAuditRows(ctx, v.UpTo())
+		unsealed, err = h.AuditChain().CountRows(ctx, v.UpTo())
 		return err
 	})
 	return unsealed, err

@@ -25,7 +25,7 @@ func whole() span {
 func each(ctx context.Context, h store.Handle, s span, visit func(audit.Checkpoint, []clinic.AuditRow) error) error {
 	number := s.first - 1
 	for {
-		checkpoints, err := h.Checkpoints(ctx, number, checkpointsAtOnce)
+		checkpoints, err := h.AuditChain().Checkpoints(ctx, number, checkpointsAtOnce)
 		if err != nil || len(checkpoints) == 0 {
 			return err
 		}
@@ -35,7 +35,7 @@ func each(ctx context.Context, h store.Handle, s span, visit func(audit.Checkpoi
 			}
 			var rows []clinic.AuditRow
 			if upTo, row := end(checkpoint), begin(checkpoint, s.row); upTo >= row {
-				if rows, err = h.AuditRows(ctx, row, upTo, math.MaxInt32); err != nil {
+				if rows, err = h.AuditChain().Rows(ctx, row, upTo, math.MaxInt32); err != nil {
 					return err
 				}
 				s.row = following(upTo)

@@ -108,11 +108,11 @@ func NewThrottle(opts ThrottleOptions) (*Throttle, error) {
 	return t, nil
 }
 
-// Guess takes one attempt at the account, known or not, from the context's
+// Login takes one attempt at the account, known or not, from the context's
 // client, before the guess is looked at: guesses at the same time cannot be more
 // than those one after the other. It is CodeTooMany when there is none left. done
 // must be called with what came of it, and gives back what was no wrong guess.
-func (t *Throttle) Guess(ctx context.Context, account string) (done func(context.Context, error), err error) {
+func (t *Throttle) Login(ctx context.Context, account string) (done func(context.Context, error), err error) {
 	address := clinic.Network(clinic.AddressOf(ctx)).String()
 	pair := t.bucket(accountFromAddress(), address, account)
 	stranger := []bucket{t.bucket(anyFromAddress(), address), pair, t.bucket(accountFromAfar(), account)}

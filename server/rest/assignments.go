@@ -81,7 +81,7 @@ func (h *handlers) assignDoctor(ctx context.Context, request *assignDoctorReques
 	if err != nil {
 		return nil, err
 	}
-	a, begun, err := h.service.Assign(ctx, web.CallerOf(ctx), clinic.AssignmentRequest{
+	a, begun, err := h.service.Assignments.Assign(ctx, web.CallerOf(ctx), clinic.AssignmentRequest{
 		PatientID: request.Body.PatientID, DoctorID: request.Body.DoctorID, Reason: request.Body.Reason,
 		EndsAt: request.Body.EndsAt, Password: request.Body.Password, TOTPCode: request.Body.TOTPCode,
 	}, once)
@@ -106,7 +106,7 @@ type listAssignmentsRequest struct {
 
 func (h *handlers) listAssignments(ctx context.Context, request *listAssignmentsRequest) (*web.PageResponse[assignment], error) {
 	filter := clinic.AssignmentFilter{PatientID: request.Patient, DoctorID: request.Doctor, Active: parseBool(request.Active)}
-	found, err := h.service.Assignments(ctx, web.CallerOf(ctx), filter, request.PageRequest())
+	found, err := h.service.Assignments.List(ctx, web.CallerOf(ctx), filter, request.PageRequest())
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ type assignmentResponse struct {
 }
 
 func (h *handlers) getAssignment(ctx context.Context, request *assignmentIDRequest) (*assignmentResponse, error) {
-	a, err := h.service.Assignment(ctx, web.CallerOf(ctx), request.ID)
+	a, err := h.service.Assignments.Get(ctx, web.CallerOf(ctx), request.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ type endAssignmentRequest struct {
 }
 
 func (h *handlers) endAssignment(ctx context.Context, request *endAssignmentRequest) (*noContent, error) {
-	if err := h.service.EndAssignment(ctx, web.CallerOf(ctx), request.ID, request.Force); err != nil {
+	if err := h.service.Assignments.End(ctx, web.CallerOf(ctx), request.ID, request.Force); err != nil {
 		return nil, err
 	}
 	return &noContent{}, nil

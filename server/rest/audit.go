@@ -56,7 +56,7 @@ type accessLogRequest struct {
 }
 
 func (h *handlers) getAccessLog(ctx context.Context, request *accessLogRequest) (*web.LogResponse[accessEntry], error) {
-	found, err := h.service.AccessLog(ctx, web.CallerOf(ctx), request.Before(), request.PageSize)
+	found, err := h.service.AuditLog.ListAccesses(ctx, web.CallerOf(ctx), request.Before(), request.PageSize)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func (h *handlers) getAudit(ctx context.Context, request *auditRequest) (*web.Lo
 	if filter.To, err = parseBound("to", request.To, 1); err != nil {
 		return nil, err
 	}
-	found, err := h.service.AuditLog(ctx, web.CallerOf(ctx), filter, request.Before(), request.PageSize)
+	found, err := h.service.AuditLog.List(ctx, web.CallerOf(ctx), filter, request.Before(), request.PageSize)
 	if err != nil {
 		return nil, err
 	}

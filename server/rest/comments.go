@@ -32,7 +32,7 @@ type listCommentsRequest struct {
 }
 
 func (h *handlers) listComments(ctx context.Context, request *listCommentsRequest) (*web.PageResponse[comment], error) {
-	found, err := h.service.Comments(ctx, web.CallerOf(ctx), request.ID, request.PageRequest())
+	found, err := h.service.Comments.List(ctx, web.CallerOf(ctx), request.ID, request.PageRequest())
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (h *handlers) addComment(ctx context.Context, request *addCommentRequest) (
 	if err != nil {
 		return nil, err
 	}
-	c, err := h.service.AddComment(ctx, web.CallerOf(ctx), request.ID, request.Body.Comment, request.Body.IsPrivate, once)
+	c, err := h.service.Comments.Add(ctx, web.CallerOf(ctx), request.ID, request.Body.Comment, request.Body.IsPrivate, once)
 	if err != nil {
 		return nil, err
 	}

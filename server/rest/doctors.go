@@ -22,7 +22,7 @@ type listDoctorsRequest struct {
 }
 
 func (h *handlers) listDoctors(ctx context.Context, request *listDoctorsRequest) (*web.PageResponse[directoryDoctor], error) {
-	found, err := h.service.Doctors(ctx, web.CallerOf(ctx), request.Search, request.PageRequest())
+	found, err := h.service.Doctors.List(ctx, web.CallerOf(ctx), request.Search, request.PageRequest())
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (h *handlers) verifyDoctor(ctx context.Context, request *verifyDoctorReques
 	if err != nil {
 		return nil, err
 	}
-	d, err := h.service.VerifyDoctor(ctx, web.CallerOf(ctx), request.ID, verification)
+	d, err := h.service.Doctors.Verify(ctx, web.CallerOf(ctx), request.ID, verification)
 	if err != nil {
 		return nil, err
 	}

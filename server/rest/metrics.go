@@ -24,16 +24,16 @@ func countEmergencies(metrics prometheus.Registerer) (prometheus.Counter, error)
 }
 
 // countSelfAssignments exposes what the service counts: a repetition makes nothing.
-func countSelfAssignments(s *service.Service, metrics prometheus.Registerer) error {
+func countSelfAssignments(s *service.API, metrics prometheus.Registerer) error {
 	if metrics == nil {
 		return nil
 	}
-	_, terms := s.SelfAssignments()
+	_, terms := s.Assignments.SelfAssignments()
 	err := metrics.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "healthrecords_self_assignments_total", ConstLabels: prometheus.Labels{"mode": string(terms)},
 		Help: "Assignments that doctors made for themselves, by DOCTOR_SELF_ASSIGNMENT.",
 	}, func() float64 {
-		made, _ := s.SelfAssignments()
+		made, _ := s.Assignments.SelfAssignments()
 		return float64(made)
 	}))
 	if err != nil {

@@ -39,7 +39,7 @@ type listNotificationsRequest struct {
 }
 
 func (h *handlers) listNotifications(ctx context.Context, request *listNotificationsRequest) (*web.PageResponse[notification], error) {
-	found, err := h.service.Notifications(ctx, web.CallerOf(ctx), clinic.NotificationFilter{Read: parseBool(request.IsRead)}, request.PageRequest())
+	found, err := h.service.Notifications.List(ctx, web.CallerOf(ctx), clinic.NotificationFilter{Read: parseBool(request.IsRead)}, request.PageRequest())
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ type readNotificationResponse struct {
 }
 
 func (h *handlers) readNotification(ctx context.Context, request *readNotificationRequest) (*readNotificationResponse, error) {
-	n, err := h.service.ReadNotification(ctx, web.CallerOf(ctx), request.ID)
+	n, err := h.service.Notifications.MarkRead(ctx, web.CallerOf(ctx), request.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -78,7 +78,7 @@ func (h *handlers) readAllNotifications(ctx context.Context, request *readAllReq
 	if err != nil {
 		return nil, err
 	}
-	updated, err := h.service.ReadAllNotifications(ctx, web.CallerOf(ctx), once)
+	updated, err := h.service.Notifications.MarkAllRead(ctx, web.CallerOf(ctx), once)
 	if err != nil {
 		return nil, err
 	}

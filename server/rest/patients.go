@@ -16,7 +16,7 @@ type listPatientsRequest struct {
 }
 
 func (h *handlers) listPatients(ctx context.Context, request *listPatientsRequest) (*web.PageResponse[patient], error) {
-	found, err := h.service.Patients(ctx, web.CallerOf(ctx), request.Search, request.PageRequest())
+	found, err := h.service.Patients.List(ctx, web.CallerOf(ctx), request.Search, request.PageRequest())
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ type listMyPatientsRequest struct {
 }
 
 func (h *handlers) listMyPatients(ctx context.Context, request *listMyPatientsRequest) (*web.PageResponse[myPatient], error) {
-	found, err := h.service.MyPatients(ctx, web.CallerOf(ctx), request.PageRequest())
+	found, err := h.service.Patients.OfDoctor(ctx, web.CallerOf(ctx), request.PageRequest())
 	if err != nil {
 		return nil, err
 	}

@@ -79,7 +79,7 @@ func answerProfile(p clinic.Profile, err error) (*profileResponse, error) {
 }
 
 func (h *handlers) getProfile(ctx context.Context, _ *struct{}) (*profileResponse, error) {
-	return answerProfile(h.service.Profile(ctx, web.CallerOf(ctx)))
+	return answerProfile(h.service.Accounts.Profile(ctx, web.CallerOf(ctx)))
 }
 
 // RoleFields are the fields of a profile that belong to one role. It is
@@ -128,7 +128,7 @@ func (h *handlers) replaceProfile(ctx context.Context, request *replaceProfileRe
 		return nil, err
 	}
 	change.Email, change.FirstName, change.LastName, change.PhoneNumber = &body.Email, &body.FirstName, &body.LastName, &body.PhoneNumber
-	return answerProfile(h.service.UpdateProfile(ctx, web.CallerOf(ctx), change))
+	return answerProfile(h.service.Accounts.UpdateProfile(ctx, web.CallerOf(ctx), change))
 }
 
 type changeProfileRequest struct {
@@ -151,5 +151,5 @@ func (h *handlers) changeProfile(ctx context.Context, request *changeProfileRequ
 	}
 	change.Email, change.FirstName = body.Email.change(), body.FirstName.change()
 	change.LastName, change.PhoneNumber = body.LastName.change(), body.PhoneNumber.change()
-	return answerProfile(h.service.UpdateProfile(ctx, web.CallerOf(ctx), change))
+	return answerProfile(h.service.Accounts.UpdateProfile(ctx, web.CallerOf(ctx), change))
 }

@@ -82,7 +82,7 @@ func (h *handlers) listRecords(ctx context.Context, request *listRecordsRequest)
 	if filter.To, err = parseBound("to", request.To, 1); err != nil {
 		return nil, err
 	}
-	found, err := h.service.Records(ctx, web.CallerOf(ctx), filter, request.PageRequest())
+	found, err := h.service.Records.List(ctx, web.CallerOf(ctx), filter, request.PageRequest())
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func (h *handlers) createRecord(ctx context.Context, request *createRecordReques
 	if err != nil {
 		return nil, err
 	}
-	r, err := h.service.CreateRecord(ctx, web.CallerOf(ctx), request.Body.fields(), once)
+	r, err := h.service.Records.Create(ctx, web.CallerOf(ctx), request.Body.fields(), once)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ type getRecordResponse struct {
 }
 
 func (h *handlers) getRecord(ctx context.Context, request *getRecordRequest) (*getRecordResponse, error) {
-	r, err := h.service.Record(ctx, web.CallerOf(ctx), request.ID)
+	r, err := h.service.Records.Get(ctx, web.CallerOf(ctx), request.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +198,7 @@ func (h *handlers) updateRecord(ctx context.Context, c Conditional, change clini
 	if err != nil {
 		return nil, err
 	}
-	return answerRecord(h.service.UpdateRecord(ctx, web.CallerOf(ctx), c.ID, change, expected))
+	return answerRecord(h.service.Records.Update(ctx, web.CallerOf(ctx), c.ID, change, expected))
 }
 
 type deleteRecordRequest struct {
@@ -210,7 +210,7 @@ func (h *handlers) deleteRecord(ctx context.Context, request *deleteRecordReques
 	if err != nil {
 		return nil, err
 	}
-	if err := h.service.DeleteRecord(ctx, web.CallerOf(ctx), request.ID, expected); err != nil {
+	if err := h.service.Records.Delete(ctx, web.CallerOf(ctx), request.ID, expected); err != nil {
 		return nil, err
 	}
 	return &noContent{}, nil

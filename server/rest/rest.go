@@ -17,7 +17,7 @@ import (
 
 // Options are the parts of the API. Service, Guard, Verify and Keys are required.
 type Options struct {
-	Service *service.Service
+	Service *service.API
 	Guard   *web.Guard                          // what a request passes before its handler
 	Verify  web.Verify                          // of the access token that a logout may bear
 	Keys    func() map[string]ed25519.PublicKey // that verify access tokens, by id
@@ -62,7 +62,7 @@ func Mount(router chi.Router, opts Options) error {
 
 // handlers are the operations' functions and what they share.
 type handlers struct {
-	service    *service.Service
+	service    *service.API
 	verify     web.Verify
 	keys       func() map[string]ed25519.PublicKey
 	log        *slog.Logger

@@ -27,14 +27,14 @@ type logoutRequest struct {
 // may have expired.
 func (h *handlers) logout(ctx context.Context, request *logoutRequest) (*noContent, error) {
 	if request.Body != nil {
-		return &noContent{}, h.service.LogoutByRefresh(ctx, request.Body.Refresh)
+		return &noContent{}, h.service.Sessions.LogoutByRefresh(ctx, request.Body.Refresh)
 	}
 	caller, err := h.verify.Bearer(request.Authorization)
 	if err != nil {
 		return nil, err
 	}
 	web.ExchangeOf(ctx).User = caller.UserID
-	return &noContent{}, h.service.Logout(ctx, caller)
+	return &noContent{}, h.service.Sessions.Logout(ctx, caller)
 }
 
 type activeSession struct {
@@ -56,7 +56,7 @@ type listSessionsRequest struct {
 }
 
 func (h *handlers) listSessions(ctx context.Context, request *listSessionsRequest) (*web.PageResponse[activeSession], error) {
-	found, err := h.service.Sessions(ctx, web.CallerOf(ctx), request.PageRequest())
+	found, err := h.service.Sessions.List(ctx, web.CallerOf(ctx), request.PageRequest())
 	if err != nil {
 		return nil, err
 	}
@@ -68,5 +68,5 @@ type endSessionRequest struct {
 }
 
 func (h *handlers) endSession(ctx context.Context, request *endSessionRequest) (*noContent, error) {
-	return &noContent{}, h.service.EndSession(ctx, web.CallerOf(ctx), request.ID)
+	return &noContent{}, h.service.Sessions.End(ctx, web.CallerOf(ctx), request.ID)
 }

@@ -29,7 +29,7 @@ type getTOTPResponse struct {
 }
 
 func (h *handlers) getTOTP(ctx context.Context, _ *getTOTPRequest) (*getTOTPResponse, error) {
-	status, err := h.service.TOTPStatus(ctx, web.CallerOf(ctx))
+	status, err := h.service.SecondFactors.Status(ctx, web.CallerOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ type enrolTOTPResponse struct {
 }
 
 func (h *handlers) enrolTOTP(ctx context.Context, request *passwordRequest) (*enrolTOTPResponse, error) {
-	enrolment, err := h.service.EnrolTOTP(ctx, web.CallerOf(ctx), request.Body.Password)
+	enrolment, err := h.service.SecondFactors.Enrol(ctx, web.CallerOf(ctx), request.Body.Password)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +72,7 @@ type confirmTOTPResponse struct {
 }
 
 func (h *handlers) confirmTOTP(ctx context.Context, request *confirmTOTPRequest) (*confirmTOTPResponse, error) {
-	codes, err := h.service.ConfirmTOTP(ctx, web.CallerOf(ctx), request.Body.Code)
+	codes, err := h.service.SecondFactors.Confirm(ctx, web.CallerOf(ctx), request.Body.Code)
 	if err != nil {
 		return nil, err
 	}
@@ -82,5 +82,5 @@ func (h *handlers) confirmTOTP(ctx context.Context, request *confirmTOTPRequest)
 }
 
 func (h *handlers) disableTOTP(ctx context.Context, request *passwordRequest) (*noContent, error) {
-	return &noContent{}, h.service.DisableTOTP(ctx, web.CallerOf(ctx), request.Body.Password)
+	return &noContent{}, h.service.SecondFactors.Disable(ctx, web.CallerOf(ctx), request.Body.Password)
 }

@@ -25,11 +25,11 @@ type userActivityResponse struct {
 }
 
 func (h *handlers) disableUser(ctx context.Context, request *userIDRequest) (*userActivityResponse, error) {
-	return newUserActivity(h.service.DisableUser(ctx, web.CallerOf(ctx), request.ID))
+	return newUserActivity(h.service.Accounts.Disable(ctx, web.CallerOf(ctx), request.ID))
 }
 
 func (h *handlers) enableUser(ctx context.Context, request *userIDRequest) (*userActivityResponse, error) {
-	return newUserActivity(h.service.EnableUser(ctx, web.CallerOf(ctx), request.ID))
+	return newUserActivity(h.service.Accounts.Enable(ctx, web.CallerOf(ctx), request.ID))
 }
 
 func newUserActivity(u clinic.User, err error) (*userActivityResponse, error) {

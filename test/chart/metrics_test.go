@@ -58,7 +58,7 @@ func registryOfParts(t *testing.T) *prometheus.Registry {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	svc, err := service.New(service.Options{DB: db})
+	svc, err := service.NewAPI(service.APIOptions{DB: db})
 	if err != nil {
 		t.Fatal(err)
 	}
