@@ -32,7 +32,7 @@ func authenticate(verifier *token.Verifier) humaMiddleware {
 		}
 		x := exchangeOf(ctx.Context())
 		x.user = caller.UserID
-		caller.Request = clinic.Request{Operation: x.operation, ID: x.id, Address: clinic.ClientOf(ctx.Context())}
+		caller.Request = clinic.Request{Operation: x.operation, ID: x.id, Address: clinic.AddressOf(ctx.Context())}
 		next(huma.WithValue(ctx, callerKey{}, caller))
 	}
 }

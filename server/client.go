@@ -29,7 +29,7 @@ func noteClient(trusted []string, log *slog.Logger) (func(http.Handler) http.Han
 			if !address.IsValid() { // no proxy told
 				address = peerOf(r.RemoteAddr)
 			}
-			next.ServeHTTP(w, r.WithContext(clinic.WithClient(r.Context(), address)))
+			next.ServeHTTP(w, r.WithContext(clinic.WithAddress(r.Context(), address)))
 		})
 	}
 	return func(next http.Handler) http.Handler { return warnOfProxy(len(trusted) > 0, log, find(note(next))) }, nil

@@ -61,7 +61,7 @@ func newPool(name string, places int, refused *prometheus.CounterVec) *pool {
 // enter takes a place for the context's client: 429 where that has its share,
 // 503 where there is none left.
 func (p *pool) enter(ctx context.Context) (*place, *problem) {
-	client := clinic.Network(clinic.ClientOf(ctx))
+	client := clinic.Network(clinic.AddressOf(ctx))
 	if !p.shares.take(client) {
 		p.refused.WithLabelValues(p.name, limitOfAddress).Inc()
 		refusal := newProblem(ctx, http.StatusTooManyRequests, codeTooManyAtOnce, "too many requests of your address are in work; try again shortly")

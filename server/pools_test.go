@@ -16,7 +16,7 @@ import (
 
 func from(t *testing.T, address string) context.Context {
 	t.Helper()
-	return clinic.WithClient(t.Context(), netip.MustParseAddr(address))
+	return clinic.WithAddress(t.Context(), netip.MustParseAddr(address))
 }
 
 func newTestPool(places int) *pool {

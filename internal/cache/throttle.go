@@ -108,12 +108,12 @@ func NewThrottle(opts ThrottleOptions) (*Throttle, error) {
 	return t, nil
 }
 
-// Guess takes one attempt at the account, known or not, from the context's
+// Login takes one attempt at the account, known or not, from the context's
 // client, before the guess is looked at: guesses at the same time cannot be more
 // than those one after the other. It is CodeTooMany when there is none left. done
 // must be called with what came of it, and gives back what was no wrong guess.
-func (t *Throttle) Guess(ctx context.Context, account string) (done func(context.Context, error), err error) {
-	address := clinic.Network(clinic.ClientOf(ctx)).String()
+func (t *Throttle) Login(ctx context.Context, account string) (done func(context.Context, error), err error) {
+	address := clinic.Network(clinic.AddressOf(ctx)).String()
 	pair := t.bucket(accountFromAddress(), address, account)
 	stranger := []bucket{t.bucket(anyFromAddress(), address), pair, t.bucket(accountFromAfar(), account)}
 	settle, err := t.attempt(ctx, func(from counter) ([]bucket, error) {
@@ -136,7 +136,7 @@ func (t *Throttle) Guess(ctx context.Context, account string) (done func(context
 	}, nil
 }
 
-// Confirm is Guess for a caller who proves again, within their session, who they
+// Confirm is Login for a caller who proves again, within their session, who they
 // are. Its quotas are the session's own: no address and no name counts, and no
 // login. A call from inside, which has no session, has the user's.
 func (t *Throttle) Confirm(ctx context.Context, caller clinic.Caller) (done func(context.Context, error), err error) {
@@ -209,7 +209,7 @@ func giveBack(ctx context.Context, to counter, taken []bucket) {
 // Register takes one of the registrations of the context's client: CodeTooMany
 // when there is none left.
 func (t *Throttle) Register(ctx context.Context) error {
-	b := t.bucket(registrations(), clinic.Network(clinic.ClientOf(ctx)).String())
+	b := t.bucket(registrations(), clinic.Network(clinic.AddressOf(ctx)).String())
 	err := t.take(ctx, t.shared, b)
 	if err != nil && clinic.CodeOf(err) != clinic.CodeTooMany {
 		err = t.take(ctx, t.local, b)

@@ -49,7 +49,7 @@ func throttles(t testing.TB) (one, other, alone *cache.Throttle, client *redis.C
 
 func from(t testing.TB, address string) context.Context {
 	t.Helper()
-	return clinic.WithClient(t.Context(), netip.MustParseAddr(address))
+	return clinic.WithAddress(t.Context(), netip.MustParseAddr(address))
 }
 
 func errWrong() error { return clinic.Unauthenticated("wrong") }
@@ -58,7 +58,7 @@ func errWrong() error { return clinic.Unauthenticated("wrong") }
 func try(t testing.TB, throttle *cache.Throttle, address, account string, outcome error) bool {
 	t.Helper()
 	ctx := from(t, address)
-	done, err := throttle.Guess(ctx, account)
+	done, err := throttle.Login(ctx, account)
 	var refusal *clinic.Error
 	switch {
 	case err == nil:
@@ -158,7 +158,7 @@ func TestAGuessThatIsBrokenOffCounts(t *testing.T) {
 	seen := 0
 	for range 20 {
 		ctx, leave := context.WithCancel(from(t, home))
-		if done, err := one.Guess(ctx, "owner"); err == nil {
+		if done, err := one.Login(ctx, "owner"); err == nil {
 			seen++
 			leave()
 			done(ctx, clinic.Unavailable(context.Canceled))

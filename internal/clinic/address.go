@@ -5,18 +5,18 @@ import (
 	"net/netip"
 )
 
-type clientKey struct{}
+type addressKey struct{}
 
-// WithClient notes the address that a request comes from. It goes with the
+// WithAddress notes the address that a request comes from. It goes with the
 // context because every use case may be asked from somewhere, and few care.
-func WithClient(ctx context.Context, address netip.Addr) context.Context {
-	return context.WithValue(ctx, clientKey{}, address)
+func WithAddress(ctx context.Context, address netip.Addr) context.Context {
+	return context.WithValue(ctx, addressKey{}, address)
 }
 
-// ClientOf returns the address that the request comes from; the zero Addr where
+// AddressOf returns the address that the request comes from; the zero Addr where
 // it is not known.
-func ClientOf(ctx context.Context) netip.Addr {
-	address, _ := ctx.Value(clientKey{}).(netip.Addr)
+func AddressOf(ctx context.Context) netip.Addr {
+	address, _ := ctx.Value(addressKey{}).(netip.Addr)
 	return address
 }
 

@@ -174,9 +174,9 @@ func (c ProfileChange) Name(present Name) Name {
 	return present
 }
 
-// Session is what a login hands out. Expiry of the access token is
+// Tokens are what a login hands out. Expiry of the access token is
 // token.AccessLifetime after its issue.
-type Session struct {
+type Tokens struct {
 	User    User
 	Access  string // signed JWT
 	Refresh string // opaque, single use

@@ -21,12 +21,12 @@ const defaultSpecialization = "General Medicine"
 // everybody, and a repetition has to prove its password: it is answered with
 // the same user and new tokens. idem.Hash is not used: what is kept is a hash of
 // the registration without its password, which is no help in guessing it.
-func (s *Service) Register(ctx context.Context, r clinic.Registration, idem clinic.Idempotency) (clinic.Session, error) {
+func (s *Service) Register(ctx context.Context, r clinic.Registration, idem clinic.Idempotency) (clinic.Tokens, error) {
 	if err := validRegistration(&r); err != nil {
-		return clinic.Session{}, err
+		return clinic.Tokens{}, err
 	}
 	if err := s.throttle.Register(ctx); err != nil {
-		return clinic.Session{}, err
+		return clinic.Tokens{}, err
 	}
 	if r.Role == clinic.RoleDoctor && r.Specialization == "" {
 		r.Specialization = defaultSpecialization
@@ -36,7 +36,7 @@ func (s *Service) Register(ctx context.Context, r clinic.Registration, idem clin
 	}
 	hash, err := registrationHash(r)
 	if err != nil {
-		return clinic.Session{}, err
+		return clinic.Tokens{}, err
 	}
 	session, err := s.register(ctx, r, func(h store.Handle, userID int64) error {
 		return h.KeepRegistrationKey(ctx, userID, idem.Key, hash)
@@ -50,12 +50,12 @@ func (s *Service) Register(ctx context.Context, r clinic.Registration, idem clin
 // register makes the account, what keep adds to it, and its first session in
 // one transaction. The password is hashed first and whatever comes of it, so
 // that a taken name takes as long as a free one.
-func (s *Service) register(ctx context.Context, r clinic.Registration, keep func(store.Handle, int64) error) (clinic.Session, error) {
+func (s *Service) register(ctx context.Context, r clinic.Registration, keep func(store.Handle, int64) error) (clinic.Tokens, error) {
 	hash, err := s.passwords.Hash(ctx, r.Password)
 	if err != nil {
-		return clinic.Session{}, err
+		return clinic.Tokens{}, err
 	}
-	var session clinic.Session
+	var session clinic.Tokens
 	err = s.db.Tx(ctx, nil, func(h store.Handle) error {
 		user, err := h.CreateUser(ctx, r, hash, s.autoVerify)
 		if err != nil {
@@ -68,7 +68,7 @@ func (s *Service) register(ctx context.Context, r clinic.Registration, keep func
 		return err
 	})
 	if err != nil {
-		return clinic.Session{}, fmt.Errorf("registering: %w", err)
+		return clinic.Tokens{}, fmt.Errorf("registering: %w", err)
 	}
 	if r.Role == clinic.RoleDoctor {
 		s.directoryChanged(ctx)
@@ -78,25 +78,25 @@ func (s *Service) register(ctx context.Context, r clinic.Registration, keep func
 
 // registerAgain answers a registration that met a conflict: as the first time
 // when it is the repetition of the one that was made under the key.
-func (s *Service) registerAgain(ctx context.Context, r clinic.Registration, key string, hash []byte, conflict error) (clinic.Session, error) {
+func (s *Service) registerAgain(ctx context.Context, r clinic.Registration, key string, hash []byte, conflict error) (clinic.Tokens, error) {
 	first, firstHash, err := s.db.Account(store.ByRegistrationKey(key)).RegisteredUnder(ctx, key)
 	switch {
 	case clinic.CodeOf(err) == clinic.CodeNotFound:
-		return clinic.Session{}, conflict
+		return clinic.Tokens{}, conflict
 	case err != nil:
-		return clinic.Session{}, err
+		return clinic.Tokens{}, err
 	case !bytes.Equal(firstHash, hash):
-		return clinic.Session{}, errKeyReused()
+		return clinic.Tokens{}, errKeyReused()
 	}
 	err = s.guess(ctx, first.User.Username, func() error { return s.checkPassword(ctx, first, r.Password) })
 	if clinic.CodeOf(err) == clinic.CodeUnauthenticated {
-		return clinic.Session{}, errKeyReused()
+		return clinic.Tokens{}, errKeyReused()
 	}
 	if err != nil {
-		return clinic.Session{}, err
+		return clinic.Tokens{}, err
 	}
 	if err := s.checkSecondFactor(ctx, first, clinic.SecondFactor{}); err != nil { // enrolled since
-		return clinic.Session{}, err
+		return clinic.Tokens{}, err
 	}
 	return s.startSession(ctx, s.db.Account(store.ByUserID(first.User.ID)), first)
 }

@@ -81,7 +81,7 @@ func doctor(username string) clinic.Registration {
 	}
 }
 
-func (d desk) register(t testing.TB, r clinic.Registration) clinic.Session {
+func (d desk) register(t testing.TB, r clinic.Registration) clinic.Tokens {
 	t.Helper()
 	return must(d.Register(t.Context(), r, clinic.Idempotency{}))(t)
 }
@@ -93,7 +93,7 @@ func (d desk) caller(t testing.TB, r clinic.Registration) clinic.Caller {
 }
 
 // wantSession checks that both tokens are good and are the user's.
-func (d desk) wantSession(t testing.TB, s clinic.Session, user clinic.User) {
+func (d desk) wantSession(t testing.TB, s clinic.Tokens, user clinic.User) {
 	t.Helper()
 	got := must(d.verifier.Verify(s.Access))(t)
 	if got.UserID != user.ID || got.Role != user.Role {

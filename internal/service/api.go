@@ -28,11 +28,11 @@ type DirectoryCache interface {
 // Throttle bounds how often somebody may try. It never fails but for having seen
 // too much: CodeTooMany.
 type Throttle interface {
-	// Guess must be asked before a stranger's guess at a secret of the account is
+	// Login must be asked before a stranger's guess at a secret of the account is
 	// compared, whether there is such an account or not; done is called with what
-	// came of it. It counts by the account and by clinic.ClientOf.
-	Guess(ctx context.Context, account string) (done func(context.Context, error), err error)
-	// Confirm is Guess for a secret that the caller gives again within their session.
+	// came of it. It counts by the account and by clinic.AddressOf.
+	Login(ctx context.Context, account string) (done func(context.Context, error), err error)
+	// Confirm is Login for a secret that the caller gives again within their session.
 	// It counts by the session, and by the account over all of its sessions.
 	Confirm(ctx context.Context, caller clinic.Caller) (done func(context.Context, error), err error)
 	// Register must be asked before somebody registers.

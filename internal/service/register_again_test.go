@@ -66,7 +66,7 @@ func TestConcurrentTwinsRegisterOnce(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	var group sync.WaitGroup
-	sessions := make([]clinic.Session, 6)
+	sessions := make([]clinic.Tokens, 6)
 	for i := range sessions {
 		group.Go(func() {
 			var err error

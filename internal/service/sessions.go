@@ -15,17 +15,17 @@ import (
 // with reason "bad_credentials", after the same work. It is CodeTooMany, for all
 // of them alike, when too many guesses were wrong. Only who has the right
 // password learns that a second factor is asked for.
-func (s *Service) Login(ctx context.Context, username, password string, second clinic.SecondFactor) (clinic.Session, error) {
+func (s *Service) Login(ctx context.Context, username, password string, second clinic.SecondFactor) (clinic.Tokens, error) {
 	var known store.Credentials
 	err := s.guess(ctx, username, func() (err error) {
 		known, err = s.login(ctx, username, password)
 		return err
 	})
 	if err != nil {
-		return clinic.Session{}, err
+		return clinic.Tokens{}, err
 	}
 	if err := s.checkSecondFactor(ctx, known, second); err != nil {
-		return clinic.Session{}, err
+		return clinic.Tokens{}, err
 	}
 	return s.startSession(ctx, s.db.Account(store.ByUserID(known.User.ID)), known)
 }
@@ -74,26 +74,26 @@ func (s *Service) upgradeHash(ctx context.Context, known store.Credentials, pass
 }
 
 // startSession keeps a new refresh token and signs an access token.
-func (s *Service) startSession(ctx context.Context, h store.Handle, known store.Credentials) (clinic.Session, error) {
+func (s *Service) startSession(ctx context.Context, h store.Handle, known store.Credentials) (clinic.Tokens, error) {
 	refresh, hash := token.NewRefresh()
 	id, err := h.StartSession(ctx, known, hash, token.RefreshLifetime)
 	if err != nil {
-		return clinic.Session{}, err
+		return clinic.Tokens{}, err
 	}
 	return s.session(store.Refreshed{User: known.User, SessionID: id, SecondFactor: known.SecondFactor}, refresh)
 }
 
 // session signs the access token. Without the second factor that his role
 // requires, the user may do nothing by it but enrol one.
-func (s *Service) session(r store.Refreshed, refresh string) (clinic.Session, error) {
+func (s *Service) session(r store.Refreshed, refresh string) (clinic.Tokens, error) {
 	access, err := s.tokens.Issue(clinic.Caller{
 		UserID: r.User.ID, Role: r.User.Role, SessionID: r.SessionID,
 		Enrolling: !r.SecondFactor && slices.Contains(s.required, r.User.Role),
 	})
 	if err != nil {
-		return clinic.Session{}, err
+		return clinic.Tokens{}, err
 	}
-	return clinic.Session{User: r.User, Access: access, Refresh: refresh}, nil
+	return clinic.Tokens{User: r.User, Access: access, Refresh: refresh}, nil
 }
 
 // Refresh trades a refresh token for a new pair. A used, expired or unknown one,
@@ -101,7 +101,7 @@ func (s *Service) session(r store.Refreshed, refresh string) (clinic.Session, er
 // "refresh_token_invalid". Using one again within token.RefreshGrace, while its
 // successor was not used, gives the same successor; later it ends the session:
 // one of the two who have it is not its owner.
-func (s *Service) Refresh(ctx context.Context, refresh string) (clinic.Session, error) {
+func (s *Service) Refresh(ctx context.Context, refresh string) (clinic.Tokens, error) {
 	rotation := store.Rotation{Used: token.HashRefresh(refresh), SuccessorSalt: token.NewSalt(), Lifetime: token.RefreshLifetime, Longest: token.SessionLifetime}
 	h := s.db.Account(store.ByRefreshToken(rotation.Used))
 	var successor string
@@ -112,10 +112,10 @@ func (s *Service) Refresh(ctx context.Context, refresh string) (clinic.Session, 
 		successor, _ = token.Successor(refresh, r.SuccessorSalt)
 	}
 	if clinic.CodeOf(err) == clinic.CodeNotFound {
-		return clinic.Session{}, s.refuseRefresh(ctx, rotation.Used)
+		return clinic.Tokens{}, s.refuseRefresh(ctx, rotation.Used)
 	}
 	if err != nil {
-		return clinic.Session{}, err
+		return clinic.Tokens{}, err
 	}
 	return s.session(r, successor)
 }

@@ -52,7 +52,7 @@ func TestLoginRefusesAlike(t *testing.T) {
 		if first == nil {
 			first = err
 		}
-		if err.Error() != first.Error() || clinic.ReasonOf(err) != clinic.ReasonOf(first) || s != (clinic.Session{}) {
+		if err.Error() != first.Error() || clinic.ReasonOf(err) != clinic.ReasonOf(first) || s != (clinic.Tokens{}) {
 			t.Errorf("%.20q: %v, %+v", try.username, err, s)
 		}
 	}
@@ -233,10 +233,10 @@ func TestLogoutEndsTheSessionAtOnce(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	d.register(t, patient("patient1"))
-	for name, leave := range map[string]func(clinic.Session) error{
-		"by access token":  func(s clinic.Session) error { return d.Logout(t.Context(), must(d.verifier.Verify(s.Access))(t)) },
-		"by refresh token": func(s clinic.Session) error { return d.LogoutByRefresh(t.Context(), s.Refresh) },
-		"by a used refresh token": func(s clinic.Session) error {
+	for name, leave := range map[string]func(clinic.Tokens) error{
+		"by access token":  func(s clinic.Tokens) error { return d.Logout(t.Context(), must(d.verifier.Verify(s.Access))(t)) },
+		"by refresh token": func(s clinic.Tokens) error { return d.LogoutByRefresh(t.Context(), s.Refresh) },
+		"by a used refresh token": func(s clinic.Tokens) error {
 			must(d.Refresh(t.Context(), s.Refresh))(t)
 			return d.LogoutByRefresh(t.Context(), s.Refresh)
 		},

@@ -13,7 +13,7 @@ import (
 // only when, this one is wrong. Whatever asks a stranger for a password goes
 // through here.
 func (s *Service) guess(ctx context.Context, username string, compare func() error) error {
-	done, err := s.throttle.Guess(ctx, strings.ToLower(username)) // as the database compares names
+	done, err := s.throttle.Login(ctx, strings.ToLower(username)) // as the database compares names
 	if err != nil {
 		return err
 	}
@@ -51,8 +51,8 @@ func (s *Service) confirm(ctx context.Context, caller clinic.Caller, wrong *clin
 // unthrottled is the Throttle of who has none: tests, and the command line.
 type unthrottled struct{}
 
-// Guess implements Throttle.
-func (unthrottled) Guess(context.Context, string) (func(context.Context, error), error) {
+// Login implements Throttle.
+func (unthrottled) Login(context.Context, string) (func(context.Context, error), error) {
 	return func(context.Context, error) {}, nil
 }
 

@@ -241,10 +241,10 @@ func TestRepeatedRegistrationDoesNotSkipTheFactor(t *testing.T) {
 func TestRoleThatRequiresAFactorMayOnlyEnrol(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, func(o *service.Options) { o.TOTPRequired = []clinic.Role{clinic.RolePatient} })
-	enrolling := func(s clinic.Session) bool { return must(d.verifier.Verify(s.Access))(t).Enrolling }
+	enrolling := func(s clinic.Tokens) bool { return must(d.verifier.Verify(s.Access))(t).Enrolling }
 	first := d.register(t, patient("patient1"))
 	refreshed := must(d.Refresh(t.Context(), first.Refresh))(t)
-	for i, s := range []clinic.Session{first, refreshed, must(d.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)} {
+	for i, s := range []clinic.Tokens{first, refreshed, must(d.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)} {
 		if !enrolling(s) {
 			t.Errorf("session %d may do everything", i)
 		}

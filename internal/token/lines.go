@@ -28,7 +28,7 @@ func newLines(places int) *lines { return &lines{places: places, lines: map[neti
 // pass returns when the context's client is in front of its line. leave must be
 // called once.
 func (l *lines) pass(ctx context.Context) (leave func(), err error) {
-	client := clinic.Network(clinic.ClientOf(ctx))
+	client := clinic.Network(clinic.AddressOf(ctx))
 	own := l.join(client)
 	select {
 	case own.front <- struct{}{}:

@@ -48,7 +48,7 @@ func TestOneClientsPasswordsKeepNobodyElseWaiting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	greedy, stop := context.WithCancel(clinic.WithClient(t.Context(), netip.MustParseAddr("192.0.2.1")))
+	greedy, stop := context.WithCancel(clinic.WithAddress(t.Context(), netip.MustParseAddr("192.0.2.1")))
 	const atOnce = 100
 	var crowd sync.WaitGroup
 	for range atOnce {
@@ -60,7 +60,7 @@ func TestOneClientsPasswordsKeepNobodyElseWaiting(t *testing.T) {
 	}
 	defer crowd.Wait()
 	defer stop()
-	other := clinic.WithClient(t.Context(), netip.MustParseAddr("192.0.2.2"))
+	other := clinic.WithAddress(t.Context(), netip.MustParseAddr("192.0.2.2"))
 	for h.Computed() < atOnce { // until all of them have come
 		runtime.Gosched()
 	}
