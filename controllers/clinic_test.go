@@ -98,7 +98,7 @@ func (f *fakeClinic) assign(d clinic.Declaration, result *clinic.DeclarationResu
 	}
 }
 
-func (f *fakeClinic) Withdraw(_ context.Context, owner string) (int, error) {
+func (f *fakeClinic) Release(_ context.Context, owner string) (int, error) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	f.calls++
@@ -114,7 +114,7 @@ func (f *fakeClinic) Withdraw(_ context.Context, owner string) (int, error) {
 	return result.Ended, nil
 }
 
-func (f *fakeClinic) Disown(_ context.Context, owner string) error {
+func (f *fakeClinic) Retain(_ context.Context, owner string) error {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	f.calls++

@@ -53,7 +53,7 @@ func (r *reconciler) releaseOrRetain(ctx context.Context, da *v1alpha1.DoctorAss
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	if da.Spec.DeletionPolicy == v1alpha1.DeletionPolicyRetain {
-		return clinic.DeclarationResult{}, r.Declarer.Disown(ctx, string(da.UID))
+		return clinic.DeclarationResult{}, r.Declarer.Retain(ctx, string(da.UID))
 	}
 	return r.withdraw(ctx, da)
 }

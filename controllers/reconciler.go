@@ -112,7 +112,7 @@ func (r *reconciler) carryOut(ctx context.Context, da *v1alpha1.DoctorAssignment
 }
 
 func (r *reconciler) withdraw(ctx context.Context, da *v1alpha1.DoctorAssignment) (clinic.DeclarationResult, error) {
-	ended, err := r.Declarer.Withdraw(ctx, string(da.UID))
+	ended, err := r.Declarer.Release(ctx, string(da.UID))
 	result := clinic.DeclarationResult{Ended: ended}
 	if ended > 0 {
 		result.EndedDoctors = []string{da.Spec.Doctor.Username}

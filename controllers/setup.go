@@ -43,10 +43,10 @@ const doctorField = "spec.doctor.username"
 type Declarer interface {
 	// Declare makes the assignments that the declaration's owner holds what the declaration says.
 	Declare(ctx context.Context, d clinic.Declaration) (clinic.DeclarationResult, error)
-	// Withdraw ends every assignment that the owner holds and returns how many there were.
-	Withdraw(ctx context.Context, owner string) (int, error)
-	// Disown leaves the assignments that the owner holds active, held by nobody.
-	Disown(ctx context.Context, owner string) error
+	// Release ends every assignment that the owner holds and returns how many there were.
+	Release(ctx context.Context, owner string) (int, error)
+	// Retain leaves the assignments that the owner holds active, held by nobody.
+	Retain(ctx context.Context, owner string) error
 }
 
 // Options configure the controller. Only Declarer is required.

@@ -55,7 +55,7 @@ func (h *handlers) register(ctx context.Context, request *registerRequest) (*reg
 	if err != nil {
 		return nil, err
 	}
-	session, err := h.service.Register(ctx, clinic.Registration{
+	session, err := h.service.Accounts.Register(ctx, clinic.Registration{
 		Username: body.Username, Email: body.Email, Password: body.Password, FirstName: body.FirstName, LastName: body.LastName,
 		PhoneNumber: body.PhoneNumber, Role: body.UserType, Specialization: body.Specialization, LicenseNumber: body.LicenseNumber,
 		YearsOfExperience: body.YearsOfExperience, DateOfBirth: birth, BloodType: body.BloodType, Address: body.Address,
@@ -90,7 +90,7 @@ type loginResponse struct {
 
 func (h *handlers) login(ctx context.Context, request *loginRequest) (*loginResponse, error) {
 	body := request.Body
-	session, err := h.service.Login(ctx, body.Username, body.Password, clinic.SecondFactor{TOTPCode: body.TOTPCode, RecoveryCode: body.RecoveryCode})
+	session, err := h.service.Sessions.Login(ctx, body.Username, body.Password, clinic.SecondFactor{TOTPCode: body.TOTPCode, RecoveryCode: body.RecoveryCode})
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ type refreshResponse struct {
 }
 
 func (h *handlers) refreshToken(ctx context.Context, request *refreshRequest) (*refreshResponse, error) {
-	session, err := h.service.Refresh(ctx, request.Body.Refresh)
+	session, err := h.service.Sessions.Refresh(ctx, request.Body.Refresh)
 	if err != nil {
 		return nil, err
 	}
@@ -139,5 +139,5 @@ type changePasswordRequest struct {
 }
 
 func (h *handlers) changePassword(ctx context.Context, request *changePasswordRequest) (*noContent, error) {
-	return &noContent{}, h.service.ChangePassword(ctx, callerOf(ctx), request.Body.CurrentPassword, request.Body.NewPassword)
+	return &noContent{}, h.service.Accounts.ChangePassword(ctx, callerOf(ctx), request.Body.CurrentPassword, request.Body.NewPassword)
 }

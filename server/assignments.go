@@ -67,7 +67,7 @@ func (h *handlers) assignDoctor(ctx context.Context, request *assignDoctorReques
 	if err != nil {
 		return nil, err
 	}
-	a, begun, err := h.service.Assign(ctx, callerOf(ctx), clinic.AssignmentRequest{
+	a, begun, err := h.service.Assignments.Assign(ctx, callerOf(ctx), clinic.AssignmentRequest{
 		PatientID: request.Body.PatientID, DoctorID: request.Body.DoctorID, Reason: request.Body.Reason,
 		EndsAt: request.Body.EndsAt, Password: request.Body.Password, TOTPCode: request.Body.TOTPCode,
 	}, once)
@@ -92,7 +92,7 @@ type listAssignmentsRequest struct {
 
 func (h *handlers) listAssignments(ctx context.Context, request *listAssignmentsRequest) (*pageResponse[assignment], error) {
 	filter := clinic.AssignmentFilter{PatientID: request.Patient, DoctorID: request.Doctor, Active: parseBool(request.Active)}
-	found, err := h.service.Assignments(ctx, callerOf(ctx), filter, request.request)
+	found, err := h.service.Assignments.List(ctx, callerOf(ctx), filter, request.request)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ type assignmentResponse struct {
 }
 
 func (h *handlers) getAssignment(ctx context.Context, request *assignmentIDRequest) (*assignmentResponse, error) {
-	a, err := h.service.Assignment(ctx, callerOf(ctx), request.ID)
+	a, err := h.service.Assignments.Get(ctx, callerOf(ctx), request.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ type endAssignmentRequest struct {
 }
 
 func (h *handlers) endAssignment(ctx context.Context, request *endAssignmentRequest) (*noContent, error) {
-	if err := h.service.EndAssignment(ctx, callerOf(ctx), request.ID, request.Force); err != nil {
+	if err := h.service.Assignments.End(ctx, callerOf(ctx), request.ID, request.Force); err != nil {
 		return nil, err
 	}
 	return &noContent{}, nil

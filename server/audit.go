@@ -88,7 +88,7 @@ type accessLogRequest struct {
 }
 
 func (h *handlers) getAccessLog(ctx context.Context, request *accessLogRequest) (*logResponse[accessEntry], error) {
-	found, err := h.service.AccessLog(ctx, callerOf(ctx), request.before, request.PageSize)
+	found, err := h.service.AuditLog.ListAccesses(ctx, callerOf(ctx), request.before, request.PageSize)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +139,7 @@ func (h *handlers) getAudit(ctx context.Context, request *auditRequest) (*logRes
 	if filter.To, err = parseBound("to", request.To, 1); err != nil {
 		return nil, err
 	}
-	found, err := h.service.AuditLog(ctx, callerOf(ctx), filter, request.before, request.PageSize)
+	found, err := h.service.AuditLog.List(ctx, callerOf(ctx), filter, request.before, request.PageSize)
 	if err != nil {
 		return nil, err
 	}

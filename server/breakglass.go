@@ -21,7 +21,7 @@ func (h *handlers) openBreakGlass(ctx context.Context, request *breakGlassReques
 	if err != nil {
 		return nil, err
 	}
-	a, opened, err := h.service.OpenBreakGlass(ctx, callerOf(ctx), clinic.BreakGlassRequest{
+	a, opened, err := h.service.Assignments.OpenBreakGlass(ctx, callerOf(ctx), clinic.BreakGlassRequest{
 		PatientID: body.PatientID, Reason: body.Reason, Password: body.Password,
 	}, once)
 	if err != nil {

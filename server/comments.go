@@ -25,7 +25,7 @@ type listCommentsRequest struct {
 }
 
 func (h *handlers) listComments(ctx context.Context, request *listCommentsRequest) (*pageResponse[comment], error) {
-	found, err := h.service.Comments(ctx, callerOf(ctx), request.ID, request.request)
+	found, err := h.service.Comments.List(ctx, callerOf(ctx), request.ID, request.request)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (h *handlers) addComment(ctx context.Context, request *addCommentRequest) (
 	if err != nil {
 		return nil, err
 	}
-	c, err := h.service.AddComment(ctx, callerOf(ctx), request.ID, request.Body.Comment, request.Body.IsPrivate, once)
+	c, err := h.service.Comments.Add(ctx, callerOf(ctx), request.ID, request.Body.Comment, request.Body.IsPrivate, once)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ type listDoctorsRequest struct {
 }
 
 func (h *handlers) listDoctors(ctx context.Context, request *listDoctorsRequest) (*pageResponse[directoryDoctor], error) {
-	found, err := h.service.Doctors(ctx, callerOf(ctx), request.Search, request.request)
+	found, err := h.service.Doctors.List(ctx, callerOf(ctx), request.Search, request.request)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func (h *handlers) verifyDoctor(ctx context.Context, request *verifyDoctorReques
 	if err != nil {
 		return nil, err
 	}
-	d, err := h.service.VerifyDoctor(ctx, callerOf(ctx), request.ID, said)
+	d, err := h.service.Doctors.Verify(ctx, callerOf(ctx), request.ID, said)
 	if err != nil {
 		return nil, err
 	}

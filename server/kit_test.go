@@ -40,13 +40,13 @@ type world struct {
 	url        string
 	database   string // the owner's URL
 	handler    http.Handler
-	service    *service.Service
-	parts      service.Options // of service
+	service    *service.API
+	parts      service.APIOptions // of service
 	verifier   *token.Verifier
 	redis      cache.ThrottleOptions
-	worker     *service.Service
-	past       *token.Signer    // signs as an hour ago
-	owner      *service.Service // as the command line: with the rights of the schema's owner
+	worker     *service.Outbox
+	past       *token.Signer           // signs as an hour ago
+	owner      *service.Administrators // as the command line: with the rights of the schema's owner
 	contract   *contract
 	log        *lockedBuffer
 	statements *statementCounter
@@ -113,16 +113,14 @@ func newReplica(t testing.TB, r replica, changes ...func(*server.Options)) *worl
 	must(t, err)
 	throttle, err := cache.NewThrottle(w.redis)
 	must(t, err)
-	w.parts = service.Options{
+	w.parts = service.APIOptions{
 		DB: db, Passwords: passwords, Tokens: signer, Directory: directory, Throttle: throttle,
 		TOTP: secondFactor, TOTPRequired: r.totpRequired, SelfAssignment: r.selfTerms, Log: log,
 	}
-	w.service, err = service.New(w.parts)
+	w.service, err = service.NewAPI(w.parts)
 	must(t, err)
-	w.worker, err = service.New(service.Options{DB: openAs(t, r.database, store.PartWorker, store.Options{})})
-	must(t, err)
-	w.owner, err = service.New(service.Options{DB: open(t, r.database, store.Options{}), Passwords: passwords})
-	must(t, err)
+	w.worker = service.NewOutbox(openAs(t, r.database, store.PartWorker, store.Options{}))
+	w.owner = service.NewAdministrators(open(t, r.database, store.Options{}), passwords)
 	opts := server.Options{Service: w.service, Verifier: w.verifier, Log: log, Metrics: w.metrics, Version: "test"}
 	for _, change := range changes {
 		change(&opts)
@@ -284,9 +282,9 @@ func (w *world) doctor(admin person, username string) person {
 
 func (w *world) admin() person {
 	w.t.Helper()
-	u, err := w.owner.CreateAdmin(w.t.Context(), clinic.Registration{Username: "admin", Password: password, Role: clinic.RoleAdmin})
+	u, err := w.owner.Create(w.t.Context(), clinic.Registration{Username: "admin", Password: password, Role: clinic.RoleAdmin})
 	must(w.t, err)
-	session, err := w.service.Login(w.t.Context(), "admin", password, clinic.SecondFactor{})
+	session, err := w.service.Sessions.Login(w.t.Context(), "admin", password, clinic.SecondFactor{})
 	must(w.t, err)
 	return person{username: "admin", userID: u.ID, token: session.Access}
 }
@@ -316,12 +314,11 @@ func (w *world) record(owner person) int64 {
 // settle does the worker's part: it turns every open event into notifications.
 func (w *world) settle() {
 	w.t.Helper()
-	events, err := w.worker.ClaimEvents(w.t.Context(), 1000, 0)
+	events, err := w.worker.Claim(w.t.Context(), 1000, 0)
 	must(w.t, err)
 	for _, e := range events {
-		if err := w.worker.HandleEvent(w.t.Context(), e.ID); clinic.CodeOf(err) != clinic.CodeNotFound { // its subject is gone
-			must(w.t, err)
-		}
+		_, err := w.worker.Handle(w.t.Context(), []int64{e.ID})
+		must(w.t, err)
 	}
 }
 

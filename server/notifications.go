@@ -35,7 +35,7 @@ type listNotificationsRequest struct {
 }
 
 func (h *handlers) listNotifications(ctx context.Context, request *listNotificationsRequest) (*pageResponse[notification], error) {
-	found, err := h.service.Notifications(ctx, callerOf(ctx), clinic.NotificationFilter{Read: parseBool(request.IsRead)}, request.request)
+	found, err := h.service.Notifications.List(ctx, callerOf(ctx), clinic.NotificationFilter{Read: parseBool(request.IsRead)}, request.request)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +51,7 @@ type readNotificationResponse struct {
 }
 
 func (h *handlers) readNotification(ctx context.Context, request *readNotificationRequest) (*readNotificationResponse, error) {
-	n, err := h.service.ReadNotification(ctx, callerOf(ctx), request.ID)
+	n, err := h.service.Notifications.MarkRead(ctx, callerOf(ctx), request.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (h *handlers) readAllNotifications(ctx context.Context, request *readAllReq
 	if err != nil {
 		return nil, err
 	}
-	updated, err := h.service.ReadAllNotifications(ctx, callerOf(ctx), once)
+	updated, err := h.service.Notifications.MarkAllRead(ctx, callerOf(ctx), once)
 	if err != nil {
 		return nil, err
 	}

@@ -63,12 +63,12 @@ func countSelfAssignments(opts Options) error {
 	if opts.Metrics == nil {
 		return nil
 	}
-	_, terms := opts.Service.SelfAssignments()
+	_, terms := opts.Service.Assignments.SelfAssignments()
 	err := opts.Metrics.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "healthrecords_self_assignments_total", ConstLabels: prometheus.Labels{"mode": string(terms)},
 		Help: "Assignments that doctors made for themselves, by DOCTOR_SELF_ASSIGNMENT.",
 	}, func() float64 {
-		made, _ := opts.Service.SelfAssignments()
+		made, _ := opts.Service.Assignments.SelfAssignments()
 		return float64(made)
 	}))
 	if err != nil {

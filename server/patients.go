@@ -13,7 +13,7 @@ type listPatientsRequest struct {
 }
 
 func (h *handlers) listPatients(ctx context.Context, request *listPatientsRequest) (*pageResponse[patient], error) {
-	found, err := h.service.Patients(ctx, callerOf(ctx), request.Search, request.request)
+	found, err := h.service.Patients.List(ctx, callerOf(ctx), request.Search, request.request)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +43,7 @@ type listMyPatientsRequest struct {
 }
 
 func (h *handlers) listMyPatients(ctx context.Context, request *listMyPatientsRequest) (*pageResponse[myPatient], error) {
-	found, err := h.service.MyPatients(ctx, callerOf(ctx), request.request)
+	found, err := h.service.Patients.OfDoctor(ctx, callerOf(ctx), request.request)
 	if err != nil {
 		return nil, err
 	}

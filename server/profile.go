@@ -68,7 +68,7 @@ func answerProfile(p clinic.Profile, err error) (*profileResponse, error) {
 }
 
 func (h *handlers) getProfile(ctx context.Context, _ *struct{}) (*profileResponse, error) {
-	return answerProfile(h.service.Profile(ctx, callerOf(ctx)))
+	return answerProfile(h.service.Accounts.Profile(ctx, callerOf(ctx)))
 }
 
 // RoleFields are the fields of a profile that belong to one role. It is
@@ -117,7 +117,7 @@ func (h *handlers) replaceProfile(ctx context.Context, request *replaceProfileRe
 		return nil, err
 	}
 	change.Email, change.FirstName, change.LastName, change.PhoneNumber = &body.Email, &body.FirstName, &body.LastName, &body.PhoneNumber
-	return answerProfile(h.service.UpdateProfile(ctx, callerOf(ctx), change))
+	return answerProfile(h.service.Accounts.UpdateProfile(ctx, callerOf(ctx), change))
 }
 
 type changeProfileRequest struct {
@@ -140,5 +140,5 @@ func (h *handlers) changeProfile(ctx context.Context, request *changeProfileRequ
 	}
 	change.Email, change.FirstName = body.Email.change(), body.FirstName.change()
 	change.LastName, change.PhoneNumber = body.LastName.change(), body.PhoneNumber.change()
-	return answerProfile(h.service.UpdateProfile(ctx, callerOf(ctx), change))
+	return answerProfile(h.service.Accounts.UpdateProfile(ctx, callerOf(ctx), change))
 }

@@ -69,7 +69,7 @@ func newScene(t *testing.T) *scene {
 	parts.DB = openAs(t, database, store.PartServer, store.Options{Tracer: gates{}, MaxConns: 6})
 	parts.Throttle, parts.Directory = nil, nil // the scene's people try more often than anybody may
 	parts.Log = slog.New(slog.DiscardHandler)
-	raced, err := service.New(parts)
+	raced, err := service.NewAPI(parts)
 	must(t, err)
 	s := &scene{contract: w.contract, matrix: matrix(), leaks: leaks(), operations: map[string]operation{}}
 	for _, o := range documented(w.contract) {

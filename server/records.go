@@ -72,7 +72,7 @@ func (h *handlers) listRecords(ctx context.Context, request *listRecordsRequest)
 	if filter.To, err = parseBound("to", request.To, 1); err != nil {
 		return nil, err
 	}
-	found, err := h.service.Records(ctx, callerOf(ctx), filter, request.request)
+	found, err := h.service.Records.List(ctx, callerOf(ctx), filter, request.request)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +123,7 @@ func (h *handlers) createRecord(ctx context.Context, request *createRecordReques
 	if err != nil {
 		return nil, err
 	}
-	r, err := h.service.CreateRecord(ctx, callerOf(ctx), request.Body.fields(), once)
+	r, err := h.service.Records.Create(ctx, callerOf(ctx), request.Body.fields(), once)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ type getRecordResponse struct {
 }
 
 func (h *handlers) getRecord(ctx context.Context, request *getRecordRequest) (*getRecordResponse, error) {
-	r, err := h.service.Record(ctx, callerOf(ctx), request.ID)
+	r, err := h.service.Records.Get(ctx, callerOf(ctx), request.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +204,7 @@ func (h *handlers) updateRecord(ctx context.Context, c Conditional, change clini
 	if err != nil {
 		return nil, err
 	}
-	return answerRecord(h.service.UpdateRecord(ctx, callerOf(ctx), c.ID, change, expected))
+	return answerRecord(h.service.Records.Update(ctx, callerOf(ctx), c.ID, change, expected))
 }
 
 type deleteRecordRequest struct {
@@ -216,7 +216,7 @@ func (h *handlers) deleteRecord(ctx context.Context, request *deleteRecordReques
 	if err != nil {
 		return nil, err
 	}
-	if err := h.service.DeleteRecord(ctx, callerOf(ctx), request.ID, expected); err != nil {
+	if err := h.service.Records.Delete(ctx, callerOf(ctx), request.ID, expected); err != nil {
 		return nil, err
 	}
 	return &noContent{}, nil

@@ -18,7 +18,7 @@ import (
 
 // Options are the parts of the API. Service and Verifier are required.
 type Options struct {
-	Service  *service.Service
+	Service  *service.API
 	Verifier *token.Verifier
 	Log      *slog.Logger          // nil: slog.Default()
 	Metrics  prometheus.Registerer // nil: no metrics
@@ -82,7 +82,7 @@ func New(opts Options) (http.Handler, error) {
 		publicURL: strings.TrimSuffix(opts.PublicURL, "/"),
 	}
 	f := &front{
-		authenticate: authenticate(opts.Verifier), requireFactor: requireFactor(opts.Service.RefuseEnrolling), pools: pools, pace: streamPace(),
+		authenticate: authenticate(opts.Verifier), requireFactor: requireFactor(opts.Service.SecondFactors.RefuseEnrolling), pools: pools, pace: streamPace(),
 	}
 	api := newAPI(router, routes(h), h, f, opts.Version)
 	if err := addDocs(router, api, pools.publicWork); err != nil {
@@ -93,7 +93,7 @@ func New(opts Options) (http.Handler, error) {
 
 // handlers are the operations' functions and what they share.
 type handlers struct {
-	service    *service.Service
+	service    *service.API
 	verifier   *token.Verifier
 	log        *slog.Logger
 	breakGlass prometheus.Counter

@@ -18,14 +18,14 @@ type logoutRequest struct {
 // may have expired.
 func (h *handlers) logout(ctx context.Context, request *logoutRequest) (*noContent, error) {
 	if request.Body != nil {
-		return &noContent{}, h.service.LogoutByRefresh(ctx, request.Body.Refresh)
+		return &noContent{}, h.service.Sessions.LogoutByRefresh(ctx, request.Body.Refresh)
 	}
 	caller, err := bearer(request.Authorization, h.verifier)
 	if err != nil {
 		return nil, err
 	}
 	exchangeOf(ctx).user = caller.UserID
-	return &noContent{}, h.service.Logout(ctx, caller)
+	return &noContent{}, h.service.Sessions.Logout(ctx, caller)
 }
 
 type activeSession struct {
@@ -47,7 +47,7 @@ type listSessionsRequest struct {
 }
 
 func (h *handlers) listSessions(ctx context.Context, request *listSessionsRequest) (*pageResponse[activeSession], error) {
-	found, err := h.service.Sessions(ctx, callerOf(ctx), request.request)
+	found, err := h.service.Sessions.List(ctx, callerOf(ctx), request.request)
 	if err != nil {
 		return nil, err
 	}
@@ -59,5 +59,5 @@ type endSessionRequest struct {
 }
 
 func (h *handlers) endSession(ctx context.Context, request *endSessionRequest) (*noContent, error) {
-	return &noContent{}, h.service.EndSession(ctx, callerOf(ctx), request.ID)
+	return &noContent{}, h.service.Sessions.End(ctx, callerOf(ctx), request.ID)
 }

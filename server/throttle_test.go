@@ -32,7 +32,7 @@ func (w *world) replica() *world {
 	parts := w.parts
 	parts.Throttle = throttle
 	other := *w
-	other.service, err = service.New(parts)
+	other.service, err = service.NewAPI(parts)
 	must(w.t, err)
 	opts := server.Options{Service: other.service, Verifier: w.verifier, Log: parts.Log}
 	throughProxy(&opts)

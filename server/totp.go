@@ -17,7 +17,7 @@ type getTOTPResponse struct {
 }
 
 func (h *handlers) getTOTP(ctx context.Context, _ *getTOTPRequest) (*getTOTPResponse, error) {
-	status, err := h.service.TOTPStatus(ctx, callerOf(ctx))
+	status, err := h.service.SecondFactors.Status(ctx, callerOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +38,7 @@ type enrolTOTPResponse struct {
 }
 
 func (h *handlers) enrolTOTP(ctx context.Context, request *passwordRequest) (*enrolTOTPResponse, error) {
-	enrolment, err := h.service.EnrolTOTP(ctx, callerOf(ctx), request.Body.Password)
+	enrolment, err := h.service.SecondFactors.Enrol(ctx, callerOf(ctx), request.Body.Password)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ type confirmTOTPResponse struct {
 }
 
 func (h *handlers) confirmTOTP(ctx context.Context, request *confirmTOTPRequest) (*confirmTOTPResponse, error) {
-	codes, err := h.service.ConfirmTOTP(ctx, callerOf(ctx), request.Body.Code)
+	codes, err := h.service.SecondFactors.Confirm(ctx, callerOf(ctx), request.Body.Code)
 	if err != nil {
 		return nil, err
 	}
@@ -70,5 +70,5 @@ func (h *handlers) confirmTOTP(ctx context.Context, request *confirmTOTPRequest)
 }
 
 func (h *handlers) disableTOTP(ctx context.Context, request *passwordRequest) (*noContent, error) {
-	return &noContent{}, h.service.DisableTOTP(ctx, callerOf(ctx), request.Body.Password)
+	return &noContent{}, h.service.SecondFactors.Disable(ctx, callerOf(ctx), request.Body.Password)
 }

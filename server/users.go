@@ -18,11 +18,11 @@ type userActivityResponse struct {
 }
 
 func (h *handlers) disableUser(ctx context.Context, request *userIDRequest) (*userActivityResponse, error) {
-	return newUserActivity(h.service.DisableUser(ctx, callerOf(ctx), request.ID))
+	return newUserActivity(h.service.Accounts.Disable(ctx, callerOf(ctx), request.ID))
 }
 
 func (h *handlers) enableUser(ctx context.Context, request *userIDRequest) (*userActivityResponse, error) {
-	return newUserActivity(h.service.EnableUser(ctx, callerOf(ctx), request.ID))
+	return newUserActivity(h.service.Accounts.Enable(ctx, callerOf(ctx), request.ID))
 }
 
 func newUserActivity(u clinic.User, err error) (*userActivityResponse, error) {

@@ -16,7 +16,7 @@ const readBlock = 500 * time.Millisecond
 // consumer handles what the stream delivers, batch by batch. Several may share a
 // name.
 type consumer struct {
-	service   Service
+	outbox    Outbox
 	handler   *handler
 	stream    *stream.Stream
 	name      string
@@ -31,7 +31,7 @@ func (c *consumer) Start(ctx context.Context) error {
 	for ctx.Err() == nil {
 		batch, err := c.stream.Read(ctx, c.name, c.batchSize, readBlock)
 		if lost = lost || batch.Lost; lost {
-			fault := c.hasten(ctx)
+			fault := c.republish(ctx)
 			lost = fault != nil
 			err = errors.Join(err, fault)
 		}
@@ -44,13 +44,13 @@ func (c *consumer) Start(ctx context.Context) error {
 	return nil
 }
 
-// hasten lets the events that were in Redis be published again at once.
-func (c *consumer) hasten(ctx context.Context) error {
+// republish lets the events that were in Redis be published again at once.
+func (c *consumer) republish(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, handleTimeout)
 	defer cancel()
-	hastened, err := c.service.HastenEvents(ctx)
-	if err == nil && hastened > 0 {
-		c.log.WarnContext(ctx, "redis lost its stream; events are published again", "events", hastened)
+	republished, err := c.outbox.Republish(ctx)
+	if err == nil && republished > 0 {
+		c.log.WarnContext(ctx, "redis lost its stream; events are published again", "events", republished)
 	}
 	return err
 }

@@ -64,7 +64,7 @@ type result struct {
 
 // handler handles deliveries for the consumers and the reclaimer.
 type handler struct {
-	service     Service
+	outbox      Outbox
 	stream      *stream.Stream
 	metrics     *metrics
 	tracer      trace.Tracer
@@ -74,7 +74,7 @@ type handler struct {
 
 func newHandler(options Options, m *metrics) *handler {
 	return &handler{
-		service: options.Service, stream: options.Stream, metrics: m, tracer: options.Tracer.Tracer(tracerName), log: options.Log,
+		outbox: options.Outbox, stream: options.Stream, metrics: m, tracer: options.Tracer.Tracer(tracerName), log: options.Log,
 		maxAttempts: options.MaxAttempts,
 	}
 }
@@ -187,13 +187,13 @@ func (h *handler) effects(ctx context.Context, ids []int64) (dropped []int64, er
 			err = clinic.Internal(errPanicked)
 		}
 	}()
-	return h.service.HandleEvents(ctx, ids)
+	return h.outbox.Handle(ctx, ids)
 }
 
 // bury finishes a dead event in the outbox and shows it in the dead-letter
 // stream. The outbox is what counts: without Redis the event is no less dead.
 func (h *handler) bury(ctx context.Context, message stream.Message, reason clinic.Code) error {
-	if err := h.service.BuryEvent(ctx, message.EventID); err != nil {
+	if err := h.outbox.MarkDead(ctx, message.EventID); err != nil {
 		return err
 	}
 	if err := h.stream.DeadLetter(ctx, message, string(reason)); err != nil {

@@ -48,8 +48,8 @@ func newImportCommand() *cobra.Command {
 			if dryRun {
 				return run.do(cmd.Context())
 			}
-			return withImporter(cmd.Context(), cmd.ErrOrStderr(), func(s *service.Service) error {
-				run.load = s.Import
+			return withImporter(cmd.Context(), cmd.ErrOrStderr(), func(imports *service.Imports) error {
+				run.load = imports.Load
 				return run.do(cmd.Context())
 			})
 		},
@@ -61,8 +61,8 @@ func newImportCommand() *cobra.Command {
 	return newParent("import", "Load data of other systems", bundles)
 }
 
-// withImporter makes the service that imports and calls use with it.
-func withImporter(ctx context.Context, stderr io.Writer, use func(*service.Service) error) error {
+// withImporter opens what an import takes and calls use with it.
+func withImporter(ctx context.Context, stderr io.Writer, use func(*service.Imports) error) error {
 	var cfg settings.Import
 	if err := settings.Load(&cfg); err != nil {
 		return err
@@ -76,28 +76,24 @@ func withImporter(ctx context.Context, stderr io.Writer, use func(*service.Servi
 	if err != nil {
 		return fmt.Errorf("making the password hasher: %w", err)
 	}
-	opts := service.Options{DB: db, Passwords: passwords}
+	var directory service.DirectoryCache // nil: no cache
 	if cfg.HasRedis() {
 		client, err := openRedis(cfg.Redis.Options(), noop.NewTracerProvider())
 		if err != nil {
 			return err
 		}
 		defer func() { _ = client.Close() }()
-		opts.Directory, err = cache.NewDirectory(cache.DirectoryOptions{
+		directory, err = cache.NewDirectory(cache.DirectoryOptions{
 			Client: client, Prefix: cfg.Redis.KeyPrefix, Log: telemetry.NewLogger(stderr, cfg.Common.LogLevel, cfg.Common.LogFormat),
 		})
 		if err != nil {
 			return fmt.Errorf("making the directory's cache: %w", err)
 		}
 	}
-	svc, err := service.New(opts)
-	if err != nil {
-		return fmt.Errorf("making the service: %w", err)
-	}
-	return use(svc)
+	return use(service.NewImports(db, passwords, directory))
 }
 
-// checkOnly is what a dry run does instead of service.Import.
+// checkOnly is what a dry run does instead of Imports.Load.
 func checkOnly(ctx context.Context, bundle clinic.Import) (clinic.ImportResult, error) {
 	if err := ctx.Err(); err != nil {
 		return clinic.ImportResult{}, fmt.Errorf("checking a bundle: %w", err)

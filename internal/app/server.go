@@ -135,13 +135,13 @@ func newAPI(cfg settings.Server, p *process, db *store.DB, redisClient redis.Uni
 	if err != nil {
 		return nil, fmt.Errorf("making the throttle: %w", err)
 	}
-	svc, err := service.New(service.Options{
+	svc, err := service.NewAPI(service.APIOptions{
 		DB: db, Passwords: passwords, Tokens: signer, Directory: directory, Throttle: throttle, TOTP: secondFactor, TOTPRequired: required,
 		AutoVerifyDoctors: cfg.DoctorAutoVerify, BreakGlass: cfg.BreakGlass,
 		SelfAssignment: clinic.SelfAssignment(cfg.SelfAssignment), Log: p.log,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("making the service: %w", err)
+		return nil, fmt.Errorf("making the use cases: %w", err)
 	}
 	api, err := server.New(server.Options{
 		Service: svc, Verifier: verifier, Log: p.log, Metrics: p.registry,

@@ -50,16 +50,12 @@ func runWorker(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return fmt.Errorf("making the stream: %w", err)
 	}
-	svc, err := service.New(service.Options{DB: db, Log: p.log})
-	if err != nil {
-		return fmt.Errorf("making the service: %w", err)
-	}
 	keys, err := token.OpenKeys(token.KeysOptions{Dir: cfg.AuditKeysDir, Log: p.log})
 	if err != nil {
 		return fmt.Errorf("loading the audit keys: %w", err)
 	}
 	w, err := worker.New(worker.Options{
-		Service: svc, Stream: events, Sealer: service.NewChain(db, keys.SigningKey), Log: p.log, Registerer: p.registry, Tracer: p.traces.Provider,
+		Outbox: service.NewOutbox(db), Cleanup: service.NewCleanup(db), Stream: events, Sealer: service.NewChain(db, keys.SigningKey), Log: p.log, Registerer: p.registry, Tracer: p.traces.Provider,
 		Concurrency: cfg.Concurrency, BatchSize: cfg.BatchSize, MaxBacklog: cfg.MaxBacklog, MaxAttempts: cfg.MaxAttempts,
 		PollInterval: cfg.PollInterval, RetryAfter: cfg.RetryAfter, KeepFinished: cfg.KeepFinished,
 	})

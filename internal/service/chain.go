@@ -30,19 +30,19 @@ func NewChain(db *store.DB, key func() ed25519.PrivateKey) *Chain { return &Chai
 
 // PrepareMonths makes the audit log's partitions of this month and the next ones.
 func (c *Chain) PrepareMonths(ctx context.Context) error {
-	return c.db.System().PrepareAuditMonths(ctx)
+	return c.db.System().AuditChain().PrepareMonths(ctx)
 }
 
 // Unsealed gives the age of the oldest row that is not sealed; 0 when all are. Any
 // goroutine may call it.
 func (c *Chain) Unsealed(ctx context.Context) (oldest time.Duration, err error) {
-	return c.db.System().OldestUnsealed(ctx)
+	return c.db.System().AuditChain().OldestUnsealed(ctx)
 }
 
 // OldestTransaction says, for people, whose transaction has been open for longest;
 // "" when none is. Any goroutine may call it.
 func (c *Chain) OldestTransaction(ctx context.Context) (string, error) {
-	return c.db.System().OldestTransaction(ctx)
+	return c.db.System().AuditChain().OldestTransaction(ctx)
 }
 
 // Seal seals the rows that were there when it was called before, unless one of
@@ -69,7 +69,7 @@ func (c *Chain) Seal(ctx context.Context) (sealed int, err error) {
 	if err != nil {
 		return sealed, err
 	}
-	c.bound, err = c.db.System().AuditBound(ctx, closed)
+	c.bound, err = c.db.System().AuditChain().Bound(ctx, closed)
 	return sealed, err
 }
 
@@ -83,7 +83,7 @@ func (c *Chain) sealSome(ctx context.Context) (sealed int, err error) {
 		if err != nil || closed >= c.bound.ID { // another worker did it
 			return err
 		}
-		settled, known, err := h.AuditSettled(ctx, c.bound)
+		settled, known, err := h.AuditChain().Settled(ctx, c.bound)
 		if err != nil || !known {
 			return err
 		}
@@ -91,7 +91,7 @@ func (c *Chain) sealSome(ctx context.Context) (sealed int, err error) {
 			done = false
 			return nil
 		}
-		rows, err := h.AuditRows(ctx, closed+1, c.bound.ID, sealLimit)
+		rows, err := h.AuditChain().Rows(ctx, closed+1, c.bound.ID, sealLimit)
 		if err != nil || len(rows) == 0 {
 			return err
 		}
@@ -107,7 +107,7 @@ func (c *Chain) sealSome(ctx context.Context) (sealed int, err error) {
 
 // lock returns the end of the chain, which grows by this transaction only.
 func (c *Chain) lock(ctx context.Context, h store.Handle) (chain audit.Chain, closed int64, err error) {
-	if err := h.LockAuditChain(ctx); err != nil {
+	if err := h.AuditChain().Lock(ctx); err != nil {
 		return audit.Chain{}, 0, err
 	}
 	last, closed, err := lastOf(ctx, h)
@@ -121,7 +121,7 @@ func (c *Chain) lock(ctx context.Context, h store.Handle) (chain audit.Chain, cl
 // lastOf returns the newest checkpoint, nil before the first, and the last id that its
 // statement closes: what stands beside it is not signed.
 func lastOf(ctx context.Context, h store.Handle) (last *audit.Checkpoint, closed int64, err error) {
-	found, err := h.LastCheckpoint(ctx)
+	found, err := h.AuditChain().LastCheckpoint(ctx)
 	if err != nil || found.Number == 0 {
 		return nil, 0, err
 	}
@@ -142,13 +142,13 @@ func add(ctx context.Context, h store.Handle, next func() (audit.Checkpoint, err
 	if err != nil {
 		return fmt.Errorf("making a checkpoint: %w", clinic.Internal(err))
 	}
-	return h.AddCheckpoint(ctx, statement.UpTo, clinic.AuditCheckpoint(checkpoint))
+	return h.AuditChain().AddCheckpoint(ctx, statement.UpTo, clinic.AuditCheckpoint(checkpoint))
 }
 
 // Newest returns the newest checkpoint without its digests; CodeNotFound before
 // the first.
 func (c *Chain) Newest(ctx context.Context) (audit.Checkpoint, error) {
-	last, err := c.db.System().LastCheckpoint(ctx)
+	last, err := c.db.System().AuditChain().LastCheckpoint(ctx)
 	if err != nil {
 		return audit.Checkpoint{}, err
 	}

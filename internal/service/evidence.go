@@ -46,7 +46,7 @@ func (c *Chain) Verify(ctx context.Context, v *audit.Verifier, progress func()) 
 			return err
 		}
 		v.End()
-		unsealed, err = h.CountAuditRows(ctx, v.UpTo())
+		unsealed, err = h.AuditChain().CountRows(ctx, v.UpTo())
 		return err
 	})
 	return unsealed, err
@@ -85,7 +85,7 @@ func spanOf(ctx context.Context, h store.Handle, from, to time.Time) (span, erro
 	row, number := whole().row, whole().first-1
 	var at time.Time
 	for {
-		checkpoints, err := h.CheckpointStatements(ctx, number, statementsAtOnce)
+		checkpoints, err := h.AuditChain().CheckpointStatements(ctx, number, statementsAtOnce)
 		if err != nil || len(checkpoints) == 0 {
 			return found, err
 		}
@@ -110,7 +110,7 @@ func spanOf(ctx context.Context, h store.Handle, from, to time.Time) (span, erro
 func each(ctx context.Context, h store.Handle, s span, visit func(audit.Checkpoint, []clinic.AuditRow) error) error {
 	number := s.first - 1
 	for {
-		checkpoints, err := h.Checkpoints(ctx, number, checkpointsAtOnce)
+		checkpoints, err := h.AuditChain().Checkpoints(ctx, number, checkpointsAtOnce)
 		if err != nil || len(checkpoints) == 0 {
 			return err
 		}
@@ -120,7 +120,7 @@ func each(ctx context.Context, h store.Handle, s span, visit func(audit.Checkpoi
 			}
 			var rows []clinic.AuditRow
 			if upTo, row := end(checkpoint), begin(checkpoint, s.row); upTo >= row {
-				if rows, err = h.AuditRows(ctx, row, upTo, math.MaxInt32); err != nil {
+				if rows, err = h.AuditChain().Rows(ctx, row, upTo, math.MaxInt32); err != nil {
 					return err
 				}
 				s.row = following(upTo)
@@ -156,7 +156,7 @@ func begin(c clinic.AuditCheckpoint, next int64) int64 {
 }
 
 func drops(ctx context.Context, h store.Handle) ([]audit.Checkpoint, error) {
-	found, err := h.DropCheckpoints(ctx)
+	found, err := h.AuditChain().DropCheckpoints(ctx)
 	checkpoints := make([]audit.Checkpoint, 0, len(found))
 	for _, c := range found {
 		checkpoints = append(checkpoints, audit.Checkpoint(c))

@@ -28,7 +28,7 @@ func (c *Chain) DropMonths(ctx context.Context, before time.Time, years int, dry
 		return nil, err
 	}
 	if !dryRun {
-		left, err := c.db.System().DetachedAuditTables(ctx)
+		left, err := c.db.System().AuditChain().DetachedTables(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -52,7 +52,7 @@ func (c *Chain) DropMonths(ctx context.Context, before time.Time, years int, dry
 // monthsBefore are those to be dropped, all of whose rows are sealed.
 func (c *Chain) monthsBefore(ctx context.Context, before time.Time) ([]store.AuditMonth, error) {
 	h := c.db.System()
-	months, err := h.AuditMonths(ctx)
+	months, err := h.AuditChain().Months(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (c *Chain) monthsBefore(ctx context.Context, before time.Time) ([]store.Aud
 		return nil, err
 	}
 	for _, month := range months {
-		_, last, err := h.AuditEnds(ctx, month.Name)
+		_, last, err := h.AuditChain().Ends(ctx, month.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -74,7 +74,7 @@ func (c *Chain) monthsBefore(ctx context.Context, before time.Time) ([]store.Aud
 }
 
 func (c *Chain) dropMonth(ctx context.Context, month store.AuditMonth) error {
-	runs, err := c.db.System().AuditRuns(ctx, month.Name)
+	runs, err := c.db.System().AuditChain().Runs(ctx, month.Name)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (c *Chain) dropMonth(ctx context.Context, month store.AuditMonth) error {
 		if err != nil {
 			return err
 		}
-		if table, err = h.DetachAuditMonth(ctx, month); err != nil {
+		if table, err = h.AuditChain().DetachMonth(ctx, month); err != nil {
 			return err
 		}
 		// The month's own end, and not the day that was asked for, which is six years
@@ -100,7 +100,7 @@ func (c *Chain) dropMonth(ctx context.Context, month store.AuditMonth) error {
 // finishDrop removes the digests that nothing is left of, and then the table, which says
 // until then that this is to be done.
 func (c *Chain) finishDrop(ctx context.Context, table string) error {
-	first, last, err := c.db.System().AuditEnds(ctx, table)
+	first, last, err := c.db.System().AuditChain().Ends(ctx, table)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (c *Chain) finishDrop(ctx context.Context, table string) error {
 			return err
 		}
 	}
-	return c.db.TxLocked(ctx, func(h store.Handle) error { return h.DropAuditTable(ctx, table) })
+	return c.db.TxLocked(ctx, func(h store.Handle) error { return h.AuditChain().DropTable(ctx, table) })
 }
 
 // forget removes the digests of the checkpoints of a range of ids all of whose rows
@@ -126,7 +126,7 @@ func (c *Chain) forget(ctx context.Context, first, last int64) error {
 		return err
 	}
 	for {
-		checkpoints, err := h.Checkpoints(ctx, number-1, checkpointsAtOnce)
+		checkpoints, err := h.AuditChain().Checkpoints(ctx, number-1, checkpointsAtOnce)
 		if err != nil || len(checkpoints) == 0 {
 			return err
 		}
@@ -137,7 +137,7 @@ func (c *Chain) forget(ctx context.Context, first, last int64) error {
 			}
 		}
 		newest := checkpoints[len(checkpoints)-1]
-		if err := h.ForgetDigests(ctx, empty); err != nil || newest.LastID >= last {
+		if err := h.AuditChain().ForgetDigests(ctx, empty); err != nil || newest.LastID >= last {
 			return err
 		}
 		number = newest.Number + 1
@@ -147,14 +147,14 @@ func (c *Chain) forget(ctx context.Context, first, last int64) error {
 // checkpointOf returns the number of the checkpoint that closes the id, or of the one
 // that follows: their last ids grow with their numbers.
 func checkpointOf(ctx context.Context, h store.Handle, id int64) (int64, error) {
-	newest, err := h.LastCheckpoint(ctx)
+	newest, err := h.AuditChain().LastCheckpoint(ctx)
 	if err != nil || newest.Number == 0 {
 		return 1, err
 	}
 	low, high := int64(1), newest.Number
 	for low < high {
 		middle := low + (high-low)/2
-		found, err := h.CheckpointStatements(ctx, middle-1, 1)
+		found, err := h.AuditChain().CheckpointStatements(ctx, middle-1, 1)
 		if err != nil || len(found) == 0 {
 			return low, err
 		}

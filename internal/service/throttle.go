@@ -2,53 +2,25 @@ package service
 
 import (
 	"context"
-	"errors"
-	"strings"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// guess compares a secret of the account that somebody wants to get into, unless
-// there were too many wrong ones. compare must be CodeUnauthenticated when, and
-// only when, this one is wrong. Whatever asks a stranger for a password goes
-// through here.
-func (s *Service) guess(ctx context.Context, username string, compare func() error) error {
-	done, err := s.throttle.Login(ctx, strings.ToLower(username)) // as the database compares names
-	if err != nil {
-		return err
-	}
-	err = compare()
-	done(ctx, err)
-	return err
+// Throttle bounds how often somebody may try. It never fails but for having seen
+// too much: CodeTooMany.
+type Throttle interface {
+	// Login must be asked before a stranger's guess at a secret of the account is
+	// compared, whether there is such an account or not; done is called with what
+	// came of it. It counts by the account and by clinic.AddressOf.
+	Login(ctx context.Context, account string) (done func(context.Context, error), err error)
+	// Confirm is Login for a secret that the caller gives again within their session.
+	// It counts by the session, and by the account over all of its sessions.
+	Confirm(ctx context.Context, caller clinic.Caller) (done func(context.Context, error), err error)
+	// Register must be asked before somebody registers.
+	Register(ctx context.Context) error
 }
 
-// confirm is guess for a secret of the caller's own, which they give again within
-// their session: what others guess elsewhere does not keep them from it. The
-// error is wrong where the secret is. That is no CodeUnauthenticated, which
-// clients answer by renewing the access token and trying the same again.
-func (s *Service) confirm(ctx context.Context, caller clinic.Caller, wrong *clinic.Error, compare func() (right bool, err error)) error {
-	done, err := s.throttle.Confirm(ctx, caller)
-	var refusal *clinic.Error
-	if errors.As(err, &refusal) && refusal.Code == clinic.CodeTooMany {
-		refusal.Message = "too many wrong passwords or codes were sent in this session; wait, or log in again and end the sessions that are not yours"
-	}
-	if err != nil {
-		return err
-	}
-	right, err := compare()
-	switch {
-	case err != nil:
-		done(ctx, err)
-		return err
-	case !right:
-		done(ctx, errBadCredentials())
-		return wrong
-	}
-	done(ctx, nil)
-	return nil
-}
-
-// unthrottled is the Throttle of who has none: tests, and the command line.
+// unthrottled is the Throttle where none is given.
 type unthrottled struct{}
 
 // Login implements Throttle.

@@ -8,8 +8,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
-// Notifications lists the caller's own, newest first.
-func (h Handle) Notifications(ctx context.Context, filter clinic.NotificationFilter, request clinic.PageRequest) (clinic.Page[clinic.Notification], error) {
+// List lists the caller's own, newest first.
+func (h Notifications) List(ctx context.Context, filter clinic.NotificationFilter, request clinic.PageRequest) (clinic.Page[clinic.Notification], error) {
 	page, err := readPage(listing[*dbsqlc.ListNotificationsRow, clinic.Notification]{
 		page: request,
 		read: func(w window) ([]*dbsqlc.ListNotificationsRow, error) {
@@ -32,8 +32,8 @@ func (h Handle) Notifications(ctx context.Context, filter clinic.NotificationFil
 	return page, nil
 }
 
-// ReadNotification marks one of the caller's own as read and returns it.
-func (h Handle) ReadNotification(ctx context.Context, id int64) (clinic.Notification, error) {
+// MarkRead marks one of the caller's own as read and returns it.
+func (h Notifications) MarkRead(ctx context.Context, id int64) (clinic.Notification, error) {
 	if err := h.q.ReadNotification(ctx, h.db, dbsqlc.ReadNotificationParams{ID: id, Caller: h.Who.UserID}); err != nil {
 		return clinic.Notification{}, fmt.Errorf("marking a notification: %w", translate(err))
 	}
@@ -48,13 +48,13 @@ func (h Handle) ReadNotification(ctx context.Context, id int64) (clinic.Notifica
 		return clinic.Notification{}, clinic.NotFound("notification")
 	}
 	if n := rows[0]; n.SeenPatient != nil {
-		h.Saw(*n.SeenPatient, orZero(n.SeenThrough), n.SeenInEmergency)
+		h.AuditPatient(*n.SeenPatient, orZero(n.SeenThrough), n.SeenInEmergency)
 	}
 	return notificationOf(rows[0], h.Who.Role), nil
 }
 
-// ReadAllNotifications marks the caller's unread ones as read and says how many.
-func (h Handle) ReadAllNotifications(ctx context.Context) (int, error) {
+// MarkAllRead marks the caller's unread ones as read and says how many.
+func (h Notifications) MarkAllRead(ctx context.Context) (int, error) {
 	n, err := h.q.ReadAllNotifications(ctx, h.db, h.Who.UserID)
 	if err != nil {
 		return 0, fmt.Errorf("marking notifications: %w", translate(err))
