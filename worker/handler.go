@@ -166,7 +166,7 @@ func (h *handler) handle(ctx context.Context, message stream.Message) result {
 	}
 	r := result{decide(err, message.Attempt, h.maxAttempts), err}
 	if r.outcome == dead {
-		if err := h.bury(ctx, message, clinic.CodeOf(r.err)); err != nil {
+		if err := h.markDead(ctx, message, clinic.CodeOf(r.err)); err != nil {
 			r = result{pending, err}
 		}
 	}
@@ -190,9 +190,9 @@ func (h *handler) effects(ctx context.Context, ids []int64) (dropped []int64, er
 	return h.outbox.Handle(ctx, ids)
 }
 
-// bury finishes a dead event in the outbox and shows it in the dead-letter
+// markDead finishes a dead event in the outbox and shows it in the dead-letter
 // stream. The outbox is what counts: without Redis the event is no less dead.
-func (h *handler) bury(ctx context.Context, message stream.Message, reason clinic.Code) error {
+func (h *handler) markDead(ctx context.Context, message stream.Message, reason clinic.Code) error {
 	if err := h.outbox.MarkDead(ctx, message.EventID); err != nil {
 		return err
 	}

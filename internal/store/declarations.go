@@ -101,8 +101,8 @@ func (h Declarations) Insert(ctx context.Context, d clinic.Declaration, doctorID
 
 // Retain leaves the owner's open assignments to nobody.
 func (h Declarations) Retain(ctx context.Context, owner string) error {
-	if err := h.q.DisownAssignments(ctx, h.db, owner); err != nil {
-		return fmt.Errorf("disowning assignments: %w", translate(err))
+	if err := h.q.RetainAssignments(ctx, h.db, owner); err != nil {
+		return fmt.Errorf("retaining assignments: %w", translate(err))
 	}
 	return nil
 }

@@ -50,9 +50,9 @@ func (h Outbox) Release(ctx context.Context, events []clinic.Event) error {
 // Republish makes what was published and is open due now, and takes back the
 // publication.
 func (h Outbox) Republish(ctx context.Context) (int, error) {
-	n, err := h.q.HastenEvents(ctx, h.db)
+	n, err := h.q.RepublishEvents(ctx, h.db)
 	if err != nil {
-		return 0, fmt.Errorf("hastening events: %w", translate(err))
+		return 0, fmt.Errorf("republishing events: %w", translate(err))
 	}
 	return int(n), nil
 }
@@ -77,8 +77,8 @@ func (h Outbox) Handle(ctx context.Context, ids []int64) (dropped []int64, err e
 
 // MarkDead finishes an open event as dead.
 func (h Outbox) MarkDead(ctx context.Context, id int64) error {
-	if err := h.q.BuryEvent(ctx, h.db, id); err != nil {
-		return fmt.Errorf("burying an event: %w", translate(err))
+	if err := h.q.MarkEventDead(ctx, h.db, id); err != nil {
+		return fmt.Errorf("marking an event dead: %w", translate(err))
 	}
 	return nil
 }
