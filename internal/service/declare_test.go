@@ -207,7 +207,7 @@ func TestDeclareLeavesOthersTheirs(t *testing.T) {
 	w.declare(t, second, clinic.DeclarationResult{Assigned: 2, Created: 1}) // takes the pair over
 }
 
-func TestDisownLeavesAssignmentsActive(t *testing.T) {
+func TestRetainLeavesAssignmentsActive(t *testing.T) {
 	t.Parallel()
 	w := newWard(t, 2)
 	w.declare(t, w.wish(2), clinic.DeclarationResult{Assigned: 2, Created: 2})

@@ -321,7 +321,7 @@ func TestClaimEventsSharesThemOut(t *testing.T) {
 	}
 }
 
-func TestBuryAndCountEvents(t *testing.T) {
+func TestMarkDeadAndCountEvents(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	c := f.care()
