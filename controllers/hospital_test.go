@@ -13,6 +13,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
+	"github.com/healthrecords/healthrecords/internal/token"
 )
 
 // hospital is a cluster whose controller works on the real service and a Postgres database of the test's own, in which
@@ -20,10 +21,11 @@ import (
 type hospital struct {
 	*cluster
 	*testkit.Factory
-	service  *service.API // the server's
-	declarer *service.API // the controller's
-	doctors  map[string]clinic.Doctor
-	patients map[string]clinic.Patient
+	records     *service.Records     // with the rights of the server
+	assignments *service.Assignments // the same
+	declarer    *service.Declarations
+	doctors     map[string]clinic.Doctor
+	patients    map[string]clinic.Patient
 }
 
 func startHospital(t *testing.T, o Options) *hospital {
@@ -36,10 +38,12 @@ func startHospital(t *testing.T, o Options) *hospital {
 
 func newHospital(t *testing.T, dsn string, factory *testkit.Factory) *hospital {
 	t.Helper()
+	server := openAs(t, dsn, schema.PartServer)
 	h := &hospital{
 		cluster: newCluster(t), Factory: factory,
-		service: newService(t, dsn, schema.PartServer), declarer: newService(t, dsn, schema.PartController),
-		doctors: map[string]clinic.Doctor{}, patients: map[string]clinic.Patient{},
+		records: service.NewRecords(server), assignments: newAssignments(t, server),
+		declarer: service.NewDeclarations(openAs(t, dsn, schema.PartController)),
+		doctors:  map[string]clinic.Doctor{}, patients: map[string]clinic.Patient{},
 	}
 	for i := range 2 {
 		h.registerDoctor(fmt.Sprintf("doctor%d", i+1), true)
@@ -50,19 +54,32 @@ func newHospital(t *testing.T, dsn string, factory *testkit.Factory) *hospital {
 	return h
 }
 
-// newService has the rights that the part has in production.
-func newService(t *testing.T, dsn string, part schema.Part) *service.API {
+// openAs opens the database with the rights that the part has in production.
+func openAs(t *testing.T, dsn string, part schema.Part) *store.DB {
 	t.Helper()
 	db, err := store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, part), MaxConns: 8, AcquireTimeout: testkit.Patience})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	s, err := service.NewAPI(service.APIOptions{DB: db})
+	return db
+}
+
+func newAssignments(t *testing.T, db *store.DB) *service.Assignments {
+	t.Helper()
+	passwords, err := token.NewHasher(token.HasherOptions{MemoryKiB: 64, Passes: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	auth, err := service.NewAuthenticator(service.AuthenticatorOptions{DB: db, Passwords: passwords})
+	if err != nil {
+		t.Fatal(err)
+	}
+	assignments, err := service.NewAssignments(service.AssignmentsOptions{DB: db, Authenticator: auth})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return assignments
 }
 
 // start runs the controller until the test ends, and then checks every object.
@@ -105,6 +122,6 @@ func (h *hospital) expectHeld(t *testing.T, da *v1alpha1.DoctorAssignment, want 
 // reads tries to read a record as the doctor and returns the code of the refusal, "" for none.
 func (h *hospital) reads(t *testing.T, doctor string, record clinic.Record) clinic.Code {
 	t.Helper()
-	_, err := h.service.Records.Get(t.Context(), testkit.CallerOf(h.doctors[doctor].User), record.ID)
+	_, err := h.records.Get(t.Context(), testkit.CallerOf(h.doctors[doctor].User), record.ID)
 	return clinic.CodeOf(err)
 }

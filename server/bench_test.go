@@ -36,7 +36,7 @@ func BenchmarkAudit(b *testing.B) {
 		b.Fatal(err)
 	}
 	dsn := postgres.DSN("records")
-	must(b, rights.Migrate(b.Context(), dsn))
+	testkit.Must(b, rights.Migrate(b.Context(), dsn))
 	audited := newReplica(b, replica{database: dsn, keys: newKeys(b), pool: store.Options{MaxConns: 64, AcquireTimeout: time.Minute}})
 	unaudited := newReplica(b, replica{database: dsn, keys: newKeys(b), pool: store.Options{MaxConns: 64, AcquireTimeout: time.Minute, Unaudited: true}})
 	db := testkit.NewFactory(b, dsn)
@@ -92,7 +92,7 @@ func quantile(values []float64, share float64) float64 {
 func (w *world) load(b *testing.B, path string, as clinic.Caller, requests int) time.Duration {
 	b.Helper()
 	token, err := w.parts.Tokens.Issue(as)
-	must(b, err)
+	testkit.Must(b, err)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: benchClients}}
 	defer client.CloseIdleConnections()
 	var group sync.WaitGroup

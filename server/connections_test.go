@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"crypto/tls"
 	"log/slog"
 	"net"
@@ -21,7 +22,7 @@ func serveLimited(t *testing.T, opts server.ConnectionOptions) (address string) 
 	s.Config.ReadTimeout, s.Config.WriteTimeout = time.Hour, time.Hour
 	var err error
 	s.Listener, err = server.LimitConnections(s.Listener, opts)
-	must(t, err)
+	testkit.Must(t, err)
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	return s.Listener.Addr().String()
@@ -31,7 +32,7 @@ func serveLimited(t *testing.T, opts server.ConnectionOptions) (address string) 
 func silent(t *testing.T, address, from string) net.Conn {
 	t.Helper()
 	connection, err := dialerOf(from).DialContext(t.Context(), "tcp", address)
-	must(t, err)
+	testkit.Must(t, err)
 	t.Cleanup(func() { _ = connection.Close() })
 	return connection
 }
@@ -61,7 +62,7 @@ func TestAnAddressHasItsShareOfConnections(t *testing.T) {
 	if !served(t, address, bystander) {
 		t.Error("another address is refused")
 	}
-	must(t, held[0].Close())
+	testkit.Must(t, held[0].Close())
 	until(t, "served again", func() bool { return served(t, address, attacker) })
 }
 
@@ -73,9 +74,9 @@ func TestAllAddressesTogetherHaveALimitOfConnections(t *testing.T) {
 	if served(t, address, bystander) {
 		t.Error("there is no limit of all")
 	}
-	must(t, first.Close())
+	testkit.Must(t, first.Close())
 	until(t, "served again", func() bool { return served(t, address, bystander) })
-	must(t, second.Close())
+	testkit.Must(t, second.Close())
 }
 
 func TestATrustedProxyHasAnyShareOfConnections(t *testing.T) {

@@ -26,7 +26,7 @@ type contract struct{ document *openapi3.T }
 func loadContract(t testing.TB) *contract {
 	t.Helper()
 	document, err := published()
-	must(t, err)
+	testkit.Must(t, err)
 	return &contract{document: document}
 }
 
@@ -109,15 +109,15 @@ func TestOpenAPIIsValid(t *testing.T) {
 	if document.OpenAPI != "3.1.0" {
 		t.Errorf("openapi = %q, want 3.1.0", document.OpenAPI)
 	}
-	must(t, document.Validate(t.Context()))
+	testkit.Must(t, document.Validate(t.Context()))
 }
 
 func TestOpenAPIIsCommitted(t *testing.T) {
 	t.Parallel()
 	printed, err := server.OpenAPI()
-	must(t, err)
+	testkit.Must(t, err)
 	committed, err := os.ReadFile(filepath.Join(testkit.Root(t), "api/openapi.yaml"))
-	must(t, err)
+	testkit.Must(t, err)
 	if diff := cmp.Diff(string(committed), string(printed)); diff != "" {
 		t.Errorf("api/openapi.yaml is stale: run make generate (-committed +server)\n%s", diff)
 	}

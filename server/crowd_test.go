@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"context"
 	"encoding/json"
 	"errors"
@@ -50,7 +51,7 @@ func gather(t testing.TB, address, from string, sockets int, text string) crowd 
 		if errors.Is(err, syscall.ECONNRESET) {
 			continue
 		}
-		must(t, err)
+		testkit.Must(t, err)
 		c = append(c, socket)
 		_, _ = io.WriteString(socket, text)
 	}
@@ -73,7 +74,7 @@ func idleBody(path string, header ...string) string {
 func (w *world) total(name string) float64 {
 	w.t.Helper()
 	families, err := w.metrics.Gather()
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	var sum float64
 	for _, family := range families {
 		for _, metric := range family.GetMetric() {
@@ -177,13 +178,13 @@ func TestIdleSocketsOfOneAddressDisturbNobody(t *testing.T) { // not beside othe
 func startAdmin(t *testing.T, w *world) (url string) {
 	t.Helper()
 	admin, err := telemetry.NewAdmin(t.Context(), telemetry.AdminOptions{Address: "127.0.0.1:0", Gatherer: w.metrics})
-	must(t, err)
+	testkit.Must(t, err)
 	ended := make(chan error, 1)
 	ctx, stop := context.WithCancel(t.Context())
 	go func() { ended <- admin.Start(ctx) }()
 	t.Cleanup(func() {
 		stop()
-		must(t, <-ended)
+		testkit.Must(t, <-ended)
 	})
 	return "http://" + admin.Address()
 }
@@ -191,10 +192,10 @@ func startAdmin(t *testing.T, w *world) (url string) {
 func statusOf(t *testing.T, url string) int {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
-	must(t, err)
+	testkit.Must(t, err)
 	response, err := http.DefaultClient.Do(request)
-	must(t, err)
-	must(t, response.Body.Close())
+	testkit.Must(t, err)
+	testkit.Must(t, response.Body.Close())
 	return response.StatusCode
 }
 
@@ -280,7 +281,7 @@ func TestSlowLargeBodiesHoldNoPlaceOfOthers(t *testing.T) {
 	begun := strings.Replace(idleBody("/api/health-records/", "Authorization: Bearer "+p.token), "Content-Length: 100", "Content-Length: 200000", 1)
 	gather(t, w.api(), attacker, 20, begun+strings.Repeat(" ", 100<<10))
 	large, err := json.Marshal(visit())
-	must(t, err)
+	testkit.Must(t, err)
 	create := call{method: post, path: "/api/health-records/", token: p.token, body: string(large) + strings.Repeat(" ", 100<<10)}
 	until(t, "refused", func() bool { return w.statusFrom(t, clientOf(t, attacker), "", create) == http.StatusTooManyRequests })
 	w.serves(t, clientOf(t, attacker), "", memberCalls(p)...)
@@ -317,6 +318,6 @@ func (w *world) statusFrom(t *testing.T, client *http.Client, forwarded string, 
 		c.header = map[string]string{"X-Forwarded-For": forwarded}
 	}
 	status, err := w.send(client, c)
-	must(t, err)
+	testkit.Must(t, err)
 	return status
 }

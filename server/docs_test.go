@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -63,9 +64,9 @@ func TestFilesOfTheDocumentationPageComePackedOrNot(t *testing.T) {
 		plain := w.do(call{method: get, path: path, header: map[string]string{"Accept-Encoding": "identity"}})
 		packed := w.do(call{method: get, path: path, header: map[string]string{"Accept-Encoding": "gzip"}})
 		content, err := gzip.NewReader(bytes.NewReader(packed.body))
-		must(t, err)
+		testkit.Must(t, err)
 		unpacked, err := io.ReadAll(content)
-		must(t, err)
+		testkit.Must(t, err)
 		if len(plain.body) < len(packed.body) || !bytes.Equal(plain.body, unpacked) {
 			t.Errorf("%s: %d bytes plain, %d packed, %d unpacked", name, len(plain.body), len(packed.body), len(unpacked))
 		}
@@ -175,7 +176,7 @@ func (b *browser) check(api string) {
 	own := 0
 	for _, request := range b.requests {
 		parsed, err := url.Parse(request)
-		must(b.t, err)
+		testkit.Must(b.t, err)
 		switch {
 		case strings.HasPrefix(request, api+"/"):
 			own++

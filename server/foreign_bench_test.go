@@ -43,7 +43,7 @@ func BenchmarkForeignID(b *testing.B) {
 	} {
 		b.Run(test.name, func(b *testing.B) {
 			token, err := w.parts.Tokens.Issue(db.LoggedIn(test.as))
-			must(b, err)
+			testkit.Must(b, err)
 			client := &http.Client{}
 			defer client.CloseIdleConnections()
 			var took [2][]time.Duration

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -104,7 +105,7 @@ func distort(c *choices, method, path string, query url.Values, header http.Head
 func (g *generator) body(t *testing.T, c *choices, schema *openapi3.Schema) []byte {
 	t.Helper()
 	encoded, err := json.Marshal(g.value(c, schema, ""))
-	must(t, err)
+	testkit.Must(t, err)
 	if !c.unlikely(3) {
 		return encoded
 	}

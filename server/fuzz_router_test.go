@@ -161,9 +161,9 @@ func (g *generator) token(t *testing.T, c *choices) string {
 		role = clinic.RoleAdmin
 	}
 	caller := clinic.Caller{UserID: p.userID, Role: role}
-	must(t, g.db.Pool.QueryRow(t.Context(), // not by LoggedIn: a fuzz target may not use what belongs to the fuzz test
+	testkit.Must(t, g.db.Pool.QueryRow(t.Context(), // not by LoggedIn: a fuzz target may not use what belongs to the fuzz test
 		`INSERT INTO sessions (user_id, expires_at) VALUES ($1, now() + interval '1 day') RETURNING id`, p.userID).Scan(&caller.SessionID))
 	access, err := g.cast.parts.Tokens.Issue(caller)
-	must(t, err)
+	testkit.Must(t, err)
 	return "Bearer " + access
 }

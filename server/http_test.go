@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"bufio"
 	"fmt"
 	"net"
@@ -217,12 +218,12 @@ func TestABodyThatBreaksOffIsTheClientsFault(t *testing.T) {
 	w := newWorld(t)
 	var dialer net.Dialer
 	connection, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(w.url, "http://"))
-	must(t, err)
+	testkit.Must(t, err)
 	defer func() { _ = connection.Close() }()
 	_, err = fmt.Fprint(connection, "POST /api/auth/login/ HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nnot a chunk\r\n")
-	must(t, err)
+	testkit.Must(t, err)
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
-	must(t, err)
+	testkit.Must(t, err)
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusBadRequest {
 		t.Errorf("status = %d, want 400", response.StatusCode)
@@ -238,7 +239,7 @@ func TestMetricsKnowRoutesNotPaths(t *testing.T) {
 		w.do(c)
 	}
 	families, err := w.metrics.Gather()
-	must(t, err)
+	testkit.Must(t, err)
 	var series []string
 	for _, family := range families {
 		for _, metric := range family.GetMetric() {

@@ -45,9 +45,9 @@ type world struct {
 	parts      service.APIOptions // of service
 	verifier   *token.Verifier
 	redis      cache.ThrottleOptions
-	worker     *service.API
+	worker     *service.Outbox
 	past       *token.Signer // signs as an hour ago
-	owner      *service.API  // as the command line: with the rights of the schema's owner
+	owner      *service.Administrators // as the command line: with the rights of the schema's owner
 	contract   *contract
 	log        *lockedBuffer
 	statements *statementCounter
@@ -71,9 +71,9 @@ func newKeys(t testing.TB) *token.Keys {
 	t.Helper()
 	dir := t.TempDir()
 	_, err := token.GenerateKey(dir)
-	must(t, err)
+	testkit.Must(t, err)
 	keys, err := token.LoadKeys(dir)
-	must(t, err)
+	testkit.Must(t, err)
 	return keys
 }
 
@@ -95,45 +95,43 @@ func newReplica(t testing.TB, r replica, changes ...func(*server.Options)) *worl
 	db := openAs(t, r.database, schema.PartServer, r.pool)
 	access := token.AccessOptions{Keys: r.keys, Issuer: "healthrecords", Audience: "healthrecords"}
 	signer, err := token.NewSigner(access)
-	must(t, err)
+	testkit.Must(t, err)
 	w.verifier, err = token.NewVerifier(access)
-	must(t, err)
+	testkit.Must(t, err)
 	access.Now = func() time.Time { return time.Now().Add(-time.Hour) }
 	w.past, err = token.NewSigner(access)
-	must(t, err)
+	testkit.Must(t, err)
 	passwords, err := token.NewHasher(token.HasherOptions{MemoryKiB: 64, Passes: 1})
-	must(t, err)
+	testkit.Must(t, err)
 	log := slog.New(slog.NewJSONHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	secondFactor, err := token.NewTOTP(token.TOTPOptions{Key: "a key that is known to tests", Issuer: "healthrecords"})
-	must(t, err)
+	testkit.Must(t, err)
 	url, prefix := testkit.NewRedis(t)
 	w.redis = cache.ThrottleOptions{
 		Client: newRedisClient(t, url), Prefix: prefix, Timeout: 10 * time.Second, Log: log, Key: func() []byte { return r.keys.Derive("throttle") },
 	}
 	directory, err := cache.NewDirectory(cache.DirectoryOptions{Client: w.redis.Client, Prefix: prefix, Log: log})
-	must(t, err)
+	testkit.Must(t, err)
 	throttle, err := cache.NewThrottle(w.redis)
-	must(t, err)
+	testkit.Must(t, err)
 	w.parts = service.APIOptions{
 		DB: db, Passwords: passwords, Tokens: signer, Directory: directory, Throttle: throttle,
 		TOTP: secondFactor, TOTPRequired: r.totpRequired, SelfAssignment: r.selfTerms, Log: log,
 	}
 	w.service, err = service.NewAPI(w.parts)
-	must(t, err)
-	w.worker, err = service.NewAPI(service.APIOptions{DB: openAs(t, r.database, schema.PartWorker, store.Options{})})
-	must(t, err)
-	w.owner, err = service.NewAPI(service.APIOptions{DB: open(t, r.database, store.Options{}), Passwords: passwords})
-	must(t, err)
+	testkit.Must(t, err)
+	w.worker = service.NewOutbox(openAs(t, r.database, schema.PartWorker, store.Options{}))
+	w.owner = service.NewAdministrators(open(t, r.database, store.Options{}), passwords)
 	opts := server.Options{Service: w.service, Verifier: w.verifier, Log: log, Metrics: w.metrics, Version: "test"}
 	for _, change := range changes {
 		change(&opts)
 	}
 	w.handler, err = server.New(opts)
-	must(t, err)
+	testkit.Must(t, err)
 	api := httptest.NewUnstartedServer(nil)
 	api.Config = server.NewHTTPServer("", w.handler, log)
 	api.Listener, err = server.LimitConnections(api.Listener, server.ConnectionOptions{TrustedProxies: opts.TrustedProxies, Metrics: w.metrics})
-	must(t, err)
+	testkit.Must(t, err)
 	api.Start()
 	t.Cleanup(api.Close)
 	w.url = api.URL
@@ -150,7 +148,7 @@ func open(t testing.TB, url string, pool store.Options) *store.DB {
 	pool.URL, pool.MaxConns = url, cmp.Or(pool.MaxConns, 4)
 	pool.AcquireTimeout = cmp.Or(pool.AcquireTimeout, testkit.Patience)
 	db, err := store.Open(t.Context(), pool)
-	must(t, err)
+	testkit.Must(t, err)
 	t.Cleanup(db.Close)
 	return db
 }
@@ -158,18 +156,11 @@ func open(t testing.TB, url string, pool store.Options) *store.DB {
 func newRedisClient(t testing.TB, url string) *redis.Client {
 	t.Helper()
 	options, err := redis.ParseURL(url)
-	must(t, err)
+	testkit.Must(t, err)
 	options.ContextTimeoutEnabled = true
 	client := redis.NewClient(options)
 	t.Cleanup(func() { _ = client.Close() })
 	return client
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // call is one request. A string or []byte body is sent as it is, anything else
@@ -198,7 +189,7 @@ func (w *world) do(c call) answer {
 	}
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	got := answer{status: response.StatusCode, header: response.Header, body: body}
 	w.contract.check(w.t, request, got)
 	return got
@@ -215,11 +206,11 @@ func (w *world) request(c call) *http.Request {
 		body = bytes.NewReader(content)
 	default:
 		encoded, err := json.Marshal(content)
-		must(w.t, err)
+		testkit.Must(w.t, err)
 		body = bytes.NewReader(encoded)
 	}
 	request, err := http.NewRequestWithContext(w.t.Context(), c.method, w.url+c.path, body)
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
@@ -286,9 +277,9 @@ func (w *world) doctor(admin person, username string) person {
 func (w *world) admin() person {
 	w.t.Helper()
 	u, err := w.owner.Create(w.t.Context(), clinic.Registration{Username: "admin", Password: password, Role: clinic.RoleAdmin})
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	session, err := w.service.Sessions.Login(w.t.Context(), "admin", password, clinic.SecondFactor{})
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	return person{username: "admin", userID: u.ID, token: session.Access}
 }
 
@@ -318,11 +309,10 @@ func (w *world) record(owner person) int64 {
 func (w *world) settle() {
 	w.t.Helper()
 	events, err := w.worker.Claim(w.t.Context(), 1000, 0)
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	for _, e := range events {
-		if err := w.worker.HandleEvent(w.t.Context(), e.ID); clinic.CodeOf(err) != clinic.CodeNotFound { // its subject is gone
-			must(w.t, err)
-		}
+		_, err := w.worker.Handle(w.t.Context(), []int64{e.ID})
+		testkit.Must(w.t, err)
 	}
 }
 

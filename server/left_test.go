@@ -16,7 +16,7 @@ import (
 func (w *world) requests(class string) (count uint64) {
 	w.t.Helper()
 	families, err := w.metrics.Gather()
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	for _, family := range families {
 		if family.GetName() != "healthrecords_http_request_duration_seconds" {
 			continue
@@ -36,7 +36,7 @@ func (w *world) requests(class string) (count uint64) {
 func (w *world) inFlight() (count float64) {
 	w.t.Helper()
 	families, err := w.metrics.Gather()
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	for _, family := range families {
 		if family.GetName() == "healthrecords_http_requests_in_flight" {
 			count = family.GetMetric()[0].GetGauge().GetValue()
@@ -74,7 +74,7 @@ func TestAClientThatLeavesIsNoFailure(t *testing.T) {
 	}()
 	until(t, "the request waits", func() bool {
 		var waits bool
-		must(t, lock.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass)").Scan(&waits))
+		testkit.Must(t, lock.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass)").Scan(&waits))
 		return waits
 	})
 	leave()
@@ -86,7 +86,7 @@ func TestAClientThatLeavesIsNoFailure(t *testing.T) {
 		t.Errorf("%d requests count as left", n)
 	}
 	w.wantNoFailure()
-	must(t, lock.Rollback(t.Context()))
+	testkit.Must(t, lock.Rollback(t.Context()))
 }
 
 // TestClientsThatLeaveAtAnyMomentAreNoFailures breaks off requests before, amid and after the work on them.

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"bytes"
 	"fmt"
 	"net/http"
@@ -76,7 +77,7 @@ func newCastIn(t testing.TB, w *world) *cast {
 	c.own["emergency doctor"] = map[thing]int64{assigning: int64(dig[float64](t, opened, "id"))}
 	w.want(http.StatusOK, call{method: post, path: fmt.Sprintf("/api/users/%d/disable/", c.people["disabled user"].userID), token: admin.token})
 	expired, err := w.past.Issue(clinic.Caller{UserID: c.people["patient"].userID, Role: clinic.RolePatient})
-	must(t, err)
+	testkit.Must(t, err)
 	c.people["expired token"] = person{token: expired}
 	c.refresh = w.login("patient").refresh
 	c.own["patient"][session], c.foreign[session] = w.anotherSession("patient"), w.anotherSession("foreign")

@@ -13,8 +13,8 @@ import (
 func TestWithoutPostgresTheAnswerIs503UntilItIsBack(t *testing.T) {
 	t.Parallel()
 	postgres := testkit.StartPostgres(t)
-	must(t, postgres.CreateDatabase(t.Context(), "outage", ""))
-	must(t, rights.Migrate(t.Context(), postgres.DSN("outage")))
+	testkit.Must(t, postgres.CreateDatabase(t.Context(), "outage", ""))
+	testkit.Must(t, rights.Migrate(t.Context(), postgres.DSN("outage")))
 	w := newWorldOn(t, postgres.DSN("outage"))
 	p := w.patient("patient1")
 	w.record(p)
@@ -33,7 +33,7 @@ func TestWithoutPostgresTheAnswerIs503UntilItIsBack(t *testing.T) {
 		t.Error("the log does not tell operators")
 	}
 	w.want(http.StatusOK, call{method: get, path: "/health/"})
-	must(t, postgres.Start(t.Context()))
+	testkit.Must(t, postgres.Start(t.Context()))
 	deadline := time.Now().Add(time.Minute)
 	for w.do(call{method: get, path: "/api/health-records/", token: p.token}).status != http.StatusOK {
 		if time.Now().After(deadline) {

@@ -71,20 +71,20 @@ func newScene(t *testing.T) *scene {
 	parts.Throttle, parts.Directory = nil, nil // the scene's people try more often than anybody may
 	parts.Log = slog.New(slog.DiscardHandler)
 	raced, err := service.NewAPI(parts)
-	must(t, err)
+	testkit.Must(t, err)
 	s := &scene{contract: w.contract, matrix: matrix(), leaks: leaks(), operations: map[string]operation{}}
 	for _, o := range documented(w.contract) {
 		s.operations[o.id] = o
 	}
 	s.db, err = pgx.Connect(t.Context(), database)
-	must(t, err)
+	testkit.Must(t, err)
 	t.Cleanup(func() { _ = s.db.Close(context.WithoutCancel(t.Context())) })
 	s.handler, err = server.New(server.Options{Service: raced, Verifier: w.verifier, Log: parts.Log})
-	must(t, err)
+	testkit.Must(t, err)
 	s.hash, err = parts.Passwords.Hash(t.Context(), password)
-	must(t, err)
+	testkit.Must(t, err)
 	enrolment, sealed, err := parts.TOTP.Enrol(clinic.User{ID: sceneDoctor + 1, Username: "doctor"})
-	must(t, err)
+	testkit.Must(t, err)
 	s.secret, s.sealed = enrolment.Secret, sealed
 	refresh, _ := token.NewRefresh()
 	s.refresh = refresh
@@ -92,7 +92,7 @@ func newScene(t *testing.T) *scene {
 		record: sceneRecord, assigning: sceneAssigning, notice: sceneNotice, patientID: scenePatient, doctorID: sceneDoctor,
 		user: sceneDoctor + 1, session: sceneSession,
 	}}}
-	must(t, s.db.QueryRow(t.Context(), `SELECT string_agg(format('SELECT %L, to_jsonb(t) FROM %I t', relname, relname), ' UNION ALL ')
+	testkit.Must(t, s.db.QueryRow(t.Context(), `SELECT string_agg(format('SELECT %L, to_jsonb(t) FROM %I t', relname, relname), ' UNION ALL ')
 		FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
 			AND relname <> 'goose_db_version'`).Scan(&s.dump))
 	s.prepare(t)
@@ -122,7 +122,7 @@ func (s *scene) prepare(t *testing.T) {
 	insert(`refresh_tokens (session_id, token_hash, expires_at)`, `(%d, '\x%x', now() + interval '1 day')`, sceneSession, token.HashRefresh(s.refresh))
 	insert(`totp_factors (user_id, secret)`, `(%d, '\x%x')`, sceneDoctor+1, s.sealed)
 	_, err := s.db.Exec(t.Context(), `CREATE FUNCTION pg_temp.begin() RETURNS void LANGUAGE plpgsql AS $f$ BEGIN `+strings.Join(statements, ";\n")+`; END $f$`)
-	must(t, err)
+	testkit.Must(t, err)
 }
 
 // begin makes the scene of two writes.
@@ -131,7 +131,7 @@ func (s *scene) begin(t *testing.T, p pair) {
 	for _, statement := range []string{`SELECT pg_temp.begin()`, p.writes[0].before, p.writes[1].before} {
 		if statement != "" {
 			_, err := s.db.Exec(t.Context(), statement)
-			must(t, err)
+			testkit.Must(t, err)
 		}
 	}
 }
@@ -149,7 +149,7 @@ func (s *scene) token(t *testing.T, as string) string {
 	}
 	caller.SessionID = caller.UserID + sceneCalling
 	access, err := s.cast.parts.Tokens.Issue(caller)
-	must(t, err)
+	testkit.Must(t, err)
 	return access
 }
 
@@ -160,15 +160,15 @@ func (s *scene) state(t *testing.T) (text string, decisions map[string]string) {
 	t.Helper()
 	decisions = map[string]string{}
 	rows, err := s.db.Query(t.Context(), s.dump)
-	must(t, err)
+	testkit.Must(t, err)
 	defer rows.Close()
 	var lines []string
 	for rows.Next() {
 		var table string
 		var encoded []byte
-		must(t, rows.Scan(&table, &encoded))
+		testkit.Must(t, rows.Scan(&table, &encoded))
 		row := map[string]any{}
-		must(t, json.NewDecoder(bytes.NewReader(encoded)).Decode(&row))
+		testkit.Must(t, json.NewDecoder(bytes.NewReader(encoded)).Decode(&row))
 		if table == "audit_log" {
 			decisions[dig[string](t, row, "request_id")] += dig[string](t, row, "decision")
 			if row["decision"] != clinic.DecisionAllowed {
@@ -177,7 +177,7 @@ func (s *scene) state(t *testing.T) (text string, decisions map[string]string) {
 		}
 		lines = append(lines, table+" "+settled(t, row))
 	}
-	must(t, rows.Err())
+	testkit.Must(t, rows.Err())
 	slices.Sort(lines)
 	return strings.Join(lines, "\n"), decisions
 }
@@ -210,7 +210,7 @@ func settled(t *testing.T, row map[string]any) string {
 		}
 	}
 	encoded, err := json.Marshal(row)
-	must(t, err)
+	testkit.Must(t, err)
 	return string(encoded)
 }
 

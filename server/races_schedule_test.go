@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"context"
 	"net/http"
 	"net/http/httptest"
@@ -125,7 +126,7 @@ func (s *scene) awaitTurn(t *testing.T, reached, ended <-chan struct{}) {
 			t.Fatal("the second request neither ends nor waits for the first")
 		case <-tick.C:
 			var waiting bool
-			must(t, s.db.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
+			testkit.Must(t, s.db.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
 				WHERE datname = current_database() AND NOT granted)`).Scan(&waiting))
 			if waiting {
 				return

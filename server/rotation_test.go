@@ -28,11 +28,11 @@ func TestRotationFailsNoRequest(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	_, err := token.GenerateKey(dir)
-	must(t, err)
+	testkit.Must(t, err)
 	first := filepath.Join(dir, "0001.pem") // as the chart calls it: there from the beginning
 	files, err := filepath.Glob(filepath.Join(dir, "*.pem"))
-	must(t, err)
-	must(t, os.Rename(files[0], first))
+	testkit.Must(t, err)
+	testkit.Must(t, os.Rename(files[0], first))
 	database := testkit.NewDatabase(t, rights.Migrate)
 	servers := []*world{
 		newReplica(t, replica{database: database, keys: watchedKeys(t, dir, time.Millisecond)}),
@@ -55,11 +55,11 @@ func TestRotationFailsNoRequest(t *testing.T) {
 	await(t, "a first token", func() bool { return clients[0].state().key != "" })
 	before := clients[0].state().key
 	_, err = token.RotateKeys(dir, time.Now())
-	must(t, err)
+	testkit.Must(t, err)
 	await(t, "every client has a token of the new key", func() bool {
 		return !slices.ContainsFunc(clients, func(c *client) bool { return c.state().key == before })
 	})
-	must(t, os.Remove(first))
+	testkit.Must(t, os.Remove(first))
 	await(t, "both servers know the new key alone", func() bool {
 		return !slices.ContainsFunc(servers, func(w *world) bool {
 			return len(dig[[]any](t, w.want(http.StatusOK, call{method: get, path: "/.well-known/jwks.json"}), "keys")) != 1
@@ -86,13 +86,13 @@ func await(t testing.TB, what string, condition func() bool) {
 func watchedKeys(t *testing.T, dir string, pause time.Duration) *token.Keys {
 	t.Helper()
 	keys, err := token.OpenKeys(token.KeysOptions{Dir: dir, Delay: time.Second, Poll: pause, Log: slog.New(slog.DiscardHandler)})
-	must(t, err)
+	testkit.Must(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- keys.Watch(ctx) }()
 	t.Cleanup(func() {
 		stop()
-		must(t, <-ended)
+		testkit.Must(t, <-ended)
 	})
 	return keys
 }

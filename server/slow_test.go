@@ -63,9 +63,9 @@ func hasty(t *testing.T, change func(*http.Server)) (address string, closed <-ch
 func dial(t *testing.T, address string) net.Conn {
 	t.Helper()
 	connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
-	must(t, err)
+	testkit.Must(t, err)
 	t.Cleanup(func() { _ = connection.Close() })
-	must(t, connection.SetDeadline(time.Now().Add(time.Minute)))
+	testkit.Must(t, connection.SetDeadline(time.Now().Add(time.Minute)))
 	return connection
 }
 
@@ -98,7 +98,7 @@ func TestAHeaderThatTricklesIsCutOff(t *testing.T) {
 	address, closed := hasty(t, func(s *http.Server) { s.ReadHeaderTimeout = briefly })
 	connection := dial(t, address)
 	_, err := io.WriteString(connection, "GET /health/ HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
-	must(t, err)
+	testkit.Must(t, err)
 	go trickle(connection, t.Context().Done())
 	awaitClosed(t, closed)
 }
@@ -108,12 +108,12 @@ func TestABodyThatTricklesIsCutOff(t *testing.T) {
 	address, closed := hasty(t, func(s *http.Server) { s.ReadTimeout = briefly })
 	connection := dial(t, address)
 	_, err := io.WriteString(connection, "POST /api/auth/login/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n\"")
-	must(t, err)
+	testkit.Must(t, err)
 	answered := make(chan struct{})
 	go trickle(connection, answered)
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
 	close(answered)
-	must(t, err)
+	testkit.Must(t, err)
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusRequestTimeout || response.Header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("answered %d %v, want a problem document with 408", response.StatusCode, response.Header)
@@ -131,7 +131,7 @@ func TestAClientThatDoesNotReadIsCutOff(t *testing.T) {
 	if !ok {
 		t.Fatalf("%T", connection)
 	}
-	must(t, tcp.SetReadBuffer(4<<10))
+	testkit.Must(t, tcp.SetReadBuffer(4<<10))
 	go func() {
 		for { // until the server closes
 			if _, err := io.WriteString(connection, "GET /api/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
@@ -147,7 +147,7 @@ func TestAHeaderThatIsTooLargeIsRefused(t *testing.T) {
 	w := newWorld(t)
 	request := w.request(call{method: get, path: "/health/", header: map[string]string{"X-Large": strings.Repeat("a", 64<<10)}})
 	response, err := http.DefaultClient.Do(request)
-	must(t, err)
+	testkit.Must(t, err)
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusRequestHeaderFieldsTooLarge { // net/http answers, before the API
 		t.Errorf("answered %d, want 431", response.StatusCode)
@@ -158,12 +158,12 @@ func TestAHeaderThatIsTooLargeIsRefused(t *testing.T) {
 func lockUsers(t *testing.T, database string) pgx.Tx {
 	t.Helper()
 	owner, err := pgx.Connect(t.Context(), database)
-	must(t, err)
+	testkit.Must(t, err)
 	t.Cleanup(func() { _ = owner.Close(context.WithoutCancel(t.Context())) })
 	lock, err := owner.Begin(t.Context())
-	must(t, err)
+	testkit.Must(t, err)
 	_, err = lock.Exec(t.Context(), "LOCK TABLE users")
-	must(t, err)
+	testkit.Must(t, err)
 	return lock
 }
 
@@ -190,7 +190,7 @@ func TestAnExhaustedPoolIs503UntilItIsFree(t *testing.T) {
 	if took := time.Since(start); took > 10*time.Second {
 		t.Errorf("20 requests that found no connection took %s to be told", took)
 	}
-	must(t, lock.Rollback(t.Context()))
+	testkit.Must(t, lock.Rollback(t.Context()))
 	for range 4 {
 		if got := <-answers; got.status != http.StatusOK {
 			t.Errorf("a request that had a connection answered %d: %s", got.status, got.body)
@@ -216,7 +216,7 @@ func TestTooManyAtOnceAre503(t *testing.T) {
 	}
 	until(t, "in work", func() bool {
 		var waiting int
-		must(t, lock.QueryRow(t.Context(), "SELECT count(*) FROM pg_locks WHERE NOT granted").Scan(&waiting))
+		testkit.Must(t, lock.QueryRow(t.Context(), "SELECT count(*) FROM pg_locks WHERE NOT granted").Scan(&waiting))
 		return waiting == 2
 	})
 	for client, want := range map[string]struct {
@@ -233,7 +233,7 @@ func TestTooManyAtOnceAre503(t *testing.T) {
 	}
 	w.want(http.StatusOK, call{method: get, path: "/health/"})
 	w.want(http.StatusOK, call{method: get, path: "/.well-known/jwks.json"})
-	must(t, lock.Rollback(t.Context()))
+	testkit.Must(t, lock.Rollback(t.Context()))
 	for range 2 {
 		if got := <-answers; got.status != http.StatusOK {
 			t.Errorf("a request that had a place was answered %d: %s", got.status, got.body)
@@ -249,7 +249,7 @@ func TestABodyIsReadWithoutAPlace(t *testing.T) {
 	w := newWorld(t, func(o *server.Options) { o.MaxConcurrent = 1 })
 	p := w.patient("patient1")
 	_, err := io.WriteString(dial(t, w.api()), idleBody("/api/health-records/", "Authorization: Bearer "+p.token))
-	must(t, err)
+	testkit.Must(t, err)
 	until(t, "being read", func() bool { return w.total("healthrecords_http_requests_in_flight") == 1 })
 	for range 10 {
 		w.want(http.StatusOK, call{method: get, path: "/api/health-records/", token: p.token})
@@ -263,7 +263,7 @@ func TestABodyThatNobodyReadsIsCutOff(t *testing.T) {
 	for _, target := range []string{"GET /health/", "POST /api/health-records/", "POST /nowhere/"} {
 		address, closed := hasty(t, func(s *http.Server) { s.ReadTimeout = time.Hour })
 		_, err := io.WriteString(dial(t, address), target+" HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
-		must(t, err)
+		testkit.Must(t, err)
 		awaitClosed(t, closed)
 	}
 }

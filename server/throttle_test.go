@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -28,16 +29,16 @@ func (w *world) loginFrom(address, username, secret string) answer {
 func (w *world) replica() *world {
 	w.t.Helper()
 	throttle, err := cache.NewThrottle(w.redis)
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	parts := w.parts
 	parts.Throttle = throttle
 	other := *w
 	other.service, err = service.NewAPI(parts)
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	opts := server.Options{Service: other.service, Verifier: w.verifier, Log: parts.Log}
 	throughProxy(&opts)
 	other.handler, err = server.New(opts)
-	must(w.t, err)
+	testkit.Must(w.t, err)
 	s := httptest.NewServer(other.handler)
 	w.t.Cleanup(s.Close)
 	other.url = s.URL

@@ -17,7 +17,7 @@ import (
 func totpCode(t testing.TB, secret string, at time.Time) string {
 	t.Helper()
 	code, err := totp.GenerateCode(secret, at)
-	must(t, err)
+	testkit.Must(t, err)
 	return code
 }
 

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"fmt"
 	"maps"
 	"slices"
@@ -162,7 +163,7 @@ func (w *twoWorlds) foreignly(i int, do func()) {
 	var names []string
 	var last []int64
 	var called []bool
-	must(t, db.Pool.QueryRow(t.Context(), `SELECT array_agg(format('%I', sequencename)), array_agg(coalesce(last_value, 1)), array_agg(last_value IS NOT NULL)
+	testkit.Must(t, db.Pool.QueryRow(t.Context(), `SELECT array_agg(format('%I', sequencename)), array_agg(coalesce(last_value, 1)), array_agg(last_value IS NOT NULL)
 		FROM pg_sequences WHERE schemaname = current_schema()`).Scan(&names, &last, &called))
 	db.Exec(`SELECT setval(name::regclass, $2) FROM unnest($1::text[]) AS name`, names, w.foreign)
 	do()

@@ -50,7 +50,7 @@ func newTwoWorlds(t *testing.T, caller string) *twoWorlds {
 		people := settleIn(w.db[i])
 		w.world[i] = newWorldOn(t, dsn)
 		hash, err := w.world[i].parts.Passwords.Hash(t.Context(), password)
-		must(t, err)
+		testkit.Must(t, err)
 		w.db[i].Exec(`UPDATE users SET password_hash = $1`, hash)
 		w.caller, w.session[i] = people[caller], map[string]clinic.Caller{}
 		for _, name := range slices.Sorted(maps.Keys(people)) {
@@ -63,7 +63,7 @@ func newTwoWorlds(t *testing.T, caller string) *twoWorlds {
 // token is a new one, of somebody in one of the worlds: a check may take longer than one lives.
 func (w *twoWorlds) token(i int, username string) string {
 	token, err := w.world[i].parts.Tokens.Issue(w.session[i][username])
-	must(w.world[i].t, err)
+	testkit.Must(w.world[i].t, err)
 	return token
 }
 

@@ -16,7 +16,7 @@ func BenchmarkEvents(b *testing.B) {
 		SELECT p.id, p.user_id, 'CHECKUP', 'Visit', now() FROM patient_profiles p, generate_series(1, $1)`, b.N)
 	p.db.Exec(`INSERT INTO outbox (type, patient_id, record_id) SELECT 'record.created', patient_id, id FROM health_records`)
 	url, _ := testkit.NewRedis(b)
-	w, err := New(Options{Service: p.service, Stream: newStream(b, newClient(b, url)), PollInterval: time.Millisecond})
+	w, err := New(Options{Outbox: p.outbox, Cleanup: p.cleanup, Stream: newStream(b, newClient(b, url)), PollInterval: time.Millisecond})
 	if err != nil {
 		b.Fatal(err)
 	}

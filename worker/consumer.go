@@ -16,7 +16,7 @@ const readBlock = 500 * time.Millisecond
 // consumer handles what the stream delivers, batch by batch. Several may share a
 // name.
 type consumer struct {
-	service   Service
+	outbox    Outbox
 	handler   *handler
 	stream    *stream.Stream
 	name      string
@@ -48,7 +48,7 @@ func (c *consumer) Start(ctx context.Context) error {
 func (c *consumer) republish(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, handleTimeout)
 	defer cancel()
-	events, err := c.service.Republish(ctx)
+	events, err := c.outbox.Republish(ctx)
 	if err == nil && events > 0 {
 		c.log.WarnContext(ctx, "redis lost its stream; events are published again", "events", events)
 	}

@@ -25,16 +25,19 @@ const doctorsPerPatient = 3
 
 // platform is the real service over a real database, with a patient and his doctors.
 type platform struct {
-	server  *service.API
-	service *service.API // the worker's
+	records *service.Records // with the rights of the server
+	outbox  *service.Outbox
+	cleanup *service.Cleanup
 	db      *testkit.Factory
 	patient clinic.Caller
 }
 
 func newPlatform(t testing.TB, dsn string) platform {
 	t.Helper()
+	own := openAs(t, dsn, schema.PartWorker)
 	p := platform{
-		server: newService(t, dsn, schema.PartServer), service: newService(t, dsn, schema.PartWorker), db: testkit.NewFactory(t, dsn),
+		records: service.NewRecords(openAs(t, dsn, schema.PartServer)), outbox: service.NewOutbox(own), cleanup: service.NewCleanup(own),
+		db: testkit.NewFactory(t, dsn),
 	}
 	patient := p.db.Patient(testkit.PatientOptions{})
 	p.patient = testkit.CallerOf(patient.User)
@@ -44,19 +47,15 @@ func newPlatform(t testing.TB, dsn string) platform {
 	return p
 }
 
-// newService has the rights that the part has in production.
-func newService(t testing.TB, dsn string, part schema.Part) *service.API {
+// openAs opens the database with the rights that the part has in production.
+func openAs(t testing.TB, dsn string, part schema.Part) *store.DB {
 	t.Helper()
 	db, err := store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, part), MaxConns: 8, AcquireTimeout: testkit.Patience})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	s, err := service.NewAPI(service.APIOptions{DB: db})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return db
 }
 
 // createRecords makes n records, and an event with each. Those that meet an outage are tried again.
@@ -68,7 +67,7 @@ func (p platform) createRecords(ctx context.Context, n int) error {
 			fields := clinic.RecordFields{Type: clinic.RecordCheckup, Title: "Visit", VisitDate: time.Now()}
 			key := clinic.Idempotency{Key: fmt.Sprintf("record-%d", i), Operation: "createRecord", Hash: []byte("hash")}
 			for {
-				_, err := p.server.Records.Create(ctx, p.patient, fields, key)
+				_, err := p.records.Create(ctx, p.patient, fields, key)
 				if clinic.CodeOf(err) != clinic.CodeUnavailable || ctx.Err() != nil {
 					return err
 				}
@@ -102,15 +101,15 @@ func (p platform) expectEffectsOnce(t *testing.T, n int) {
 }
 
 // startWorker runs a worker with a client of its own. RetryAfter is short, so that what is lost comes again soon.
-func startWorker(t *testing.T, url string, s Service) (stop func()) {
+func (p platform) startWorker(t *testing.T, url string, o Outbox) (stop func()) {
 	t.Helper()
-	return startWorkerWith(t, newClient(t, url), s)
+	return p.startWorkerWith(t, newClient(t, url), o)
 }
 
-func startWorkerWith(t *testing.T, client *redis.Client, s Service) (stop func()) {
+func (p platform) startWorkerWith(t *testing.T, client *redis.Client, o Outbox) (stop func()) {
 	t.Helper()
 	w, err := New(Options{
-		Service: s, Stream: newStream(t, client), Log: slog.New(slog.DiscardHandler),
+		Outbox: o, Cleanup: p.cleanup, Stream: newStream(t, client), Log: slog.New(slog.DiscardHandler),
 		BatchSize: 20, PollInterval: 5 * time.Millisecond, RetryAfter: 400 * time.Millisecond,
 	})
 	if err != nil {
@@ -121,13 +120,13 @@ func startWorkerWith(t *testing.T, client *redis.Client, s Service) (stop func()
 
 // watched tells how many events were handled, and calls after each batch.
 type watched struct {
-	Service
+	Outbox
 	handled atomic.Int64
 	after   func(total int64)
 }
 
 func (w *watched) Handle(ctx context.Context, ids []int64) ([]int64, error) {
-	dropped, err := w.Service.Handle(ctx, ids)
+	dropped, err := w.Outbox.Handle(ctx, ids)
 	if err == nil {
 		w.after(w.handled.Add(int64(len(ids))))
 	}
@@ -141,7 +140,7 @@ func TestEventDeliveredFiftyTimesHasItsEffectOnce(t *testing.T) {
 	if err := p.createRecords(t.Context(), events); err != nil {
 		t.Fatal(err)
 	}
-	claimed, err := p.service.Outbox.Claim(t.Context(), events, time.Hour)
+	claimed, err := p.outbox.Claim(t.Context(), events, time.Hour)
 	if err != nil || len(claimed) != events {
 		t.Fatalf("claimed %d events, %v", len(claimed), err)
 	}
@@ -153,9 +152,9 @@ func TestEventDeliveredFiftyTimesHasItsEffectOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w := &watched{Service: p.service, after: func(int64) {}}
+	w := &watched{Outbox: p.outbox, after: func(int64) {}}
 	for range 3 {
-		startWorker(t, url, w)
+		p.startWorker(t, url, w)
 	}
 	eventually(t, "every delivery is acknowledged", func() bool {
 		figures, err := s.Figures(t.Context())
@@ -177,7 +176,7 @@ func TestWorkerKilledBetweenHandlingAndAcknowledging(t *testing.T) {
 	url, _ := testkit.NewRedis(t)
 	cut := newClient(t, url)
 	killed := make(chan struct{}, 100)
-	stop := startWorkerWith(t, cut, &watched{Service: p.service, after: func(int64) {
+	stop := p.startWorkerWith(t, cut, &watched{Outbox: p.outbox, after: func(int64) {
 		_ = cut.Close() // whatever it acknowledges from now on does not arrive
 		killed <- struct{}{}
 	}})
@@ -188,7 +187,7 @@ func TestWorkerKilledBetweenHandlingAndAcknowledging(t *testing.T) {
 	if err != nil || left.Pending == 0 {
 		t.Fatalf("the stream holds %+v, %v, want what was handled and not acknowledged", left, err)
 	}
-	startWorker(t, url, p.service)
+	p.startWorker(t, url, p.outbox)
 	eventually(t, "nothing is left", func() bool {
 		figures, err := s.Figures(t.Context())
 		return err == nil && figures == stream.Figures{} && p.openEvents() == 0
@@ -202,13 +201,13 @@ func TestRedisKilledAndEmptiedAmidEvents(t *testing.T) {
 	p := newPlatform(t, testkit.NewDatabase(t, rights.Migrate))
 	server := testkit.StartRedis(t)
 	amid := make(chan struct{}, events)
-	w := &watched{Service: p.service, after: func(total int64) {
+	w := &watched{Outbox: p.outbox, after: func(total int64) {
 		if total >= events/5 {
 			amid <- struct{}{}
 		}
 	}}
-	startWorker(t, server.URL(0), w)
-	startWorker(t, server.URL(0), w)
+	p.startWorker(t, server.URL(0), w)
+	p.startWorker(t, server.URL(0), w)
 	created := make(chan error, 1)
 	go func() { created <- p.createRecords(t.Context(), events) }()
 	receive(t, "the middle", amid)
@@ -233,7 +232,7 @@ func TestEventsThatRedisLostArePublishedAtOnce(t *testing.T) {
 	p := newPlatform(t, testkit.NewDatabase(t, rights.Migrate))
 	url, _ := testkit.NewRedis(t)
 	client := newClient(t, url)
-	w, err := New(Options{Service: p.service, Stream: newStream(t, client), Log: slog.New(slog.DiscardHandler), RetryAfter: time.Hour})
+	w, err := New(Options{Outbox: p.outbox, Cleanup: p.cleanup, Stream: newStream(t, client), Log: slog.New(slog.DiscardHandler), RetryAfter: time.Hour})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -273,13 +272,13 @@ func TestPostgresStoppedAndStartedAmidEvents(t *testing.T) {
 	p := newPlatform(t, server.DSN("records"))
 	url, _ := testkit.NewRedis(t)
 	amid := make(chan struct{}, events)
-	w := &watched{Service: p.service, after: func(total int64) {
+	w := &watched{Outbox: p.outbox, after: func(total int64) {
 		if total >= events/5 {
 			amid <- struct{}{}
 		}
 	}}
-	startWorker(t, url, w)
-	startWorker(t, url, w)
+	p.startWorker(t, url, w)
+	p.startWorker(t, url, w)
 	created := make(chan error, 1)
 	go func() { created <- p.createRecords(t.Context(), events) }()
 	receive(t, "the middle", amid)

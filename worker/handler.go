@@ -26,7 +26,7 @@ var errPanicked = errors.New("the handler panicked")
 
 // handler handles deliveries for the consumers and the reclaimer.
 type handler struct {
-	service     Service
+	outbox      Outbox
 	stream      *stream.Stream
 	metrics     *metrics
 	tracer      trace.Tracer
@@ -36,7 +36,7 @@ type handler struct {
 
 func newHandler(options Options, m *metrics) *handler {
 	return &handler{
-		service: options.Service, stream: options.Stream, metrics: m, tracer: options.Tracer.Tracer(tracerName), log: options.Log,
+		outbox: options.Outbox, stream: options.Stream, metrics: m, tracer: options.Tracer.Tracer(tracerName), log: options.Log,
 		maxAttempts: options.MaxAttempts,
 	}
 }
@@ -149,13 +149,13 @@ func (h *handler) effects(ctx context.Context, ids []int64) (subjectless []int64
 			err = clinic.Internal(errPanicked)
 		}
 	}()
-	return h.service.Handle(ctx, ids)
+	return h.outbox.Handle(ctx, ids)
 }
 
 // markDead finishes a dead event in the outbox and shows it in the dead-letter
 // stream. The outbox is what counts: without Redis the event is no less dead.
 func (h *handler) markDead(ctx context.Context, message stream.Message, reason clinic.Code) error {
-	if err := h.service.MarkDead(ctx, message.EventID); err != nil {
+	if err := h.outbox.MarkDead(ctx, message.EventID); err != nil {
 		return err
 	}
 	if err := h.stream.DeadLetter(ctx, message, string(reason)); err != nil {

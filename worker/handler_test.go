@@ -89,7 +89,7 @@ func TestOutcomesOfADelivery(t *testing.T) {
 			f := setup(t)
 			spans := tracetest.NewSpanRecorder()
 			f.options.Tracer = sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
-			f.service.handle = func(context.Context, int64) error {
+			f.outbox.handle = func(context.Context, int64) error {
 				if test.panics {
 					panic(canary)
 				}
@@ -102,8 +102,8 @@ func TestOutcomesOfADelivery(t *testing.T) {
 			if got := f.figures(t); got != test.left {
 				t.Errorf("left are %+v, want %+v", got, test.left)
 			}
-			if got := slices.Equal(f.service.buried, []int64{42}); got != (test.outcome == dead) {
-				t.Errorf("buried are %v", f.service.buried)
+			if got := slices.Equal(f.outbox.dead, []int64{42}); got != (test.outcome == dead) {
+				t.Errorf("dead are %v", f.outbox.dead)
 			}
 			expected := `
 				# HELP healthrecords_worker_events_handled_total Deliveries of events by what became of them: done, dropped, dead, retry, pending.
@@ -125,8 +125,8 @@ func TestOutcomesOfADelivery(t *testing.T) {
 func TestWhatCannotBeBuriedStaysPending(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.service.handle = func(context.Context, int64) error { return clinic.Invalid("id", "x") }
-	f.options.Service = unburying{f.service}
+	f.outbox.handle = func(context.Context, int64) error { return clinic.Invalid("id", "x") }
+	f.options.Outbox = undying{f.outbox}
 	if err := handled(t, f, 1); clinic.CodeOf(err) != clinic.CodeUnavailable {
 		t.Errorf("error = %v, want unavailable", err)
 	}
@@ -135,9 +135,9 @@ func TestWhatCannotBeBuriedStaysPending(t *testing.T) {
 	}
 }
 
-type unburying struct{ *fakeService }
+type undying struct{ *fakeOutbox }
 
-func (unburying) MarkDead(context.Context, int64) error {
+func (undying) MarkDead(context.Context, int64) error {
 	return clinic.Unavailable(errors.New("gone"))
 }
 
@@ -146,7 +146,7 @@ func TestFailingEventIsHandledByItself(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	var effects []int64
-	f.service.handle = func(_ context.Context, id int64) error {
+	f.outbox.handle = func(_ context.Context, id int64) error {
 		if id == 41 {
 			return clinic.Invalid("id", "x")
 		}
@@ -158,8 +158,8 @@ func TestFailingEventIsHandledByItself(t *testing.T) {
 	if err := handled(t, f, 1); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(f.service.buried, []int64{41}) || !slices.Equal(effects, []int64{40, 40, 42}) { // 40 first in the batch that failed
-		t.Errorf("buried %v, effects %v", f.service.buried, effects)
+	if !slices.Equal(f.outbox.dead, []int64{41}) || !slices.Equal(effects, []int64{40, 40, 42}) { // 40 first in the batch that failed
+		t.Errorf("dead %v, effects %v", f.outbox.dead, effects)
 	}
 	if got := f.figures(t); got != (stream.Figures{Dead: 1}) {
 		t.Errorf("left are %+v", got)
@@ -171,7 +171,7 @@ func TestOutageInTheMiddleOfABatch(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	asked := 0
-	f.service.handle = func(_ context.Context, _ int64) error {
+	f.outbox.handle = func(_ context.Context, _ int64) error {
 		if asked++; asked == 1 {
 			return clinic.Internal(errors.New(canary))
 		}

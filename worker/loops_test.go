@@ -20,10 +20,10 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	for name, options := range map[string]Options{
-		"nothing":    {},
-		"no stream":  {Service: f.service},
-		"no service": {Stream: f.stream},
-		"negative":   {Service: f.service, Stream: f.stream, BatchSize: -1},
+		"nothing":   {},
+		"no stream": {Outbox: f.outbox, Cleanup: f.outbox},
+		"no outbox": {Stream: f.stream},
+		"negative":  {Outbox: f.outbox, Cleanup: f.outbox, Stream: f.stream, BatchSize: -1},
 		"metrics twice": func() Options {
 			f.worker(t)
 			return f.options
@@ -33,7 +33,7 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 			t.Errorf("%s: taken", name)
 		}
 	}
-	if _, err := New(Options{Service: f.service, Stream: f.stream}); err != nil {
+	if _, err := New(Options{Outbox: f.outbox, Cleanup: f.outbox, Stream: f.stream}); err != nil {
 		t.Errorf("the defaults are refused: %v", err)
 	}
 }
@@ -42,10 +42,10 @@ func TestWorkerStartsAgainAfterItStopped(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	var count atomic.Int64
-	f.service.handle = func(context.Context, int64) error { count.Add(1); return nil }
+	f.outbox.handle = func(context.Context, int64) error { count.Add(1); return nil }
 	w := f.worker(t)
 	for round := range int64(2) {
-		f.service.add(1, 2, 3)
+		f.outbox.add(1, 2, 3)
 		stop := start(t, w)
 		eventually(t, "three more events are handled", func() bool { return count.Load() == 3*(round+1) })
 		stop()
@@ -66,11 +66,11 @@ func TestConnectionsAreEnough(t *testing.T) {
 	t.Cleanup(func() { _ = client.Close() })
 	f.options.Stream = newStream(t, client)
 	var count atomic.Int64
-	f.service.handle = func(context.Context, int64) error { count.Add(1); return nil }
+	f.outbox.handle = func(context.Context, int64) error { count.Add(1); return nil }
 	start(t, f.worker(t))
 	const events = 2000
 	for id := range int64(events) {
-		f.service.add(id + 1)
+		f.outbox.add(id + 1)
 	}
 	eventually(t, "all are handled", func() bool { return count.Load() >= events })
 	if stats := client.PoolStats(); stats.WaitCount != 0 || stats.Timeouts != 0 {
@@ -82,7 +82,7 @@ func TestStopFinishesWhatIsInHand(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	inHand, finish := make(chan int64, 10), make(chan struct{})
-	f.service.handle = func(ctx context.Context, id int64) error {
+	f.outbox.handle = func(ctx context.Context, id int64) error {
 		inHand <- id
 		<-finish
 		return ctx.Err() // the work is not cut off
@@ -114,7 +114,7 @@ func TestReclaimerHandlesWhatOthersLeft(t *testing.T) {
 	f := setup(t)
 	var down atomic.Bool
 	down.Store(true)
-	f.service.handle = func(context.Context, int64) error {
+	f.outbox.handle = func(context.Context, int64) error {
 		if down.Load() {
 			return clinic.Unavailable(errors.New("postgres is away"))
 		}
@@ -124,7 +124,7 @@ func TestReclaimerHandlesWhatOthersLeft(t *testing.T) {
 	if _, err := f.stream.Read(t.Context(), "dead", 10, readBlock); err != nil { // and never heard of again
 		t.Fatal(err)
 	}
-	f.service.add(1, 2)
+	f.outbox.add(1, 2)
 	start(t, f.worker(t))
 	eventually(t, "all are pending", func() bool { return f.figures(t) == stream.Figures{Pending: 3} })
 	down.Store(false)
@@ -142,14 +142,14 @@ func TestUndecodableEntryDoesNotStopTheLoop(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	var count atomic.Int64
-	f.service.handle = func(context.Context, int64) error { count.Add(1); return nil }
+	f.outbox.handle = func(context.Context, int64) error { count.Add(1); return nil }
 	start(t, f.worker(t))
 	for range 3 {
 		if err := f.client.XAdd(t.Context(), &redis.XAddArgs{Stream: "test:{events}", Values: []string{"x", "y"}}).Err(); err != nil {
 			t.Fatal(err)
 		}
 		before := count.Load()
-		f.service.add(1)
+		f.outbox.add(1)
 		eventually(t, "the next event is handled", func() bool { return count.Load() == before+1 })
 	}
 	eventually(t, "all are set aside", func() bool { return f.figures(t) == stream.Figures{Dead: 3} })
@@ -180,7 +180,7 @@ func TestRelayKeepsTheStreamBounded(t *testing.T) {
 	f := setup(t)
 	f.options.MaxBacklog = 15
 	for id := range int64(40) {
-		f.service.add(id + 1)
+		f.outbox.add(id + 1)
 	}
 	m, err := newMetrics(f.registry)
 	if err != nil {
@@ -215,16 +215,16 @@ func TestRelayClaimsNothingWithoutRedis(t *testing.T) {
 	server := testkit.StartRedis(t)
 	f := setupOn(t, server.URL(0))
 	var count atomic.Int64
-	f.service.handle = func(context.Context, int64) error { count.Add(1); return nil }
+	f.outbox.handle = func(context.Context, int64) error { count.Add(1); return nil }
 	server.Kill()
-	f.service.add(1, 2, 3)
+	f.outbox.add(1, 2, 3)
 	start(t, f.worker(t))
 	eventually(t, "the outage is noticed", func() bool { return strings.Contains(f.log.String(), `doing="publishing events"`) })
-	f.service.mutex.Lock()
-	if f.service.claims != 0 {
-		t.Errorf("%d claims were made though nothing could be published", f.service.claims)
+	f.outbox.mutex.Lock()
+	if f.outbox.claims != 0 {
+		t.Errorf("%d claims were made though nothing could be published", f.outbox.claims)
 	}
-	f.service.mutex.Unlock()
+	f.outbox.mutex.Unlock()
 	if err := server.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -236,7 +236,7 @@ func TestTrimmerGoesOnWhileThereIsMore(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
 	var calls atomic.Int64
-	f.service.trim = func(limit int) int {
+	f.outbox.trim = func(limit int) int {
 		if calls.Add(1) < 3 {
 			return limit
 		}

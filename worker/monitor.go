@@ -18,7 +18,7 @@ const (
 // monitor measures the outbox, the stream and the sealing. Every worker reports
 // the same figures; take the maximum.
 type monitor struct {
-	service Service
+	outbox  Outbox
 	stream  *stream.Stream
 	chain   Sealer // nil: the audit log is not sealed here
 	metrics *metrics
@@ -40,7 +40,7 @@ func (m *monitor) measure(ctx context.Context) error {
 func (m *monitor) measureOutbox(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, measureTimeout)
 	defer cancel()
-	open, oldest, err := m.service.CountOpen(ctx)
+	open, oldest, err := m.outbox.CountOpen(ctx)
 	m.metrics.open.show(float64(open), err)
 	m.metrics.oldest.show(oldest.Seconds(), err)
 	return err

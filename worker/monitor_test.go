@@ -17,7 +17,7 @@ import (
 func TestMonitorMeasures(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
-	f.service.handle = func(context.Context, int64) error { return clinic.Unavailable(errors.New("away")) }
+	f.outbox.handle = func(context.Context, int64) error { return clinic.Unavailable(errors.New("away")) }
 	f.publish(t, 1, 2, 3)
 	if _, err := f.stream.Read(t.Context(), "a", 1, readBlock); err != nil {
 		t.Fatal(err)
@@ -26,7 +26,7 @@ func TestMonitorMeasures(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	loop := &monitor{service: f.service, stream: f.stream, chain: &fakeChain{oldest: time.Minute}, metrics: m, log: f.options.Log}
+	loop := &monitor{outbox: f.outbox, stream: f.stream, chain: &fakeChain{oldest: time.Minute}, metrics: m, log: f.options.Log}
 	if err := loop.measure(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestNoGaugeShowsWhatCouldNotBeMeasured(t *testing.T) {
 		t.Fatal(err)
 	}
 	chain := &fakeChain{}
-	loop := &monitor{service: f.service, stream: f.stream, chain: chain, metrics: m, log: f.options.Log}
+	loop := &monitor{outbox: f.outbox, stream: f.stream, chain: chain, metrics: m, log: f.options.Log}
 	shown := func() (names []string) {
 		families, err := f.registry.Gather()
 		if err != nil {
@@ -76,8 +76,8 @@ func TestNoGaugeShowsWhatCouldNotBeMeasured(t *testing.T) {
 		want   []string
 	}{
 		{"nothing is away", func() {}, slices.Concat([]string{audit}, outbox, stream)},
-		{"Postgres is away", func() { f.service.open, chain.err = away, away }, stream},
-		{"only sealing cannot be measured", func() { f.service.open = nil }, slices.Concat(outbox, stream)},
+		{"Postgres is away", func() { f.outbox.open, chain.err = away, away }, stream},
+		{"only sealing cannot be measured", func() { f.outbox.open = nil }, slices.Concat(outbox, stream)},
 		{"Redis is away", func() { chain.err = nil; server.Kill() }, slices.Concat([]string{audit}, outbox)},
 	} {
 		if step.name == "nothing is away" && len(shown()) > 0 {
@@ -102,12 +102,12 @@ func TestMeasurementsAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	chain := &fakeChain{}
-	loop := &monitor{service: f.service, stream: f.stream, chain: chain, metrics: m, log: f.options.Log}
+	loop := &monitor{outbox: f.outbox, stream: f.stream, chain: chain, metrics: m, log: f.options.Log}
 	if err := loop.measure(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if !f.service.bounded || !chain.bounded {
-		t.Errorf("with a deadline: the outbox %t, the chain %t", f.service.bounded, chain.bounded)
+	if !f.outbox.bounded || !chain.bounded {
+		t.Errorf("with a deadline: the outbox %t, the chain %t", f.outbox.bounded, chain.bounded)
 	}
 }
 
@@ -121,14 +121,14 @@ func TestCallsOfTheLoopsAreBounded(t *testing.T) {
 	}
 	chain := &fakeChain{}
 	trimmed := false
-	f.service.trimBounded = &trimmed
+	f.outbox.trimBounded = &trimmed
 	for name, call := range map[string]struct {
 		do      func(context.Context) error
 		bounded *bool
 	}{
 		"sealing":  {(&sealer{chain: chain, metrics: m, log: f.options.Log}).seal, &chain.bounded},
 		"months":   {(&months{chain: chain, log: f.options.Log}).prepare, &chain.bounded},
-		"trimming": {(&trimmer{service: f.service, keep: time.Hour, log: f.options.Log}).trim, &trimmed},
+		"trimming": {(&trimmer{cleanup: f.outbox, keep: time.Hour, log: f.options.Log}).trim, &trimmed},
 	} {
 		chain.bounded = false
 		if err := call.do(t.Context()); err != nil || !*call.bounded {
@@ -146,7 +146,7 @@ func TestItIsLoggedThatSealingWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	chain := &fakeChain{holder: "process 7, role r, database d"}
-	loop := &monitor{service: f.service, stream: f.stream, chain: chain, metrics: m, log: f.options.Log}
+	loop := &monitor{outbox: f.outbox, stream: f.stream, chain: chain, metrics: m, log: f.options.Log}
 	for _, step := range []struct {
 		oldest       time.Duration
 		waits, again int

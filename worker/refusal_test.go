@@ -75,9 +75,9 @@ func TestRedisThatRefusesWritesUsesNoAttempts(t *testing.T) {
 			p.db.Exec(`UPDATE outbox SET attempts = 9`) // one more failure would be the last
 			client := newClient(t, testkit.StartRedis(t).URL(0))
 			r.begin(t, client)
-			claims := &claiming{Service: p.service, claimed: make(chan struct{}, 100)}
+			claims := &claiming{Outbox: p.outbox, claimed: make(chan struct{}, 100)}
 			w, err := New(Options{
-				Service: claims, Stream: newStream(t, client), Log: slog.New(slog.DiscardHandler), RetryAfter: time.Hour,
+				Outbox: claims, Cleanup: p.cleanup, Stream: newStream(t, client), Log: slog.New(slog.DiscardHandler), RetryAfter: time.Hour,
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -100,12 +100,12 @@ func TestRedisThatRefusesWritesUsesNoAttempts(t *testing.T) {
 
 // claiming tells of each claim that got something.
 type claiming struct {
-	Service
+	Outbox
 	claimed chan struct{}
 }
 
 func (c *claiming) Claim(ctx context.Context, limit int, retryAfter time.Duration) ([]clinic.Event, error) {
-	events, err := c.Service.Claim(ctx, limit, retryAfter)
+	events, err := c.Outbox.Claim(ctx, limit, retryAfter)
 	if len(events) > 0 {
 		c.claimed <- struct{}{}
 	}

@@ -17,7 +17,7 @@ import (
 // relay publishes the open events of the outbox. Several may run: each event is
 // claimed by one of them at a time.
 type relay struct {
-	service      Service
+	outbox       Outbox
 	stream       *stream.Stream
 	metrics      *metrics
 	tracer       trace.Tracer
@@ -30,7 +30,7 @@ type relay struct {
 
 func newRelay(options Options, m *metrics) *relay {
 	return &relay{
-		service: options.Service, stream: options.Stream, metrics: m, tracer: options.Tracer.Tracer(tracerName), log: options.Log,
+		outbox: options.Outbox, stream: options.Stream, metrics: m, tracer: options.Tracer.Tracer(tracerName), log: options.Log,
 		batchSize: options.BatchSize, maxBacklog: options.MaxBacklog, pollInterval: options.PollInterval, retryAfter: options.RetryAfter,
 	}
 }
@@ -67,7 +67,7 @@ func (r *relay) publish(ctx context.Context) (int, error) {
 	if room <= 0 {
 		return 0, nil
 	}
-	events, err := r.service.Claim(ctx, room, r.retryAfter)
+	events, err := r.outbox.Claim(ctx, room, r.retryAfter)
 	if err != nil || len(events) == 0 {
 		return 0, err
 	}
@@ -87,5 +87,5 @@ func (r *relay) publish(ctx context.Context) (int, error) {
 func (r *relay) release(ctx context.Context, events []clinic.Event) error {
 	ctx, cancel := context.WithTimeout(ctx, handleTimeout)
 	defer cancel()
-	return r.service.Release(ctx, events)
+	return r.outbox.Release(ctx, events)
 }

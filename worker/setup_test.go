@@ -86,9 +86,9 @@ func newStream(t testing.TB, client redis.UniversalClient) *stream.Stream {
 	return s
 }
 
-// fakeService is an outbox in memory whose handling the test decides. It tells
-// what the loops do with the codes; effects_test.go has the real service.
-type fakeService struct {
+// fakeOutbox is an outbox in memory whose handling the test decides. It tells
+// what the loops do with the codes; effects_test.go has the real one.
+type fakeOutbox struct {
 	handle func(ctx context.Context, id int64) error
 	trim   func(limit int) int
 	// trimBounded, if any, says whether trim was last called with a deadline.
@@ -99,11 +99,11 @@ type fakeService struct {
 
 	mutex  sync.Mutex
 	due    []clinic.Event
-	buried []int64
+	dead   []int64
 	claims int
 }
 
-func (f *fakeService) add(ids ...int64) {
+func (f *fakeOutbox) add(ids ...int64) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	f.due = append(f.due, events(ids)...)
@@ -116,7 +116,7 @@ func events(ids []int64) (result []clinic.Event) {
 	return result
 }
 
-func (f *fakeService) Claim(_ context.Context, limit int, _ time.Duration) ([]clinic.Event, error) {
+func (f *fakeOutbox) Claim(_ context.Context, limit int, _ time.Duration) ([]clinic.Event, error) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	f.claims++
@@ -126,14 +126,14 @@ func (f *fakeService) Claim(_ context.Context, limit int, _ time.Duration) ([]cl
 	return claimed, nil
 }
 
-func (f *fakeService) Release(_ context.Context, claimed []clinic.Event) error {
+func (f *fakeOutbox) Release(_ context.Context, claimed []clinic.Event) error {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	f.due = append(slices.Clone(claimed), f.due...)
 	return nil
 }
 
-func (f *fakeService) Handle(ctx context.Context, ids []int64) (dropped []int64, err error) {
+func (f *fakeOutbox) Handle(ctx context.Context, ids []int64) (dropped []int64, err error) {
 	for _, id := range ids {
 		switch err := f.handle(ctx, id); {
 		case clinic.CodeOf(err) == clinic.CodeNotFound:
@@ -145,23 +145,23 @@ func (f *fakeService) Handle(ctx context.Context, ids []int64) (dropped []int64,
 	return dropped, nil
 }
 
-func (f *fakeService) Republish(context.Context) (int, error) { return 0, nil }
+func (f *fakeOutbox) Republish(context.Context) (int, error) { return 0, nil }
 
-func (f *fakeService) MarkDead(_ context.Context, id int64) error {
+func (f *fakeOutbox) MarkDead(_ context.Context, id int64) error {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
-	f.buried = append(f.buried, id)
+	f.dead = append(f.dead, id)
 	return nil
 }
 
-func (f *fakeService) CountOpen(ctx context.Context) (int, time.Duration, error) {
+func (f *fakeOutbox) CountOpen(ctx context.Context) (int, time.Duration, error) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	_, f.bounded = ctx.Deadline()
 	return 7, 90 * time.Second, f.open
 }
 
-func (f *fakeService) DeleteExpired(ctx context.Context, _ time.Duration, limit int) (int, error) {
+func (f *fakeOutbox) DeleteExpired(ctx context.Context, _ time.Duration, limit int) (int, error) {
 	if f.trimBounded != nil {
 		_, *f.trimBounded = ctx.Deadline()
 	}
@@ -187,7 +187,7 @@ func (b *syncBuffer) String() string {
 }
 
 type fixture struct {
-	service  *fakeService
+	outbox   *fakeOutbox
 	stream   *stream.Stream
 	client   *redis.Client
 	registry *prometheus.Registry
@@ -204,14 +204,14 @@ func setup(t *testing.T) fixture {
 func setupOn(t *testing.T, url string) fixture {
 	t.Helper()
 	f := fixture{
-		service:  &fakeService{handle: func(context.Context, int64) error { return nil }, trim: func(int) int { return 0 }},
+		outbox:   &fakeOutbox{handle: func(context.Context, int64) error { return nil }, trim: func(int) int { return 0 }},
 		client:   newClient(t, url),
 		registry: prometheus.NewRegistry(),
 		log:      &syncBuffer{},
 	}
 	f.stream = newStream(t, f.client)
 	f.options = Options{
-		Service: f.service, Stream: f.stream, Registerer: f.registry, Log: slog.New(slog.NewTextHandler(f.log, nil)),
+		Outbox: f.outbox, Cleanup: f.outbox, Stream: f.stream, Registerer: f.registry, Log: slog.New(slog.NewTextHandler(f.log, nil)),
 		PollInterval: 5 * time.Millisecond, RetryAfter: 100 * time.Millisecond, MaxAttempts: 3, BatchSize: 10,
 	}
 	return f

@@ -14,7 +14,7 @@ const (
 
 // trimmer deletes finished events and what else has served its time.
 type trimmer struct {
-	service Service
+	cleanup Cleanup
 	keep    time.Duration
 	log     *slog.Logger
 }
@@ -39,5 +39,5 @@ func (t *trimmer) trim(ctx context.Context) error {
 func (t *trimmer) trimSome(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, trimTimeout)
 	defer cancel()
-	return t.service.DeleteExpired(ctx, t.keep, trimLimit)
+	return t.cleanup.DeleteExpired(ctx, t.keep, trimLimit)
 }

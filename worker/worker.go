@@ -18,8 +18,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/stream"
 )
 
-// Service is what the worker asks of the platform's use cases.
-type Service interface {
+// Outbox is what the worker asks of the use cases of events.
+type Outbox interface {
 	// Claim takes up to limit open events that are due and puts off their
 	// next publication by retryAfter, doubled with each attempt.
 	Claim(ctx context.Context, limit int, retryAfter time.Duration) ([]clinic.Event, error)
@@ -36,15 +36,20 @@ type Service interface {
 	MarkDead(ctx context.Context, id int64) error
 	// CountOpen counts the unfinished events and gives the age of the oldest.
 	CountOpen(ctx context.Context) (count int, oldest time.Duration, err error)
+}
+
+// Cleanup is what the worker asks of the use case that deletes what has served its time.
+type Cleanup interface {
 	// DeleteExpired deletes up to limit rows of each kind that are finished and
 	// old, and says how many went.
 	DeleteExpired(ctx context.Context, age time.Duration, limit int) (int, error)
 }
 
-// Options describe a worker. Service and Stream are required; what is zero
+// Options describe a worker. Outbox, Cleanup and Stream are required; what is zero
 // takes the default.
 type Options struct {
-	Service    Service
+	Outbox     Outbox
+	Cleanup    Cleanup
 	Stream     *stream.Stream
 	Sealer     Sealer                // nil: the audit log is not sealed
 	Log        *slog.Logger          // nil: slog.Default()
@@ -92,8 +97,8 @@ func setDefault[T int | time.Duration](value *T, otherwise T) {
 
 func (o *Options) validate() error {
 	var faults []error
-	if o.Service == nil {
-		faults = append(faults, errors.New("the worker needs a service"))
+	if o.Outbox == nil || o.Cleanup == nil {
+		faults = append(faults, errors.New("the worker needs an outbox and a cleanup"))
 	}
 	if o.Stream == nil {
 		faults = append(faults, errors.New("the worker needs a stream"))
@@ -137,8 +142,8 @@ func New(options Options) (*Worker, error) {
 			handler: h, stream: options.Stream, name: options.Consumer, batchSize: options.BatchSize,
 			minIdle: options.RetryAfter, log: options.Log,
 		},
-		&trimmer{service: options.Service, keep: options.KeepFinished, log: options.Log},
-		&monitor{service: options.Service, stream: options.Stream, chain: options.Sealer, metrics: metrics, log: options.Log},
+		&trimmer{cleanup: options.Cleanup, keep: options.KeepFinished, log: options.Log},
+		&monitor{outbox: options.Outbox, stream: options.Stream, chain: options.Sealer, metrics: metrics, log: options.Log},
 	}
 	if options.Sealer != nil {
 		loops = append(loops,
@@ -147,7 +152,7 @@ func New(options Options) (*Worker, error) {
 	}
 	for range options.Concurrency {
 		loops = append(loops, &consumer{
-			service: options.Service, handler: h, stream: options.Stream, name: options.Consumer, batchSize: options.BatchSize, log: options.Log,
+			outbox: options.Outbox, handler: h, stream: options.Stream, name: options.Consumer, batchSize: options.BatchSize, log: options.Log,
 		})
 	}
 	return &Worker{loops: loops}, nil

@@ -59,11 +59,7 @@ func createAdmin(cmd *cobra.Command, r clinic.Registration, passwordFile string,
 	if err != nil {
 		return fmt.Errorf("making the password hasher: %w", err)
 	}
-	svc, err := service.NewAPI(service.APIOptions{DB: db, Passwords: passwords})
-	if err != nil {
-		return fmt.Errorf("making the service: %w", err)
-	}
-	user, err := svc.Administrators.Create(ctx, r)
+	user, err := service.NewAdministrators(db, passwords).Create(ctx, r)
 	switch {
 	case err == nil:
 		_, _ = fmt.Fprintf(cmd.OutOrStdout(), "created administrator %s\n", user.Username)

@@ -81,7 +81,7 @@ func sealThree(t *testing.T, f *testkit.Factory, keys *token.Keys) {
 	}
 	defer db.Close()
 	sealer, err := auditlog.NewSealer(auditlog.SealerOptions{DB: db, Key: keys.SigningKey})
-	must(t, err)
+	testkit.Must(t, err)
 	deadline := time.Now().Add(time.Minute)
 	for f.Count(`SELECT coalesce(max(last_id), 0) FROM audit_checkpoints`) < 3 {
 		if _, err := sealer.Seal(t.Context()); err != nil || time.Now().After(deadline) {

@@ -50,15 +50,11 @@ func runController(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	defer db.Close()
-	svc, err := service.NewAPI(service.APIOptions{DB: db, Log: p.log})
-	if err != nil {
-		return fmt.Errorf("making the service: %w", err)
-	}
 	manager, err := newManager(cfg)
 	if err != nil {
 		return err
 	}
-	err = controllers.Setup(manager, controllers.Options{Declarer: svc, ResyncInterval: cfg.Resync, Registerer: p.registry})
+	err = controllers.Setup(manager, controllers.Options{Declarer: service.NewDeclarations(db), ResyncInterval: cfg.Resync, Registerer: p.registry})
 	if err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}

@@ -44,8 +44,8 @@ func newImportCommand() *cobra.Command {
 			if dryRun {
 				return importFiles(cmd.Context(), run)
 			}
-			return withImportService(cmd.Context(), cmd.ErrOrStderr(), func(s *service.API) error {
-				run.Import = s.Imports.Load
+			return withImporter(cmd.Context(), cmd.ErrOrStderr(), func(imports *service.Imports) error {
+				run.Import = imports.Load
 				return importFiles(cmd.Context(), run)
 			})
 		},
@@ -65,8 +65,8 @@ func importFiles(ctx context.Context, opts importer.Options) error {
 	return run.Run(ctx)
 }
 
-// withImportService makes the service that imports and calls use with it.
-func withImportService(ctx context.Context, stderr io.Writer, use func(*service.API) error) error {
+// withImporter opens what an import takes and calls use with it.
+func withImporter(ctx context.Context, stderr io.Writer, use func(*service.Imports) error) error {
 	var cfg settings.Import
 	if err := settings.Load(&cfg); err != nil {
 		return err
@@ -80,23 +80,19 @@ func withImportService(ctx context.Context, stderr io.Writer, use func(*service.
 	if err != nil {
 		return fmt.Errorf("making the password hasher: %w", err)
 	}
-	opts := service.APIOptions{DB: db, Passwords: passwords}
+	var directory service.DirectoryCache // nil: no cache
 	if cfg.HasRedis() {
 		client, err := openRedis(cfg.Redis.Options(), noop.NewTracerProvider())
 		if err != nil {
 			return err
 		}
 		defer func() { _ = client.Close() }()
-		opts.Directory, err = cache.NewDirectory(cache.DirectoryOptions{
+		directory, err = cache.NewDirectory(cache.DirectoryOptions{
 			Client: client, Prefix: cfg.Redis.KeyPrefix, Log: telemetry.NewLogger(stderr, cfg.Common.LogLevel, cfg.Common.LogFormat),
 		})
 		if err != nil {
 			return fmt.Errorf("making the directory's cache: %w", err)
 		}
 	}
-	svc, err := service.NewAPI(opts)
-	if err != nil {
-		return fmt.Errorf("making the service: %w", err)
-	}
-	return use(svc)
+	return use(service.NewImports(db, passwords, directory))
 }

@@ -144,7 +144,7 @@ func newAPI(cfg settings.Server, p *process, db *store.DB, redisClient redis.Uni
 		SelfAssignment: clinic.SelfAssignment(cfg.SelfAssignment), Log: p.log,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("making the service: %w", err)
+		return nil, fmt.Errorf("making the use cases: %w", err)
 	}
 	api, err := server.New(server.Options{
 		Service: svc, Verifier: verifier, Log: p.log, Metrics: p.registry,

@@ -51,10 +51,6 @@ func runWorker(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return fmt.Errorf("making the stream: %w", err)
 	}
-	svc, err := service.NewAPI(service.APIOptions{DB: db, Log: p.log})
-	if err != nil {
-		return fmt.Errorf("making the service: %w", err)
-	}
 	keys, err := token.OpenKeys(token.KeysOptions{Dir: cfg.AuditKeysDir, Log: p.log})
 	if err != nil {
 		return fmt.Errorf("loading the audit keys: %w", err)
@@ -64,7 +60,8 @@ func runWorker(cmd *cobra.Command, _ []string) error {
 		return fmt.Errorf("making the sealer: %w", err)
 	}
 	w, err := worker.New(worker.Options{
-		Service: svc, Stream: events, Sealer: sealer, Log: p.log, Registerer: p.registry, Tracer: p.traces.Provider,
+		Outbox: service.NewOutbox(db), Cleanup: service.NewCleanup(db), Stream: events, Sealer: sealer, Log: p.log,
+		Registerer: p.registry, Tracer: p.traces.Provider,
 		Concurrency: cfg.Concurrency, BatchSize: cfg.BatchSize, MaxBacklog: cfg.MaxBacklog, MaxAttempts: cfg.MaxAttempts,
 		PollInterval: cfg.PollInterval, RetryAfter: cfg.RetryAfter, KeepFinished: cfg.KeepFinished,
 	})

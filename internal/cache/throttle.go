@@ -136,7 +136,7 @@ func (t *Throttle) Login(ctx context.Context, account string) (done func(context
 	}, nil
 }
 
-// Confirm is Guess for a caller who proves again, within their session, who they
+// Confirm is Login for a caller who proves again, within their session, who they
 // are. Its quotas are the session's own: no address and no name counts, and no
 // login. A call from inside, which has no session, has the user's.
 func (t *Throttle) Confirm(ctx context.Context, caller clinic.Caller) (done func(context.Context, error), err error) {

@@ -65,7 +65,7 @@ func try(t testing.TB, throttle *cache.Throttle, address, account string, outcom
 		done(ctx, outcome)
 		return true
 	case !errors.As(err, &refusal) || refusal.Code != clinic.CodeTooMany || refusal.After <= 0 || refusal.After > time.Hour:
-		t.Errorf("Guess: %v", err)
+		t.Errorf("Login: %v", err)
 	}
 	return false
 }

@@ -180,7 +180,7 @@ func (c ProfileChange) Name(present Name) Name {
 	return present
 }
 
-// Session is what a login hands out. Expiry of the access token is
+// Tokens are what a login hands out. Expiry of the access token is
 // token.AccessLifetime after its issue.
 type Tokens struct {
 	User    User

@@ -25,7 +25,7 @@ const (
 	MaxReason      = 500
 	MaxDeclared    = 500 // patients of one declaration
 	MaxProfileText = 500 // address, emergency contact
-	MaxSearch      = 100
+	MaxSearch      = MaxName // whatever a list is searched by is found whole
 )
 
 var (

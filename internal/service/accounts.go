@@ -1,10 +1,7 @@
 package service
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -12,146 +9,45 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store"
 )
 
-const defaultSpecialization = "General Medicine"
-
-// Register makes an account with its profile and logs it in. A taken username
-// is CodeConflict with reason "username_taken".
-//
-// Nobody is logged in yet, so the keys of registrations are one space for
-// everybody, and a repetition has to prove its password: it is answered with
-// the same user and new tokens. idem.Hash is not used: what is kept is a hash of
-// the registration without its password, which is no help in guessing it.
-func (s *Service) Register(ctx context.Context, r clinic.Registration, idem clinic.Idempotency) (clinic.Session, error) {
-	if err := validRegistration(&r); err != nil {
-		return clinic.Session{}, err
-	}
-	if err := s.throttle.Register(ctx); err != nil {
-		return clinic.Session{}, err
-	}
-	if r.Role == clinic.RoleDoctor && r.Specialization == "" {
-		r.Specialization = defaultSpecialization
-	}
-	if idem.Key == "" {
-		return s.register(ctx, r, func(store.Handle, int64) error { return nil })
-	}
-	hash, err := registrationHash(r)
-	if err != nil {
-		return clinic.Session{}, err
-	}
-	session, err := s.register(ctx, r, func(h store.Handle, userID int64) error {
-		return h.KeepRegistrationKey(ctx, userID, idem.Key, hash)
-	})
-	if clinic.CodeOf(err) == clinic.CodeConflict {
-		return s.registerAgain(ctx, r, idem.Key, hash, err)
-	}
-	return session, err
+// AccountsOptions are the parts of Accounts. DB, Authenticator and Sessions are required.
+type AccountsOptions struct {
+	DB                *store.DB
+	Authenticator     *Authenticator
+	Sessions          *Sessions      // where those who register are logged in
+	Directory         DirectoryCache // nil: no cache
+	AutoVerifyDoctors bool           // verify a doctor's license at registration (development)
 }
 
-// register makes the account, what keep adds to it, and its first session in
-// one transaction. The password is hashed first and whatever comes of it, so
-// that a taken name takes as long as a free one.
-func (s *Service) register(ctx context.Context, r clinic.Registration, keep func(store.Handle, int64) error) (clinic.Session, error) {
-	hash, err := s.passwords.Hash(ctx, r.Password)
-	if err != nil {
-		return clinic.Session{}, err
+func (o *AccountsOptions) validate() error {
+	if o.DB == nil || o.Authenticator == nil || o.Sessions == nil {
+		return errors.New("accounts need a database, an authenticator and sessions")
 	}
-	var session clinic.Session
-	err = s.db.Tx(ctx, nil, func(h store.Handle) error {
-		user, err := h.CreateUser(ctx, r, hash, s.autoVerify)
-		if err != nil {
-			return err
-		}
-		if err := keep(h, user.ID); err != nil {
-			return err
-		}
-		session, err = s.startSession(ctx, h, store.Credentials{User: user, Version: 1})
-		return err
-	})
-	if err != nil {
-		return clinic.Session{}, fmt.Errorf("registering: %w", err)
-	}
-	if r.Role == clinic.RoleDoctor {
-		s.directoryChanged(ctx)
-	}
-	return session, nil
+	return nil
 }
 
-// registerAgain answers a registration that met a conflict: as the first time
-// when it is the repetition of the one that was made under the key.
-func (s *Service) registerAgain(ctx context.Context, r clinic.Registration, key string, hash []byte, conflict error) (clinic.Session, error) {
-	first, firstHash, err := s.db.Account(store.ByRegistrationKey(key)).RegisteredUnder(ctx, key)
-	switch {
-	case clinic.CodeOf(err) == clinic.CodeNotFound:
-		return clinic.Session{}, conflict
-	case err != nil:
-		return clinic.Session{}, err
-	case !bytes.Equal(firstHash, hash):
-		return clinic.Session{}, errKeyReused()
-	}
-	err = s.guess(ctx, first.User.Username, func() error { return s.checkPassword(ctx, first, r.Password) })
-	if clinic.CodeOf(err) == clinic.CodeUnauthenticated {
-		return clinic.Session{}, errKeyReused()
-	}
-	if err != nil {
-		return clinic.Session{}, err
-	}
-	if err := s.checkSecondFactor(ctx, first, clinic.SecondFactor{}); err != nil { // enrolled since
-		return clinic.Session{}, err
-	}
-	return s.startSession(ctx, s.db.Account(store.ByUserID(first.User.ID)), first)
+// Accounts are the use cases of accounts: registration, the profile and the password of
+// the caller, and what administrators do with those of others.
+type Accounts struct {
+	db         *store.DB
+	auth       *Authenticator
+	sessions   *Sessions
+	directory  DirectoryCache
+	autoVerify bool
 }
 
-func registrationHash(r clinic.Registration) ([]byte, error) {
-	r.Password = ""
-	encoded, err := json.Marshal(r) //nolint:gosec // the password was taken out
-	if err != nil {
-		return nil, fmt.Errorf("encoding a registration: %w", clinic.Internal(err))
+// NewAccounts checks the options and returns the use cases.
+func NewAccounts(opts AccountsOptions) (*Accounts, error) {
+	if err := opts.validate(); err != nil {
+		return nil, err
 	}
-	sum := sha256.Sum256(encoded)
-	return sum[:], nil
-}
-
-// validRegistration also checks the role, which Registration does not: only
-// here is it chosen by the user.
-func validRegistration(r *clinic.Registration) error {
-	err := r.Validate()
-	if r.Role == clinic.RolePatient || r.Role == clinic.RoleDoctor {
-		return err
-	}
-	var invalid *clinic.Error
-	fault := clinic.FieldError{Field: "user_type", Message: "use PATIENT or DOCTOR"}
-	if errors.As(err, &invalid) {
-		return clinic.InvalidFields(append(invalid.Fields, fault))
-	}
-	return clinic.InvalidFields([]clinic.FieldError{fault})
-}
-
-// CreateAdmin makes an administrator; for the command line, never reachable over
-// the network. When the username is taken it is CodeConflict with reason
-// "username_taken", and the user is the one who has it.
-func (s *Service) CreateAdmin(ctx context.Context, r clinic.Registration) (clinic.User, error) {
-	r.Role = clinic.RoleAdmin
-	if err := r.Validate(); err != nil {
-		return clinic.User{}, err
-	}
-	hash, err := s.passwords.Hash(ctx, r.Password)
-	if err != nil {
-		return clinic.User{}, err
-	}
-	user, err := s.db.System().CreateUser(ctx, r, hash, false)
-	if err == nil {
-		return user, nil
-	}
-	if clinic.ReasonOf(err) == "username_taken" {
-		known, errFind := s.db.Account(store.ByUsername(r.Username)).Credentials(ctx)
-		user, err = known.User, errors.Join(err, errFind)
-	}
-	return user, fmt.Errorf("creating an administrator: %w", err)
+	return &Accounts{
+		db: opts.DB, auth: opts.Authenticator, sessions: opts.Sessions, directory: opts.Directory, autoVerify: opts.AutoVerifyDoctors,
+	}, nil
 }
 
 // Profile returns the caller's own profile.
-func (s *Service) Profile(ctx context.Context, caller clinic.Caller) (clinic.Profile, error) {
-	return s.db.As(caller).Profile(ctx)
+func (s *Accounts) Profile(ctx context.Context, caller clinic.Caller) (clinic.Profile, error) {
+	return s.db.As(caller).Accounts().Profile(ctx)
 }
 
 // UpdateProfile sets the given fields of the caller's own profile. A doctor who
@@ -159,18 +55,18 @@ func (s *Service) Profile(ctx context.Context, caller clinic.Caller) (clinic.Pro
 // at registration. The new name of a doctor who is verified, or was ever assigned,
 // is pending until an administrator decides; until then another one is CodeConflict
 // with reason "name_pending".
-func (s *Service) UpdateProfile(ctx context.Context, caller clinic.Caller, change clinic.ProfileChange) (clinic.Profile, error) {
+func (s *Accounts) UpdateProfile(ctx context.Context, caller clinic.Caller, change clinic.ProfileChange) (clinic.Profile, error) {
 	if err := change.Validate(caller.Role); err != nil {
 		return clinic.Profile{}, err
 	}
 	var profile clinic.Profile
 	err := s.db.Audited(ctx, caller, clinic.Object{Kind: clinic.ObjectProfile}, func(h store.Handle) error {
 		if h.Who.PatientID != 0 {
-			h.Saw(h.Who.PatientID, 0, false)
+			h.AuditPatient(h.Who.PatientID, 0, false)
 		}
 		err := s.updateProfile(ctx, h, change)
 		if err == nil {
-			profile, err = h.Profile(ctx)
+			profile, err = h.Accounts().Profile(ctx)
 		}
 		return err
 	})
@@ -178,19 +74,19 @@ func (s *Service) UpdateProfile(ctx context.Context, caller clinic.Caller, chang
 		return clinic.Profile{}, fmt.Errorf("updating a profile: %w", err)
 	}
 	if caller.Role == clinic.RoleDoctor {
-		s.directoryChanged(ctx)
+		directoryChanged(ctx, s.directory)
 	}
 	return profile, nil
 }
 
-func (s *Service) updateProfile(ctx context.Context, h store.Handle, change clinic.ProfileChange) error {
+func (s *Accounts) updateProfile(ctx context.Context, h store.Handle, change clinic.ProfileChange) error {
 	switch h.Who.Role {
 	case clinic.RolePatient:
-		if err := h.UpdatePatient(ctx, change); err != nil {
+		if err := h.Accounts().UpdatePatient(ctx, change); err != nil {
 			return err
 		}
 	case clinic.RoleDoctor: // first, since that keeps others from verifying the doctor meanwhile
-		known, err := h.UpdateDoctor(ctx, change, s.autoVerify)
+		known, err := h.Accounts().UpdateDoctor(ctx, change, s.autoVerify)
 		if err == nil && known {
 			change, err = askForName(ctx, h, change)
 		}
@@ -199,7 +95,7 @@ func (s *Service) updateProfile(ctx context.Context, h store.Handle, change clin
 		}
 	case clinic.RoleAdmin: // has no profile
 	}
-	return h.UpdateUser(ctx, change)
+	return h.Accounts().UpdateUser(ctx, change)
 }
 
 // askForName keeps the name that a doctor whom others know wants to have, and returns what
@@ -207,7 +103,7 @@ func (s *Service) updateProfile(ctx context.Context, h store.Handle, change clin
 // on the one that they have seen. The present name takes nothing back, so that a
 // profile can be written as it was read; one of before is brought to its normal form by it.
 func askForName(ctx context.Context, h store.Handle, change clinic.ProfileChange) (clinic.ProfileChange, error) {
-	profile, err := h.Profile(ctx)
+	profile, err := h.Accounts().Profile(ctx)
 	if err != nil {
 		return change, err
 	}
@@ -219,7 +115,7 @@ func askForName(ctx context.Context, h store.Handle, change clinic.ProfileChange
 	change.FirstName, change.LastName = nil, nil
 	switch {
 	case pending == nil:
-		return change, h.AskForName(ctx, wanted)
+		return change, h.Accounts().AskForName(ctx, wanted)
 	case wanted != *pending:
 		return change, clinic.Conflict("name_pending", "another new name of yours waits for an administrator's decision")
 	}

@@ -16,14 +16,14 @@ import (
 
 const password = "correct horse"
 
-// desk is a service that registers people and logs them in.
+// desk is the use cases of a server that registers people and logs them in.
 type desk struct {
-	serverCalls
-	ownerCalls
-	opts     service.Options
-	db       *testkit.Factory
-	verifier *token.Verifier
-	clock    *clock
+	*service.API
+	Administrators *service.Administrators
+	opts           service.APIOptions
+	db             *testkit.Factory
+	verifier       *token.Verifier
+	clock          *clock
 }
 
 // clock is the one of second factors; it can be set forward.
@@ -32,17 +32,15 @@ type clock struct{ ahead atomic.Int64 }
 func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 
 // newDesk makes one over a database of the test's own; change may be nil.
-func newDesk(t testing.TB, change func(*service.Options)) desk {
+func newDesk(t testing.TB, change func(*service.APIOptions)) desk {
 	t.Helper()
 	dsn := testkit.NewDatabase(t, rights.Migrate)
-	dir := t.TempDir()
-	must(token.GenerateKey(dir))(t)
-	access := token.AccessOptions{Keys: must(token.LoadKeys(dir))(t), Issuer: "test", Audience: "test"}
+	access := newAccess(t)
 	c := &clock{}
 	totp := token.TOTPOptions{Key: "a key that is known to tests", Issuer: "test", Now: c.now}
 	d := desk{
 		clock: c,
-		opts: service.Options{
+		opts: service.APIOptions{
 			DB: openDB(t, rights.URL(t, dsn, schema.PartServer), 8), Passwords: newHasher(t, 64), Tokens: must(token.NewSigner(access))(t),
 			AutoVerifyDoctors: true, TOTP: must(token.NewTOTP(totp))(t),
 			Log: slog.New(slog.DiscardHandler),
@@ -52,10 +50,8 @@ func newDesk(t testing.TB, change func(*service.Options)) desk {
 	if change != nil {
 		change(&d.opts)
 	}
-	d.Service = must(service.New(d.opts))(t)
-	owners := d.opts
-	owners.DB = openDB(t, dsn, 1)
-	d.ownerCalls = must(service.New(owners))(t)
+	d.API = must(service.NewAPI(d.opts))(t)
+	d.Administrators = service.NewAdministrators(openDB(t, dsn, 1), d.opts.Passwords)
 	return d
 }
 
@@ -65,7 +61,7 @@ func newHasher(t testing.TB, memoryKiB uint32) *token.Hasher {
 }
 
 // manual leaves the verification of doctors to an administrator.
-func manual(o *service.Options) { o.AutoVerifyDoctors = false }
+func manual(o *service.APIOptions) { o.AutoVerifyDoctors = false }
 
 func patient(username string) clinic.Registration {
 	return clinic.Registration{
@@ -81,9 +77,9 @@ func doctor(username string) clinic.Registration {
 	}
 }
 
-func (d desk) register(t testing.TB, r clinic.Registration) clinic.Session {
+func (d desk) register(t testing.TB, r clinic.Registration) clinic.Tokens {
 	t.Helper()
-	return must(d.Register(t.Context(), r, clinic.Idempotency{}))(t)
+	return must(d.Accounts.Register(t.Context(), r, clinic.Idempotency{}))(t)
 }
 
 // caller registers somebody and returns who he is.
@@ -93,7 +89,7 @@ func (d desk) caller(t testing.TB, r clinic.Registration) clinic.Caller {
 }
 
 // wantSession checks that both tokens are good and are the user's.
-func (d desk) wantSession(t testing.TB, s clinic.Session, user clinic.User) {
+func (d desk) wantSession(t testing.TB, s clinic.Tokens, user clinic.User) {
 	t.Helper()
 	got := must(d.verifier.Verify(s.Access))(t)
 	if got.UserID != user.ID || got.Role != user.Role {

@@ -37,7 +37,7 @@ func TestRegisterPatient(t *testing.T) {
 		},
 		DateOfBirth: &birth, BloodType: "AB-", Address: "1 Main Street", EmergencyContact: "Mary Doe",
 	}
-	got := must(d.Profile(t.Context(), testkit.CallerOf(s.User)))(t)
+	got := must(d.Accounts.Profile(t.Context(), testkit.CallerOf(s.User)))(t)
 	if diff := cmp.Diff(clinic.Profile{User: want.User, Patient: &want}, got); diff != "" {
 		t.Error(diff)
 	}
@@ -57,7 +57,7 @@ func TestRegisterDoctor(t *testing.T) {
 			}
 			s := d.register(t, doctor("doctor1"))
 			d.wantSession(t, s, s.User)
-			p := must(d.Profile(t.Context(), testkit.CallerOf(s.User)))(t)
+			p := must(d.Accounts.Profile(t.Context(), testkit.CallerOf(s.User)))(t)
 			if p.Doctor == nil || p.Patient != nil {
 				t.Fatalf("profile = %+v", p)
 			}
@@ -74,7 +74,7 @@ func TestRegisterDoctorAsHeSays(t *testing.T) {
 	d := newDesk(t, nil)
 	r := doctor("doctor1")
 	r.Specialization, r.LicenseNumber, r.YearsOfExperience = "Cardiology", " CA-1234 ", 5
-	got := must(d.Profile(t.Context(), d.caller(t, r)))(t).Doctor
+	got := must(d.Accounts.Profile(t.Context(), d.caller(t, r)))(t).Doctor
 	if got.Specialization != "Cardiology" || got.LicenseNumber != "CA-1234" || got.YearsOfExperience != 5 {
 		t.Errorf("doctor = %+v", got)
 	}
@@ -87,7 +87,7 @@ func TestDefaultLicenseNumberMayBeTaken(t *testing.T) {
 	squatter := doctor("squatter")
 	squatter.LicenseNumber = "doc 00-0002"
 	d.register(t, squatter)
-	second := must(d.Profile(t.Context(), d.caller(t, doctor("second"))))(t).Doctor
+	second := must(d.Accounts.Profile(t.Context(), d.caller(t, doctor("second"))))(t).Doctor
 	if second.ID != 2 || !strings.HasPrefix(second.LicenseNumber, "DOC000002-") {
 		t.Errorf("doctor = %+v", second)
 	}
@@ -100,19 +100,19 @@ func TestRegisterRefusesTakenNames(t *testing.T) {
 	first.LicenseNumber = "CA-1"
 	d.register(t, first)
 	for _, name := range []string{"Jane.Doe", "jane.doe", "JANE.DOE"} {
-		_, err := d.Register(t.Context(), patient(name), clinic.Idempotency{})
+		_, err := d.Accounts.Register(t.Context(), patient(name), clinic.Idempotency{})
 		wantCode(t, err, clinic.CodeConflict)
 		wantReason(t, err, "username_taken")
 	}
 	second := doctor("other")
 	for _, spelling := range []string{"CA-1", "ca1", " C A / 1. ", "CA-I", "ＣＡ－１"} {
 		second.LicenseNumber = spelling
-		_, err := d.Register(t.Context(), second, clinic.Idempotency{})
+		_, err := d.Accounts.Register(t.Context(), second, clinic.Idempotency{})
 		wantCode(t, err, clinic.CodeConflict)
 		wantReason(t, err, "license_number_taken")
 	}
 	second.LicenseNumber = "СА-1" // in Cyrillic
-	_, err := d.Register(t.Context(), second, clinic.Idempotency{})
+	_, err := d.Accounts.Register(t.Context(), second, clinic.Idempotency{})
 	wantFields(t, err, "license_number")
 	if n := d.db.Count("SELECT count(*) FROM users"); n != 1 {
 		t.Errorf("%d users: what was refused is there", n)
@@ -128,7 +128,7 @@ func TestConcurrentRegistrationsOfOneName(t *testing.T) {
 	for i := range 8 {
 		group.Go(func() {
 			name := []string{"jane", "JANE"}[i%2]
-			_, err := d.Register(t.Context(), patient(name), clinic.Idempotency{})
+			_, err := d.Accounts.Register(t.Context(), patient(name), clinic.Idempotency{})
 			mutex.Lock()
 			defer mutex.Unlock()
 			switch clinic.CodeOf(err) {
@@ -153,12 +153,12 @@ func TestRegisterRefusesOtherRoles(t *testing.T) {
 	for _, role := range []clinic.Role{clinic.RoleAdmin, "", "ROOT", "patient"} {
 		r := patient("somebody")
 		r.Role = role
-		_, err := d.Register(t.Context(), r, clinic.Idempotency{})
+		_, err := d.Accounts.Register(t.Context(), r, clinic.Idempotency{})
 		wantFields(t, err, "user_type")
 	}
 	r := patient("some body")
 	r.Role, r.Email = clinic.RoleAdmin, "x"
-	_, err := d.Register(t.Context(), r, clinic.Idempotency{})
+	_, err := d.Accounts.Register(t.Context(), r, clinic.Idempotency{})
 	wantFields(t, err, "user_type", "username", "email")
 	if n := d.db.Count("SELECT count(*) FROM users"); n != 0 {
 		t.Errorf("%d users", n)
@@ -169,24 +169,24 @@ func TestCreateAdmin(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	r := clinic.Registration{Username: "root", Password: password}
-	admin := must(d.CreateAdmin(t.Context(), r))(t)
-	s := must(d.Login(t.Context(), "root", password, clinic.SecondFactor{}))(t)
+	admin := must(d.Administrators.Create(t.Context(), r))(t)
+	s := must(d.Sessions.Login(t.Context(), "root", password, clinic.SecondFactor{}))(t)
 	d.wantSession(t, s, admin)
 	if admin.Role != clinic.RoleAdmin {
 		t.Errorf("role = %s", admin.Role)
 	}
-	p := must(d.Profile(t.Context(), testkit.CallerOf(admin)))(t)
+	p := must(d.Accounts.Profile(t.Context(), testkit.CallerOf(admin)))(t)
 	if p.User != admin || p.Doctor != nil || p.Patient != nil {
 		t.Errorf("profile = %+v", p)
 	}
 	r.Username = "ROOT"
-	existing, err := d.CreateAdmin(t.Context(), r)
+	existing, err := d.Administrators.Create(t.Context(), r)
 	wantCode(t, err, clinic.CodeConflict)
 	wantReason(t, err, "username_taken")
 	if existing != admin {
 		t.Errorf("existing = %+v, want %+v", existing, admin)
 	}
-	_, err = d.CreateAdmin(t.Context(), clinic.Registration{Username: "weak", Password: "short"})
+	_, err = d.Administrators.Create(t.Context(), clinic.Registration{Username: "weak", Password: "short"})
 	wantFields(t, err, "password")
 }
 
@@ -195,7 +195,7 @@ func TestUpdateProfileSetsWhatIsGiven(t *testing.T) {
 	d := newDesk(t, nil)
 	caller := d.caller(t, patient("patient1"))
 	birth := new(time.Date(1990, 1, 2, 0, 0, 0, 0, time.UTC))
-	want := must(d.Profile(t.Context(), caller))(t)
+	want := must(d.Accounts.Profile(t.Context(), caller))(t)
 	for name, step := range map[string]struct {
 		change clinic.ProfileChange
 		apply  func(*clinic.Patient)
@@ -212,16 +212,16 @@ func TestUpdateProfileSetsWhatIsGiven(t *testing.T) {
 	} {
 		step.apply(want.Patient)
 		want.User = want.Patient.User
-		got := must(d.UpdateProfile(t.Context(), caller, step.change))(t)
+		got := must(d.Accounts.UpdateProfile(t.Context(), caller, step.change))(t)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
-		if diff := cmp.Diff(got, must(d.Profile(t.Context(), caller))(t)); diff != "" {
+		if diff := cmp.Diff(got, must(d.Accounts.Profile(t.Context(), caller))(t)); diff != "" {
 			t.Errorf("%s, read again: %s", name, diff)
 		}
 	}
 	var nobody *time.Time
-	if got := must(d.UpdateProfile(t.Context(), caller, clinic.ProfileChange{DateOfBirth: &nobody}))(t); got.Patient.DateOfBirth != nil {
+	if got := must(d.Accounts.UpdateProfile(t.Context(), caller, clinic.ProfileChange{DateOfBirth: &nobody}))(t); got.Patient.DateOfBirth != nil {
 		t.Errorf("date of birth = %v, want it cleared", got.Patient.DateOfBirth)
 	}
 }
@@ -230,18 +230,18 @@ func TestUpdateProfileRefuses(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	asPatient, asDoctor := d.caller(t, patient("patient1")), d.caller(t, doctor("doctor1"))
-	_, err := d.UpdateProfile(t.Context(), asPatient, clinic.ProfileChange{LicenseNumber: new("CA-1"), Email: new("x")})
+	_, err := d.Accounts.UpdateProfile(t.Context(), asPatient, clinic.ProfileChange{LicenseNumber: new("CA-1"), Email: new("x")})
 	wantFields(t, err, "user_type", "email")
-	_, err = d.UpdateProfile(t.Context(), asDoctor, clinic.ProfileChange{BloodType: new("O+")})
+	_, err = d.Accounts.UpdateProfile(t.Context(), asDoctor, clinic.ProfileChange{BloodType: new("O+")})
 	wantFields(t, err, "user_type")
-	_, err = d.UpdateProfile(t.Context(), asDoctor, clinic.ProfileChange{LicenseNumber: new(" ")})
+	_, err = d.Accounts.UpdateProfile(t.Context(), asDoctor, clinic.ProfileChange{LicenseNumber: new(" ")})
 	wantFields(t, err, "license_number")
 	taken := doctor("doctor2")
 	taken.LicenseNumber = "CA-2"
 	d.register(t, taken)
-	_, err = d.UpdateProfile(t.Context(), asDoctor, clinic.ProfileChange{LicenseNumber: new("CA-2"), FirstName: new("Changed")})
+	_, err = d.Accounts.UpdateProfile(t.Context(), asDoctor, clinic.ProfileChange{LicenseNumber: new("CA-2"), FirstName: new("Changed")})
 	wantReason(t, err, "license_number_taken")
-	if got := must(d.Profile(t.Context(), asDoctor))(t).User.FirstName; got != "Jane" {
+	if got := must(d.Accounts.Profile(t.Context(), asDoctor))(t).User.FirstName; got != "Jane" {
 		t.Errorf("first name = %q: half of what was refused is there", got)
 	}
 }
@@ -258,14 +258,14 @@ func TestAnotherLicenseNumberIsNotVerified(t *testing.T) {
 			}
 			caller := d.caller(t, doctor("doctor1"))
 			admin := testkit.CallerOf(d.db.Admin())
-			must(d.VerifyDoctor(t.Context(), admin, 1, clinic.Verification{Verified: true}))(t)
+			must(d.Doctors.Verify(t.Context(), admin, 1, clinic.Verification{Verified: true}))(t)
 			for _, number := range []string{"DOC000001", "doc 000-001"} {
 				same := clinic.ProfileChange{LicenseNumber: &number, YearsOfExperience: new(9), Specialization: new("Cardiology")}
-				if p := must(d.UpdateProfile(t.Context(), caller, same))(t); p.Doctor.VerifiedAt == nil || p.Doctor.YearsOfExperience != 9 {
+				if p := must(d.Accounts.UpdateProfile(t.Context(), caller, same))(t); p.Doctor.VerifiedAt == nil || p.Doctor.YearsOfExperience != 9 {
 					t.Errorf("the same number: %+v", p.Doctor)
 				}
 			}
-			p := must(d.UpdateProfile(t.Context(), caller, clinic.ProfileChange{LicenseNumber: new("CA-1")}))(t)
+			p := must(d.Accounts.UpdateProfile(t.Context(), caller, clinic.ProfileChange{LicenseNumber: new("CA-1")}))(t)
 			if (p.Doctor.VerifiedAt != nil) != keeps || p.Doctor.LicenseNumber != "CA-1" {
 				t.Errorf("another number: %+v", p.Doctor)
 			}
@@ -279,17 +279,17 @@ func TestInactiveAccountDoesNothing(t *testing.T) {
 	s := d.register(t, patient("patient1"))
 	caller := testkit.CallerOf(s.User)
 	d.db.Exec("UPDATE users SET active = false WHERE id = $1", s.User.ID)
-	_, err := d.Profile(t.Context(), caller)
+	_, err := d.Accounts.Profile(t.Context(), caller)
 	wantReason(t, err, "account_inactive")
-	_, err = d.UpdateProfile(t.Context(), caller, clinic.ProfileChange{Email: new("new@example.com")})
+	_, err = d.Accounts.UpdateProfile(t.Context(), caller, clinic.ProfileChange{Email: new("new@example.com")})
 	wantReason(t, err, "account_inactive")
-	_, err = d.Doctors(t.Context(), caller, "", clinic.PageRequest{})
+	_, err = d.Doctors.List(t.Context(), caller, "", clinic.PageRequest{})
 	wantReason(t, err, "account_inactive")
-	_, err = d.Login(t.Context(), "patient1", password, clinic.SecondFactor{})
+	_, err = d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{})
 	wantReason(t, err, "bad_credentials")
-	_, err = d.Refresh(t.Context(), s.Refresh)
+	_, err = d.Sessions.Refresh(t.Context(), s.Refresh)
 	wantReason(t, err, "refresh_token_invalid")
 	// a role that the token claims and the account has not is no better
-	_, err = d.Profile(t.Context(), clinic.Caller{UserID: d.db.Admin().ID, Role: clinic.RolePatient})
+	_, err = d.Accounts.Profile(t.Context(), clinic.Caller{UserID: d.db.Admin().ID, Role: clinic.RolePatient})
 	wantReason(t, err, "account_inactive")
 }

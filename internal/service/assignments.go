@@ -2,11 +2,67 @@ package service
 
 import (
 	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/store"
 )
+
+// AssignmentsOptions are the parts of Assignments. DB and Authenticator are required.
+type AssignmentsOptions struct {
+	DB             *store.DB
+	Authenticator  *Authenticator
+	BreakGlass     time.Duration         // how long emergency access lasts; 0: an hour
+	SelfAssignment clinic.SelfAssignment // "": clinic.SelfAssignmentConfirm
+	Log            *slog.Logger          // nil: slog.Default()
+}
+
+func (o *AssignmentsOptions) setDefaults() {
+	if o.BreakGlass == 0 {
+		o.BreakGlass = time.Hour
+	}
+	if o.SelfAssignment == "" {
+		o.SelfAssignment = clinic.SelfAssignmentConfirm
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+}
+
+func (o *AssignmentsOptions) validate() error {
+	if o.DB == nil || o.Authenticator == nil {
+		return errors.New("assignments need a database and an authenticator")
+	}
+	if !slices.Contains(clinic.SelfAssignmentTerms(), o.SelfAssignment) {
+		return errors.New("the terms of self-assignment are unknown")
+	}
+	return nil
+}
+
+// Assignments are the use cases by which people give doctors access to patients.
+type Assignments struct {
+	db         *store.DB
+	auth       *Authenticator
+	breakGlass time.Duration
+	selfTerms  clinic.SelfAssignment
+	selfMade   atomic.Int64 // self-assignments
+	log        *slog.Logger
+}
+
+// NewAssignments checks the options and returns the use cases.
+func NewAssignments(opts AssignmentsOptions) (*Assignments, error) {
+	opts.setDefaults()
+	if err := opts.validate(); err != nil {
+		return nil, err
+	}
+	return &Assignments{
+		db: opts.DB, auth: opts.Authenticator, breakGlass: opts.BreakGlass, selfTerms: opts.SelfAssignment, log: opts.Log,
+	}, nil
+}
 
 // Assign gives a doctor access to a patient. An administrator names both; a
 // doctor may leave out doctor_id or name themselves, on the terms of
@@ -14,9 +70,9 @@ import (
 // assigned already is answered with its assignment, which lasts no longer for it,
 // and created false. An unverified doctor is CodeConflict with reason
 // "doctor_not_verified".
-func (s *Service) Assign(ctx context.Context, caller clinic.Caller, req clinic.AssignmentRequest, idem clinic.Idempotency) (a clinic.Assignment, created bool, err error) {
+func (s *Assignments) Assign(ctx context.Context, caller clinic.Caller, req clinic.AssignmentRequest, idem clinic.Idempotency) (a clinic.Assignment, created bool, err error) {
 	object := clinic.Object{Kind: clinic.ObjectPatient, ID: req.PatientID}
-	if err := s.admit(ctx, caller, object, "only a doctor or an administrator may assign", clinic.RoleDoctor, clinic.RoleAdmin); err != nil {
+	if err := admit(ctx, s.db, caller, object, "only a doctor or an administrator may assign", clinic.RoleDoctor, clinic.RoleAdmin); err != nil {
 		return clinic.Assignment{}, false, err
 	}
 	if caller.Role == clinic.RoleDoctor {
@@ -42,11 +98,11 @@ func (s *Service) Assign(ctx context.Context, caller clinic.Caller, req clinic.A
 			return err
 		}
 		created = answer.Created
-		h.Made(assignment(answer.ID))
-		if a, err = h.Assignment(ctx, answer.ID); err != nil {
+		h.AuditObject(assignment(answer.ID))
+		if a, err = h.Assignments().Get(ctx, answer.ID); err != nil {
 			return orGone(repeated, err)
 		}
-		h.Saw(req.PatientID, answer.ID, false)
+		h.AuditPatient(req.PatientID, answer.ID, false)
 		return nil
 	})
 	if err == nil && begun && caller.Role == clinic.RoleDoctor {
@@ -57,7 +113,7 @@ func (s *Service) Assign(ctx context.Context, caller clinic.Caller, req clinic.A
 
 // validate checks the request. When an assignment may end is asked by the clock
 // that ends it, the database's.
-func (s *Service) validate(ctx context.Context, req *clinic.AssignmentRequest) error {
+func (s *Assignments) validate(ctx context.Context, req *clinic.AssignmentRequest) error {
 	if req.EndsAt == nil {
 		return req.Validate(time.Time{})
 	}
@@ -91,47 +147,47 @@ func whomToAssign(who store.Identity, req clinic.AssignmentRequest) (doctorID in
 // waited for the lock repeats his request: row-level security still takes him for
 // who he was when it began.
 func assign(ctx context.Context, h store.Handle, doctorID int64, req clinic.AssignmentRequest) (made, error) {
-	verified, err := h.LockDoctor(ctx, doctorID)
+	verified, err := h.Doctors().Lock(ctx, doctorID)
 	if err != nil {
 		return made{}, err
 	}
 	if !verified || h.Who.Role == clinic.RoleDoctor && !h.Who.Verified {
 		return made{}, clinic.DoctorUnverified()
 	}
-	id, created, err := h.Assign(ctx, doctorID, req)
+	id, created, err := h.Assignments().Assign(ctx, doctorID, req)
 	return made{ID: id, Created: created}, err
 }
 
-// Assignments lists assignments, newest first: an administrator all, a doctor
+// List lists assignments, newest first: an administrator all, a doctor
 // and a patient their own. A doctor is shown no more of a patient than the id
 // while he may not see the patient.
-func (s *Service) Assignments(ctx context.Context, caller clinic.Caller, filter clinic.AssignmentFilter, page clinic.PageRequest) (clinic.Page[clinic.Assignment], error) {
-	return s.db.As(caller).Assignments(ctx, filter, page)
+func (s *Assignments) List(ctx context.Context, caller clinic.Caller, filter clinic.AssignmentFilter, page clinic.PageRequest) (clinic.Page[clinic.Assignment], error) {
+	return s.db.As(caller).Assignments().List(ctx, filter, page)
 }
 
-// Assignment returns one; foreign and missing are the same CodeNotFound.
-func (s *Service) Assignment(ctx context.Context, caller clinic.Caller, id int64) (clinic.Assignment, error) {
-	return s.db.As(caller).Assignment(ctx, id)
+// Get returns one; foreign and missing are the same CodeNotFound.
+func (s *Assignments) Get(ctx context.Context, caller clinic.Caller, id int64) (clinic.Assignment, error) {
+	return s.db.As(caller).Assignments().Get(ctx, id)
 }
 
-// EndAssignment ends one now; administrators only. One that has ended stays as
+// End ends one now; administrators only. One that has ended stays as
 // it is. One that a DoctorAssignment object owns is CodeConflict with reason
 // "managed_by_kubernetes": the object must be deleted instead. force ends it all
 // the same, for an emergency, or where the object is gone without a trace; an
 // object that is still there declares it again when it is next reconciled.
-func (s *Service) EndAssignment(ctx context.Context, caller clinic.Caller, id int64, force bool) error {
-	if err := s.admit(ctx, caller, assignment(id), "only an administrator may end assignments", clinic.RoleAdmin); err != nil {
+func (s *Assignments) End(ctx context.Context, caller clinic.Caller, id int64, force bool) error {
+	if err := admit(ctx, s.db, caller, assignment(id), "only an administrator may end assignments", clinic.RoleAdmin); err != nil {
 		return err
 	}
 	return s.db.Audited(ctx, caller, assignment(id), func(h store.Handle) error {
-		if err := h.LockDoctorOfAssignment(ctx, id); err != nil {
+		if err := h.Assignments().LockDoctor(ctx, id); err != nil {
 			return err
 		}
-		a, err := h.Assignment(ctx, id)
+		a, err := h.Assignments().Get(ctx, id)
 		if err != nil {
 			return err
 		}
-		h.Saw(a.Patient.ID, a.ID, false)
+		h.AuditPatient(a.Patient.ID, a.ID, false)
 		if a.Ended {
 			return nil
 		}
@@ -139,6 +195,6 @@ func (s *Service) EndAssignment(ctx context.Context, caller clinic.Caller, id in
 			return clinic.Conflict("managed_by_kubernetes", "the DoctorAssignment object "+a.DeclaredBy+
 				" declares this assignment: delete or change the object; with force=true it ends here, until the object is reconciled again")
 		}
-		return h.EndAssignment(ctx, id)
+		return h.Assignments().End(ctx, id)
 	})
 }

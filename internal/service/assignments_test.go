@@ -46,7 +46,7 @@ func TestAssignGivesAccess(t *testing.T) {
 			p := newPair(t)
 			record := p.db.Record(testkit.RecordOptions{Patient: p.patient})
 			as := test.as(p)
-			a, created, err := p.Assign(t.Context(), as, test.by(p), noKey)
+			a, created, err := p.Assignments.Assign(t.Context(), as, test.by(p), noKey)
 			if err != nil || !created {
 				t.Fatalf("created = %v, %v", created, err)
 			}
@@ -55,7 +55,7 @@ func TestAssignGivesAccess(t *testing.T) {
 				a.RequestedBy == nil || a.RequestedBy.ID != as.UserID || a.Patient.User.Username != p.patient.User.Username {
 				t.Errorf("assignment = %+v", a)
 			}
-			must(p.Record(t.Context(), p.asDoctor(), record.ID))(t)
+			must(p.Records.Get(t.Context(), p.asDoctor(), record.ID))(t)
 			if n := p.db.Count(`SELECT count(*) FROM outbox WHERE type = 'assignment.created' AND assignment_id = $1
 				AND doctor_id = $2 AND patient_id = $3`, a.ID, p.doctor.ID, p.patient.ID); n != 1 {
 				t.Errorf("events = %d, want 1", n)
@@ -136,7 +136,7 @@ func TestAssignRefuses(t *testing.T) {
 			if test.edit != nil {
 				test.edit(p, &request)
 			}
-			_, created, err := p.Assign(t.Context(), as, request, noKey)
+			_, created, err := p.Assignments.Assign(t.Context(), as, request, noKey)
 			wantCode(t, err, test.code)
 			wantReason(t, err, test.reason)
 			if n := p.db.Count(`SELECT count(*) FROM outbox`); n != 0 || created {
@@ -149,9 +149,9 @@ func TestAssignRefuses(t *testing.T) {
 func TestAssignTwiceIsOneAssignment(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
-	first, _, err := p.Assign(t.Context(), p.admin, p.both(), noKey)
+	first, _, err := p.Assignments.Assign(t.Context(), p.admin, p.both(), noKey)
 	wantCode(t, err, "")
-	second, created, err := p.Assign(t.Context(), p.asDoctor(), p.both(), noKey)
+	second, created, err := p.Assignments.Assign(t.Context(), p.asDoctor(), p.both(), noKey)
 	wantCode(t, err, "")
 	if created || second.ID != first.ID {
 		t.Errorf("second = %d (created %v), want %d again", second.ID, created, first.ID)
@@ -159,10 +159,10 @@ func TestAssignTwiceIsOneAssignment(t *testing.T) {
 	if n := p.db.Count(`SELECT count(*) FROM outbox`); n != 1 {
 		t.Errorf("events = %d, want 1", n)
 	}
-	if err := p.EndAssignment(t.Context(), p.admin, first.ID, false); err != nil {
+	if err := p.Assignments.End(t.Context(), p.admin, first.ID, false); err != nil {
 		t.Fatal(err)
 	}
-	third, created, err := p.Assign(t.Context(), p.admin, p.both(), noKey)
+	third, created, err := p.Assignments.Assign(t.Context(), p.admin, p.both(), noKey)
 	wantCode(t, err, "")
 	if !created || third.ID == first.ID {
 		t.Errorf("third = %d (created %v), want a new one", third.ID, created)
@@ -173,12 +173,12 @@ func TestAssignOnceUnderAKey(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
 	key := clinic.Idempotency{Key: "k", Operation: "assign", Hash: []byte("hash")}
-	first, _, err := p.Assign(t.Context(), p.asDoctor(), p.both(), key)
+	first, _, err := p.Assignments.Assign(t.Context(), p.asDoctor(), p.both(), key)
 	wantCode(t, err, "")
-	if err := p.EndAssignment(t.Context(), p.admin, first.ID, false); err != nil {
+	if err := p.Assignments.End(t.Context(), p.admin, first.ID, false); err != nil {
 		t.Fatal(err)
 	}
-	second, created, err := p.Assign(t.Context(), p.asDoctor(), p.both(), key)
+	second, created, err := p.Assignments.Assign(t.Context(), p.asDoctor(), p.both(), key)
 	wantCode(t, err, "")
 	if !created || second.ID != first.ID {
 		t.Errorf("second = %d (created %v), want the first answer", second.ID, created)
@@ -204,7 +204,7 @@ func TestConcurrentAssignsOfOnePair(t *testing.T) {
 			if i%2 == 1 {
 				as = p.asDoctor()
 			}
-			a, created, err := p.Assign(t.Context(), as, p.both(), noKey)
+			a, created, err := p.Assignments.Assign(t.Context(), as, p.both(), noKey)
 			results <- result{a.ID, created, err}
 		}()
 	}
@@ -237,9 +237,9 @@ func TestAssignAndEndTakeTurns(t *testing.T) {
 	for range callers {
 		go func() {
 			for range rounds {
-				a, _, err := p.Assign(t.Context(), p.admin, p.both(), noKey)
+				a, _, err := p.Assignments.Assign(t.Context(), p.admin, p.both(), noKey)
 				if err == nil {
-					err = p.EndAssignment(t.Context(), p.admin, a.ID, false)
+					err = p.Assignments.End(t.Context(), p.admin, a.ID, false)
 				}
 				if err != nil {
 					done <- err
@@ -295,7 +295,7 @@ func TestEndAssignment(t *testing.T) {
 				as = test.as(c, as)
 			}
 			for range 2 { // the second time changes nothing
-				err := f.EndAssignment(t.Context(), as, a.ID, test.force)
+				err := f.Assignments.End(t.Context(), as, a.ID, test.force)
 				wantCode(t, err, test.code)
 				wantReason(t, err, test.reason)
 			}
@@ -306,7 +306,7 @@ func TestEndAssignment(t *testing.T) {
 			if n := f.db.Count(`SELECT count(*) FROM assignments WHERE id = $1 AND ends_at = starts_at`, a.ID); (n == 1) != (name == "not begun") {
 				t.Errorf("called off = %d", n)
 			}
-			wantCode(t, f.EndAssignment(t.Context(), as, 1<<40, false), map[bool]clinic.Code{true: clinic.CodeForbidden, false: clinic.CodeNotFound}[test.as != nil])
+			wantCode(t, f.Assignments.End(t.Context(), as, 1<<40, false), map[bool]clinic.Code{true: clinic.CodeForbidden, false: clinic.CodeNotFound}[test.as != nil])
 		})
 	}
 }
@@ -319,12 +319,12 @@ func TestEndedAssignmentKeepsItsEnd(t *testing.T) {
 	off := f.db.Assignment(testkit.AssignmentOptions{
 		Patient: c.patient, Doctor: c.stranger, StartsAt: later, EndsAt: &later, Source: clinic.SourceKubernetes, Owner: "uid",
 	})
-	if err := f.EndAssignment(t.Context(), testkit.CallerOf(f.db.Admin()), off.ID, false); err != nil {
+	if err := f.Assignments.End(t.Context(), testkit.CallerOf(f.db.Admin()), off.ID, false); err != nil {
 		t.Errorf("ending one that was called off: %v", err)
 	}
 	ended := time.Now().Add(-time.Minute)
 	a := f.db.Assignment(testkit.AssignmentOptions{Patient: c.patient, Doctor: c.stranger, EndsAt: &ended, Source: clinic.SourceKubernetes, Owner: "uid"})
-	if err := f.EndAssignment(t.Context(), testkit.CallerOf(f.db.Admin()), a.ID, false); err != nil {
+	if err := f.Assignments.End(t.Context(), testkit.CallerOf(f.db.Admin()), a.ID, false); err != nil {
 		t.Fatal(err)
 	}
 	if n := f.db.Count(`SELECT count(*) FROM assignments WHERE id = $1 AND ends_at = $2`, a.ID, ended); n != 1 {
@@ -343,11 +343,11 @@ func TestADoctorVerifiedAmidHisRequestIsAskedToRepeatIt(t *testing.T) {
 	must(tx.Exec(t.Context(), `UPDATE doctor_profiles SET verified_at = now() WHERE id = $1`, e.doctor.ID))(t)
 	assigned, opened := make(chan error, 1), make(chan error, 1)
 	go func() {
-		_, _, err := e.Assign(t.Context(), e.asDoctor(), clinic.AssignmentRequest{PatientID: e.patient.ID, Reason: "care"}, noKey)
+		_, _, err := e.Assignments.Assign(t.Context(), e.asDoctor(), clinic.AssignmentRequest{PatientID: e.patient.ID, Reason: "care"}, noKey)
 		assigned <- err
 	}()
 	go func() {
-		_, _, err := e.OpenBreakGlass(t.Context(), e.asDoctor(), e.request(), noKey)
+		_, _, err := e.Assignments.OpenBreakGlass(t.Context(), e.asDoctor(), e.request(), noKey)
 		opened <- err
 	}()
 	for e.db.Count(`SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = current_database() AND NOT granted`) < 2 {

@@ -15,12 +15,12 @@ func TestProgramsHaveAuditRowsToo(t *testing.T) {
 		return w.db.Count(`SELECT count(*) FROM audit_log l JOIN assignments a ON a.id = l.object_id AND l.patient_ids = ARRAY[a.patient_id]
 			WHERE l.role = 'CONTROLLER' AND l.operation = $1 AND l.user_id IS NULL`, operation)
 	}
-	must(w.Declare(t.Context(), w.wish(3)))(t)
-	must(w.Declare(t.Context(), w.wish(3)))(t) // changes nothing
+	must(w.Declarations.Declare(t.Context(), w.wish(3)))(t)
+	must(w.Declarations.Declare(t.Context(), w.wish(3)))(t) // changes nothing
 	other := w.wish(2)
 	other.Reason = "another"
-	must(w.Declare(t.Context(), other))(t)
-	if err := w.Disown(t.Context(), other.Owner); err != nil {
+	must(w.Declarations.Declare(t.Context(), other))(t)
+	if err := w.Declarations.Retain(t.Context(), other.Owner); err != nil {
 		t.Fatal(err)
 	}
 	for operation, want := range map[string]int{"declare": 3, "endDeclared": 1, "adjustDeclared": 2, "disown": 2} {

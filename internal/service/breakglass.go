@@ -16,19 +16,19 @@ import (
 // A wrong password is CodeInvalid with reason "wrong_password", and no
 // CodeUnauthenticated, which clients answer by renewing the access token and
 // trying the same again.
-func (s *Service) OpenBreakGlass(ctx context.Context, caller clinic.Caller, req clinic.BreakGlassRequest, idem clinic.Idempotency) (a clinic.Assignment, opened bool, err error) {
+func (s *Assignments) OpenBreakGlass(ctx context.Context, caller clinic.Caller, req clinic.BreakGlassRequest, idem clinic.Idempotency) (a clinic.Assignment, opened bool, err error) {
 	object := clinic.Object{Kind: clinic.ObjectPatient, ID: req.PatientID}
-	if err := s.admit(ctx, caller, object, "only a doctor may open emergency access", clinic.RoleDoctor); err != nil {
+	if err := admit(ctx, s.db, caller, object, "only a doctor may open emergency access", clinic.RoleDoctor); err != nil {
 		return clinic.Assignment{}, false, err
 	}
 	if err := req.Validate(); err != nil {
 		return clinic.Assignment{}, false, err
 	}
-	if _, err := s.confirmPassword(ctx, caller, "password", req.Password); err != nil {
+	if _, err := s.auth.confirmPassword(ctx, caller, "password", req.Password); err != nil {
 		return clinic.Assignment{}, false, s.db.Refused(ctx, caller, object, err)
 	}
 	err = s.db.Audited(ctx, caller, object, func(h store.Handle) error {
-		verified, err := h.LockDoctor(ctx, h.Who.DoctorID)
+		verified, err := h.Doctors().Lock(ctx, h.Who.DoctorID)
 		if err != nil {
 			return err
 		}
@@ -36,17 +36,17 @@ func (s *Service) OpenBreakGlass(ctx context.Context, caller clinic.Caller, req 
 			return clinic.DoctorUnverified()
 		}
 		id, repeated, err := once(ctx, h, idem, func() (id int64, err error) {
-			id, opened, err = h.OpenBreakGlass(ctx, req.PatientID, req.Reason, s.breakGlass)
+			id, opened, err = h.Assignments().OpenBreakGlass(ctx, req.PatientID, req.Reason, s.breakGlass)
 			return id, err
 		})
 		if err != nil {
 			return err
 		}
-		h.Made(assignment(id))
-		if a, err = h.Assignment(ctx, id); err != nil {
+		h.AuditObject(assignment(id))
+		if a, err = h.Assignments().Get(ctx, id); err != nil {
 			return orGone(repeated, err)
 		}
-		h.Saw(req.PatientID, id, true)
+		h.AuditPatient(req.PatientID, id, true)
 		return nil
 	})
 	if err != nil {

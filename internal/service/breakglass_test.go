@@ -36,7 +36,7 @@ func (e emergency) request() clinic.BreakGlassRequest {
 
 func (e emergency) open(t *testing.T) clinic.Assignment {
 	t.Helper()
-	a, _, err := e.OpenBreakGlass(t.Context(), e.asDoctor(), e.request(), noKey)
+	a, _, err := e.Assignments.OpenBreakGlass(t.Context(), e.asDoctor(), e.request(), noKey)
 	wantCode(t, err, "")
 	return a
 }
@@ -44,25 +44,25 @@ func (e emergency) open(t *testing.T) clinic.Assignment {
 func TestBreakGlassIsReadOnlyAndEndsByTheClock(t *testing.T) {
 	t.Parallel()
 	e := newEmergency(t)
-	_, err := e.Record(t.Context(), e.asDoctor(), e.record.ID)
+	_, err := e.Records.Get(t.Context(), e.asDoctor(), e.record.ID)
 	wantCode(t, err, clinic.CodeNotFound)
 
-	a, opened, err := e.OpenBreakGlass(t.Context(), e.asDoctor(), e.request(), noKey)
+	a, opened, err := e.Assignments.OpenBreakGlass(t.Context(), e.asDoctor(), e.request(), noKey)
 	if err != nil || !opened || a.Source != clinic.SourceBreakGlass || a.Reason != "unconscious" || a.EndsAt == nil ||
 		a.EndsAt.Sub(a.StartsAt) != time.Hour || !a.Active || a.RequestedBy == nil || a.RequestedBy.ID != e.doctor.User.ID {
 		t.Fatalf("assignment = %+v, opened %t, %v", a, opened, err)
 	}
-	must(e.Record(t.Context(), e.asDoctor(), e.record.ID))(t)
-	_, err = e.AddComment(t.Context(), e.asDoctor(), e.record.ID, "fine", true, noKey)
+	must(e.Records.Get(t.Context(), e.asDoctor(), e.record.ID))(t)
+	_, err = e.Comments.Add(t.Context(), e.asDoctor(), e.record.ID, "fine", true, noKey)
 	wantReason(t, err, "read_only")
 	for _, caller := range []clinic.Caller{e.asDoctor(), e.asPatient(), testkit.CallerOf(e.admins[0])} {
-		if found := must(e.Assignment(t.Context(), caller, a.ID))(t); found.Source != clinic.SourceBreakGlass {
+		if found := must(e.Assignments.Get(t.Context(), caller, a.ID))(t); found.Source != clinic.SourceBreakGlass {
 			t.Errorf("%s is shown source %s", caller.Role, found.Source)
 		}
 	}
 
 	e.db.Exec(`UPDATE assignments SET starts_at = now() - interval '2 hours', ends_at = now() - interval '1 microsecond' WHERE id = $1`, a.ID)
-	_, err = e.Record(t.Context(), e.asDoctor(), e.record.ID)
+	_, err = e.Records.Get(t.Context(), e.asDoctor(), e.record.ID)
 	wantCode(t, err, clinic.CodeNotFound)
 	if again := e.open(t); again.ID == a.ID {
 		t.Error("what is over was not opened again")
@@ -73,9 +73,9 @@ func TestBreakGlassIsEndedByAnAdministrator(t *testing.T) {
 	t.Parallel()
 	e := newEmergency(t)
 	a := e.open(t)
-	wantCode(t, e.EndAssignment(t.Context(), e.asDoctor(), a.ID, false), clinic.CodeForbidden)
-	wantCode(t, e.EndAssignment(t.Context(), testkit.CallerOf(e.admins[1]), a.ID, false), "")
-	_, err := e.Record(t.Context(), e.asDoctor(), e.record.ID)
+	wantCode(t, e.Assignments.End(t.Context(), e.asDoctor(), a.ID, false), clinic.CodeForbidden)
+	wantCode(t, e.Assignments.End(t.Context(), testkit.CallerOf(e.admins[1]), a.ID, false), "")
+	_, err := e.Records.Get(t.Context(), e.asDoctor(), e.record.ID)
 	wantCode(t, err, clinic.CodeNotFound)
 }
 
@@ -118,7 +118,7 @@ func TestBreakGlassRefuses(t *testing.T) {
 			if test.edit != nil {
 				test.edit(&request)
 			}
-			_, opened, err := e.OpenBreakGlass(t.Context(), as, request, noKey)
+			_, opened, err := e.Assignments.OpenBreakGlass(t.Context(), as, request, noKey)
 			wantCode(t, err, test.code)
 			wantReason(t, err, test.reason)
 			if n := e.db.Count(`SELECT count(*) FROM assignments WHERE source = 'break_glass'`) + e.db.Count(`SELECT count(*) FROM outbox`); opened || n != 0 {
@@ -136,7 +136,7 @@ func TestBreakGlassIsOpenedOnceWhoeverRaces(t *testing.T) {
 	ids, openings := map[int64]bool{}, 0
 	for range 8 {
 		group.Go(func() {
-			a, opened, err := e.OpenBreakGlass(t.Context(), e.asDoctor(), e.request(), noKey)
+			a, opened, err := e.Assignments.OpenBreakGlass(t.Context(), e.asDoctor(), e.request(), noKey)
 			mutex.Lock()
 			defer mutex.Unlock()
 			ids[a.ID] = true
@@ -158,16 +158,16 @@ func TestBreakGlassRepeatedUnderItsKeyOpensNothing(t *testing.T) {
 	t.Parallel()
 	e := newEmergency(t)
 	key := clinic.Idempotency{Key: "k", Operation: "breakGlass", Hash: []byte("h")}
-	first, _, err := e.OpenBreakGlass(t.Context(), e.asDoctor(), e.request(), key)
+	first, _, err := e.Assignments.OpenBreakGlass(t.Context(), e.asDoctor(), e.request(), key)
 	wantCode(t, err, "")
-	wantCode(t, e.EndAssignment(t.Context(), testkit.CallerOf(e.admins[0]), first.ID, false), "")
-	again, opened, err := e.OpenBreakGlass(t.Context(), e.asDoctor(), e.request(), key)
+	wantCode(t, e.Assignments.End(t.Context(), testkit.CallerOf(e.admins[0]), first.ID, false), "")
+	again, opened, err := e.Assignments.OpenBreakGlass(t.Context(), e.asDoctor(), e.request(), key)
 	if err != nil || opened || again.ID != first.ID || again.Active {
 		t.Errorf("again = %+v, opened %t, %v", again, opened, err)
 	}
 	wrong := e.request()
 	wrong.Password = "securepass124"
-	_, _, err = e.OpenBreakGlass(t.Context(), e.asDoctor(), wrong, key)
+	_, _, err = e.Assignments.OpenBreakGlass(t.Context(), e.asDoctor(), wrong, key)
 	wantReason(t, err, "wrong_password")
 }
 
@@ -178,10 +178,10 @@ func TestBreakGlassIsTold(t *testing.T) {
 	e := newEmergency(t)
 	disabled := e.db.User(clinic.RoleAdmin, testkit.Person{Inactive: true})
 	a := e.open(t)
-	wantCode(t, e.EndAssignment(t.Context(), testkit.CallerOf(e.admins[0]), a.ID, false), "")
+	wantCode(t, e.Assignments.End(t.Context(), testkit.CallerOf(e.admins[0]), a.ID, false), "")
 	event := e.event(t)
 	for range 2 {
-		wantCode(t, e.HandleEvent(t.Context(), event), "")
+		wantCode(t, e.handle(t.Context(), event), "")
 	}
 	want := []int64{e.patient.User.ID, e.admins[0].ID, e.admins[1].ID}
 	slices.Sort(want)

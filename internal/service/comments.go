@@ -7,20 +7,26 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store"
 )
 
-// Comments lists the comments of a record that the caller may read, oldest first.
-func (s *Service) Comments(ctx context.Context, caller clinic.Caller, recordID int64, page clinic.PageRequest) (clinic.Page[clinic.Comment], error) {
-	if err := s.admit(ctx, caller, record(recordID), onlyReaders, clinic.RolePatient, clinic.RoleDoctor); err != nil {
+// Comments are the use cases of doctors' comments on records.
+type Comments struct{ db *store.DB }
+
+// NewComments returns the use cases.
+func NewComments(db *store.DB) *Comments { return &Comments{db: db} }
+
+// List lists the comments of a record that the caller may read, oldest first.
+func (s *Comments) List(ctx context.Context, caller clinic.Caller, recordID int64, page clinic.PageRequest) (clinic.Page[clinic.Comment], error) {
+	if err := admit(ctx, s.db, caller, record(recordID), onlyReaders, clinic.RolePatient, clinic.RoleDoctor); err != nil {
 		return clinic.Page[clinic.Comment]{}, err
 	}
-	return s.db.As(caller).Comments(ctx, recordID, page)
+	return s.db.As(caller).Comments().List(ctx, recordID, page)
 }
 
-// AddComment adds an assigned doctor's comment. For one who has emergency access
+// Add adds an assigned doctor's comment. For one who has emergency access
 // it is CodeForbidden with reason "read_only".
 //
 //nolint:revive // argument-limit: the six are what the request holds; a struct would have one user
-func (s *Service) AddComment(ctx context.Context, caller clinic.Caller, recordID int64, text string, private bool, idem clinic.Idempotency) (clinic.Comment, error) {
-	if err := s.admit(ctx, caller, record(recordID), "only a doctor may comment", clinic.RoleDoctor); err != nil {
+func (s *Comments) Add(ctx context.Context, caller clinic.Caller, recordID int64, text string, private bool, idem clinic.Idempotency) (clinic.Comment, error) {
+	if err := admit(ctx, s.db, caller, record(recordID), "only a doctor may comment", clinic.RoleDoctor); err != nil {
 		return clinic.Comment{}, err
 	}
 	if err := clinic.ValidateComment(&text); err != nil {
@@ -37,7 +43,7 @@ func (s *Service) AddComment(ctx context.Context, caller clinic.Caller, recordID
 			added, err = commentAgain(ctx, h, first)
 		}
 		if err == nil && !added.Private { // the row of a private one has the record: the patient may see that row, and no such comment
-			h.Made(clinic.Object{Kind: clinic.ObjectComment, ID: added.ID})
+			h.AuditObject(clinic.Object{Kind: clinic.ObjectComment, ID: added.ID})
 		}
 		return err
 	})
@@ -45,10 +51,10 @@ func (s *Service) AddComment(ctx context.Context, caller clinic.Caller, recordID
 }
 
 func addComment(ctx context.Context, h store.Handle, recordID int64, text string, private bool) (added clinic.Comment, patientID int64, err error) {
-	added, patientID, err = h.InsertComment(ctx, recordID, text, private)
+	added, patientID, err = h.Comments().Insert(ctx, recordID, text, private)
 	if clinic.CodeOf(err) == clinic.CodeNotFound {
 		// Where the record was deleted meanwhile the transaction has failed, and this with it.
-		if emergency, errCheck := h.CheckRecord(ctx, recordID); errCheck == nil && emergency {
+		if emergency, errCheck := h.Records().Check(ctx, recordID); errCheck == nil && emergency {
 			err = clinic.Forbidden("emergency access is for reading").WithReason("read_only")
 		}
 	}
@@ -58,11 +64,11 @@ func addComment(ctx context.Context, h store.Handle, recordID int64, text string
 // commentAgain answers a repetition with the comment as it is now. That it is gone
 // is told to who may still see the patient; it does not exist for anybody else.
 func commentAgain(ctx context.Context, h store.Handle, first made) (clinic.Comment, error) {
-	comment, err := h.Comment(ctx, first.ID)
+	comment, err := h.Comments().Get(ctx, first.ID)
 	if clinic.CodeOf(err) != clinic.CodeNotFound {
 		return comment, err
 	}
-	sees, errSees := h.SeesPatient(ctx, first.PatientID)
+	sees, errSees := h.Patients().Visible(ctx, first.PatientID)
 	if errSees != nil {
 		return clinic.Comment{}, errSees
 	}

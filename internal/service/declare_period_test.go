@@ -14,7 +14,7 @@ func TestDeclaredPeriod(t *testing.T) {
 	record := w.db.Record(testkit.RecordOptions{Patient: w.patients[0]})
 	seen := func(want clinic.Code) {
 		t.Helper()
-		_, err := w.Record(t.Context(), testkit.CallerOf(w.doctor.User), record.ID)
+		_, err := w.Records.Get(t.Context(), testkit.CallerOf(w.doctor.User), record.ID)
 		wantCode(t, err, want)
 	}
 	tomorrow, later := time.Now().Add(24*time.Hour).Truncate(time.Second), time.Now().Add(48*time.Hour).Truncate(time.Second)

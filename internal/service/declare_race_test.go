@@ -26,26 +26,26 @@ func TestDeclareFromManySides(t *testing.T) {
 				d.Doctor = "doctor2"
 				slices.Reverse(d.Patients)
 			}
-			_, err := w.Declare(t.Context(), d)
+			_, err := w.Declarations.Declare(t.Context(), d)
 			if err == nil && round%3 == 2 {
-				_, err = w.Withdraw(t.Context(), d.Owner)
+				_, err = w.Declarations.Release(t.Context(), d.Owner)
 			}
 			return err
 		})
 	}
 	sides = append(sides, func(round int) error {
 		request := clinic.AssignmentRequest{PatientID: w.patients[round].ID, DoctorID: w.doctor.ID}
-		a, _, err := w.Assign(t.Context(), admin, request, noKey)
+		a, _, err := w.Assignments.Assign(t.Context(), admin, request, noKey)
 		if err != nil {
 			return err
 		}
-		err = w.EndAssignment(t.Context(), admin, a.ID, false)
+		err = w.Assignments.End(t.Context(), admin, a.ID, false)
 		if clinic.ReasonOf(err) == "managed_by_kubernetes" {
 			return nil
 		}
 		return err
 	}, func(int) error {
-		_, err := w.VerifyDoctor(t.Context(), admin, w.other.ID, clinic.Verification{Verified: true})
+		_, err := w.Doctors.Verify(t.Context(), admin, w.other.ID, clinic.Verification{Verified: true})
 		return err
 	})
 	errs := make(chan error)
@@ -66,7 +66,7 @@ func TestDeclareFromManySides(t *testing.T) {
 		}
 	}
 	for owner := range 3 {
-		must(w.Withdraw(t.Context(), fmt.Sprintf("uid-%d", owner)))(t)
+		must(w.Declarations.Release(t.Context(), fmt.Sprintf("uid-%d", owner)))(t)
 	}
 	w.declare(t, w.wish(patients), clinic.DeclarationResult{Assigned: patients, Created: patients})
 	w.settled(t, w.wish(patients))

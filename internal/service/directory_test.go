@@ -23,7 +23,7 @@ func usernames(page clinic.Page[clinic.Doctor]) (names []string) {
 }
 
 // hospital has three doctors of whom one is listed.
-func hospital(t testing.TB, change func(*service.Options)) (d desk, asPatient, asAdmin clinic.Caller) {
+func hospital(t testing.TB, change func(*service.APIOptions)) (d desk, asPatient, asAdmin clinic.Caller) {
 	t.Helper()
 	d = newDesk(t, change)
 	d.db.Doctor(testkit.DoctorOptions{Person: testkit.Person{Username: "listed"}})
@@ -37,16 +37,16 @@ func TestDirectoryListsVerifiedDoctors(t *testing.T) {
 	d, asPatient, asAdmin := hospital(t, nil)
 	asDoctor := testkit.CallerOf(d.db.Doctor(testkit.DoctorOptions{Person: testkit.Person{Username: "new"}, Unverified: true}).User)
 	for _, caller := range []clinic.Caller{asPatient, asDoctor} {
-		page := must(d.Doctors(t.Context(), caller, "", clinic.PageRequest{}))(t)
+		page := must(d.Doctors.List(t.Context(), caller, "", clinic.PageRequest{}))(t)
 		if diff := cmp.Diff([]string{"listed"}, usernames(page)); diff != "" || page.Total != 1 {
 			t.Errorf("%s: total %d, %s", caller.Role, page.Total, diff)
 		}
 	}
-	page := must(d.Doctors(t.Context(), asAdmin, "", clinic.PageRequest{}))(t)
+	page := must(d.Doctors.List(t.Context(), asAdmin, "", clinic.PageRequest{}))(t)
 	if diff := cmp.Diff([]string{"listed", "unverified", "inactive", "new"}, usernames(page)); diff != "" || page.Total != 4 {
 		t.Errorf("an administrator: total %d, %s", page.Total, diff)
 	}
-	if n := must(d.Doctors(t.Context(), asPatient, "unverified", clinic.PageRequest{}))(t).Total; n != 0 {
+	if n := must(d.Doctors.List(t.Context(), asPatient, "unverified", clinic.PageRequest{}))(t).Total; n != 0 {
 		t.Errorf("a search found %d that are not listed", n)
 	}
 }
@@ -68,21 +68,21 @@ func TestSearchMatchesPartsOfNames(t *testing.T) {
 		"": 3, "  ": 3, "jane": 2, "JANE": 2, "e_s": 1, "jane smith": 1, "smith zoë": 0, "smith": 1, "müll": 1, "zoë": 1, "%": 1, "_": 1, `\`: 1,
 		"100%": 1, "x": 1, "nobody": 0, "'": 0,
 	} {
-		patients := must(d.Patients(t.Context(), asAdmin, search, clinic.PageRequest{}))(t)
+		patients := must(d.Patients.List(t.Context(), asAdmin, search, clinic.PageRequest{}))(t)
 		if len(patients.Items) != want || patients.Total != want {
 			t.Errorf("patients %q: %d of %d, want %d", search, len(patients.Items), patients.Total, want)
 		}
 	}
 	for search, want := range map[string]int{"jane": 2, "cardio": 1, "ology": 2, "_logy": 1, "nephrology": 1, "dr.": 3, "ro_l": 1} {
-		doctors := must(d.Doctors(t.Context(), asAdmin, search, clinic.PageRequest{}))(t)
+		doctors := must(d.Doctors.List(t.Context(), asAdmin, search, clinic.PageRequest{}))(t)
 		if len(doctors.Items) != want || doctors.Total != want {
 			t.Errorf("doctors %q: %v of %d, want %d", search, usernames(doctors), doctors.Total, want)
 		}
 	}
-	for _, search := range []string{"a\x00b", "\xff", strings.Repeat("x", 101)} {
-		_, err := d.Patients(t.Context(), asAdmin, search, clinic.PageRequest{})
+	for _, search := range []string{"a\x00b", "\xff", strings.Repeat("x", clinic.MaxSearch+1)} {
+		_, err := d.Patients.List(t.Context(), asAdmin, search, clinic.PageRequest{})
 		wantFields(t, err, "search")
-		_, err = d.Doctors(t.Context(), asAdmin, search, clinic.PageRequest{})
+		_, err = d.Doctors.List(t.Context(), asAdmin, search, clinic.PageRequest{})
 		wantFields(t, err, "search")
 	}
 }
@@ -92,34 +92,34 @@ func TestPatientsAreForAdministrators(t *testing.T) {
 	d, asPatient, asAdmin := hospital(t, nil)
 	asDoctor := testkit.CallerOf(d.db.Doctor(testkit.DoctorOptions{}).User)
 	for _, caller := range []clinic.Caller{asPatient, asDoctor} {
-		_, err := d.Patients(t.Context(), caller, "", clinic.PageRequest{})
+		_, err := d.Patients.List(t.Context(), caller, "", clinic.PageRequest{})
 		wantCode(t, err, clinic.CodeForbidden)
-		_, err = d.VerifyDoctor(t.Context(), caller, 1, clinic.Verification{Verified: true})
+		_, err = d.Doctors.Verify(t.Context(), caller, 1, clinic.Verification{Verified: true})
 		wantCode(t, err, clinic.CodeForbidden)
 	}
-	if n := must(d.Patients(t.Context(), asAdmin, "", clinic.PageRequest{}))(t).Total; n != 1 {
+	if n := must(d.Patients.List(t.Context(), asAdmin, "", clinic.PageRequest{}))(t).Total; n != 1 {
 		t.Errorf("total = %d", n)
 	}
 	// whoever claims to be one is asked of the database
-	_, err := d.Patients(t.Context(), clinic.Caller{UserID: asPatient.UserID, Role: clinic.RoleAdmin}, "", clinic.PageRequest{})
+	_, err := d.Patients.List(t.Context(), clinic.Caller{UserID: asPatient.UserID, Role: clinic.RoleAdmin}, "", clinic.PageRequest{})
 	wantCode(t, err, clinic.CodeUnauthenticated)
 }
 
 func TestVerifyDoctor(t *testing.T) {
 	t.Parallel()
 	d, _, asAdmin := hospital(t, nil)
-	verified := must(d.VerifyDoctor(t.Context(), asAdmin, 2, clinic.Verification{Verified: true}))(t)
+	verified := must(d.Doctors.Verify(t.Context(), asAdmin, 2, clinic.Verification{Verified: true}))(t)
 	if verified.ID != 2 || verified.User.Username != "unverified" || verified.VerifiedAt == nil {
 		t.Errorf("doctor = %+v", verified)
 	}
-	if again := must(d.VerifyDoctor(t.Context(), asAdmin, 2, clinic.Verification{Verified: true}))(t); !again.VerifiedAt.Equal(*verified.VerifiedAt) {
+	if again := must(d.Doctors.Verify(t.Context(), asAdmin, 2, clinic.Verification{Verified: true}))(t); !again.VerifiedAt.Equal(*verified.VerifiedAt) {
 		t.Errorf("verifying again moved %v to %v", verified.VerifiedAt, again.VerifiedAt)
 	}
-	if back := must(d.VerifyDoctor(t.Context(), asAdmin, 2, clinic.Verification{}))(t); back.VerifiedAt != nil {
+	if back := must(d.Doctors.Verify(t.Context(), asAdmin, 2, clinic.Verification{}))(t); back.VerifiedAt != nil {
 		t.Errorf("doctor = %+v", back)
 	}
 	for _, id := range []int64{0, -1, 999} {
-		_, err := d.VerifyDoctor(t.Context(), asAdmin, id, clinic.Verification{Verified: true})
+		_, err := d.Doctors.Verify(t.Context(), asAdmin, id, clinic.Verification{Verified: true})
 		wantCode(t, err, clinic.CodeNotFound)
 	}
 }
@@ -166,14 +166,14 @@ func newTestCache(t testing.TB) *countingCache {
 func TestDirectoryIsCached(t *testing.T) {
 	t.Parallel()
 	c := newTestCache(t)
-	d, asPatient, asAdmin := hospital(t, func(o *service.Options) { o.Directory, o.AutoVerifyDoctors = c, false })
+	d, asPatient, asAdmin := hospital(t, func(o *service.APIOptions) { o.Directory, o.AutoVerifyDoctors = c, false })
 	read := func(caller clinic.Caller, page clinic.PageRequest) []string {
 		t.Helper()
-		return usernames(must(d.Doctors(t.Context(), caller, "", page))(t))
+		return usernames(must(d.Doctors.List(t.Context(), caller, "", page))(t))
 	}
-	first := must(d.Doctors(t.Context(), asPatient, "", clinic.PageRequest{Number: 1, Size: 1}))(t)
+	first := must(d.Doctors.List(t.Context(), asPatient, "", clinic.PageRequest{Number: 1, Size: 1}))(t)
 	for range 3 {
-		again := must(d.Doctors(t.Context(), asPatient, "", clinic.PageRequest{Number: 1, Size: 1}))(t)
+		again := must(d.Doctors.List(t.Context(), asPatient, "", clinic.PageRequest{Number: 1, Size: 1}))(t)
 		if diff := cmp.Diff(first, again); diff != "" {
 			t.Error(diff)
 		}
@@ -186,7 +186,7 @@ func TestDirectoryIsCached(t *testing.T) {
 		t.Errorf("an administrator: %d hits, %d puts", c.hits, c.puts)
 	}
 	// nor are searches, cursors and far pages, which could fill it
-	must(d.Doctors(t.Context(), asPatient, "listed", clinic.PageRequest{Number: 1, Size: 1}))(t)
+	must(d.Doctors.List(t.Context(), asPatient, "listed", clinic.PageRequest{Number: 1, Size: 1}))(t)
 	read(asPatient, clinic.PageRequest{Cursor: clinic.Cursor{Keyset: true}, Size: 1})
 	read(asPatient, clinic.PageRequest{Number: 1_000_000, Size: 1})
 	if c.puts != 1 {
@@ -197,10 +197,10 @@ func TestDirectoryIsCached(t *testing.T) {
 func TestChangesShowInTheDirectoryAtOnce(t *testing.T) {
 	t.Parallel()
 	c := newTestCache(t)
-	d, asPatient, asAdmin := hospital(t, func(o *service.Options) { o.Directory = c })
+	d, asPatient, asAdmin := hospital(t, func(o *service.APIOptions) { o.Directory = c })
 	read := func() clinic.Page[clinic.Doctor] {
 		t.Helper()
-		return must(d.Doctors(t.Context(), asPatient, "", clinic.PageRequest{Number: 1, Size: 20}))(t)
+		return must(d.Doctors.List(t.Context(), asPatient, "", clinic.PageRequest{Number: 1, Size: 20}))(t)
 	}
 	want := func(names ...string) {
 		t.Helper()
@@ -211,13 +211,13 @@ func TestChangesShowInTheDirectoryAtOnce(t *testing.T) {
 		}
 	}
 	want("listed")
-	must(d.VerifyDoctor(t.Context(), asAdmin, 2, clinic.Verification{Verified: true}))(t)
+	must(d.Doctors.Verify(t.Context(), asAdmin, 2, clinic.Verification{Verified: true}))(t)
 	want("listed", "unverified")
-	must(d.VerifyDoctor(t.Context(), asAdmin, 1, clinic.Verification{}))(t)
+	must(d.Doctors.Verify(t.Context(), asAdmin, 1, clinic.Verification{}))(t)
 	want("unverified")
 	asNew := d.caller(t, doctor("new")) // verified at once
 	want("unverified", "new")
-	must(d.UpdateProfile(t.Context(), asNew, clinic.ProfileChange{Specialization: new("Cardiology")}))(t)
+	must(d.Accounts.UpdateProfile(t.Context(), asNew, clinic.ProfileChange{Specialization: new("Cardiology")}))(t)
 	if got := read().Items[1].Specialization; got != "Cardiology" {
 		t.Errorf("specialization = %s", got)
 	}
@@ -232,11 +232,11 @@ func TestChangesShowInTheDirectoryAtOnce(t *testing.T) {
 func TestCachedDirectoryIsForActiveAccounts(t *testing.T) {
 	t.Parallel()
 	c := newTestCache(t)
-	d, asPatient, _ := hospital(t, func(o *service.Options) { o.Directory = c })
+	d, asPatient, _ := hospital(t, func(o *service.APIOptions) { o.Directory = c })
 	request := clinic.PageRequest{Number: 1, Size: 20}
-	must(d.Doctors(t.Context(), asPatient, "", request))(t)
+	must(d.Doctors.List(t.Context(), asPatient, "", request))(t)
 	d.db.Exec("UPDATE users SET active = false WHERE id = $1", asPatient.UserID)
-	page, err := d.Doctors(t.Context(), asPatient, "", request)
+	page, err := d.Doctors.List(t.Context(), asPatient, "", request)
 	wantReason(t, err, "account_inactive")
 	if len(page.Items) != 0 || c.hits != 1 {
 		t.Errorf("%d doctors after %d hits", len(page.Items), c.hits)
@@ -247,12 +247,12 @@ func TestDirectoryAnswersWithoutRedis(t *testing.T) {
 	t.Parallel()
 	server := testkit.StartRedis(t)
 	c := newCache(t, server.URL(0), "")
-	d, asPatient, asAdmin := hospital(t, func(o *service.Options) { o.Directory = c })
+	d, asPatient, asAdmin := hospital(t, func(o *service.APIOptions) { o.Directory = c })
 	request := clinic.PageRequest{Number: 1, Size: 20}
-	must(d.Doctors(t.Context(), asPatient, "", request))(t)
+	must(d.Doctors.List(t.Context(), asPatient, "", request))(t)
 	server.Kill()
-	must(d.VerifyDoctor(t.Context(), asAdmin, 2, clinic.Verification{Verified: true}))(t)
-	if n := must(d.Doctors(t.Context(), asPatient, "", request))(t).Total; n != 2 {
+	must(d.Doctors.Verify(t.Context(), asAdmin, 2, clinic.Verification{Verified: true}))(t)
+	if n := must(d.Doctors.List(t.Context(), asPatient, "", request))(t).Total; n != 2 {
 		t.Errorf("total = %d", n)
 	}
 }

@@ -138,7 +138,7 @@ func TestHandleEventTellsWhomItConcerns(t *testing.T) {
 				f.db.Exec(test.change)
 			}
 			event := f.event(t)
-			wantCode(t, f.HandleEvent(t.Context(), event), test.code)
+			wantCode(t, f.handle(t.Context(), event), test.code)
 			var want []int64
 			if test.want != nil {
 				want = test.want(c)
@@ -153,7 +153,7 @@ func TestHandleEventTellsWhomItConcerns(t *testing.T) {
 			if got := f.outcome(event); got != wantOutcome {
 				t.Errorf("outcome = %d, want %d", got, wantOutcome)
 			}
-			wantCode(t, f.HandleEvent(t.Context(), event), "") // it is finished
+			wantCode(t, f.handle(t.Context(), event), "") // it is finished
 		})
 	}
 }
@@ -161,18 +161,18 @@ func TestHandleEventTellsWhomItConcerns(t *testing.T) {
 func assignStranger(t *testing.T, f fixture, c care) {
 	t.Helper()
 	request := clinic.AssignmentRequest{PatientID: c.patient.ID, DoctorID: c.stranger.ID}
-	_, _, err := f.Assign(t.Context(), testkit.CallerOf(f.db.Admin()), request, noKey)
+	_, _, err := f.Assignments.Assign(t.Context(), testkit.CallerOf(f.db.Admin()), request, noKey)
 	wantCode(t, err, "")
 }
 
 func createRecord(t *testing.T, f fixture, c care) {
 	t.Helper()
-	must(f.CreateRecord(t.Context(), c.asPatient(), fields(), noKey))(t)
+	must(f.Records.Create(t.Context(), c.asPatient(), fields(), noKey))(t)
 }
 
 func addComment(t *testing.T, f fixture, c care) {
 	t.Helper()
-	must(f.AddComment(t.Context(), c.asDoctor(), c.record.ID, "fine", false, noKey))(t)
+	must(f.Comments.Add(t.Context(), c.asDoctor(), c.record.ID, "fine", false, noKey))(t)
 }
 
 func TestHandleEventManyTimesAtOnce(t *testing.T) {
@@ -184,7 +184,7 @@ func TestHandleEventManyTimesAtOnce(t *testing.T) {
 	results := make(chan error)
 	const times = 20
 	for range times {
-		go func() { results <- f.HandleEvent(t.Context(), event) }()
+		go func() { results <- f.handle(t.Context(), event) }()
 	}
 	for range times {
 		if err := <-results; err != nil {
@@ -194,7 +194,7 @@ func TestHandleEventManyTimesAtOnce(t *testing.T) {
 	if got := f.recipients(t, event); len(got) != 2 {
 		t.Errorf("recipients = %v, want the patient and the doctor once", got)
 	}
-	wantCode(t, f.HandleEvent(t.Context(), 1<<40), "") // trimmed
+	wantCode(t, f.handle(t.Context(), 1<<40), "") // trimmed
 }
 
 // TestEventsOfALaterReleaseStayOpen beside those that this one knows.
@@ -207,7 +207,7 @@ func TestEventsOfALaterReleaseStayOpen(t *testing.T) {
 	f.db.Exec(`ALTER TABLE outbox DROP CONSTRAINT outbox_type_known`)
 	f.db.Exec(`INSERT INTO outbox (type, patient_id) VALUES ('patient.discharged', $1)`, c.patient.ID)
 	later := int64(f.db.Count(`SELECT id FROM outbox WHERE type = 'patient.discharged'`))
-	if gone, err := f.HandleEvents(t.Context(), []int64{known, later}); err != nil || len(gone) != 0 {
+	if gone, err := f.Outbox.Handle(t.Context(), []int64{known, later}); err != nil || len(gone) != 0 {
 		t.Errorf("dropped %v, %v", gone, err)
 	}
 	if got := f.recipients(t, known); len(got) != 2 {
@@ -228,7 +228,7 @@ func TestHandleEventsInOverlappingBatches(t *testing.T) {
 	for range 40 {
 		createRecord(t, f, c)
 	}
-	for _, e := range must(f.ClaimEvents(t.Context(), 100, time.Minute))(t) {
+	for _, e := range must(f.Outbox.Claim(t.Context(), 100, time.Minute))(t) {
 		ids = append(ids, e.ID)
 	}
 	f.db.Exec(`DELETE FROM health_records WHERE id = (SELECT record_id FROM outbox WHERE id = $1)`, ids[7])
@@ -244,7 +244,7 @@ func TestHandleEventsInOverlappingBatches(t *testing.T) {
 			if i%2 == 1 {
 				slices.Reverse(batch)
 			}
-			gone, err := f.HandleEvents(t.Context(), batch)
+			gone, err := f.Outbox.Handle(t.Context(), batch)
 			results <- result{gone, err}
 		}()
 	}
@@ -274,9 +274,9 @@ func TestClaimEvents(t *testing.T) {
 	for range 3 {
 		createRecord(t, f, c)
 	}
-	first := must(f.ClaimEvents(t.Context(), 2, time.Hour))(t)
-	second := must(f.ClaimEvents(t.Context(), 2, time.Hour))(t)
-	third := must(f.ClaimEvents(t.Context(), 2, time.Hour))(t)
+	first := must(f.Outbox.Claim(t.Context(), 2, time.Hour))(t)
+	second := must(f.Outbox.Claim(t.Context(), 2, time.Hour))(t)
+	third := must(f.Outbox.Claim(t.Context(), 2, time.Hour))(t)
 	if len(first) != 2 || len(second) != 1 || len(third) != 0 {
 		t.Fatalf("claims = %d, %d, %d events, want 2, 1, 0", len(first), len(second), len(third))
 	}
@@ -287,12 +287,12 @@ func TestClaimEvents(t *testing.T) {
 	if n := f.db.Count(`SELECT count(*) FROM outbox WHERE next_at > now() + interval '9 minutes' AND next_at <= now() + interval '10 minutes'`); n != 3 {
 		t.Errorf("%d events wait ten minutes, want all 3: that is the most", n)
 	}
-	if err := f.HandleEvent(t.Context(), e.ID); err != nil {
+	if err := f.handle(t.Context(), e.ID); err != nil {
 		t.Fatal(err)
 	}
 	for attempt := 2; attempt <= 3; attempt++ {
 		f.db.Exec(`UPDATE outbox SET next_at = now()`)
-		again := must(f.ClaimEvents(t.Context(), 10, time.Second))(t)
+		again := must(f.Outbox.Claim(t.Context(), 10, time.Second))(t)
 		if len(again) != 2 || again[0].Attempts != attempt {
 			t.Fatalf("events = %+v, want the 2 open ones at attempt %d", again, attempt)
 		}
@@ -313,7 +313,7 @@ func TestClaimEventsSharesThemOut(t *testing.T) {
 		go func() {
 			var mine []clinic.Event
 			for {
-				events, err := f.ClaimEvents(t.Context(), 10, time.Hour)
+				events, err := f.Outbox.Claim(t.Context(), 10, time.Hour)
 				if err != nil {
 					t.Error(err)
 				}
@@ -342,30 +342,30 @@ func TestClaimEventsSharesThemOut(t *testing.T) {
 	}
 }
 
-func TestBuryAndCountEvents(t *testing.T) {
+func TestMarkDeadAndCountEvents(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	c := f.care()
 	createRecord(t, f, c)
 	event := f.event(t)
 	f.db.Exec(`UPDATE outbox SET created_at = now() - interval '1 hour'`)
-	n, oldest, err := f.OpenEvents(t.Context())
+	n, oldest, err := f.Outbox.CountOpen(t.Context())
 	if err != nil || n != 1 || oldest < time.Hour || oldest > time.Hour+time.Minute {
 		t.Errorf("open = %d, oldest %v, %v", n, oldest, err)
 	}
-	if err := f.BuryEvent(t.Context(), event); err != nil {
+	if err := f.Outbox.MarkDead(t.Context(), event); err != nil {
 		t.Fatal(err)
 	}
 	if got := f.outcome(event); got != dead {
 		t.Errorf("outcome = %d, want dead", got)
 	}
-	if err := f.HandleEvent(t.Context(), event); err != nil {
+	if err := f.handle(t.Context(), event); err != nil {
 		t.Fatal(err)
 	}
 	if got := f.recipients(t, event); len(got) != 0 {
 		t.Errorf("a dead event told %v", got)
 	}
-	n, oldest, err = f.OpenEvents(t.Context())
+	n, oldest, err = f.Outbox.CountOpen(t.Context())
 	if err != nil || n != 0 || oldest != 0 {
 		t.Errorf("open = %d, oldest %v, %v", n, oldest, err)
 	}
@@ -382,7 +382,7 @@ func TestTrimEvents(t *testing.T) {
 		SELECT $1, 'x', h::text, '', now() - make_interval(hours => h) FROM generate_series(22, 26, 2) h`, c.patient.User.ID)
 	trim := func(limit, want int) {
 		t.Helper()
-		if n := must(f.TrimEvents(t.Context(), 3*time.Hour-time.Minute, limit))(t); n != want {
+		if n := must(f.Cleanup.DeleteExpired(t.Context(), 3*time.Hour-time.Minute, limit))(t); n != want {
 			t.Errorf("trimmed %d rows, want %d", n, want)
 		}
 	}
@@ -402,18 +402,18 @@ func TestScheduledAssignmentTellsNobodyBeforeItBegins(t *testing.T) {
 	f.db.Exec(`INSERT INTO outbox (type, patient_id, doctor_id, assignment_id) VALUES ('assignment.created', $1, $2, $3)`,
 		c.patient.ID, c.stranger.ID, a.ID)
 	event := f.event(t)
-	wantCode(t, f.HandleEvent(t.Context(), event), "")
+	wantCode(t, f.handle(t.Context(), event), "")
 	if got := f.outcome(event); got != open {
 		t.Errorf("outcome = %d, want the event open", got)
 	}
-	if events := must(f.ClaimEvents(t.Context(), 10, time.Second))(t); len(events) != 0 {
+	if events := must(f.Outbox.Claim(t.Context(), 10, time.Second))(t); len(events) != 0 {
 		t.Errorf("events = %+v, want none before the assignment begins", events)
 	}
-	if n, _, err := f.OpenEvents(t.Context()); err != nil || n != 0 {
+	if n, _, err := f.Outbox.CountOpen(t.Context()); err != nil || n != 0 {
 		t.Errorf("open = %d, %v: an event of the future is none yet", n, err)
 	}
 	f.db.Exec(`UPDATE assignments SET starts_at = now() - interval '1 second' WHERE id = $1`, a.ID)
-	wantCode(t, f.HandleEvent(t.Context(), event), "")
+	wantCode(t, f.handle(t.Context(), event), "")
 	if got := f.recipients(t, event); len(got) != 2 {
 		t.Errorf("recipients = %v, want both", got)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/service"
@@ -12,41 +11,19 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
+	"github.com/healthrecords/healthrecords/internal/token"
 )
 
-// fixture is a service over a database of the test's own, and a way past it. Each
-// call has the rights of the part that makes it.
+// fixture is the use cases over a database of the test's own, and a way past them. Each
+// has the rights of the part that calls it: those of the API are the server's.
 type fixture struct {
-	serverCalls
-	workerCalls
-	controllerCalls
-	ownerCalls
-	db *testkit.Factory
-}
-
-// The calls that are not named below are the server's.
-type serverCalls struct{ *service.Service }
-
-type workerCalls interface {
-	ClaimEvents(ctx context.Context, limit int, retryAfter time.Duration) ([]clinic.Event, error)
-	ReleaseEvents(ctx context.Context, events []clinic.Event) error
-	HastenEvents(ctx context.Context) (int, error)
-	HandleEvent(ctx context.Context, id int64) error
-	HandleEvents(ctx context.Context, ids []int64) ([]int64, error)
-	BuryEvent(ctx context.Context, id int64) error
-	OpenEvents(ctx context.Context) (int, time.Duration, error)
-	TrimEvents(ctx context.Context, age time.Duration, limit int) (int, error)
-}
-
-type controllerCalls interface {
-	Declare(ctx context.Context, d clinic.Declaration) (clinic.DeclarationResult, error)
-	Withdraw(ctx context.Context, owner string) (int, error)
-	Disown(ctx context.Context, owner string) error
-}
-
-type ownerCalls interface {
-	Import(ctx context.Context, bundle clinic.Import) (clinic.ImportResult, error)
-	CreateAdmin(ctx context.Context, r clinic.Registration) (clinic.User, error)
+	*service.API
+	Outbox         *service.Outbox
+	Cleanup        *service.Cleanup
+	Declarations   *service.Declarations
+	Imports        *service.Imports
+	Administrators *service.Administrators
+	db             *testkit.Factory
 }
 
 func newFixture(t testing.TB) fixture {
@@ -57,18 +34,40 @@ func newFixture(t testing.TB) fixture {
 // newFixtureOn is newFixture on a database that rights.Migrate was called for.
 func newFixtureOn(t testing.TB, dsn string) fixture {
 	t.Helper()
-	passwords := newHasher(t, 64)
-	as := func(url string) *service.Service {
-		return must(service.New(service.Options{
-			DB: openDB(t, url, 8), Passwords: passwords,
-			SelfAssignment: clinic.SelfAssignmentOpen, // selfassignment_test.go has the other terms
-		}))(t)
-	}
+	owner, worker, passwords := openDB(t, dsn, 8), openDB(t, rights.URL(t, dsn, schema.PartWorker), 8), newHasher(t, 64)
 	return fixture{
-		serverCalls{as(rights.URL(t, dsn, schema.PartServer))},
-		as(rights.URL(t, dsn, schema.PartWorker)),
-		as(rights.URL(t, dsn, schema.PartController)), as(dsn), testkit.NewFactory(t, dsn),
+		API:    newAPI(t, openDB(t, rights.URL(t, dsn, schema.PartServer), 8)),
+		Outbox: service.NewOutbox(worker), Cleanup: service.NewCleanup(worker),
+		Declarations: service.NewDeclarations(openDB(t, rights.URL(t, dsn, schema.PartController), 8)),
+		Imports:      service.NewImports(owner, passwords, nil), Administrators: service.NewAdministrators(owner, passwords),
+		db: testkit.NewFactory(t, dsn),
 	}
+}
+
+// newAPI is the API's use cases with cheap passwords, whose tokens nobody verifies.
+func newAPI(t testing.TB, db *store.DB) *service.API {
+	t.Helper()
+	return must(service.NewAPI(service.APIOptions{
+		DB: db, Passwords: newHasher(t, 64), Tokens: must(token.NewSigner(newAccess(t)))(t),
+		SelfAssignment: clinic.SelfAssignmentOpen, // selfassignment_test.go has the other terms
+	}))(t)
+}
+
+// newAccess has a signing key of the test's own.
+func newAccess(t testing.TB) token.AccessOptions {
+	t.Helper()
+	dir := t.TempDir()
+	must(token.GenerateKey(dir))(t)
+	return token.AccessOptions{Keys: must(token.LoadKeys(dir))(t), Issuer: "test", Audience: "test"}
+}
+
+// handle handles one event; CodeNotFound says that it was dropped.
+func (f fixture) handle(ctx context.Context, event int64) error {
+	dropped, err := f.Outbox.Handle(ctx, []int64{event})
+	if err == nil && len(dropped) > 0 {
+		return clinic.NotFound("subject of the event")
+	}
+	return err
 }
 
 func openDB(t testing.TB, url string, connections int32) *store.DB {

@@ -62,8 +62,8 @@ func (w town) checkRecords(t *testing.T) {
 				w.tries(by.filter)
 				// the policies ask for the patient of each record that the page looks at
 				limits := map[string]int{"health_records": most, "assignments": 4 * most}
-				list := pages[clinic.Record]{w, "Records", fmt.Sprintf("%s, %s, by %s", name, filtered, order), who.caller, limits, func(page clinic.PageRequest) (clinic.Page[clinic.Record], error) {
-					return w.server.Records(t.Context(), who.caller, by.filter, page)
+				list := pages[clinic.Record]{w, "Records.List", fmt.Sprintf("%s, %s, by %s", name, filtered, order), who.caller, limits, func(page clinic.PageRequest) (clinic.Page[clinic.Record], error) {
+					return w.server.Records.List(t.Context(), who.caller, by.filter, page)
 				}}
 				if by.paged {
 					list.checkAll(t)
@@ -85,15 +85,15 @@ func (w town) checkAssignments(t *testing.T) {
 	t.Helper()
 	list := func(name string, caller clinic.Caller, limits map[string]int, filter clinic.AssignmentFilter) {
 		w.tries(filter)
-		pages[clinic.Assignment]{w, "Assignments", name, caller, limits, func(page clinic.PageRequest) (clinic.Page[clinic.Assignment], error) {
-			return w.server.Assignments(t.Context(), caller, filter, page)
+		pages[clinic.Assignment]{w, "Assignments.List", name, caller, limits, func(page clinic.PageRequest) (clinic.Page[clinic.Assignment], error) {
+			return w.server.Assignments.List(t.Context(), caller, filter, page)
 		}}.checkAll(t)
 	}
 	active := true
 	one := int64(w.db.Count(`SELECT max(id) FROM assignments WHERE doctor_id = $1`, w.busyID))
 	get := func(caller clinic.Caller) func() error {
 		return func() error {
-			_, err := w.server.Assignment(t.Context(), caller, one)
+			_, err := w.server.Assignments.Get(t.Context(), caller, one)
 			return err
 		}
 	}
@@ -108,10 +108,10 @@ func (w town) checkAssignments(t *testing.T) {
 		clinic.AssignmentFilter{})
 	list("of the calling patient", w.chronic, nil, clinic.AssignmentFilter{})
 	w.check(t, "making one", w.admin, nil, func() error {
-		_, _, err := w.server.Assign(t.Context(), w.admin, clinic.AssignmentRequest{PatientID: w.chronicID, DoctorID: w.busyID, Reason: "care"}, clinic.Idempotency{})
+		_, _, err := w.server.Assignments.Assign(t.Context(), w.admin, clinic.AssignmentRequest{PatientID: w.chronicID, DoctorID: w.busyID, Reason: "care"}, clinic.Idempotency{})
 		return err
 	})
-	w.check(t, "ending one", w.admin, nil, func() error { return w.server.EndAssignment(t.Context(), w.admin, one, false) })
+	w.check(t, "ending one", w.admin, nil, func() error { return w.server.Assignments.End(t.Context(), w.admin, one, false) })
 }
 
 func (w town) checkAuditLog(t *testing.T) {
@@ -126,8 +126,8 @@ func (w town) checkAuditLog(t *testing.T) {
 		"of nobody": {UserID: 1 << 40}, "of no patient": {PatientID: 1 << 40},
 	} {
 		w.tries(filter)
-		log[clinic.AuditEvent]{w, "AuditLog", name, w.admin, nil, func(before int64) (clinic.Log[clinic.AuditEvent], error) {
-			return w.server.AuditLog(t.Context(), w.admin, filter, before, 0)
+		log[clinic.AuditEvent]{w, "AuditLog.List", name, w.admin, nil, func(before int64) (clinic.Log[clinic.AuditEvent], error) {
+			return w.server.AuditLog.List(t.Context(), w.admin, filter, before, 0)
 		}}.checkAll(t)
 	}
 	// No index narrows by anything else: the log is looked through until the page is full, as
@@ -136,21 +136,21 @@ func (w town) checkAuditLog(t *testing.T) {
 	for name, filter := range map[string]clinic.AuditFilter{
 		"of an operation": {Operation: "getRecord"}, "of a decision": {Decision: "forbidden"}, "of a time": {To: &yesterday},
 	} {
-		log[clinic.AuditEvent]{w, "AuditLog", name, w.admin, all, func(before int64) (clinic.Log[clinic.AuditEvent], error) {
-			return w.server.AuditLog(t.Context(), w.admin, filter, before, 0)
+		log[clinic.AuditEvent]{w, "AuditLog.List", name, w.admin, all, func(before int64) (clinic.Log[clinic.AuditEvent], error) {
+			return w.server.AuditLog.List(t.Context(), w.admin, filter, before, 0)
 		}}.checkAll(t)
 	}
 	theirs := map[string]int{"audit_log": 3 * auditRowsOfBusy}
-	log[clinic.AuditEvent]{w, "AuditLog", "of a patient with many", w.admin, theirs, func(before int64) (clinic.Log[clinic.AuditEvent], error) {
-		return w.server.AuditLog(t.Context(), w.admin, clinic.AuditFilter{PatientID: w.chronicID}, before, 0)
+	log[clinic.AuditEvent]{w, "AuditLog.List", "of a patient with many", w.admin, theirs, func(before int64) (clinic.Log[clinic.AuditEvent], error) {
+		return w.server.AuditLog.List(t.Context(), w.admin, clinic.AuditFilter{PatientID: w.chronicID}, before, 0)
 	}}.checkAll(t)
 	few := clinic.Caller{UserID: user, Role: clinic.RolePatient}
 	for name, who := range map[string]struct {
 		caller clinic.Caller
 		limits map[string]int
 	}{"of the calling patient": {w.chronic, theirs}, "of a calling patient with few": {few, nil}} {
-		log[clinic.Access]{w, "AccessLog", name, who.caller, who.limits, func(before int64) (clinic.Log[clinic.Access], error) {
-			return w.server.AccessLog(t.Context(), who.caller, before, 0)
+		log[clinic.Access]{w, "AuditLog.ListAccesses", name, who.caller, who.limits, func(before int64) (clinic.Log[clinic.Access], error) {
+			return w.server.AuditLog.ListAccesses(t.Context(), who.caller, before, 0)
 		}}.checkAll(t)
 	}
 }

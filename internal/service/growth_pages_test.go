@@ -92,14 +92,22 @@ func (w town) tries(filter any) {
 // that none narrowed by.
 func (w town) checkAllRan(t *testing.T) {
 	t.Helper()
-	all := reflect.TypeFor[*service.Service]()
-	for i := range all.NumMethod() {
-		method := all.Method(i)
+	subjects := reflect.TypeFor[service.API]()
+	for i := range subjects.NumField() {
+		w.checkSubjectRan(t, subjects.Field(i))
+	}
+}
+
+func (w town) checkSubjectRan(t *testing.T, subject reflect.StructField) {
+	t.Helper()
+	for i := range subject.Type.NumMethod() {
+		method := subject.Type.Method(i)
 		if method.Type.NumOut() == 0 || !strings.HasPrefix(method.Type.Out(0).Name(), "Page[") && !strings.HasPrefix(method.Type.Out(0).Name(), "Log[") {
 			continue
 		}
-		if !w.ran[method.Name] {
-			t.Errorf("the list %s did not run", method.Name)
+		list := subject.Name + "." + method.Name
+		if !w.ran[list] {
+			t.Errorf("the list %s did not run", list)
 		}
 		for j := range method.Type.NumIn() {
 			filter := method.Type.In(j)
@@ -108,7 +116,7 @@ func (w town) checkAllRan(t *testing.T) {
 			}
 			for k := range filter.NumField() {
 				if name := filter.Name() + "." + filter.Field(k).Name; !w.ran[name] {
-					t.Errorf("%s did not run by %s", method.Name, name)
+					t.Errorf("%s did not run by %s", list, name)
 				}
 			}
 		}

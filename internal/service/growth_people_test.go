@@ -10,16 +10,16 @@ func (w town) checkPeople(t *testing.T) {
 	t.Helper()
 	counted := map[string]int{"patient_profiles": 2 * townPatients, "users": 2 * townPatients}
 	for search, limits := range map[string]map[string]int{"": counted, "towns": counted, "towns1234": nil, "nobody": nil} {
-		pages[clinic.Patient]{w, "Patients", "search " + search, w.admin, limits, func(page clinic.PageRequest) (clinic.Page[clinic.Patient], error) {
-			return w.server.Patients(t.Context(), w.admin, search, page)
+		pages[clinic.Patient]{w, "Patients.List", "search " + search, w.admin, limits, func(page clinic.PageRequest) (clinic.Page[clinic.Patient], error) {
+			return w.server.Patients.List(t.Context(), w.admin, search, page)
 		}}.checkAll(t)
 	}
 	doctors := 2*(townDoctors+retiredDoctors) + few // found and counted
 	all := map[string]int{"doctor_profiles": doctors, "users": doctors}
 	for name, caller := range map[string]clinic.Caller{"patient": w.chronic, "administrator": w.admin} {
 		for _, search := range []string{"", "doctor12"} {
-			pages[clinic.Doctor]{w, "Doctors", name + ", search " + search, caller, all, func(page clinic.PageRequest) (clinic.Page[clinic.Doctor], error) {
-				return w.server.Doctors(t.Context(), caller, search, page)
+			pages[clinic.Doctor]{w, "Doctors.List", name + ", search " + search, caller, all, func(page clinic.PageRequest) (clinic.Page[clinic.Doctor], error) {
+				return w.server.Doctors.List(t.Context(), caller, search, page)
 			}}.checkAll(t)
 		}
 	}
@@ -34,8 +34,8 @@ func (w town) checkPeople(t *testing.T) {
 			"assignments": 8*who.patients + 3*who.records, "health_records": who.records + few,
 			"assignments_doctor_idx": 4 * who.patients,
 		}
-		pages[clinic.PatientSummary]{w, "MyPatients", name, who.caller, limits, func(page clinic.PageRequest) (clinic.Page[clinic.PatientSummary], error) {
-			return w.server.MyPatients(t.Context(), who.caller, page)
+		pages[clinic.PatientSummary]{w, "Patients.OfDoctor", name, who.caller, limits, func(page clinic.PageRequest) (clinic.Page[clinic.PatientSummary], error) {
+			return w.server.Patients.OfDoctor(t.Context(), who.caller, page)
 		}}.checkAll(t)
 	}
 }
@@ -51,19 +51,19 @@ func (w town) checkNotifications(t *testing.T) {
 	}{"many": {w.busy, many}, "few": {listener, nil}} {
 		for filtered, filter := range map[string]clinic.NotificationFilter{"all": {}, "read": {Read: &yes}, "unread": {Read: &no}} {
 			w.tries(filter)
-			pages[clinic.Notification]{w, "Notifications", name + ", " + filtered, who.caller, who.limits, func(page clinic.PageRequest) (clinic.Page[clinic.Notification], error) {
-				return w.server.Notifications(t.Context(), who.caller, filter, page)
+			pages[clinic.Notification]{w, "Notifications.List", name + ", " + filtered, who.caller, who.limits, func(page clinic.PageRequest) (clinic.Page[clinic.Notification], error) {
+				return w.server.Notifications.List(t.Context(), who.caller, filter, page)
 			}}.checkAll(t)
 		}
 	}
 	one := int64(w.db.Count(`SELECT max(id) FROM notifications WHERE recipient_id = $1`, w.busy.UserID))
 	w.check(t, "reading one notification", w.busy, nil, func() error {
-		_, err := w.server.ReadNotification(t.Context(), w.busy, one)
+		_, err := w.server.Notifications.MarkRead(t.Context(), w.busy, one)
 		return err
 	})
 	// the index still has those that were unread a moment ago
 	w.check(t, "reading all notifications, which are read", w.busy, map[string]int{"notifications_unread_idx": toldOfBusy}, func() error {
-		_, err := w.server.ReadAllNotifications(t.Context(), w.busy, clinic.Idempotency{})
+		_, err := w.server.Notifications.MarkAllRead(t.Context(), w.busy, clinic.Idempotency{})
 		return err
 	})
 }
@@ -78,8 +78,8 @@ func (w town) checkOwn(t *testing.T) {
 		record int64
 		limits map[string]int
 	}{"many": {w.discussed, many}, "few": {other, nil}} {
-		pages[clinic.Comment]{w, "Comments", name, w.quiet, of.limits, func(page clinic.PageRequest) (clinic.Page[clinic.Comment], error) {
-			return w.server.Comments(t.Context(), w.quiet, of.record, page)
+		pages[clinic.Comment]{w, "Comments.List", name, w.quiet, of.limits, func(page clinic.PageRequest) (clinic.Page[clinic.Comment], error) {
+			return w.server.Comments.List(t.Context(), w.quiet, of.record, page)
 		}}.checkAll(t)
 	}
 	mine := map[string]int{"sessions": 4 * logins, "sessions_user_id_idx": 2 * logins} // which are half of all
@@ -87,8 +87,8 @@ func (w town) checkOwn(t *testing.T) {
 		caller clinic.Caller
 		limits map[string]int
 	}{"many": {w.chronic, mine}, "few": {w.busy, nil}} {
-		pages[clinic.ActiveSession]{w, "Sessions", name, who.caller, who.limits, func(page clinic.PageRequest) (clinic.Page[clinic.ActiveSession], error) {
-			return w.server.Sessions(t.Context(), who.caller, page)
+		pages[clinic.ActiveSession]{w, "Sessions.List", name, who.caller, who.limits, func(page clinic.PageRequest) (clinic.Page[clinic.ActiveSession], error) {
+			return w.server.Sessions.List(t.Context(), who.caller, page)
 		}}.checkAll(t)
 	}
 }

@@ -41,7 +41,7 @@ const (
 type town struct {
 	dsn                  string
 	db                   *testkit.Factory
-	server               *service.Service
+	server               *service.API
 	sent                 *sentStatements
 	admin, busy, chronic clinic.Caller
 	busyID, chronicID    int64             // profiles
@@ -94,7 +94,7 @@ func newTown(t *testing.T) town {
 	f.Exec(`VACUUM ANALYZE`)
 	server := must(store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, schema.PartServer), MaxConns: 1, Tracer: w.sent}))(t)
 	t.Cleanup(server.Close)
-	w.server = must(service.New(service.Options{DB: server}))(t)
+	w.server = newAPI(t, server)
 	w.again = must(pgx.Connect(t.Context(), rights.URL(t, dsn, schema.PartServer)))(t)
 	t.Cleanup(func() { _ = w.again.Close(context.WithoutCancel(t.Context())) })
 	return w

@@ -35,7 +35,7 @@ func once[T keepable](ctx context.Context, h store.Handle, idem clinic.Idempoten
 		answer, err = do()
 		return answer, false, err
 	}
-	kept, err := h.ClaimIdempotencyKey(ctx, idem)
+	kept, err := h.IdempotencyKeys().Claim(ctx, idem)
 	if err != nil {
 		return answer, false, err
 	}
@@ -55,7 +55,7 @@ func once[T keepable](ctx context.Context, h store.Handle, idem clinic.Idempoten
 	if err != nil {
 		return answer, false, fmt.Errorf("encoding an answer: %w", clinic.Internal(err))
 	}
-	return answer, false, h.AnswerIdempotencyKey(ctx, idem, encoded)
+	return answer, false, h.IdempotencyKeys().Answer(ctx, idem, encoded)
 }
 
 // orGone is the error of reading what a request made, which its repetition finds

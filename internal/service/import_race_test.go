@@ -53,7 +53,7 @@ func TestImportAndControllerDoNotWaitInACircle(t *testing.T) {
 	assign("mr|2")
 	imported := make(chan error, 1)
 	go func() {
-		_, err := f.Import(t.Context(), threePatients())
+		_, err := f.Imports.Load(t.Context(), threePatients())
 		imported <- err
 	}()
 	for f.db.Count(`SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = current_database() AND NOT granted`) == 0 {
@@ -96,7 +96,7 @@ func TestImportTriesABundleOnceMore(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t)
 			f.failAssignments(c.fails, c.state)
-			result, err := f.Import(t.Context(), bundle())
+			result, err := f.Imports.Load(t.Context(), bundle())
 			wantCode(t, err, c.code)
 			if c.code == "" {
 				wantImport(t, result, counts(1, 0, 0))

@@ -37,7 +37,7 @@ func bundle() clinic.Import {
 
 func (f *fixture) importBundle(t *testing.T, b clinic.Import) clinic.ImportResult {
 	t.Helper()
-	return must(f.Import(t.Context(), b))(t)
+	return must(f.Imports.Load(t.Context(), b))(t)
 }
 
 // importedCaller is somebody whom an import brought.
@@ -74,7 +74,7 @@ func TestImportedRecordIsReadByPatientAndDoctor(t *testing.T) {
 	want := bundle().Records[0].RecordFields
 	want.VisitDate = want.VisitDate.UTC()
 	for _, username := range []string{"zoe.example.1", "ada.sample.1"} {
-		page := must(f.Records(t.Context(), f.importedCaller(t, username), clinic.RecordFilter{}, clinic.PageRequest{}))(t)
+		page := must(f.Records.List(t.Context(), f.importedCaller(t, username), clinic.RecordFilter{}, clinic.PageRequest{}))(t)
 		if len(page.Items) != 1 {
 			t.Fatalf("%s sees %d records, want 1", username, len(page.Items))
 		}
@@ -134,7 +134,7 @@ func TestImportLeavesWhatItsOwnerChanged(t *testing.T) {
 	patient := f.importedCaller(t, "zoe.example.1")
 	title, phone := "My own words", "555-010-9999"
 	id := int64(f.db.Count(`SELECT id FROM health_records`))
-	must(f.UpdateRecord(t.Context(), patient, id, clinic.RecordChange{Title: &title}, nil))(t)
+	must(f.Records.Update(t.Context(), patient, id, clinic.RecordChange{Title: &title}, nil))(t)
 	f.db.Exec(`UPDATE users SET phone_number = $1 WHERE id = $2`, phone, patient.UserID)
 	wantImport(t, f.importBundle(t, bundle()), counts(0, 0, 1))
 	if n := f.db.Count(`SELECT count(*) FROM health_records r, users u
@@ -152,7 +152,7 @@ func TestImportDoesNotGiveAccessBack(t *testing.T) {
 	if n := f.db.Count(`SELECT count(*) FROM assignments`); n != 1 {
 		t.Errorf("%d assignments, want the ended one alone", n)
 	}
-	if _, err := f.Record(t.Context(), f.importedCaller(t, "ada.sample.1"), int64(f.db.Count(`SELECT id FROM health_records`))); clinic.CodeOf(err) != clinic.CodeNotFound {
+	if _, err := f.Records.Get(t.Context(), f.importedCaller(t, "ada.sample.1"), int64(f.db.Count(`SELECT id FROM health_records`))); clinic.CodeOf(err) != clinic.CodeNotFound {
 		t.Errorf("the doctor's read: %v, want CodeNotFound", err)
 	}
 }
@@ -273,7 +273,7 @@ func TestImportLeavesNothingOfABundleThatFails(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.db.Exec(`ALTER TABLE health_records ADD CONSTRAINT refuses CHECK (false)`)
-	_, err := f.Import(t.Context(), bundle())
+	_, err := f.Imports.Load(t.Context(), bundle())
 	wantCode(t, err, clinic.CodeInternal)
 	if strings.Contains(err.Error(), "Check up") {
 		t.Errorf("the error quotes the bundle: %v", err)
@@ -301,7 +301,7 @@ func TestImportsAtTheSameTime(t *testing.T) {
 	results := make(chan error, twins)
 	for range twins {
 		go func() {
-			_, err := f.Import(t.Context(), bundle())
+			_, err := f.Imports.Load(t.Context(), bundle())
 			results <- err
 		}()
 	}

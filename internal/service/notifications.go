@@ -7,10 +7,16 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store"
 )
 
-// Notifications lists the caller's own, newest first, texts composed under the
+// Notifications are the use cases of the caller's notifications.
+type Notifications struct{ db *store.DB }
+
+// NewNotifications returns the use cases.
+func NewNotifications(db *store.DB) *Notifications { return &Notifications{db: db} }
+
+// List lists the caller's own, newest first, texts composed under the
 // caller's rights of now.
-func (s *Service) Notifications(ctx context.Context, caller clinic.Caller, filter clinic.NotificationFilter, page clinic.PageRequest) (clinic.Page[clinic.Notification], error) {
-	facts, err := s.db.As(caller).Notifications(ctx, filter, page)
+func (s *Notifications) List(ctx context.Context, caller clinic.Caller, filter clinic.NotificationFilter, page clinic.PageRequest) (clinic.Page[clinic.Notification], error) {
+	facts, err := s.db.As(caller).Notifications().List(ctx, filter, page)
 	if err != nil {
 		return clinic.Page[clinic.Notification]{}, err
 	}
@@ -28,20 +34,20 @@ func compose(f store.NotificationFacts) clinic.Notification {
 	return f.Notification
 }
 
-// ReadNotification marks one as read and returns it; repeating it changes nothing.
-func (s *Service) ReadNotification(ctx context.Context, caller clinic.Caller, id int64) (n clinic.Notification, err error) {
+// MarkRead marks one as read and returns it; repeating it changes nothing.
+func (s *Notifications) MarkRead(ctx context.Context, caller clinic.Caller, id int64) (n clinic.Notification, err error) {
 	err = s.db.Audited(ctx, caller, clinic.Object{Kind: clinic.ObjectNotification, ID: id}, func(h store.Handle) error {
-		facts, err := h.ReadNotification(ctx, id)
+		facts, err := h.Notifications().MarkRead(ctx, id)
 		n = compose(facts)
 		return err
 	})
 	return n, err
 }
 
-// ReadAllNotifications marks all unread ones as read and says how many.
-func (s *Service) ReadAllNotifications(ctx context.Context, caller clinic.Caller, idem clinic.Idempotency) (n int, err error) {
+// MarkAllRead marks all unread ones as read and says how many.
+func (s *Notifications) MarkAllRead(ctx context.Context, caller clinic.Caller, idem clinic.Idempotency) (n int, err error) {
 	err = s.db.Tx(ctx, &caller, func(h store.Handle) error {
-		n, _, err = once(ctx, h, idem, func() (int, error) { return h.ReadAllNotifications(ctx) })
+		n, _, err = once(ctx, h, idem, func() (int, error) { return h.Notifications().MarkAllRead(ctx) })
 		return err
 	})
 	return n, err

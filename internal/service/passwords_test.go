@@ -12,28 +12,28 @@ func TestChangePasswordEndsTheOtherSessions(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	other := d.register(t, patient("patient1"))
-	own := must(d.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
+	own := must(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 	caller := must(d.verifier.Verify(own.Access))(t)
 	const changed = "battery staple"
-	if err := d.ChangePassword(t.Context(), caller, password, changed); err != nil {
+	if err := d.Accounts.ChangePassword(t.Context(), caller, password, changed); err != nil {
 		t.Fatal(err)
 	}
-	_, err := d.Profile(t.Context(), must(d.verifier.Verify(other.Access))(t))
+	_, err := d.Accounts.Profile(t.Context(), must(d.verifier.Verify(other.Access))(t))
 	wantReason(t, err, "session_ended")
-	_, err = d.Refresh(t.Context(), other.Refresh)
+	_, err = d.Sessions.Refresh(t.Context(), other.Refresh)
 	wantReason(t, err, "refresh_token_invalid")
-	must(d.Profile(t.Context(), caller))(t)
-	must(d.Refresh(t.Context(), own.Refresh))(t)
-	_, err = d.Login(t.Context(), "patient1", password, clinic.SecondFactor{})
+	must(d.Accounts.Profile(t.Context(), caller))(t)
+	must(d.Sessions.Refresh(t.Context(), own.Refresh))(t)
+	_, err = d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{})
 	wantReason(t, err, "bad_credentials")
-	must(d.Login(t.Context(), "patient1", changed, clinic.SecondFactor{}))(t)
+	must(d.Sessions.Login(t.Context(), "patient1", changed, clinic.SecondFactor{}))(t)
 }
 
 func TestChangePasswordRefuses(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	other := d.register(t, patient("patient1"))
-	caller := must(d.verifier.Verify(must(d.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t).Access))(t)
+	caller := must(d.verifier.Verify(must(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t).Access))(t)
 	for _, try := range []struct{ current, changed, field string }{
 		{"wrong horse", "battery staple", "current_password"},
 		{"", "battery staple", "current_password"},
@@ -41,10 +41,10 @@ func TestChangePasswordRefuses(t *testing.T) {
 		{password, "trustno1", "new_password"},
 		{password, "patient2026", "new_password"},
 	} {
-		wantFields(t, d.ChangePassword(t.Context(), caller, try.current, try.changed), try.field)
+		wantFields(t, d.Accounts.ChangePassword(t.Context(), caller, try.current, try.changed), try.field)
 	}
-	must(d.Refresh(t.Context(), other.Refresh))(t)
-	must(d.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
+	must(d.Sessions.Refresh(t.Context(), other.Refresh))(t)
+	must(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 }
 
 // A login that was checked against the old password must not be left over when
@@ -59,12 +59,12 @@ func TestNoSessionOfAnOldPasswordIsLeft(t *testing.T) {
 		var group sync.WaitGroup
 		for range 4 {
 			group.Go(func() {
-				if _, err := d.Login(t.Context(), "patient1", current, clinic.SecondFactor{}); err != nil && clinic.CodeOf(err) != clinic.CodeUnauthenticated {
+				if _, err := d.Sessions.Login(t.Context(), "patient1", current, clinic.SecondFactor{}); err != nil && clinic.CodeOf(err) != clinic.CodeUnauthenticated {
 					t.Error(err)
 				}
 			})
 		}
-		if err := d.ChangePassword(t.Context(), caller, current, changed); err != nil {
+		if err := d.Accounts.ChangePassword(t.Context(), caller, current, changed); err != nil {
 			t.Fatal(err)
 		}
 		group.Wait()
@@ -84,10 +84,10 @@ func TestAnswersTakeTheSameWork(t *testing.T) {
 	d.register(t, patient("gone"))
 	d.db.Exec("UPDATE users SET active = false WHERE username = 'gone'")
 	login := func(username, password string) func() {
-		return func() { _, _ = d.Login(t.Context(), username, password, clinic.SecondFactor{}) }
+		return func() { _, _ = d.Sessions.Login(t.Context(), username, password, clinic.SecondFactor{}) }
 	}
 	register := func(username, key string) func() {
-		return func() { _, _ = d.Register(t.Context(), patient(username), clinic.Idempotency{Key: key}) }
+		return func() { _, _ = d.Accounts.Register(t.Context(), patient(username), clinic.Idempotency{Key: key}) }
 	}
 	for name, ask := range map[string]func(){
 		"known user, right password": login("known", password), "known user, wrong password": login("known", "wrong horse"),
@@ -111,7 +111,7 @@ func BenchmarkLogin(b *testing.B) {
 	for _, username := range []string{"known", "unknown"} {
 		b.Run(username, func(b *testing.B) {
 			for b.Loop() {
-				_, _ = d.Login(b.Context(), username, "wrong horse", clinic.SecondFactor{})
+				_, _ = d.Sessions.Login(b.Context(), username, "wrong horse", clinic.SecondFactor{})
 			}
 		})
 	}

@@ -26,7 +26,7 @@ func newRenaming(t *testing.T) renaming {
 // ask has the doctor ask for a name and returns the reason of a refusal.
 func (r renaming) ask(t *testing.T, first, last string) string {
 	t.Helper()
-	_, err := r.UpdateProfile(t.Context(), r.asDoctor(), named(first, last))
+	_, err := r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), named(first, last))
 	if err != nil {
 		wantCode(t, err, clinic.CodeConflict)
 	}
@@ -36,7 +36,7 @@ func (r renaming) ask(t *testing.T, first, last string) string {
 func (r renaming) verify(t *testing.T, v clinic.Verification) (clinic.Doctor, error) {
 	t.Helper()
 	v.Verified = true
-	return r.VerifyDoctor(t.Context(), r.admin, r.doctor.ID, v)
+	return r.Doctors.Verify(t.Context(), r.admin, r.doctor.ID, v)
 }
 
 // want checks what the doctor is called, and is to be called, to everybody.
@@ -45,7 +45,7 @@ func (r renaming) want(t *testing.T, name string, pending *clinic.Name) {
 	for reader, caller := range map[string]clinic.Caller{
 		"the patient": r.asPatient(), "another doctor": r.asStranger(), "the doctor": r.asDoctor(), "an administrator": r.admin,
 	} {
-		page := must(r.Doctors(t.Context(), caller, "", clinic.PageRequest{}))(t)
+		page := must(r.Doctors.List(t.Context(), caller, "", clinic.PageRequest{}))(t)
 		want := pending
 		if reader != "an administrator" { // what others are shown is cached
 			want = nil
@@ -54,7 +54,7 @@ func (r renaming) want(t *testing.T, name string, pending *clinic.Name) {
 			t.Errorf("%s is shown %+v, want %s and %v", reader, got, name, want)
 		}
 	}
-	if got := must(r.Profile(t.Context(), r.asDoctor()))(t); got.User.FullName() != name || cmp.Diff(pending, got.Doctor.PendingName) != "" {
+	if got := must(r.Accounts.Profile(t.Context(), r.asDoctor()))(t); got.User.FullName() != name || cmp.Diff(pending, got.Doctor.PendingName) != "" {
 		t.Errorf("the profile is %+v", got.Doctor)
 	}
 }
@@ -75,7 +75,7 @@ func TestAVerifiedDoctorsNameWaitsForAnAdministrator(t *testing.T) {
 	if reason := r.ask(t, "Eve", "Miller"); reason != "name_pending" {
 		t.Errorf("another name while one is pending: %q", reason)
 	}
-	must(r.UpdateProfile(t.Context(), r.asDoctor(), clinic.ProfileChange{PhoneNumber: new("+1234567890"), YearsOfExperience: new(7)}))(t)
+	must(r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), clinic.ProfileChange{PhoneNumber: new("+1234567890"), YearsOfExperience: new(7)}))(t)
 	r.want(t, "Jane Smith", wanted)
 
 	doctor := must(r.verify(t, clinic.Verification{}))(t)
@@ -131,12 +131,12 @@ func TestANameOfBeforeInAnotherFormIsTheSameName(t *testing.T) {
 	r := newRenaming(t)
 	const decomposed = "Jose\u0301"
 	r.db.Exec(`UPDATE users SET first_name = $1 WHERE id = $2`, decomposed, r.doctor.User.ID)
-	profile := must(r.UpdateProfile(t.Context(), r.asDoctor(), named(decomposed, "Smith")))(t)
+	profile := must(r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), named(decomposed, "Smith")))(t)
 	if profile.Doctor.PendingName != nil || profile.User.FirstName != "Jos\u00e9" {
 		t.Errorf("a profile that is written as it was read has the name %q and asks for %v", profile.User.FirstName, profile.Doctor.PendingName)
 	}
 	r.db.Exec(`UPDATE users SET first_name = $1 WHERE id = $2`, decomposed, r.doctor.User.ID)
-	profile = must(r.UpdateProfile(t.Context(), r.asDoctor(), clinic.ProfileChange{LastName: new("Miller")}))(t)
+	profile = must(r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), clinic.ProfileChange{LastName: new("Miller")}))(t)
 	if want := (&clinic.Name{First: "Jos\u00e9", Last: "Miller"}); cmp.Diff(want, profile.Doctor.PendingName) != "" {
 		t.Errorf("the pending name is %q, want %q", profile.Doctor.PendingName, want)
 	}
@@ -148,12 +148,12 @@ func TestAPendingNameGoesWithTheVerification(t *testing.T) {
 	for name, unverify := range map[string]func(*testing.T, renaming) error{
 		"taken back": func(t *testing.T, r renaming) error {
 			t.Helper()
-			_, err := r.VerifyDoctor(t.Context(), r.admin, r.doctor.ID, clinic.Verification{})
+			_, err := r.Doctors.Verify(t.Context(), r.admin, r.doctor.ID, clinic.Verification{})
 			return err
 		},
 		"lost by another number": func(t *testing.T, r renaming) error {
 			t.Helper()
-			_, err := r.UpdateProfile(t.Context(), r.asDoctor(), clinic.ProfileChange{LicenseNumber: new("CA-1")})
+			_, err := r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), clinic.ProfileChange{LicenseNumber: new("CA-1")})
 			return err
 		},
 	} {
@@ -173,7 +173,7 @@ func TestAnUnverifiedDoctorChangesTheNameAtOnce(t *testing.T) {
 	t.Parallel()
 	r := newRenaming(t)
 	r.db.Exec(`UPDATE doctor_profiles SET verified_at = NULL WHERE id = $1`, r.stranger.ID)
-	profile := must(r.UpdateProfile(t.Context(), r.asStranger(), named("Eve", "Night")))(t)
+	profile := must(r.Accounts.UpdateProfile(t.Context(), r.asStranger(), named("Eve", "Night")))(t)
 	if profile.User.FullName() != "Eve Night" || profile.Doctor.PendingName != nil {
 		t.Errorf("the profile is %+v of %+v", profile.Doctor, profile.User)
 	}
@@ -187,13 +187,13 @@ func TestADoctorWhoWasAssignedTakesNoNameByLosingTheVerification(t *testing.T) {
 	change := named("Eve", "Night")
 	change.LicenseNumber = new("CA-1")
 	for range 2 { // the second change finds the doctor unverified
-		profile := must(r.UpdateProfile(t.Context(), r.asDoctor(), change))(t)
+		profile := must(r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), change))(t)
 		if profile.User.FullName() != "Jane Smith" || profile.Doctor.VerifiedAt != nil ||
 			cmp.Diff(&clinic.Name{First: "Eve", Last: "Night"}, profile.Doctor.PendingName) != "" {
 			t.Errorf("the profile is %+v of %+v", profile.Doctor, profile.User)
 		}
 	}
-	page := must(r.Assignments(t.Context(), r.asPatient(), clinic.AssignmentFilter{}, clinic.PageRequest{}))(t)
+	page := must(r.Assignments.List(t.Context(), r.asPatient(), clinic.AssignmentFilter{}, clinic.PageRequest{}))(t)
 	if len(page.Items) != 1 || page.Items[0].Doctor.User.FullName() != "Jane Smith" {
 		t.Errorf("the patient is shown %+v", page.Items)
 	}
@@ -208,7 +208,7 @@ func TestAutomaticVerificationApprovesNoName(t *testing.T) {
 	caller := d.caller(t, doctor("doctor1"))
 	change := named("Eve", "Night")
 	change.LicenseNumber = new("CA-1")
-	profile := must(d.UpdateProfile(t.Context(), caller, change))(t)
+	profile := must(d.Accounts.UpdateProfile(t.Context(), caller, change))(t)
 	if profile.User.FullName() != "Jane Smith" || cmp.Diff(&clinic.Name{First: "Eve", Last: "Night"}, profile.Doctor.PendingName) != "" {
 		t.Errorf("the profile is %+v of %+v", profile.Doctor, profile.User)
 	}
@@ -233,7 +233,7 @@ func TestNobodyIsVerifiedUnderANameThatWasNotSeen(t *testing.T) {
 		})
 		_, err := r.verify(t, clinic.Verification{Name: &seen})
 		group.Wait()
-		profile := must(r.Profile(t.Context(), r.asDoctor()))(t)
+		profile := must(r.Accounts.Profile(t.Context(), r.asDoctor()))(t)
 		switch {
 		case err == nil && profile.Doctor.VerifiedAt != nil && profile.User.FullName() == "Jane Smith":
 			outcomes["verified first"]++
@@ -264,7 +264,7 @@ func TestNoNameIsApprovedUnseen(t *testing.T) {
 		}
 	})
 	for approved := 0; approved < 20; {
-		seen := must(r.Doctors(t.Context(), r.admin, "", clinic.PageRequest{}))(t).Items[0].PendingName
+		seen := must(r.Doctors.List(t.Context(), r.admin, "", clinic.PageRequest{}))(t).Items[0].PendingName
 		if seen == nil {
 			continue
 		}

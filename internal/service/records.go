@@ -15,27 +15,33 @@ const (
 	onlyDoctors  = "this is for doctors"
 )
 
-// Records lists what the caller may read: a patient his own, a doctor those of
+// Records are the use cases of health records.
+type Records struct{ db *store.DB }
+
+// NewRecords returns the use cases.
+func NewRecords(db *store.DB) *Records { return &Records{db: db} }
+
+// List lists what the caller may read: a patient his own, a doctor those of
 // his patients now. Administrators are CodeForbidden.
-func (s *Service) Records(ctx context.Context, caller clinic.Caller, filter clinic.RecordFilter, page clinic.PageRequest) (clinic.Page[clinic.Record], error) {
-	if err := s.admit(ctx, caller, clinic.Object{Kind: clinic.ObjectRecord}, onlyReaders, clinic.RolePatient, clinic.RoleDoctor); err != nil {
+func (s *Records) List(ctx context.Context, caller clinic.Caller, filter clinic.RecordFilter, page clinic.PageRequest) (clinic.Page[clinic.Record], error) {
+	if err := admit(ctx, s.db, caller, clinic.Object{Kind: clinic.ObjectRecord}, onlyReaders, clinic.RolePatient, clinic.RoleDoctor); err != nil {
 		return clinic.Page[clinic.Record]{}, err
 	}
-	return s.db.As(caller).Records(ctx, filter, page)
+	return s.db.As(caller).Records().List(ctx, filter, page)
 }
 
-// Record returns one record with the comments that the caller may read.
-func (s *Service) Record(ctx context.Context, caller clinic.Caller, id int64) (clinic.Record, error) {
-	if err := s.admit(ctx, caller, record(id), onlyReaders, clinic.RolePatient, clinic.RoleDoctor); err != nil {
+// Get returns one record with the comments that the caller may read.
+func (s *Records) Get(ctx context.Context, caller clinic.Caller, id int64) (clinic.Record, error) {
+	if err := admit(ctx, s.db, caller, record(id), onlyReaders, clinic.RolePatient, clinic.RoleDoctor); err != nil {
 		return clinic.Record{}, err
 	}
-	return s.db.As(caller).Record(ctx, id)
+	return s.db.As(caller).Records().Get(ctx, id)
 }
 
-// CreateRecord adds a record of the calling patient.
-func (s *Service) CreateRecord(ctx context.Context, caller clinic.Caller, fields clinic.RecordFields, idem clinic.Idempotency) (clinic.Record, error) {
+// Create adds a record of the calling patient.
+func (s *Records) Create(ctx context.Context, caller clinic.Caller, fields clinic.RecordFields, idem clinic.Idempotency) (clinic.Record, error) {
 	object := clinic.Object{Kind: clinic.ObjectRecord}
-	if err := s.admit(ctx, caller, object, onlyPatients, clinic.RolePatient); err != nil {
+	if err := admit(ctx, s.db, caller, object, onlyPatients, clinic.RolePatient); err != nil {
 		return clinic.Record{}, err
 	}
 	if err := fields.Validate(); err != nil {
@@ -44,29 +50,29 @@ func (s *Service) CreateRecord(ctx context.Context, caller clinic.Caller, fields
 	var created clinic.Record
 	err := s.db.Audited(ctx, caller, object, func(h store.Handle) error {
 		first, repeated, err := once(ctx, h, idem, func() (m made, err error) {
-			created, err = h.InsertRecord(ctx, fields)
+			created, err = h.Records().Insert(ctx, fields)
 			return made{ID: created.ID}, err
 		})
 		if err != nil {
 			return err
 		}
-		h.Made(record(first.ID))
+		h.AuditObject(record(first.ID))
 		if repeated {
-			if created, err = h.Record(ctx, first.ID); err != nil {
+			if created, err = h.Records().Get(ctx, first.ID); err != nil {
 				return orGone(repeated, err)
 			}
 		}
-		h.Saw(h.Who.PatientID, 0, false)
+		h.AuditPatient(h.Who.PatientID, 0, false)
 		return nil
 	})
 	return created, err
 }
 
-// UpdateRecord changes a record of the calling patient. With expect, it is
+// Update changes a record of the calling patient. With expect, it is
 // CodePreconditionFailed when the record is at none of these revisions. A change that
 // changes nothing leaves the revision as it is.
-func (s *Service) UpdateRecord(ctx context.Context, caller clinic.Caller, id int64, change clinic.RecordChange, expect []clinic.Revision) (clinic.Record, error) {
-	if err := s.admit(ctx, caller, record(id), onlyPatients, clinic.RolePatient); err != nil {
+func (s *Records) Update(ctx context.Context, caller clinic.Caller, id int64, change clinic.RecordChange, expect []clinic.Revision) (clinic.Record, error) {
+	if err := admit(ctx, s.db, caller, record(id), onlyPatients, clinic.RolePatient); err != nil {
 		return clinic.Record{}, err
 	}
 	var changed clinic.Record
@@ -82,7 +88,7 @@ func (s *Service) UpdateRecord(ctx context.Context, caller clinic.Caller, id int
 		if fields == changed.RecordFields {
 			return nil
 		}
-		updated, err := h.UpdateRecord(ctx, id, fields)
+		updated, err := h.Records().Update(ctx, id, fields)
 		updated.CreatedBy, updated.Comments = changed.CreatedBy, changed.Comments
 		changed = updated
 		return err
@@ -90,9 +96,9 @@ func (s *Service) UpdateRecord(ctx context.Context, caller clinic.Caller, id int
 	return changed, err
 }
 
-// DeleteRecord removes a record of the calling patient with its comments.
-func (s *Service) DeleteRecord(ctx context.Context, caller clinic.Caller, id int64, expect []clinic.Revision) error {
-	if err := s.admit(ctx, caller, record(id), onlyPatients, clinic.RolePatient); err != nil {
+// Delete removes a record of the calling patient with its comments.
+func (s *Records) Delete(ctx context.Context, caller clinic.Caller, id int64, expect []clinic.Revision) error {
+	if err := admit(ctx, s.db, caller, record(id), onlyPatients, clinic.RolePatient); err != nil {
 		return err
 	}
 	return s.db.Audited(ctx, caller, record(id), func(h store.Handle) error {
@@ -101,7 +107,7 @@ func (s *Service) DeleteRecord(ctx context.Context, caller clinic.Caller, id int
 				return err
 			}
 		}
-		return h.DeleteRecord(ctx, id)
+		return h.Records().Delete(ctx, id)
 	})
 }
 
@@ -110,10 +116,10 @@ func record(id int64) clinic.Object { return clinic.Object{Kind: clinic.ObjectRe
 // lockRecord locks one of the calling patient's records and returns it, if it
 // is at a revision that is expected; nil expects any.
 func lockRecord(ctx context.Context, h store.Handle, id int64, expect []clinic.Revision) (clinic.Record, error) {
-	if err := h.LockRecord(ctx, id); err != nil {
+	if err := h.Records().Lock(ctx, id); err != nil {
 		return clinic.Record{}, err
 	}
-	locked, err := h.Record(ctx, id)
+	locked, err := h.Records().Get(ctx, id)
 	if err != nil {
 		return clinic.Record{}, err
 	}
@@ -121,12 +127,4 @@ func lockRecord(ctx context.Context, h store.Handle, id int64, expect []clinic.R
 		return clinic.Record{}, clinic.PreconditionFailed()
 	}
 	return locked, nil
-}
-
-// MyPatients lists the calling doctor's patients of now, by patient id.
-func (s *Service) MyPatients(ctx context.Context, caller clinic.Caller, page clinic.PageRequest) (clinic.Page[clinic.PatientSummary], error) {
-	if err := s.admit(ctx, caller, clinic.Object{Kind: clinic.ObjectPatient}, onlyDoctors, clinic.RoleDoctor); err != nil {
-		return clinic.Page[clinic.PatientSummary]{}, err
-	}
-	return s.db.As(caller).PatientsOfDoctor(ctx, page)
 }

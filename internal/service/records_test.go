@@ -26,8 +26,8 @@ func TestCreatedRecordReadsTheSame(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	c := f.care()
-	created := must(f.CreateRecord(t.Context(), c.asPatient(), fields(), noKey))(t)
-	read := must(f.Record(t.Context(), c.asPatient(), created.ID))(t)
+	created := must(f.Records.Create(t.Context(), c.asPatient(), fields(), noKey))(t)
+	read := must(f.Records.Get(t.Context(), c.asPatient(), created.ID))(t)
 	read.Comments = nil
 	if diff := cmp.Diff(created, read); diff != "" {
 		t.Errorf("created (-) and read (+) differ:\n%s", diff)
@@ -51,7 +51,7 @@ func TestCreateRecordValidates(t *testing.T) {
 	c := f.care()
 	wrong := fields()
 	wrong.Title = " "
-	_, err := f.CreateRecord(t.Context(), c.asPatient(), wrong, noKey)
+	_, err := f.Records.Create(t.Context(), c.asPatient(), wrong, noKey)
 	wantCode(t, err, clinic.CodeInvalid)
 }
 
@@ -60,8 +60,8 @@ func TestCreateRecordOnceUnderAKey(t *testing.T) {
 	f := newFixture(t)
 	c := f.care()
 	key := clinic.Idempotency{Key: "k", Operation: "createRecord", Hash: []byte("hash")}
-	first := must(f.CreateRecord(t.Context(), c.asPatient(), fields(), key))(t)
-	second := must(f.CreateRecord(t.Context(), c.asPatient(), fields(), key))(t)
+	first := must(f.Records.Create(t.Context(), c.asPatient(), fields(), key))(t)
+	second := must(f.Records.Create(t.Context(), c.asPatient(), fields(), key))(t)
 	if diff := cmp.Diff(first, second, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("the answers differ:\n%s", diff)
 	}
@@ -81,27 +81,27 @@ func TestRecordAccess(t *testing.T) {
 	posing := clinic.Caller{UserID: c.patient.User.ID, Role: clinic.RoleDoctor}
 	ways := map[string]func(clinic.Caller, int64) error{
 		"read": func(as clinic.Caller, id int64) error {
-			_, err := f.Record(t.Context(), as, id)
+			_, err := f.Records.Get(t.Context(), as, id)
 			return err
 		},
 		"comments": func(as clinic.Caller, id int64) error {
-			_, err := f.Comments(t.Context(), as, id, clinic.PageRequest{})
+			_, err := f.Comments.List(t.Context(), as, id, clinic.PageRequest{})
 			return err
 		},
 		"comment": func(as clinic.Caller, id int64) error {
-			_, err := f.AddComment(t.Context(), as, id, "fine", false, noKey)
+			_, err := f.Comments.Add(t.Context(), as, id, "fine", false, noKey)
 			return err
 		},
 		"update": func(as clinic.Caller, id int64) error {
-			_, err := f.UpdateRecord(t.Context(), as, id, clinic.RecordChange{}, nil)
+			_, err := f.Records.Update(t.Context(), as, id, clinic.RecordChange{}, nil)
 			return err
 		},
 		"update if": func(as clinic.Caller, id int64) error {
-			_, err := f.UpdateRecord(t.Context(), as, id, clinic.RecordChange{}, []clinic.Revision{{Version: 99}})
+			_, err := f.Records.Update(t.Context(), as, id, clinic.RecordChange{}, []clinic.Revision{{Version: 99}})
 			return err
 		},
 		"delete if": func(as clinic.Caller, id int64) error {
-			return f.DeleteRecord(t.Context(), as, id, []clinic.Revision{{Version: 99}})
+			return f.Records.Delete(t.Context(), as, id, []clinic.Revision{{Version: 99}})
 		},
 	}
 	const missing = 1 << 40
@@ -164,9 +164,9 @@ func TestDoctorSeesOnlyWhileAssigned(t *testing.T) {
 			f := newFixture(t)
 			c := f.care()
 			f.db.Exec(test.change)
-			_, err := f.Record(t.Context(), c.asDoctor(), c.record.ID)
+			_, err := f.Records.Get(t.Context(), c.asDoctor(), c.record.ID)
 			wantCode(t, err, test.want)
-			if _, err = f.AddComment(t.Context(), c.asDoctor(), c.record.ID, "fine", false, noKey); clinic.CodeOf(err) != test.want {
+			if _, err = f.Comments.Add(t.Context(), c.asDoctor(), c.record.ID, "fine", false, noKey); clinic.CodeOf(err) != test.want {
 				t.Errorf("commenting: code = %q, want %q", clinic.CodeOf(err), test.want)
 			}
 			if test.want == clinic.CodeUnauthenticated {
@@ -176,11 +176,11 @@ func TestDoctorSeesOnlyWhileAssigned(t *testing.T) {
 			if test.want == "" {
 				want = 1
 			}
-			records := must(f.Records(t.Context(), c.asDoctor(), clinic.RecordFilter{}, clinic.PageRequest{}))(t)
+			records := must(f.Records.List(t.Context(), c.asDoctor(), clinic.RecordFilter{}, clinic.PageRequest{}))(t)
 			if records.Total != want || len(records.Items) != want {
 				t.Errorf("list = %d of %d records, want %d", len(records.Items), records.Total, want)
 			}
-			patients := must(f.MyPatients(t.Context(), c.asDoctor(), clinic.PageRequest{}))(t)
+			patients := must(f.Patients.OfDoctor(t.Context(), c.asDoctor(), clinic.PageRequest{}))(t)
 			if patients.Total != want || len(patients.Items) != want {
 				t.Errorf("list = %d of %d patients, want %d", len(patients.Items), patients.Total, want)
 			}
@@ -193,12 +193,12 @@ func TestEmergencyAccessReadsOnly(t *testing.T) {
 	f := newFixture(t)
 	c := f.care()
 	f.db.Assignment(testkit.AssignmentOptions{Patient: c.patient, Doctor: c.stranger, Source: clinic.SourceBreakGlass})
-	must(f.Record(t.Context(), c.asStranger(), c.record.ID))(t)
-	_, err := f.AddComment(t.Context(), c.asStranger(), c.record.ID, "fine", false, noKey)
+	must(f.Records.Get(t.Context(), c.asStranger(), c.record.ID))(t)
+	_, err := f.Comments.Add(t.Context(), c.asStranger(), c.record.ID, "fine", false, noKey)
 	wantReason(t, err, "read_only")
 
 	f.db.Assignment(testkit.AssignmentOptions{Patient: c.patient, Doctor: c.doctor, Source: clinic.SourceBreakGlass})
-	records := must(f.Records(t.Context(), c.asDoctor(), clinic.RecordFilter{}, clinic.PageRequest{}))(t)
+	records := must(f.Records.List(t.Context(), c.asDoctor(), clinic.RecordFilter{}, clinic.PageRequest{}))(t)
 	if records.Total != 1 || len(records.Items) != 1 {
 		t.Errorf("list = %d of %d: a second reason to see the patient doubles his records", len(records.Items), records.Total)
 	}
@@ -210,23 +210,23 @@ func TestUpdateRecord(t *testing.T) {
 	c := f.care()
 	f.db.Comment(testkit.CommentOptions{Record: c.record, Doctor: c.doctor})
 	f.db.Comment(testkit.CommentOptions{Record: c.record, Doctor: c.doctor, Private: true})
-	before := must(f.Record(t.Context(), c.asPatient(), c.record.ID))(t)
+	before := must(f.Records.Get(t.Context(), c.asPatient(), c.record.ID))(t)
 
 	title := "Better title"
-	changed := must(f.UpdateRecord(t.Context(), c.asPatient(), c.record.ID, clinic.RecordChange{Title: &title}, nil))(t)
+	changed := must(f.Records.Update(t.Context(), c.asPatient(), c.record.ID, clinic.RecordChange{Title: &title}, nil))(t)
 	if changed.Title != title || changed.Version != 2 || !changed.UpdatedAt.After(before.UpdatedAt) {
 		t.Errorf("changed = %+v", changed)
 	}
-	read := must(f.Record(t.Context(), c.asPatient(), c.record.ID))(t)
+	read := must(f.Records.Get(t.Context(), c.asPatient(), c.record.ID))(t)
 	if diff := cmp.Diff(read, changed); diff != "" {
 		t.Errorf("read (-) and answered (+) differ:\n%s", diff)
 	}
-	again := must(f.UpdateRecord(t.Context(), c.asPatient(), c.record.ID, clinic.RecordChange{Title: &title}, nil))(t)
+	again := must(f.Records.Update(t.Context(), c.asPatient(), c.record.ID, clinic.RecordChange{Title: &title}, nil))(t)
 	if diff := cmp.Diff(read, again); diff != "" {
 		t.Errorf("a change of nothing changed:\n%s", diff)
 	}
 	empty := ""
-	_, err := f.UpdateRecord(t.Context(), c.asPatient(), c.record.ID, clinic.RecordChange{Title: &empty}, nil)
+	_, err := f.Records.Update(t.Context(), c.asPatient(), c.record.ID, clinic.RecordChange{Title: &empty}, nil)
 	wantCode(t, err, clinic.CodeInvalid)
 }
 
@@ -237,27 +237,27 @@ func TestRevisionGuardsChanges(t *testing.T) {
 	ctx := t.Context()
 	title := "New title"
 	change := clinic.RecordChange{Title: &title}
-	shown := must(f.Record(ctx, c.asPatient(), c.record.ID))(t).Revision()
+	shown := must(f.Records.Get(ctx, c.asPatient(), c.record.ID))(t).Revision()
 
-	must(f.AddComment(ctx, c.asDoctor(), c.record.ID, "between us", true, noKey))(t)
-	if now := must(f.Record(ctx, c.asPatient(), c.record.ID))(t).Revision(); now != shown {
+	must(f.Comments.Add(ctx, c.asDoctor(), c.record.ID, "between us", true, noKey))(t)
+	if now := must(f.Records.Get(ctx, c.asPatient(), c.record.ID))(t).Revision(); now != shown {
 		t.Fatalf("a private comment changed the patient's revision from %v to %v", shown, now)
 	}
-	if now := must(f.Record(ctx, c.asDoctor(), c.record.ID))(t).Revision(); now == shown {
+	if now := must(f.Records.Get(ctx, c.asDoctor(), c.record.ID))(t).Revision(); now == shown {
 		t.Error("a private comment left the doctor's revision as it was")
 	}
-	updated := must(f.UpdateRecord(ctx, c.asPatient(), c.record.ID, change, []clinic.Revision{shown}))(t)
-	_, err := f.UpdateRecord(ctx, c.asPatient(), c.record.ID, change, []clinic.Revision{shown})
+	updated := must(f.Records.Update(ctx, c.asPatient(), c.record.ID, change, []clinic.Revision{shown}))(t)
+	_, err := f.Records.Update(ctx, c.asPatient(), c.record.ID, change, []clinic.Revision{shown})
 	wantCode(t, err, clinic.CodePreconditionFailed)
 
 	shown = updated.Revision()
-	must(f.AddComment(ctx, c.asDoctor(), c.record.ID, "for you", false, noKey))(t)
-	wantCode(t, f.DeleteRecord(ctx, c.asPatient(), c.record.ID, []clinic.Revision{shown}), clinic.CodePreconditionFailed)
-	shown = must(f.Record(ctx, c.asPatient(), c.record.ID))(t).Revision()
-	if err := f.DeleteRecord(ctx, c.asPatient(), c.record.ID, []clinic.Revision{shown}); err != nil {
+	must(f.Comments.Add(ctx, c.asDoctor(), c.record.ID, "for you", false, noKey))(t)
+	wantCode(t, f.Records.Delete(ctx, c.asPatient(), c.record.ID, []clinic.Revision{shown}), clinic.CodePreconditionFailed)
+	shown = must(f.Records.Get(ctx, c.asPatient(), c.record.ID))(t).Revision()
+	if err := f.Records.Delete(ctx, c.asPatient(), c.record.ID, []clinic.Revision{shown}); err != nil {
 		t.Fatal(err)
 	}
-	wantCode(t, f.DeleteRecord(ctx, c.asPatient(), c.record.ID, nil), clinic.CodeNotFound)
+	wantCode(t, f.Records.Delete(ctx, c.asPatient(), c.record.ID, nil), clinic.CodeNotFound)
 	if n := f.db.Count(`SELECT count(*) FROM doctor_comments`); n != 0 {
 		t.Errorf("%d comments outlived their record", n)
 	}
@@ -274,7 +274,7 @@ func TestConcurrentUpdatesOfOneRevision(t *testing.T) {
 	for i := range writers {
 		go func() {
 			title := "Title " + string(rune('a'+i))
-			_, err := f.UpdateRecord(t.Context(), c.asPatient(), c.record.ID, clinic.RecordChange{Title: &title}, []clinic.Revision{shown})
+			_, err := f.Records.Update(t.Context(), c.asPatient(), c.record.ID, clinic.RecordChange{Title: &title}, []clinic.Revision{shown})
 			results <- err
 		}()
 	}
@@ -299,8 +299,8 @@ func TestPrivateComments(t *testing.T) {
 	c := f.care()
 	colleague := f.db.Doctor(testkit.DoctorOptions{})
 	f.db.Assignment(testkit.AssignmentOptions{Patient: c.patient, Doctor: colleague})
-	must(f.AddComment(t.Context(), c.asDoctor(), c.record.ID, "public", false, noKey))(t)
-	must(f.AddComment(t.Context(), c.asDoctor(), c.record.ID, "private", true, noKey))(t)
+	must(f.Comments.Add(t.Context(), c.asDoctor(), c.record.ID, "public", false, noKey))(t)
+	must(f.Comments.Add(t.Context(), c.asDoctor(), c.record.ID, "private", true, noKey))(t)
 	for name, test := range map[string]struct {
 		as   clinic.Caller
 		want []string
@@ -309,9 +309,9 @@ func TestPrivateComments(t *testing.T) {
 		"doctor":    {c.asDoctor(), []string{"public", "private"}},
 		"colleague": {testkit.CallerOf(colleague.User), []string{"public", "private"}},
 	} {
-		record := must(f.Record(t.Context(), test.as, c.record.ID))(t)
-		list := must(f.Records(t.Context(), test.as, clinic.RecordFilter{}, clinic.PageRequest{}))(t)
-		comments := must(f.Comments(t.Context(), test.as, c.record.ID, clinic.PageRequest{}))(t)
+		record := must(f.Records.Get(t.Context(), test.as, c.record.ID))(t)
+		list := must(f.Records.List(t.Context(), test.as, clinic.RecordFilter{}, clinic.PageRequest{}))(t)
+		comments := must(f.Comments.List(t.Context(), test.as, c.record.ID, clinic.PageRequest{}))(t)
 		for way, got := range map[string][]clinic.Comment{
 			"record": record.Comments, "list": list.Items[0].Comments, "comments": comments.Items,
 		} {
@@ -332,8 +332,8 @@ func TestAddedCommentReadsTheSame(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	c := f.care()
-	added := must(f.AddComment(t.Context(), c.asDoctor(), c.record.ID, "fine", false, noKey))(t)
-	read := must(f.Record(t.Context(), c.asPatient(), c.record.ID))(t).Comments[0]
+	added := must(f.Comments.Add(t.Context(), c.asDoctor(), c.record.ID, "fine", false, noKey))(t)
+	read := must(f.Records.Get(t.Context(), c.asPatient(), c.record.ID))(t).Comments[0]
 	read.Doctor.User, added.Doctor.User = clinic.User{}, clinic.User{}
 	added.Doctor.VerifiedAt = nil // for the directory
 	if diff := cmp.Diff(added, read); diff != "" {
@@ -346,13 +346,13 @@ func TestAddCommentOnceUnderAKeyWhileAssigned(t *testing.T) {
 	f := newFixture(t)
 	c := f.care()
 	key := clinic.Idempotency{Key: "k", Operation: "addComment", Hash: []byte("hash")}
-	first := must(f.AddComment(t.Context(), c.asDoctor(), c.record.ID, "fine", false, key))(t)
-	second := must(f.AddComment(t.Context(), c.asDoctor(), c.record.ID, "fine", false, key))(t)
+	first := must(f.Comments.Add(t.Context(), c.asDoctor(), c.record.ID, "fine", false, key))(t)
+	second := must(f.Comments.Add(t.Context(), c.asDoctor(), c.record.ID, "fine", false, key))(t)
 	if first.ID != second.ID {
 		t.Errorf("ids = %d, %d: the comment was added twice", first.ID, second.ID)
 	}
 	f.db.EndAssignment(c.assignment)
-	_, err := f.AddComment(t.Context(), c.asDoctor(), c.record.ID, "fine", false, key)
+	_, err := f.Comments.Add(t.Context(), c.asDoctor(), c.record.ID, "fine", false, key)
 	wantCode(t, err, clinic.CodeNotFound)
 }
 
@@ -366,7 +366,7 @@ func TestMyPatients(t *testing.T) {
 	last := time.Date(2190, 1, 1, 0, 0, 0, 0, time.UTC)
 	f.db.Record(testkit.RecordOptions{Patient: c.patient, VisitDate: last})
 
-	page := must(f.MyPatients(t.Context(), c.asDoctor(), clinic.PageRequest{}))(t)
+	page := must(f.Patients.OfDoctor(t.Context(), c.asDoctor(), clinic.PageRequest{}))(t)
 	if page.Total != 2 || len(page.Items) != 2 {
 		t.Fatalf("page = %+v", page)
 	}
@@ -378,10 +378,10 @@ func TestMyPatients(t *testing.T) {
 		other.User.Email != "bare@example.com" || other.User.PhoneNumber != "+123" {
 		t.Errorf("second = %+v", other)
 	}
-	_, err := f.MyPatients(t.Context(), c.asPatient(), clinic.PageRequest{})
+	_, err := f.Patients.OfDoctor(t.Context(), c.asPatient(), clinic.PageRequest{})
 	wantCode(t, err, clinic.CodeForbidden)
 
-	beyond := must(f.MyPatients(t.Context(), c.asDoctor(), clinic.PageRequest{Number: 9}))(t)
+	beyond := must(f.Patients.OfDoctor(t.Context(), c.asDoctor(), clinic.PageRequest{Number: 9}))(t)
 	if beyond.Total != 2 || len(beyond.Items) != 0 {
 		t.Errorf("page beyond the end = %+v", beyond)
 	}

@@ -15,8 +15,8 @@ func TestRegistrationIsRepeatedUnderItsKey(t *testing.T) {
 			t.Parallel()
 			d := newDesk(t, nil)
 			idem := clinic.Idempotency{Key: "k", Operation: "register"}
-			first := must(d.Register(t.Context(), r, idem))(t)
-			again := must(d.Register(t.Context(), r, idem))(t)
+			first := must(d.Accounts.Register(t.Context(), r, idem))(t)
+			again := must(d.Accounts.Register(t.Context(), r, idem))(t)
 			d.wantSession(t, again, first.User)
 			if again.Refresh == first.Refresh {
 				t.Error("the refresh token came twice")
@@ -32,19 +32,19 @@ func TestRegistrationKeyIsNotForAnotherRequest(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	idem := clinic.Idempotency{Key: "k", Operation: "register"}
-	must(d.Register(t.Context(), patient("somebody"), idem))(t)
+	must(d.Accounts.Register(t.Context(), patient("somebody"), idem))(t)
 	otherEmail, otherPassword := patient("somebody"), patient("somebody")
 	otherEmail.Email, otherPassword.Password = "other@example.com", "another horse"
 	for name, r := range map[string]clinic.Registration{
 		"another name": patient("other"), "another role": doctor("somebody"), "another email": otherEmail, "another password": otherPassword,
 	} {
-		_, err := d.Register(t.Context(), r, idem)
+		_, err := d.Accounts.Register(t.Context(), r, idem)
 		if clinic.CodeOf(err) != clinic.CodeInvalid || clinic.ReasonOf(err) != "idempotency_key_reused" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for _, key := range []string{"", "another"} {
-		_, err := d.Register(t.Context(), patient("somebody"), clinic.Idempotency{Key: key, Operation: "register"})
+		_, err := d.Accounts.Register(t.Context(), patient("somebody"), clinic.Idempotency{Key: key, Operation: "register"})
 		wantReason(t, err, "username_taken")
 	}
 	if n := d.db.Count("SELECT count(*) FROM users"); n != 1 {
@@ -56,9 +56,9 @@ func TestRegistrationOfInactiveAccountIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	idem := clinic.Idempotency{Key: "k", Operation: "register"}
-	must(d.Register(t.Context(), patient("somebody"), idem))(t)
+	must(d.Accounts.Register(t.Context(), patient("somebody"), idem))(t)
 	d.db.Exec("UPDATE users SET active = false")
-	_, err := d.Register(t.Context(), patient("somebody"), idem)
+	_, err := d.Accounts.Register(t.Context(), patient("somebody"), idem)
 	wantCode(t, err, clinic.CodeUnauthenticated)
 }
 
@@ -66,11 +66,11 @@ func TestConcurrentTwinsRegisterOnce(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	var group sync.WaitGroup
-	sessions := make([]clinic.Session, 6)
+	sessions := make([]clinic.Tokens, 6)
 	for i := range sessions {
 		group.Go(func() {
 			var err error
-			if sessions[i], err = d.Register(t.Context(), doctor("somebody"), clinic.Idempotency{Key: "k", Operation: "register"}); err != nil {
+			if sessions[i], err = d.Accounts.Register(t.Context(), doctor("somebody"), clinic.Idempotency{Key: "k", Operation: "register"}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -90,7 +90,7 @@ func TestKeptRegistrationSaysNothingOfThePassword(t *testing.T) {
 	for _, secret := range []string{"correct horse", "another horse"} {
 		r := patient("somebody")
 		r.Password = secret
-		must(d.Register(t.Context(), r, clinic.Idempotency{Key: "k", Operation: "register", Hash: []byte(secret)}))(t)
+		must(d.Accounts.Register(t.Context(), r, clinic.Idempotency{Key: "k", Operation: "register", Hash: []byte(secret)}))(t)
 		var hash, answer []byte
 		if err := d.db.Pool.QueryRow(t.Context(), "SELECT request_hash, answer FROM idempotency_keys").Scan(&hash, &answer); err != nil {
 			t.Fatal(err)

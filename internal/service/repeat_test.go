@@ -47,18 +47,18 @@ func TestARepetitionShowsWhatIsThereNow(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	c := f.care()
-	first := must(f.CreateRecord(t.Context(), c.asPatient(), fields(), repeatKey("createRecord")))(t)
+	first := must(f.Records.Create(t.Context(), c.asPatient(), fields(), repeatKey("createRecord")))(t)
 	title := "Changed since"
-	must(f.UpdateRecord(t.Context(), c.asPatient(), first.ID, clinic.RecordChange{Title: &title}, nil))(t)
-	comment := must(f.AddComment(t.Context(), c.asDoctor(), first.ID, "fine", false, repeatKey("addComment")))(t)
-	again := must(f.CreateRecord(t.Context(), asking(c.asPatient(), "createRecord", "again"), fields(), repeatKey("createRecord")))(t)
+	must(f.Records.Update(t.Context(), c.asPatient(), first.ID, clinic.RecordChange{Title: &title}, nil))(t)
+	comment := must(f.Comments.Add(t.Context(), c.asDoctor(), first.ID, "fine", false, repeatKey("addComment")))(t)
+	again := must(f.Records.Create(t.Context(), asking(c.asPatient(), "createRecord", "again"), fields(), repeatKey("createRecord")))(t)
 	if again.ID != first.ID || again.Title != title || again.Version != 2 || len(again.Comments) != 1 {
 		t.Errorf("the repetition shows %+v", again)
 	}
 	f.wantAudit(t, "again", fmt.Sprintf("record %d allowed own {%d} {0}", first.ID, c.patient.ID))
 
 	f.db.Exec(`UPDATE doctor_comments SET comment = 'corrected'`)
-	commentAgain := must(f.AddComment(t.Context(), asking(c.asDoctor(), "addComment", "comment"), first.ID, "fine", false, repeatKey("addComment")))(t)
+	commentAgain := must(f.Comments.Add(t.Context(), asking(c.asDoctor(), "addComment", "comment"), first.ID, "fine", false, repeatKey("addComment")))(t)
 	if commentAgain.ID != comment.ID || commentAgain.Text != "corrected" {
 		t.Errorf("the repetition shows %+v", commentAgain)
 	}
@@ -75,22 +75,22 @@ func TestARepetitionOfWhatIsGone(t *testing.T) {
 	var record clinic.Record
 	requests := map[string]func(id string) error{
 		"createRecord": func(id string) (err error) {
-			made, err := f.CreateRecord(t.Context(), asking(e.asPatient(), "createRecord", id), fields(), repeatKey("createRecord"))
+			made, err := f.Records.Create(t.Context(), asking(e.asPatient(), "createRecord", id), fields(), repeatKey("createRecord"))
 			if err == nil {
 				record = made
 			}
 			return err
 		},
 		"addComment": func(id string) error {
-			_, err := f.AddComment(t.Context(), asking(e.care.asDoctor(), "addComment", id), record.ID, "fine", true, repeatKey("addComment"))
+			_, err := f.Comments.Add(t.Context(), asking(e.care.asDoctor(), "addComment", id), record.ID, "fine", true, repeatKey("addComment"))
 			return err
 		},
 		"assignDoctor": func(id string) error {
-			_, _, err := f.Assign(t.Context(), asking(admin, "assignDoctor", id), both, repeatKey("assignDoctor"))
+			_, _, err := f.Assignments.Assign(t.Context(), asking(admin, "assignDoctor", id), both, repeatKey("assignDoctor"))
 			return err
 		},
 		"breakGlass": func(id string) error {
-			_, _, err := f.OpenBreakGlass(t.Context(), asking(e.asDoctor(), "breakGlass", id), e.request(), repeatKey("breakGlass"))
+			_, _, err := f.Assignments.OpenBreakGlass(t.Context(), asking(e.asDoctor(), "breakGlass", id), e.request(), repeatKey("breakGlass"))
 			return err
 		},
 	}
@@ -107,7 +107,7 @@ func TestARepetitionOfWhatIsGone(t *testing.T) {
 		}
 		kept[operation] = id
 	}
-	if err := f.DeleteRecord(t.Context(), e.asPatient(), record.ID, nil); err != nil {
+	if err := f.Records.Delete(t.Context(), e.asPatient(), record.ID, nil); err != nil {
 		t.Fatal(err)
 	}
 	f.db.Exec(`DELETE FROM assignments WHERE doctor_id <> $1`, e.care.doctor.ID) // as nobody can but who runs SQL
@@ -137,20 +137,20 @@ func TestNothingOfADeletedRecordIsLeft(t *testing.T) {
 	written := fields()
 	written.Title, written.Description, written.Symptoms, written.Diagnosis = marker, marker, marker, marker
 	written.Treatment, written.Medications = marker, marker
-	record := must(f.CreateRecord(t.Context(), c.asPatient(), written, repeatKey("createRecord")))(t)
+	record := must(f.Records.Create(t.Context(), c.asPatient(), written, repeatKey("createRecord")))(t)
 	for operation, private := range map[string]bool{"addComment": false, "addPrivateComment": true} {
-		must(f.AddComment(t.Context(), c.asDoctor(), record.ID, marker, private, repeatKey(operation)))(t)
+		must(f.Comments.Add(t.Context(), c.asDoctor(), record.ID, marker, private, repeatKey(operation)))(t)
 	}
-	for _, e := range must(f.ClaimEvents(t.Context(), 100, 0))(t) {
-		if err := f.HandleEvent(t.Context(), e.ID); err != nil {
+	for _, e := range must(f.Outbox.Claim(t.Context(), 100, 0))(t) {
+		if err := f.handle(t.Context(), e.ID); err != nil {
 			t.Fatal(err)
 		}
 	}
-	must(f.CreateRecord(t.Context(), c.asPatient(), written, repeatKey("createRecord")))(t)
+	must(f.Records.Create(t.Context(), c.asPatient(), written, repeatKey("createRecord")))(t)
 	if found := f.tablesWith(t, marker); len(found) == 0 {
 		t.Fatal("the search finds nothing while the record is there")
 	}
-	if err := f.DeleteRecord(t.Context(), c.asPatient(), record.ID, nil); err != nil {
+	if err := f.Records.Delete(t.Context(), c.asPatient(), record.ID, nil); err != nil {
 		t.Fatal(err)
 	}
 	if found := f.tablesWith(t, marker); len(found) != 0 {
@@ -181,8 +181,8 @@ func TestWhatTheReleaseBeforeKeepsIsCutToIds(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	c := f.care()
-	first := must(f.CreateRecord(t.Context(), c.asPatient(), fields(), repeatKey("createRecord")))(t)
-	comment := must(f.AddComment(t.Context(), c.asDoctor(), first.ID, "fine", false, repeatKey("addComment")))(t)
+	first := must(f.Records.Create(t.Context(), c.asPatient(), fields(), repeatKey("createRecord")))(t)
+	comment := must(f.Comments.Add(t.Context(), c.asDoctor(), first.ID, "fine", false, repeatKey("addComment")))(t)
 	var record clinic.Record // as that release decodes
 	var kept, keptComment string
 	if err := f.db.Pool.QueryRow(t.Context(), `SELECT (SELECT answer FROM idempotency_keys WHERE operation = 'createRecord'),
@@ -206,10 +206,10 @@ func TestWhatTheReleaseBeforeKeepsIsCutToIds(t *testing.T) {
 	if found := f.tablesWith(t, first.Title); strings.Join(found, " ") != "health_records" {
 		t.Errorf("the record's title is in %v", found)
 	}
-	if again := must(f.CreateRecord(t.Context(), c.asPatient(), fields(), repeatKey("createRecord")))(t); again.Title != first.Title {
+	if again := must(f.Records.Create(t.Context(), c.asPatient(), fields(), repeatKey("createRecord")))(t); again.Title != first.Title {
 		t.Errorf("the repetition shows %+v", again)
 	}
-	if again := must(f.AddComment(t.Context(), c.asDoctor(), first.ID, "fine", false, repeatKey("addComment")))(t); again.Text != comment.Text {
+	if again := must(f.Comments.Add(t.Context(), c.asDoctor(), first.ID, "fine", false, repeatKey("addComment")))(t); again.Text != comment.Text {
 		t.Errorf("the repetition shows %+v", again)
 	}
 	if _, err := f.db.Pool.Exec(t.Context(), `UPDATE idempotency_keys SET answer = '["a word"]'`); err == nil {

@@ -10,52 +10,52 @@ import (
 )
 
 // reads are the statements of a caller that matter, by name.
-func (l readers) reads(t testing.TB) map[string]func(*service.Service) error {
+func (l readers) reads(t testing.TB) map[string]func(*service.API) error {
 	t.Helper()
 	ctx := t.Context()
-	return map[string]func(*service.Service) error{
-		"records of a doctor": func(s *service.Service) error {
-			_, err := s.Records(ctx, l.doctor, clinic.RecordFilter{}, clinic.PageRequest{})
+	return map[string]func(*service.API) error{
+		"records of a doctor": func(s *service.API) error {
+			_, err := s.Records.List(ctx, l.doctor, clinic.RecordFilter{}, clinic.PageRequest{})
 			return err
 		},
-		"records of a patient": func(s *service.Service) error {
-			_, err := s.Records(ctx, l.patient, clinic.RecordFilter{}, clinic.PageRequest{})
+		"records of a patient": func(s *service.API) error {
+			_, err := s.Records.List(ctx, l.patient, clinic.RecordFilter{}, clinic.PageRequest{})
 			return err
 		},
-		"record to a doctor": func(s *service.Service) error {
-			_, err := s.Record(ctx, l.doctor, l.record)
+		"record to a doctor": func(s *service.API) error {
+			_, err := s.Records.Get(ctx, l.doctor, l.record)
 			return err
 		},
-		"record to its patient": func(s *service.Service) error {
-			_, err := s.Record(ctx, l.patient, l.record)
+		"record to its patient": func(s *service.API) error {
+			_, err := s.Records.Get(ctx, l.patient, l.record)
 			return err
 		},
-		"comments": func(s *service.Service) error {
-			_, err := s.Comments(ctx, l.doctor, l.record, clinic.PageRequest{})
+		"comments": func(s *service.API) error {
+			_, err := s.Comments.List(ctx, l.doctor, l.record, clinic.PageRequest{})
 			return err
 		},
-		"my patients": func(s *service.Service) error {
-			_, err := s.MyPatients(ctx, l.doctor, clinic.PageRequest{})
+		"my patients": func(s *service.API) error {
+			_, err := s.Patients.OfDoctor(ctx, l.doctor, clinic.PageRequest{})
 			return err
 		},
-		"notifications": func(s *service.Service) error {
-			_, err := s.Notifications(ctx, l.doctor, clinic.NotificationFilter{}, clinic.PageRequest{})
+		"notifications": func(s *service.API) error {
+			_, err := s.Notifications.List(ctx, l.doctor, clinic.NotificationFilter{}, clinic.PageRequest{})
 			return err
 		},
-		"assignments": func(s *service.Service) error {
-			_, err := s.Assignments(ctx, l.doctor, clinic.AssignmentFilter{}, clinic.PageRequest{})
+		"assignments": func(s *service.API) error {
+			_, err := s.Assignments.List(ctx, l.doctor, clinic.AssignmentFilter{}, clinic.PageRequest{})
 			return err
 		},
-		"directory": func(s *service.Service) error {
-			_, err := s.Doctors(ctx, l.patient, "General", clinic.PageRequest{})
+		"directory": func(s *service.API) error {
+			_, err := s.Doctors.List(ctx, l.patient, "General", clinic.PageRequest{})
 			return err
 		},
-		"patients": func(s *service.Service) error {
-			_, err := s.Patients(ctx, l.admin, "", clinic.PageRequest{})
+		"patients": func(s *service.API) error {
+			_, err := s.Patients.List(ctx, l.admin, "", clinic.PageRequest{})
 			return err
 		},
-		"search of patients": func(s *service.Service) error {
-			_, err := s.Patients(ctx, l.admin, "ledger7", clinic.PageRequest{})
+		"search of patients": func(s *service.API) error {
+			_, err := s.Patients.List(ctx, l.admin, "ledger7", clinic.PageRequest{})
 			return err
 		},
 	}
@@ -68,8 +68,8 @@ func BenchmarkRowSecurity(b *testing.B) {
 	l := newReaders(b, 1000, 100)
 	for name, read := range l.reads(b) {
 		b.Run(name, func(b *testing.B) {
-			both := []*service.Service{l.owner, l.server}
-			times := map[*service.Service][]time.Duration{}
+			both := []*service.API{l.owner, l.server}
+			times := map[*service.API][]time.Duration{}
 			for range 10 { // after some, Postgres keeps the plans of a connection
 				for _, s := range both {
 					if err := read(s); err != nil {
@@ -86,7 +86,7 @@ func BenchmarkRowSecurity(b *testing.B) {
 					times[s] = append(times[s], time.Since(start))
 				}
 			}
-			median := func(s *service.Service) float64 {
+			median := func(s *service.API) float64 {
 				slices.Sort(times[s])
 				return float64(times[s][len(times[s])/2].Microseconds())
 			}

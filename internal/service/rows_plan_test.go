@@ -22,7 +22,7 @@ import (
 type readers struct {
 	dsn                    string
 	db                     *testkit.Factory
-	server, owner          *service.Service
+	server, owner          *service.API
 	sent                   *lastStatement // by the server
 	doctor, patient, admin clinic.Caller
 	record                 int64 // of the patient
@@ -52,8 +52,8 @@ func newReaders(t testing.TB, patients, records int) readers {
 		WHERE p.user_id = $1`, l.patient.UserID))
 	server := must(store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, schema.PartServer), MaxConns: 1, Tracer: l.sent}))(t)
 	t.Cleanup(server.Close)
-	l.server = must(service.New(service.Options{DB: server}))(t)
-	l.owner = must(service.New(service.Options{DB: openDB(t, dsn, 1)}))(t)
+	l.server = newAPI(t, server)
+	l.owner = newAPI(t, openDB(t, dsn, 1))
 	return l
 }
 

@@ -15,7 +15,7 @@ import (
 // a wrong one has "wrong_password" or "totp_invalid"; CodeTooMany says that there
 // were too many wrong ones in this session. Refusals have an audit row, but for
 // requests that lack something.
-func (s *Service) admitSelfAssignment(ctx context.Context, caller clinic.Caller, object clinic.Object, req clinic.AssignmentRequest) (clinic.AssignmentRequest, error) {
+func (s *Assignments) admitSelfAssignment(ctx context.Context, caller clinic.Caller, object clinic.Object, req clinic.AssignmentRequest) (clinic.AssignmentRequest, error) {
 	switch s.selfTerms {
 	case clinic.SelfAssignmentOpen:
 		return req, s.validate(ctx, &req)
@@ -35,9 +35,9 @@ func (s *Service) admitSelfAssignment(ctx context.Context, caller clinic.Caller,
 		req.EndsAt = new(now.Add(clinic.SelfAssignmentTime))
 	}
 	if req.TOTPCode != "" {
-		err = s.confirmTOTPCode(ctx, caller, "totp_code", req.TOTPCode)
+		err = s.auth.confirmTOTPCode(ctx, caller, "totp_code", req.TOTPCode)
 	} else {
-		_, err = s.confirmPassword(ctx, caller, "password", req.Password)
+		_, err = s.auth.confirmPassword(ctx, caller, "password", req.Password)
 	}
 	if err != nil {
 		return req, s.db.Refused(ctx, caller, object, err)
@@ -46,13 +46,13 @@ func (s *Service) admitSelfAssignment(ctx context.Context, caller clinic.Caller,
 }
 
 // noteSelfAssignment counts and logs what a doctor made for themselves.
-func (s *Service) noteSelfAssignment(ctx context.Context, caller clinic.Caller, a clinic.Assignment) {
+func (s *Assignments) noteSelfAssignment(ctx context.Context, caller clinic.Caller, a clinic.Assignment) {
 	s.selfMade.Add(1)
 	s.log.WarnContext(ctx, "a doctor assigned themselves", "assignment_id", a.ID, "user_id", caller.UserID, "terms", string(s.selfTerms))
 }
 
 // SelfAssignments says how many assignments of themselves doctors made through
-// this Service, and on which terms.
-func (s *Service) SelfAssignments() (made int64, terms clinic.SelfAssignment) {
+// these Assignments, and on which terms.
+func (s *Assignments) SelfAssignments() (made int64, terms clinic.SelfAssignment) {
 	return s.selfMade.Load(), s.selfTerms
 }

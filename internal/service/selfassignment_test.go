@@ -25,8 +25,8 @@ func newPractice(t *testing.T) practice {
 	t.Helper()
 	a := authenticator{desk: newDesk(t, nil)}
 	a.caller = must(a.verifier.Verify(a.register(t, doctor("doctor1")).Access))(t)
-	a.secret = must(a.EnrolTOTP(t.Context(), a.caller, password))(t).Secret
-	a.recovery = must(a.ConfirmTOTP(t.Context(), a.caller, a.code(t).TOTPCode))(t)
+	a.secret = must(a.SecondFactors.Enrol(t.Context(), a.caller, password))(t).Secret
+	a.recovery = must(a.SecondFactors.Confirm(t.Context(), a.caller, a.code(t).TOTPCode))(t)
 	a.step()
 	return practice{a, a.db.Patient(testkit.PatientOptions{})}
 }
@@ -131,7 +131,7 @@ func TestSelfAssignmentRefuses(t *testing.T) {
 			t.Parallel()
 			p := newPractice(t)
 			p.opts.SelfAssignment = test.terms
-			p.Service = must(service.New(p.opts))(t)
+			p.API = must(service.NewAPI(p.opts))(t)
 			if test.change != "" {
 				p.db.Exec(test.change)
 			}
@@ -139,7 +139,7 @@ func TestSelfAssignmentRefuses(t *testing.T) {
 			if test.edit != nil {
 				test.edit(&request)
 			}
-			_, created, err := p.Assign(t.Context(), p.caller, request, noKey)
+			_, created, err := p.Assignments.Assign(t.Context(), p.caller, request, noKey)
 			wantCode(t, err, test.code)
 			wantReason(t, err, test.reason)
 			if test.fields != nil {
@@ -156,7 +156,7 @@ func TestSelfAssignmentNeedsKnownTerms(t *testing.T) {
 	t.Parallel()
 	p := newPractice(t)
 	p.opts.SelfAssignment = "closed"
-	if _, err := service.New(p.opts); err == nil {
+	if _, err := service.NewAPI(p.opts); err == nil {
 		t.Error("no error")
 	}
 }
@@ -179,10 +179,10 @@ func TestSelfAssignmentEnds(t *testing.T) {
 			t.Parallel()
 			p := newPractice(t)
 			p.opts.SelfAssignment = test.terms
-			p.Service = must(service.New(p.opts))(t)
+			p.API = must(service.NewAPI(p.opts))(t)
 			request := p.request()
 			request.EndsAt = test.asked
-			a, created, err := p.Assign(t.Context(), p.caller, request, noKey)
+			a, created, err := p.Assignments.Assign(t.Context(), p.caller, request, noKey)
 			wantCode(t, err, "")
 			var lasts time.Duration
 			if a.EndsAt != nil {
@@ -193,7 +193,7 @@ func TestSelfAssignmentEnds(t *testing.T) {
 			}
 			later := request
 			later.EndsAt = new(time.Now().Add(time.Hour))
-			again, created, err := p.Assign(t.Context(), p.caller, later, noKey)
+			again, created, err := p.Assignments.Assign(t.Context(), p.caller, later, noKey)
 			if wantCode(t, err, ""); created || again.ID != a.ID || (again.EndsAt == nil) != (a.EndsAt == nil) || a.EndsAt != nil && !again.EndsAt.Equal(*a.EndsAt) {
 				t.Errorf("asking again makes %+v of %+v", again, a)
 			}
@@ -209,26 +209,26 @@ func TestACodeConfirmsOnce(t *testing.T) {
 	wrong := p.byCode(t)
 	wrong.TOTPCode = p.wrongCode(t)
 	for range 20 { // more than a login takes
-		_, _, err := p.Assign(t.Context(), p.caller, wrong, noKey)
+		_, _, err := p.Assignments.Assign(t.Context(), p.caller, wrong, noKey)
 		wantReason(t, err, "totp_invalid")
 	}
 	right := p.byCode(t)
 	key := clinic.Idempotency{Key: "k", Operation: "assign", Hash: []byte("hash")}
-	first, created, err := p.Assign(t.Context(), p.caller, right, key)
+	first, created, err := p.Assignments.Assign(t.Context(), p.caller, right, key)
 	if wantCode(t, err, ""); !created {
 		t.Error("nothing was created")
 	}
-	_, _, err = p.Assign(t.Context(), p.caller, right, key)
+	_, _, err = p.Assignments.Assign(t.Context(), p.caller, right, key)
 	wantReason(t, err, "totp_invalid")
 	login := func(second clinic.SecondFactor) string {
-		_, err := p.Login(t.Context(), "doctor1", password, second)
+		_, err := p.Sessions.Login(t.Context(), "doctor1", password, second)
 		return clinic.ReasonOf(err)
 	}
 	if got := login(clinic.SecondFactor{TOTPCode: right.TOTPCode}); got != "totp_invalid" {
 		t.Errorf("a login with the code of the assignment: %q", got)
 	}
 	p.step()
-	again, created, err := p.Assign(t.Context(), p.caller, p.byCode(t), key)
+	again, created, err := p.Assignments.Assign(t.Context(), p.caller, p.byCode(t), key)
 	if wantCode(t, err, ""); !created || again.ID != first.ID {
 		t.Errorf("the repetition with the next code answers %d, want %d", again.ID, first.ID)
 	}
@@ -239,9 +239,9 @@ func TestACodeConfirmsOnce(t *testing.T) {
 	}
 	used := p.byCode(t)
 	used.TOTPCode = code.TOTPCode
-	_, _, err = p.Assign(t.Context(), p.caller, used, noKey)
+	_, _, err = p.Assignments.Assign(t.Context(), p.caller, used, noKey)
 	wantReason(t, err, "totp_invalid")
-	if made, _ := p.SelfAssignments(); made != 1 {
+	if made, _ := p.Assignments.SelfAssignments(); made != 1 {
 		t.Errorf("%d were made, want 1: a repetition makes none", made)
 	}
 }
@@ -252,11 +252,11 @@ func TestCodesOfLoginsDoNotBlockAConfirmation(t *testing.T) {
 	t.Parallel()
 	p := newPractice(t)
 	for range 10 {
-		_, _ = p.Login(t.Context(), "doctor1", password, clinic.SecondFactor{TOTPCode: p.wrongCode(t)})
+		_, _ = p.Sessions.Login(t.Context(), "doctor1", password, clinic.SecondFactor{TOTPCode: p.wrongCode(t)})
 	}
-	_, err := p.Login(t.Context(), "doctor1", password, p.code(t))
+	_, err := p.Sessions.Login(t.Context(), "doctor1", password, p.code(t))
 	wantReason(t, err, "totp_throttled")
-	_, _, err = p.Assign(t.Context(), p.caller, p.byCode(t), noKey)
+	_, _, err = p.Assignments.Assign(t.Context(), p.caller, p.byCode(t), noKey)
 	wantCode(t, err, "")
 }
 
@@ -271,12 +271,12 @@ func TestSelfAssignmentIsTold(t *testing.T) {
 			t.Parallel()
 			e := newEmergency(t)
 			e.db.User(clinic.RoleAdmin, testkit.Person{Inactive: true})
-			a, _, err := e.Assign(t.Context(), e.asDoctor(), clinic.AssignmentRequest{PatientID: e.patient.ID}, noKey)
+			a, _, err := e.Assignments.Assign(t.Context(), e.asDoctor(), clinic.AssignmentRequest{PatientID: e.patient.ID}, noKey)
 			wantCode(t, err, "")
 			e.db.Exec(change)
 			event := e.event(t)
 			for range 2 {
-				wantCode(t, e.HandleEvent(t.Context(), event), "")
+				wantCode(t, e.handle(t.Context(), event), "")
 			}
 			want := []int64{e.patient.User.ID, e.doctor.User.ID, e.admins[0].ID, e.admins[1].ID}
 			slices.Sort(want)
@@ -315,7 +315,7 @@ func TestADeclaredAssignmentIsNobodysOwn(t *testing.T) {
 			f.db.Exec(`UPDATE assignments SET requested_by = NULL`)
 			f.db.Exec(test.change)
 			event := f.event(t)
-			wantCode(t, f.HandleEvent(t.Context(), event), test.code)
+			wantCode(t, f.handle(t.Context(), event), test.code)
 			if got := f.recipients(t, event); len(got) != test.told {
 				t.Errorf("recipients = %v, want %d", got, test.told)
 			}
@@ -330,7 +330,7 @@ func TestAnAssignmentCannotEndBeforeItBegins(t *testing.T) {
 	late := p.request()
 	late.EndsAt = new(time.Now().Add(-time.Hour))
 	err := p.opts.DB.Tx(t.Context(), &p.caller, func(h store.Handle) error {
-		_, _, err := h.Assign(t.Context(), h.Who.DoctorID, late)
+		_, _, err := h.Assignments().Assign(t.Context(), h.Who.DoctorID, late)
 		return err
 	})
 	wantReason(t, err, "assignment_over")

@@ -2,7 +2,9 @@ package service
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
@@ -10,33 +12,73 @@ import (
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
+// SessionsOptions are the parts of Sessions. DB, Authenticator and Tokens are required.
+type SessionsOptions struct {
+	DB            *store.DB
+	Authenticator *Authenticator
+	Tokens        *token.Signer
+	TOTPRequired  []clinic.Role // roles whose users may only enrol a second factor until they have one
+	Log           *slog.Logger  // nil: slog.Default()
+}
+
+func (o *SessionsOptions) setDefaults() {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+}
+
+func (o *SessionsOptions) validate() error {
+	if o.DB == nil || o.Authenticator == nil || o.Tokens == nil {
+		return errors.New("sessions need a database, an authenticator and a token signer")
+	}
+	return nil
+}
+
+// Sessions are the use cases of logins and of what they last for.
+type Sessions struct {
+	db       *store.DB
+	auth     *Authenticator
+	tokens   *token.Signer
+	required []clinic.Role // to have a second factor
+	log      *slog.Logger
+}
+
+// NewSessions checks the options and returns the use cases.
+func NewSessions(opts SessionsOptions) (*Sessions, error) {
+	opts.setDefaults()
+	if err := opts.validate(); err != nil {
+		return nil, err
+	}
+	return &Sessions{db: opts.DB, auth: opts.Authenticator, tokens: opts.Tokens, required: opts.TOTPRequired, log: opts.Log}, nil
+}
+
 // Login checks the password and starts a session. An unknown name, a wrong
 // password and an account that is not active are the same CodeUnauthenticated
 // with reason "bad_credentials", after the same work. It is CodeTooMany, for all
 // of them alike, when too many guesses were wrong. Only who has the right
 // password learns that a second factor is asked for.
-func (s *Service) Login(ctx context.Context, username, password string, second clinic.SecondFactor) (clinic.Session, error) {
+func (s *Sessions) Login(ctx context.Context, username, password string, second clinic.SecondFactor) (clinic.Tokens, error) {
 	var known store.Credentials
-	err := s.guess(ctx, username, func() (err error) {
+	err := s.auth.throttled(ctx, username, func() (err error) {
 		known, err = s.login(ctx, username, password)
 		return err
 	})
 	if err != nil {
-		return clinic.Session{}, err
+		return clinic.Tokens{}, err
 	}
-	if err := s.checkSecondFactor(ctx, known, second); err != nil {
-		return clinic.Session{}, err
+	if err := s.auth.checkSecondFactor(ctx, known, second); err != nil {
+		return clinic.Tokens{}, err
 	}
-	return s.startSession(ctx, s.db.Account(store.ByUserID(known.User.ID)), known)
+	return s.start(ctx, s.db.Account(store.ByUserID(known.User.ID)), known)
 }
 
 // login returns whose name and password these are.
-func (s *Service) login(ctx context.Context, username, password string) (store.Credentials, error) {
+func (s *Sessions) login(ctx context.Context, username, password string) (store.Credentials, error) {
 	known, err := s.credentials(ctx, username)
 	if err != nil {
 		return store.Credentials{}, err
 	}
-	ok, rehash, err := s.passwords.Verify(ctx, known.PasswordHash, password)
+	ok, rehash, err := s.auth.passwords.Verify(ctx, known.PasswordHash, password)
 	if err != nil {
 		return store.Credentials{}, err
 	}
@@ -50,11 +92,11 @@ func (s *Service) login(ctx context.Context, username, password string) (store.C
 }
 
 // credentials finds a user by name; the zero Credentials when there is none.
-func (s *Service) credentials(ctx context.Context, username string) (store.Credentials, error) {
+func (s *Sessions) credentials(ctx context.Context, username string) (store.Credentials, error) {
 	if !clinic.ValidUsername(username) {
 		return store.Credentials{}, nil
 	}
-	known, err := s.db.Account(store.ByUsername(username)).Credentials(ctx)
+	known, err := s.db.Account(store.ByUsername(username)).Accounts().Credentials(ctx)
 	if clinic.CodeOf(err) == clinic.CodeNotFound {
 		return store.Credentials{}, nil
 	}
@@ -63,37 +105,37 @@ func (s *Service) credentials(ctx context.Context, username string) (store.Crede
 
 // upgradeHash gives the password a hash of today's costs. A failure is no reason
 // to refuse the login: the next one tries again.
-func (s *Service) upgradeHash(ctx context.Context, known store.Credentials, password string) {
-	hash, err := s.passwords.Hash(ctx, password)
+func (s *Sessions) upgradeHash(ctx context.Context, known store.Credentials, password string) {
+	hash, err := s.auth.passwords.Hash(ctx, password)
 	if err == nil {
-		err = s.db.Account(store.ByUserID(known.User.ID)).UpgradePasswordHash(ctx, known.User.ID, known.PasswordHash, hash)
+		err = s.db.Account(store.ByUserID(known.User.ID)).Accounts().UpgradePasswordHash(ctx, known.User.ID, known.PasswordHash, hash)
 	}
 	if err != nil {
 		s.log.WarnContext(ctx, "a password hash was not upgraded", "user_id", known.User.ID, "error", err)
 	}
 }
 
-// startSession keeps a new refresh token and signs an access token.
-func (s *Service) startSession(ctx context.Context, h store.Handle, known store.Credentials) (clinic.Session, error) {
+// start keeps a new refresh token and signs an access token.
+func (s *Sessions) start(ctx context.Context, h store.Handle, known store.Credentials) (clinic.Tokens, error) {
 	refresh, hash := token.NewRefresh()
-	id, err := h.StartSession(ctx, known, hash, token.RefreshLifetime)
+	id, err := h.Sessions().Start(ctx, known, hash, token.RefreshLifetime)
 	if err != nil {
-		return clinic.Session{}, err
+		return clinic.Tokens{}, err
 	}
-	return s.session(store.Refreshed{User: known.User, SessionID: id, SecondFactor: known.SecondFactor}, refresh)
+	return s.issue(store.Refreshed{User: known.User, SessionID: id, SecondFactor: known.SecondFactor}, refresh)
 }
 
-// session signs the access token. Without the second factor that his role
+// issue signs the access token. Without the second factor that their role
 // requires, the user may do nothing by it but enrol one.
-func (s *Service) session(r store.Refreshed, refresh string) (clinic.Session, error) {
+func (s *Sessions) issue(r store.Refreshed, refresh string) (clinic.Tokens, error) {
 	access, err := s.tokens.Issue(clinic.Caller{
 		UserID: r.User.ID, Role: r.User.Role, SessionID: r.SessionID,
 		Enrolling: !r.SecondFactor && slices.Contains(s.required, r.User.Role),
 	})
 	if err != nil {
-		return clinic.Session{}, err
+		return clinic.Tokens{}, err
 	}
-	return clinic.Session{User: r.User, Access: access, Refresh: refresh}, nil
+	return clinic.Tokens{User: r.User, Access: access, Refresh: refresh}, nil
 }
 
 // Refresh trades a refresh token for a new pair. A used, expired or unknown one,
@@ -101,28 +143,28 @@ func (s *Service) session(r store.Refreshed, refresh string) (clinic.Session, er
 // "refresh_token_invalid". Using one again within token.RefreshGrace, while its
 // successor was not used, gives the same successor; later it ends the session:
 // one of the two who have it is not its owner.
-func (s *Service) Refresh(ctx context.Context, refresh string) (clinic.Session, error) {
+func (s *Sessions) Refresh(ctx context.Context, refresh string) (clinic.Tokens, error) {
 	rotation := store.Rotation{Used: token.HashRefresh(refresh), SuccessorSalt: token.NewSalt(), Lifetime: token.RefreshLifetime, Longest: token.SessionLifetime}
 	h := s.db.Account(store.ByRefreshToken(rotation.Used))
 	var successor string
 	successor, rotation.Successor = token.Successor(refresh, rotation.SuccessorSalt)
-	r, err := h.RotateRefreshToken(ctx, rotation)
+	r, err := h.Sessions().Rotate(ctx, rotation)
 	if clinic.CodeOf(err) == clinic.CodeNotFound {
-		r, err = h.RepeatRefresh(ctx, rotation.Used, token.RefreshGrace)
+		r, err = h.Sessions().RepeatRefresh(ctx, rotation.Used, token.RefreshGrace)
 		successor, _ = token.Successor(refresh, r.SuccessorSalt)
 	}
 	if clinic.CodeOf(err) == clinic.CodeNotFound {
-		return clinic.Session{}, s.refuseRefresh(ctx, rotation.Used)
+		return clinic.Tokens{}, s.refuseRefresh(ctx, rotation.Used)
 	}
 	if err != nil {
-		return clinic.Session{}, err
+		return clinic.Tokens{}, err
 	}
-	return s.session(r, successor)
+	return s.issue(r, successor)
 }
 
 // refuseRefresh ends the session of a token that was used before.
-func (s *Service) refuseRefresh(ctx context.Context, hash []byte) error {
-	userID, err := s.db.System().EndSessionOfUsedToken(ctx, hash)
+func (s *Sessions) refuseRefresh(ctx context.Context, hash []byte) error {
+	userID, err := s.db.System().Sessions().EndOfUsedToken(ctx, hash)
 	switch clinic.CodeOf(err) {
 	case "":
 		s.log.WarnContext(ctx, "a refresh token was used twice and its session ended", "user_id", userID)
@@ -135,8 +177,8 @@ func (s *Service) refuseRefresh(ctx context.Context, hash []byte) error {
 
 // Logout ends the caller's session. That it ends at the same moment for another
 // reason is no fault.
-func (s *Service) Logout(ctx context.Context, caller clinic.Caller) error {
-	err := s.db.As(caller).EndSession(ctx, caller.SessionID)
+func (s *Sessions) Logout(ctx context.Context, caller clinic.Caller) error {
+	err := s.db.As(caller).Sessions().End(ctx, caller.SessionID)
 	if clinic.CodeOf(err) == clinic.CodeNotFound {
 		return nil
 	}
@@ -145,19 +187,19 @@ func (s *Service) Logout(ctx context.Context, caller clinic.Caller) error {
 
 // LogoutByRefresh ends the session of a refresh token, whether or not it was
 // used. A token of no session is no fault: it has ended (RFC 7009 section 2.2).
-func (s *Service) LogoutByRefresh(ctx context.Context, refresh string) error {
-	return s.db.System().EndSessionOfToken(ctx, token.HashRefresh(refresh))
+func (s *Sessions) LogoutByRefresh(ctx context.Context, refresh string) error {
+	return s.db.System().Sessions().EndOfToken(ctx, token.HashRefresh(refresh))
 }
 
-// Sessions lists the caller's own, the newest login first.
-func (s *Service) Sessions(ctx context.Context, caller clinic.Caller, page clinic.PageRequest) (clinic.Page[clinic.ActiveSession], error) {
-	return s.db.As(caller).Sessions(ctx, page)
+// List lists the caller's own, the newest login first.
+func (s *Sessions) List(ctx context.Context, caller clinic.Caller, page clinic.PageRequest) (clinic.Page[clinic.ActiveSession], error) {
+	return s.db.As(caller).Sessions().List(ctx, page)
 }
 
-// EndSession ends one of the caller's own: its access tokens are refused from
+// End ends one of the caller's own: its access tokens are refused from
 // the next request on.
-func (s *Service) EndSession(ctx context.Context, caller clinic.Caller, id int64) error {
-	return s.db.As(caller).EndSession(ctx, id)
+func (s *Sessions) End(ctx context.Context, caller clinic.Caller, id int64) error {
+	return s.db.As(caller).Sessions().End(ctx, id)
 }
 
 func errBadCredentials() error {

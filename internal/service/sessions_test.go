@@ -19,7 +19,7 @@ func TestLogin(t *testing.T) {
 	d := newDesk(t, nil)
 	first := d.register(t, patient("patient1"))
 	for _, name := range []string{"patient1", "PATIENT1"} {
-		s := must(d.Login(t.Context(), name, password, clinic.SecondFactor{}))(t)
+		s := must(d.Sessions.Login(t.Context(), name, password, clinic.SecondFactor{}))(t)
 		d.wantSession(t, s, first.User)
 		if s.Refresh == first.Refresh || s.Access == first.Access {
 			t.Error("two sessions share a token")
@@ -47,12 +47,12 @@ func TestLoginRefusesAlike(t *testing.T) {
 		{"patient1' OR '1'='1", password},
 		{"patient%", password},
 	} {
-		s, err := d.Login(t.Context(), try.username, try.password, clinic.SecondFactor{})
+		s, err := d.Sessions.Login(t.Context(), try.username, try.password, clinic.SecondFactor{})
 		wantCode(t, err, clinic.CodeUnauthenticated)
 		if first == nil {
 			first = err
 		}
-		if err.Error() != first.Error() || clinic.ReasonOf(err) != clinic.ReasonOf(first) || s != (clinic.Session{}) {
+		if err.Error() != first.Error() || clinic.ReasonOf(err) != clinic.ReasonOf(first) || s != (clinic.Tokens{}) {
 			t.Errorf("%.20q: %v, %+v", try.username, err, s)
 		}
 	}
@@ -73,16 +73,16 @@ func TestLoginUpgradesTheHash(t *testing.T) {
 	}
 	weak := hash()
 	d.opts.Passwords = newHasher(t, 128)
-	today := must(service.New(d.opts))(t)
-	if _, err := today.Login(t.Context(), "patient1", "wrong horse", clinic.SecondFactor{}); clinic.CodeOf(err) != clinic.CodeUnauthenticated || hash() != weak {
+	today := must(service.NewAPI(d.opts))(t)
+	if _, err := today.Sessions.Login(t.Context(), "patient1", "wrong horse", clinic.SecondFactor{}); clinic.CodeOf(err) != clinic.CodeUnauthenticated || hash() != weak {
 		t.Errorf("a wrong password: %v, %s", err, hash())
 	}
-	must(today.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
+	must(today.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 	strong := hash()
 	if !strings.Contains(strong, "m=128,") {
 		t.Errorf("hash = %s, was %s", strong, weak)
 	}
-	must(today.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
+	must(today.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 	if hash() != strong {
 		t.Error("a hash of today's costs was made again")
 	}
@@ -92,17 +92,17 @@ func TestRefreshRotates(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	s := d.register(t, patient("patient1"))
-	other := must(d.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
+	other := must(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 	seen := map[string]bool{s.Refresh: true}
 	for range 5 {
-		next := must(d.Refresh(t.Context(), s.Refresh))(t)
+		next := must(d.Sessions.Refresh(t.Context(), s.Refresh))(t)
 		d.wantSession(t, next, s.User)
 		if seen[next.Refresh] {
 			t.Error("a refresh token came twice")
 		}
 		seen[next.Refresh], s = true, next
 	}
-	must(d.Refresh(t.Context(), other.Refresh))(t)
+	must(d.Sessions.Refresh(t.Context(), other.Refresh))(t)
 	if n := d.db.Count("SELECT count(*) FROM sessions"); n != 2 {
 		t.Errorf("%d sessions, want 2", n)
 	}
@@ -113,12 +113,12 @@ func TestSessionEndsHoweverOftenItIsRefreshed(t *testing.T) {
 	d := newDesk(t, nil)
 	s := d.register(t, patient("patient1"))
 	d.db.Exec(`UPDATE sessions SET created_at = created_at - make_interval(secs => $1)`, (token.SessionLifetime - time.Hour).Seconds())
-	s = must(d.Refresh(t.Context(), s.Refresh))(t)
+	s = must(d.Sessions.Refresh(t.Context(), s.Refresh))(t)
 	if n := d.db.Count(`SELECT count(*) FROM refresh_tokens WHERE used_at IS NULL AND expires_at > now() + interval '1 hour'`); n != 0 {
 		t.Error("the new token outlives the session")
 	}
 	d.db.Exec(`UPDATE refresh_tokens SET expires_at = expires_at - interval '1 hour'`)
-	_, err := d.Refresh(t.Context(), s.Refresh)
+	_, err := d.Sessions.Refresh(t.Context(), s.Refresh)
 	wantReason(t, err, "refresh_token_invalid")
 }
 
@@ -128,35 +128,35 @@ func TestUsedRefreshTokenEndsItsSession(t *testing.T) {
 	other := d.register(t, patient("patient1"))
 	for name, replay := range map[string]func(stolen string) (newest string){
 		"its successor was used": func(stolen string) string {
-			return must(d.Refresh(t.Context(), must(d.Refresh(t.Context(), stolen))(t).Refresh))(t).Refresh
+			return must(d.Sessions.Refresh(t.Context(), must(d.Sessions.Refresh(t.Context(), stolen))(t).Refresh))(t).Refresh
 		},
 		"the grace is over": func(stolen string) string {
-			newest := must(d.Refresh(t.Context(), stolen))(t).Refresh
+			newest := must(d.Sessions.Refresh(t.Context(), stolen))(t).Refresh
 			d.db.Exec("UPDATE refresh_tokens SET used_at = used_at - make_interval(secs => $1)", token.RefreshGrace.Seconds())
 			return newest
 		},
 	} {
-		stolen := must(d.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
+		stolen := must(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 		newest := replay(stolen.Refresh)
 		for _, refresh := range []string{stolen.Refresh, newest, stolen.Refresh} {
-			_, err := d.Refresh(t.Context(), refresh)
+			_, err := d.Sessions.Refresh(t.Context(), refresh)
 			wantCode(t, err, clinic.CodeUnauthenticated)
 			if clinic.ReasonOf(err) != "refresh_token_invalid" {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		_, err := d.Profile(t.Context(), must(d.verifier.Verify(stolen.Access))(t))
+		_, err := d.Accounts.Profile(t.Context(), must(d.verifier.Verify(stolen.Access))(t))
 		wantReason(t, err, "session_ended")
 	}
-	must(d.Refresh(t.Context(), other.Refresh))(t) // another login is not concerned
+	must(d.Sessions.Refresh(t.Context(), other.Refresh))(t) // another login is not concerned
 }
 
 func TestRepeatedRefreshGetsTheSameSuccessor(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	s := d.register(t, patient("patient1"))
-	first := must(d.Refresh(t.Context(), s.Refresh))(t)
-	again := must(d.Refresh(t.Context(), s.Refresh))(t)
+	first := must(d.Sessions.Refresh(t.Context(), s.Refresh))(t)
+	again := must(d.Sessions.Refresh(t.Context(), s.Refresh))(t)
 	if again.Refresh != first.Refresh {
 		t.Error("a lost answer is not repeated")
 	}
@@ -164,7 +164,7 @@ func TestRepeatedRefreshGetsTheSameSuccessor(t *testing.T) {
 	if n := d.db.Count("SELECT count(*) FROM refresh_tokens WHERE used_at IS NULL"); n != 1 {
 		t.Errorf("%d unused tokens, want 1", n)
 	}
-	must(d.Refresh(t.Context(), first.Refresh))(t)
+	must(d.Sessions.Refresh(t.Context(), first.Refresh))(t)
 	if n := d.db.Count("SELECT count(*) FROM refresh_tokens WHERE successor_salt IS NOT NULL"); n != 1 {
 		t.Errorf("%d salts are kept, want that of the newest used token", n)
 	}
@@ -176,7 +176,7 @@ func TestDatabaseMakesNoSuccessor(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	s := d.register(t, patient("patient1"))
-	must(d.Refresh(t.Context(), s.Refresh))(t)
+	must(d.Sessions.Refresh(t.Context(), s.Refresh))(t)
 	var hash, salt []byte
 	err := d.db.Pool.QueryRow(t.Context(), "SELECT token_hash, successor_salt FROM refresh_tokens WHERE used_at IS NOT NULL").Scan(&hash, &salt)
 	if err != nil {
@@ -184,7 +184,7 @@ func TestDatabaseMakesNoSuccessor(t *testing.T) {
 	}
 	for _, known := range []string{string(hash), base64.RawURLEncoding.EncodeToString(hash), fmt.Sprintf("%x", hash)} {
 		guess, _ := token.Successor(known, salt)
-		_, err := d.Refresh(t.Context(), guess)
+		_, err := d.Sessions.Refresh(t.Context(), guess)
 		wantReason(t, err, "refresh_token_invalid")
 	}
 }
@@ -193,16 +193,16 @@ func TestRefreshRefuses(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	s := d.register(t, patient("patient1"))
-	expired := must(d.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
+	expired := must(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 	d.db.Exec("UPDATE refresh_tokens SET expires_at = now() WHERE token_hash = $1", token.HashRefresh(expired.Refresh))
 	for name, refresh := range map[string]string{
 		"empty": "", "unknown": strings.Repeat("A", 43), "expired": expired.Refresh, "access token": s.Access, "binary": "\x00\xff",
 	} {
-		if _, err := d.Refresh(t.Context(), refresh); clinic.ReasonOf(err) != "refresh_token_invalid" {
+		if _, err := d.Sessions.Refresh(t.Context(), refresh); clinic.ReasonOf(err) != "refresh_token_invalid" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	must(d.Refresh(t.Context(), s.Refresh))(t)
+	must(d.Sessions.Refresh(t.Context(), s.Refresh))(t)
 }
 
 func TestConcurrentRefreshesHaveOneSuccessor(t *testing.T) {
@@ -214,7 +214,7 @@ func TestConcurrentRefreshesHaveOneSuccessor(t *testing.T) {
 		successors := make([]string, 20)
 		for i := range successors {
 			group.Go(func() {
-				next, err := d.Refresh(t.Context(), s.Refresh)
+				next, err := d.Sessions.Refresh(t.Context(), s.Refresh)
 				if err != nil {
 					t.Error(err)
 				}
@@ -225,7 +225,7 @@ func TestConcurrentRefreshesHaveOneSuccessor(t *testing.T) {
 		if distinct := slices.Compact(slices.Sorted(slices.Values(successors))); len(distinct) != 1 {
 			t.Errorf("%d successors", len(distinct))
 		}
-		must(d.Refresh(t.Context(), successors[0]))(t)
+		must(d.Sessions.Refresh(t.Context(), successors[0]))(t)
 	}
 }
 
@@ -233,30 +233,32 @@ func TestLogoutEndsTheSessionAtOnce(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	d.register(t, patient("patient1"))
-	for name, leave := range map[string]func(clinic.Session) error{
-		"by access token":  func(s clinic.Session) error { return d.Logout(t.Context(), must(d.verifier.Verify(s.Access))(t)) },
-		"by refresh token": func(s clinic.Session) error { return d.LogoutByRefresh(t.Context(), s.Refresh) },
-		"by a used refresh token": func(s clinic.Session) error {
-			must(d.Refresh(t.Context(), s.Refresh))(t)
-			return d.LogoutByRefresh(t.Context(), s.Refresh)
+	for name, leave := range map[string]func(clinic.Tokens) error{
+		"by access token": func(s clinic.Tokens) error {
+			return d.Sessions.Logout(t.Context(), must(d.verifier.Verify(s.Access))(t))
+		},
+		"by refresh token": func(s clinic.Tokens) error { return d.Sessions.LogoutByRefresh(t.Context(), s.Refresh) },
+		"by a used refresh token": func(s clinic.Tokens) error {
+			must(d.Sessions.Refresh(t.Context(), s.Refresh))(t)
+			return d.Sessions.LogoutByRefresh(t.Context(), s.Refresh)
 		},
 	} {
-		s := must(d.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
+		s := must(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 		caller := must(d.verifier.Verify(s.Access))(t)
-		must(d.Profile(t.Context(), caller))(t)
+		must(d.Accounts.Profile(t.Context(), caller))(t)
 		if err := leave(s); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		_, readErr := d.Profile(t.Context(), caller)
-		_, writeErr := d.UpdateProfile(t.Context(), caller, clinic.ProfileChange{})
-		for _, err := range []error{readErr, writeErr, d.Logout(t.Context(), caller)} {
+		_, readErr := d.Accounts.Profile(t.Context(), caller)
+		_, writeErr := d.Accounts.UpdateProfile(t.Context(), caller, clinic.ProfileChange{})
+		for _, err := range []error{readErr, writeErr, d.Sessions.Logout(t.Context(), caller)} {
 			wantCode(t, err, clinic.CodeUnauthenticated)
 			wantReason(t, err, "session_ended")
 		}
-		if _, err := d.Refresh(t.Context(), s.Refresh); clinic.ReasonOf(err) != "refresh_token_invalid" {
+		if _, err := d.Sessions.Refresh(t.Context(), s.Refresh); clinic.ReasonOf(err) != "refresh_token_invalid" {
 			t.Errorf("%s: the refresh token: %v", name, err)
 		}
-		if err := d.LogoutByRefresh(t.Context(), s.Refresh); err != nil {
+		if err := d.Sessions.LogoutByRefresh(t.Context(), s.Refresh); err != nil {
 			t.Errorf("%s: again: %v", name, err)
 		}
 	}
@@ -267,25 +269,25 @@ func TestSessionsAreTheCallersOwn(t *testing.T) {
 	d := newDesk(t, nil)
 	foreign := must(d.verifier.Verify(d.register(t, patient("patient2")).Access))(t)
 	first := d.register(t, patient("patient1"))
-	second := must(d.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
-	expired := must(d.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
+	second := must(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
+	expired := must(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 	d.db.Exec("UPDATE sessions SET expires_at = now() WHERE id = $1", must(d.verifier.Verify(expired.Access))(t).SessionID)
 	caller, other := must(d.verifier.Verify(second.Access))(t), must(d.verifier.Verify(first.Access))(t)
-	list := must(d.Sessions(t.Context(), caller, clinic.PageRequest{}))(t)
+	list := must(d.Sessions.List(t.Context(), caller, clinic.PageRequest{}))(t)
 	if list.Total != 2 || len(list.Items) != 2 || list.Items[0].ID != caller.SessionID || !list.Items[0].Current ||
 		list.Items[1].ID != other.SessionID || list.Items[1].Current {
 		t.Errorf("sessions = %+v", list)
 	}
 	for _, id := range []int64{foreign.SessionID, 1 << 40, 0} {
-		wantCode(t, d.EndSession(t.Context(), caller, id), clinic.CodeNotFound)
+		wantCode(t, d.Sessions.End(t.Context(), caller, id), clinic.CodeNotFound)
 	}
-	if err := d.EndSession(t.Context(), caller, other.SessionID); err != nil {
+	if err := d.Sessions.End(t.Context(), caller, other.SessionID); err != nil {
 		t.Fatal(err)
 	}
-	_, err := d.Profile(t.Context(), other)
+	_, err := d.Accounts.Profile(t.Context(), other)
 	wantReason(t, err, "session_ended")
-	must(d.Profile(t.Context(), foreign))(t)
-	must(d.Profile(t.Context(), caller))(t)
+	must(d.Accounts.Profile(t.Context(), foreign))(t)
+	must(d.Accounts.Profile(t.Context(), caller))(t)
 }
 
 // A session is one user's: his id with a session of somebody else is nobody.
@@ -295,7 +297,7 @@ func TestForeignSessionIdentifiesNobody(t *testing.T) {
 	one := must(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
 	two := must(d.verifier.Verify(d.register(t, patient("patient2")).Access))(t)
 	one.SessionID = two.SessionID
-	_, err := d.Profile(t.Context(), one)
+	_, err := d.Accounts.Profile(t.Context(), one)
 	wantReason(t, err, "session_ended")
 }
 

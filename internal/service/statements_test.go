@@ -8,7 +8,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
-	"github.com/healthrecords/healthrecords/internal/service"
 	"github.com/healthrecords/healthrecords/internal/store"
 	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
@@ -53,26 +52,26 @@ func TestListsTakeTwoStatements(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	s := must(service.New(service.Options{DB: db}))(t)
+	s := newAPI(t, db)
 	for name, list := range map[string]func() (rows int, err error){
 		"records": func() (int, error) {
-			page, err := s.Records(t.Context(), c.asDoctor(), clinic.RecordFilter{}, clinic.PageRequest{})
+			page, err := s.Records.List(t.Context(), c.asDoctor(), clinic.RecordFilter{}, clinic.PageRequest{})
 			return len(page.Items), err
 		},
 		"comments": func() (int, error) {
-			page, err := s.Comments(t.Context(), c.asDoctor(), c.record.ID, clinic.PageRequest{})
+			page, err := s.Comments.List(t.Context(), c.asDoctor(), c.record.ID, clinic.PageRequest{})
 			return len(page.Items), err
 		},
 		"patients": func() (int, error) {
-			page, err := s.MyPatients(t.Context(), c.asDoctor(), clinic.PageRequest{})
+			page, err := s.Patients.OfDoctor(t.Context(), c.asDoctor(), clinic.PageRequest{})
 			return len(page.Items), err
 		},
 		"assignments": func() (int, error) {
-			page, err := s.Assignments(t.Context(), c.asDoctor(), clinic.AssignmentFilter{}, clinic.PageRequest{})
+			page, err := s.Assignments.List(t.Context(), c.asDoctor(), clinic.AssignmentFilter{}, clinic.PageRequest{})
 			return len(page.Items), err
 		},
 		"notifications": func() (int, error) {
-			page, err := s.Notifications(t.Context(), c.asDoctor(), clinic.NotificationFilter{}, clinic.PageRequest{})
+			page, err := s.Notifications.List(t.Context(), c.asDoctor(), clinic.NotificationFilter{}, clinic.PageRequest{})
 			return len(page.Items), err
 		},
 	} {

@@ -34,7 +34,7 @@ func (a authenticator) step() { a.clock.ahead.Add(int64(30 * time.Second)) }
 // login logs patient1 in, and returns the reason why not.
 func (a authenticator) login(t testing.TB, second clinic.SecondFactor) (reason string) {
 	t.Helper()
-	_, err := a.Login(t.Context(), "patient1", password, second)
+	_, err := a.Sessions.Login(t.Context(), "patient1", password, second)
 	return clinic.ReasonOf(err)
 }
 
@@ -42,8 +42,8 @@ func newAuthenticator(t testing.TB, d desk) authenticator {
 	t.Helper()
 	a := authenticator{desk: d}
 	a.caller = must(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
-	a.secret = must(d.EnrolTOTP(t.Context(), a.caller, password))(t).Secret
-	a.recovery = must(d.ConfirmTOTP(t.Context(), a.caller, a.code(t).TOTPCode))(t)
+	a.secret = must(d.SecondFactors.Enrol(t.Context(), a.caller, password))(t).Secret
+	a.recovery = must(d.SecondFactors.Confirm(t.Context(), a.caller, a.code(t).TOTPCode))(t)
 	a.step()
 	return a
 }
@@ -53,30 +53,30 @@ func TestEnrolmentIsAskedForOnceItIsConfirmed(t *testing.T) {
 	d := newDesk(t, nil)
 	a := authenticator{desk: d}
 	a.caller = must(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
-	_, err := d.ConfirmTOTP(t.Context(), a.caller, "123456")
+	_, err := d.SecondFactors.Confirm(t.Context(), a.caller, "123456")
 	wantReason(t, err, "totp_not_enrolled")
-	_, err = d.EnrolTOTP(t.Context(), a.caller, "wrong horse")
+	_, err = d.SecondFactors.Enrol(t.Context(), a.caller, "wrong horse")
 	wantReason(t, err, "wrong_password")
-	first := must(d.EnrolTOTP(t.Context(), a.caller, password))(t)
-	a.secret = must(d.EnrolTOTP(t.Context(), a.caller, password))(t).Secret // the QR code was lost
+	first := must(d.SecondFactors.Enrol(t.Context(), a.caller, password))(t)
+	a.secret = must(d.SecondFactors.Enrol(t.Context(), a.caller, password))(t).Secret // the QR code was lost
 	if a.login(t, clinic.SecondFactor{}) != "" || a.secret == first.Secret {
 		t.Error("a factor that is not confirmed is asked for")
 	}
-	other := must(d.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
-	_, err = d.ConfirmTOTP(t.Context(), a.caller, must(totp.GenerateCode(first.Secret, a.clock.now()))(t))
+	other := must(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
+	_, err = d.SecondFactors.Confirm(t.Context(), a.caller, must(totp.GenerateCode(first.Secret, a.clock.now()))(t))
 	wantReason(t, err, "totp_invalid")
-	if got := must(d.TOTPStatus(t.Context(), a.caller))(t); got.Enabled {
+	if got := must(d.SecondFactors.Status(t.Context(), a.caller))(t); got.Enabled {
 		t.Error("a wrong code confirmed it")
 	}
-	recovery := must(d.ConfirmTOTP(t.Context(), a.caller, a.code(t).TOTPCode))(t)
-	if got := must(d.TOTPStatus(t.Context(), a.caller))(t); got != (clinic.TOTPStatus{Enabled: true, RecoveryCodes: len(recovery)}) || len(recovery) != 10 {
+	recovery := must(d.SecondFactors.Confirm(t.Context(), a.caller, a.code(t).TOTPCode))(t)
+	if got := must(d.SecondFactors.Status(t.Context(), a.caller))(t); got != (clinic.TOTPStatus{Enabled: true, RecoveryCodes: len(recovery)}) || len(recovery) != 10 {
 		t.Errorf("status = %+v", got)
 	}
-	_, err = d.Profile(t.Context(), must(d.verifier.Verify(other.Access))(t))
+	_, err = d.Accounts.Profile(t.Context(), must(d.verifier.Verify(other.Access))(t))
 	wantReason(t, err, "session_ended")
-	_, err = d.EnrolTOTP(t.Context(), a.caller, password)
+	_, err = d.SecondFactors.Enrol(t.Context(), a.caller, password)
 	wantReason(t, err, "totp_enabled")
-	_, err = d.ConfirmTOTP(t.Context(), a.caller, a.code(t).TOTPCode)
+	_, err = d.SecondFactors.Confirm(t.Context(), a.caller, a.code(t).TOTPCode)
 	wantReason(t, err, "totp_enabled")
 }
 
@@ -84,22 +84,22 @@ func TestEnrolmentIsAskedForOnceItIsConfirmed(t *testing.T) {
 func TestConfirmationIsOfTheSecretThatTheCodeIsOf(t *testing.T) {
 	t.Parallel()
 	meanwhile := func() {}
-	d := newDesk(t, func(o *service.Options) {
+	d := newDesk(t, func(o *service.APIOptions) {
 		o.TOTP = must(token.NewTOTP(token.TOTPOptions{Key: "a key that is known to tests", Issuer: "test", Now: func() time.Time {
 			meanwhile() // the time is asked for between reading the secret and taking the code
 			return time.Now()
 		}}))(t)
 	})
 	caller := must(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
-	first := must(d.EnrolTOTP(t.Context(), caller, password))(t)
+	first := must(d.SecondFactors.Enrol(t.Context(), caller, password))(t)
 	var second clinic.TOTPEnrolment
-	meanwhile = sync.OnceFunc(func() { second = must(d.EnrolTOTP(t.Context(), caller, password))(t) })
-	_, err := d.ConfirmTOTP(t.Context(), caller, must(totp.GenerateCode(first.Secret, time.Now()))(t))
+	meanwhile = sync.OnceFunc(func() { second = must(d.SecondFactors.Enrol(t.Context(), caller, password))(t) })
+	_, err := d.SecondFactors.Confirm(t.Context(), caller, must(totp.GenerateCode(first.Secret, time.Now()))(t))
 	wantReason(t, err, "totp_invalid")
-	if must(d.TOTPStatus(t.Context(), caller))(t).Enabled {
+	if must(d.SecondFactors.Status(t.Context(), caller))(t).Enabled {
 		t.Error("a secret is confirmed by the code of another one")
 	}
-	if _, err := d.ConfirmTOTP(t.Context(), caller, must(totp.GenerateCode(second.Secret, time.Now()))(t)); err != nil {
+	if _, err := d.SecondFactors.Confirm(t.Context(), caller, must(totp.GenerateCode(second.Secret, time.Now()))(t)); err != nil {
 		t.Errorf("its own code: %v", err)
 	}
 }
@@ -122,7 +122,7 @@ func TestLoginTakesEachCodeOnce(t *testing.T) {
 	if a.login(t, next) != "" || a.login(t, code) != "totp_invalid" {
 		t.Error("a code of before the last one is taken")
 	}
-	_, err := a.Login(t.Context(), "patient1", "wrong horse", clinic.SecondFactor{})
+	_, err := a.Sessions.Login(t.Context(), "patient1", "wrong horse", clinic.SecondFactor{})
 	wantReason(t, err, "bad_credentials") // nobody learns of the factor without the password
 }
 
@@ -154,11 +154,11 @@ func TestRecoveryCodeLogsInOnce(t *testing.T) {
 			t.Errorf("time %d: %q, want %q", i, got, want)
 		}
 	}
-	if got := must(a.TOTPStatus(t.Context(), a.caller))(t); got.RecoveryCodes != 9 {
+	if got := must(a.SecondFactors.Status(t.Context(), a.caller))(t); got.RecoveryCodes != 9 {
 		t.Errorf("%d codes are left", got.RecoveryCodes)
 	}
 	a.register(t, patient("patient2"))
-	stolen := must(a.Login(t.Context(), "patient2", password, clinic.SecondFactor{RecoveryCode: a.recovery[4]}))(t) // has no factor
+	stolen := must(a.Sessions.Login(t.Context(), "patient2", password, clinic.SecondFactor{RecoveryCode: a.recovery[4]}))(t) // has no factor
 	if stolen.User.Username != "patient2" || a.login(t, clinic.SecondFactor{RecoveryCode: a.recovery[4]}) != "" {
 		t.Error("a code was used up by somebody else")
 	}
@@ -207,8 +207,8 @@ func TestWrongCodesAreSlowedDownAndLockNobodyOut(t *testing.T) {
 func TestDisabledFactorIsNotAskedFor(t *testing.T) {
 	t.Parallel()
 	a := newAuthenticator(t, newDesk(t, nil))
-	wantReason(t, a.DisableTOTP(t.Context(), a.caller, "wrong horse"), "wrong_password")
-	if err := a.DisableTOTP(t.Context(), a.caller, password); err != nil {
+	wantReason(t, a.SecondFactors.Disable(t.Context(), a.caller, "wrong horse"), "wrong_password")
+	if err := a.SecondFactors.Disable(t.Context(), a.caller, password); err != nil {
 		t.Fatal(err)
 	}
 	if got := a.login(t, clinic.SecondFactor{}); got != "" {
@@ -220,7 +220,7 @@ func TestDisabledFactorIsNotAskedFor(t *testing.T) {
 	if n := a.db.Count("SELECT count(*) FROM recovery_codes"); n != 0 {
 		t.Errorf("%d recovery codes are left", n)
 	}
-	wantReason(t, a.DisableTOTP(t.Context(), a.caller, password), "totp_not_enrolled")
+	wantReason(t, a.SecondFactors.Disable(t.Context(), a.caller, password), "totp_not_enrolled")
 }
 
 // Registering again under the same Idempotency-Key logs in by the password; it
@@ -230,21 +230,21 @@ func TestRepeatedRegistrationDoesNotSkipTheFactor(t *testing.T) {
 	d := newDesk(t, nil)
 	once := clinic.Idempotency{Key: "key"}
 	a := authenticator{desk: d}
-	a.caller = must(d.verifier.Verify(must(d.Register(t.Context(), patient("patient1"), once))(t).Access))(t)
-	must(d.Register(t.Context(), patient("patient1"), once))(t)
-	a.secret = must(d.EnrolTOTP(t.Context(), a.caller, password))(t).Secret
-	must(d.ConfirmTOTP(t.Context(), a.caller, a.code(t).TOTPCode))(t)
-	_, err := d.Register(t.Context(), patient("patient1"), once)
+	a.caller = must(d.verifier.Verify(must(d.Accounts.Register(t.Context(), patient("patient1"), once))(t).Access))(t)
+	must(d.Accounts.Register(t.Context(), patient("patient1"), once))(t)
+	a.secret = must(d.SecondFactors.Enrol(t.Context(), a.caller, password))(t).Secret
+	must(d.SecondFactors.Confirm(t.Context(), a.caller, a.code(t).TOTPCode))(t)
+	_, err := d.Accounts.Register(t.Context(), patient("patient1"), once)
 	wantReason(t, err, "totp_required")
 }
 
 func TestRoleThatRequiresAFactorMayOnlyEnrol(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, func(o *service.Options) { o.TOTPRequired = []clinic.Role{clinic.RolePatient} })
-	enrolling := func(s clinic.Session) bool { return must(d.verifier.Verify(s.Access))(t).Enrolling }
+	d := newDesk(t, func(o *service.APIOptions) { o.TOTPRequired = []clinic.Role{clinic.RolePatient} })
+	enrolling := func(s clinic.Tokens) bool { return must(d.verifier.Verify(s.Access))(t).Enrolling }
 	first := d.register(t, patient("patient1"))
-	refreshed := must(d.Refresh(t.Context(), first.Refresh))(t)
-	for i, s := range []clinic.Session{first, refreshed, must(d.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)} {
+	refreshed := must(d.Sessions.Refresh(t.Context(), first.Refresh))(t)
+	for i, s := range []clinic.Tokens{first, refreshed, must(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)} {
 		if !enrolling(s) {
 			t.Errorf("session %d may do everything", i)
 		}
@@ -253,29 +253,29 @@ func TestRoleThatRequiresAFactorMayOnlyEnrol(t *testing.T) {
 		t.Error("a doctor may only enrol")
 	}
 	a := authenticator{desk: d, caller: must(d.verifier.Verify(refreshed.Access))(t)}
-	if !must(d.TOTPStatus(t.Context(), a.caller))(t).Required {
+	if !must(d.SecondFactors.Status(t.Context(), a.caller))(t).Required {
 		t.Error("the status does not tell")
 	}
-	a.secret = must(d.EnrolTOTP(t.Context(), a.caller, password))(t).Secret
-	must(d.ConfirmTOTP(t.Context(), a.caller, a.code(t).TOTPCode))(t)
-	after := must(d.Refresh(t.Context(), refreshed.Refresh))(t)
+	a.secret = must(d.SecondFactors.Enrol(t.Context(), a.caller, password))(t).Secret
+	must(d.SecondFactors.Confirm(t.Context(), a.caller, a.code(t).TOTPCode))(t)
+	after := must(d.Sessions.Refresh(t.Context(), refreshed.Refresh))(t)
 	a.step()
-	if enrolling(after) || enrolling(must(d.Login(t.Context(), "patient1", password, a.code(t)))(t)) {
+	if enrolling(after) || enrolling(must(d.Sessions.Login(t.Context(), "patient1", password, a.code(t)))(t)) {
 		t.Error("who has the factor may only enrol")
 	}
-	if err := d.DisableTOTP(t.Context(), a.caller, password); err != nil {
+	if err := d.SecondFactors.Disable(t.Context(), a.caller, password); err != nil {
 		t.Fatal(err)
 	}
-	if !enrolling(must(d.Refresh(t.Context(), after.Refresh))(t)) {
+	if !enrolling(must(d.Sessions.Refresh(t.Context(), after.Refresh))(t)) {
 		t.Error("who has disabled it may do everything")
 	}
 }
 
 func TestEnrolmentNeedsAKey(t *testing.T) {
 	t.Parallel()
-	d := newDesk(t, func(o *service.Options) { o.TOTP = nil })
+	d := newDesk(t, func(o *service.APIOptions) { o.TOTP = nil })
 	caller := must(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
-	_, err := d.EnrolTOTP(t.Context(), caller, password)
+	_, err := d.SecondFactors.Enrol(t.Context(), caller, password)
 	wantCode(t, err, clinic.CodeConflict)
 	wantReason(t, err, "totp_not_configured")
 }

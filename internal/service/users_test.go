@@ -19,7 +19,7 @@ func TestOfAdministratorsWhoDisableEachOtherOneIsLeft(t *testing.T) {
 		var group sync.WaitGroup
 		for _, pair := range [][2]clinic.User{{first, second}, {second, first}} {
 			group.Go(func() {
-				_, err := f.DisableUser(t.Context(), testkit.CallerOf(pair[0]), pair[1].ID)
+				_, err := f.Accounts.Disable(t.Context(), testkit.CallerOf(pair[0]), pair[1].ID)
 				if code := clinic.CodeOf(err); code != "" && code != clinic.CodeUnauthenticated {
 					t.Error(err)
 				}
@@ -36,7 +36,7 @@ func TestDisablingOneselfIsRefusedAndAudited(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	admin := f.db.Admin()
-	_, err := f.DisableUser(t.Context(), testkit.CallerOf(admin), admin.ID)
+	_, err := f.Accounts.Disable(t.Context(), testkit.CallerOf(admin), admin.ID)
 	wantReason(t, err, "own_account")
 	if n := f.db.Count(`SELECT count(*) FROM audit_log WHERE user_id = $1 AND object_id = $1 AND decision = 'conflict'`, admin.ID); n != 1 {
 		t.Errorf("%d audit rows, want 1", n)

@@ -16,10 +16,10 @@ type Credentials struct {
 	SecondFactor bool  // he logs in with a second factor
 }
 
-// CreateUser makes an account with the profile of its role. It is CodeConflict
+// Create makes an account with the profile of its role. It is CodeConflict
 // when the username or the license number is taken. A doctor without a license
 // number gets one made of the profile's id.
-func (h Handle) CreateUser(ctx context.Context, r clinic.Registration, passwordHash string, verified bool) (clinic.User, error) {
+func (h Accounts) Create(ctx context.Context, r clinic.Registration, passwordHash string, verified bool) (clinic.User, error) {
 	id, err := h.q.EnterNewUser(ctx, h.db)
 	if err != nil {
 		return clinic.User{}, fmt.Errorf("numbering an account: %w", translate(err))
@@ -40,7 +40,7 @@ func (h Handle) CreateUser(ctx context.Context, r clinic.Registration, passwordH
 	}, nil
 }
 
-func (h Handle) createProfile(ctx context.Context, userID int64, r clinic.Registration, verified bool) error {
+func (h Accounts) createProfile(ctx context.Context, userID int64, r clinic.Registration, verified bool) error {
 	switch r.Role {
 	case clinic.RolePatient:
 		return h.q.CreatePatient(ctx, h.db, dbsqlc.CreatePatientParams{
@@ -58,7 +58,7 @@ func (h Handle) createProfile(ctx context.Context, userID int64, r clinic.Regist
 }
 
 // Credentials are those of the handle's account or caller; CodeNotFound when there is none.
-func (h Handle) Credentials(ctx context.Context) (Credentials, error) {
+func (h Accounts) Credentials(ctx context.Context) (Credentials, error) {
 	row, err := h.q.GetCredentials(ctx, h.db)
 	if err != nil {
 		return Credentials{}, fmt.Errorf("finding a user: %w", orNotFound(err, "user"))
@@ -68,7 +68,7 @@ func (h Handle) Credentials(ctx context.Context) (Credentials, error) {
 
 // ChangePassword gives the caller another password. It is CodeConflict when his
 // credentials are not those of the version any more.
-func (h Handle) ChangePassword(ctx context.Context, version int64, hash string) error {
+func (h Accounts) ChangePassword(ctx context.Context, version int64, hash string) error {
 	n, err := h.q.ChangePassword(ctx, h.db, dbsqlc.ChangePasswordParams{ID: h.Who.UserID, CredentialsVersion: version, PasswordHash: hash})
 	if err != nil {
 		return fmt.Errorf("changing a password: %w", translate(err))
@@ -81,7 +81,7 @@ func (h Handle) ChangePassword(ctx context.Context, version int64, hash string) 
 
 // KeepRegistrationKey remembers that the user registered under the key. It is
 // CodeConflict when somebody else did.
-func (h Handle) KeepRegistrationKey(ctx context.Context, userID int64, key string, hash []byte) error {
+func (h Accounts) KeepRegistrationKey(ctx context.Context, userID int64, key string, hash []byte) error {
 	err := h.q.KeepRegistrationKey(ctx, h.db, dbsqlc.KeepRegistrationKeyParams{UserID: userID, Key: key, RequestHash: hash})
 	if err != nil {
 		return fmt.Errorf("keeping a registration's key: %w", translate(err))
@@ -91,7 +91,7 @@ func (h Handle) KeepRegistrationKey(ctx context.Context, userID int64, key strin
 
 // RegisteredUnder returns who registered under the key of the handle's account,
 // and the hash of the request; CodeNotFound when nobody did.
-func (h Handle) RegisteredUnder(ctx context.Context, key string) (Credentials, []byte, error) {
+func (h Accounts) RegisteredUnder(ctx context.Context, key string) (Credentials, []byte, error) {
 	row, err := h.q.CredentialsByRegistrationKey(ctx, h.db, key)
 	if err != nil {
 		return Credentials{}, nil, fmt.Errorf("finding a registration: %w", orNotFound(err, "registration"))
@@ -100,7 +100,7 @@ func (h Handle) RegisteredUnder(ctx context.Context, key string) (Credentials, [
 }
 
 // UpgradePasswordHash replaces the hash of a password that has not changed.
-func (h Handle) UpgradePasswordHash(ctx context.Context, userID int64, before, after string) error {
+func (h Accounts) UpgradePasswordHash(ctx context.Context, userID int64, before, after string) error {
 	err := h.q.UpgradePasswordHash(ctx, h.db, dbsqlc.UpgradePasswordHashParams{ID: userID, OldHash: before, NewHash: after})
 	if err != nil {
 		return fmt.Errorf("upgrading a password hash: %w", translate(err))
@@ -110,7 +110,7 @@ func (h Handle) UpgradePasswordHash(ctx context.Context, userID int64, before, a
 
 // LockAdmins keeps the active administrators from changing until the
 // transaction ends, and returns them.
-func (h Handle) LockAdmins(ctx context.Context) ([]int64, error) {
+func (h Accounts) LockAdmins(ctx context.Context) ([]int64, error) {
 	ids, err := h.q.LockAdmins(ctx, h.db)
 	if err != nil {
 		return nil, fmt.Errorf("locking the administrators: %w", translate(err))
@@ -118,9 +118,9 @@ func (h Handle) LockAdmins(ctx context.Context) ([]int64, error) {
 	return ids, nil
 }
 
-// SetUserActive disables or enables an account and returns it; CodeNotFound when
+// SetActive disables or enables an account and returns it; CodeNotFound when
 // there is none. Its sessions end with the change.
-func (h Handle) SetUserActive(ctx context.Context, id int64, active bool) (clinic.User, error) {
+func (h Accounts) SetActive(ctx context.Context, id int64, active bool) (clinic.User, error) {
 	n, err := h.q.SetUserActive(ctx, h.db, dbsqlc.SetUserActiveParams{ID: id, Active: active})
 	if err != nil {
 		return clinic.User{}, fmt.Errorf("changing an account's activity: %w", translate(err))
@@ -136,7 +136,7 @@ func (h Handle) SetUserActive(ctx context.Context, id int64, active bool) (clini
 }
 
 // Profile returns the caller with the profile of his role.
-func (h Handle) Profile(ctx context.Context) (clinic.Profile, error) {
+func (h Accounts) Profile(ctx context.Context) (clinic.Profile, error) {
 	profile, err := h.profile(ctx)
 	if err != nil {
 		return clinic.Profile{}, fmt.Errorf("reading a profile: %w", orNotFound(err, "profile"))
@@ -144,7 +144,7 @@ func (h Handle) Profile(ctx context.Context) (clinic.Profile, error) {
 	return profile, nil
 }
 
-func (h Handle) profile(ctx context.Context) (clinic.Profile, error) {
+func (h Accounts) profile(ctx context.Context) (clinic.Profile, error) {
 	switch h.Who.Role {
 	case clinic.RoleDoctor:
 		row, err := h.q.DoctorByUser(ctx, h.db, h.Who.UserID)
@@ -170,7 +170,7 @@ func (h Handle) profile(ctx context.Context) (clinic.Profile, error) {
 }
 
 // UpdateUser sets those of the given fields that every account has.
-func (h Handle) UpdateUser(ctx context.Context, c clinic.ProfileChange) error {
+func (h Accounts) UpdateUser(ctx context.Context, c clinic.ProfileChange) error {
 	err := h.q.UpdateUser(ctx, h.db, dbsqlc.UpdateUserParams{
 		ID: h.Who.UserID, Email: c.Email, FirstName: c.FirstName, LastName: c.LastName, PhoneNumber: c.PhoneNumber,
 	})
@@ -181,7 +181,7 @@ func (h Handle) UpdateUser(ctx context.Context, c clinic.ProfileChange) error {
 }
 
 // UpdatePatient sets the given fields of the calling patient's profile.
-func (h Handle) UpdatePatient(ctx context.Context, c clinic.ProfileChange) error {
+func (h Accounts) UpdatePatient(ctx context.Context, c clinic.ProfileChange) error {
 	p := dbsqlc.UpdatePatientParams{
 		UserID: h.Who.UserID, BloodType: c.BloodType, Address: c.Address, EmergencyContact: c.EmergencyContact,
 	}
@@ -198,7 +198,7 @@ func (h Handle) UpdatePatient(ctx context.Context, c clinic.ProfileChange) error
 // whether others know them by their name: whoever is verified, or was ever assigned
 // to anybody, until the transaction ends. Another license number is not verified,
 // unless keepVerified.
-func (h Handle) UpdateDoctor(ctx context.Context, c clinic.ProfileChange, keepVerified bool) (known bool, err error) {
+func (h Accounts) UpdateDoctor(ctx context.Context, c clinic.ProfileChange, keepVerified bool) (known bool, err error) {
 	p := dbsqlc.UpdateDoctorParams{
 		UserID: h.Who.UserID, Specialization: c.Specialization, LicenseNumber: c.LicenseNumber, KeepVerified: keepVerified,
 	}
@@ -213,7 +213,7 @@ func (h Handle) UpdateDoctor(ctx context.Context, c clinic.ProfileChange, keepVe
 
 // AskForName keeps the name that the calling doctor wants to have, for an
 // administrator to decide.
-func (h Handle) AskForName(ctx context.Context, name clinic.Name) error {
+func (h Accounts) AskForName(ctx context.Context, name clinic.Name) error {
 	err := h.q.AskForName(ctx, h.db, dbsqlc.AskForNameParams{UserID: h.Who.UserID, FirstName: name.First, LastName: name.Last})
 	if err != nil {
 		return fmt.Errorf("asking for a name: %w", translate(err))

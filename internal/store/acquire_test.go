@@ -27,9 +27,9 @@ func TestABusyPoolIsUnavailableSoon(t *testing.T) {
 	release := holdConnections(t, db, 2)
 	caller := clinic.Caller{UserID: 1, Role: clinic.RolePatient}
 	needs := map[string]func(context.Context) error{
-		"statement of a caller": func(ctx context.Context) error { _, err := db.As(caller).Profile(ctx); return err },
+		"statement of a caller": func(ctx context.Context) error { _, err := db.As(caller).Accounts().Profile(ctx); return err },
 		"statement of an account": func(ctx context.Context) error {
-			_, err := db.Account(ByUsername("nobody")).Credentials(ctx)
+			_, err := db.Account(ByUsername("nobody")).Accounts().Credentials(ctx)
 			return err
 		},
 		"transaction":                  func(ctx context.Context) error { return db.Tx(ctx, nil, func(Handle) error { return nil }) },

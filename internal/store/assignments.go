@@ -12,9 +12,9 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
-// LockDoctor keeps an active doctor's assignments and verification from
+// Lock keeps an active doctor's assignments and verification from
 // changing until the transaction ends, and says whether he is verified.
-func (h Handle) LockDoctor(ctx context.Context, id int64) (verified bool, err error) {
+func (h Doctors) Lock(ctx context.Context, id int64) (verified bool, err error) {
 	verified, err = h.q.LockDoctor(ctx, h.db, id)
 	if err != nil {
 		return false, fmt.Errorf("locking a doctor: %w", orNotFound(err, "doctor"))
@@ -22,9 +22,9 @@ func (h Handle) LockDoctor(ctx context.Context, id int64) (verified bool, err er
 	return verified, nil
 }
 
-// LockDoctorOfAssignment is LockDoctor for the doctor of an assignment, active
+// LockDoctor is LockDoctor for the doctor of an assignment, active
 // or not.
-func (h Handle) LockDoctorOfAssignment(ctx context.Context, id int64) error {
+func (h Assignments) LockDoctor(ctx context.Context, id int64) error {
 	n, err := h.q.LockDoctorOfAssignment(ctx, h.db, id)
 	if err != nil {
 		return fmt.Errorf("locking an assignment's doctor: %w", translate(err))
@@ -39,7 +39,7 @@ func (h Handle) LockDoctorOfAssignment(ctx context.Context, id int64) error {
 // for by the caller, and adds the event; or it finds the pair assigned already. A
 // pair that is to be assigned later, while this would last, is a conflict,
 // "already_assigned".
-func (h Handle) Assign(ctx context.Context, doctorID int64, req clinic.AssignmentRequest) (id int64, created bool, err error) {
+func (h Assignments) Assign(ctx context.Context, doctorID int64, req clinic.AssignmentRequest) (id int64, created bool, err error) {
 	id, err = h.q.InsertAssignment(ctx, h.db, dbsqlc.InsertAssignmentParams{
 		PatientID: req.PatientID, DoctorID: doctorID, RequestedBy: &h.Who.UserID, Reason: req.Reason, EndsAt: req.EndsAt,
 	})
@@ -61,7 +61,7 @@ func (h Handle) Assign(ctx context.Context, doctorID int64, req clinic.Assignmen
 
 // OpenBreakGlass gives a locked doctor, the caller, access to a patient for
 // lifetime, and adds the event; or it finds that he has it already.
-func (h Handle) OpenBreakGlass(ctx context.Context, patientID int64, reason string, lifetime time.Duration) (id int64, opened bool, err error) {
+func (h Assignments) OpenBreakGlass(ctx context.Context, patientID int64, reason string, lifetime time.Duration) (id int64, opened bool, err error) {
 	id, err = h.q.OpenBreakGlass(ctx, h.db, dbsqlc.OpenBreakGlassParams{
 		PatientID: patientID, DoctorID: h.Who.DoctorID, RequestedBy: &h.Who.UserID, Reason: reason, Lifetime: lifetime.Seconds(),
 	})
@@ -78,9 +78,9 @@ func (h Handle) OpenBreakGlass(ctx context.Context, patientID int64, reason stri
 	return id, false, nil
 }
 
-// Assignments lists the caller's own, an administrator's everybody's, newest first.
-func (h Handle) Assignments(ctx context.Context, filter clinic.AssignmentFilter, request clinic.PageRequest) (clinic.Page[clinic.Assignment], error) {
-	list := func(h Handle, w window) ([]*dbsqlc.ListAssignmentsRow, error) {
+// List lists the caller's own, an administrator's everybody's, newest first.
+func (h Assignments) List(ctx context.Context, filter clinic.AssignmentFilter, request clinic.PageRequest) (clinic.Page[clinic.Assignment], error) {
+	list := func(h handle, w window) ([]*dbsqlc.ListAssignmentsRow, error) {
 		return h.q.ListAssignments(ctx, h.reading(w), dbsqlc.ListAssignmentsParams{
 			Caller: h.Who.UserID, Everybody: h.Who.Role == clinic.RoleAdmin,
 			PatientID: filter.PatientID, DoctorID: filter.DoctorID, Active: filter.Active,
@@ -95,7 +95,7 @@ func (h Handle) Assignments(ctx context.Context, filter clinic.AssignmentFilter,
 		item:  func(r *dbsqlc.ListAssignmentsRow) (clinic.Assignment, error) { return assignmentOf(r), nil },
 		total: func(r *dbsqlc.ListAssignmentsRow) int64 { return r.Total },
 		count: func() (int64, error) {
-			rows, err := list(h, window{Limit: 1})
+			rows, err := list(h.handle, window{Limit: 1})
 			if err != nil || len(rows) == 0 {
 				return 0, err
 			}
@@ -109,8 +109,8 @@ func (h Handle) Assignments(ctx context.Context, filter clinic.AssignmentFilter,
 	return page, nil
 }
 
-// Assignment returns one of those that Assignments lists.
-func (h Handle) Assignment(ctx context.Context, id int64) (clinic.Assignment, error) {
+// Get returns one of those that Assignments lists.
+func (h Assignments) Get(ctx context.Context, id int64) (clinic.Assignment, error) {
 	w := window{Limit: 1}
 	rows, err := h.q.ListAssignments(ctx, h.auditing(clinic.Object{Kind: clinic.ObjectAssignment, ID: id}, 0).db, dbsqlc.ListAssignmentsParams{
 		Caller: h.Who.UserID, Everybody: h.Who.Role == clinic.RoleAdmin, ID: id,
@@ -125,9 +125,9 @@ func (h Handle) Assignment(ctx context.Context, id int64) (clinic.Assignment, er
 	return assignmentOf(rows[0]), nil
 }
 
-// EndAssignment ends one now, or calls it off before it begins. One that has
+// End ends one now, or calls it off before it begins. One that has
 // ended stays as it is.
-func (h Handle) EndAssignment(ctx context.Context, id int64) error {
+func (h Assignments) End(ctx context.Context, id int64) error {
 	if err := h.q.EndAssignment(ctx, h.db, id); err != nil {
 		return fmt.Errorf("ending an assignment: %w", translate(err))
 	}

@@ -24,9 +24,9 @@ type audit struct {
 	emergency   bool
 }
 
-// Saw notes that the transaction read or changed the patient's data, and which
+// AuditPatient notes that the transaction read or changed the patient's data, and which
 // assignment allowed it: 0 for none.
-func (h Handle) Saw(patientID, assignmentID int64, emergency bool) {
+func (h handle) AuditPatient(patientID, assignmentID int64, emergency bool) {
 	if h.audit == nil || h.audit.seen[patientID] {
 		return
 	}
@@ -39,8 +39,8 @@ func (h Handle) Saw(patientID, assignmentID int64, emergency bool) {
 	h.audit.emergency = h.audit.emergency || emergency
 }
 
-// Made names what the transaction made.
-func (h Handle) Made(object clinic.Object) {
+// AuditObject names what the transaction made.
+func (h handle) AuditObject(object clinic.Object) {
 	if h.audit != nil {
 		h.audit.object = object
 	}
@@ -137,7 +137,7 @@ func orNil(id int64) *int64 {
 // found where there is no row.
 //
 // In a transaction it is the handle itself: there the transaction has a row.
-func (h Handle) auditing(object clinic.Object, shown int32) Handle {
+func (h handle) auditing(object clinic.Object, shown int32) handle {
 	if h.single {
 		h.db = auditedDB{DBTX: h.db, wrapped: h.wrapped, caller: h.Who.Caller, object: object, shown: shown}
 	}

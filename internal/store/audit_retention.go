@@ -14,8 +14,8 @@ type AuditMonth struct {
 	End  time.Time // the first instant after it
 }
 
-// AuditMonths lists the monthly partitions, oldest first.
-func (h Handle) AuditMonths(ctx context.Context) ([]AuditMonth, error) {
+// Months lists the monthly partitions, oldest first.
+func (h AuditChain) Months(ctx context.Context) ([]AuditMonth, error) {
 	rows, err := h.db.Query(ctx, `-- name: AuditMonths
 		SELECT c.relname, (to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month') AT TIME ZONE 'UTC'
 		FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
@@ -30,9 +30,9 @@ func (h Handle) AuditMonths(ctx context.Context) ([]AuditMonth, error) {
 	return months, nil
 }
 
-// AuditRuns returns the ids of a table of months' rows as first and last of each run,
+// Runs returns the ids of a table of months' rows as first and last of each run,
 // in order.
-func (h Handle) AuditRuns(ctx context.Context, table string) ([][2]int64, error) {
+func (h AuditChain) Runs(ctx context.Context, table string) ([][2]int64, error) {
 	rows, err := h.db.Query(ctx, "-- name: AuditRuns\nSELECT ARRAY[min(id), max(id)] FROM (SELECT id, id - row_number() OVER (ORDER BY id) AS run FROM "+
 		pgx.Identifier{table}.Sanitize()+") ids GROUP BY run ORDER BY min(id)")
 	if err != nil {
@@ -45,8 +45,8 @@ func (h Handle) AuditRuns(ctx context.Context, table string) ([][2]int64, error)
 	return runs, nil
 }
 
-// AuditEnds returns the first and the last id of such a table; 0 where it is empty.
-func (h Handle) AuditEnds(ctx context.Context, table string) (first, last int64, err error) {
+// Ends returns the first and the last id of such a table; 0 where it is empty.
+func (h AuditChain) Ends(ctx context.Context, table string) (first, last int64, err error) {
 	err = h.db.QueryRow(ctx, "-- name: AuditEnds\nSELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM "+pgx.Identifier{table}.Sanitize()).Scan(&first, &last)
 	if err != nil {
 		return 0, 0, fmt.Errorf("reading the ids of a month: %w", translate(err))
@@ -57,11 +57,11 @@ func (h Handle) AuditEnds(ctx context.Context, table string) (first, last int64,
 // droppedSuffix is of tables whose rows are none of the log any more.
 const droppedSuffix = "_dropped"
 
-// DetachAuditMonth takes a month from the log; its table gets another name, until
+// DetachMonth takes a month from the log; its table gets another name, until
 // DropAuditTable. Only the owner may. It waits for whoever uses the log, and who comes
 // then waits behind it: see TxLocked. Postgres knows a way that locks less, and refuses
 // it where there is a default partition, without which a row might have no place.
-func (h Handle) DetachAuditMonth(ctx context.Context, month AuditMonth) (table string, err error) {
+func (h AuditChain) DetachMonth(ctx context.Context, month AuditMonth) (table string, err error) {
 	table = month.Name + droppedSuffix
 	name := pgx.Identifier{month.Name}.Sanitize()
 	_, err = h.db.Exec(ctx, "ALTER TABLE audit_log DETACH PARTITION "+name)
@@ -74,8 +74,8 @@ func (h Handle) DetachAuditMonth(ctx context.Context, month AuditMonth) (table s
 	return table, nil
 }
 
-// DetachedAuditTables lists what DetachAuditMonth took from the log and is still there.
-func (h Handle) DetachedAuditTables(ctx context.Context) ([]string, error) {
+// DetachedTables lists what DetachAuditMonth took from the log and is still there.
+func (h AuditChain) DetachedTables(ctx context.Context) ([]string, error) {
 	rows, err := h.db.Query(ctx, `-- name: DetachedAuditTables
 		SELECT c.relname FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'
 			AND c.relname ~ ('^audit_log_[0-9]{4}_[0-9]{2}' || $1 || '$') ORDER BY c.relname`, droppedSuffix)
@@ -89,8 +89,8 @@ func (h Handle) DetachedAuditTables(ctx context.Context) ([]string, error) {
 	return tables, nil
 }
 
-// DropAuditTable removes a table that was detached.
-func (h Handle) DropAuditTable(ctx context.Context, table string) error {
+// DropTable removes a table that was detached.
+func (h AuditChain) DropTable(ctx context.Context, table string) error {
 	if _, err := h.db.Exec(ctx, "DROP TABLE "+pgx.Identifier{table}.Sanitize()); err != nil {
 		return fmt.Errorf("dropping a month of the audit log: %w", translate(err))
 	}
@@ -98,7 +98,7 @@ func (h Handle) DropAuditTable(ctx context.Context, table string) error {
 }
 
 // ForgetDigests removes the digests of checkpoints all of whose rows are gone.
-func (h Handle) ForgetDigests(ctx context.Context, numbers []int64) error {
+func (h AuditChain) ForgetDigests(ctx context.Context, numbers []int64) error {
 	if err := h.q.ForgetDigests(ctx, h.db, numbers); err != nil {
 		return fmt.Errorf("removing digests: %w", translate(err))
 	}

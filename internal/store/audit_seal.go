@@ -20,8 +20,8 @@ type AuditBound struct {
 	transaction int64
 }
 
-// AuditBound returns the newest row above the id; its ID is 0 when there is none.
-func (h Handle) AuditBound(ctx context.Context, closed int64) (AuditBound, error) {
+// Bound returns the newest row above the id; its ID is 0 when there is none.
+func (h AuditChain) Bound(ctx context.Context, closed int64) (AuditBound, error) {
 	row, err := h.q.AuditBound(ctx, h.db, closed)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return AuditBound{}, nil
@@ -32,10 +32,10 @@ func (h Handle) AuditBound(ctx context.Context, closed int64) (AuditBound, error
 	return AuditBound{ID: row.ID, at: row.At, transaction: row.Transaction}, nil
 }
 
-// AuditSettled reports whether no row up to the bound can appear any more, and
+// Settled reports whether no row up to the bound can appear any more, and
 // whether the bound is of this database as it is now: after a restore, or a failover
 // that lost rows, it is not.
-func (h Handle) AuditSettled(ctx context.Context, bound AuditBound) (settled, known bool, err error) {
+func (h AuditChain) Settled(ctx context.Context, bound AuditBound) (settled, known bool, err error) {
 	row, err := h.q.AuditSettled(ctx, h.db, dbsqlc.AuditSettledParams{Transaction: bound.transaction, ID: bound.ID, At: bound.at})
 	if err != nil {
 		return false, false, fmt.Errorf("asking for open transactions: %w", translate(err))
@@ -46,7 +46,7 @@ func (h Handle) AuditSettled(ctx context.Context, bound AuditBound) (settled, kn
 // OldestTransaction says, for people, whose open transaction is the oldest of all
 // databases of this Postgres that write; "" when there is none. One that is prepared
 // has no process.
-func (h Handle) OldestTransaction(ctx context.Context) (string, error) {
+func (h AuditChain) OldestTransaction(ctx context.Context) (string, error) {
 	var process int
 	var role, database string
 	err := h.db.QueryRow(ctx, `-- name: OldestTransaction
@@ -66,7 +66,7 @@ func (h Handle) OldestTransaction(ctx context.Context) (string, error) {
 
 // OldestUnsealed says how long ago the oldest row came that no checkpoint closes;
 // 0 when there is none.
-func (h Handle) OldestUnsealed(ctx context.Context) (time.Duration, error) {
+func (h AuditChain) OldestUnsealed(ctx context.Context) (time.Duration, error) {
 	seconds, err := h.q.OldestUnsealed(ctx, h.db)
 	if err != nil {
 		return 0, fmt.Errorf("looking for unsealed audit rows: %w", translate(err))
@@ -74,8 +74,8 @@ func (h Handle) OldestUnsealed(ctx context.Context) (time.Duration, error) {
 	return time.Duration(seconds * float64(time.Second)), nil
 }
 
-// LockAuditChain keeps the chain from growing until the transaction ends.
-func (h Handle) LockAuditChain(ctx context.Context) error {
+// Lock keeps the chain from growing until the transaction ends.
+func (h AuditChain) Lock(ctx context.Context) error {
 	if err := h.q.LockAuditChain(ctx, h.db); err != nil {
 		return fmt.Errorf("locking the audit chain: %w", translate(err))
 	}
@@ -83,7 +83,7 @@ func (h Handle) LockAuditChain(ctx context.Context) error {
 }
 
 // LastCheckpoint returns the newest, without its digests; its Number is 0 before the first.
-func (h Handle) LastCheckpoint(ctx context.Context) (clinic.AuditCheckpoint, error) {
+func (h AuditChain) LastCheckpoint(ctx context.Context) (clinic.AuditCheckpoint, error) {
 	row, err := h.q.LastCheckpoint(ctx, h.db)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return clinic.AuditCheckpoint{}, nil
@@ -95,7 +95,7 @@ func (h Handle) LastCheckpoint(ctx context.Context) (clinic.AuditCheckpoint, err
 }
 
 // AddCheckpoint adds one, with the last closed id of its statement.
-func (h Handle) AddCheckpoint(ctx context.Context, closed int64, c clinic.AuditCheckpoint) error {
+func (h AuditChain) AddCheckpoint(ctx context.Context, closed int64, c clinic.AuditCheckpoint) error {
 	err := h.q.InsertCheckpoint(ctx, h.db, dbsqlc.InsertCheckpointParams{
 		Number: c.Number, LastID: closed, Statement: c.Statement, Signature: c.Signature,
 		RowIDs: append([]int64{}, c.RowIDs...), Digests: append([]byte{}, c.Digests...),
@@ -106,8 +106,8 @@ func (h Handle) AddCheckpoint(ctx context.Context, closed int64, c clinic.AuditC
 	return nil
 }
 
-// CountAuditRows counts the rows above the id.
-func (h Handle) CountAuditRows(ctx context.Context, after int64) (int64, error) {
+// CountRows counts the rows above the id.
+func (h AuditChain) CountRows(ctx context.Context, after int64) (int64, error) {
 	n, err := h.q.CountAuditRows(ctx, h.db, after)
 	if err != nil {
 		return 0, fmt.Errorf("counting audit rows: %w", translate(err))
@@ -115,8 +115,8 @@ func (h Handle) CountAuditRows(ctx context.Context, after int64) (int64, error) 
 	return n, nil
 }
 
-// PrepareAuditMonths makes the partitions of this month and the next ones.
-func (h Handle) PrepareAuditMonths(ctx context.Context) error {
+// PrepareMonths makes the partitions of this month and the next ones.
+func (h AuditChain) PrepareMonths(ctx context.Context) error {
 	if err := h.q.PrepareAuditMonths(ctx, h.db); err != nil {
 		return fmt.Errorf("making the audit log's partitions: %w", translate(err))
 	}

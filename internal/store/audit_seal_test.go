@@ -16,7 +16,7 @@ func TestABoundIsOfOneDatabase(t *testing.T) {
 	db := openTest(t, dsn)
 	testkit.NewFactory(t, dsn).Exec(`INSERT INTO audit_log (role, operation, object_kind, reason, decision)
 		VALUES ('DOCTOR', 'getRecord', 'record', 'assignment', 'allowed')`)
-	bound, err := db.System().AuditBound(t.Context(), 0)
+	bound, err := db.System().AuditChain().Bound(t.Context(), 0)
 	if err != nil || bound.ID != 1 {
 		t.Fatalf("the bound is %+v, %v", bound, err)
 	}
@@ -31,12 +31,12 @@ func TestABoundIsOfOneDatabase(t *testing.T) {
 	} {
 		changed := bound
 		test.change(&changed)
-		settled, known, err := db.System().AuditSettled(t.Context(), changed)
+		settled, known, err := db.System().AuditChain().Settled(t.Context(), changed)
 		if err != nil || known != test.known || settled && name == "transactions lost" {
 			t.Errorf("%s: settled %t, known %t, %v", name, settled, known, err)
 		}
 	}
-	if bound, err := db.System().AuditBound(t.Context(), bound.ID); err != nil || bound.ID != 0 {
+	if bound, err := db.System().AuditChain().Bound(t.Context(), bound.ID); err != nil || bound.ID != 0 {
 		t.Errorf("without a newer row the bound is %+v, %v", bound, err)
 	}
 }

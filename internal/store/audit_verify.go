@@ -24,7 +24,7 @@ func unreadable(err error) bool {
 
 // Checkpoints returns up to most after the one with the number. One whose digests
 // cannot be read has such as agree with no statement.
-func (h Handle) Checkpoints(ctx context.Context, after int64, most int) ([]clinic.AuditCheckpoint, error) {
+func (h AuditChain) Checkpoints(ctx context.Context, after int64, most int) ([]clinic.AuditCheckpoint, error) {
 	rows, err := h.q.Checkpoints(ctx, h.db, dbsqlc.CheckpointsParams{Beyond: after, Most: int32(most)}) // #nosec G115 -- a batch size
 	switch {
 	case unreadable(err) && most > 1:
@@ -42,7 +42,7 @@ func (h Handle) Checkpoints(ctx context.Context, after int64, most int) ([]clini
 }
 
 // CheckpointStatements is Checkpoints without the digests.
-func (h Handle) CheckpointStatements(ctx context.Context, after int64, most int) ([]clinic.AuditCheckpoint, error) {
+func (h AuditChain) CheckpointStatements(ctx context.Context, after int64, most int) ([]clinic.AuditCheckpoint, error) {
 	rows, err := h.q.CheckpointStatements(ctx, h.db, dbsqlc.CheckpointStatementsParams{Beyond: after, Most: int32(most)}) // #nosec G115 -- a batch size
 	if err != nil {
 		return nil, fmt.Errorf("reading the statements of checkpoints: %w", translate(err))
@@ -55,7 +55,7 @@ func (h Handle) CheckpointStatements(ctx context.Context, after int64, most int)
 }
 
 // DropCheckpoints returns those that retention made.
-func (h Handle) DropCheckpoints(ctx context.Context) ([]clinic.AuditCheckpoint, error) {
+func (h AuditChain) DropCheckpoints(ctx context.Context) ([]clinic.AuditCheckpoint, error) {
 	rows, err := h.q.DropCheckpoints(ctx, h.db)
 	if err != nil {
 		return nil, fmt.Errorf("reading retention's checkpoints: %w", translate(err))
@@ -73,9 +73,9 @@ func checkpointsOf(rows []*dbsqlc.AuditCheckpoint) []clinic.AuditCheckpoint {
 	return checkpoints
 }
 
-// AuditRows returns the rows from first up to upTo by id, no more than most.
+// Rows returns the rows from first up to upTo by id, no more than most.
 // One that cannot be read has only its ID and Raw.
-func (h Handle) AuditRows(ctx context.Context, first, upTo int64, most int) ([]clinic.AuditRow, error) {
+func (h AuditChain) Rows(ctx context.Context, first, upTo int64, most int) ([]clinic.AuditRow, error) {
 	found, err := h.readableRows(ctx, first, upTo, most)
 	if unreadable(err) {
 		found, err = h.rowByRow(ctx, first, upTo, most)
@@ -86,7 +86,7 @@ func (h Handle) AuditRows(ctx context.Context, first, upTo int64, most int) ([]c
 	return found, nil
 }
 
-func (h Handle) readableRows(ctx context.Context, first, upTo int64, most int) ([]clinic.AuditRow, error) {
+func (h AuditChain) readableRows(ctx context.Context, first, upTo int64, most int) ([]clinic.AuditRow, error) {
 	rows, err := h.q.AuditRows(ctx, h.db, dbsqlc.AuditRowsParams{First: first, UpTo: upTo, Most: int32(most)}) // #nosec G115 -- a batch size
 	if err != nil {
 		return nil, err
@@ -103,7 +103,7 @@ func (h Handle) readableRows(ctx context.Context, first, upTo int64, most int) (
 
 // rowByRow reads each row alone. Where several have one id, all of them are as they
 // are written.
-func (h Handle) rowByRow(ctx context.Context, first, upTo int64, most int) ([]clinic.AuditRow, error) {
+func (h AuditChain) rowByRow(ctx context.Context, first, upTo int64, most int) ([]clinic.AuditRow, error) {
 	raw, err := h.q.RawAuditRows(ctx, h.db, dbsqlc.RawAuditRowsParams{First: first, UpTo: upTo, Most: int32(most)}) // #nosec G115 -- a batch size
 	if err != nil {
 		return nil, err

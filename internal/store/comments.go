@@ -10,8 +10,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
-// Comments lists the comments of a record that the caller may read, oldest first.
-func (h Handle) Comments(ctx context.Context, recordID int64, request clinic.PageRequest) (clinic.Page[clinic.Comment], error) {
+// List lists the comments of a record that the caller may read, oldest first.
+func (h Comments) List(ctx context.Context, recordID int64, request clinic.PageRequest) (clinic.Page[clinic.Comment], error) {
 	var total int64
 	page, err := readPage(listing[clinic.Comment, clinic.Comment]{
 		page: request,
@@ -37,8 +37,8 @@ func (h Handle) Comments(ctx context.Context, recordID int64, request clinic.Pag
 	return page, nil
 }
 
-// Comment returns one that the caller may read.
-func (h Handle) Comment(ctx context.Context, id int64) (clinic.Comment, error) {
+// Get returns one that the caller may read.
+func (h Comments) Get(ctx context.Context, id int64) (clinic.Comment, error) {
 	row, err := h.q.GetComment(ctx, h.db, dbsqlc.GetCommentParams{ID: id, Caller: h.Who.UserID, SeesPrivate: h.seesPrivate()})
 	if err != nil {
 		return clinic.Comment{}, fmt.Errorf("reading a comment: %w", orNotFound(err, "comment"))
@@ -47,12 +47,12 @@ func (h Handle) Comment(ctx context.Context, id int64) (clinic.Comment, error) {
 	if err != nil {
 		return clinic.Comment{}, err
 	}
-	h.Saw(row.PatientID, orZero(row.AssignmentID), row.Emergency)
+	h.AuditPatient(row.PatientID, orZero(row.AssignmentID), row.Emergency)
 	return comments[0], nil
 }
 
-// SeesPatient reports whether the caller may see the patient's data now.
-func (h Handle) SeesPatient(ctx context.Context, id int64) (bool, error) {
+// Visible reports whether the caller may see the patient's data now.
+func (h Patients) Visible(ctx context.Context, id int64) (bool, error) {
 	sees, err := h.q.SeesPatient(ctx, h.db, dbsqlc.SeesPatientParams{Caller: h.Who.UserID, PatientID: id})
 	if err != nil {
 		return false, fmt.Errorf("checking access to a patient: %w", translate(err))
@@ -60,17 +60,17 @@ func (h Handle) SeesPatient(ctx context.Context, id int64) (bool, error) {
 	return sees, nil
 }
 
-// InsertComment adds a comment of the calling doctor, and its event unless it
+// Insert adds a comment of the calling doctor, and its event unless it
 // is private, and says whose record it is on. CodeNotFound: they are not assigned
 // to that patient.
-func (h Handle) InsertComment(ctx context.Context, recordID int64, text string, private bool) (added clinic.Comment, patientID int64, err error) {
+func (h Comments) Insert(ctx context.Context, recordID int64, text string, private bool) (added clinic.Comment, patientID int64, err error) {
 	row, err := h.q.InsertComment(ctx, h.db, dbsqlc.InsertCommentParams{
 		RecordID: recordID, DoctorID: h.Who.DoctorID, Comment: text, IsPrivate: private,
 	})
 	if err != nil {
 		return clinic.Comment{}, 0, fmt.Errorf("adding a comment: %w", orNotFound(err, "health record"))
 	}
-	h.Saw(row.PatientID, row.AssignmentID, false)
+	h.AuditPatient(row.PatientID, row.AssignmentID, false)
 	return clinic.Comment{
 		ID: row.ID, RecordID: recordID, Doctor: doctorOf(row.DoctorProfile, row.Account),
 		Text: text, Private: private, CreatedAt: row.CreatedAt,

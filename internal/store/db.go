@@ -80,11 +80,15 @@ func (db *DB) Close() { db.pool.Close() }
 // Stat returns the pool's figures, for metrics.
 func (db *DB) Stat() *pgxpool.Stat { return db.pool.Stat() }
 
-// Handle runs statements for one caller.
-type Handle struct {
+// Handle runs statements for one caller. Records, Comments and so on are
+// its statements by subject.
+type Handle struct{ handle }
+
+// handle is what the statements of every subject need.
+type handle struct {
 	db dbsqlc.DBTX
 	q  *dbsqlc.Queries
-	// Who is the caller as the database knows him now. It is known inside a
+	// Who is the caller as the database knows them now. It is known inside a
 	// transaction; a single statement of As checks it on its way.
 	Who Identity
 
@@ -94,7 +98,7 @@ type Handle struct {
 }
 
 func newHandle(db dbsqlc.DBTX, who Identity) Handle {
-	return Handle{db: db, q: dbsqlc.New(), Who: who}
+	return Handle{handle{db: db, q: dbsqlc.New(), Who: who}}
 }
 
 // Now is the time by the database's clock, which decides when access begins and

@@ -124,7 +124,7 @@ func TestTxIsAllOrNothing(t *testing.T) {
 	db := openTest(t, testkit.NewDatabase(t, schema.Migrate))
 	failure := errors.New("failure")
 	insert := func(h Handle, name string) error {
-		_, err := h.CreateUser(t.Context(), clinic.Registration{Username: name, Role: clinic.RoleAdmin}, "-", false)
+		_, err := h.Accounts().Create(t.Context(), clinic.Registration{Username: name, Role: clinic.RoleAdmin}, "-", false)
 		return err
 	}
 	if err := db.Tx(t.Context(), nil, func(h Handle) error { return errors.Join(insert(h, "lost"), failure) }); !errors.Is(err, failure) {
@@ -170,7 +170,7 @@ func TestErrorsDoNotQuoteRows(t *testing.T) {
 	t.Parallel()
 	db := openTest(t, testkit.NewDatabase(t, schema.Migrate))
 	create := func(r clinic.Registration) error {
-		_, err := db.System().CreateUser(t.Context(), r, "-", false)
+		_, err := db.System().Accounts().Create(t.Context(), r, "-", false)
 		return err
 	}
 	if err := create(clinic.Registration{Username: "canary", Role: clinic.RoleAdmin}); err != nil {
@@ -230,11 +230,11 @@ func TestTrimKeepsWhatIsNeeded(t *testing.T) {
 	admin := testkit.CallerOf(factory.Admin())
 	h := db.System()
 	for i := range byte(6) {
-		if _, err := h.StartSession(t.Context(), Credentials{User: clinic.User{ID: admin.UserID}, Version: 1}, append(make([]byte, 31), i), time.Hour); err != nil {
+		if _, err := h.Sessions().Start(t.Context(), Credentials{User: clinic.User{ID: admin.UserID}, Version: 1}, append(make([]byte, 31), i), time.Hour); err != nil {
 			t.Fatal(err)
 		}
 		err := db.Tx(t.Context(), &admin, func(h Handle) error {
-			_, err := h.ClaimIdempotencyKey(t.Context(), clinic.Idempotency{Key: string('a' + rune(i)), Hash: []byte{1}})
+			_, err := h.IdempotencyKeys().Claim(t.Context(), clinic.Idempotency{Key: string('a' + rune(i)), Hash: []byte{1}})
 			return err
 		})
 		if err != nil {
@@ -244,16 +244,16 @@ func TestTrimKeepsWhatIsNeeded(t *testing.T) {
 	factory.Exec(`UPDATE refresh_tokens SET expires_at = now() WHERE id <= 4`)
 	factory.Exec(`UPDATE sessions SET expires_at = now() WHERE id <= 3`)
 	factory.Exec(`UPDATE idempotency_keys SET created_at = now() - interval '1 day' WHERE key <= 'c'`)
-	if n, err := h.TrimSessions(t.Context(), 2); err != nil || n != 4 {
+	if n, err := h.Sessions().Trim(t.Context(), 2); err != nil || n != 4 {
 		t.Errorf("the first two of each: %d, %v", n, err)
 	}
-	if n, err := h.TrimSessions(t.Context(), 100); err != nil || n != 3 {
+	if n, err := h.Sessions().Trim(t.Context(), 100); err != nil || n != 3 {
 		t.Errorf("the rest: %d, %v", n, err)
 	}
-	if n, err := h.TrimIdempotencyKeys(t.Context(), time.Now().Add(-12*time.Hour), 2); err != nil || n != 2 {
+	if n, err := h.IdempotencyKeys().Trim(t.Context(), time.Now().Add(-12*time.Hour), 2); err != nil || n != 2 {
 		t.Errorf("the first two keys: %d, %v", n, err)
 	}
-	if n, err := h.TrimIdempotencyKeys(t.Context(), time.Now().Add(-12*time.Hour), 100); err != nil || n != 1 {
+	if n, err := h.IdempotencyKeys().Trim(t.Context(), time.Now().Add(-12*time.Hour), 100); err != nil || n != 1 {
 		t.Errorf("the rest of the keys: %d, %v", n, err)
 	}
 	for table, want := range map[string]int{"sessions": 3, "refresh_tokens": 2, "idempotency_keys": 3} {

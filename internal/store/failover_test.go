@@ -51,7 +51,7 @@ func (p pair) url(t *testing.T, database string) string {
 }
 
 // write fails on a server that takes reads only.
-func write(ctx context.Context, db *DB) error { return db.System().BuryEvent(ctx, 1) }
+func write(ctx context.Context, db *DB) error { return db.System().Outbox().MarkDead(ctx, 1) }
 
 func eventuallyWrites(t *testing.T, db *DB) {
 	t.Helper()

@@ -15,8 +15,8 @@ type NotificationFacts struct {
 	Subject clinic.NotificationSubject
 }
 
-// Notifications lists the caller's own, newest first.
-func (h Handle) Notifications(ctx context.Context, filter clinic.NotificationFilter, request clinic.PageRequest) (clinic.Page[NotificationFacts], error) {
+// List lists the caller's own, newest first.
+func (h Notifications) List(ctx context.Context, filter clinic.NotificationFilter, request clinic.PageRequest) (clinic.Page[NotificationFacts], error) {
 	page, err := readPage(listing[*dbsqlc.ListNotificationsRow, NotificationFacts]{
 		page: request,
 		read: func(w window) ([]*dbsqlc.ListNotificationsRow, error) {
@@ -39,8 +39,8 @@ func (h Handle) Notifications(ctx context.Context, filter clinic.NotificationFil
 	return page, nil
 }
 
-// ReadNotification marks one of the caller's own as read and returns it.
-func (h Handle) ReadNotification(ctx context.Context, id int64) (NotificationFacts, error) {
+// MarkRead marks one of the caller's own as read and returns it.
+func (h Notifications) MarkRead(ctx context.Context, id int64) (NotificationFacts, error) {
 	if err := h.q.ReadNotification(ctx, h.db, dbsqlc.ReadNotificationParams{ID: id, Caller: h.Who.UserID}); err != nil {
 		return NotificationFacts{}, fmt.Errorf("marking a notification: %w", translate(err))
 	}
@@ -55,13 +55,13 @@ func (h Handle) ReadNotification(ctx context.Context, id int64) (NotificationFac
 		return NotificationFacts{}, clinic.NotFound("notification")
 	}
 	if n := rows[0]; n.SeenPatient != nil {
-		h.Saw(*n.SeenPatient, orZero(n.SeenThrough), n.SeenInEmergency)
+		h.AuditPatient(*n.SeenPatient, orZero(n.SeenThrough), n.SeenInEmergency)
 	}
 	return notificationOf(rows[0], h.Who.Role), nil
 }
 
-// ReadAllNotifications marks the caller's unread ones as read and says how many.
-func (h Handle) ReadAllNotifications(ctx context.Context) (int, error) {
+// MarkAllRead marks the caller's unread ones as read and says how many.
+func (h Notifications) MarkAllRead(ctx context.Context) (int, error) {
 	n, err := h.q.ReadAllNotifications(ctx, h.db, h.Who.UserID)
 	if err != nil {
 		return 0, fmt.Errorf("marking notifications: %w", translate(err))

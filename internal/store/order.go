@@ -46,7 +46,7 @@ func reversed() []string {
 }
 
 // reading returns the handle's database for a statement that reads the window.
-func (h Handle) reading(w window) dbsqlc.DBTX {
+func (h handle) reading(w window) dbsqlc.DBTX {
 	if !w.Back {
 		return h.db
 	}
@@ -55,7 +55,7 @@ func (h Handle) reading(w window) dbsqlc.DBTX {
 
 // readingRecords is reading for a list of records, whose default is
 // clinic.OrderVisitDesc.
-func (h Handle) readingRecords(w window, order clinic.RecordOrder) dbsqlc.DBTX {
+func (h handle) readingRecords(w window, order clinic.RecordOrder) dbsqlc.DBTX {
 	return ordered{h.db, strings.NewReplacer(recordMarks(order, w.Back)...)}
 }
 

@@ -97,12 +97,12 @@ func TestWalkingADirectoryGivesEachRowOnce(t *testing.T) {
 	h := db.As(admin)
 	doctors := func(search string) reader {
 		return readerOf(func(r clinic.PageRequest) (clinic.Page[clinic.Doctor], error) {
-			return h.Doctors(context.WithoutCancel(t.Context()), search, search != "", r)
+			return h.Doctors().List(context.WithoutCancel(t.Context()), search, search != "", r)
 		}, func(d clinic.Doctor) int64 { return d.ID })
 	}
 	patients := func(search string) reader {
 		return readerOf(func(r clinic.PageRequest) (clinic.Page[clinic.Patient], error) {
-			return h.Patients(context.WithoutCancel(t.Context()), search, r)
+			return h.Patients().List(context.WithoutCancel(t.Context()), search, r)
 		}, func(p clinic.Patient) int64 { return p.ID })
 	}
 	var listed, foundDoctors, everybody, foundPatients []int64
@@ -149,7 +149,7 @@ func TestPageBeyondTheEndCountsTheList(t *testing.T) {
 		"cursor to before": {Size: 3, Cursor: clinic.Cursor{Keyset: true, Back: true, ID: 1}},
 		"negative cursor":  {Size: 3, Cursor: clinic.Cursor{Keyset: true, Back: true, ID: math.MinInt64}},
 	} {
-		page, err := h.Patients(t.Context(), "", request)
+		page, err := h.Patients().List(t.Context(), "", request)
 		if err != nil || len(page.Items) != 0 || page.Items == nil || page.Total != 3 {
 			t.Errorf("%s: %+v, %v", name, page, err)
 		}
@@ -240,19 +240,19 @@ func TestPageIsTwoStatementsInOneBatch(t *testing.T) {
 	}
 	for name, read := range map[string]func() (int, error){
 		"doctors": func() (int, error) {
-			page, err := h.Doctors(t.Context(), "", false, clinic.PageRequest{Number: 2, Size: 2})
+			page, err := h.Doctors().List(t.Context(), "", false, clinic.PageRequest{Number: 2, Size: 2})
 			return len(page.Items), err
 		},
 		"found doctors": func() (int, error) {
-			page, err := h.Doctors(t.Context(), "first", true, clinic.PageRequest{Number: 1, Size: 2})
+			page, err := h.Doctors().List(t.Context(), "first", true, clinic.PageRequest{Number: 1, Size: 2})
 			return len(page.Items), err
 		},
 		"patients": func() (int, error) {
-			page, err := h.Patients(t.Context(), "", clinic.PageRequest{Size: 2, Cursor: clinic.Cursor{Keyset: true, ID: 2}})
+			page, err := h.Patients().List(t.Context(), "", clinic.PageRequest{Size: 2, Cursor: clinic.Cursor{Keyset: true, ID: 2}})
 			return len(page.Items), err
 		},
 		"an empty list": func() (int, error) {
-			page, err := h.Patients(t.Context(), "nobody", clinic.PageRequest{Number: 1, Size: 2})
+			page, err := h.Patients().List(t.Context(), "nobody", clinic.PageRequest{Number: 1, Size: 2})
 			return len(page.Items) + 2, err
 		},
 	} {
@@ -280,14 +280,14 @@ func BenchmarkSearch(b *testing.B) {
 	for _, search := range []string{"", "mary smithab", "smithab", "smith", "ab"} {
 		b.Run(fmt.Sprintf("patients %q", search), func(b *testing.B) {
 			for b.Loop() {
-				if _, err := h.Patients(b.Context(), search, clinic.PageRequest{Size: 20, Cursor: clinic.Cursor{Keyset: true, ID: 50_000}}); err != nil {
+				if _, err := h.Patients().List(b.Context(), search, clinic.PageRequest{Size: 20, Cursor: clinic.Cursor{Keyset: true, ID: 50_000}}); err != nil {
 					b.Fatal(err)
 				}
 			}
 		})
 		b.Run(fmt.Sprintf("doctors %q", search), func(b *testing.B) {
 			for b.Loop() {
-				if _, err := h.Doctors(b.Context(), search, false, clinic.PageRequest{Size: 20}); err != nil {
+				if _, err := h.Doctors().List(b.Context(), search, false, clinic.PageRequest{Size: 20}); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -8,8 +8,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
-// PatientsOfDoctor lists the calling doctor's patients of now, by patient id.
-func (h Handle) PatientsOfDoctor(ctx context.Context, request clinic.PageRequest) (clinic.Page[clinic.PatientSummary], error) {
+// OfDoctor lists the calling doctor's patients of now, by patient id.
+func (h Patients) OfDoctor(ctx context.Context, request clinic.PageRequest) (clinic.Page[clinic.PatientSummary], error) {
 	page, err := readPage(listing[*dbsqlc.ListPatientsOfDoctorRow, clinic.PatientSummary]{
 		page: request,
 		read: func(w window) ([]*dbsqlc.ListPatientsOfDoctorRow, error) {

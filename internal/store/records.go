@@ -9,8 +9,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
-// Records lists what the caller may read.
-func (h Handle) Records(ctx context.Context, filter clinic.RecordFilter, request clinic.PageRequest) (clinic.Page[clinic.Record], error) {
+// List lists what the caller may read.
+func (h Records) List(ctx context.Context, filter clinic.RecordFilter, request clinic.PageRequest) (clinic.Page[clinic.Record], error) {
 	since, until := bounds(filter.From, filter.To)
 	page, err := readPage(listing[*dbsqlc.ListRecordsRow, clinic.Record]{
 		page: request,
@@ -43,8 +43,8 @@ func (h Handle) Records(ctx context.Context, filter clinic.RecordFilter, request
 	return page, nil
 }
 
-// Record returns one that the caller may read.
-func (h Handle) Record(ctx context.Context, id int64) (clinic.Record, error) {
+// Get returns one that the caller may read.
+func (h Records) Get(ctx context.Context, id int64) (clinic.Record, error) {
 	row, err := h.q.GetRecord(ctx, h.auditing(clinic.Object{Kind: clinic.ObjectRecord, ID: id}, 0).db, dbsqlc.GetRecordParams{ID: id, Caller: h.Who.UserID, SeesPrivate: h.seesPrivate()})
 	if err != nil {
 		return clinic.Record{}, fmt.Errorf("reading a record: %w", orNotFound(err, "health record"))
@@ -52,20 +52,20 @@ func (h Handle) Record(ctx context.Context, id int64) (clinic.Record, error) {
 	return recordOf(row.HealthRecord, row.Account, row.Comments)
 }
 
-// CheckRecord is CodeNotFound unless the caller may read the record, and says
+// Check is CodeNotFound unless the caller may read the record, and says
 // whether that is for emergency access alone.
-func (h Handle) CheckRecord(ctx context.Context, id int64) (emergency bool, err error) {
+func (h Records) Check(ctx context.Context, id int64) (emergency bool, err error) {
 	seen, err := h.q.CheckRecord(ctx, h.db, dbsqlc.CheckRecordParams{ID: id, Caller: h.Who.UserID})
 	if err != nil {
 		return false, fmt.Errorf("checking a record: %w", orNotFound(err, "health record"))
 	}
-	h.Saw(seen.PatientID, orZero(seen.AssignmentID), seen.Emergency)
+	h.AuditPatient(seen.PatientID, orZero(seen.AssignmentID), seen.Emergency)
 	return seen.Emergency, nil
 }
 
-// LockRecord keeps one of the calling patient's records, and the number of its
+// Lock keeps one of the calling patient's records, and the number of its
 // comments, from changing until the transaction ends.
-func (h Handle) LockRecord(ctx context.Context, id int64) error {
+func (h Records) Lock(ctx context.Context, id int64) error {
 	n, err := h.q.LockRecord(ctx, h.db, dbsqlc.LockRecordParams{ID: id, PatientID: h.Who.PatientID})
 	if err != nil {
 		return fmt.Errorf("locking a record: %w", translate(err))
@@ -73,12 +73,12 @@ func (h Handle) LockRecord(ctx context.Context, id int64) error {
 	if n == 0 {
 		return clinic.NotFound("health record")
 	}
-	h.Saw(h.Who.PatientID, 0, false)
+	h.AuditPatient(h.Who.PatientID, 0, false)
 	return nil
 }
 
-// InsertRecord adds a record of the calling patient, and its event.
-func (h Handle) InsertRecord(ctx context.Context, f clinic.RecordFields) (clinic.Record, error) {
+// Insert adds a record of the calling patient, and its event.
+func (h Records) Insert(ctx context.Context, f clinic.RecordFields) (clinic.Record, error) {
 	row, err := h.q.InsertRecord(ctx, h.db, dbsqlc.InsertRecordParams{
 		PatientID: h.Who.PatientID, CreatedBy: h.Who.UserID, RecordType: string(f.Type), Title: f.Title,
 		Description: f.Description, Symptoms: f.Symptoms, Diagnosis: f.Diagnosis, Treatment: f.Treatment,
@@ -94,9 +94,9 @@ func (h Handle) InsertRecord(ctx context.Context, f clinic.RecordFields) (clinic
 	}, nil
 }
 
-// UpdateRecord sets the fields of a locked record and returns it without its
+// Update sets the fields of a locked record and returns it without its
 // comments and creator, which do not change.
-func (h Handle) UpdateRecord(ctx context.Context, id int64, f clinic.RecordFields) (clinic.Record, error) {
+func (h Records) Update(ctx context.Context, id int64, f clinic.RecordFields) (clinic.Record, error) {
 	row, err := h.q.UpdateRecord(ctx, h.db, dbsqlc.UpdateRecordParams{
 		ID: id, RecordType: string(f.Type), Title: f.Title, Description: f.Description, Symptoms: f.Symptoms,
 		Diagnosis: f.Diagnosis, Treatment: f.Treatment, Medications: f.Medications, VisitDate: f.VisitDate,
@@ -107,8 +107,8 @@ func (h Handle) UpdateRecord(ctx context.Context, id int64, f clinic.RecordField
 	return recordOf(*row, dbsqlc.Account{}, nil)
 }
 
-// DeleteRecord removes a record of the calling patient with its comments.
-func (h Handle) DeleteRecord(ctx context.Context, id int64) error {
+// Delete removes a record of the calling patient with its comments.
+func (h Records) Delete(ctx context.Context, id int64) error {
 	n, err := h.q.DeleteRecord(ctx, h.db, dbsqlc.DeleteRecordParams{ID: id, PatientID: h.Who.PatientID})
 	if err != nil {
 		return fmt.Errorf("deleting a record: %w", translate(err))
@@ -116,13 +116,13 @@ func (h Handle) DeleteRecord(ctx context.Context, id int64) error {
 	if n == 0 {
 		return clinic.NotFound("health record")
 	}
-	h.Saw(h.Who.PatientID, 0, false)
+	h.AuditPatient(h.Who.PatientID, 0, false)
 	return nil
 }
 
 // seesPrivate reports whether private comments are for the caller, on records
 // that he may read at all.
-func (h Handle) seesPrivate() bool { return h.Who.Role == clinic.RoleDoctor }
+func (h handle) seesPrivate() bool { return h.Who.Role == clinic.RoleDoctor }
 
 func recordOf(r dbsqlc.HealthRecord, creator dbsqlc.Account, comments []byte) (clinic.Record, error) {
 	decoded, err := commentsOf(comments)

@@ -12,10 +12,10 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
-// StartSession keeps the hash of a login's first refresh token and returns the
+// Start keeps the hash of a login's first refresh token and returns the
 // session's id. It is CodeUnauthenticated when the user is not active any more,
 // or his credentials are not those that were checked.
-func (h Handle) StartSession(ctx context.Context, c Credentials, hash []byte, lifetime time.Duration) (id int64, err error) {
+func (h Sessions) Start(ctx context.Context, c Credentials, hash []byte, lifetime time.Duration) (id int64, err error) {
 	id, err = h.q.StartSession(ctx, h.db, dbsqlc.StartSessionParams{
 		UserID: c.User.ID, CredentialsVersion: c.Version, TokenHash: hash, Lifetime: lifetime.Seconds(),
 	})
@@ -45,9 +45,9 @@ type Refreshed struct {
 	SuccessorSalt []byte
 }
 
-// RotateRefreshToken carries out the rotation. It is CodeNotFound when the token
+// Rotate carries out the rotation. It is CodeNotFound when the token
 // is unknown, used or expired, or the user is not active.
-func (h Handle) RotateRefreshToken(ctx context.Context, r Rotation) (Refreshed, error) {
+func (h Sessions) Rotate(ctx context.Context, r Rotation) (Refreshed, error) {
 	row, err := h.q.RotateRefreshToken(ctx, h.db, dbsqlc.RotateRefreshTokenParams{
 		UsedHash: r.Used, SuccessorSalt: r.SuccessorSalt, TokenHash: r.Successor, Lifetime: r.Lifetime.Seconds(),
 		Longest: r.Longest.Seconds(),
@@ -62,7 +62,7 @@ func (h Handle) RotateRefreshToken(ctx context.Context, r Rotation) (Refreshed, 
 
 // RepeatRefresh finds what a token was rotated to within the grace. It is
 // CodeNotFound for every other token, also when its successor was used.
-func (h Handle) RepeatRefresh(ctx context.Context, hash []byte, grace time.Duration) (Refreshed, error) {
+func (h Sessions) RepeatRefresh(ctx context.Context, hash []byte, grace time.Duration) (Refreshed, error) {
 	row, err := h.q.RepeatRefresh(ctx, h.db, dbsqlc.RepeatRefreshParams{TokenHash: hash, Grace: grace.Seconds()})
 	if err != nil {
 		return Refreshed{}, fmt.Errorf("repeating a refresh: %w", orNotFound(err, "refresh token"))
@@ -72,9 +72,9 @@ func (h Handle) RepeatRefresh(ctx context.Context, hash []byte, grace time.Durat
 	}, nil
 }
 
-// EndSessionOfUsedToken ends the session of a token that was used already and
+// EndOfUsedToken ends the session of a token that was used already and
 // returns the user; CodeNotFound when there is no such token.
-func (h Handle) EndSessionOfUsedToken(ctx context.Context, hash []byte) (userID int64, err error) {
+func (h Sessions) EndOfUsedToken(ctx context.Context, hash []byte) (userID int64, err error) {
 	userID, err = h.q.EndSessionOfUsedToken(ctx, h.db, hash)
 	if err != nil {
 		return 0, fmt.Errorf("ending a session: %w", orNotFound(err, "refresh token"))
@@ -82,16 +82,16 @@ func (h Handle) EndSessionOfUsedToken(ctx context.Context, hash []byte) (userID 
 	return userID, nil
 }
 
-// EndSessionOfToken ends the session of a refresh token, if there is one.
-func (h Handle) EndSessionOfToken(ctx context.Context, hash []byte) error {
+// EndOfToken ends the session of a refresh token, if there is one.
+func (h Sessions) EndOfToken(ctx context.Context, hash []byte) error {
 	if err := h.q.EndSessionOfToken(ctx, h.db, hash); err != nil {
 		return fmt.Errorf("ending a session: %w", translate(err))
 	}
 	return nil
 }
 
-// EndSession ends one of the caller's own; CodeNotFound when he has none with the id.
-func (h Handle) EndSession(ctx context.Context, id int64) error {
+// End ends one of the caller's own; CodeNotFound when he has none with the id.
+func (h Sessions) End(ctx context.Context, id int64) error {
 	n, err := h.q.EndSession(ctx, h.db, dbsqlc.EndSessionParams{ID: id, Caller: h.Who.UserID})
 	if err != nil {
 		return fmt.Errorf("ending a session: %w", translate(err))
@@ -102,8 +102,8 @@ func (h Handle) EndSession(ctx context.Context, id int64) error {
 	return nil
 }
 
-// EndOtherSessions ends all of the caller's own but the one that he calls by.
-func (h Handle) EndOtherSessions(ctx context.Context) error {
+// EndOthers ends all of the caller's own but the one that he calls by.
+func (h Sessions) EndOthers(ctx context.Context) error {
 	err := h.q.EndOtherSessions(ctx, h.db, dbsqlc.EndOtherSessionsParams{Caller: h.Who.UserID, Kept: h.Who.SessionID})
 	if err != nil {
 		return fmt.Errorf("ending sessions: %w", translate(err))
@@ -111,8 +111,8 @@ func (h Handle) EndOtherSessions(ctx context.Context) error {
 	return nil
 }
 
-// Sessions lists the caller's own, the newest login first.
-func (h Handle) Sessions(ctx context.Context, request clinic.PageRequest) (clinic.Page[clinic.ActiveSession], error) {
+// List lists the caller's own, the newest login first.
+func (h Sessions) List(ctx context.Context, request clinic.PageRequest) (clinic.Page[clinic.ActiveSession], error) {
 	page, err := readPage(listing[*dbsqlc.ListSessionsRow, clinic.ActiveSession]{
 		page: request,
 		read: func(w window) ([]*dbsqlc.ListSessionsRow, error) {
@@ -135,9 +135,9 @@ func (h Handle) Sessions(ctx context.Context, request clinic.PageRequest) (clini
 	return page, nil
 }
 
-// TrimSessions deletes expired refresh tokens and sessions, up to most of
+// Trim deletes expired refresh tokens and sessions, up to most of
 // each, and says how many rows went.
-func (h Handle) TrimSessions(ctx context.Context, most int) (int, error) {
+func (h Sessions) Trim(ctx context.Context, most int) (int, error) {
 	tokens, errTokens := h.q.TrimRefreshTokens(ctx, h.db, int64(most))
 	sessions, errSessions := h.q.TrimSessions(ctx, h.db, int64(most))
 	if err := errors.Join(errTokens, errSessions); err != nil {

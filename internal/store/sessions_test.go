@@ -28,12 +28,12 @@ func TestSessionEndsWithTheTokenThatIsBeingMade(t *testing.T) {
 	h := db.System()
 	rotate := func(used []byte) (successor []byte, err error) {
 		successor = randomHash()
-		_, err = h.RotateRefreshToken(t.Context(), Rotation{Used: used, Successor: successor, SuccessorSalt: randomHash(), Lifetime: time.Hour})
+		_, err = h.Sessions().Rotate(t.Context(), Rotation{Used: used, Successor: successor, SuccessorSalt: randomHash(), Lifetime: time.Hour})
 		return successor, err
 	}
 	for range 100 {
 		stolen := randomHash()
-		if _, err := h.StartSession(t.Context(), Credentials{User: user, Version: 1}, stolen, time.Hour); err != nil {
+		if _, err := h.Sessions().Start(t.Context(), Credentials{User: user, Version: 1}, stolen, time.Hour); err != nil {
 			t.Fatal(err)
 		}
 		newest, err := rotate(stolen)
@@ -50,7 +50,7 @@ func TestSessionEndsWithTheTokenThatIsBeingMade(t *testing.T) {
 			wantCode(t, err, clinic.CodeNotFound)
 		})
 		group.Go(func() {
-			if _, err := h.EndSessionOfUsedToken(t.Context(), stolen); err != nil {
+			if _, err := h.Sessions().EndOfUsedToken(t.Context(), stolen); err != nil {
 				t.Error(err)
 			}
 		})
@@ -70,12 +70,12 @@ func TestDisablingEndsTheSessionThatIsBeingStarted(t *testing.T) {
 	user, admin := factory.Patient(testkit.PatientOptions{}).User, testkit.CallerOf(factory.Admin())
 	var group sync.WaitGroup
 	err := db.Tx(t.Context(), nil, func(login Handle) error {
-		if _, err := login.StartSession(t.Context(), Credentials{User: user, Version: 1}, randomHash(), time.Hour); err != nil {
+		if _, err := login.Sessions().Start(t.Context(), Credentials{User: user, Version: 1}, randomHash(), time.Hour); err != nil {
 			return err
 		}
 		group.Go(func() {
 			if err := db.Tx(t.Context(), &admin, func(h Handle) error {
-				_, err := h.SetUserActive(t.Context(), user.ID, false)
+				_, err := h.Accounts().SetActive(t.Context(), user.ID, false)
 				return err
 			}); err != nil {
 				t.Error(err)

@@ -55,6 +55,17 @@ func Must(t testing.TB, err error) {
 	}
 }
 
+// Value returns the value of a call, and fails the test where there was an error:
+//
+//	records := testkit.Value(store.Open(ctx, opts))(t)
+func Value[T any](value T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		Must(t, err)
+		return value
+	}
+}
+
 func (s *shared) stop(ctx context.Context) error {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

@@ -58,10 +58,6 @@ func registryOfParts(t *testing.T) *prometheus.Registry {
 		t.Fatal(err)
 	}
 	t.Cleanup(db.Close)
-	svc, err := service.NewAPI(service.APIOptions{DB: db})
-	if err != nil {
-		t.Fatal(err)
-	}
 	directory := t.TempDir()
 	if _, err := token.GenerateKey(directory); err != nil {
 		t.Fatal(err)
@@ -70,12 +66,25 @@ func registryOfParts(t *testing.T) *prometheus.Registry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	verifier, err := token.NewVerifier(token.AccessOptions{Keys: keys, Issuer: "test", Audience: "test"})
+	access := token.AccessOptions{Keys: keys, Issuer: "test", Audience: "test"}
+	verifier, err := token.NewVerifier(access)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := token.NewSigner(access)
+	if err != nil {
+		t.Fatal(err)
+	}
+	passwords, err := token.NewHasher(token.HasherOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, err := service.NewAPI(service.APIOptions{DB: db, Passwords: passwords, Tokens: signer})
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	if _, err := server.New(server.Options{Service: svc, Verifier: verifier, Metrics: registry, Log: log}); err != nil {
+	if _, err := server.New(server.Options{Service: api, Verifier: verifier, Metrics: registry, Log: log}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := server.LimitConnections(nil, server.ConnectionOptions{Metrics: registry}); err != nil {
@@ -87,7 +96,7 @@ func registryOfParts(t *testing.T) *prometheus.Registry {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := worker.New(worker.Options{Service: svc, Stream: events, Registerer: registry, Log: log}); err != nil {
+	if _, err := worker.New(worker.Options{Outbox: service.NewOutbox(db), Cleanup: service.NewCleanup(db), Stream: events, Registerer: registry, Log: log}); err != nil {
 		t.Fatal(err)
 	}
 	return registry

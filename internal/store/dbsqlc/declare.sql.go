@@ -57,21 +57,6 @@ func (q *Queries) AdjustDeclared(ctx context.Context, db DBTX, arg AdjustDeclare
 	return err
 }
 
-const disownAssignments = `-- name: DisownAssignments :exec
-WITH disowned AS (
-    UPDATE assignments SET owner = NULL
-    WHERE owner = $1::text AND (ends_at IS NULL OR ends_at > greatest(starts_at, statement_timestamp()))
-    RETURNING id, patient_id
-)
-INSERT INTO audit_log (role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision)
-SELECT 'CONTROLLER', 'disown', 'assignment', id, ARRAY[patient_id], ARRAY[id], 'role', 'allowed' FROM disowned
-`
-
-func (q *Queries) DisownAssignments(ctx context.Context, db DBTX, owner string) error {
-	_, err := db.Exec(ctx, disownAssignments, owner)
-	return err
-}
-
 const endUnwanted = `-- name: EndUnwanted :many
 WITH ended AS (
     UPDATE assignments a SET ends_at = greatest(a.starts_at, statement_timestamp())
@@ -264,6 +249,21 @@ SELECT pg_advisory_xact_lock(hashtextextended('assignments of ' || $1::text, 0))
 // One declaration of an owner is carried out at a time.
 func (q *Queries) LockOwner(ctx context.Context, db DBTX, owner string) error {
 	_, err := db.Exec(ctx, lockOwner, owner)
+	return err
+}
+
+const retainAssignments = `-- name: RetainAssignments :exec
+WITH retained AS (
+    UPDATE assignments SET owner = NULL
+    WHERE owner = $1::text AND (ends_at IS NULL OR ends_at > greatest(starts_at, statement_timestamp()))
+    RETURNING id, patient_id
+)
+INSERT INTO audit_log (role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision)
+SELECT 'CONTROLLER', 'disown', 'assignment', id, ARRAY[patient_id], ARRAY[id], 'role', 'allowed' FROM retained
+`
+
+func (q *Queries) RetainAssignments(ctx context.Context, db DBTX, owner string) error {
+	_, err := db.Exec(ctx, retainAssignments, owner)
 	return err
 }
 

@@ -10,15 +10,6 @@ import (
 	"time"
 )
 
-const buryEvent = `-- name: BuryEvent :exec
-UPDATE outbox SET finished_at = now(), outcome = 'dead' WHERE id = $1 AND finished_at IS NULL
-`
-
-func (q *Queries) BuryEvent(ctx context.Context, db DBTX, id int64) error {
-	_, err := db.Exec(ctx, buryEvent, id)
-	return err
-}
-
 const claimEvents = `-- name: ClaimEvents :many
 WITH due AS MATERIALIZED (
     SELECT o.id FROM outbox o
@@ -155,6 +146,8 @@ type HandleEventsRow struct {
 // finished. An event whose subject is gone is dropped. An assignment that is to
 // begin later is an event of that time, and stays open until then.
 // Whoever gave themselves access is told of also when it is over by now.
+// The kinds are those of package clinic, each with its subject, or its event and its
+// recipients. An event of no kind stays open, for a later release.
 func (q *Queries) HandleEvents(ctx context.Context, db DBTX, arg HandleEventsParams) ([]*HandleEventsRow, error) {
 	rows, err := db.Query(ctx, handleEvents,
 		arg.EventTypes,
@@ -183,23 +176,13 @@ func (q *Queries) HandleEvents(ctx context.Context, db DBTX, arg HandleEventsPar
 	return items, nil
 }
 
-const hastenEvents = `-- name: HastenEvents :execrows
-WITH waiting AS MATERIALIZED (
-    SELECT o.id FROM outbox o
-    WHERE o.finished_at IS NULL AND o.next_at > now() AND o.attempts > 0 AND o.created_at <= now()
-    ORDER BY o.id FOR UPDATE SKIP LOCKED
-)
-UPDATE outbox o SET next_at = now(), attempts = o.attempts - 1
-FROM waiting WHERE o.id = waiting.id
+const markEventDead = `-- name: MarkEventDead :exec
+UPDATE outbox SET finished_at = now(), outcome = 'dead' WHERE id = $1 AND finished_at IS NULL
 `
 
-// Those that others work on are left alone, and so are events of the future.
-func (q *Queries) HastenEvents(ctx context.Context, db DBTX) (int64, error) {
-	result, err := db.Exec(ctx, hastenEvents)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) MarkEventDead(ctx context.Context, db DBTX, id int64) error {
+	_, err := db.Exec(ctx, markEventDead, id)
+	return err
 }
 
 const openEvents = `-- name: OpenEvents :one
@@ -240,6 +223,25 @@ type ReleaseEventsParams struct {
 func (q *Queries) ReleaseEvents(ctx context.Context, db DBTX, arg ReleaseEventsParams) error {
 	_, err := db.Exec(ctx, releaseEvents, arg.IDs, arg.Attempts)
 	return err
+}
+
+const republishEvents = `-- name: RepublishEvents :execrows
+WITH waiting AS MATERIALIZED (
+    SELECT o.id FROM outbox o
+    WHERE o.finished_at IS NULL AND o.next_at > now() AND o.attempts > 0 AND o.created_at <= now()
+    ORDER BY o.id FOR UPDATE SKIP LOCKED
+)
+UPDATE outbox o SET next_at = now(), attempts = o.attempts - 1
+FROM waiting WHERE o.id = waiting.id
+`
+
+// Those that others work on are left alone, and so are events of the future.
+func (q *Queries) RepublishEvents(ctx context.Context, db DBTX) (int64, error) {
+	result, err := db.Exec(ctx, republishEvents)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const trimEvents = `-- name: TrimEvents :execrows

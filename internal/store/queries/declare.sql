@@ -92,11 +92,11 @@ WITH created AS (
 INSERT INTO outbox (type, patient_id, doctor_id, assignment_id, created_at, next_at)
 SELECT 'assignment.created', patient_id, doctor_id, id, starts_at, starts_at FROM created;
 
--- name: DisownAssignments :exec
-WITH disowned AS (
+-- name: RetainAssignments :exec
+WITH retained AS (
     UPDATE assignments SET owner = NULL
     WHERE owner = @owner::text AND (ends_at IS NULL OR ends_at > greatest(starts_at, statement_timestamp()))
     RETURNING id, patient_id
 )
 INSERT INTO audit_log (role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision)
-SELECT 'CONTROLLER', 'disown', 'assignment', id, ARRAY[patient_id], ARRAY[id], 'role', 'allowed' FROM disowned;
+SELECT 'CONTROLLER', 'disown', 'assignment', id, ARRAY[patient_id], ARRAY[id], 'role', 'allowed' FROM retained;

@@ -25,7 +25,7 @@ UPDATE outbox o SET next_at = now(), attempts = o.attempts - 1
 FROM claimed WHERE o.id = claimed.id;
 
 -- Those that others work on are left alone, and so are events of the future.
--- name: HastenEvents :execrows
+-- name: RepublishEvents :execrows
 WITH waiting AS MATERIALIZED (
     SELECT o.id FROM outbox o
     WHERE o.finished_at IS NULL AND o.next_at > now() AND o.attempts > 0 AND o.created_at <= now()
@@ -104,7 +104,7 @@ SET created_at = CASE WHEN e.early AND e.there THEN e.starts_at ELSE o.created_a
 FROM current e WHERE o.id = e.id
 RETURNING o.id, e.there::boolean AS there;
 
--- name: BuryEvent :exec
+-- name: MarkEventDead :exec
 UPDATE outbox SET finished_at = now(), outcome = 'dead' WHERE id = @id AND finished_at IS NULL;
 
 -- name: OpenEvents :one

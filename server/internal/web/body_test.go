@@ -1,6 +1,7 @@
 package web
 
 import (
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"bufio"
 	"errors"
 	"io"
@@ -41,25 +42,25 @@ func TestAnAnswerThatIsReadSlowlySpoilsNoNextRequest(t *testing.T) {
 			s := NewHTTPServer("", LimitUnreadBody(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				begun <- r.Context().Err()
 				_, err := io.Copy(w, r.Body)
-				must(t, err)
+				testkit.Must(t, err)
 			})), slog.New(slog.DiscardHandler))
 			go func() { _ = s.Serve(listener) }()
 
 			answers := bufio.NewReader(client)
 			for range 2 {
 				_, err := io.WriteString(client, "POST / HTTP/1.1\r\nHost: localhost\r\n"+body)
-				must(t, err)
+				testkit.Must(t, err)
 				if err := <-begun; err != nil {
 					t.Errorf("a request with a body %s begins with: %v", name, err)
 				}
 				<-time.After(2 * unreadTimeout) // by the bubble's clock
 				answer, err := http.ReadResponse(answers, nil)
-				must(t, err)
+				testkit.Must(t, err)
 				_, err = io.Copy(io.Discard, answer.Body)
-				must(t, errors.Join(err, answer.Body.Close()))
+				testkit.Must(t, errors.Join(err, answer.Body.Close()))
 			}
-			must(t, client.Close())
-			must(t, s.Close())
+			testkit.Must(t, client.Close())
+			testkit.Must(t, s.Close())
 		})
 	}
 }

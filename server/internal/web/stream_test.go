@@ -1,6 +1,7 @@
 package web
 
 import (
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"bufio"
 	"bytes"
 	"context"
@@ -55,11 +56,11 @@ func serveOperation[I any](t *testing.T, p pace, change func(*http.Server), term
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	observer, err := NewObserver(ObserverOptions{Log: log})
-	must(t, err)
+	testkit.Must(t, err)
 	pools, err := newPools(4, nil)
-	must(t, err)
+	testkit.Must(t, err)
 	client, err := ClientAddress(nil, log)
-	must(t, err)
+	testkit.Must(t, err)
 	router := chi.NewRouter()
 	router.Use(observer.Observe, observer.Recover, client, LimitUnreadBody, CanonicalPath)
 	guard := &Guard{pools: pools, pace: p}
@@ -92,33 +93,26 @@ const (
 	bytesType = "application/octet-stream"
 )
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // put begins an upload of so many bytes.
 func put(t *testing.T, address, contentType string, length int) net.Conn {
 	t.Helper()
 	connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
-	must(t, err)
+	testkit.Must(t, err)
 	t.Cleanup(func() { _ = connection.Close() })
-	must(t, connection.SetDeadline(time.Now().Add(time.Minute)))
+	testkit.Must(t, connection.SetDeadline(time.Now().Add(time.Minute)))
 	_, err = fmt.Fprintf(connection, "PUT /api/upload/ HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n",
 		contentType, length)
-	must(t, err)
+	testkit.Must(t, err)
 	return connection
 }
 
 func answerOn(t *testing.T, connection net.Conn) (status int, body string) {
 	t.Helper()
 	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
-	must(t, err)
+	testkit.Must(t, err)
 	defer func() { _ = response.Body.Close() }()
 	content, err := io.ReadAll(response.Body)
-	must(t, err)
+	testkit.Must(t, err)
 	return response.StatusCode, string(content)
 }
 
@@ -132,7 +126,7 @@ func TestASteadyUploadTakesAnyTime(t *testing.T) {
 	for range pieces {
 		<-time.After(grace / 20) // 20,000 bytes in a second
 		_, err := connection.Write(bytes.Repeat([]byte("a"), piece))
-		must(t, err)
+		testkit.Must(t, err)
 	}
 	if status, body := answerOn(t, connection); status != http.StatusOK || !strings.Contains(body, fmt.Sprint(piece*pieces)) {
 		t.Errorf("answered %d %s", status, body)
@@ -165,7 +159,7 @@ func TestBytesSentAheadBuyNoSilence(t *testing.T) {
 	t.Parallel()
 	connection := put(t, serveStreams(t, pace{rate: 1, grace: briefly}, count), bytesType, 1<<20) // at this rate half of it is good for days
 	_, err := connection.Write(make([]byte, 1<<19))
-	must(t, err)
+	testkit.Must(t, err)
 	if status, body := answerOn(t, connection); status != http.StatusRequestTimeout {
 		t.Errorf("answered %d %s, want 408", status, body)
 	}
@@ -184,7 +178,7 @@ func TestASlowHandlerCutsNobodyOff(t *testing.T) {
 	}
 	connection := put(t, serveStreams(t, pace{rate: 1 << 20, grace: briefly}, slow), bytesType, 1<<20)
 	_, err := connection.Write(make([]byte, 1<<20))
-	must(t, err)
+	testkit.Must(t, err)
 	if status, body := answerOn(t, connection); status != http.StatusOK {
 		t.Errorf("answered %d %s", status, body)
 	}
@@ -210,7 +204,7 @@ func TestTheDeadlineIsOfTheWork(t *testing.T) {
 		connection := put(t, address, "application/json", len(body))
 		<-time.After(15 * briefly)
 		_, err := io.WriteString(connection, body)
-		must(t, err)
+		testkit.Must(t, err)
 		if status, answer := answerOn(t, connection); status != want {
 			t.Errorf("%s was answered %d %s, want %d", body, status, answer, want)
 		}

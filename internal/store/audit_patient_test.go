@@ -7,28 +7,28 @@ import (
 )
 
 // Each patient has one place in the audit row, with the assignment that was first.
-func TestSawNotesEachPatientOnce(t *testing.T) {
+func TestAuditPatientNotesEachPatientOnce(t *testing.T) {
 	t.Parallel()
-	h := Handle{audit: &audit{}}
-	h.Saw(7, 1, false)
-	h.Saw(5, 0, false)
-	h.Saw(7, 2, true)
-	h.Saw(6, 3, true)
+	h := Handle{handle{audit: &audit{}}}
+	h.AuditPatient(7, 1, false)
+	h.AuditPatient(5, 0, false)
+	h.AuditPatient(7, 2, true)
+	h.AuditPatient(6, 3, true)
 	if !slices.Equal(h.audit.patients, []int64{7, 5, 6}) || !slices.Equal(h.audit.assignments, []int64{1, 0, 3}) || !h.audit.emergency {
 		t.Errorf("%+v", h.audit)
 	}
-	Handle{}.Saw(7, 1, false) // a transaction without an audit row
+	Handle{}.AuditPatient(7, 1, false) // a transaction without an audit row
 }
 
 // An import sees all patients of a bundle: the time for each must not grow with
 // their number.
-func BenchmarkSaw(b *testing.B) {
+func BenchmarkAuditPatient(b *testing.B) {
 	for _, patients := range []int64{2_000, 32_000} {
 		b.Run(fmt.Sprint(patients), func(b *testing.B) {
 			for b.Loop() {
-				h := Handle{audit: &audit{}}
+				h := Handle{handle{audit: &audit{}}}
 				for id := range patients {
-					h.Saw(id, 0, false)
+					h.AuditPatient(id, 0, false)
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(int64(b.N)*patients), "ns/patient")

@@ -14,9 +14,9 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
-// ClaimEvents takes open events that are due, no more than most, by id, and puts
+// Claim takes open events that are due, no more than most, by id, and puts
 // off their next publication.
-func (h Handle) ClaimEvents(ctx context.Context, most int, retryAfter time.Duration) ([]clinic.Event, error) {
+func (h Outbox) Claim(ctx context.Context, most int, retryAfter time.Duration) ([]clinic.Event, error) {
 	rows, err := h.q.ClaimEvents(ctx, h.db, dbsqlc.ClaimEventsParams{
 		Most: int32(most), RetrySeconds: retryAfter.Seconds(), // #nosec G115 -- a batch size
 	})
@@ -33,9 +33,9 @@ func (h Handle) ClaimEvents(ctx context.Context, most int, retryAfter time.Durat
 	return events, nil
 }
 
-// ReleaseEvents takes back the claim of events that ClaimEvents returned: they
+// Release takes back the claim of events that ClaimEvents returned: they
 // are due now, and the attempt does not count.
-func (h Handle) ReleaseEvents(ctx context.Context, events []clinic.Event) error {
+func (h Outbox) Release(ctx context.Context, events []clinic.Event) error {
 	var claimed dbsqlc.ReleaseEventsParams
 	for _, e := range events {
 		claimed.IDs = append(claimed.IDs, e.ID)
@@ -47,20 +47,20 @@ func (h Handle) ReleaseEvents(ctx context.Context, events []clinic.Event) error 
 	return nil
 }
 
-// HastenEvents makes what was published and is open due now, and takes back the
+// Republish makes what was published and is open due now, and takes back the
 // publication.
-func (h Handle) HastenEvents(ctx context.Context) (int, error) {
-	n, err := h.q.HastenEvents(ctx, h.db)
+func (h Outbox) Republish(ctx context.Context) (int, error) {
+	n, err := h.q.RepublishEvents(ctx, h.db)
 	if err != nil {
-		return 0, fmt.Errorf("hastening events: %w", translate(err))
+		return 0, fmt.Errorf("republishing events: %w", translate(err))
 	}
 	return int(n), nil
 }
 
-// HandleEvents commits the effects of those of the events that are open and of a
+// Handle commits the effects of those of the events that are open and of a
 // kind that there is, in one statement, and returns which of them were dropped:
 // their subject is gone.
-func (h Handle) HandleEvents(ctx context.Context, ids []int64) (dropped []int64, err error) {
+func (h Outbox) Handle(ctx context.Context, ids []int64) (dropped []int64, err error) {
 	rows, err := h.q.HandleEvents(ctx, h.db, kindsOf(ids))
 	if isForeignKeyViolation(err) { // the subject was deleted meanwhile: the next attempt sees that
 		err = clinic.Unavailable(err)
@@ -95,17 +95,17 @@ func kindsOf(ids []int64) dbsqlc.HandleEventsParams {
 	return p
 }
 
-// BuryEvent finishes an open event as dead.
-func (h Handle) BuryEvent(ctx context.Context, id int64) error {
-	if err := h.q.BuryEvent(ctx, h.db, id); err != nil {
-		return fmt.Errorf("burying an event: %w", translate(err))
+// MarkDead finishes an open event as dead.
+func (h Outbox) MarkDead(ctx context.Context, id int64) error {
+	if err := h.q.MarkEventDead(ctx, h.db, id); err != nil {
+		return fmt.Errorf("marking an event dead: %w", translate(err))
 	}
 	return nil
 }
 
-// OpenEvents counts the open events that have taken place, and says how long
+// CountOpen counts the open events that have taken place, and says how long
 // ago the first of them did.
-func (h Handle) OpenEvents(ctx context.Context) (count int, oldest time.Duration, err error) {
+func (h Outbox) CountOpen(ctx context.Context) (count int, oldest time.Duration, err error) {
 	row, err := h.q.OpenEvents(ctx, h.db)
 	if err != nil {
 		return 0, 0, fmt.Errorf("counting open events: %w", translate(err))
@@ -113,9 +113,9 @@ func (h Handle) OpenEvents(ctx context.Context) (count int, oldest time.Duration
 	return int(row.Count), time.Duration(row.OldestSeconds * float64(time.Second)), nil
 }
 
-// TrimEvents deletes events finished before the instant, no more than most, and
+// Trim deletes events finished before the instant, no more than most, and
 // says how many went.
-func (h Handle) TrimEvents(ctx context.Context, before time.Time, most int) (int, error) {
+func (h Outbox) Trim(ctx context.Context, before time.Time, most int) (int, error) {
 	n, err := h.q.TrimEvents(ctx, h.db, dbsqlc.TrimEventsParams{Before: before, Most: int32(most)}) // #nosec G115 -- a batch size
 	if err != nil {
 		return 0, fmt.Errorf("trimming events: %w", translate(err))

@@ -32,18 +32,18 @@ type NewRecord struct {
 	Digest    []byte // SHA-256 of the content as imported
 }
 
-// LockImport waits until no other import writes; it holds until the
+// Lock waits until no other import writes; it holds until the
 // transaction ends.
-func (h Handle) LockImport(ctx context.Context) error {
+func (h Imports) Lock(ctx context.Context) error {
 	if err := h.q.LockImport(ctx, h.db); err != nil {
 		return fmt.Errorf("waiting for another import: %w", translate(err))
 	}
 	return nil
 }
 
-// ImportedPeople returns the accounts of the role that earlier imports made for
+// People returns the accounts of the role that earlier imports made for
 // these identities.
-func (h Handle) ImportedPeople(ctx context.Context, role clinic.Role, sourceIDs []string) ([]ImportedPerson, error) {
+func (h Imports) People(ctx context.Context, role clinic.Role, sourceIDs []string) ([]ImportedPerson, error) {
 	if role == clinic.RoleDoctor {
 		rows, err := h.q.ImportedDoctors(ctx, h.db, sourceIDs)
 		return importedPeople(rows, err)
@@ -69,7 +69,7 @@ func importedPeople[R importedRow](rows []*R, err error) ([]ImportedPerson, erro
 
 // HeldLicenses says which of the license numbers an account has, or stand before
 // in the list, in whichever spelling.
-func (h Handle) HeldLicenses(ctx context.Context, numbers []string) (held []bool, err error) {
+func (h Imports) HeldLicenses(ctx context.Context, numbers []string) (held []bool, err error) {
 	places, err := h.q.HeldLicenses(ctx, h.db, numbers)
 	if err != nil {
 		return nil, fmt.Errorf("reading license numbers: %w", translate(err))
@@ -78,7 +78,7 @@ func (h Handle) HeldLicenses(ctx context.Context, numbers []string) (held []bool
 }
 
 // HeldUsernames says which of the usernames an account has, or stand before in the list.
-func (h Handle) HeldUsernames(ctx context.Context, usernames []string) (held []bool, err error) {
+func (h Imports) HeldUsernames(ctx context.Context, usernames []string) (held []bool, err error) {
 	places, err := h.q.HeldUsernames(ctx, h.db, usernames)
 	if err != nil {
 		return nil, fmt.Errorf("reading usernames: %w", translate(err))
@@ -94,8 +94,8 @@ func heldAt(places []int64, length int) []bool {
 	return held
 }
 
-// InsertImportedPatients makes accounts of patients.
-func (h Handle) InsertImportedPatients(ctx context.Context, people []NewPerson) ([]ImportedPerson, error) {
+// InsertPatients makes accounts of patients.
+func (h Imports) InsertPatients(ctx context.Context, people []NewPerson) ([]ImportedPerson, error) {
 	var p dbsqlc.InsertImportedPatientsParams
 	for _, n := range people {
 		birth := ""
@@ -117,8 +117,8 @@ func (h Handle) InsertImportedPatients(ctx context.Context, people []NewPerson) 
 	return importedPeople(rows, err)
 }
 
-// InsertImportedDoctors makes accounts of doctors.
-func (h Handle) InsertImportedDoctors(ctx context.Context, people []NewPerson) ([]ImportedPerson, error) {
+// InsertDoctors makes accounts of doctors.
+func (h Imports) InsertDoctors(ctx context.Context, people []NewPerson) ([]ImportedPerson, error) {
 	var p dbsqlc.InsertImportedDoctorsParams
 	for _, n := range people {
 		p.SourceIds = append(p.SourceIds, n.SourceID)
@@ -136,10 +136,10 @@ func (h Handle) InsertImportedDoctors(ctx context.Context, people []NewPerson) (
 	return importedPeople(rows, err)
 }
 
-// ImportRecords makes the records that are new and changes those whose digest
+// WriteRecords makes the records that are new and changes those whose digest
 // differs from the one they were imported with. No two may have the same
 // patient and SourceID. It returns what it did by type; Unchanged is 0.
-func (h Handle) ImportRecords(ctx context.Context, records []NewRecord) (map[clinic.RecordType]clinic.ImportCounts, error) {
+func (h Imports) WriteRecords(ctx context.Context, records []NewRecord) (map[clinic.RecordType]clinic.ImportCounts, error) {
 	var p dbsqlc.ImportRecordsParams
 	for _, r := range records {
 		p.PatientIDs = append(p.PatientIDs, r.PatientID)
@@ -175,7 +175,7 @@ func (h Handle) ImportRecords(ctx context.Context, records []NewRecord) (map[cli
 // AssignCareTeam locks the doctors and assigns each to the patient at the same
 // index, by profile id, unless the pair was ever assigned or the doctor cannot be.
 // It says how many it assigned.
-func (h Handle) AssignCareTeam(ctx context.Context, patientIDs, doctorIDs []int64, reason string) (int, error) {
+func (h Imports) AssignCareTeam(ctx context.Context, patientIDs, doctorIDs []int64, reason string) (int, error) {
 	if err := h.q.LockDoctors(ctx, h.db, doctorIDs); err != nil {
 		return 0, fmt.Errorf("locking doctors: %w", translate(err))
 	}

@@ -9,12 +9,18 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store"
 )
 
+// Declarations are the use cases of assignments that are declared, as by DoctorAssignment objects.
+type Declarations struct{ db *store.DB }
+
+// NewDeclarations returns the use cases.
+func NewDeclarations(db *store.DB) *Declarations { return &Declarations{db: db} }
+
 // Declare makes the assignments that the declaration's owner holds what the
 // declaration says, in one transaction. What holds already is not written
 // again; what somebody ended past the platform is begun again. An assignment
 // that began and is declared to begin later ends, and another one is made.
 // Of a declaration whose end has passed nothing is left.
-func (s *Service) Declare(ctx context.Context, d clinic.Declaration) (clinic.DeclarationResult, error) {
+func (s *Declarations) Declare(ctx context.Context, d clinic.Declaration) (clinic.DeclarationResult, error) {
 	if err := d.Validate(); err != nil {
 		return clinic.DeclarationResult{}, err
 	}
@@ -28,7 +34,7 @@ func (s *Service) Declare(ctx context.Context, d clinic.Declaration) (clinic.Dec
 
 func declare(ctx context.Context, h store.Handle, d clinic.Declaration) (clinic.DeclarationResult, error) {
 	var result clinic.DeclarationResult
-	doctor, err := h.LockDeclaration(ctx, d.Owner, d.Doctor)
+	doctor, err := h.Declarations().Lock(ctx, d.Owner, d.Doctor)
 	if err != nil {
 		return result, err
 	}
@@ -39,18 +45,18 @@ func declare(ctx context.Context, h store.Handle, d clinic.Declaration) (clinic.
 		}
 	}
 	if d.EndsAt == nil || d.EndsAt.After(result.At) {
-		if patients, result.Unassigned, err = h.FindPatients(ctx, d.Patients); err != nil {
+		if patients, result.Unassigned, err = h.Declarations().FindPatients(ctx, d.Patients); err != nil {
 			return result, err
 		}
 	}
-	ended, err := h.EndUnwanted(ctx, d, doctor.ID, patients)
+	ended, err := h.Declarations().EndUnwanted(ctx, d, doctor.ID, patients)
 	if err != nil {
 		return result, err
 	}
 	slices.Sort(ended)
 	result.Ended, result.EndedDoctors = len(ended), slices.Compact(ended)
 	if len(patients) > 0 {
-		if err := h.AdjustDeclared(ctx, d, doctor.ID); err != nil {
+		if err := h.Declarations().Adjust(ctx, d, doctor.ID); err != nil {
 			return result, err
 		}
 	}
@@ -58,7 +64,7 @@ func declare(ctx context.Context, h store.Handle, d clinic.Declaration) (clinic.
 		result.Unassigned = nil
 		return result, nil
 	}
-	if result.Created, err = h.InsertDeclared(ctx, d, doctor.ID, patients); err != nil {
+	if result.Created, err = h.Declarations().Insert(ctx, d, doctor.ID, patients); err != nil {
 		return result, err
 	}
 	result.Assigned = len(patients)
@@ -80,27 +86,27 @@ func problemOf(doctor store.DeclaredDoctor) clinic.DoctorProblem {
 	return ""
 }
 
-// Withdraw ends every assignment that the owner holds and returns how many
+// Release ends every assignment that the owner holds and returns how many
 // there were.
-func (s *Service) Withdraw(ctx context.Context, owner string) (ended int, err error) {
+func (s *Declarations) Release(ctx context.Context, owner string) (ended int, err error) {
 	err = s.db.Tx(ctx, nil, func(h store.Handle) error {
-		if _, err := h.LockDeclaration(ctx, owner, ""); err != nil {
+		if _, err := h.Declarations().Lock(ctx, owner, ""); err != nil {
 			return err
 		}
-		doctors, err := h.EndUnwanted(ctx, clinic.Declaration{Owner: owner}, 0, nil)
+		doctors, err := h.Declarations().EndUnwanted(ctx, clinic.Declaration{Owner: owner}, 0, nil)
 		ended = len(doctors)
 		return err
 	})
 	return ended, err
 }
 
-// Disown leaves the assignments that the owner holds active, held by nobody: an
+// Retain leaves the assignments that the owner holds active, held by nobody: an
 // administrator may end them.
-func (s *Service) Disown(ctx context.Context, owner string) error {
+func (s *Declarations) Retain(ctx context.Context, owner string) error {
 	return s.db.Tx(ctx, nil, func(h store.Handle) error {
-		if _, err := h.LockDeclaration(ctx, owner, ""); err != nil {
+		if _, err := h.Declarations().Lock(ctx, owner, ""); err != nil {
 			return err
 		}
-		return h.DisownAssignments(ctx, owner)
+		return h.Declarations().Retain(ctx, owner)
 	})
 }

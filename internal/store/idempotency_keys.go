@@ -15,9 +15,9 @@ type KeptAnswer struct {
 	Answer []byte // JSON without a text; nil: the key is new and this transaction's to answer
 }
 
-// ClaimIdempotencyKey inserts the caller's key or returns what is stored under
+// Claim inserts the caller's key or returns what is stored under
 // it. It waits for another transaction that holds the same key.
-func (h Handle) ClaimIdempotencyKey(ctx context.Context, idem clinic.Idempotency) (KeptAnswer, error) {
+func (h IdempotencyKeys) Claim(ctx context.Context, idem clinic.Idempotency) (KeptAnswer, error) {
 	row, err := h.q.ClaimIdempotencyKey(ctx, h.db, dbsqlc.ClaimIdempotencyKeyParams{
 		UserID: h.Who.UserID, Operation: idem.Operation, Key: idem.Key, RequestHash: idem.Hash,
 	})
@@ -27,8 +27,8 @@ func (h Handle) ClaimIdempotencyKey(ctx context.Context, idem clinic.Idempotency
 	return KeptAnswer{Hash: row.RequestHash, Answer: row.Answer}, nil
 }
 
-// AnswerIdempotencyKey stores the JSON answer, which has no text, under the claimed key.
-func (h Handle) AnswerIdempotencyKey(ctx context.Context, idem clinic.Idempotency, answer []byte) error {
+// Answer stores the JSON answer, which has no text, under the claimed key.
+func (h IdempotencyKeys) Answer(ctx context.Context, idem clinic.Idempotency, answer []byte) error {
 	err := h.q.AnswerIdempotencyKey(ctx, h.db, dbsqlc.AnswerIdempotencyKeyParams{
 		UserID: h.Who.UserID, Operation: idem.Operation, Key: idem.Key, Answer: answer,
 	})
@@ -38,9 +38,9 @@ func (h Handle) AnswerIdempotencyKey(ctx context.Context, idem clinic.Idempotenc
 	return nil
 }
 
-// TrimIdempotencyKeys deletes up to most keys made before the instant and
+// Trim deletes up to most keys made before the instant and
 // says how many went.
-func (h Handle) TrimIdempotencyKeys(ctx context.Context, before time.Time, most int) (int, error) {
+func (h IdempotencyKeys) Trim(ctx context.Context, before time.Time, most int) (int, error) {
 	n, err := h.q.TrimIdempotencyKeys(ctx, h.db, dbsqlc.TrimIdempotencyKeysParams{Before: before, Most: int64(most)})
 	if err != nil {
 		return 0, fmt.Errorf("trimming idempotency keys: %w", translate(err))

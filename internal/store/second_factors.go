@@ -8,9 +8,9 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
-// EnrolTOTP keeps a sealed secret for the caller, to be confirmed. It is
+// Enrol keeps a sealed secret for the caller, to be confirmed. It is
 // CodeConflict when he has a confirmed one.
-func (h Handle) EnrolTOTP(ctx context.Context, secret []byte) error {
+func (h SecondFactors) Enrol(ctx context.Context, secret []byte) error {
 	n, err := h.q.EnrolTOTP(ctx, h.db, dbsqlc.EnrolTOTPParams{UserID: h.Who.UserID, Secret: secret})
 	if err != nil {
 		return fmt.Errorf("enrolling a second factor: %w", translate(err))
@@ -21,9 +21,9 @@ func (h Handle) EnrolTOTP(ctx context.Context, secret []byte) error {
 	return nil
 }
 
-// TOTPStatus tells of the caller's factor; CodeNotFound when he has none, not
+// Status tells of the caller's factor; CodeNotFound when he has none, not
 // even one to be confirmed.
-func (h Handle) TOTPStatus(ctx context.Context) (clinic.TOTPStatus, error) {
+func (h SecondFactors) Status(ctx context.Context) (clinic.TOTPStatus, error) {
 	row, err := h.q.TOTPStatus(ctx, h.db, h.Who.UserID)
 	if err != nil {
 		return clinic.TOTPStatus{}, fmt.Errorf("reading a second factor: %w", orNotFound(err, "second factor"))
@@ -31,10 +31,10 @@ func (h Handle) TOTPStatus(ctx context.Context) (clinic.TOTPStatus, error) {
 	return clinic.TOTPStatus{Enabled: row.Enabled, RecoveryCodes: int(row.RecoveryCodes)}, nil
 }
 
-// TryTOTP counts an attempt and returns the sealed secret of the user's factor,
+// Try counts an attempt and returns the sealed secret of the user's factor,
 // a confirmed one or one to be confirmed. It is CodeNotFound when there is none
 // such, or when too many attempts were wrong.
-func (h Handle) TryTOTP(ctx context.Context, userID int64, confirmed bool) (secret []byte, err error) {
+func (h SecondFactors) Try(ctx context.Context, userID int64, confirmed bool) (secret []byte, err error) {
 	secret, err = h.q.TryTOTP(ctx, h.db, dbsqlc.TryTOTPParams{UserID: userID, Confirmed: confirmed})
 	if err != nil {
 		return nil, fmt.Errorf("trying a second factor: %w", orNotFound(err, "second factor"))
@@ -42,9 +42,9 @@ func (h Handle) TryTOTP(ctx context.Context, userID int64, confirmed bool) (secr
 	return secret, nil
 }
 
-// SecondFactor returns the sealed secret of the caller's confirmed factor, and
+// Secret returns the sealed secret of the caller's confirmed factor, and
 // CodeNotFound when there is none. It counts no attempt.
-func (h Handle) SecondFactor(ctx context.Context) (secret []byte, err error) {
+func (h SecondFactors) Secret(ctx context.Context) (secret []byte, err error) {
 	secret, err = h.q.SecondFactor(ctx, h.db, h.Who.UserID)
 	if err != nil {
 		return nil, fmt.Errorf("reading a second factor: %w", orNotFound(err, "second factor"))
@@ -59,9 +59,9 @@ type TOTPCode struct {
 	Step   int64  // the time step that it is of
 }
 
-// TakeTOTP takes a code, and reports whether it was the first of its step or a
+// TakeCode takes a code, and reports whether it was the first of its step or a
 // later one, and of the factor that there is now.
-func (h Handle) TakeTOTP(ctx context.Context, code TOTPCode) (taken bool, err error) {
+func (h SecondFactors) TakeCode(ctx context.Context, code TOTPCode) (taken bool, err error) {
 	n, err := h.q.TakeTOTP(ctx, h.db, dbsqlc.TakeTOTPParams{UserID: code.UserID, Secret: code.Secret, Step: code.Step})
 	if err != nil {
 		return false, fmt.Errorf("taking a code: %w", translate(err))
@@ -70,7 +70,7 @@ func (h Handle) TakeTOTP(ctx context.Context, code TOTPCode) (taken bool, err er
 }
 
 // TakeRecoveryCode uses the code up, and reports whether it was there.
-func (h Handle) TakeRecoveryCode(ctx context.Context, userID int64, hash []byte) (taken bool, err error) {
+func (h SecondFactors) TakeRecoveryCode(ctx context.Context, userID int64, hash []byte) (taken bool, err error) {
 	n, err := h.q.TakeRecoveryCode(ctx, h.db, dbsqlc.TakeRecoveryCodeParams{UserID: userID, CodeHash: hash})
 	if err != nil {
 		return false, fmt.Errorf("taking a recovery code: %w", translate(err))
@@ -78,9 +78,9 @@ func (h Handle) TakeRecoveryCode(ctx context.Context, userID int64, hash []byte)
 	return n == 1, nil
 }
 
-// SecondFactorConfirmed keeps the caller's recovery codes and lets logins that
+// Confirm keeps the caller's recovery codes and lets logins that
 // were checked without the factor start no session any more.
-func (h Handle) SecondFactorConfirmed(ctx context.Context, recoveryHashes [][]byte) error {
+func (h SecondFactors) Confirm(ctx context.Context, recoveryHashes [][]byte) error {
 	err := h.q.KeepRecoveryCodes(ctx, h.db, dbsqlc.KeepRecoveryCodesParams{UserID: h.Who.UserID, Hashes: recoveryHashes})
 	if err == nil {
 		err = h.q.CredentialsChanged(ctx, h.db, h.Who.UserID)
@@ -91,9 +91,9 @@ func (h Handle) SecondFactorConfirmed(ctx context.Context, recoveryHashes [][]by
 	return nil
 }
 
-// DisableTOTP removes the caller's factor and its recovery codes; CodeConflict
+// Disable removes the caller's factor and its recovery codes; CodeConflict
 // when he has none.
-func (h Handle) DisableTOTP(ctx context.Context) error {
+func (h SecondFactors) Disable(ctx context.Context) error {
 	n, err := h.q.DisableTOTP(ctx, h.db, h.Who.UserID)
 	if err != nil {
 		return fmt.Errorf("disabling a second factor: %w", translate(err))

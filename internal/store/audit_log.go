@@ -9,10 +9,10 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
-// AuditLog lists the audit log, newest first, from below the row with the id
+// List lists the audit log, newest first, from below the row with the id
 // before on; 0 is the beginning. Reading it is a row of its own, which names
 // the patient of the filter.
-func (h Handle) AuditLog(ctx context.Context, filter clinic.AuditFilter, before int64, size int) (clinic.Log[clinic.AuditEvent], error) {
+func (h AuditLog) List(ctx context.Context, filter clinic.AuditFilter, before int64, size int) (clinic.Log[clinic.AuditEvent], error) {
 	since, until := bounds(filter.From, filter.To)
 	w := windowOf(clinic.PageRequest{Size: size})
 	about := ofPatient(clinic.ObjectAudit, filter.PatientID)
@@ -30,9 +30,9 @@ func (h Handle) AuditLog(ctx context.Context, filter clinic.AuditFilter, before 
 	}), nil
 }
 
-// AccessLog lists who saw or changed the calling patient's data, or was refused
+// ListAccesses lists who saw or changed the calling patient's data, or was refused
 // it, newest first, like AuditLog.
-func (h Handle) AccessLog(ctx context.Context, before int64, size int) (clinic.Log[clinic.Access], error) {
+func (h AuditLog) ListAccesses(ctx context.Context, before int64, size int) (clinic.Log[clinic.Access], error) {
 	w := windowOf(clinic.PageRequest{Size: size})
 	rows, err := h.q.ListAccessLog(ctx, h.auditing(clinic.Object{Kind: clinic.ObjectAccessLog}, w.shown()).db, dbsqlc.ListAccessLogParams{
 		Caller: h.Who.UserID, BeyondID: orHighest(before), Most: w.Limit,

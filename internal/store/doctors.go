@@ -9,9 +9,9 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
-// Doctors lists doctors by id. search matches a part of the name, the username
+// List lists doctors by id. search matches a part of the name, the username
 // or the specialization; unlisted adds those who are not verified or not active.
-func (h Handle) Doctors(ctx context.Context, search string, unlisted bool, request clinic.PageRequest) (clinic.Page[clinic.Doctor], error) {
+func (h Doctors) List(ctx context.Context, search string, unlisted bool, request clinic.PageRequest) (clinic.Page[clinic.Doctor], error) {
 	pattern := likePattern(search)
 	page, err := readPage(listing[*dbsqlc.ListDoctorsRow, clinic.Doctor]{
 		page: request,
@@ -35,8 +35,8 @@ func (h Handle) Doctors(ctx context.Context, search string, unlisted bool, reque
 	return page, nil
 }
 
-// Patients lists patients by id. search matches a part of the name or the username.
-func (h Handle) Patients(ctx context.Context, search string, request clinic.PageRequest) (clinic.Page[clinic.Patient], error) {
+// List lists patients by id. search matches a part of the name or the username.
+func (h Patients) List(ctx context.Context, search string, request clinic.PageRequest) (clinic.Page[clinic.Patient], error) {
 	pattern := likePattern(search)
 	page, err := readPage(listing[*dbsqlc.ListPatientsRow, clinic.Patient]{
 		page: request,
@@ -58,9 +58,9 @@ func (h Handle) Patients(ctx context.Context, search string, request clinic.Page
 	return page, nil
 }
 
-// LockDoctorProfile is LockDoctor for a doctor who is active or not: the license
+// LockProfile is LockDoctor for a doctor who is active or not: the license
 // number and the names do not change, either. It returns the doctor.
-func (h Handle) LockDoctorProfile(ctx context.Context, id int64) (clinic.Doctor, error) {
+func (h Doctors) LockProfile(ctx context.Context, id int64) (clinic.Doctor, error) {
 	n, err := h.q.LockDoctorProfile(ctx, h.db, id)
 	if err != nil {
 		return clinic.Doctor{}, fmt.Errorf("locking a doctor: %w", translate(err))
@@ -68,11 +68,11 @@ func (h Handle) LockDoctorProfile(ctx context.Context, id int64) (clinic.Doctor,
 	if n == 0 {
 		return clinic.Doctor{}, clinic.NotFound("doctor")
 	}
-	return h.Doctor(ctx, id)
+	return h.Get(ctx, id)
 }
 
-// Doctor returns one.
-func (h Handle) Doctor(ctx context.Context, id int64) (clinic.Doctor, error) {
+// Get returns one.
+func (h Doctors) Get(ctx context.Context, id int64) (clinic.Doctor, error) {
 	row, err := h.q.DoctorByID(ctx, h.db, id)
 	if err != nil {
 		return clinic.Doctor{}, fmt.Errorf("reading a doctor: %w", orNotFound(err, "doctor"))
@@ -80,9 +80,9 @@ func (h Handle) Doctor(ctx context.Context, id int64) (clinic.Doctor, error) {
 	return withPendingName(doctorOf(row.DoctorProfile, row.Account), row.PendingFirst, row.PendingLast), nil
 }
 
-// VerifyDoctor sets or clears the time of a locked doctor's verification.
+// SetVerified sets or clears the time of a locked doctor's verification.
 // Clearing it drops the pending name.
-func (h Handle) VerifyDoctor(ctx context.Context, id int64, verified bool) error {
+func (h Doctors) SetVerified(ctx context.Context, id int64, verified bool) error {
 	if err := h.q.VerifyDoctor(ctx, h.db, dbsqlc.VerifyDoctorParams{ID: id, Verified: verified}); err != nil {
 		return fmt.Errorf("verifying a doctor: %w", translate(err))
 	}
@@ -90,7 +90,7 @@ func (h Handle) VerifyDoctor(ctx context.Context, id int64, verified bool) error
 }
 
 // DecideName makes a locked doctor's pending name the present one, or drops it.
-func (h Handle) DecideName(ctx context.Context, doctorID int64, approved bool) error {
+func (h Doctors) DecideName(ctx context.Context, doctorID int64, approved bool) error {
 	if _, err := h.q.DecideName(ctx, h.db, dbsqlc.DecideNameParams{DoctorID: doctorID, Approved: approved}); err != nil {
 		return fmt.Errorf("deciding on a name: %w", translate(err))
 	}

@@ -15,9 +15,9 @@ type DeclaredDoctor struct {
 	UsernameTaken    bool // somebody has the username
 }
 
-// LockDeclaration keeps the owner's open assignments, those of the doctor with
+// Lock keeps the owner's open assignments, those of the doctor with
 // the username, and the doctor from changing until the transaction ends.
-func (h Handle) LockDeclaration(ctx context.Context, owner, doctor string) (DeclaredDoctor, error) {
+func (h Declarations) Lock(ctx context.Context, owner, doctor string) (DeclaredDoctor, error) {
 	if err := h.q.LockOwner(ctx, h.db, owner); err != nil {
 		return DeclaredDoctor{}, fmt.Errorf("locking an owner's assignments: %w", translate(err))
 	}
@@ -42,7 +42,7 @@ func (h Handle) LockDeclaration(ctx context.Context, owner, doctor string) (Decl
 
 // FindPatients returns the profile ids of the patients with the usernames, and
 // why the others have none.
-func (h Handle) FindPatients(ctx context.Context, usernames []string) (ids []int64, others []clinic.Unassigned, err error) {
+func (h Declarations) FindPatients(ctx context.Context, usernames []string) (ids []int64, others []clinic.Unassigned, err error) {
 	rows, err := h.q.FindPatients(ctx, h.db, usernames)
 	if err != nil {
 		return nil, nil, fmt.Errorf("finding patients: %w", translate(err))
@@ -63,7 +63,7 @@ func (h Handle) FindPatients(ctx context.Context, usernames []string) (ids []int
 // EndUnwanted ends the owner's open assignments but those of the doctor to the
 // patients that need not begin again. It returns the doctor's username for each
 // one that it ended.
-func (h Handle) EndUnwanted(ctx context.Context, d clinic.Declaration, doctorID int64, patientIDs []int64) ([]string, error) {
+func (h Declarations) EndUnwanted(ctx context.Context, d clinic.Declaration, doctorID int64, patientIDs []int64) ([]string, error) {
 	doctors, err := h.q.EndUnwanted(ctx, h.db, dbsqlc.EndUnwantedParams{
 		Owner: d.Owner, DoctorID: doctorID, StartsAt: d.Begin(),
 		PatientIDs: append([]int64{}, patientIDs...), // nil would be null, which is neither wanted nor unwanted
@@ -74,9 +74,9 @@ func (h Handle) EndUnwanted(ctx context.Context, d clinic.Declaration, doctorID 
 	return doctors, nil
 }
 
-// AdjustDeclared brings the period and the reason of the owner's open
+// Adjust brings the period and the reason of the owner's open
 // assignments of the doctor to what is declared.
-func (h Handle) AdjustDeclared(ctx context.Context, d clinic.Declaration, doctorID int64) error {
+func (h Declarations) Adjust(ctx context.Context, d clinic.Declaration, doctorID int64) error {
 	err := h.q.AdjustDeclared(ctx, h.db, dbsqlc.AdjustDeclaredParams{
 		Owner: d.Owner, DoctorID: doctorID, StartsAt: d.Begin(), EndsAt: d.EndsAt, Reason: d.Reason,
 	})
@@ -86,9 +86,9 @@ func (h Handle) AdjustDeclared(ctx context.Context, d clinic.Declaration, doctor
 	return nil
 }
 
-// InsertDeclared assigns the doctor to those of the patients who are not, with
+// Insert assigns the doctor to those of the patients who are not, with
 // their events, and says how many there were.
-func (h Handle) InsertDeclared(ctx context.Context, d clinic.Declaration, doctorID int64, patientIDs []int64) (int, error) {
+func (h Declarations) Insert(ctx context.Context, d clinic.Declaration, doctorID int64, patientIDs []int64) (int, error) {
 	n, err := h.q.InsertDeclared(ctx, h.db, dbsqlc.InsertDeclaredParams{
 		Owner: d.Owner, DeclaredBy: d.Name, DoctorID: doctorID, PatientIDs: patientIDs,
 		StartsAt: d.Begin(), EndsAt: d.EndsAt, Reason: d.Reason,
@@ -99,10 +99,10 @@ func (h Handle) InsertDeclared(ctx context.Context, d clinic.Declaration, doctor
 	return int(n), nil
 }
 
-// DisownAssignments leaves the owner's open assignments to nobody.
-func (h Handle) DisownAssignments(ctx context.Context, owner string) error {
-	if err := h.q.DisownAssignments(ctx, h.db, owner); err != nil {
-		return fmt.Errorf("disowning assignments: %w", translate(err))
+// Retain leaves the owner's open assignments to nobody.
+func (h Declarations) Retain(ctx context.Context, owner string) error {
+	if err := h.q.RetainAssignments(ctx, h.db, owner); err != nil {
+		return fmt.Errorf("retaining assignments: %w", translate(err))
 	}
 	return nil
 }

@@ -13,21 +13,45 @@ import (
 // people look at. A bound, so that nobody can fill the cache.
 const cachedPages = 10
 
-// Doctors lists the directory, ordered by id; for every role. Only verified, active doctors are in it, but
+// DirectoryCache keeps pages of the doctor directory. It may lose everything at
+// any moment and may fail: the directory then comes from Postgres.
+type DirectoryCache interface {
+	// Get returns the cached page under key, or a version to pass to Put and
+	// false. Both are one answer so that a page read before a change is never
+	// stored as if it were read after it.
+	Get(ctx context.Context, key string) (page []byte, version string, ok bool)
+	// Put stores the page unless the directory changed since version was read.
+	Put(ctx context.Context, key, version string, page []byte)
+	// Invalidate drops every page.
+	Invalidate(ctx context.Context)
+}
+
+// Doctors are the use cases of the doctor directory.
+type Doctors struct {
+	db        *store.DB
+	directory DirectoryCache
+}
+
+// NewDoctors returns the use cases; directory may be nil for no cache.
+func NewDoctors(db *store.DB, directory DirectoryCache) *Doctors {
+	return &Doctors{db: db, directory: directory}
+}
+
+// List lists the directory, ordered by id; for every role. Only verified, active doctors are in it, but
 // administrators see the unverified too. search matches name, username and specialization.
 // A page of it may be as old as the cache lets it be when the cache could not be told of a change.
-func (s *Service) Doctors(ctx context.Context, caller clinic.Caller, search string, page clinic.PageRequest) (clinic.Page[clinic.Doctor], error) {
+func (s *Doctors) List(ctx context.Context, caller clinic.Caller, search string, page clinic.PageRequest) (clinic.Page[clinic.Doctor], error) {
 	if err := clinic.ValidateSearch(&search); err != nil {
 		return clinic.Page[clinic.Doctor]{}, err
 	}
 	admin := caller.Role == clinic.RoleAdmin
 	if s.directory == nil || admin || search != "" || page.Cursor.Keyset || page.Number > cachedPages {
-		return s.db.As(caller).Doctors(ctx, search, admin, page)
+		return s.db.As(caller).Doctors().List(ctx, search, admin, page)
 	}
-	return s.cachedDoctors(ctx, caller, page)
+	return s.cached(ctx, caller, page)
 }
 
-func (s *Service) cachedDoctors(ctx context.Context, caller clinic.Caller, request clinic.PageRequest) (clinic.Page[clinic.Doctor], error) {
+func (s *Doctors) cached(ctx context.Context, caller clinic.Caller, request clinic.PageRequest) (clinic.Page[clinic.Doctor], error) {
 	var page clinic.Page[clinic.Doctor]
 	key := fmt.Sprintf("%d.%d", request.Size, request.Number)
 	cached, version, ok := s.directory.Get(ctx, key)
@@ -37,7 +61,7 @@ func (s *Service) cachedDoctors(ctx context.Context, caller clinic.Caller, reque
 		}
 		return page, nil
 	}
-	page, err := s.db.As(caller).Doctors(ctx, "", false, request)
+	page, err := s.db.As(caller).Doctors().List(ctx, "", false, request)
 	if err != nil {
 		return page, err
 	}
@@ -54,27 +78,16 @@ func (s *Service) cachedDoctors(ctx context.Context, caller clinic.Caller, reque
 
 // directoryChanged drops the cached pages, after the change was committed. The
 // request may be over by then; its effect on the cache must not be.
-func (s *Service) directoryChanged(ctx context.Context) {
-	if s.directory != nil {
-		s.directory.Invalidate(context.WithoutCancel(ctx))
+func directoryChanged(ctx context.Context, directory DirectoryCache) {
+	if directory != nil {
+		directory.Invalidate(context.WithoutCancel(ctx))
 	}
 }
 
-// Patients lists patients by name or username; administrators only.
-func (s *Service) Patients(ctx context.Context, caller clinic.Caller, search string, page clinic.PageRequest) (clinic.Page[clinic.Patient], error) {
-	if err := s.admit(ctx, caller, clinic.Object{Kind: clinic.ObjectPatient}, "only administrators list patients", clinic.RoleAdmin); err != nil {
-		return clinic.Page[clinic.Patient]{}, err
-	}
-	if err := clinic.ValidateSearch(&search); err != nil {
-		return clinic.Page[clinic.Patient]{}, err
-	}
-	return s.db.As(caller).Patients(ctx, search, page)
-}
-
-// VerifyDoctor says that the license was verified and the name approved, or takes
+// Verify says that the license was verified and the name approved, or takes
 // the verification back; administrators only. What was not seen is not verified:
 // CodeConflict with reason "doctor_changed".
-func (s *Service) VerifyDoctor(ctx context.Context, caller clinic.Caller, doctorID int64, v clinic.Verification) (clinic.Doctor, error) {
+func (s *Doctors) Verify(ctx context.Context, caller clinic.Caller, doctorID int64, v clinic.Verification) (clinic.Doctor, error) {
 	if err := require(caller, "only administrators verify doctors", clinic.RoleAdmin); err != nil {
 		return clinic.Doctor{}, err
 	}
@@ -85,33 +98,33 @@ func (s *Service) VerifyDoctor(ctx context.Context, caller clinic.Caller, doctor
 	err := s.db.Tx(ctx, &caller, func(h store.Handle) error {
 		err := verifyDoctor(ctx, h, doctorID, v)
 		if err == nil {
-			doctor, err = h.Doctor(ctx, doctorID)
+			doctor, err = h.Doctors().Get(ctx, doctorID)
 		}
 		return err
 	})
 	if err != nil {
 		return clinic.Doctor{}, fmt.Errorf("verifying a doctor: %w", err)
 	}
-	s.directoryChanged(ctx)
+	directoryChanged(ctx, s.directory)
 	return doctor, nil
 }
 
 func verifyDoctor(ctx context.Context, h store.Handle, id int64, v clinic.Verification) error {
-	doctor, err := h.LockDoctorProfile(ctx, id)
+	doctor, err := h.Doctors().LockProfile(ctx, id)
 	if err != nil {
 		return err
 	}
 	if !v.Verified {
-		return h.VerifyDoctor(ctx, id, false)
+		return h.Doctors().SetVerified(ctx, id, false)
 	}
 	approved, err := v.Approves(doctor)
 	if err != nil {
 		return err
 	}
 	if doctor.PendingName != nil {
-		if err := h.DecideName(ctx, id, approved); err != nil {
+		if err := h.Doctors().DecideName(ctx, id, approved); err != nil {
 			return err
 		}
 	}
-	return h.VerifyDoctor(ctx, id, true)
+	return h.Doctors().SetVerified(ctx, id, true)
 }

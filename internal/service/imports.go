@@ -9,19 +9,32 @@ import (
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/token"
 )
 
 // careTeamReason is what the history says of an assignment that an import made.
 const careTeamReason = "imported care team"
 
-// Import writes what a bundle of another system holds, all or nothing, and
+// Imports are the use cases that load the data of other systems.
+type Imports struct {
+	db        *store.DB
+	passwords *token.Hasher
+	directory DirectoryCache
+}
+
+// NewImports returns the use cases; directory may be nil for no cache.
+func NewImports(db *store.DB, passwords *token.Hasher, directory DirectoryCache) *Imports {
+	return &Imports{db: db, passwords: passwords, directory: directory}
+}
+
+// Load writes what a bundle of another system holds, all or nothing, and
 // tells nobody: it is history. What was imported before is found again by its
 // SourceID. An account is then left as it is, since its owner keeps it; a record
 // is changed when its source changed. What is not valid, or belongs to nobody
 // known, is refused and the rest imported. What Postgres rolls back because of
 // others is tried once more. It is for the command line, never reachable over the
-// network; it needs Options.Passwords.
-func (s *Service) Import(ctx context.Context, bundle clinic.Import) (clinic.ImportResult, error) {
+// network.
+func (s *Imports) Load(ctx context.Context, bundle clinic.Import) (clinic.ImportResult, error) {
 	valid, refused, leftOut := bundle.Check()
 	i := importing{bundle: valid, hash: s.passwords.Unusable}
 	actor := clinic.Caller{Role: clinic.ActorImport, Request: clinic.Request{Operation: "import"}}
@@ -44,7 +57,7 @@ func (s *Service) Import(ctx context.Context, bundle clinic.Import) (clinic.Impo
 		return clinic.ImportResult{}, fmt.Errorf("importing a bundle: %w", err)
 	}
 	if i.result.Accounts[clinic.RoleDoctor].Created > 0 {
-		s.directoryChanged(ctx)
+		directoryChanged(ctx, s.directory)
 	}
 	return i.result, nil
 }
@@ -62,7 +75,7 @@ type importing struct {
 }
 
 func (i *importing) write(ctx context.Context, h store.Handle) error {
-	if err := h.LockImport(ctx); err != nil {
+	if err := h.Imports().Lock(ctx); err != nil {
 		return err
 	}
 	var err error
@@ -73,7 +86,7 @@ func (i *importing) write(ctx context.Context, h store.Handle) error {
 		return err
 	}
 	for _, p := range i.patients {
-		h.Saw(p.ID, 0, false)
+		h.AuditPatient(p.ID, 0, false)
 	}
 	if err := i.records(ctx, h); err != nil {
 		return err
@@ -84,7 +97,7 @@ func (i *importing) write(ctx context.Context, h store.Handle) error {
 // people makes the accounts of the role that are not there yet, and returns
 // them with all others that the bundle names.
 func (i *importing) people(ctx context.Context, h store.Handle, role clinic.Role) (map[string]store.ImportedPerson, error) {
-	found, err := h.ImportedPeople(ctx, role, i.named(role))
+	found, err := h.Imports().People(ctx, role, i.named(role))
 	if err != nil {
 		return nil, err
 	}
@@ -148,21 +161,21 @@ func (i *importing) makePeople(ctx context.Context, h store.Handle, role clinic.
 	for _, p := range missing {
 		usernames = append(usernames, p.Username)
 	}
-	held, err := h.HeldUsernames(ctx, usernames)
+	held, err := h.Imports().HeldUsernames(ctx, usernames)
 	if err != nil {
 		return nil, err
 	}
 	missing = i.free(missing, held, "another account has the username that it would get")
 	if role == clinic.RolePatient {
-		return h.InsertImportedPatients(ctx, missing)
+		return h.Imports().InsertPatients(ctx, missing)
 	}
 	for _, p := range missing {
 		licenses = append(licenses, p.LicenseNumber)
 	}
-	if held, err = h.HeldLicenses(ctx, licenses); err != nil {
+	if held, err = h.Imports().HeldLicenses(ctx, licenses); err != nil {
 		return nil, err
 	}
-	return h.InsertImportedDoctors(ctx, i.free(missing, held, "another account holds this license number"))
+	return h.Imports().InsertDoctors(ctx, i.free(missing, held, "another account holds this license number"))
 }
 
 // free returns the people of whom nothing is held, and refuses the others.
@@ -201,7 +214,7 @@ func (i *importing) records(ctx context.Context, h store.Handle) error {
 		rows = append(rows, row)
 		sent[r.Type]++
 	}
-	changed, err := h.ImportRecords(ctx, rows)
+	changed, err := h.Imports().WriteRecords(ctx, rows)
 	if err != nil {
 		return err
 	}
@@ -234,7 +247,7 @@ func (i *importing) careTeam(ctx context.Context, h store.Handle) error {
 			patients, doctors = append(patients, patient.ID), append(doctors, doctor.ID)
 		}
 	}
-	created, err := h.AssignCareTeam(ctx, patients, doctors, careTeamReason)
+	created, err := h.Imports().AssignCareTeam(ctx, patients, doctors, careTeamReason)
 	i.result.Assignments = clinic.ImportCounts{Created: created, Unchanged: len(patients) - created}
 	return err
 }

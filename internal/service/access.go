@@ -1,0 +1,26 @@
+package service
+
+import (
+	"context"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store"
+)
+
+// admit is require for what touches patients' data: the refusal has an audit row.
+func admit(ctx context.Context, db *store.DB, caller clinic.Caller, object clinic.Object, message string, roles ...clinic.Role) error {
+	if refusal := require(caller, message, roles...); refusal != nil {
+		return db.Refused(ctx, caller, object, refusal)
+	}
+	return nil
+}
+
+// require refuses a caller whose role may never do this (403); message says who may.
+func require(caller clinic.Caller, message string, roles ...clinic.Role) error {
+	for _, r := range roles {
+		if caller.Role == r {
+			return nil
+		}
+	}
+	return clinic.Forbidden(message)
+}

@@ -1,0 +1,33 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/healthrecords/healthrecords/internal/store"
+)
+
+// keyLifetime is how long an idempotency key is kept.
+const keyLifetime = 24 * time.Hour
+
+// Cleanup deletes what has served its time.
+type Cleanup struct{ db *store.DB }
+
+// NewCleanup returns the use case.
+func NewCleanup(db *store.DB) *Cleanup { return &Cleanup{db: db} }
+
+// DeleteExpired deletes events finished before the given age, idempotency keys
+// older than a day and expired sessions, up to limit rows each, and says how
+// many rows went.
+func (s *Cleanup) DeleteExpired(ctx context.Context, age time.Duration, limit int) (int, error) {
+	h := s.db.System()
+	now, err := h.Now(ctx)
+	if err != nil {
+		return 0, err
+	}
+	events, errEvents := h.Outbox().Trim(ctx, now.Add(-age), limit)
+	keys, errKeys := h.IdempotencyKeys().Trim(ctx, now.Add(-keyLifetime), limit)
+	sessions, errSessions := h.Sessions().Trim(ctx, limit)
+	return events + keys + sessions, errors.Join(errEvents, errKeys, errSessions)
+}

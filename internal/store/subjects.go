@@ -1,0 +1,81 @@
+package store
+
+// A subject's statements are methods of its own type, which is a Handle by another
+// name: making one costs nothing.
+type (
+	// Accounts are the statements about accounts and their profiles.
+	Accounts struct{ handle }
+	// Sessions are the statements about logins and their refresh tokens.
+	Sessions struct{ handle }
+	// SecondFactors are the statements about second factors and recovery codes.
+	SecondFactors struct{ handle }
+	// Records are the statements about health records.
+	Records struct{ handle }
+	// Comments are the statements about doctors' comments.
+	Comments struct{ handle }
+	// Doctors are the statements about doctors as others see them.
+	Doctors struct{ handle }
+	// Patients are the statements about patients as others see them.
+	Patients struct{ handle }
+	// Assignments are the statements about assignments, one by one.
+	Assignments struct{ handle }
+	// Declarations are the statements about the assignments that a declaration owns.
+	Declarations struct{ handle }
+	// Notifications are the statements about notifications.
+	Notifications struct{ handle }
+	// Outbox has the statements about events on their way to the worker.
+	Outbox struct{ handle }
+	// IdempotencyKeys are the statements about what requests made under their keys.
+	IdempotencyKeys struct{ handle }
+	// Imports are the statements that load the data of other systems.
+	Imports struct{ handle }
+	// AuditLog has the statements that list the audit log for people.
+	AuditLog struct{ handle }
+	// AuditChain has the statements that seal, verify and drop the audit log.
+	AuditChain struct{ handle }
+)
+
+// Accounts returns the handle's Accounts.
+func (h Handle) Accounts() Accounts { return Accounts{h.handle} }
+
+// Sessions returns the handle's Sessions.
+func (h Handle) Sessions() Sessions { return Sessions{h.handle} }
+
+// SecondFactors returns the handle's SecondFactors.
+func (h Handle) SecondFactors() SecondFactors { return SecondFactors{h.handle} }
+
+// Records returns the handle's Records.
+func (h Handle) Records() Records { return Records{h.handle} }
+
+// Comments returns the handle's Comments.
+func (h Handle) Comments() Comments { return Comments{h.handle} }
+
+// Doctors returns the handle's Doctors.
+func (h Handle) Doctors() Doctors { return Doctors{h.handle} }
+
+// Patients returns the handle's Patients.
+func (h Handle) Patients() Patients { return Patients{h.handle} }
+
+// Assignments returns the handle's Assignments.
+func (h Handle) Assignments() Assignments { return Assignments{h.handle} }
+
+// Declarations returns the handle's Declarations.
+func (h Handle) Declarations() Declarations { return Declarations{h.handle} }
+
+// Notifications returns the handle's Notifications.
+func (h Handle) Notifications() Notifications { return Notifications{h.handle} }
+
+// Outbox returns the handle's Outbox.
+func (h Handle) Outbox() Outbox { return Outbox{h.handle} }
+
+// IdempotencyKeys returns the handle's IdempotencyKeys.
+func (h Handle) IdempotencyKeys() IdempotencyKeys { return IdempotencyKeys{h.handle} }
+
+// Imports returns the handle's Imports.
+func (h Handle) Imports() Imports { return Imports{h.handle} }
+
+// AuditLog returns the handle's AuditLog.
+func (h Handle) AuditLog() AuditLog { return AuditLog{h.handle} }
+
+// AuditChain returns the handle's AuditChain.
+func (h Handle) AuditChain() AuditChain { return AuditChain{h.handle} }
