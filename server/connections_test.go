@@ -1,8 +1,8 @@
 package server_test
 
 import (
-	"github.com/healthrecords/healthrecords/internal/testkit"
 	"crypto/tls"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"log/slog"
 	"net"
 	"net/http"

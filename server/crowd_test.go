@@ -1,11 +1,11 @@
 package server_test
 
 import (
-	"github.com/healthrecords/healthrecords/internal/testkit"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"io"
 	"net"
 	"net/http"

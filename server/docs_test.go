@@ -1,11 +1,11 @@
 package server_test
 
 import (
-	"github.com/healthrecords/healthrecords/internal/testkit"
 	"bytes"
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"io"
 	"net/url"
 	"os/exec"

@@ -1,10 +1,10 @@
 package server_test
 
 import (
-	"github.com/healthrecords/healthrecords/internal/testkit"
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"io"
 	"maps"
 	"net/http"

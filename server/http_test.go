@@ -1,9 +1,9 @@
 package server_test
 
 import (
-	"github.com/healthrecords/healthrecords/internal/testkit"
 	"bufio"
 	"fmt"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"net"
 	"net/http"
 	"strings"

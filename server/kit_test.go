@@ -46,7 +46,7 @@ type world struct {
 	verifier   *token.Verifier
 	redis      cache.ThrottleOptions
 	worker     *service.Outbox
-	past       *token.Signer // signs as an hour ago
+	past       *token.Signer           // signs as an hour ago
 	owner      *service.Administrators // as the command line: with the rights of the schema's owner
 	contract   *contract
 	log        *lockedBuffer

@@ -1,8 +1,8 @@
 package server_test
 
 import (
-	"github.com/healthrecords/healthrecords/internal/testkit"
 	"context"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"net/http"
 	"net/http/httptest"
 	"strconv"

@@ -11,18 +11,7 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 
 func openDB(t testing.TB, url string) *store.DB {
 	t.Helper()
-	db := must(store.Open(t.Context(), store.Options{URL: url, MaxConns: 4, AcquireTimeout: testkit.Patience}))(t)
+	db := testkit.Value(store.Open(t.Context(), store.Options{URL: url, MaxConns: 4, AcquireTimeout: testkit.Patience}))(t)
 	t.Cleanup(db.Close)
 	return db
-}
-
-// must returns the value of a call that may not fail.
-func must[T any](value T, err error) func(testing.TB) T {
-	return func(t testing.TB) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return value
-	}
 }

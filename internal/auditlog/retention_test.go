@@ -13,6 +13,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/audit"
 	"github.com/healthrecords/healthrecords/internal/auditlog"
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
@@ -53,7 +54,7 @@ const patience = time.Minute
 // hold has somebody in the middle of a long transaction, who did this; the function ends it.
 func (v vault) hold(t *testing.T, sql string) (release func()) {
 	t.Helper()
-	tx := must(v.db.Pool.Begin(t.Context()))(t)
+	tx := testkit.Value(v.db.Pool.Begin(t.Context()))(t)
 	if _, err := tx.Exec(t.Context(), sql); err != nil {
 		t.Fatal(err)
 	}
@@ -92,13 +93,13 @@ func TestRetentionDropsOnlyWhatIsOld(t *testing.T) {
 		t.Fatalf("what is not sealed: %v, want a refusal", err)
 	}
 	v.sealAll(t)
-	if names := must(newRetention(t, v.owner, 6).Due(t.Context(), before))(t); !slices.Equal(names, []string{month}) || v.db.Count(`SELECT count(*) FROM audit_log`) != 3 {
+	if names := testkit.Value(newRetention(t, v.owner, 6).Due(t.Context(), before))(t); !slices.Equal(names, []string{month}) || v.db.Count(`SELECT count(*) FROM audit_log`) != 3 {
 		t.Fatalf("a dry run names %v", names)
 	}
 	if _, err := newRetention(t, v.worker, 6).Drop(t.Context(), before); err == nil {
 		t.Fatal("the worker may drop a month")
 	}
-	must(newRetention(t, v.owner, 6).Drop(t.Context(), before))(t)
+	testkit.Value(newRetention(t, v.owner, 6).Drop(t.Context(), before))(t)
 	if faults, good, _ := v.verify(t, asIs); len(faults) > 0 || good != 1 {
 		t.Errorf("%d rows are good, faults: %v", good, faults)
 	}
@@ -171,7 +172,7 @@ func TestAnInterruptedRetentionIsFinishedByTheNext(t *testing.T) {
 		}
 	}
 	intact()
-	if names := must(newRetention(t, v.owner, 6).Drop(t.Context(), begin.AddDate(0, 1, 0)))(t); len(names) != 0 {
+	if names := testkit.Value(newRetention(t, v.owner, 6).Drop(t.Context(), begin.AddDate(0, 1, 0)))(t); len(names) != 0 {
 		t.Errorf("%v are dropped again", names)
 	}
 	intact()
@@ -192,7 +193,7 @@ func TestDigestsOfTwoMonthsAreForgottenWithTheLast(t *testing.T) {
 		v.addSealed(t, times...)
 	}
 	for i, want := range []int{1, 3} {
-		must(newRetention(t, v.owner, 6).Drop(t.Context(), first.AddDate(0, i+1, 0)))(t)
+		testkit.Value(newRetention(t, v.owner, 6).Drop(t.Context(), first.AddDate(0, i+1, 0)))(t)
 		if n := v.db.Count(`SELECT count(*) FROM audit_checkpoints WHERE row_ids IS NULL`); n != want {
 			t.Errorf("after %d months the digests of %d checkpoints are gone, want %d", i+1, n, want)
 		}
@@ -221,7 +222,7 @@ func TestRetentionDuringAVerificationIsNoTampering(t *testing.T) {
 	first, second := v.addOldMonths()
 	v.addSealed(t, first)
 	v.addSealed(t, second)
-	must(newRetention(t, v.owner, 6).Drop(t.Context(), second))(t) // its statement is what a verification looks at first
+	testkit.Value(newRetention(t, v.owner, 6).Drop(t.Context(), second))(t) // its statement is what a verification looks at first
 	dropped := make(chan error, 1)
 	var once sync.Once
 	retain := func() {
@@ -243,7 +244,7 @@ func TestRetentionDuringAVerificationIsNoTampering(t *testing.T) {
 		})
 	}
 	var export bytes.Buffer
-	must(auditlog.Export(t.Context(), v.owner, io.MultiWriter(&export, writerFunc(retain)), time.Time{}, time.Now().Add(time.Hour), func() {}))(t)
+	testkit.Value(auditlog.Export(t.Context(), v.owner, io.MultiWriter(&export, writerFunc(retain)), time.Time{}, time.Now().Add(time.Hour), func() {}))(t)
 	verifier := &audit.Verifier{KeyID: token.KeyID, Partial: true, Report: func(f audit.Fault) { t.Errorf("export: %v", f) }}
 	if err := audit.VerifyExport(&export, verifier, func() {}); err != nil {
 		t.Error(err)
@@ -343,7 +344,7 @@ func TestRowsOnTheirWayGoToTheNewMonth(t *testing.T) {
 	month := nameOf(monthOf(time.Now()))
 	v.db.Exec("DROP TABLE " + month)
 	v.db.Exec(auditInsert)
-	making := must(v.db.Pool.Begin(t.Context()))(t)
+	making := testkit.Value(v.db.Pool.Begin(t.Context()))(t)
 	defer func() { _ = making.Rollback(context.WithoutCancel(t.Context())) }()
 	if _, err := making.Exec(t.Context(), `SELECT audit_prepare_months()`); err != nil {
 		t.Fatal(err)

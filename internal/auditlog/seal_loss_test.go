@@ -7,6 +7,7 @@ import (
 
 	"github.com/healthrecords/healthrecords/internal/audit"
 	"github.com/healthrecords/healthrecords/internal/auditlog"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
@@ -45,7 +46,7 @@ func TestRowsThatWereLostLeaveNoHole(t *testing.T) {
 		t.Parallel()
 		v := newVault(t)
 		lose(t, v)
-		tx := must(v.db.Pool.Begin(t.Context()))(t)
+		tx := testkit.Value(v.db.Pool.Begin(t.Context()))(t)
 		if _, err := tx.Exec(t.Context(), auditInsert); err != nil { // the second row
 			t.Fatal(err)
 		}
@@ -77,7 +78,7 @@ func TestTheKeyIsAskedForAtEachSeal(t *testing.T) {
 		v.sealAll(t)
 	}
 	verifier := &audit.Verifier{KeyID: token.KeyID, Report: func(f audit.Fault) { t.Error(f) }}
-	must(auditlog.Verify(t.Context(), v.owner, verifier, func() {}))(t)
+	testkit.Value(auditlog.Verify(t.Context(), v.owner, verifier, func() {}))(t)
 	if !slices.Equal(verifier.Keys, want) {
 		t.Errorf("the keys %v signed, want %v", verifier.Keys, want)
 	}

@@ -43,12 +43,12 @@ func newVault(t *testing.T) vault {
 
 func newSealer(t *testing.T, db *store.DB, key func() ed25519.PrivateKey) *auditlog.Sealer {
 	t.Helper()
-	return must(auditlog.NewSealer(auditlog.SealerOptions{DB: db, Key: key}))(t)
+	return testkit.Value(auditlog.NewSealer(auditlog.SealerOptions{DB: db, Key: key}))(t)
 }
 
 func newRetention(t *testing.T, db *store.DB, years int) *auditlog.Retention {
 	t.Helper()
-	return must(auditlog.NewRetention(auditlog.RetentionOptions{DB: db, Key: sealingKey, Years: years}))(t)
+	return testkit.Value(auditlog.NewRetention(auditlog.RetentionOptions{DB: db, Key: sealingKey, Years: years}))(t)
 }
 
 func sealingKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{1}, 32)) }
@@ -95,7 +95,7 @@ func (v vault) wantFaults(t *testing.T, named func([]audit.Fault) bool) {
 		t.Errorf("faults: %v", faults)
 	}
 	var export bytes.Buffer
-	must(auditlog.Export(t.Context(), v.owner, &export, time.Time{}, time.Now().Add(time.Hour), func() {}))(t)
+	testkit.Value(auditlog.Export(t.Context(), v.owner, &export, time.Time{}, time.Now().Add(time.Hour), func() {}))(t)
 	var faults []audit.Fault
 	verifier := &audit.Verifier{KeyID: token.KeyID, Partial: true, Report: func(f audit.Fault) { faults = append(faults, f) }}
 	if err := audit.VerifyExport(&export, verifier, func() {}); err != nil || !named(faults) {
@@ -180,7 +180,7 @@ var errRollback = fmt.Errorf("rolled back")
 func TestUnsealedIsTheAgeOfTheOldestRow(t *testing.T) {
 	t.Parallel()
 	v := newVault(t)
-	oldest := func() time.Duration { return must(v.sealer.Unsealed(t.Context()))(t) }
+	oldest := func() time.Duration { return testkit.Value(v.sealer.Unsealed(t.Context()))(t) }
 	if got := oldest(); got != 0 {
 		t.Errorf("of an empty log: %s", got)
 	}
@@ -205,7 +205,7 @@ func TestUnsealedIsTheAgeOfTheOldestRow(t *testing.T) {
 func TestAnOpenTransactionHoldsBackTheSeal(t *testing.T) {
 	t.Parallel()
 	v := newVault(t)
-	tx := must(v.db.Pool.Begin(t.Context()))(t)
+	tx := testkit.Value(v.db.Pool.Begin(t.Context()))(t)
 	if _, err := tx.Exec(t.Context(), auditInsert); err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func TestAnOpenTransactionHoldsBackTheSeal(t *testing.T) {
 	if n := v.db.Count(`SELECT count(*) FROM audit_checkpoints`); n != 0 {
 		t.Fatal("a range was closed while a row of it was being written")
 	}
-	if holder := must(v.sealer.OldestTransaction(t.Context()))(t); holder == "" {
+	if holder := testkit.Value(v.sealer.OldestTransaction(t.Context()))(t); holder == "" {
 		t.Error("the worker's role does not see whose transaction holds it back")
 	}
 	if err := tx.Commit(t.Context()); err != nil {
@@ -286,7 +286,7 @@ func TestCuttingOffTheTail(t *testing.T) {
 		v.db.Exec(auditInsert)
 		v.sealAll(t)
 	}
-	kept := must(auditlog.Newest(t.Context(), v.owner))(t)
+	kept := testkit.Value(auditlog.Newest(t.Context(), v.owner))(t)
 	v.db.Exec(`DELETE FROM audit_log WHERE id > 1`)
 	v.db.Exec(`DELETE FROM audit_checkpoints WHERE number > 1`)
 	if faults, _, _ := v.verify(t, asIs); len(faults) > 0 {

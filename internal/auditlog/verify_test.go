@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/audit"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
 // TestWhatCannotBeReadIsNamed: an edit that no program understands ends neither
@@ -95,7 +96,7 @@ func TestALastIDThatWasEditedIsNamedAndNotBelieved(t *testing.T) {
 				v.db.Exec(auditInsert)
 				number := v.db.Count(`SELECT max(number) FROM audit_checkpoints`)
 				for deadline := time.Now().Add(patience); v.db.Count(`SELECT max(number) FROM audit_checkpoints`) == number; {
-					must(v.sealer.Seal(t.Context()))(t)
+					testkit.Value(v.sealer.Seal(t.Context()))(t)
 					if time.Now().After(deadline) {
 						t.Fatal("nothing is sealed any more")
 					}

@@ -23,8 +23,8 @@ const (
 	MaxText        = 10_000 // each free-text field of a record
 	MaxComment     = 5_000
 	MaxReason      = 500
-	MaxDeclared    = 500 // patients of one declaration
-	MaxProfileText = 500 // address, emergency contact
+	MaxDeclared    = 500     // patients of one declaration
+	MaxProfileText = 500     // address, emergency contact
 	MaxSearch      = MaxName // whatever a list is searched by is found whole
 )
 

@@ -41,23 +41,23 @@ func newDesk(t testing.TB, change func(*service.APIOptions)) desk {
 	d := desk{
 		clock: c,
 		opts: service.APIOptions{
-			DB: openDB(t, rights.URL(t, dsn, schema.PartServer), 8), Passwords: newHasher(t, 64), Tokens: must(token.NewSigner(access))(t),
-			AutoVerifyDoctors: true, TOTP: must(token.NewTOTP(totp))(t),
+			DB: openDB(t, rights.URL(t, dsn, schema.PartServer), 8), Passwords: newHasher(t, 64), Tokens: testkit.Value(token.NewSigner(access))(t),
+			AutoVerifyDoctors: true, TOTP: testkit.Value(token.NewTOTP(totp))(t),
 			Log: slog.New(slog.DiscardHandler),
 		},
-		db: testkit.NewFactory(t, dsn), verifier: must(token.NewVerifier(access))(t),
+		db: testkit.NewFactory(t, dsn), verifier: testkit.Value(token.NewVerifier(access))(t),
 	}
 	if change != nil {
 		change(&d.opts)
 	}
-	d.API = must(service.NewAPI(d.opts))(t)
+	d.API = testkit.Value(service.NewAPI(d.opts))(t)
 	d.Administrators = service.NewAdministrators(openDB(t, dsn, 1), d.opts.Passwords)
 	return d
 }
 
 func newHasher(t testing.TB, memoryKiB uint32) *token.Hasher {
 	t.Helper()
-	return must(token.NewHasher(token.HasherOptions{MemoryKiB: memoryKiB, Passes: 1}))(t)
+	return testkit.Value(token.NewHasher(token.HasherOptions{MemoryKiB: memoryKiB, Passes: 1}))(t)
 }
 
 // manual leaves the verification of doctors to an administrator.
@@ -79,7 +79,7 @@ func doctor(username string) clinic.Registration {
 
 func (d desk) register(t testing.TB, r clinic.Registration) clinic.Tokens {
 	t.Helper()
-	return must(d.Accounts.Register(t.Context(), r, clinic.Idempotency{}))(t)
+	return testkit.Value(d.Accounts.Register(t.Context(), r, clinic.Idempotency{}))(t)
 }
 
 // caller registers somebody and returns who he is.
@@ -91,7 +91,7 @@ func (d desk) caller(t testing.TB, r clinic.Registration) clinic.Caller {
 // wantSession checks that both tokens are good and are the user's.
 func (d desk) wantSession(t testing.TB, s clinic.Tokens, user clinic.User) {
 	t.Helper()
-	got := must(d.verifier.Verify(s.Access))(t)
+	got := testkit.Value(d.verifier.Verify(s.Access))(t)
 	if got.UserID != user.ID || got.Role != user.Role {
 		t.Errorf("the access token is %+v's, want %+v's", got, user)
 	}

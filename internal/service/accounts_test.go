@@ -37,7 +37,7 @@ func TestRegisterPatient(t *testing.T) {
 		},
 		DateOfBirth: &birth, BloodType: "AB-", Address: "1 Main Street", EmergencyContact: "Mary Doe",
 	}
-	got := must(d.Accounts.Profile(t.Context(), testkit.CallerOf(s.User)))(t)
+	got := testkit.Value(d.Accounts.Profile(t.Context(), testkit.CallerOf(s.User)))(t)
 	if diff := cmp.Diff(clinic.Profile{User: want.User, Patient: &want}, got); diff != "" {
 		t.Error(diff)
 	}
@@ -57,7 +57,7 @@ func TestRegisterDoctor(t *testing.T) {
 			}
 			s := d.register(t, doctor("doctor1"))
 			d.wantSession(t, s, s.User)
-			p := must(d.Accounts.Profile(t.Context(), testkit.CallerOf(s.User)))(t)
+			p := testkit.Value(d.Accounts.Profile(t.Context(), testkit.CallerOf(s.User)))(t)
 			if p.Doctor == nil || p.Patient != nil {
 				t.Fatalf("profile = %+v", p)
 			}
@@ -74,7 +74,7 @@ func TestRegisterDoctorAsHeSays(t *testing.T) {
 	d := newDesk(t, nil)
 	r := doctor("doctor1")
 	r.Specialization, r.LicenseNumber, r.YearsOfExperience = "Cardiology", " CA-1234 ", 5
-	got := must(d.Accounts.Profile(t.Context(), d.caller(t, r)))(t).Doctor
+	got := testkit.Value(d.Accounts.Profile(t.Context(), d.caller(t, r)))(t).Doctor
 	if got.Specialization != "Cardiology" || got.LicenseNumber != "CA-1234" || got.YearsOfExperience != 5 {
 		t.Errorf("doctor = %+v", got)
 	}
@@ -87,7 +87,7 @@ func TestDefaultLicenseNumberMayBeTaken(t *testing.T) {
 	squatter := doctor("squatter")
 	squatter.LicenseNumber = "doc 00-0002"
 	d.register(t, squatter)
-	second := must(d.Accounts.Profile(t.Context(), d.caller(t, doctor("second"))))(t).Doctor
+	second := testkit.Value(d.Accounts.Profile(t.Context(), d.caller(t, doctor("second"))))(t).Doctor
 	if second.ID != 2 || !strings.HasPrefix(second.LicenseNumber, "DOC000002-") {
 		t.Errorf("doctor = %+v", second)
 	}
@@ -169,13 +169,13 @@ func TestCreateAdmin(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	r := clinic.Registration{Username: "root", Password: password}
-	admin := must(d.Administrators.Create(t.Context(), r))(t)
-	s := must(d.Sessions.Login(t.Context(), "root", password, clinic.SecondFactor{}))(t)
+	admin := testkit.Value(d.Administrators.Create(t.Context(), r))(t)
+	s := testkit.Value(d.Sessions.Login(t.Context(), "root", password, clinic.SecondFactor{}))(t)
 	d.wantSession(t, s, admin)
 	if admin.Role != clinic.RoleAdmin {
 		t.Errorf("role = %s", admin.Role)
 	}
-	p := must(d.Accounts.Profile(t.Context(), testkit.CallerOf(admin)))(t)
+	p := testkit.Value(d.Accounts.Profile(t.Context(), testkit.CallerOf(admin)))(t)
 	if p.User != admin || p.Doctor != nil || p.Patient != nil {
 		t.Errorf("profile = %+v", p)
 	}
@@ -195,7 +195,7 @@ func TestUpdateProfileSetsWhatIsGiven(t *testing.T) {
 	d := newDesk(t, nil)
 	caller := d.caller(t, patient("patient1"))
 	birth := new(time.Date(1990, 1, 2, 0, 0, 0, 0, time.UTC))
-	want := must(d.Accounts.Profile(t.Context(), caller))(t)
+	want := testkit.Value(d.Accounts.Profile(t.Context(), caller))(t)
 	for name, step := range map[string]struct {
 		change clinic.ProfileChange
 		apply  func(*clinic.Patient)
@@ -212,16 +212,16 @@ func TestUpdateProfileSetsWhatIsGiven(t *testing.T) {
 	} {
 		step.apply(want.Patient)
 		want.User = want.Patient.User
-		got := must(d.Accounts.UpdateProfile(t.Context(), caller, step.change))(t)
+		got := testkit.Value(d.Accounts.UpdateProfile(t.Context(), caller, step.change))(t)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
-		if diff := cmp.Diff(got, must(d.Accounts.Profile(t.Context(), caller))(t)); diff != "" {
+		if diff := cmp.Diff(got, testkit.Value(d.Accounts.Profile(t.Context(), caller))(t)); diff != "" {
 			t.Errorf("%s, read again: %s", name, diff)
 		}
 	}
 	var nobody *time.Time
-	if got := must(d.Accounts.UpdateProfile(t.Context(), caller, clinic.ProfileChange{DateOfBirth: &nobody}))(t); got.Patient.DateOfBirth != nil {
+	if got := testkit.Value(d.Accounts.UpdateProfile(t.Context(), caller, clinic.ProfileChange{DateOfBirth: &nobody}))(t); got.Patient.DateOfBirth != nil {
 		t.Errorf("date of birth = %v, want it cleared", got.Patient.DateOfBirth)
 	}
 }
@@ -241,7 +241,7 @@ func TestUpdateProfileRefuses(t *testing.T) {
 	d.register(t, taken)
 	_, err = d.Accounts.UpdateProfile(t.Context(), asDoctor, clinic.ProfileChange{LicenseNumber: new("CA-2"), FirstName: new("Changed")})
 	wantReason(t, err, "license_number_taken")
-	if got := must(d.Accounts.Profile(t.Context(), asDoctor))(t).User.FirstName; got != "Jane" {
+	if got := testkit.Value(d.Accounts.Profile(t.Context(), asDoctor))(t).User.FirstName; got != "Jane" {
 		t.Errorf("first name = %q: half of what was refused is there", got)
 	}
 }
@@ -258,14 +258,14 @@ func TestAnotherLicenseNumberIsNotVerified(t *testing.T) {
 			}
 			caller := d.caller(t, doctor("doctor1"))
 			admin := testkit.CallerOf(d.db.Admin())
-			must(d.Doctors.Verify(t.Context(), admin, 1, clinic.Verification{Verified: true}))(t)
+			testkit.Value(d.Doctors.Verify(t.Context(), admin, 1, clinic.Verification{Verified: true}))(t)
 			for _, number := range []string{"DOC000001", "doc 000-001"} {
 				same := clinic.ProfileChange{LicenseNumber: &number, YearsOfExperience: new(9), Specialization: new("Cardiology")}
-				if p := must(d.Accounts.UpdateProfile(t.Context(), caller, same))(t); p.Doctor.VerifiedAt == nil || p.Doctor.YearsOfExperience != 9 {
+				if p := testkit.Value(d.Accounts.UpdateProfile(t.Context(), caller, same))(t); p.Doctor.VerifiedAt == nil || p.Doctor.YearsOfExperience != 9 {
 					t.Errorf("the same number: %+v", p.Doctor)
 				}
 			}
-			p := must(d.Accounts.UpdateProfile(t.Context(), caller, clinic.ProfileChange{LicenseNumber: new("CA-1")}))(t)
+			p := testkit.Value(d.Accounts.UpdateProfile(t.Context(), caller, clinic.ProfileChange{LicenseNumber: new("CA-1")}))(t)
 			if (p.Doctor.VerifiedAt != nil) != keeps || p.Doctor.LicenseNumber != "CA-1" {
 				t.Errorf("another number: %+v", p.Doctor)
 			}

@@ -39,7 +39,7 @@ func TestAssignmentsShowEachCallerHisOwn(t *testing.T) {
 		var got []int64
 		at := &clinic.Cursor{Keyset: true}
 		for at != nil {
-			page := must(f.Assignments.List(t.Context(), test.as, test.filter, clinic.PageRequest{Size: 1, Cursor: *at}))(t)
+			page := testkit.Value(f.Assignments.List(t.Context(), test.as, test.filter, clinic.PageRequest{Size: 1, Cursor: *at}))(t)
 			if page.Total != len(test.want) {
 				t.Errorf("%s: total = %d, want %d", name, page.Total, len(test.want))
 			}
@@ -62,7 +62,7 @@ func TestAssignmentsShowEachCallerHisOwn(t *testing.T) {
 			}
 		}
 	}
-	past9 := must(f.Assignments.List(t.Context(), admin, clinic.AssignmentFilter{}, clinic.PageRequest{Number: 9}))(t)
+	past9 := testkit.Value(f.Assignments.List(t.Context(), admin, clinic.AssignmentFilter{}, clinic.PageRequest{Number: 9}))(t)
 	if past9.Total != 3 || len(past9.Items) != 0 {
 		t.Errorf("page beyond the end = %+v", past9)
 	}
@@ -81,7 +81,7 @@ func TestEndedAssignmentHidesThePatientFromTheDoctor(t *testing.T) {
 		"patient":       {c.asPatient(), true},
 		"administrator": {testkit.CallerOf(f.db.Admin()), true},
 	} {
-		a := must(f.Assignments.Get(t.Context(), test.as, c.assignment.ID))(t)
+		a := testkit.Value(f.Assignments.Get(t.Context(), test.as, c.assignment.ID))(t)
 		if got := a.Patient.User.FirstName == "John"; got != test.named {
 			t.Errorf("%s: the patient's name is shown: %v, want %v", name, got, test.named)
 		}

@@ -55,7 +55,7 @@ func TestAssignGivesAccess(t *testing.T) {
 				a.RequestedBy == nil || a.RequestedBy.ID != as.UserID || a.Patient.User.Username != p.patient.User.Username {
 				t.Errorf("assignment = %+v", a)
 			}
-			must(p.Records.Get(t.Context(), p.asDoctor(), record.ID))(t)
+			testkit.Value(p.Records.Get(t.Context(), p.asDoctor(), record.ID))(t)
 			if n := p.db.Count(`SELECT count(*) FROM outbox WHERE type = 'assignment.created' AND assignment_id = $1
 				AND doctor_id = $2 AND patient_id = $3`, a.ID, p.doctor.ID, p.patient.ID); n != 1 {
 				t.Errorf("events = %d, want 1", n)
@@ -338,9 +338,9 @@ func TestADoctorVerifiedAmidHisRequestIsAskedToRepeatIt(t *testing.T) {
 	t.Parallel()
 	e := newEmergency(t)
 	e.db.Exec(`UPDATE doctor_profiles SET verified_at = NULL WHERE id = $1`, e.doctor.ID)
-	tx := must(e.db.Pool.Begin(t.Context()))(t)
+	tx := testkit.Value(e.db.Pool.Begin(t.Context()))(t)
 	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
-	must(tx.Exec(t.Context(), `UPDATE doctor_profiles SET verified_at = now() WHERE id = $1`, e.doctor.ID))(t)
+	testkit.Value(tx.Exec(t.Context(), `UPDATE doctor_profiles SET verified_at = now() WHERE id = $1`, e.doctor.ID))(t)
 	assigned, opened := make(chan error, 1), make(chan error, 1)
 	go func() {
 		_, _, err := e.Assignments.Assign(t.Context(), e.asDoctor(), clinic.AssignmentRequest{PatientID: e.patient.ID, Reason: "care"}, noKey)

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
 // TestProgramsHaveAuditRowsToo counts a row for each assignment that a
@@ -15,11 +16,11 @@ func TestProgramsHaveAuditRowsToo(t *testing.T) {
 		return w.db.Count(`SELECT count(*) FROM audit_log l JOIN assignments a ON a.id = l.object_id AND l.patient_ids = ARRAY[a.patient_id]
 			WHERE l.role = 'CONTROLLER' AND l.operation = $1 AND l.user_id IS NULL`, operation)
 	}
-	must(w.Declarations.Declare(t.Context(), w.wish(3)))(t)
-	must(w.Declarations.Declare(t.Context(), w.wish(3)))(t) // changes nothing
+	testkit.Value(w.Declarations.Declare(t.Context(), w.wish(3)))(t)
+	testkit.Value(w.Declarations.Declare(t.Context(), w.wish(3)))(t) // changes nothing
 	other := w.wish(2)
 	other.Reason = "another"
-	must(w.Declarations.Declare(t.Context(), other))(t)
+	testkit.Value(w.Declarations.Declare(t.Context(), other))(t)
 	if err := w.Declarations.Retain(t.Context(), other.Owner); err != nil {
 		t.Fatal(err)
 	}

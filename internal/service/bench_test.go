@@ -64,7 +64,7 @@ func compareRecords(b *testing.B, f fixture, as clinic.Caller) {
 	var list, sorted time.Duration
 	for b.Loop() {
 		start := time.Now()
-		must(f.Records.List(b.Context(), as, clinic.RecordFilter{}, clinic.PageRequest{}))(b)
+		testkit.Value(f.Records.List(b.Context(), as, clinic.RecordFilter{}, clinic.PageRequest{}))(b)
 		list += time.Since(start)
 		start = time.Now()
 		rows, err := f.db.Pool.Query(b.Context(), joinAndSort, as.UserID, clinic.DefaultPageSize+1, as.Role == clinic.RoleDoctor)
@@ -88,7 +88,7 @@ func compareRecords(b *testing.B, f fixture, as clinic.Caller) {
 func BenchmarkRecordsDeep(b *testing.B) {
 	f := newFixture(b)
 	doctor, _ := ledger(b, f, 100, 100)
-	oldest := must(f.Records.List(b.Context(), doctor, clinic.RecordFilter{Order: clinic.OrderVisitAsc}, clinic.PageRequest{Size: 40}))(b)
+	oldest := testkit.Value(f.Records.List(b.Context(), doctor, clinic.RecordFilter{Order: clinic.OrderVisitAsc}, clinic.PageRequest{Size: 40}))(b)
 	last := oldest.Items[39]
 	for name, page := range map[string]clinic.PageRequest{
 		"keyset": {Cursor: clinic.Cursor{Keyset: true, Key: last.VisitDate.Format(time.RFC3339Nano), ID: last.ID}},
@@ -97,7 +97,7 @@ func BenchmarkRecordsDeep(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
-				must(f.Records.List(b.Context(), doctor, clinic.RecordFilter{}, page))(b)
+				testkit.Value(f.Records.List(b.Context(), doctor, clinic.RecordFilter{}, page))(b)
 			}
 		})
 	}
@@ -175,12 +175,12 @@ func BenchmarkDeclare(b *testing.B) {
 	var begin, repeat time.Duration
 	for b.Loop() {
 		start := time.Now()
-		must(w.Declarations.Declare(b.Context(), d))(b)
+		testkit.Value(w.Declarations.Declare(b.Context(), d))(b)
 		begin += time.Since(start)
 		start = time.Now()
-		must(w.Declarations.Declare(b.Context(), d))(b)
+		testkit.Value(w.Declarations.Declare(b.Context(), d))(b)
 		repeat += time.Since(start)
-		must(w.Declarations.Release(b.Context(), d.Owner))(b)
+		testkit.Value(w.Declarations.Release(b.Context(), d.Owner))(b)
 	}
 	b.ReportMetric(float64(begin.Microseconds())/float64(b.N), "begin-µs")
 	b.ReportMetric(float64(repeat.Microseconds())/float64(b.N), "repeat-µs")

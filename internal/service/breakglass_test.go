@@ -21,7 +21,7 @@ type emergency struct {
 func newEmergency(t *testing.T) emergency {
 	t.Helper()
 	f := newFixture(t)
-	hash := must(newHasher(t, 64).Hash(t.Context(), password))(t)
+	hash := testkit.Value(newHasher(t, 64).Hash(t.Context(), password))(t)
 	return emergency{
 		fixture: f, care: f.care(), admins: []clinic.User{f.db.Admin(), f.db.Admin()},
 		doctor: f.db.Doctor(testkit.DoctorOptions{Person: testkit.Person{FirstName: "Eve", LastName: "Night", PasswordHash: hash}}),
@@ -52,11 +52,11 @@ func TestBreakGlassIsReadOnlyAndEndsByTheClock(t *testing.T) {
 		a.EndsAt.Sub(a.StartsAt) != time.Hour || !a.Active || a.RequestedBy == nil || a.RequestedBy.ID != e.doctor.User.ID {
 		t.Fatalf("assignment = %+v, opened %t, %v", a, opened, err)
 	}
-	must(e.Records.Get(t.Context(), e.asDoctor(), e.record.ID))(t)
+	testkit.Value(e.Records.Get(t.Context(), e.asDoctor(), e.record.ID))(t)
 	_, err = e.Comments.Add(t.Context(), e.asDoctor(), e.record.ID, "fine", true, noKey)
 	wantReason(t, err, "read_only")
 	for _, caller := range []clinic.Caller{e.asDoctor(), e.asPatient(), testkit.CallerOf(e.admins[0])} {
-		if found := must(e.Assignments.Get(t.Context(), caller, a.ID))(t); found.Source != clinic.SourceBreakGlass {
+		if found := testkit.Value(e.Assignments.Get(t.Context(), caller, a.ID))(t); found.Source != clinic.SourceBreakGlass {
 			t.Errorf("%s is shown source %s", caller.Role, found.Source)
 		}
 	}

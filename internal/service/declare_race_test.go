@@ -66,7 +66,7 @@ func TestDeclareFromManySides(t *testing.T) {
 		}
 	}
 	for owner := range 3 {
-		must(w.Declarations.Release(t.Context(), fmt.Sprintf("uid-%d", owner)))(t)
+		testkit.Value(w.Declarations.Release(t.Context(), fmt.Sprintf("uid-%d", owner)))(t)
 	}
 	w.declare(t, w.wish(patients), clinic.DeclarationResult{Assigned: patients, Created: patients})
 	w.settled(t, w.wish(patients))

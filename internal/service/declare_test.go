@@ -44,7 +44,7 @@ func (w ward) wish(n int) clinic.Declaration {
 
 func (w ward) declare(t testing.TB, d clinic.Declaration, want clinic.DeclarationResult) {
 	t.Helper()
-	got := must(w.Declarations.Declare(t.Context(), d))(t)
+	got := testkit.Value(w.Declarations.Declare(t.Context(), d))(t)
 	if (d.StartsAt != nil || d.EndsAt != nil) == got.At.IsZero() {
 		t.Errorf("the period of %v to %v was compared at %v", d.StartsAt, d.EndsAt, got.At)
 	}
@@ -61,7 +61,7 @@ func (w ward) settled(t testing.TB, d clinic.Declaration) {
 	const state = `SELECT coalesce(sum(hashtextextended(s, 0) % 1000000007), 0)::bigint FROM (
 		SELECT xmin || ' ' || id FROM assignments UNION ALL SELECT xmin || ' ' || id || ' o' FROM outbox) AS all_rows (s)`
 	before := w.db.Count(state)
-	result := must(w.Declarations.Declare(t.Context(), d))(t)
+	result := testkit.Value(w.Declarations.Declare(t.Context(), d))(t)
 	if result.Created != 0 || result.Ended != 0 || w.db.Count(state) != before {
 		t.Errorf("a second declaration changed something: %+v", result)
 	}
@@ -83,7 +83,7 @@ func TestDeclareBeginsAssignments(t *testing.T) {
 		{Username: "nobody", Reason: clinic.PatientNotFound},
 	}})
 	w.settled(t, d)
-	list := must(w.Assignments.List(t.Context(), testkit.CallerOf(w.doctor.User), clinic.AssignmentFilter{}, clinic.PageRequest{}))(t)
+	list := testkit.Value(w.Assignments.List(t.Context(), testkit.CallerOf(w.doctor.User), clinic.AssignmentFilter{}, clinic.PageRequest{}))(t)
 	if len(list.Items) != 2 {
 		t.Fatalf("assignments = %d, want 2", len(list.Items))
 	}
@@ -98,7 +98,7 @@ func TestDeclareBeginsAssignments(t *testing.T) {
 		t.Errorf("notifications = %d, want one to each patient and two to the doctor", n)
 	}
 	late := w.db.Patient(testkit.PatientOptions{Person: testkit.Person{Username: "NOBODY"}})
-	result := must(w.Declarations.Declare(t.Context(), d))(t)
+	result := testkit.Value(w.Declarations.Declare(t.Context(), d))(t)
 	if result.Assigned != 3 || result.Created != 1 || w.db.Count(`SELECT count(*) FROM assignments WHERE patient_id = $1`, late.ID) != 1 {
 		t.Errorf("after a patient registered: %+v", result)
 	}
@@ -175,7 +175,7 @@ func TestDeclareRepairsDrift(t *testing.T) {
 			w := newWard(t, 2)
 			w.declare(t, w.wish(2), clinic.DeclarationResult{Assigned: 2, Created: 2})
 			w.db.Exec(change)
-			must(w.Declarations.Declare(t.Context(), w.wish(2)))(t)
+			testkit.Value(w.Declarations.Declare(t.Context(), w.wish(2)))(t)
 			w.settled(t, w.wish(2))
 			if n := w.db.Count(`SELECT count(*) FROM assignments WHERE owner = 'uid-1' AND reason = 'primary care'
 				AND starts_at <= now() AND ends_at IS NULL`); n != 2 {
@@ -196,16 +196,16 @@ func TestDeclareLeavesOthersTheirs(t *testing.T) {
 	w.declare(t, w.wish(2), clinic.DeclarationResult{Assigned: 2, Created: 1})
 	w.declare(t, second, clinic.DeclarationResult{Assigned: 2})
 
-	if n := must(w.Declarations.Release(t.Context(), "uid-2"))(t); n != 0 {
+	if n := testkit.Value(w.Declarations.Release(t.Context(), "uid-2"))(t); n != 0 {
 		t.Errorf("ended %d assignments of others", n)
 	}
-	if n := must(w.Declarations.Release(t.Context(), "uid-1"))(t); n != 1 {
+	if n := testkit.Value(w.Declarations.Release(t.Context(), "uid-1"))(t); n != 1 {
 		t.Errorf("ended %d assignments, want the one that is held", n)
 	}
-	if n := must(w.Declarations.Release(t.Context(), "uid-1"))(t); n != 0 {
+	if n := testkit.Value(w.Declarations.Release(t.Context(), "uid-1"))(t); n != 0 {
 		t.Errorf("ended %d assignments again", n)
 	}
-	if a := must(w.Assignments.Get(t.Context(), admin, rest.ID))(t); a.EndsAt != nil {
+	if a := testkit.Value(w.Assignments.Get(t.Context(), admin, rest.ID))(t); a.EndsAt != nil {
 		t.Error("the assignment made over REST ended")
 	}
 	w.declare(t, second, clinic.DeclarationResult{Assigned: 2, Created: 1}) // takes the pair over
@@ -216,7 +216,7 @@ func TestRetainLeavesAssignmentsActive(t *testing.T) {
 	w := newWard(t, 2)
 	w.declare(t, w.wish(2), clinic.DeclarationResult{Assigned: 2, Created: 2})
 	admin := testkit.CallerOf(w.db.Admin())
-	list := must(w.Assignments.List(t.Context(), admin, clinic.AssignmentFilter{}, clinic.PageRequest{}))(t)
+	list := testkit.Value(w.Assignments.List(t.Context(), admin, clinic.AssignmentFilter{}, clinic.PageRequest{}))(t)
 	err := w.Assignments.End(t.Context(), admin, list.Items[0].ID, false)
 	wantCode(t, err, clinic.CodeConflict)
 	wantReason(t, err, "managed_by_kubernetes")
@@ -225,13 +225,13 @@ func TestRetainLeavesAssignmentsActive(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := must(w.Declarations.Release(t.Context(), "uid-1"))(t); n != 0 {
+	if n := testkit.Value(w.Declarations.Release(t.Context(), "uid-1"))(t); n != 0 {
 		t.Errorf("ended %d assignments that are nobody's", n)
 	}
 	if err := w.Assignments.End(t.Context(), admin, list.Items[0].ID, false); err != nil {
 		t.Error(err)
 	}
-	if a := must(w.Assignments.Get(t.Context(), admin, list.Items[1].ID))(t); !a.Active || a.Owner != "" || a.DeclaredBy != "ns/name" {
+	if a := testkit.Value(w.Assignments.Get(t.Context(), admin, list.Items[1].ID))(t); !a.Active || a.Owner != "" || a.DeclaredBy != "ns/name" {
 		t.Errorf("assignment = %+v", a)
 	}
 }
@@ -272,7 +272,7 @@ func TestDeclareManyPatients(t *testing.T) {
 	d.Patients = names(clinic.MaxDeclared)
 	w.declare(t, d, clinic.DeclarationResult{Assigned: clinic.MaxDeclared, Created: clinic.MaxDeclared})
 	w.settled(t, d)
-	if n := must(w.Declarations.Release(t.Context(), d.Owner))(t); n != clinic.MaxDeclared {
+	if n := testkit.Value(w.Declarations.Release(t.Context(), d.Owner))(t); n != clinic.MaxDeclared {
 		t.Errorf("ended %d, want all", n)
 	}
 }

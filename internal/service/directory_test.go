@@ -37,16 +37,16 @@ func TestDirectoryListsVerifiedDoctors(t *testing.T) {
 	d, asPatient, asAdmin := hospital(t, nil)
 	asDoctor := testkit.CallerOf(d.db.Doctor(testkit.DoctorOptions{Person: testkit.Person{Username: "new"}, Unverified: true}).User)
 	for _, caller := range []clinic.Caller{asPatient, asDoctor} {
-		page := must(d.Doctors.List(t.Context(), caller, "", clinic.PageRequest{}))(t)
+		page := testkit.Value(d.Doctors.List(t.Context(), caller, "", clinic.PageRequest{}))(t)
 		if diff := cmp.Diff([]string{"listed"}, usernames(page)); diff != "" || page.Total != 1 {
 			t.Errorf("%s: total %d, %s", caller.Role, page.Total, diff)
 		}
 	}
-	page := must(d.Doctors.List(t.Context(), asAdmin, "", clinic.PageRequest{}))(t)
+	page := testkit.Value(d.Doctors.List(t.Context(), asAdmin, "", clinic.PageRequest{}))(t)
 	if diff := cmp.Diff([]string{"listed", "unverified", "inactive", "new"}, usernames(page)); diff != "" || page.Total != 4 {
 		t.Errorf("an administrator: total %d, %s", page.Total, diff)
 	}
-	if n := must(d.Doctors.List(t.Context(), asPatient, "unverified", clinic.PageRequest{}))(t).Total; n != 0 {
+	if n := testkit.Value(d.Doctors.List(t.Context(), asPatient, "unverified", clinic.PageRequest{}))(t).Total; n != 0 {
 		t.Errorf("a search found %d that are not listed", n)
 	}
 }
@@ -68,13 +68,13 @@ func TestSearchMatchesPartsOfNames(t *testing.T) {
 		"": 3, "  ": 3, "jane": 2, "JANE": 2, "e_s": 1, "jane smith": 1, "smith zoë": 0, "smith": 1, "müll": 1, "zoë": 1, "%": 1, "_": 1, `\`: 1,
 		"100%": 1, "x": 1, "nobody": 0, "'": 0,
 	} {
-		patients := must(d.Patients.List(t.Context(), asAdmin, search, clinic.PageRequest{}))(t)
+		patients := testkit.Value(d.Patients.List(t.Context(), asAdmin, search, clinic.PageRequest{}))(t)
 		if len(patients.Items) != want || patients.Total != want {
 			t.Errorf("patients %q: %d of %d, want %d", search, len(patients.Items), patients.Total, want)
 		}
 	}
 	for search, want := range map[string]int{"jane": 2, "cardio": 1, "ology": 2, "_logy": 1, "nephrology": 1, "dr.": 3, "ro_l": 1} {
-		doctors := must(d.Doctors.List(t.Context(), asAdmin, search, clinic.PageRequest{}))(t)
+		doctors := testkit.Value(d.Doctors.List(t.Context(), asAdmin, search, clinic.PageRequest{}))(t)
 		if len(doctors.Items) != want || doctors.Total != want {
 			t.Errorf("doctors %q: %v of %d, want %d", search, usernames(doctors), doctors.Total, want)
 		}
@@ -97,7 +97,7 @@ func TestPatientsAreForAdministrators(t *testing.T) {
 		_, err = d.Doctors.Verify(t.Context(), caller, 1, clinic.Verification{Verified: true})
 		wantCode(t, err, clinic.CodeForbidden)
 	}
-	if n := must(d.Patients.List(t.Context(), asAdmin, "", clinic.PageRequest{}))(t).Total; n != 1 {
+	if n := testkit.Value(d.Patients.List(t.Context(), asAdmin, "", clinic.PageRequest{}))(t).Total; n != 1 {
 		t.Errorf("total = %d", n)
 	}
 	// whoever claims to be one is asked of the database
@@ -108,14 +108,14 @@ func TestPatientsAreForAdministrators(t *testing.T) {
 func TestVerifyDoctor(t *testing.T) {
 	t.Parallel()
 	d, _, asAdmin := hospital(t, nil)
-	verified := must(d.Doctors.Verify(t.Context(), asAdmin, 2, clinic.Verification{Verified: true}))(t)
+	verified := testkit.Value(d.Doctors.Verify(t.Context(), asAdmin, 2, clinic.Verification{Verified: true}))(t)
 	if verified.ID != 2 || verified.User.Username != "unverified" || verified.VerifiedAt == nil {
 		t.Errorf("doctor = %+v", verified)
 	}
-	if again := must(d.Doctors.Verify(t.Context(), asAdmin, 2, clinic.Verification{Verified: true}))(t); !again.VerifiedAt.Equal(*verified.VerifiedAt) {
+	if again := testkit.Value(d.Doctors.Verify(t.Context(), asAdmin, 2, clinic.Verification{Verified: true}))(t); !again.VerifiedAt.Equal(*verified.VerifiedAt) {
 		t.Errorf("verifying again moved %v to %v", verified.VerifiedAt, again.VerifiedAt)
 	}
-	if back := must(d.Doctors.Verify(t.Context(), asAdmin, 2, clinic.Verification{}))(t); back.VerifiedAt != nil {
+	if back := testkit.Value(d.Doctors.Verify(t.Context(), asAdmin, 2, clinic.Verification{}))(t); back.VerifiedAt != nil {
 		t.Errorf("doctor = %+v", back)
 	}
 	for _, id := range []int64{0, -1, 999} {
@@ -150,11 +150,11 @@ func (c *countingCache) Put(ctx context.Context, key, version string, page []byt
 
 func newCache(t testing.TB, url, prefix string) *countingCache {
 	t.Helper()
-	opts := must(redis.ParseURL(url))(t)
+	opts := testkit.Value(redis.ParseURL(url))(t)
 	opts.ContextTimeoutEnabled = true
 	client := redis.NewClient(opts)
 	t.Cleanup(func() { _ = client.Close() })
-	return &countingCache{DirectoryCache: must(cache.NewDirectory(cache.DirectoryOptions{Client: client, Prefix: prefix}))(t)}
+	return &countingCache{DirectoryCache: testkit.Value(cache.NewDirectory(cache.DirectoryOptions{Client: client, Prefix: prefix}))(t)}
 }
 
 func newTestCache(t testing.TB) *countingCache {
@@ -169,11 +169,11 @@ func TestDirectoryIsCached(t *testing.T) {
 	d, asPatient, asAdmin := hospital(t, func(o *service.APIOptions) { o.Directory, o.AutoVerifyDoctors = c, false })
 	read := func(caller clinic.Caller, page clinic.PageRequest) []string {
 		t.Helper()
-		return usernames(must(d.Doctors.List(t.Context(), caller, "", page))(t))
+		return usernames(testkit.Value(d.Doctors.List(t.Context(), caller, "", page))(t))
 	}
-	first := must(d.Doctors.List(t.Context(), asPatient, "", clinic.PageRequest{Number: 1, Size: 1}))(t)
+	first := testkit.Value(d.Doctors.List(t.Context(), asPatient, "", clinic.PageRequest{Number: 1, Size: 1}))(t)
 	for range 3 {
-		again := must(d.Doctors.List(t.Context(), asPatient, "", clinic.PageRequest{Number: 1, Size: 1}))(t)
+		again := testkit.Value(d.Doctors.List(t.Context(), asPatient, "", clinic.PageRequest{Number: 1, Size: 1}))(t)
 		if diff := cmp.Diff(first, again); diff != "" {
 			t.Error(diff)
 		}
@@ -186,7 +186,7 @@ func TestDirectoryIsCached(t *testing.T) {
 		t.Errorf("an administrator: %d hits, %d puts", c.hits, c.puts)
 	}
 	// nor are searches, cursors and far pages, which could fill it
-	must(d.Doctors.List(t.Context(), asPatient, "listed", clinic.PageRequest{Number: 1, Size: 1}))(t)
+	testkit.Value(d.Doctors.List(t.Context(), asPatient, "listed", clinic.PageRequest{Number: 1, Size: 1}))(t)
 	read(asPatient, clinic.PageRequest{Cursor: clinic.Cursor{Keyset: true}, Size: 1})
 	read(asPatient, clinic.PageRequest{Number: 1_000_000, Size: 1})
 	if c.puts != 1 {
@@ -200,7 +200,7 @@ func TestChangesShowInTheDirectoryAtOnce(t *testing.T) {
 	d, asPatient, asAdmin := hospital(t, func(o *service.APIOptions) { o.Directory = c })
 	read := func() clinic.Page[clinic.Doctor] {
 		t.Helper()
-		return must(d.Doctors.List(t.Context(), asPatient, "", clinic.PageRequest{Number: 1, Size: 20}))(t)
+		return testkit.Value(d.Doctors.List(t.Context(), asPatient, "", clinic.PageRequest{Number: 1, Size: 20}))(t)
 	}
 	want := func(names ...string) {
 		t.Helper()
@@ -211,13 +211,13 @@ func TestChangesShowInTheDirectoryAtOnce(t *testing.T) {
 		}
 	}
 	want("listed")
-	must(d.Doctors.Verify(t.Context(), asAdmin, 2, clinic.Verification{Verified: true}))(t)
+	testkit.Value(d.Doctors.Verify(t.Context(), asAdmin, 2, clinic.Verification{Verified: true}))(t)
 	want("listed", "unverified")
-	must(d.Doctors.Verify(t.Context(), asAdmin, 1, clinic.Verification{}))(t)
+	testkit.Value(d.Doctors.Verify(t.Context(), asAdmin, 1, clinic.Verification{}))(t)
 	want("unverified")
 	asNew := d.caller(t, doctor("new")) // verified at once
 	want("unverified", "new")
-	must(d.Accounts.UpdateProfile(t.Context(), asNew, clinic.ProfileChange{Specialization: new("Cardiology")}))(t)
+	testkit.Value(d.Accounts.UpdateProfile(t.Context(), asNew, clinic.ProfileChange{Specialization: new("Cardiology")}))(t)
 	if got := read().Items[1].Specialization; got != "Cardiology" {
 		t.Errorf("specialization = %s", got)
 	}
@@ -234,7 +234,7 @@ func TestCachedDirectoryIsForActiveAccounts(t *testing.T) {
 	c := newTestCache(t)
 	d, asPatient, _ := hospital(t, func(o *service.APIOptions) { o.Directory = c })
 	request := clinic.PageRequest{Number: 1, Size: 20}
-	must(d.Doctors.List(t.Context(), asPatient, "", request))(t)
+	testkit.Value(d.Doctors.List(t.Context(), asPatient, "", request))(t)
 	d.db.Exec("UPDATE users SET active = false WHERE id = $1", asPatient.UserID)
 	page, err := d.Doctors.List(t.Context(), asPatient, "", request)
 	wantReason(t, err, "account_inactive")
@@ -249,10 +249,10 @@ func TestDirectoryAnswersWithoutRedis(t *testing.T) {
 	c := newCache(t, server.URL(0), "")
 	d, asPatient, asAdmin := hospital(t, func(o *service.APIOptions) { o.Directory = c })
 	request := clinic.PageRequest{Number: 1, Size: 20}
-	must(d.Doctors.List(t.Context(), asPatient, "", request))(t)
+	testkit.Value(d.Doctors.List(t.Context(), asPatient, "", request))(t)
 	server.Kill()
-	must(d.Doctors.Verify(t.Context(), asAdmin, 2, clinic.Verification{Verified: true}))(t)
-	if n := must(d.Doctors.List(t.Context(), asPatient, "", request))(t).Total; n != 2 {
+	testkit.Value(d.Doctors.Verify(t.Context(), asAdmin, 2, clinic.Verification{Verified: true}))(t)
+	if n := testkit.Value(d.Doctors.List(t.Context(), asPatient, "", request))(t).Total; n != 2 {
 		t.Errorf("total = %d", n)
 	}
 }

@@ -167,12 +167,12 @@ func assignStranger(t *testing.T, f fixture, c care) {
 
 func createRecord(t *testing.T, f fixture, c care) {
 	t.Helper()
-	must(f.Records.Create(t.Context(), c.asPatient(), fields(), noKey))(t)
+	testkit.Value(f.Records.Create(t.Context(), c.asPatient(), fields(), noKey))(t)
 }
 
 func addComment(t *testing.T, f fixture, c care) {
 	t.Helper()
-	must(f.Comments.Add(t.Context(), c.asDoctor(), c.record.ID, "fine", false, noKey))(t)
+	testkit.Value(f.Comments.Add(t.Context(), c.asDoctor(), c.record.ID, "fine", false, noKey))(t)
 }
 
 func TestHandleEventManyTimesAtOnce(t *testing.T) {
@@ -228,7 +228,7 @@ func TestHandleEventsInOverlappingBatches(t *testing.T) {
 	for range 40 {
 		createRecord(t, f, c)
 	}
-	for _, e := range must(f.Outbox.Claim(t.Context(), 100, time.Minute))(t) {
+	for _, e := range testkit.Value(f.Outbox.Claim(t.Context(), 100, time.Minute))(t) {
 		ids = append(ids, e.ID)
 	}
 	f.db.Exec(`DELETE FROM health_records WHERE id = (SELECT record_id FROM outbox WHERE id = $1)`, ids[7])
@@ -274,9 +274,9 @@ func TestClaimEvents(t *testing.T) {
 	for range 3 {
 		createRecord(t, f, c)
 	}
-	first := must(f.Outbox.Claim(t.Context(), 2, time.Hour))(t)
-	second := must(f.Outbox.Claim(t.Context(), 2, time.Hour))(t)
-	third := must(f.Outbox.Claim(t.Context(), 2, time.Hour))(t)
+	first := testkit.Value(f.Outbox.Claim(t.Context(), 2, time.Hour))(t)
+	second := testkit.Value(f.Outbox.Claim(t.Context(), 2, time.Hour))(t)
+	third := testkit.Value(f.Outbox.Claim(t.Context(), 2, time.Hour))(t)
 	if len(first) != 2 || len(second) != 1 || len(third) != 0 {
 		t.Fatalf("claims = %d, %d, %d events, want 2, 1, 0", len(first), len(second), len(third))
 	}
@@ -292,7 +292,7 @@ func TestClaimEvents(t *testing.T) {
 	}
 	for attempt := 2; attempt <= 3; attempt++ {
 		f.db.Exec(`UPDATE outbox SET next_at = now()`)
-		again := must(f.Outbox.Claim(t.Context(), 10, time.Second))(t)
+		again := testkit.Value(f.Outbox.Claim(t.Context(), 10, time.Second))(t)
 		if len(again) != 2 || again[0].Attempts != attempt {
 			t.Fatalf("events = %+v, want the 2 open ones at attempt %d", again, attempt)
 		}
@@ -382,7 +382,7 @@ func TestTrimEvents(t *testing.T) {
 		SELECT $1, 'x', h::text, '', now() - make_interval(hours => h) FROM generate_series(22, 26, 2) h`, c.patient.User.ID)
 	trim := func(limit, want int) {
 		t.Helper()
-		if n := must(f.Cleanup.DeleteExpired(t.Context(), 3*time.Hour-time.Minute, limit))(t); n != want {
+		if n := testkit.Value(f.Cleanup.DeleteExpired(t.Context(), 3*time.Hour-time.Minute, limit))(t); n != want {
 			t.Errorf("trimmed %d rows, want %d", n, want)
 		}
 	}
@@ -406,7 +406,7 @@ func TestScheduledAssignmentTellsNobodyBeforeItBegins(t *testing.T) {
 	if got := f.outcome(event); got != open {
 		t.Errorf("outcome = %d, want the event open", got)
 	}
-	if events := must(f.Outbox.Claim(t.Context(), 10, time.Second))(t); len(events) != 0 {
+	if events := testkit.Value(f.Outbox.Claim(t.Context(), 10, time.Second))(t); len(events) != 0 {
 		t.Errorf("events = %+v, want none before the assignment begins", events)
 	}
 	if n, _, err := f.Outbox.CountOpen(t.Context()); err != nil || n != 0 {

@@ -47,8 +47,8 @@ func newFixtureOn(t testing.TB, dsn string) fixture {
 // newAPI is the API's use cases with cheap passwords, whose tokens nobody verifies.
 func newAPI(t testing.TB, db *store.DB) *service.API {
 	t.Helper()
-	return must(service.NewAPI(service.APIOptions{
-		DB: db, Passwords: newHasher(t, 64), Tokens: must(token.NewSigner(newAccess(t)))(t),
+	return testkit.Value(service.NewAPI(service.APIOptions{
+		DB: db, Passwords: newHasher(t, 64), Tokens: testkit.Value(token.NewSigner(newAccess(t)))(t),
 		SelfAssignment: clinic.SelfAssignmentOpen, // selfassignment_test.go has the other terms
 	}))(t)
 }
@@ -57,8 +57,8 @@ func newAPI(t testing.TB, db *store.DB) *service.API {
 func newAccess(t testing.TB) token.AccessOptions {
 	t.Helper()
 	dir := t.TempDir()
-	must(token.GenerateKey(dir))(t)
-	return token.AccessOptions{Keys: must(token.LoadKeys(dir))(t), Issuer: "test", Audience: "test"}
+	testkit.Value(token.GenerateKey(dir))(t)
+	return token.AccessOptions{Keys: testkit.Value(token.LoadKeys(dir))(t), Issuer: "test", Audience: "test"}
 }
 
 // handle handles one event; CodeNotFound says that it was dropped.
@@ -72,7 +72,7 @@ func (f fixture) handle(ctx context.Context, event int64) error {
 
 func openDB(t testing.TB, url string, connections int32) *store.DB {
 	t.Helper()
-	db := must(store.Open(t.Context(), store.Options{URL: url, MaxConns: connections, AcquireTimeout: testkit.Patience}))(t)
+	db := testkit.Value(store.Open(t.Context(), store.Options{URL: url, MaxConns: connections, AcquireTimeout: testkit.Patience}))(t)
 	t.Cleanup(db.Close)
 	return db
 }
@@ -119,16 +119,5 @@ func wantReason(t testing.TB, err error, want string) {
 	t.Helper()
 	if got := clinic.ReasonOf(err); got != want {
 		t.Fatalf("reason = %q, want %q (%v)", got, want, err)
-	}
-}
-
-// must returns the value of a call that may not fail.
-func must[T any](value T, err error) func(testing.TB) T {
-	return func(t testing.TB) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return value
 	}
 }

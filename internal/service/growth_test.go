@@ -92,10 +92,10 @@ func newTown(t *testing.T) town {
 	w.write(f)
 	w.watch(f)
 	f.Exec(`VACUUM ANALYZE`)
-	server := must(store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, schema.PartServer), MaxConns: 1, Tracer: w.sent}))(t)
+	server := testkit.Value(store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, schema.PartServer), MaxConns: 1, Tracer: w.sent}))(t)
 	t.Cleanup(server.Close)
 	w.server = newAPI(t, server)
-	w.again = must(pgx.Connect(t.Context(), rights.URL(t, dsn, schema.PartServer)))(t)
+	w.again = testkit.Value(pgx.Connect(t.Context(), rights.URL(t, dsn, schema.PartServer)))(t)
 	t.Cleanup(func() { _ = w.again.Close(context.WithoutCancel(t.Context())) })
 	return w
 }
@@ -155,17 +155,17 @@ func planModes() []string { return []string{"force_generic_plan", "force_custom_
 // many rows, or entries of an index, of which tables are looked at.
 func (w town) rowsRead(t *testing.T, mode string, caller clinic.Caller) map[string]int {
 	t.Helper()
-	tx := must(w.again.Begin(t.Context()))(t)
+	tx := testkit.Value(w.again.Begin(t.Context()))(t)
 	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
-	must(tx.Exec(t.Context(), `SELECT identify($1, $2, 0)`, pgx.QueryExecModeSimpleProtocol, caller.UserID, string(caller.Role)))(t)
-	must(tx.Exec(t.Context(), `SET LOCAL jit = off; SET LOCAL plan_cache_mode = `+mode, pgx.QueryExecModeSimpleProtocol))(t)
+	testkit.Value(tx.Exec(t.Context(), `SELECT identify($1, $2, 0)`, pgx.QueryExecModeSimpleProtocol, caller.UserID, string(caller.Role)))(t)
+	testkit.Value(tx.Exec(t.Context(), `SET LOCAL jit = off; SET LOCAL plan_cache_mode = `+mode, pgx.QueryExecModeSimpleProtocol))(t)
 	read := map[string]int{}
 	for _, statement := range w.sent.all {
 		name, known := w.prepared[statement.SQL]
 		if !known {
 			name = fmt.Sprintf("sent%d", len(w.prepared))
 			w.prepared[statement.SQL] = name
-			must(tx.Exec(t.Context(), fmt.Sprintf("PREPARE %s AS %s", name, statement.SQL)))(t)
+			testkit.Value(tx.Exec(t.Context(), fmt.Sprintf("PREPARE %s AS %s", name, statement.SQL)))(t)
 		}
 		var places []string
 		for n := range statement.Args {

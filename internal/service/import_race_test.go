@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
 // threePatients is bundle with two more patients of the doctor.
@@ -41,15 +42,15 @@ func TestImportAndControllerDoNotWaitInACircle(t *testing.T) {
 	people := threePatients()
 	people.CareTeam = nil
 	f.importBundle(t, people)
-	controller := must(f.db.Pool.Begin(t.Context()))(t)
+	controller := testkit.Value(f.db.Pool.Begin(t.Context()))(t)
 	defer func() { _ = controller.Rollback(context.WithoutCancel(t.Context())) }()
 	assign := func(patient string) {
 		t.Helper()
-		must(controller.Exec(t.Context(), `INSERT INTO assignments (patient_id, doctor_id, source, reason, starts_at)
+		testkit.Value(controller.Exec(t.Context(), `INSERT INTO assignments (patient_id, doctor_id, source, reason, starts_at)
 			SELECT p.id, d.id, 'rest', '', now() FROM patient_profiles p, doctor_profiles d WHERE p.source_id = $1`, patient))(t)
 	}
 	f.failAssignments(0, "")
-	must(controller.Exec(t.Context(), `SELECT FROM doctor_profiles ORDER BY id FOR NO KEY UPDATE`))(t)
+	testkit.Value(controller.Exec(t.Context(), `SELECT FROM doctor_profiles ORDER BY id FOR NO KEY UPDATE`))(t)
 	assign("mr|2")
 	imported := make(chan error, 1)
 	go func() {

@@ -37,7 +37,7 @@ func bundle() clinic.Import {
 
 func (f *fixture) importBundle(t *testing.T, b clinic.Import) clinic.ImportResult {
 	t.Helper()
-	return must(f.Imports.Load(t.Context(), b))(t)
+	return testkit.Value(f.Imports.Load(t.Context(), b))(t)
 }
 
 // importedCaller is somebody whom an import brought.
@@ -74,7 +74,7 @@ func TestImportedRecordIsReadByPatientAndDoctor(t *testing.T) {
 	want := bundle().Records[0].RecordFields
 	want.VisitDate = want.VisitDate.UTC()
 	for _, username := range []string{"zoe.example.1", "ada.sample.1"} {
-		page := must(f.Records.List(t.Context(), f.importedCaller(t, username), clinic.RecordFilter{}, clinic.PageRequest{}))(t)
+		page := testkit.Value(f.Records.List(t.Context(), f.importedCaller(t, username), clinic.RecordFilter{}, clinic.PageRequest{}))(t)
 		if len(page.Items) != 1 {
 			t.Fatalf("%s sees %d records, want 1", username, len(page.Items))
 		}
@@ -134,7 +134,7 @@ func TestImportLeavesWhatItsOwnerChanged(t *testing.T) {
 	patient := f.importedCaller(t, "zoe.example.1")
 	title, phone := "My own words", "555-010-9999"
 	id := int64(f.db.Count(`SELECT id FROM health_records`))
-	must(f.Records.Update(t.Context(), patient, id, clinic.RecordChange{Title: &title}, nil))(t)
+	testkit.Value(f.Records.Update(t.Context(), patient, id, clinic.RecordChange{Title: &title}, nil))(t)
 	f.db.Exec(`UPDATE users SET phone_number = $1 WHERE id = $2`, phone, patient.UserID)
 	wantImport(t, f.importBundle(t, bundle()), counts(0, 0, 1))
 	if n := f.db.Count(`SELECT count(*) FROM health_records r, users u

@@ -25,8 +25,8 @@ func (e emergency) wantTold(t *testing.T, when string, want clinic.Person) {
 			t.Errorf("%s, the %s reads %q, want %s", when, reader, text, want.Signature())
 		}
 	}
-	accesses := must(e.AuditLog.ListAccesses(t.Context(), e.asPatient(), 0, 100))(t).Items
-	events := must(e.AuditLog.List(t.Context(), admin, clinic.AuditFilter{UserID: want.ID, PatientID: e.patient.ID}, 0, 100))(t).Items
+	accesses := testkit.Value(e.AuditLog.ListAccesses(t.Context(), e.asPatient(), 0, 100))(t).Items
+	events := testkit.Value(e.AuditLog.List(t.Context(), admin, clinic.AuditFilter{UserID: want.ID, PatientID: e.patient.ID}, 0, 100))(t).Items
 	var found int
 	for _, a := range accesses {
 		if a.Reason == clinic.ReasonBreakGlass {
@@ -59,11 +59,11 @@ func (e emergency) person() clinic.Person {
 func TestEmergencyAccessUnderAColleaguesName(t *testing.T) {
 	t.Parallel()
 	e := newEmergency(t)
-	must(e.Accounts.UpdateProfile(t.Context(), e.asDoctor(), named("Jane", "Smith")))(t)
+	testkit.Value(e.Accounts.UpdateProfile(t.Context(), e.asDoctor(), named("Jane", "Smith")))(t)
 	e.open(t)
 	e.handleAll(t)
 	e.wantTold(t, "while the name is changed", e.person())
-	must(e.Accounts.UpdateProfile(t.Context(), e.asDoctor(), named("Eve", "Night")))(t)
+	testkit.Value(e.Accounts.UpdateProfile(t.Context(), e.asDoctor(), named("Eve", "Night")))(t)
 	e.wantTold(t, "after it was changed back", e.person())
 }
 
@@ -76,15 +76,15 @@ func TestNamesAreThoseOfTheTime(t *testing.T) {
 			t.Helper()
 			change := named("Jane", "Smith")
 			change.LicenseNumber = new("CA-1")
-			profile := must(e.Accounts.UpdateProfile(t.Context(), e.asDoctor(), change))(t)
+			profile := testkit.Value(e.Accounts.UpdateProfile(t.Context(), e.asDoctor(), change))(t)
 			if profile.Doctor.LicenseNumber != "CA-1" || profile.Doctor.VerifiedAt != nil || profile.Doctor.PendingName == nil {
 				t.Errorf("the profile is %+v of %+v", profile.Doctor, profile.User)
 			}
 		},
 		"one that an administrator approved": func(t *testing.T, e emergency) {
 			t.Helper()
-			must(e.Accounts.UpdateProfile(t.Context(), e.asDoctor(), named("Jane", "Smith")))(t)
-			doctor := must(e.Doctors.Verify(t.Context(), testkit.CallerOf(e.admins[0]), e.doctor.ID, clinic.Verification{Verified: true}))(t)
+			testkit.Value(e.Accounts.UpdateProfile(t.Context(), e.asDoctor(), named("Jane", "Smith")))(t)
+			doctor := testkit.Value(e.Doctors.Verify(t.Context(), testkit.CallerOf(e.admins[0]), e.doctor.ID, clinic.Verification{Verified: true}))(t)
 			if doctor.User.FullName() != "Jane Smith" {
 				t.Errorf("the doctor is %+v", doctor)
 			}
@@ -111,7 +111,7 @@ func TestLogsNameThePatientOfThen(t *testing.T) {
 	f := newFixture(t)
 	c := f.care()
 	createRecord(t, f, c)
-	must(f.Accounts.UpdateProfile(t.Context(), c.asPatient(), named("Joan", "Day")))(t)
+	testkit.Value(f.Accounts.UpdateProfile(t.Context(), c.asPatient(), named("Joan", "Day")))(t)
 	f.handleAll(t)
 	if got := f.newest(t, c.asDoctor()).Message; !strings.HasPrefix(got, "John Doe added") {
 		t.Errorf("the doctor reads %q", got)
@@ -122,7 +122,7 @@ func TestLogsNameThePatientOfThen(t *testing.T) {
 		t.Errorf("the doctor reads %q", got)
 	}
 	var names []string
-	for _, a := range must(f.AuditLog.ListAccesses(t.Context(), c.asPatient(), 0, 100))(t).Items {
+	for _, a := range testkit.Value(f.AuditLog.ListAccesses(t.Context(), c.asPatient(), 0, 100))(t).Items {
 		if a.Operation == "" && a.User.LicenseNumber == "" && a.Role == clinic.RolePatient {
 			names = append(names, a.User.FullName())
 		}

@@ -7,12 +7,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
 // handleAll carries out every open event.
 func (f fixture) handleAll(t testing.TB) {
 	t.Helper()
-	for _, e := range must(f.Outbox.Claim(t.Context(), 100, time.Minute))(t) {
+	for _, e := range testkit.Value(f.Outbox.Claim(t.Context(), 100, time.Minute))(t) {
 		if err := f.handle(t.Context(), e.ID); err != nil {
 			t.Fatal(err)
 		}
@@ -22,7 +23,7 @@ func (f fixture) handleAll(t testing.TB) {
 // newest returns the caller's newest notification.
 func (f fixture) newest(t testing.TB, as clinic.Caller) clinic.Notification {
 	t.Helper()
-	page := must(f.Notifications.List(t.Context(), as, clinic.NotificationFilter{}, clinic.PageRequest{}))(t)
+	page := testkit.Value(f.Notifications.List(t.Context(), as, clinic.NotificationFilter{}, clinic.PageRequest{}))(t)
 	if len(page.Items) == 0 {
 		t.Fatal("no notification")
 	}
@@ -128,7 +129,7 @@ func TestNotificationIDs(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	c := f.care()
-	comment := must(f.Comments.Add(t.Context(), c.asDoctor(), c.record.ID, "fine", false, noKey))(t)
+	comment := testkit.Value(f.Comments.Add(t.Context(), c.asDoctor(), c.record.ID, "fine", false, noKey))(t)
 	f.handleAll(t)
 	n := f.newest(t, c.asPatient())
 	want := clinic.Notification{
@@ -151,7 +152,7 @@ func TestReadNotifications(t *testing.T) {
 	yes, no := true, false
 	count := func(filter clinic.NotificationFilter, want int) []clinic.Notification {
 		t.Helper()
-		page := must(f.Notifications.List(t.Context(), c.asDoctor(), filter, clinic.PageRequest{}))(t)
+		page := testkit.Value(f.Notifications.List(t.Context(), c.asDoctor(), filter, clinic.PageRequest{}))(t)
 		if page.Total != want || len(page.Items) != want {
 			t.Errorf("%d of %d notifications, want %d", len(page.Items), page.Total, want)
 		}
@@ -159,7 +160,7 @@ func TestReadNotifications(t *testing.T) {
 	}
 	all := count(clinic.NotificationFilter{}, 3)
 	for range 2 {
-		n := must(f.Notifications.MarkRead(t.Context(), c.asDoctor(), all[1].ID))(t)
+		n := testkit.Value(f.Notifications.MarkRead(t.Context(), c.asDoctor(), all[1].ID))(t)
 		if n.ID != all[1].ID || !n.Read || n.Message == "" {
 			t.Errorf("notification = %+v", n)
 		}
@@ -171,14 +172,14 @@ func TestReadNotifications(t *testing.T) {
 		if got := clinic.CodeOf(err); got != clinic.CodeNotFound {
 			t.Errorf("%s: code = %q, want not_found", name, got)
 		}
-		if n := must(f.Notifications.MarkAllRead(t.Context(), as, noKey))(t); n != 0 {
+		if n := testkit.Value(f.Notifications.MarkAllRead(t.Context(), as, noKey))(t); n != 0 {
 			t.Errorf("%s marked %d as read", name, n)
 		}
 	}
 	count(clinic.NotificationFilter{Read: &no}, 2)
 	key := clinic.Idempotency{Key: "k", Operation: "readAll", Hash: []byte("hash")}
 	for range 2 {
-		if n := must(f.Notifications.MarkAllRead(t.Context(), c.asDoctor(), key))(t); n != 2 {
+		if n := testkit.Value(f.Notifications.MarkAllRead(t.Context(), c.asDoctor(), key))(t); n != 2 {
 			t.Errorf("marked %d, want 2 and the same answer again", n)
 		}
 	}
@@ -196,7 +197,7 @@ func TestNotificationsPageBothWays(t *testing.T) {
 	var forward, back []int64
 	var last clinic.Page[clinic.Notification]
 	for at != nil {
-		last = must(f.Notifications.List(t.Context(), c.asDoctor(), clinic.NotificationFilter{}, clinic.PageRequest{Size: 3, Cursor: *at}))(t)
+		last = testkit.Value(f.Notifications.List(t.Context(), c.asDoctor(), clinic.NotificationFilter{}, clinic.PageRequest{Size: 3, Cursor: *at}))(t)
 		if last.Total != 7 {
 			t.Errorf("total = %d, want 7", last.Total)
 		}
@@ -206,7 +207,7 @@ func TestNotificationsPageBothWays(t *testing.T) {
 		at = last.Next
 	}
 	for at = last.Previous; at != nil; {
-		page := must(f.Notifications.List(t.Context(), c.asDoctor(), clinic.NotificationFilter{}, clinic.PageRequest{Size: 3, Cursor: *at}))(t)
+		page := testkit.Value(f.Notifications.List(t.Context(), c.asDoctor(), clinic.NotificationFilter{}, clinic.PageRequest{Size: 3, Cursor: *at}))(t)
 		var ids []int64
 		for _, n := range page.Items {
 			ids = append(ids, n.ID)

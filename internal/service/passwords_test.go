@@ -6,34 +6,35 @@ import (
 	"testing"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
 func TestChangePasswordEndsTheOtherSessions(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	other := d.register(t, patient("patient1"))
-	own := must(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
-	caller := must(d.verifier.Verify(own.Access))(t)
+	own := testkit.Value(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
+	caller := testkit.Value(d.verifier.Verify(own.Access))(t)
 	const changed = "battery staple"
 	if err := d.Accounts.ChangePassword(t.Context(), caller, password, changed); err != nil {
 		t.Fatal(err)
 	}
-	_, err := d.Accounts.Profile(t.Context(), must(d.verifier.Verify(other.Access))(t))
+	_, err := d.Accounts.Profile(t.Context(), testkit.Value(d.verifier.Verify(other.Access))(t))
 	wantReason(t, err, "session_ended")
 	_, err = d.Sessions.Refresh(t.Context(), other.Refresh)
 	wantReason(t, err, "refresh_token_invalid")
-	must(d.Accounts.Profile(t.Context(), caller))(t)
-	must(d.Sessions.Refresh(t.Context(), own.Refresh))(t)
+	testkit.Value(d.Accounts.Profile(t.Context(), caller))(t)
+	testkit.Value(d.Sessions.Refresh(t.Context(), own.Refresh))(t)
 	_, err = d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{})
 	wantReason(t, err, "bad_credentials")
-	must(d.Sessions.Login(t.Context(), "patient1", changed, clinic.SecondFactor{}))(t)
+	testkit.Value(d.Sessions.Login(t.Context(), "patient1", changed, clinic.SecondFactor{}))(t)
 }
 
 func TestChangePasswordRefuses(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	other := d.register(t, patient("patient1"))
-	caller := must(d.verifier.Verify(must(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t).Access))(t)
+	caller := testkit.Value(d.verifier.Verify(testkit.Value(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t).Access))(t)
 	for _, try := range []struct{ current, changed, field string }{
 		{"wrong horse", "battery staple", "current_password"},
 		{"", "battery staple", "current_password"},
@@ -43,8 +44,8 @@ func TestChangePasswordRefuses(t *testing.T) {
 	} {
 		wantFields(t, d.Accounts.ChangePassword(t.Context(), caller, try.current, try.changed), try.field)
 	}
-	must(d.Sessions.Refresh(t.Context(), other.Refresh))(t)
-	must(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
+	testkit.Value(d.Sessions.Refresh(t.Context(), other.Refresh))(t)
+	testkit.Value(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 }
 
 // A login that was checked against the old password must not be left over when
@@ -52,7 +53,7 @@ func TestChangePasswordRefuses(t *testing.T) {
 func TestNoSessionOfAnOldPasswordIsLeft(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
-	caller := must(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
+	caller := testkit.Value(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
 	current := password
 	for round := range 10 {
 		changed := fmt.Sprintf("battery staple %d", round)

@@ -45,7 +45,7 @@ func (r renaming) want(t *testing.T, name string, pending *clinic.Name) {
 	for reader, caller := range map[string]clinic.Caller{
 		"the patient": r.asPatient(), "another doctor": r.asStranger(), "the doctor": r.asDoctor(), "an administrator": r.admin,
 	} {
-		page := must(r.Doctors.List(t.Context(), caller, "", clinic.PageRequest{}))(t)
+		page := testkit.Value(r.Doctors.List(t.Context(), caller, "", clinic.PageRequest{}))(t)
 		want := pending
 		if reader != "an administrator" { // what others are shown is cached
 			want = nil
@@ -54,7 +54,7 @@ func (r renaming) want(t *testing.T, name string, pending *clinic.Name) {
 			t.Errorf("%s is shown %+v, want %s and %v", reader, got, name, want)
 		}
 	}
-	if got := must(r.Accounts.Profile(t.Context(), r.asDoctor()))(t); got.User.FullName() != name || cmp.Diff(pending, got.Doctor.PendingName) != "" {
+	if got := testkit.Value(r.Accounts.Profile(t.Context(), r.asDoctor()))(t); got.User.FullName() != name || cmp.Diff(pending, got.Doctor.PendingName) != "" {
 		t.Errorf("the profile is %+v", got.Doctor)
 	}
 }
@@ -75,15 +75,15 @@ func TestAVerifiedDoctorsNameWaitsForAnAdministrator(t *testing.T) {
 	if reason := r.ask(t, "Eve", "Miller"); reason != "name_pending" {
 		t.Errorf("another name while one is pending: %q", reason)
 	}
-	must(r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), clinic.ProfileChange{PhoneNumber: new("+1234567890"), YearsOfExperience: new(7)}))(t)
+	testkit.Value(r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), clinic.ProfileChange{PhoneNumber: new("+1234567890"), YearsOfExperience: new(7)}))(t)
 	r.want(t, "Jane Smith", wanted)
 
-	doctor := must(r.verify(t, clinic.Verification{}))(t)
+	doctor := testkit.Value(r.verify(t, clinic.Verification{}))(t)
 	if doctor.User.FullName() != "Jane Miller" || doctor.PendingName != nil || doctor.VerifiedAt == nil {
 		t.Errorf("approved: %+v", doctor)
 	}
 	r.want(t, "Jane Miller", nil)
-	must(r.verify(t, clinic.Verification{}))(t) // there is nothing to approve any more
+	testkit.Value(r.verify(t, clinic.Verification{}))(t) // there is nothing to approve any more
 	r.want(t, "Jane Miller", nil)
 }
 
@@ -101,12 +101,12 @@ func TestAnAdministratorDecidesOnWhatTheyHaveSeen(t *testing.T) {
 	wantFields(t, err, "first_name")
 	r.want(t, "Jane Smith", &pending)
 
-	must(r.verify(t, clinic.Verification{Name: &present}))(t) // refuses the pending one
+	testkit.Value(r.verify(t, clinic.Verification{Name: &present}))(t) // refuses the pending one
 	r.want(t, "Jane Smith", nil)
 	if reason := r.ask(t, "Zoe\u0308", "Miller"); reason != "" {
 		t.Fatal(reason)
 	}
-	must(r.verify(t, clinic.Verification{Name: &pending, LicenseNumber: &r.doctor.LicenseNumber}))(t)
+	testkit.Value(r.verify(t, clinic.Verification{Name: &pending, LicenseNumber: &r.doctor.LicenseNumber}))(t)
 	r.want(t, "Zoë Miller", nil)
 }
 
@@ -120,7 +120,7 @@ func TestANumberOfBeforeIsVerifiedAsItIs(t *testing.T) {
 		_, err := r.verify(t, clinic.Verification{LicenseNumber: &said})
 		wantReason(t, err, "doctor_changed")
 	}
-	if doctor := must(r.verify(t, clinic.Verification{LicenseNumber: new(number)}))(t); doctor.VerifiedAt == nil {
+	if doctor := testkit.Value(r.verify(t, clinic.Verification{LicenseNumber: new(number)}))(t); doctor.VerifiedAt == nil {
 		t.Errorf("the doctor is %+v", doctor)
 	}
 }
@@ -131,16 +131,16 @@ func TestANameOfBeforeInAnotherFormIsTheSameName(t *testing.T) {
 	r := newRenaming(t)
 	const decomposed = "Jose\u0301"
 	r.db.Exec(`UPDATE users SET first_name = $1 WHERE id = $2`, decomposed, r.doctor.User.ID)
-	profile := must(r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), named(decomposed, "Smith")))(t)
+	profile := testkit.Value(r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), named(decomposed, "Smith")))(t)
 	if profile.Doctor.PendingName != nil || profile.User.FirstName != "Jos\u00e9" {
 		t.Errorf("a profile that is written as it was read has the name %q and asks for %v", profile.User.FirstName, profile.Doctor.PendingName)
 	}
 	r.db.Exec(`UPDATE users SET first_name = $1 WHERE id = $2`, decomposed, r.doctor.User.ID)
-	profile = must(r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), clinic.ProfileChange{LastName: new("Miller")}))(t)
+	profile = testkit.Value(r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), clinic.ProfileChange{LastName: new("Miller")}))(t)
 	if want := (&clinic.Name{First: "Jos\u00e9", Last: "Miller"}); cmp.Diff(want, profile.Doctor.PendingName) != "" {
 		t.Errorf("the pending name is %q, want %q", profile.Doctor.PendingName, want)
 	}
-	must(r.verify(t, clinic.Verification{Name: &clinic.Name{First: decomposed, Last: "Miller"}}))(t)
+	testkit.Value(r.verify(t, clinic.Verification{Name: &clinic.Name{First: decomposed, Last: "Miller"}}))(t)
 }
 
 func TestAPendingNameGoesWithTheVerification(t *testing.T) {
@@ -162,7 +162,7 @@ func TestAPendingNameGoesWithTheVerification(t *testing.T) {
 			r := newRenaming(t)
 			r.ask(t, "Eve", "Night")
 			wantCode(t, unverify(t, r), "")
-			must(r.verify(t, clinic.Verification{}))(t)
+			testkit.Value(r.verify(t, clinic.Verification{}))(t)
 			r.want(t, "Jane Smith", nil)
 		})
 	}
@@ -173,7 +173,7 @@ func TestAnUnverifiedDoctorChangesTheNameAtOnce(t *testing.T) {
 	t.Parallel()
 	r := newRenaming(t)
 	r.db.Exec(`UPDATE doctor_profiles SET verified_at = NULL WHERE id = $1`, r.stranger.ID)
-	profile := must(r.Accounts.UpdateProfile(t.Context(), r.asStranger(), named("Eve", "Night")))(t)
+	profile := testkit.Value(r.Accounts.UpdateProfile(t.Context(), r.asStranger(), named("Eve", "Night")))(t)
 	if profile.User.FullName() != "Eve Night" || profile.Doctor.PendingName != nil {
 		t.Errorf("the profile is %+v of %+v", profile.Doctor, profile.User)
 	}
@@ -187,17 +187,17 @@ func TestADoctorWhoWasAssignedTakesNoNameByLosingTheVerification(t *testing.T) {
 	change := named("Eve", "Night")
 	change.LicenseNumber = new("CA-1")
 	for range 2 { // the second change finds the doctor unverified
-		profile := must(r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), change))(t)
+		profile := testkit.Value(r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), change))(t)
 		if profile.User.FullName() != "Jane Smith" || profile.Doctor.VerifiedAt != nil ||
 			cmp.Diff(&clinic.Name{First: "Eve", Last: "Night"}, profile.Doctor.PendingName) != "" {
 			t.Errorf("the profile is %+v of %+v", profile.Doctor, profile.User)
 		}
 	}
-	page := must(r.Assignments.List(t.Context(), r.asPatient(), clinic.AssignmentFilter{}, clinic.PageRequest{}))(t)
+	page := testkit.Value(r.Assignments.List(t.Context(), r.asPatient(), clinic.AssignmentFilter{}, clinic.PageRequest{}))(t)
 	if len(page.Items) != 1 || page.Items[0].Doctor.User.FullName() != "Jane Smith" {
 		t.Errorf("the patient is shown %+v", page.Items)
 	}
-	must(r.verify(t, clinic.Verification{Name: &clinic.Name{First: "Eve", Last: "Night"}}))(t)
+	testkit.Value(r.verify(t, clinic.Verification{Name: &clinic.Name{First: "Eve", Last: "Night"}}))(t)
 	r.want(t, "Eve Night", nil)
 }
 
@@ -208,7 +208,7 @@ func TestAutomaticVerificationApprovesNoName(t *testing.T) {
 	caller := d.caller(t, doctor("doctor1"))
 	change := named("Eve", "Night")
 	change.LicenseNumber = new("CA-1")
-	profile := must(d.Accounts.UpdateProfile(t.Context(), caller, change))(t)
+	profile := testkit.Value(d.Accounts.UpdateProfile(t.Context(), caller, change))(t)
 	if profile.User.FullName() != "Jane Smith" || cmp.Diff(&clinic.Name{First: "Eve", Last: "Night"}, profile.Doctor.PendingName) != "" {
 		t.Errorf("the profile is %+v of %+v", profile.Doctor, profile.User)
 	}
@@ -233,7 +233,7 @@ func TestNobodyIsVerifiedUnderANameThatWasNotSeen(t *testing.T) {
 		})
 		_, err := r.verify(t, clinic.Verification{Name: &seen})
 		group.Wait()
-		profile := must(r.Accounts.Profile(t.Context(), r.asDoctor()))(t)
+		profile := testkit.Value(r.Accounts.Profile(t.Context(), r.asDoctor()))(t)
 		switch {
 		case err == nil && profile.Doctor.VerifiedAt != nil && profile.User.FullName() == "Jane Smith":
 			outcomes["verified first"]++
@@ -264,12 +264,12 @@ func TestNoNameIsApprovedUnseen(t *testing.T) {
 		}
 	})
 	for approved := 0; approved < 20; {
-		seen := must(r.Doctors.List(t.Context(), r.admin, "", clinic.PageRequest{}))(t).Items[0].PendingName
+		seen := testkit.Value(r.Doctors.List(t.Context(), r.admin, "", clinic.PageRequest{}))(t).Items[0].PendingName
 		if seen == nil {
 			continue
 		}
 		approved++
-		if doctor := must(r.verify(t, clinic.Verification{}))(t); doctor.User.FullName() != seen.String() {
+		if doctor := testkit.Value(r.verify(t, clinic.Verification{}))(t); doctor.User.FullName() != seen.String() {
 			t.Errorf("%s was approved, %s was seen", doctor.User.FullName(), seen)
 		}
 	}

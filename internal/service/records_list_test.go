@@ -131,7 +131,7 @@ const listSize = 4
 func (c chart) read(t *testing.T, as clinic.Caller, filter clinic.RecordFilter, page clinic.PageRequest, total int) clinic.Page[clinic.Record] {
 	t.Helper()
 	page.Size = listSize
-	got := must(c.Records.List(t.Context(), as, filter, page))(t)
+	got := testkit.Value(c.Records.List(t.Context(), as, filter, page))(t)
 	if got.Total != total {
 		t.Errorf("total = %d, want %d", got.Total, total)
 	}
@@ -200,7 +200,7 @@ func TestCommentsPageBothWays(t *testing.T) {
 	}
 	read := func(page clinic.PageRequest) clinic.Page[clinic.Comment] {
 		page.Size = 2
-		got := must(f.Comments.List(t.Context(), c.asPatient(), c.record.ID, page))(t)
+		got := testkit.Value(f.Comments.List(t.Context(), c.asPatient(), c.record.ID, page))(t)
 		if got.Total != len(want) {
 			t.Errorf("total = %d, want %d", got.Total, len(want))
 		}

@@ -26,8 +26,8 @@ func TestCreatedRecordReadsTheSame(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	c := f.care()
-	created := must(f.Records.Create(t.Context(), c.asPatient(), fields(), noKey))(t)
-	read := must(f.Records.Get(t.Context(), c.asPatient(), created.ID))(t)
+	created := testkit.Value(f.Records.Create(t.Context(), c.asPatient(), fields(), noKey))(t)
+	read := testkit.Value(f.Records.Get(t.Context(), c.asPatient(), created.ID))(t)
 	read.Comments = nil
 	if diff := cmp.Diff(created, read); diff != "" {
 		t.Errorf("created (-) and read (+) differ:\n%s", diff)
@@ -60,8 +60,8 @@ func TestCreateRecordOnceUnderAKey(t *testing.T) {
 	f := newFixture(t)
 	c := f.care()
 	key := clinic.Idempotency{Key: "k", Operation: "createRecord", Hash: []byte("hash")}
-	first := must(f.Records.Create(t.Context(), c.asPatient(), fields(), key))(t)
-	second := must(f.Records.Create(t.Context(), c.asPatient(), fields(), key))(t)
+	first := testkit.Value(f.Records.Create(t.Context(), c.asPatient(), fields(), key))(t)
+	second := testkit.Value(f.Records.Create(t.Context(), c.asPatient(), fields(), key))(t)
 	if diff := cmp.Diff(first, second, cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("the answers differ:\n%s", diff)
 	}
@@ -176,11 +176,11 @@ func TestDoctorSeesOnlyWhileAssigned(t *testing.T) {
 			if test.want == "" {
 				want = 1
 			}
-			records := must(f.Records.List(t.Context(), c.asDoctor(), clinic.RecordFilter{}, clinic.PageRequest{}))(t)
+			records := testkit.Value(f.Records.List(t.Context(), c.asDoctor(), clinic.RecordFilter{}, clinic.PageRequest{}))(t)
 			if records.Total != want || len(records.Items) != want {
 				t.Errorf("list = %d of %d records, want %d", len(records.Items), records.Total, want)
 			}
-			patients := must(f.Patients.OfDoctor(t.Context(), c.asDoctor(), clinic.PageRequest{}))(t)
+			patients := testkit.Value(f.Patients.OfDoctor(t.Context(), c.asDoctor(), clinic.PageRequest{}))(t)
 			if patients.Total != want || len(patients.Items) != want {
 				t.Errorf("list = %d of %d patients, want %d", len(patients.Items), patients.Total, want)
 			}
@@ -193,12 +193,12 @@ func TestEmergencyAccessReadsOnly(t *testing.T) {
 	f := newFixture(t)
 	c := f.care()
 	f.db.Assignment(testkit.AssignmentOptions{Patient: c.patient, Doctor: c.stranger, Source: clinic.SourceBreakGlass})
-	must(f.Records.Get(t.Context(), c.asStranger(), c.record.ID))(t)
+	testkit.Value(f.Records.Get(t.Context(), c.asStranger(), c.record.ID))(t)
 	_, err := f.Comments.Add(t.Context(), c.asStranger(), c.record.ID, "fine", false, noKey)
 	wantReason(t, err, "read_only")
 
 	f.db.Assignment(testkit.AssignmentOptions{Patient: c.patient, Doctor: c.doctor, Source: clinic.SourceBreakGlass})
-	records := must(f.Records.List(t.Context(), c.asDoctor(), clinic.RecordFilter{}, clinic.PageRequest{}))(t)
+	records := testkit.Value(f.Records.List(t.Context(), c.asDoctor(), clinic.RecordFilter{}, clinic.PageRequest{}))(t)
 	if records.Total != 1 || len(records.Items) != 1 {
 		t.Errorf("list = %d of %d: a second reason to see the patient doubles his records", len(records.Items), records.Total)
 	}
@@ -210,18 +210,18 @@ func TestUpdateRecord(t *testing.T) {
 	c := f.care()
 	f.db.Comment(testkit.CommentOptions{Record: c.record, Doctor: c.doctor})
 	f.db.Comment(testkit.CommentOptions{Record: c.record, Doctor: c.doctor, Private: true})
-	before := must(f.Records.Get(t.Context(), c.asPatient(), c.record.ID))(t)
+	before := testkit.Value(f.Records.Get(t.Context(), c.asPatient(), c.record.ID))(t)
 
 	title := "Better title"
-	changed := must(f.Records.Update(t.Context(), c.asPatient(), c.record.ID, clinic.RecordChange{Title: &title}, nil))(t)
+	changed := testkit.Value(f.Records.Update(t.Context(), c.asPatient(), c.record.ID, clinic.RecordChange{Title: &title}, nil))(t)
 	if changed.Title != title || changed.Version != 2 || !changed.UpdatedAt.After(before.UpdatedAt) {
 		t.Errorf("changed = %+v", changed)
 	}
-	read := must(f.Records.Get(t.Context(), c.asPatient(), c.record.ID))(t)
+	read := testkit.Value(f.Records.Get(t.Context(), c.asPatient(), c.record.ID))(t)
 	if diff := cmp.Diff(read, changed); diff != "" {
 		t.Errorf("read (-) and answered (+) differ:\n%s", diff)
 	}
-	again := must(f.Records.Update(t.Context(), c.asPatient(), c.record.ID, clinic.RecordChange{Title: &title}, nil))(t)
+	again := testkit.Value(f.Records.Update(t.Context(), c.asPatient(), c.record.ID, clinic.RecordChange{Title: &title}, nil))(t)
 	if diff := cmp.Diff(read, again); diff != "" {
 		t.Errorf("a change of nothing changed:\n%s", diff)
 	}
@@ -237,23 +237,23 @@ func TestRevisionGuardsChanges(t *testing.T) {
 	ctx := t.Context()
 	title := "New title"
 	change := clinic.RecordChange{Title: &title}
-	shown := must(f.Records.Get(ctx, c.asPatient(), c.record.ID))(t).Revision()
+	shown := testkit.Value(f.Records.Get(ctx, c.asPatient(), c.record.ID))(t).Revision()
 
-	must(f.Comments.Add(ctx, c.asDoctor(), c.record.ID, "between us", true, noKey))(t)
-	if now := must(f.Records.Get(ctx, c.asPatient(), c.record.ID))(t).Revision(); now != shown {
+	testkit.Value(f.Comments.Add(ctx, c.asDoctor(), c.record.ID, "between us", true, noKey))(t)
+	if now := testkit.Value(f.Records.Get(ctx, c.asPatient(), c.record.ID))(t).Revision(); now != shown {
 		t.Fatalf("a private comment changed the patient's revision from %v to %v", shown, now)
 	}
-	if now := must(f.Records.Get(ctx, c.asDoctor(), c.record.ID))(t).Revision(); now == shown {
+	if now := testkit.Value(f.Records.Get(ctx, c.asDoctor(), c.record.ID))(t).Revision(); now == shown {
 		t.Error("a private comment left the doctor's revision as it was")
 	}
-	updated := must(f.Records.Update(ctx, c.asPatient(), c.record.ID, change, []clinic.Revision{shown}))(t)
+	updated := testkit.Value(f.Records.Update(ctx, c.asPatient(), c.record.ID, change, []clinic.Revision{shown}))(t)
 	_, err := f.Records.Update(ctx, c.asPatient(), c.record.ID, change, []clinic.Revision{shown})
 	wantCode(t, err, clinic.CodePreconditionFailed)
 
 	shown = updated.Revision()
-	must(f.Comments.Add(ctx, c.asDoctor(), c.record.ID, "for you", false, noKey))(t)
+	testkit.Value(f.Comments.Add(ctx, c.asDoctor(), c.record.ID, "for you", false, noKey))(t)
 	wantCode(t, f.Records.Delete(ctx, c.asPatient(), c.record.ID, []clinic.Revision{shown}), clinic.CodePreconditionFailed)
-	shown = must(f.Records.Get(ctx, c.asPatient(), c.record.ID))(t).Revision()
+	shown = testkit.Value(f.Records.Get(ctx, c.asPatient(), c.record.ID))(t).Revision()
 	if err := f.Records.Delete(ctx, c.asPatient(), c.record.ID, []clinic.Revision{shown}); err != nil {
 		t.Fatal(err)
 	}
@@ -299,8 +299,8 @@ func TestPrivateComments(t *testing.T) {
 	c := f.care()
 	colleague := f.db.Doctor(testkit.DoctorOptions{})
 	f.db.Assignment(testkit.AssignmentOptions{Patient: c.patient, Doctor: colleague})
-	must(f.Comments.Add(t.Context(), c.asDoctor(), c.record.ID, "public", false, noKey))(t)
-	must(f.Comments.Add(t.Context(), c.asDoctor(), c.record.ID, "private", true, noKey))(t)
+	testkit.Value(f.Comments.Add(t.Context(), c.asDoctor(), c.record.ID, "public", false, noKey))(t)
+	testkit.Value(f.Comments.Add(t.Context(), c.asDoctor(), c.record.ID, "private", true, noKey))(t)
 	for name, test := range map[string]struct {
 		as   clinic.Caller
 		want []string
@@ -309,9 +309,9 @@ func TestPrivateComments(t *testing.T) {
 		"doctor":    {c.asDoctor(), []string{"public", "private"}},
 		"colleague": {testkit.CallerOf(colleague.User), []string{"public", "private"}},
 	} {
-		record := must(f.Records.Get(t.Context(), test.as, c.record.ID))(t)
-		list := must(f.Records.List(t.Context(), test.as, clinic.RecordFilter{}, clinic.PageRequest{}))(t)
-		comments := must(f.Comments.List(t.Context(), test.as, c.record.ID, clinic.PageRequest{}))(t)
+		record := testkit.Value(f.Records.Get(t.Context(), test.as, c.record.ID))(t)
+		list := testkit.Value(f.Records.List(t.Context(), test.as, clinic.RecordFilter{}, clinic.PageRequest{}))(t)
+		comments := testkit.Value(f.Comments.List(t.Context(), test.as, c.record.ID, clinic.PageRequest{}))(t)
 		for way, got := range map[string][]clinic.Comment{
 			"record": record.Comments, "list": list.Items[0].Comments, "comments": comments.Items,
 		} {
@@ -332,8 +332,8 @@ func TestAddedCommentReadsTheSame(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	c := f.care()
-	added := must(f.Comments.Add(t.Context(), c.asDoctor(), c.record.ID, "fine", false, noKey))(t)
-	read := must(f.Records.Get(t.Context(), c.asPatient(), c.record.ID))(t).Comments[0]
+	added := testkit.Value(f.Comments.Add(t.Context(), c.asDoctor(), c.record.ID, "fine", false, noKey))(t)
+	read := testkit.Value(f.Records.Get(t.Context(), c.asPatient(), c.record.ID))(t).Comments[0]
 	read.Doctor.User, added.Doctor.User = clinic.User{}, clinic.User{}
 	added.Doctor.VerifiedAt = nil // for the directory
 	if diff := cmp.Diff(added, read); diff != "" {
@@ -346,8 +346,8 @@ func TestAddCommentOnceUnderAKeyWhileAssigned(t *testing.T) {
 	f := newFixture(t)
 	c := f.care()
 	key := clinic.Idempotency{Key: "k", Operation: "addComment", Hash: []byte("hash")}
-	first := must(f.Comments.Add(t.Context(), c.asDoctor(), c.record.ID, "fine", false, key))(t)
-	second := must(f.Comments.Add(t.Context(), c.asDoctor(), c.record.ID, "fine", false, key))(t)
+	first := testkit.Value(f.Comments.Add(t.Context(), c.asDoctor(), c.record.ID, "fine", false, key))(t)
+	second := testkit.Value(f.Comments.Add(t.Context(), c.asDoctor(), c.record.ID, "fine", false, key))(t)
 	if first.ID != second.ID {
 		t.Errorf("ids = %d, %d: the comment was added twice", first.ID, second.ID)
 	}
@@ -366,7 +366,7 @@ func TestMyPatients(t *testing.T) {
 	last := time.Date(2190, 1, 1, 0, 0, 0, 0, time.UTC)
 	f.db.Record(testkit.RecordOptions{Patient: c.patient, VisitDate: last})
 
-	page := must(f.Patients.OfDoctor(t.Context(), c.asDoctor(), clinic.PageRequest{}))(t)
+	page := testkit.Value(f.Patients.OfDoctor(t.Context(), c.asDoctor(), clinic.PageRequest{}))(t)
 	if page.Total != 2 || len(page.Items) != 2 {
 		t.Fatalf("page = %+v", page)
 	}
@@ -381,7 +381,7 @@ func TestMyPatients(t *testing.T) {
 	_, err := f.Patients.OfDoctor(t.Context(), c.asPatient(), clinic.PageRequest{})
 	wantCode(t, err, clinic.CodeForbidden)
 
-	beyond := must(f.Patients.OfDoctor(t.Context(), c.asDoctor(), clinic.PageRequest{Number: 9}))(t)
+	beyond := testkit.Value(f.Patients.OfDoctor(t.Context(), c.asDoctor(), clinic.PageRequest{Number: 9}))(t)
 	if beyond.Total != 2 || len(beyond.Items) != 0 {
 		t.Errorf("page beyond the end = %+v", beyond)
 	}

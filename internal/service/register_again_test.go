@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
 func TestRegistrationIsRepeatedUnderItsKey(t *testing.T) {
@@ -15,8 +16,8 @@ func TestRegistrationIsRepeatedUnderItsKey(t *testing.T) {
 			t.Parallel()
 			d := newDesk(t, nil)
 			idem := clinic.Idempotency{Key: "k", Operation: "register"}
-			first := must(d.Accounts.Register(t.Context(), r, idem))(t)
-			again := must(d.Accounts.Register(t.Context(), r, idem))(t)
+			first := testkit.Value(d.Accounts.Register(t.Context(), r, idem))(t)
+			again := testkit.Value(d.Accounts.Register(t.Context(), r, idem))(t)
 			d.wantSession(t, again, first.User)
 			if again.Refresh == first.Refresh {
 				t.Error("the refresh token came twice")
@@ -32,7 +33,7 @@ func TestRegistrationKeyIsNotForAnotherRequest(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	idem := clinic.Idempotency{Key: "k", Operation: "register"}
-	must(d.Accounts.Register(t.Context(), patient("somebody"), idem))(t)
+	testkit.Value(d.Accounts.Register(t.Context(), patient("somebody"), idem))(t)
 	otherEmail, otherPassword := patient("somebody"), patient("somebody")
 	otherEmail.Email, otherPassword.Password = "other@example.com", "another horse"
 	for name, r := range map[string]clinic.Registration{
@@ -56,7 +57,7 @@ func TestRegistrationOfInactiveAccountIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	idem := clinic.Idempotency{Key: "k", Operation: "register"}
-	must(d.Accounts.Register(t.Context(), patient("somebody"), idem))(t)
+	testkit.Value(d.Accounts.Register(t.Context(), patient("somebody"), idem))(t)
 	d.db.Exec("UPDATE users SET active = false")
 	_, err := d.Accounts.Register(t.Context(), patient("somebody"), idem)
 	wantCode(t, err, clinic.CodeUnauthenticated)
@@ -90,7 +91,7 @@ func TestKeptRegistrationSaysNothingOfThePassword(t *testing.T) {
 	for _, secret := range []string{"correct horse", "another horse"} {
 		r := patient("somebody")
 		r.Password = secret
-		must(d.Accounts.Register(t.Context(), r, clinic.Idempotency{Key: "k", Operation: "register", Hash: []byte(secret)}))(t)
+		testkit.Value(d.Accounts.Register(t.Context(), r, clinic.Idempotency{Key: "k", Operation: "register", Hash: []byte(secret)}))(t)
 		var hash, answer []byte
 		if err := d.db.Pool.QueryRow(t.Context(), "SELECT request_hash, answer FROM idempotency_keys").Scan(&hash, &answer); err != nil {
 			t.Fatal(err)

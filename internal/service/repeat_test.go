@@ -47,18 +47,18 @@ func TestARepetitionShowsWhatIsThereNow(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	c := f.care()
-	first := must(f.Records.Create(t.Context(), c.asPatient(), fields(), repeatKey("createRecord")))(t)
+	first := testkit.Value(f.Records.Create(t.Context(), c.asPatient(), fields(), repeatKey("createRecord")))(t)
 	title := "Changed since"
-	must(f.Records.Update(t.Context(), c.asPatient(), first.ID, clinic.RecordChange{Title: &title}, nil))(t)
-	comment := must(f.Comments.Add(t.Context(), c.asDoctor(), first.ID, "fine", false, repeatKey("addComment")))(t)
-	again := must(f.Records.Create(t.Context(), asking(c.asPatient(), "createRecord", "again"), fields(), repeatKey("createRecord")))(t)
+	testkit.Value(f.Records.Update(t.Context(), c.asPatient(), first.ID, clinic.RecordChange{Title: &title}, nil))(t)
+	comment := testkit.Value(f.Comments.Add(t.Context(), c.asDoctor(), first.ID, "fine", false, repeatKey("addComment")))(t)
+	again := testkit.Value(f.Records.Create(t.Context(), asking(c.asPatient(), "createRecord", "again"), fields(), repeatKey("createRecord")))(t)
 	if again.ID != first.ID || again.Title != title || again.Version != 2 || len(again.Comments) != 1 {
 		t.Errorf("the repetition shows %+v", again)
 	}
 	f.wantAudit(t, "again", fmt.Sprintf("record %d allowed own {%d} {0}", first.ID, c.patient.ID))
 
 	f.db.Exec(`UPDATE doctor_comments SET comment = 'corrected'`)
-	commentAgain := must(f.Comments.Add(t.Context(), asking(c.asDoctor(), "addComment", "comment"), first.ID, "fine", false, repeatKey("addComment")))(t)
+	commentAgain := testkit.Value(f.Comments.Add(t.Context(), asking(c.asDoctor(), "addComment", "comment"), first.ID, "fine", false, repeatKey("addComment")))(t)
 	if commentAgain.ID != comment.ID || commentAgain.Text != "corrected" {
 		t.Errorf("the repetition shows %+v", commentAgain)
 	}
@@ -137,16 +137,16 @@ func TestNothingOfADeletedRecordIsLeft(t *testing.T) {
 	written := fields()
 	written.Title, written.Description, written.Symptoms, written.Diagnosis = marker, marker, marker, marker
 	written.Treatment, written.Medications = marker, marker
-	record := must(f.Records.Create(t.Context(), c.asPatient(), written, repeatKey("createRecord")))(t)
+	record := testkit.Value(f.Records.Create(t.Context(), c.asPatient(), written, repeatKey("createRecord")))(t)
 	for operation, private := range map[string]bool{"addComment": false, "addPrivateComment": true} {
-		must(f.Comments.Add(t.Context(), c.asDoctor(), record.ID, marker, private, repeatKey(operation)))(t)
+		testkit.Value(f.Comments.Add(t.Context(), c.asDoctor(), record.ID, marker, private, repeatKey(operation)))(t)
 	}
-	for _, e := range must(f.Outbox.Claim(t.Context(), 100, 0))(t) {
+	for _, e := range testkit.Value(f.Outbox.Claim(t.Context(), 100, 0))(t) {
 		if err := f.handle(t.Context(), e.ID); err != nil {
 			t.Fatal(err)
 		}
 	}
-	must(f.Records.Create(t.Context(), c.asPatient(), written, repeatKey("createRecord")))(t)
+	testkit.Value(f.Records.Create(t.Context(), c.asPatient(), written, repeatKey("createRecord")))(t)
 	if found := f.tablesWith(t, marker); len(found) == 0 {
 		t.Fatal("the search finds nothing while the record is there")
 	}
@@ -181,8 +181,8 @@ func TestWhatTheReleaseBeforeKeepsIsCutToIds(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	c := f.care()
-	first := must(f.Records.Create(t.Context(), c.asPatient(), fields(), repeatKey("createRecord")))(t)
-	comment := must(f.Comments.Add(t.Context(), c.asDoctor(), first.ID, "fine", false, repeatKey("addComment")))(t)
+	first := testkit.Value(f.Records.Create(t.Context(), c.asPatient(), fields(), repeatKey("createRecord")))(t)
+	comment := testkit.Value(f.Comments.Add(t.Context(), c.asDoctor(), first.ID, "fine", false, repeatKey("addComment")))(t)
 	var record clinic.Record // as that release decodes
 	var kept, keptComment string
 	if err := f.db.Pool.QueryRow(t.Context(), `SELECT (SELECT answer FROM idempotency_keys WHERE operation = 'createRecord'),
@@ -206,10 +206,10 @@ func TestWhatTheReleaseBeforeKeepsIsCutToIds(t *testing.T) {
 	if found := f.tablesWith(t, first.Title); strings.Join(found, " ") != "health_records" {
 		t.Errorf("the record's title is in %v", found)
 	}
-	if again := must(f.Records.Create(t.Context(), c.asPatient(), fields(), repeatKey("createRecord")))(t); again.Title != first.Title {
+	if again := testkit.Value(f.Records.Create(t.Context(), c.asPatient(), fields(), repeatKey("createRecord")))(t); again.Title != first.Title {
 		t.Errorf("the repetition shows %+v", again)
 	}
-	if again := must(f.Comments.Add(t.Context(), c.asDoctor(), first.ID, "fine", false, repeatKey("addComment")))(t); again.Text != comment.Text {
+	if again := testkit.Value(f.Comments.Add(t.Context(), c.asDoctor(), first.ID, "fine", false, repeatKey("addComment")))(t); again.Text != comment.Text {
 		t.Errorf("the repetition shows %+v", again)
 	}
 	if _, err := f.db.Pool.Exec(t.Context(), `UPDATE idempotency_keys SET answer = '["a word"]'`); err == nil {

@@ -50,7 +50,7 @@ func newReaders(t testing.TB, patients, records int) readers {
 	f.db.Exec(`VACUUM ANALYZE`)
 	l.record = int64(f.db.Count(`SELECT min(r.id) FROM health_records r JOIN patient_profiles p ON p.id = r.patient_id
 		WHERE p.user_id = $1`, l.patient.UserID))
-	server := must(store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, schema.PartServer), MaxConns: 1, Tracer: l.sent}))(t)
+	server := testkit.Value(store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, schema.PartServer), MaxConns: 1, Tracer: l.sent}))(t)
 	t.Cleanup(server.Close)
 	l.server = newAPI(t, server)
 	l.owner = newAPI(t, openDB(t, dsn, 1))
@@ -119,15 +119,15 @@ func scans(plan string) int { return strings.Count(plan, "Seq Scan") }
 // has it planned.
 func (l readers) plan(t testing.TB, dsn string, caller clinic.Caller) string {
 	t.Helper()
-	conn := must(pgx.Connect(t.Context(), dsn))(t)
+	conn := testkit.Value(pgx.Connect(t.Context(), dsn))(t)
 	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
-	tx := must(conn.Begin(t.Context()))(t)
-	must(tx.Exec(t.Context(), `SELECT identify($1, $2, 0)`, caller.UserID, string(caller.Role)))(t)
-	must(tx.Exec(t.Context(), `SET LOCAL plan_cache_mode = force_generic_plan`))(t)
-	must(tx.Exec(t.Context(), "PREPARE sent AS "+l.sent.SQL))(t)
+	tx := testkit.Value(conn.Begin(t.Context()))(t)
+	testkit.Value(tx.Exec(t.Context(), `SELECT identify($1, $2, 0)`, caller.UserID, string(caller.Role)))(t)
+	testkit.Value(tx.Exec(t.Context(), `SET LOCAL plan_cache_mode = force_generic_plan`))(t)
+	testkit.Value(tx.Exec(t.Context(), "PREPARE sent AS "+l.sent.SQL))(t)
 	nulls := strings.TrimSuffix(strings.Repeat("NULL, ", len(l.sent.Args)), ", ")
-	rows := must(tx.Query(t.Context(), "EXPLAIN EXECUTE sent ("+nulls+")", pgx.QueryExecModeSimpleProtocol))(t)
-	return strings.Join(must(pgx.CollectRows(rows, pgx.RowTo[string]))(t), "\n")
+	rows := testkit.Value(tx.Query(t.Context(), "EXPLAIN EXECUTE sent ("+nulls+")", pgx.QueryExecModeSimpleProtocol))(t)
+	return strings.Join(testkit.Value(pgx.CollectRows(rows, pgx.RowTo[string]))(t), "\n")
 }
 
 // The search runs in a function, so that its plan is not to be seen; the use of
@@ -138,19 +138,19 @@ func TestTheSearchOfPatientsUsesItsIndex(t *testing.T) {
 	if err := l.reads(t)["search of patients"](l.server); err != nil {
 		t.Fatal(err)
 	}
-	conn := must(pgx.Connect(t.Context(), rights.URL(t, l.dsn, schema.PartServer)))(t)
+	conn := testkit.Value(pgx.Connect(t.Context(), rights.URL(t, l.dsn, schema.PartServer)))(t)
 	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
-	tx := must(conn.Begin(t.Context()))(t)
-	must(tx.Exec(t.Context(), `SELECT identify($1, 'ADMIN', 0)`, l.admin.UserID))(t)
-	tag := must(tx.Exec(t.Context(), l.sent.SQL, l.sent.Args...))(t)
+	tx := testkit.Value(conn.Begin(t.Context()))(t)
+	testkit.Value(tx.Exec(t.Context(), `SELECT identify($1, 'ADMIN', 0)`, l.admin.UserID))(t)
+	tag := testkit.Value(tx.Exec(t.Context(), l.sent.SQL, l.sent.Args...))(t)
 	if tag.RowsAffected() == 0 {
 		t.Error("nothing is found")
 	}
-	must(tx.Exec(t.Context(), `SELECT pg_stat_force_next_flush()`))(t)
+	testkit.Value(tx.Exec(t.Context(), `SELECT pg_stat_force_next_flush()`))(t)
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	must(conn.Exec(t.Context(), `SELECT 1`))(t) // what ended is counted when it is idle
+	testkit.Value(conn.Exec(t.Context(), `SELECT 1`))(t) // what ended is counted when it is idle
 	if l.db.Count(`SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'users_search_idx'`) == 0 {
 		t.Error("users_search_idx is not used")
 	}

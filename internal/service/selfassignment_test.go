@@ -24,9 +24,9 @@ type practice struct {
 func newPractice(t *testing.T) practice {
 	t.Helper()
 	a := authenticator{desk: newDesk(t, nil)}
-	a.caller = must(a.verifier.Verify(a.register(t, doctor("doctor1")).Access))(t)
-	a.secret = must(a.SecondFactors.Enrol(t.Context(), a.caller, password))(t).Secret
-	a.recovery = must(a.SecondFactors.Confirm(t.Context(), a.caller, a.code(t).TOTPCode))(t)
+	a.caller = testkit.Value(a.verifier.Verify(a.register(t, doctor("doctor1")).Access))(t)
+	a.secret = testkit.Value(a.SecondFactors.Enrol(t.Context(), a.caller, password))(t).Secret
+	a.recovery = testkit.Value(a.SecondFactors.Confirm(t.Context(), a.caller, a.code(t).TOTPCode))(t)
 	a.step()
 	return practice{a, a.db.Patient(testkit.PatientOptions{})}
 }
@@ -46,7 +46,7 @@ func (p practice) byCode(t *testing.T) clinic.AssignmentRequest {
 // wrongCode is one of no half minute near this one.
 func (p practice) wrongCode(t *testing.T) string {
 	t.Helper()
-	return must(totp.GenerateCode(p.secret, p.clock.now().Add(time.Hour)))(t)
+	return testkit.Value(totp.GenerateCode(p.secret, p.clock.now().Add(time.Hour)))(t)
 }
 
 func TestSelfAssignmentRefuses(t *testing.T) {
@@ -131,7 +131,7 @@ func TestSelfAssignmentRefuses(t *testing.T) {
 			t.Parallel()
 			p := newPractice(t)
 			p.opts.SelfAssignment = test.terms
-			p.API = must(service.NewAPI(p.opts))(t)
+			p.API = testkit.Value(service.NewAPI(p.opts))(t)
 			if test.change != "" {
 				p.db.Exec(test.change)
 			}
@@ -179,7 +179,7 @@ func TestSelfAssignmentEnds(t *testing.T) {
 			t.Parallel()
 			p := newPractice(t)
 			p.opts.SelfAssignment = test.terms
-			p.API = must(service.NewAPI(p.opts))(t)
+			p.API = testkit.Value(service.NewAPI(p.opts))(t)
 			request := p.request()
 			request.EndsAt = test.asked
 			a, created, err := p.Assignments.Assign(t.Context(), p.caller, request, noKey)

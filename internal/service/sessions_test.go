@@ -11,6 +11,7 @@ import (
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/service"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
@@ -19,7 +20,7 @@ func TestLogin(t *testing.T) {
 	d := newDesk(t, nil)
 	first := d.register(t, patient("patient1"))
 	for _, name := range []string{"patient1", "PATIENT1"} {
-		s := must(d.Sessions.Login(t.Context(), name, password, clinic.SecondFactor{}))(t)
+		s := testkit.Value(d.Sessions.Login(t.Context(), name, password, clinic.SecondFactor{}))(t)
 		d.wantSession(t, s, first.User)
 		if s.Refresh == first.Refresh || s.Access == first.Access {
 			t.Error("two sessions share a token")
@@ -73,16 +74,16 @@ func TestLoginUpgradesTheHash(t *testing.T) {
 	}
 	weak := hash()
 	d.opts.Passwords = newHasher(t, 128)
-	today := must(service.NewAPI(d.opts))(t)
+	today := testkit.Value(service.NewAPI(d.opts))(t)
 	if _, err := today.Sessions.Login(t.Context(), "patient1", "wrong horse", clinic.SecondFactor{}); clinic.CodeOf(err) != clinic.CodeUnauthenticated || hash() != weak {
 		t.Errorf("a wrong password: %v, %s", err, hash())
 	}
-	must(today.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
+	testkit.Value(today.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 	strong := hash()
 	if !strings.Contains(strong, "m=128,") {
 		t.Errorf("hash = %s, was %s", strong, weak)
 	}
-	must(today.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
+	testkit.Value(today.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 	if hash() != strong {
 		t.Error("a hash of today's costs was made again")
 	}
@@ -92,17 +93,17 @@ func TestRefreshRotates(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	s := d.register(t, patient("patient1"))
-	other := must(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
+	other := testkit.Value(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 	seen := map[string]bool{s.Refresh: true}
 	for range 5 {
-		next := must(d.Sessions.Refresh(t.Context(), s.Refresh))(t)
+		next := testkit.Value(d.Sessions.Refresh(t.Context(), s.Refresh))(t)
 		d.wantSession(t, next, s.User)
 		if seen[next.Refresh] {
 			t.Error("a refresh token came twice")
 		}
 		seen[next.Refresh], s = true, next
 	}
-	must(d.Sessions.Refresh(t.Context(), other.Refresh))(t)
+	testkit.Value(d.Sessions.Refresh(t.Context(), other.Refresh))(t)
 	if n := d.db.Count("SELECT count(*) FROM sessions"); n != 2 {
 		t.Errorf("%d sessions, want 2", n)
 	}
@@ -113,7 +114,7 @@ func TestSessionEndsHoweverOftenItIsRefreshed(t *testing.T) {
 	d := newDesk(t, nil)
 	s := d.register(t, patient("patient1"))
 	d.db.Exec(`UPDATE sessions SET created_at = created_at - make_interval(secs => $1)`, (token.SessionLifetime - time.Hour).Seconds())
-	s = must(d.Sessions.Refresh(t.Context(), s.Refresh))(t)
+	s = testkit.Value(d.Sessions.Refresh(t.Context(), s.Refresh))(t)
 	if n := d.db.Count(`SELECT count(*) FROM refresh_tokens WHERE used_at IS NULL AND expires_at > now() + interval '1 hour'`); n != 0 {
 		t.Error("the new token outlives the session")
 	}
@@ -128,15 +129,15 @@ func TestUsedRefreshTokenEndsItsSession(t *testing.T) {
 	other := d.register(t, patient("patient1"))
 	for name, replay := range map[string]func(stolen string) (newest string){
 		"its successor was used": func(stolen string) string {
-			return must(d.Sessions.Refresh(t.Context(), must(d.Sessions.Refresh(t.Context(), stolen))(t).Refresh))(t).Refresh
+			return testkit.Value(d.Sessions.Refresh(t.Context(), testkit.Value(d.Sessions.Refresh(t.Context(), stolen))(t).Refresh))(t).Refresh
 		},
 		"the grace is over": func(stolen string) string {
-			newest := must(d.Sessions.Refresh(t.Context(), stolen))(t).Refresh
+			newest := testkit.Value(d.Sessions.Refresh(t.Context(), stolen))(t).Refresh
 			d.db.Exec("UPDATE refresh_tokens SET used_at = used_at - make_interval(secs => $1)", token.RefreshGrace.Seconds())
 			return newest
 		},
 	} {
-		stolen := must(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
+		stolen := testkit.Value(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 		newest := replay(stolen.Refresh)
 		for _, refresh := range []string{stolen.Refresh, newest, stolen.Refresh} {
 			_, err := d.Sessions.Refresh(t.Context(), refresh)
@@ -145,18 +146,18 @@ func TestUsedRefreshTokenEndsItsSession(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		_, err := d.Accounts.Profile(t.Context(), must(d.verifier.Verify(stolen.Access))(t))
+		_, err := d.Accounts.Profile(t.Context(), testkit.Value(d.verifier.Verify(stolen.Access))(t))
 		wantReason(t, err, "session_ended")
 	}
-	must(d.Sessions.Refresh(t.Context(), other.Refresh))(t) // another login is not concerned
+	testkit.Value(d.Sessions.Refresh(t.Context(), other.Refresh))(t) // another login is not concerned
 }
 
 func TestRepeatedRefreshGetsTheSameSuccessor(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	s := d.register(t, patient("patient1"))
-	first := must(d.Sessions.Refresh(t.Context(), s.Refresh))(t)
-	again := must(d.Sessions.Refresh(t.Context(), s.Refresh))(t)
+	first := testkit.Value(d.Sessions.Refresh(t.Context(), s.Refresh))(t)
+	again := testkit.Value(d.Sessions.Refresh(t.Context(), s.Refresh))(t)
 	if again.Refresh != first.Refresh {
 		t.Error("a lost answer is not repeated")
 	}
@@ -164,7 +165,7 @@ func TestRepeatedRefreshGetsTheSameSuccessor(t *testing.T) {
 	if n := d.db.Count("SELECT count(*) FROM refresh_tokens WHERE used_at IS NULL"); n != 1 {
 		t.Errorf("%d unused tokens, want 1", n)
 	}
-	must(d.Sessions.Refresh(t.Context(), first.Refresh))(t)
+	testkit.Value(d.Sessions.Refresh(t.Context(), first.Refresh))(t)
 	if n := d.db.Count("SELECT count(*) FROM refresh_tokens WHERE successor_salt IS NOT NULL"); n != 1 {
 		t.Errorf("%d salts are kept, want that of the newest used token", n)
 	}
@@ -176,7 +177,7 @@ func TestDatabaseMakesNoSuccessor(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	s := d.register(t, patient("patient1"))
-	must(d.Sessions.Refresh(t.Context(), s.Refresh))(t)
+	testkit.Value(d.Sessions.Refresh(t.Context(), s.Refresh))(t)
 	var hash, salt []byte
 	err := d.db.Pool.QueryRow(t.Context(), "SELECT token_hash, successor_salt FROM refresh_tokens WHERE used_at IS NOT NULL").Scan(&hash, &salt)
 	if err != nil {
@@ -193,7 +194,7 @@ func TestRefreshRefuses(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	s := d.register(t, patient("patient1"))
-	expired := must(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
+	expired := testkit.Value(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 	d.db.Exec("UPDATE refresh_tokens SET expires_at = now() WHERE token_hash = $1", token.HashRefresh(expired.Refresh))
 	for name, refresh := range map[string]string{
 		"empty": "", "unknown": strings.Repeat("A", 43), "expired": expired.Refresh, "access token": s.Access, "binary": "\x00\xff",
@@ -202,7 +203,7 @@ func TestRefreshRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	must(d.Sessions.Refresh(t.Context(), s.Refresh))(t)
+	testkit.Value(d.Sessions.Refresh(t.Context(), s.Refresh))(t)
 }
 
 func TestConcurrentRefreshesHaveOneSuccessor(t *testing.T) {
@@ -225,7 +226,7 @@ func TestConcurrentRefreshesHaveOneSuccessor(t *testing.T) {
 		if distinct := slices.Compact(slices.Sorted(slices.Values(successors))); len(distinct) != 1 {
 			t.Errorf("%d successors", len(distinct))
 		}
-		must(d.Sessions.Refresh(t.Context(), successors[0]))(t)
+		testkit.Value(d.Sessions.Refresh(t.Context(), successors[0]))(t)
 	}
 }
 
@@ -235,17 +236,17 @@ func TestLogoutEndsTheSessionAtOnce(t *testing.T) {
 	d.register(t, patient("patient1"))
 	for name, leave := range map[string]func(clinic.Tokens) error{
 		"by access token": func(s clinic.Tokens) error {
-			return d.Sessions.Logout(t.Context(), must(d.verifier.Verify(s.Access))(t))
+			return d.Sessions.Logout(t.Context(), testkit.Value(d.verifier.Verify(s.Access))(t))
 		},
 		"by refresh token": func(s clinic.Tokens) error { return d.Sessions.LogoutByRefresh(t.Context(), s.Refresh) },
 		"by a used refresh token": func(s clinic.Tokens) error {
-			must(d.Sessions.Refresh(t.Context(), s.Refresh))(t)
+			testkit.Value(d.Sessions.Refresh(t.Context(), s.Refresh))(t)
 			return d.Sessions.LogoutByRefresh(t.Context(), s.Refresh)
 		},
 	} {
-		s := must(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
-		caller := must(d.verifier.Verify(s.Access))(t)
-		must(d.Accounts.Profile(t.Context(), caller))(t)
+		s := testkit.Value(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
+		caller := testkit.Value(d.verifier.Verify(s.Access))(t)
+		testkit.Value(d.Accounts.Profile(t.Context(), caller))(t)
 		if err := leave(s); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
@@ -267,13 +268,13 @@ func TestLogoutEndsTheSessionAtOnce(t *testing.T) {
 func TestSessionsAreTheCallersOwn(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
-	foreign := must(d.verifier.Verify(d.register(t, patient("patient2")).Access))(t)
+	foreign := testkit.Value(d.verifier.Verify(d.register(t, patient("patient2")).Access))(t)
 	first := d.register(t, patient("patient1"))
-	second := must(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
-	expired := must(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
-	d.db.Exec("UPDATE sessions SET expires_at = now() WHERE id = $1", must(d.verifier.Verify(expired.Access))(t).SessionID)
-	caller, other := must(d.verifier.Verify(second.Access))(t), must(d.verifier.Verify(first.Access))(t)
-	list := must(d.Sessions.List(t.Context(), caller, clinic.PageRequest{}))(t)
+	second := testkit.Value(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
+	expired := testkit.Value(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
+	d.db.Exec("UPDATE sessions SET expires_at = now() WHERE id = $1", testkit.Value(d.verifier.Verify(expired.Access))(t).SessionID)
+	caller, other := testkit.Value(d.verifier.Verify(second.Access))(t), testkit.Value(d.verifier.Verify(first.Access))(t)
+	list := testkit.Value(d.Sessions.List(t.Context(), caller, clinic.PageRequest{}))(t)
 	if list.Total != 2 || len(list.Items) != 2 || list.Items[0].ID != caller.SessionID || !list.Items[0].Current ||
 		list.Items[1].ID != other.SessionID || list.Items[1].Current {
 		t.Errorf("sessions = %+v", list)
@@ -286,16 +287,16 @@ func TestSessionsAreTheCallersOwn(t *testing.T) {
 	}
 	_, err := d.Accounts.Profile(t.Context(), other)
 	wantReason(t, err, "session_ended")
-	must(d.Accounts.Profile(t.Context(), foreign))(t)
-	must(d.Accounts.Profile(t.Context(), caller))(t)
+	testkit.Value(d.Accounts.Profile(t.Context(), foreign))(t)
+	testkit.Value(d.Accounts.Profile(t.Context(), caller))(t)
 }
 
 // A session is one user's: his id with a session of somebody else is nobody.
 func TestForeignSessionIdentifiesNobody(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
-	one := must(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
-	two := must(d.verifier.Verify(d.register(t, patient("patient2")).Access))(t)
+	one := testkit.Value(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
+	two := testkit.Value(d.verifier.Verify(d.register(t, patient("patient2")).Access))(t)
 	one.SessionID = two.SessionID
 	_, err := d.Accounts.Profile(t.Context(), one)
 	wantReason(t, err, "session_ended")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/service"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
@@ -25,7 +26,7 @@ type authenticator struct {
 
 func (a authenticator) code(t testing.TB) clinic.SecondFactor {
 	t.Helper()
-	return clinic.SecondFactor{TOTPCode: must(totp.GenerateCode(a.secret, a.clock.now()))(t)}
+	return clinic.SecondFactor{TOTPCode: testkit.Value(totp.GenerateCode(a.secret, a.clock.now()))(t)}
 }
 
 // step lets the code of the next time step come.
@@ -41,9 +42,9 @@ func (a authenticator) login(t testing.TB, second clinic.SecondFactor) (reason s
 func newAuthenticator(t testing.TB, d desk) authenticator {
 	t.Helper()
 	a := authenticator{desk: d}
-	a.caller = must(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
-	a.secret = must(d.SecondFactors.Enrol(t.Context(), a.caller, password))(t).Secret
-	a.recovery = must(d.SecondFactors.Confirm(t.Context(), a.caller, a.code(t).TOTPCode))(t)
+	a.caller = testkit.Value(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
+	a.secret = testkit.Value(d.SecondFactors.Enrol(t.Context(), a.caller, password))(t).Secret
+	a.recovery = testkit.Value(d.SecondFactors.Confirm(t.Context(), a.caller, a.code(t).TOTPCode))(t)
 	a.step()
 	return a
 }
@@ -52,27 +53,27 @@ func TestEnrolmentIsAskedForOnceItIsConfirmed(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	a := authenticator{desk: d}
-	a.caller = must(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
+	a.caller = testkit.Value(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
 	_, err := d.SecondFactors.Confirm(t.Context(), a.caller, "123456")
 	wantReason(t, err, "totp_not_enrolled")
 	_, err = d.SecondFactors.Enrol(t.Context(), a.caller, "wrong horse")
 	wantReason(t, err, "wrong_password")
-	first := must(d.SecondFactors.Enrol(t.Context(), a.caller, password))(t)
-	a.secret = must(d.SecondFactors.Enrol(t.Context(), a.caller, password))(t).Secret // the QR code was lost
+	first := testkit.Value(d.SecondFactors.Enrol(t.Context(), a.caller, password))(t)
+	a.secret = testkit.Value(d.SecondFactors.Enrol(t.Context(), a.caller, password))(t).Secret // the QR code was lost
 	if a.login(t, clinic.SecondFactor{}) != "" || a.secret == first.Secret {
 		t.Error("a factor that is not confirmed is asked for")
 	}
-	other := must(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
-	_, err = d.SecondFactors.Confirm(t.Context(), a.caller, must(totp.GenerateCode(first.Secret, a.clock.now()))(t))
+	other := testkit.Value(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
+	_, err = d.SecondFactors.Confirm(t.Context(), a.caller, testkit.Value(totp.GenerateCode(first.Secret, a.clock.now()))(t))
 	wantReason(t, err, "totp_invalid")
-	if got := must(d.SecondFactors.Status(t.Context(), a.caller))(t); got.Enabled {
+	if got := testkit.Value(d.SecondFactors.Status(t.Context(), a.caller))(t); got.Enabled {
 		t.Error("a wrong code confirmed it")
 	}
-	recovery := must(d.SecondFactors.Confirm(t.Context(), a.caller, a.code(t).TOTPCode))(t)
-	if got := must(d.SecondFactors.Status(t.Context(), a.caller))(t); got != (clinic.TOTPStatus{Enabled: true, RecoveryCodes: len(recovery)}) || len(recovery) != 10 {
+	recovery := testkit.Value(d.SecondFactors.Confirm(t.Context(), a.caller, a.code(t).TOTPCode))(t)
+	if got := testkit.Value(d.SecondFactors.Status(t.Context(), a.caller))(t); got != (clinic.TOTPStatus{Enabled: true, RecoveryCodes: len(recovery)}) || len(recovery) != 10 {
 		t.Errorf("status = %+v", got)
 	}
-	_, err = d.Accounts.Profile(t.Context(), must(d.verifier.Verify(other.Access))(t))
+	_, err = d.Accounts.Profile(t.Context(), testkit.Value(d.verifier.Verify(other.Access))(t))
 	wantReason(t, err, "session_ended")
 	_, err = d.SecondFactors.Enrol(t.Context(), a.caller, password)
 	wantReason(t, err, "totp_enabled")
@@ -85,21 +86,21 @@ func TestConfirmationIsOfTheSecretThatTheCodeIsOf(t *testing.T) {
 	t.Parallel()
 	meanwhile := func() {}
 	d := newDesk(t, func(o *service.APIOptions) {
-		o.TOTP = must(token.NewTOTP(token.TOTPOptions{Key: "a key that is known to tests", Issuer: "test", Now: func() time.Time {
+		o.TOTP = testkit.Value(token.NewTOTP(token.TOTPOptions{Key: "a key that is known to tests", Issuer: "test", Now: func() time.Time {
 			meanwhile() // the time is asked for between reading the secret and taking the code
 			return time.Now()
 		}}))(t)
 	})
-	caller := must(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
-	first := must(d.SecondFactors.Enrol(t.Context(), caller, password))(t)
+	caller := testkit.Value(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
+	first := testkit.Value(d.SecondFactors.Enrol(t.Context(), caller, password))(t)
 	var second clinic.TOTPEnrolment
-	meanwhile = sync.OnceFunc(func() { second = must(d.SecondFactors.Enrol(t.Context(), caller, password))(t) })
-	_, err := d.SecondFactors.Confirm(t.Context(), caller, must(totp.GenerateCode(first.Secret, time.Now()))(t))
+	meanwhile = sync.OnceFunc(func() { second = testkit.Value(d.SecondFactors.Enrol(t.Context(), caller, password))(t) })
+	_, err := d.SecondFactors.Confirm(t.Context(), caller, testkit.Value(totp.GenerateCode(first.Secret, time.Now()))(t))
 	wantReason(t, err, "totp_invalid")
-	if must(d.SecondFactors.Status(t.Context(), caller))(t).Enabled {
+	if testkit.Value(d.SecondFactors.Status(t.Context(), caller))(t).Enabled {
 		t.Error("a secret is confirmed by the code of another one")
 	}
-	if _, err := d.SecondFactors.Confirm(t.Context(), caller, must(totp.GenerateCode(second.Secret, time.Now()))(t)); err != nil {
+	if _, err := d.SecondFactors.Confirm(t.Context(), caller, testkit.Value(totp.GenerateCode(second.Secret, time.Now()))(t)); err != nil {
 		t.Errorf("its own code: %v", err)
 	}
 }
@@ -154,11 +155,11 @@ func TestRecoveryCodeLogsInOnce(t *testing.T) {
 			t.Errorf("time %d: %q, want %q", i, got, want)
 		}
 	}
-	if got := must(a.SecondFactors.Status(t.Context(), a.caller))(t); got.RecoveryCodes != 9 {
+	if got := testkit.Value(a.SecondFactors.Status(t.Context(), a.caller))(t); got.RecoveryCodes != 9 {
 		t.Errorf("%d codes are left", got.RecoveryCodes)
 	}
 	a.register(t, patient("patient2"))
-	stolen := must(a.Sessions.Login(t.Context(), "patient2", password, clinic.SecondFactor{RecoveryCode: a.recovery[4]}))(t) // has no factor
+	stolen := testkit.Value(a.Sessions.Login(t.Context(), "patient2", password, clinic.SecondFactor{RecoveryCode: a.recovery[4]}))(t) // has no factor
 	if stolen.User.Username != "patient2" || a.login(t, clinic.SecondFactor{RecoveryCode: a.recovery[4]}) != "" {
 		t.Error("a code was used up by somebody else")
 	}
@@ -230,10 +231,10 @@ func TestRepeatedRegistrationDoesNotSkipTheFactor(t *testing.T) {
 	d := newDesk(t, nil)
 	once := clinic.Idempotency{Key: "key"}
 	a := authenticator{desk: d}
-	a.caller = must(d.verifier.Verify(must(d.Accounts.Register(t.Context(), patient("patient1"), once))(t).Access))(t)
-	must(d.Accounts.Register(t.Context(), patient("patient1"), once))(t)
-	a.secret = must(d.SecondFactors.Enrol(t.Context(), a.caller, password))(t).Secret
-	must(d.SecondFactors.Confirm(t.Context(), a.caller, a.code(t).TOTPCode))(t)
+	a.caller = testkit.Value(d.verifier.Verify(testkit.Value(d.Accounts.Register(t.Context(), patient("patient1"), once))(t).Access))(t)
+	testkit.Value(d.Accounts.Register(t.Context(), patient("patient1"), once))(t)
+	a.secret = testkit.Value(d.SecondFactors.Enrol(t.Context(), a.caller, password))(t).Secret
+	testkit.Value(d.SecondFactors.Confirm(t.Context(), a.caller, a.code(t).TOTPCode))(t)
 	_, err := d.Accounts.Register(t.Context(), patient("patient1"), once)
 	wantReason(t, err, "totp_required")
 }
@@ -241,10 +242,10 @@ func TestRepeatedRegistrationDoesNotSkipTheFactor(t *testing.T) {
 func TestRoleThatRequiresAFactorMayOnlyEnrol(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, func(o *service.APIOptions) { o.TOTPRequired = []clinic.Role{clinic.RolePatient} })
-	enrolling := func(s clinic.Tokens) bool { return must(d.verifier.Verify(s.Access))(t).Enrolling }
+	enrolling := func(s clinic.Tokens) bool { return testkit.Value(d.verifier.Verify(s.Access))(t).Enrolling }
 	first := d.register(t, patient("patient1"))
-	refreshed := must(d.Sessions.Refresh(t.Context(), first.Refresh))(t)
-	for i, s := range []clinic.Tokens{first, refreshed, must(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)} {
+	refreshed := testkit.Value(d.Sessions.Refresh(t.Context(), first.Refresh))(t)
+	for i, s := range []clinic.Tokens{first, refreshed, testkit.Value(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)} {
 		if !enrolling(s) {
 			t.Errorf("session %d may do everything", i)
 		}
@@ -252,21 +253,21 @@ func TestRoleThatRequiresAFactorMayOnlyEnrol(t *testing.T) {
 	if enrolling(d.register(t, doctor("doctor1"))) {
 		t.Error("a doctor may only enrol")
 	}
-	a := authenticator{desk: d, caller: must(d.verifier.Verify(refreshed.Access))(t)}
-	if !must(d.SecondFactors.Status(t.Context(), a.caller))(t).Required {
+	a := authenticator{desk: d, caller: testkit.Value(d.verifier.Verify(refreshed.Access))(t)}
+	if !testkit.Value(d.SecondFactors.Status(t.Context(), a.caller))(t).Required {
 		t.Error("the status does not tell")
 	}
-	a.secret = must(d.SecondFactors.Enrol(t.Context(), a.caller, password))(t).Secret
-	must(d.SecondFactors.Confirm(t.Context(), a.caller, a.code(t).TOTPCode))(t)
-	after := must(d.Sessions.Refresh(t.Context(), refreshed.Refresh))(t)
+	a.secret = testkit.Value(d.SecondFactors.Enrol(t.Context(), a.caller, password))(t).Secret
+	testkit.Value(d.SecondFactors.Confirm(t.Context(), a.caller, a.code(t).TOTPCode))(t)
+	after := testkit.Value(d.Sessions.Refresh(t.Context(), refreshed.Refresh))(t)
 	a.step()
-	if enrolling(after) || enrolling(must(d.Sessions.Login(t.Context(), "patient1", password, a.code(t)))(t)) {
+	if enrolling(after) || enrolling(testkit.Value(d.Sessions.Login(t.Context(), "patient1", password, a.code(t)))(t)) {
 		t.Error("who has the factor may only enrol")
 	}
 	if err := d.SecondFactors.Disable(t.Context(), a.caller, password); err != nil {
 		t.Fatal(err)
 	}
-	if !enrolling(must(d.Sessions.Refresh(t.Context(), after.Refresh))(t)) {
+	if !enrolling(testkit.Value(d.Sessions.Refresh(t.Context(), after.Refresh))(t)) {
 		t.Error("who has disabled it may do everything")
 	}
 }
@@ -274,7 +275,7 @@ func TestRoleThatRequiresAFactorMayOnlyEnrol(t *testing.T) {
 func TestEnrolmentNeedsAKey(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, func(o *service.APIOptions) { o.TOTP = nil })
-	caller := must(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
+	caller := testkit.Value(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
 	_, err := d.SecondFactors.Enrol(t.Context(), caller, password)
 	wantCode(t, err, clinic.CodeConflict)
 	wantReason(t, err, "totp_not_configured")

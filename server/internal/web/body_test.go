@@ -1,9 +1,9 @@
 package web
 
 import (
-	"github.com/healthrecords/healthrecords/internal/testkit"
 	"bufio"
 	"errors"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"io"
 	"log/slog"
 	"net"

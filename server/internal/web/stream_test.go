@@ -1,11 +1,11 @@
 package web
 
 import (
-	"github.com/healthrecords/healthrecords/internal/testkit"
 	"bufio"
 	"bytes"
 	"context"
 	"fmt"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"io"
 	"log/slog"
 	"net"
