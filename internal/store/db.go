@@ -26,15 +26,12 @@ type Options struct {
 	// AcquireTimeout is how long a statement waits for a connection when all are
 	// busy, or are being made; then it is CodeUnavailable. 0: 3 s.
 	AcquireTimeout time.Duration
-	// Unaudited writes no audit rows. It is for the benchmark that measures what
-	// they cost, and for nothing else: no program sets it.
-	Unaudited bool
 }
 
 // DB is a pool of connections to Postgres. It is safe for concurrent use.
 type DB struct {
 	pool      *pgxpool.Pool
-	unaudited bool
+	unaudited bool     // only a benchmark's: what do audit rows cost?
 	wrapped   sync.Map // see auditedDB
 }
 
@@ -71,7 +68,7 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the connection pool: %w", translate(err))
 	}
-	return &DB{pool: pool, unaudited: opts.Unaudited}, nil
+	return &DB{pool: pool}, nil
 }
 
 // Close waits for borrowed connections and closes the pool.
