@@ -130,7 +130,7 @@ func TestOperationsAreDocumented(t *testing.T) {
 		if op.OperationID == "" || op.Summary == "" || len(op.Tags) != 1 {
 			t.Errorf("%s lacks an id, a summary or its tag", name)
 		}
-		if !strings.Contains(op.Description, " may call this.") {
+		if !strings.Contains(op.Description, " may call this operation.") {
 			t.Errorf("%s does not say who may call it", name)
 		}
 		if private := op.Security != nil; private != (op.Responses.Value("401") != nil) && op.OperationID != "login" && op.OperationID != "refreshToken" {

@@ -8,11 +8,11 @@ import (
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
 
-const listPatientsNote = "The search is by name or username."
+const listPatientsNote = "Search by name or username."
 
 type listPatientsRequest struct {
 	web.Paging
-	Search string `query:"search" maxLength:"150" doc:"Part of a name or username."`
+	Search string `query:"search" maxLength:"150" doc:"Part of a name or a username."`
 }
 
 func (h *handlers) listPatients(ctx context.Context, request *listPatientsRequest) (*web.PageResponse[patient], error) {
@@ -29,9 +29,9 @@ type myPatient struct {
 	Name         string     `json:"name" example:"John Doe"`
 	Email        string     `json:"email" example:"patient@example.com"`
 	Phone        string     `json:"phone" example:"+1234567890"`
-	BloodType    string     `json:"blood_type" doc:"Empty when unknown." example:"A+"`
+	BloodType    string     `json:"blood_type" doc:"Empty if unknown." example:"A+"`
 	TotalRecords int        `json:"total_records" example:"12"`
-	LastVisit    *time.Time `json:"last_visit" doc:"Newest visit date; null without records." example:"2025-05-27T10:00:00Z"`
+	LastVisit    *time.Time `json:"last_visit" doc:"The latest visit date; null if there are no records." example:"2025-05-27T10:00:00Z"`
 }
 
 func newMyPatient(p clinic.PatientSummary) myPatient {
