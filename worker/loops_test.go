@@ -229,7 +229,7 @@ func TestRelayClaimsNothingWithoutRedis(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "all are handled", func() bool { return count.Load() == 3 })
-	eventually(t, "the end of the outage is logged", func() bool { return strings.Contains(f.log.String(), "work goes on") })
+	eventually(t, "the end of the outage is logged", func() bool { return strings.Contains(f.log.String(), "work resumed") })
 }
 
 func TestTrimmerGoesOnWhileThereIsMore(t *testing.T) {
