@@ -106,7 +106,7 @@ func TestOutcomesOfADelivery(t *testing.T) {
 				t.Errorf("dead are %v", f.outbox.dead)
 			}
 			expected := `
-				# HELP healthrecords_worker_events_handled_total Deliveries of events by what became of them: done, dropped, dead, retry, pending.
+				# HELP healthrecords_worker_events_handled_total Deliveries of events by outcome: done, dropped, dead, retry, pending.
 				# TYPE healthrecords_worker_events_handled_total counter
 				healthrecords_worker_events_handled_total{outcome="` + string(test.outcome) + `",type="record.created"} 1
 				`

@@ -58,7 +58,7 @@ func createAdmin(cmd *cobra.Command, r clinic.Registration, passwordFile string,
 	defer db.Close()
 	passwords, err := token.NewHasher(token.HasherOptions{})
 	if err != nil {
-		return fmt.Errorf("making the password hasher: %w", err)
+		return fmt.Errorf("setting up the password hasher: %w", err)
 	}
 	user, err := service.NewAdministrators(db, passwords).Create(ctx, r)
 	switch {

@@ -36,7 +36,7 @@ func applyRetention(cmd *cobra.Command, before string, dryRun bool) error {
 		return err
 	}
 	if !dryRun && cfg.KeysDir == "" {
-		return errors.New("AUDIT_KEYS_DIR is not set: set it to the directory of the worker's audit keys")
+		return errors.New("AUDIT_KEYS_DIR: is not set; set it to the directory of the worker's audit keys")
 	}
 	db, err := openMigratedDB(cmd.Context(), cfg.Database)
 	if err != nil {

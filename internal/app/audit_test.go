@@ -108,7 +108,7 @@ func TestAuditCommandsNameWhatIsWrong(t *testing.T) {
 	for _, test := range []struct{ args, want string }{
 		{"retention", "AUDIT_KEYS_DIR: is not set"},
 		{"export --from 2026-02-01 --to 2026-01-31 --output " + nothing, "--to is before --from"},
-		{"verify --trusted-key another", "none of the checkpoints is signed by a trusted key"},
+		{"verify --trusted-key another", "no checkpoint is signed by a trusted key"},
 	} {
 		var out, told strings.Builder
 		code := Main(append([]string{"audit"}, strings.Fields(test.args)...), nil, &out, &told)

@@ -78,7 +78,7 @@ func withImporter(ctx context.Context, stderr io.Writer, use func(*service.Impor
 	defer db.Close()
 	passwords, err := token.NewHasher(token.HasherOptions{})
 	if err != nil {
-		return fmt.Errorf("making the password hasher: %w", err)
+		return fmt.Errorf("setting up the password hasher: %w", err)
 	}
 	var directory service.DirectoryCache // nil: no cache
 	if cfg.HasRedis() {
@@ -91,7 +91,7 @@ func withImporter(ctx context.Context, stderr io.Writer, use func(*service.Impor
 			Client: client, Prefix: cfg.Redis.KeyPrefix, Log: telemetry.NewLogger(stderr, cfg.Common.LogLevel, cfg.Common.LogFormat),
 		})
 		if err != nil {
-			return fmt.Errorf("making the directory's cache: %w", err)
+			return fmt.Errorf("setting up the directory's cache: %w", err)
 		}
 	}
 	return use(service.NewImports(db, passwords, directory))
