@@ -13,12 +13,12 @@ import (
 	"github.com/healthrecords/healthrecords/server"
 )
 
-// serveLimited serves HTTPS with limits of connections, and no API.
+// serveLimited serves HTTPS with limits of connections, and without the API.
 func serveLimited(t *testing.T, opts server.ConnectionOptions) (address string) {
 	t.Helper()
 	s := httptest.NewUnstartedServer(nil)
 	s.Config = server.NewHTTPServer("", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), slog.New(slog.DiscardHandler))
-	s.Config.ReadHeaderTimeout = time.Hour // idle sockets stay
+	s.Config.ReadHeaderTimeout = time.Hour // idle sockets stay open
 	s.Config.ReadTimeout, s.Config.WriteTimeout = time.Hour, time.Hour
 	var err error
 	s.Listener, err = server.LimitConnections(s.Listener, opts)
@@ -37,10 +37,10 @@ func silent(t *testing.T, address, from string) net.Conn {
 	return connection
 }
 
-// served says whether the server shakes hands with an address.
+// served reports whether the server completes a handshake with an address.
 func served(t *testing.T, address, from string) bool {
 	t.Helper()
-	dialer := tls.Dialer{NetDialer: dialerOf(from), Config: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // whoever it is
+	dialer := tls.Dialer{NetDialer: dialerOf(from), Config: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // the test does not verify the server
 	connection, err := dialer.DialContext(t.Context(), "tcp", address)
 	if err != nil {
 		return false

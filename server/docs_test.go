@@ -19,8 +19,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestDocumentationPage uses the page as a person does: register and log in with
-// the examples that stand there, authorize with the token, ask for the profile.
+// TestDocumentationPage uses the page as a person does: it registers and logs in with
+// the examples on the page, authorizes with the token, and gets the profile.
 func TestDocumentationPage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -41,7 +41,7 @@ func TestDocumentationPage(t *testing.T) {
 		click(".scheme-container .authorize"),
 		chromedp.SendKeys(chromedp.CSS("#auth-bearer-value"), session.Access),
 		click(".modal-ux .auth-btn-wrapper .authorize"),
-		// The buttons move once the field is gone, and a click goes where its button was when it was looked for.
+		// The buttons move when the field disappears, and a click goes to the old position of its button.
 		chromedp.WaitNotPresent(chromedp.CSS(".modal-ux .auth-btn-wrapper .authorize")),
 		click(".modal-ux .btn-done"),
 		chromedp.WaitNotPresent(chromedp.CSS(".modal-ux")),
@@ -97,7 +97,7 @@ func tryOut(operation string) []chromedp.Action[chromedp.Void] {
 	}
 }
 
-// browser is a Chromium that can reach this machine only, and what it asked for.
+// browser is a Chromium that can only reach this machine, and the requests that it sent.
 type browser struct {
 	t          *testing.T
 	tab        context.Context //nolint:containedctx // chromedp's handle of the tab
@@ -147,7 +147,7 @@ func (b *browser) listen(event any) {
 	}
 }
 
-// do gives the page a minute, which a busy machine may need.
+// do gives the page a minute, because the machine may be busy.
 func (b *browser) do(what string, actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.tab, time.Minute)
@@ -168,7 +168,7 @@ func (b *browser) text(selector string) string {
 	return text
 }
 
-// check fails when anything was asked of another server, or went wrong.
+// check fails if the page sent a request to another server, or if a request failed.
 func (b *browser) check(api string) {
 	b.t.Helper()
 	b.mutex.Lock()
