@@ -104,7 +104,7 @@ func TestADoctorAssignsThemselvesAsInTheSeed(t *testing.T) {
 	for reader, want := range map[*person]string{&patient: "PATIENT_ASSIGNED", &doctor: "PATIENT_ASSIGNED", &admin: "SELF_ASSIGNED"} {
 		list := w.want(http.StatusOK, call{method: get, path: "/api/notifications/", token: reader.token})
 		if got := dig[string](t, list, "results", 0, "notification_type"); got != want {
-			t.Errorf("%s is told of %s, want %s", reader.username, got, want)
+			t.Errorf("%s is notified of %s, want %s", reader.username, got, want)
 		}
 	}
 }

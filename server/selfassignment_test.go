@@ -54,7 +54,7 @@ func TestSelfAssignmentTakesAConfirmation(t *testing.T) {
 	s.settle()
 	told := s.want(http.StatusOK, call{method: get, path: "/api/notifications/", token: s.admin.token})
 	if dig[float64](t, told, "count") != 1 || dig[string](t, told, "results", 0, "notification_type") != "SELF_ASSIGNED" {
-		t.Errorf("the administrator is told %v", told)
+		t.Errorf("the administrator's notification is %v", told)
 	}
 	err = testutil.GatherAndCompare(s.metrics, strings.NewReader(`
 # HELP healthrecords_self_assignments_total Assignments that doctors made for themselves, by DOCTOR_SELF_ASSIGNMENT.
@@ -156,6 +156,6 @@ func TestAdministratorsGiveAssignmentsAnEnd(t *testing.T) {
 	}
 	s.settle()
 	if told := s.want(http.StatusOK, call{method: get, path: "/api/notifications/", token: s.admin.token}); dig[float64](t, told, "count") != 0 {
-		t.Errorf("the administrator is told %v", told)
+		t.Errorf("the administrator's notification is %v", told)
 	}
 }
