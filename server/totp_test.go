@@ -66,8 +66,8 @@ func TestSecondFactorOverTheAPI(t *testing.T) {
 	}
 }
 
-// TestWhoMustEnrolMayDoNothingElse calls every operation of the document.
-func TestWhoMustEnrolMayDoNothingElse(t *testing.T) {
+// TestUsersWhoMustEnrollMayDoNothingElse calls every operation of the document.
+func TestUsersWhoMustEnrollMayDoNothingElse(t *testing.T) {
 	t.Parallel()
 	database := testkit.NewDatabase(t, rights.Migrate)
 	db := testkit.NewFactory(t, database)

@@ -59,7 +59,7 @@ type assignmentRequest struct {
 	Reason    string     `json:"reason,omitempty" maxLength:"500" doc:"Required for a doctor who must confirm." example:"primary care"`
 	EndsAt    *time.Time `json:"ends_at,omitempty" doc:"When access ends; must be in the future. Without it, the assignment is open-ended. For a doctor who must confirm, the default is 90 days from now and the maximum is a year." example:"2025-08-25T10:00:00Z"`
 	Password  string     `json:"password,omitempty" maxLength:"128" doc:"The caller's password. A doctor who must confirm sends either this or totp_code." example:"securepass123"`
-	TOTPCode  string     `json:"totp_code,omitempty" maxLength:"6" doc:"Of the doctor's authenticator, instead of password. Each code is taken once." example:"123456"`
+	TOTPCode  string     `json:"totp_code,omitempty" maxLength:"6" doc:"The current code from the caller's authenticator app, in place of password. Each code works once." example:"123456"`
 }
 
 // identity is what makes it another request under an Idempotency-Key: no fast hash

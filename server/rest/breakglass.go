@@ -7,7 +7,7 @@ import (
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
 
-const breakGlassNote = "Gives a verified doctor access to the records of a patient whom they are not assigned to. The doctor confirms with their " +
+const breakGlassNote = "Gives a verified doctor access to the records of any patient. The doctor confirms with their " +
 	"password. They can read the records, but not comment on them, until `ends_at` or until an administrator ends the access. The patient and all " +
 	"administrators are notified at once.\n\n" +
 	"If the doctor already has emergency access to the patient, the answer is that assignment: it is not extended, and nobody is notified again. " +

@@ -18,11 +18,11 @@ type notification struct {
 	Message          string                  `json:"message" example:"John Doe added \"Annual Physical\" (CHECKUP)."`
 	IsRead           bool                    `json:"is_read" example:"false"`
 	CreatedAt        time.Time               `json:"created_at" example:"2025-05-27T10:30:00Z"`
-	Patient          *int64                  `json:"patient" doc:"This and the next four fields are the ids of what the notification is about, or null." example:"1"`
-	Doctor           *int64                  `json:"doctor" example:"1"`
-	HealthRecord     *int64                  `json:"health_record" example:"1"`
-	Comment          *int64                  `json:"comment" example:"1"`
-	Assignment       *int64                  `json:"assignment" example:"1"`
+	Patient          *int64                  `json:"patient" doc:"The id of the patient whom the notification is about, or null." example:"1"`
+	Doctor           *int64                  `json:"doctor" doc:"The id of the doctor whom the notification is about, or null." example:"1"`
+	HealthRecord     *int64                  `json:"health_record" doc:"The id of the record that the notification is about, or null." example:"1"`
+	Comment          *int64                  `json:"comment" doc:"The id of the comment that the notification is about, or null." example:"1"`
+	Assignment       *int64                  `json:"assignment" doc:"The id of the assignment that the notification is about, or null." example:"1"`
 }
 
 func newNotification(n clinic.Notification) notification {

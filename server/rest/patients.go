@@ -8,7 +8,7 @@ import (
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
 
-const listPatientsNote = "Search by name or username."
+const listPatientsNote = "In the order of their ids."
 
 type listPatientsRequest struct {
 	web.Paging
@@ -25,7 +25,7 @@ func (h *handlers) listPatients(ctx context.Context, request *listPatientsReques
 
 // myPatient is a row of a doctor's list of patients.
 type myPatient struct {
-	ID           int64      `json:"id" doc:"The profile's id, not the user's." example:"1"`
+	ID           int64      `json:"id" doc:"The id of the profile, not of the user." example:"1"`
 	Name         string     `json:"name" example:"John Doe"`
 	Email        string     `json:"email" example:"patient@example.com"`
 	Phone        string     `json:"phone" example:"+1234567890"`

@@ -94,7 +94,7 @@ func (h *handlers) listRecords(ctx context.Context, request *listRecordsRequest)
 }
 
 type recordResponse struct {
-	ETag string `header:"ETag" doc:"Names this state of the record."`
+	ETag string `header:"ETag" doc:"Identifies the current version of the record, for If-Match and If-None-Match."`
 	Body healthRecord
 }
 
@@ -111,7 +111,7 @@ type createRecordRequest struct {
 }
 
 type createRecordResponse struct {
-	ETag     string `header:"ETag" doc:"Names this state of the record."`
+	ETag     string `header:"ETag" doc:"Identifies the current version of the record, for If-Match and If-None-Match."`
 	Location string `header:"Location" doc:"The URL of the record."`
 	Body     healthRecord
 }
@@ -137,7 +137,7 @@ type getRecordRequest struct {
 
 type getRecordResponse struct {
 	Status int
-	ETag   string `header:"ETag" doc:"Names this state of the record."`
+	ETag   string `header:"ETag" doc:"Identifies the current version of the record, for If-Match and If-None-Match."`
 	Body   healthRecord
 }
 

@@ -131,7 +131,8 @@ func rights(t *testing.T, objects map[string]*unstructured.Unstructured) []strin
 	return all
 }
 
-// TestJobIsAnotherWhenItChanges: a changed Job needs a new name, because Kubernetes refuses to change it. A changed Redis must restart to read its file.
+// TestJobIsAnotherWhenItChanges: a changed Job needs a new name, because Kubernetes refuses to change it. A changed Redis must
+// restart to read its file.
 func TestJobIsAnotherWhenItChanges(t *testing.T) {
 	t.Parallel()
 	one := render(t)

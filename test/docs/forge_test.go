@@ -70,7 +70,8 @@ func TestWorkflowsBuildWithTheModulesGo(t *testing.T) {
 	}
 }
 
-// TestMakeTargetsThatDocumentsName checks that the Makefile has each target that documents name, in backquotes or at the beginning of a line of code.
+// TestMakeTargetsThatDocumentsName checks that the Makefile has each target that documents name, in backquotes or at the
+// beginning of a line of code.
 func TestMakeTargetsThatDocumentsName(t *testing.T) {
 	t.Parallel()
 	makefile := read(t, "Makefile")

@@ -11,7 +11,7 @@ import (
 // ignores the fields of embedded types that are not.
 type LogPaging struct {
 	PageSize int    `query:"page_size" minimum:"1" maximum:"100" default:"20"`
-	Cursor   string `query:"cursor" maxLength:"200" doc:"The next of the previous page. Without it, the answer is the newest page."`
+	Cursor   string `query:"cursor" maxLength:"200" doc:"The value of next on the previous page. Without it, the answer is the newest page."`
 
 	before int64
 }
