@@ -164,7 +164,7 @@ func TestReconcileReleasesWhatDeletedObjectsHold(t *testing.T) {
 	}
 	calls := b.clinic.callCount()
 	if _, err := b.pass(t, "a"); err != nil || b.clinic.callCount() != calls {
-		t.Errorf("what is gone was released again: %v", err)
+		t.Errorf("a deleted object was released again: %v", err)
 	}
 }
 

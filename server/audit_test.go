@@ -213,7 +213,7 @@ func TestAPrivateCommentIsAReadingToThePatient(t *testing.T) {
 		comment(doctor, "Looks fine.", true), comment(doctor, "Looks fine.", true, "key"), comment(doctor, "Looks fine.", true, "key"),
 	} {
 		if diff := cmp.Diff(want, entry(request)); diff != "" {
-			t.Errorf("a private comment is not what reading the record is:\n%s", diff)
+			t.Errorf("a private comment differs from a read of the record:\n%s", diff)
 		}
 	}
 	if public := entry(comment(doctor, "Looks fine.", false)); public["operation"] != "addComment" || public["object"] != "comment" {
@@ -225,7 +225,7 @@ func TestAPrivateCommentIsAReadingToThePatient(t *testing.T) {
 	} {
 		public, private := entry(refused(false)), entry(refused(true))
 		if diff := cmp.Diff(public, private); diff != "" || public["operation"] != want {
-			t.Errorf("what is refused, %v, tells what is private:\n%s", public, diff)
+			t.Errorf("a refused request, %v, reveals whether the comment is private:\n%s", public, diff)
 		}
 	}
 	log := c.want(http.StatusOK, call{method: get, path: "/api/audit/?operation=addComment&decision=allowed", token: c.people["administrator"].token})
@@ -279,7 +279,7 @@ func TestAuditPolicyKnowsReadsByTheirNames(t *testing.T) {
 		_, err := db.Pool.Exec(t.Context(), `INSERT INTO audit_log (user_id, role, operation, object_kind, reason, decision)
 			VALUES (1, 'PATIENT', $1, 'record', 'own', 'allowed')`, o.id)
 		if reads := o.method == get; reads != (err == nil) {
-			t.Errorf("%s %s %s: %v: name what reads get… or list…, and nothing else", o.id, o.method, o.path, err)
+			t.Errorf("%s %s %s: %v: only the ids of operations that read may begin with get or list", o.id, o.method, o.path, err)
 		}
 	}
 }

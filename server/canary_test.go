@@ -43,7 +43,7 @@ func TestNothingSubmittedComesBack(t *testing.T) {
 		t.Errorf("only %d requests were made", asked)
 	}
 	if log := w.log.String(); strings.Contains(log, canary) {
-		t.Error("the log has what was submitted")
+		t.Error("the log contains the input")
 	}
 }
 
@@ -135,6 +135,6 @@ func TestWhatTheDomainRefusesDoesNotComeBack(t *testing.T) {
 		}
 	}
 	if strings.Contains(w.log.String(), canary) {
-		t.Error("the log has what was submitted")
+		t.Error("the log contains the input")
 	}
 }

@@ -54,7 +54,7 @@ func TestETagsFollowWhatTheReaderSees(t *testing.T) {
 	}
 	unchanged := s.do(call{method: get, path: s.record, token: s.patient.token, header: map[string]string{"If-None-Match": `"x", W/` + s.etag(s.patient)}})
 	if unchanged.status != http.StatusNotModified || len(unchanged.body) != 0 || unchanged.header.Get("ETag") == "" {
-		t.Errorf("what the client has was answered %d %q", unchanged.status, unchanged.body)
+		t.Errorf("the answer for a current ETag is %d %q", unchanged.status, unchanged.body)
 	}
 }
 

@@ -72,7 +72,7 @@ func TestAllAddressesTogetherHaveALimitOfConnections(t *testing.T) {
 	first := silent(t, address, attacker)
 	second := silent(t, address, "127.0.0.4")
 	if served(t, address, bystander) {
-		t.Error("there is no limit of all")
+		t.Error("the limit of all connections has no effect")
 	}
 	testkit.Must(t, first.Close())
 	until(t, "served again", func() bool { return served(t, address, bystander) })
@@ -90,7 +90,7 @@ func TestATrustedProxyHasAnyShareOfConnections(t *testing.T) {
 	}
 	silent(t, address, bystander)
 	if served(t, address, bystander) {
-		t.Error("who is no proxy has more than its share")
+		t.Error("an address that is not a proxy has more than its share")
 	}
 	if _, err := server.LimitConnections(nil, server.ConnectionOptions{TrustedProxies: []string{"10.0.0.1"}}); err == nil {
 		t.Error("a proxy that is no network is no error")

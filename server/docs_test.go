@@ -181,7 +181,7 @@ func (b *browser) check(api string) {
 		case strings.HasPrefix(request, api+"/"):
 			own++
 		case parsed.Scheme != "data" && parsed.Scheme != "blob":
-			b.t.Errorf("the page asked for %s", request)
+			b.t.Errorf("the page requested %s", request)
 		}
 	}
 	if own < 8 { // the page, its style, two scripts, the document, three calls

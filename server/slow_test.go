@@ -188,7 +188,7 @@ func TestAnExhaustedPoolIs503UntilItIsFree(t *testing.T) {
 		}
 	}
 	if took := time.Since(start); took > 10*time.Second {
-		t.Errorf("20 requests that found no connection took %s to be told", took)
+		t.Errorf("20 requests without a connection took %s until their answer", took)
 	}
 	testkit.Must(t, lock.Rollback(t.Context()))
 	for range 4 {

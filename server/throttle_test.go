@@ -143,7 +143,7 @@ func TestOnlyAProxyMayTellTheAddress(t *testing.T) {
 		none.loginFrom("198.51.100.1", "owner", "wrong")
 	}
 	if n := strings.Count(none.log.String(), "TRUSTED_PROXIES"); n != 1 {
-		t.Errorf("the proxy that is not named was told of %d times, want 1", n)
+		t.Errorf("%d warnings about the proxy that is not named, want 1", n)
 	}
 }
 

@@ -185,7 +185,7 @@ func TestWorkerKilledBetweenHandlingAndAcknowledging(t *testing.T) {
 	s := newStream(t, newClient(t, url))
 	left, err := s.Figures(t.Context())
 	if err != nil || left.Pending == 0 {
-		t.Fatalf("the stream holds %+v, %v, want what was handled and not acknowledged", left, err)
+		t.Fatalf("the stream holds %+v, %v, want the handled entries that were not acknowledged", left, err)
 	}
 	p.startWorker(t, url, p.outbox)
 	eventually(t, "nothing is left", func() bool {
@@ -252,7 +252,7 @@ func TestEventsThatRedisLostArePublishedAtOnce(t *testing.T) {
 			return p.db.Count(`SELECT count(*) FROM outbox WHERE finished_at IS NULL`) == 1
 		})
 		if got := p.db.Count(`SELECT count(*) FROM outbox WHERE outcome = 'done' AND attempts = 4`); got != events-1 {
-			t.Errorf("round %d: %d events have as many attempts as before, want %d: the lost one is none", round, got, events-1)
+			t.Errorf("round %d: %d events have as many attempts as before, want %d: the loss is not an attempt", round, got, events-1)
 		}
 		p.db.Exec(`UPDATE outbox SET finished_at = now(), outcome = 'done', created_at = now() WHERE finished_at IS NULL`)
 	}

@@ -157,7 +157,7 @@ func TestItIsLoggedThatSealingWaits(t *testing.T) {
 		}
 		waits, again := strings.Count(f.log.String(), chain.holder), strings.Count(f.log.String(), "sealed again")
 		if waits != step.waits || again != step.again {
-			t.Errorf("at %s: logged %d times that it waits, and %d that it goes on, want %d and %d", step.oldest, waits, again, step.waits, step.again)
+			t.Errorf("at %s: logged %d times that sealing waits, and %d times that it resumes, want %d and %d", step.oldest, waits, again, step.waits, step.again)
 		}
 	}
 }

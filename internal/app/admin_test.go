@@ -44,7 +44,7 @@ func TestAdminCreateIfMissing(t *testing.T) { //nolint:paralleltest // sets DATA
 		return hash
 	}
 	if code := create("admin", "--if-missing"); code != 0 {
-		t.Fatalf("an administrator who is missing: exit code %d", code)
+		t.Fatalf("a missing administrator: exit code %d", code)
 	}
 	first := hash()
 	write(t, password, "another password altogether\n")

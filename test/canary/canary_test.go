@@ -71,12 +71,12 @@ func readable(t *testing.T) []string {
 func look(t *testing.T, reader, text string) {
 	t.Helper()
 	if text == "" {
-		t.Errorf("%s: there is nothing to look at", reader)
+		t.Errorf("%s: nothing to search", reader)
 	}
 	for marker, readers := range markers() {
 		// A user's name is the beginning of their other markers.
 		if at := strings.Index(strings.ReplaceAll(text, marker+"-", ""), marker); at >= 0 && !slices.Contains(strings.Fields(readers), reader) {
-			t.Errorf("%s holds %s: …%s…", reader, marker, text[max(0, at-100):min(len(text), at+150)])
+			t.Errorf("%s contains %s: …%s…", reader, marker, text[max(0, at-100):min(len(text), at+150)])
 		}
 	}
 }
@@ -128,7 +128,7 @@ func (p *platform) lookAtRedis(t *testing.T) {
 		look(t, reader, key+dump)
 	}
 	if streams == 0 {
-		t.Errorf("there is no stream among the keys %v", keys)
+		t.Errorf("the keys %v include no stream", keys)
 	}
 }
 

@@ -98,7 +98,7 @@ func parse(t *testing.T, manifest string) map[string]*unstructured.Unstructured 
 		}
 		key := object.GetKind() + "/" + object.GetName()
 		if objects[key] != nil {
-			t.Errorf("%s is there twice", key)
+			t.Errorf("%s exists twice", key)
 		}
 		objects[key] = object
 	}

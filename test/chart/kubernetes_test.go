@@ -41,7 +41,7 @@ func TestObjectsAreValid(t *testing.T) {
 			})
 		}
 	}
-	t.Run("a field that is none is found", func(t *testing.T) {
+	t.Run("an unknown field is found", func(t *testing.T) {
 		t.Parallel()
 		manifest := `{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}, "spec": {"ports": [{"port": 80, "prot": "TCP"}]}}`
 		if output, err := conform(t, schemas, kubernetesVersions[0], manifest); err == nil {

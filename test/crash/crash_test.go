@@ -136,7 +136,7 @@ func (p platform) expectEachOnce(t *testing.T, patients []account, ids []int64) 
 		patient := patients[number%len(patients)]
 		if got := p.db.Count(`SELECT count(*) FROM health_records WHERE id = $1 AND title = $2 AND patient_id = $3`,
 			id, titleOf(number), patient.PatientID); got != 1 {
-			t.Errorf("record %d, answered as %d, is there %d times", number, id, got)
+			t.Errorf("record %d with the id %d exists %d times", number, id, got)
 		}
 	}
 	// The notified (record, doctor) pairs must equal the expected ones.

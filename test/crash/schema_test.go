@@ -40,6 +40,6 @@ func TestTheWorkerWaitsForItsSchema(t *testing.T) {
 		t.Error("an event was touched before the schema was there")
 	}
 	if err := await(t.Context(), func() bool { return db.Count(`SELECT count(*) FROM outbox WHERE finished_at IS NULL`) == 0 }); err != nil {
-		t.Error("the event is not handled once the schema is there")
+		t.Error("the event is not handled after the migration")
 	}
 }

@@ -52,7 +52,7 @@ func footprint(t *testing.T, c cluster) {
 			limit = maxDatabaseMemory
 		}
 		if usage[pod] > limit {
-			t.Errorf("the idle pod %s holds more than %d bytes", pod, limit)
+			t.Errorf("the idle pod %s uses more than %d bytes", pod, limit)
 		}
 	}
 	t.Logf("memory of the idle pods\n%s", table.String())
@@ -95,7 +95,7 @@ func (c cluster) memory(ctx context.Context) (map[string]int64, error) {
 	}
 	for pod := range strings.FieldsSeq(running) {
 		if usage[pod] == 0 {
-			return nil, fmt.Errorf("there is no figure for %s yet", pod)
+			return nil, fmt.Errorf("no figure for %s yet", pod)
 		}
 	}
 	return usage, nil

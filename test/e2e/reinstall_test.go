@@ -45,7 +45,7 @@ func reinstall(t *testing.T, c cluster) {
 	c.awaitAnswer(t)
 	patient, err := c.logIn(ctx, patient.username, password)
 	if err != nil {
-		t.Fatalf("the database did not come back: %v", err)
+		t.Fatalf("the database is not back: %v", err)
 	}
 	doctor, err = c.logIn(ctx, doctor.username, password)
 	if err != nil {
