@@ -62,8 +62,9 @@ type assignmentRequest struct {
 	TOTPCode  string     `json:"totp_code,omitempty" maxLength:"6" doc:"The current code from the caller's authenticator app, in place of password. Each code works once." example:"123456"`
 }
 
-// identity is what makes it another request under an Idempotency-Key: no fast hash
-// of a password is kept, and a repetition brings the next code.
+// identity returns the part of the request that an Idempotency-Key identifies. It
+// has no password, so that no fast hash of one is stored, and no code, because a
+// repeated request contains the next code.
 func (r assignmentRequest) identity() assignmentRequest {
 	r.Password, r.TOTPCode = "", ""
 	return r
