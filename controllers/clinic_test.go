@@ -9,13 +9,13 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// fakeClinic is a Declarer in memory that keeps the contract of clinic.Declaration.
+// fakeClinic is a Declarer in memory that follows the contract of clinic.Declaration.
 type fakeClinic struct {
 	mutex sync.Mutex
-	// doctors and patients are the registered users; a doctor's value says whether he is verified.
+	// doctors and patients are the registered users; the value of a doctor says whether they are verified.
 	doctors  map[string]bool
 	patients map[string]bool
-	// holders are the open assignments, each with the UID that holds it, "" for one that no object holds.
+	// holders maps the open assignments to the UIDs of their owners; "" means no owner.
 	holders map[pair]string
 	// declared is the last declaration of each owner.
 	declared map[string]clinic.Declaration
@@ -134,14 +134,14 @@ func (f *fakeClinic) Retain(_ context.Context, owner string) error {
 	return nil
 }
 
-// change changes the clinic behind the controller's back.
+// change changes the clinic without the controller.
 func (f *fakeClinic) change(how func()) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()
 	how()
 }
 
-// holder returns who holds the assignment, and whether it is open.
+// holder returns the owner of the assignment, and whether it is open.
 func (f *fakeClinic) holder(doctor, patient string) (owner string, open bool) {
 	f.mutex.Lock()
 	defer f.mutex.Unlock()

@@ -16,10 +16,10 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// rarely turns the periodic passes off: what happens, happens because of an event.
+// rarely disables the periodic passes, so that only events cause passes.
 func rarely() Options { return Options{ResyncInterval: time.Hour, RetryInterval: time.Hour} }
 
-// often repeats passes so that tests need not wait.
+// often repeats passes quickly, so that tests need not wait.
 func often() Options {
 	return Options{ResyncInterval: 100 * time.Millisecond, RetryInterval: 50 * time.Millisecond}
 }

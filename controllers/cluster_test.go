@@ -31,8 +31,8 @@ import (
 // patience is how long a test waits for the cluster before it gives up.
 const patience = 30 * time.Second
 
-// cluster is a namespace of a real API server with a controller of its own, which works on a fake clinic with no other
-// rights than those of config/rbac.
+// cluster is a namespace of a real API server with its own controller, which works on a fake clinic and has only the
+// rights of config/rbac.
 type cluster struct {
 	client    client.Client // of an administrator
 	namespace string
@@ -74,12 +74,12 @@ func (c *cluster) startController(t *testing.T, o Options) {
 	t.Cleanup(func() { c.checkAll(t) })
 }
 
-// cacheOf keeps the tests' controllers out of each other's namespaces.
+// cacheOf limits a test's controller to its own namespace.
 func cacheOf(namespace string) cache.Options {
 	return cache.Options{DefaultNamespaces: map[string]cache.Config{namespace: {}}}
 }
 
-// newCluster makes a namespace that no controller watches.
+// newCluster creates a namespace that no controller watches.
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
 	admin, err := client.New(testkit.ControlPlane(t), client.Options{Scheme: clusterScheme(t)})
@@ -132,7 +132,7 @@ func readObjects(t *testing.T, path string) []*unstructured.Unstructured {
 	for {
 		object := &unstructured.Unstructured{}
 		if err := decoder.Decode(object); err != nil {
-			return objects // at the end of the file; a broken one is missing a role, which the tests notice
+			return objects // the end of the file; the tests fail if a broken file lacks a role
 		}
 		if len(object.Object) > 0 {
 			objects = append(objects, object)
@@ -140,7 +140,7 @@ func readObjects(t *testing.T, path string) []*unstructured.Unstructured {
 	}
 }
 
-// startManager runs a manager with the controller and returns a function that stops it, called again when the test ends.
+// startManager runs a manager with the controller and returns a function that stops it, which also runs when the test ends.
 func startManager(t *testing.T, restConfig *rest.Config, mo ctrl.Options, o Options) (stop func()) {
 	t.Helper()
 	mo.Scheme = clusterScheme(t)
@@ -167,7 +167,7 @@ func startManager(t *testing.T, restConfig *rest.Config, mo ctrl.Options, o Opti
 	return stop
 }
 
-// checkAll checks every object of the namespace that the controller has looked at.
+// checkAll checks every object of the namespace that the controller has reconciled.
 func (c *cluster) checkAll(t *testing.T) {
 	t.Helper()
 	var list v1alpha1.DoctorAssignmentList
@@ -198,7 +198,7 @@ func (c *cluster) edit(t *testing.T, da *v1alpha1.DoctorAssignment, option func(
 	}
 }
 
-// expect waits until the condition of the object's present generation has the status and the reason, and refreshes da.
+// expect waits until the condition of the object's current generation has the status and the reason, and updates da.
 func (c *cluster) expect(t *testing.T, da *v1alpha1.DoctorAssignment, kind string, status metav1.ConditionStatus, reason string) {
 	t.Helper()
 	gomega.NewWithT(t).Eventually(func(g gomega.Gomega) {
@@ -216,7 +216,7 @@ func (c *cluster) expectReady(t *testing.T, da *v1alpha1.DoctorAssignment) {
 	c.expect(t, da, v1alpha1.ReadyCondition, metav1.ConditionTrue, v1alpha1.ReasonAssigned)
 }
 
-// expectHolder waits until the object holds the assignment, or until nobody does when da is nil.
+// expectHolder waits until the object owns the assignment or, if da is nil, until the assignment has no owner.
 func (c *cluster) expectHolder(t *testing.T, da *v1alpha1.DoctorAssignment, doctor, patient string) {
 	t.Helper()
 	want := "nobody"

@@ -9,8 +9,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// TestARevocationDoesNotWaitForWhatTheOneBeforeSetOff takes the deletion of c first, although a and b, which may take freed
-// pairs over, came before it.
+// TestARevocationDoesNotWaitForWhatTheOneBeforeSetOff expects the deletion of c first, although a and b were enqueued before
+// it to create assignments for released pairs.
 func TestARevocationDoesNotWaitForWhatTheOneBeforeSetOff(t *testing.T) {
 	t.Parallel()
 	b := setup(t, newObject("a"), newObject("b"))

@@ -14,19 +14,19 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// outcome is what one pass found out about an object. Its message is a fixed sentence: nothing that the database said
-// gets into a status or an event.
+// outcome is the result of one pass over an object. Its message is a fixed sentence, so that no text of the database gets
+// into a status or an event.
 type outcome struct {
 	ready           metav1.ConditionStatus
 	reason, message string
 	stalled         bool // only a change of the spec can help
-	backOff         bool // the pass failed: nothing was learned about the spec
+	backOff         bool // the pass failed, and says nothing about the spec
 }
 
 // reconciling reports whether the controller will try again by itself.
 func (o outcome) reconciling() bool { return o.ready != metav1.ConditionTrue && !o.stalled }
 
-// waits reports whether the object needs something to happen elsewhere, at a time that nobody knows.
+// waits reports whether the object waits for a change elsewhere whose time is unknown.
 func (o outcome) waits() bool { return o.reconciling() && o.reason != v1alpha1.ReasonScheduled }
 
 func (o outcome) eventType() string {
@@ -38,7 +38,7 @@ func (o outcome) eventType() string {
 	}
 }
 
-// notReady is the outcome of something that the controller waits for.
+// notReady is the outcome of an object that waits for something.
 func notReady(reason, message string) outcome {
 	return outcome{ready: metav1.ConditionFalse, reason: reason, message: message}
 }
@@ -51,17 +51,17 @@ func failed(reason, message string) outcome {
 	return outcome{ready: metav1.ConditionUnknown, reason: reason, message: message, backOff: true}
 }
 
-// declarationOutcome says what the result of a declaration means for the object, by the database's clock.
+// declarationOutcome returns the outcome of a declaration. It uses the time of the database.
 func declarationOutcome(spec *v1alpha1.DoctorAssignmentSpec, result clinic.DeclarationResult) outcome {
 	progress := fmt.Sprintf("%d of %d patients are assigned", result.Assigned, len(spec.Patients))
 	switch {
 	case spec.EndsAt != nil && !result.At.Before(spec.EndsAt.Time):
-		return stalled(v1alpha1.ReasonExpired, "The assignments ended at spec.endsAt; a later endsAt begins them again.")
+		return stalled(v1alpha1.ReasonExpired, "The assignments ended at spec.endsAt. To begin them again, set a later endsAt.")
 	case result.Doctor != "":
 		return doctorOutcome(result.Doctor)
 	case len(result.Unassigned) > 0:
 		return notReady(v1alpha1.ReasonPatientsNotAssigned,
-			progress+"; status.unassigned says why others are not. They are tried again until they are.")
+			progress+"; status.unassigned says why the others are not. The controller tries again until all are assigned.")
 	case spec.StartsAt != nil && result.At.Before(spec.StartsAt.Time):
 		return notReady(v1alpha1.ReasonScheduled, "The assignments are recorded and begin at spec.startsAt.")
 	default:
@@ -73,34 +73,34 @@ func doctorOutcome(problem clinic.DoctorProblem) outcome {
 	switch problem {
 	case clinic.DoctorNotFound:
 		return notReady(v1alpha1.ReasonDoctorNotFound,
-			"No user has the username in spec.doctor. This is tried again until one registers.")
+			"No user has the username in spec.doctor. The controller tries again until the user registers.")
 	case clinic.NotADoctor:
 		return notReady(v1alpha1.ReasonNotADoctor, "The user in spec.doctor is not a doctor.")
 	case clinic.DoctorNotVerified:
 		return notReady(v1alpha1.ReasonDoctorNotVerified,
-			"The doctor's license is not verified. This is tried again until an administrator verifies it.")
+			"The doctor's license is not verified. The controller tries again until an administrator verifies it.")
 	default:
 		return failed(v1alpha1.ReasonInternalError, internalMessage)
 	}
 }
 
-const internalMessage = "Something went wrong inside the platform; the controller's log says more. This is tried again."
+const internalMessage = "An internal error occurred; the controller's log has the details. The controller tries again."
 
-// errorOutcome is the one place where the codes of the clinic become conditions.
+// errorOutcome is the only place where the codes of package clinic become conditions.
 func errorOutcome(err error) outcome {
 	switch clinic.CodeOf(err) {
 	case clinic.CodeInvalid:
 		return stalled(v1alpha1.ReasonInvalid, "The spec cannot be carried out"+faults(err)+".")
 	case clinic.CodeNotFound, clinic.CodeGone, clinic.CodeConflict, clinic.CodePreconditionFailed:
-		return notReady(v1alpha1.ReasonConflict, "Another change came in between. This is tried again.")
+		return notReady(v1alpha1.ReasonConflict, "Another change happened at the same time. The controller tries again.")
 	case clinic.CodeUnavailable:
-		return failed(v1alpha1.ReasonUnavailable, "The database does not answer. This is tried again.")
+		return failed(v1alpha1.ReasonUnavailable, "The database does not answer. The controller tries again.")
 	default:
 		return failed(v1alpha1.ReasonInternalError, internalMessage)
 	}
 }
 
-// faults lists what the clinic says of the fields, which quotes nothing that was submitted.
+// faults lists the messages for the fields, which quote no input.
 func faults(err error) string {
 	var known *clinic.Error
 	if !errors.As(err, &known) {
@@ -113,7 +113,7 @@ func faults(err error) string {
 	return b.String()
 }
 
-// public strips an error of everything but its clinic part, whose text quotes no row: the result is logged.
+// public returns only the clinic.Error of an error, because the result is logged: the text of a clinic.Error quotes no row.
 func public(err error) error {
 	var known *clinic.Error
 	if errors.As(err, &known) {

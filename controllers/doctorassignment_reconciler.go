@@ -22,17 +22,17 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// callTimeout bounds one call of the Declarer, so that a database that hangs shows in the conditions.
+// callTimeout limits one call of the Declarer, so that the conditions show a database that does not answer.
 const callTimeout = 30 * time.Second
 
-// jitter spreads passes that would otherwise fall together, as a fraction of their interval.
+// jitter spreads passes that would otherwise happen at the same time. It is a fraction of their interval.
 const jitter = 0.1
 
 type reconciler struct {
 	Options
 	client client.Client
 	events events.EventRecorder
-	// released takes the doctors whose assignments ended.
+	// released receives the doctors whose assignments have ended.
 	released chan event.TypedGenericEvent[string]
 	deleted  deletedObjects
 }
@@ -53,7 +53,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Re
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if err := r.addFinalizer(ctx, da); err != nil {
-		return ctrl.Result{}, client.IgnoreNotFound(err) // gone: nobody would end what is declared now
+		return ctrl.Result{}, client.IgnoreNotFound(err) // without a finalizer nothing is declared, because nothing would end it
 	}
 	before := da.DeepCopy()
 	defer func() {
@@ -65,8 +65,8 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Re
 	return r.declare(ctx, da)
 }
 
-// addFinalizer makes sure that release runs before the object is gone. It refuses a stale copy: the patch replaces the
-// whole list, which others write too.
+// addFinalizer makes sure that release runs before the object disappears. It fails for a stale copy, because the patch
+// replaces the whole list, which others write, too.
 func (r *reconciler) addFinalizer(ctx context.Context, da *v1alpha1.DoctorAssignment) error {
 	before := da.DeepCopy()
 	if !da.DeletionTimestamp.IsZero() || !controllerutil.AddFinalizer(da, v1alpha1.Finalizer) {
@@ -79,11 +79,11 @@ func (r *reconciler) addFinalizer(ctx context.Context, da *v1alpha1.DoctorAssign
 	return nil
 }
 
-// declare carries the spec out, puts what came of it into the status and says when to look again.
+// declare carries out the spec, writes the outcome into the status, and returns when the next pass is due.
 func (r *reconciler) declare(ctx context.Context, da *v1alpha1.DoctorAssignment) (ctrl.Result, error) {
 	result, err := r.carryOut(ctx, da)
 	if ctx.Err() != nil {
-		return ctrl.Result{}, ctx.Err() // shutting down: that says nothing about the object
+		return ctrl.Result{}, ctx.Err() // the controller is shutting down, which says nothing about the object
 	}
 	now := r.Now()
 	o := declarationOutcome(&da.Spec, result)
@@ -97,11 +97,11 @@ func (r *reconciler) declare(ctx context.Context, da *v1alpha1.DoctorAssignment)
 	if o.backOff {
 		return ctrl.Result{}, fmt.Errorf("declaring the assignments: %w", public(err))
 	}
-	// What people change comes before the routine, which is a long queue where there are many objects.
+	// Changes by people come before routine passes, which form a long queue if there are many objects.
 	return ctrl.Result{RequeueAfter: r.nextPass(da, o, now, result.At), Priority: new(handler.LowPriority)}, nil
 }
 
-// carryOut declares the spec, also once it has expired: whether it has is for the database's clock to say.
+// carryOut declares the spec. It does so even if the spec may have expired, because only the database's clock decides that.
 func (r *reconciler) carryOut(ctx context.Context, da *v1alpha1.DoctorAssignment) (clinic.DeclarationResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -140,21 +140,21 @@ func timeOf(t *metav1.Time) *time.Time {
 	return &t.Time
 }
 
-// announce tells people, and the other objects that declare the same doctor, what changed in the clinic.
+// announce writes an event about the changes, and enqueues the other objects that declare the same doctor.
 func (r *reconciler) announce(ctx context.Context, da *v1alpha1.DoctorAssignment, result clinic.DeclarationResult) {
 	if result.Created > 0 || result.Ended > 0 {
 		r.events.Eventf(da, nil, corev1.EventTypeNormal, "AssignmentsChanged", "Declare",
-			"Assignments begun: %d, ended: %d.", result.Created, result.Ended)
+			"Assignments started: %d, ended: %d.", result.Created, result.Ended)
 	}
 	for _, doctor := range result.EndedDoctors {
 		select {
 		case r.released <- event.TypedGenericEvent[string]{Object: doctor}:
-		case <-ctx.Done(): // every object is looked at again after a restart
+		case <-ctx.Done(): // a restart reconciles every object
 		}
 	}
 }
 
-// setOutcome writes the outcome as conditions, and as an event when it differs from the last one.
+// setOutcome writes the outcome into the conditions, and as an event if it differs from the previous one.
 func (r *reconciler) setOutcome(da *v1alpha1.DoctorAssignment, o outcome, now time.Time) {
 	last := apimeta.FindStatusCondition(da.Status.Conditions, v1alpha1.ReadyCondition)
 	if last == nil || last.Status != o.ready || last.Reason != o.reason {
@@ -166,7 +166,7 @@ func (r *reconciler) setOutcome(da *v1alpha1.DoctorAssignment, o outcome, now ti
 	}
 }
 
-// patchStatus writes the status if it changed. An object that is gone needs none.
+// patchStatus writes the status if it has changed. It ignores that the object may be gone.
 func (r *reconciler) patchStatus(ctx context.Context, da, before *v1alpha1.DoctorAssignment) error {
 	if equality.Semantic.DeepEqual(da.Status, before.Status) {
 		return nil
@@ -177,9 +177,9 @@ func (r *reconciler) patchStatus(ctx context.Context, da, before *v1alpha1.Docto
 	return nil
 }
 
-// nextPass says when to look at the object again: after the interval that its state asks for, or sooner, at the next
-// instant that the spec names. 0 means never. at is when the spec was carried out, by the database's clock, and zero
-// where it has no period or could not be carried out.
+// nextPass returns the time until the next pass: the interval for the object's state, or less if startsAt or endsAt comes
+// earlier. 0 means never. at is the time by the database's clock when the spec was carried out. It is zero if the spec has
+// neither startsAt nor endsAt, or could not be carried out.
 func (r *reconciler) nextPass(da *v1alpha1.DoctorAssignment, o outcome, now, at time.Time) time.Duration {
 	if o.stalled {
 		return 0

@@ -132,7 +132,7 @@ func TestReconcileFollowsTheClock(t *testing.T) {
 	expectCondition(t, da, v1alpha1.ReadyCondition, metav1.ConditionTrue, v1alpha1.ReasonAssigned)
 }
 
-// TestReconcileGoesByTheDatabasesClock where the controller's is ahead of it: nothing ends early.
+// TestReconcileGoesByTheDatabasesClock sets the controller's clock ahead of the database's: nothing ends early.
 func TestReconcileGoesByTheDatabasesClock(t *testing.T) {
 	t.Parallel()
 	b := setup(t, newObject("a", withPeriod(nil, new(epoch().Add(10*time.Second)))))
@@ -151,7 +151,7 @@ func TestReconcileGoesByTheDatabasesClock(t *testing.T) {
 	}
 }
 
-// edit changes a's spec as a person does, generation included, which the fake API server does not count.
+// edit changes the spec of a as a person does. It also increases the generation, which the fake API server does not do.
 func (b *bundle) edit(t *testing.T, option func(*v1alpha1.DoctorAssignment)) {
 	t.Helper()
 	da := b.get(t, "a")
@@ -189,7 +189,7 @@ func TestReconcileLeavesTheStatusAtShutdown(t *testing.T) {
 	b := setup(t, newObject("a"))
 	before, _ := b.expectPass(t, "a")
 	ctx, cancel := context.WithCancel(t.Context())
-	b.Declarer = cancelling{fakeClinic: b.clinic, cancel: cancel}
+	b.Declarer = canceling{fakeClinic: b.clinic, cancel: cancel}
 	_, err := b.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(before)})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("Reconcile: %v", err)
@@ -199,13 +199,13 @@ func TestReconcileLeavesTheStatusAtShutdown(t *testing.T) {
 	}
 }
 
-// cancelling is a clinic whose caller is stopped in the middle of a call.
-type cancelling struct {
+// canceling is a clinic whose caller is stopped during a call.
+type canceling struct {
 	*fakeClinic
 	cancel context.CancelFunc
 }
 
-func (c cancelling) Declare(ctx context.Context, _ clinic.Declaration) (clinic.DeclarationResult, error) {
+func (c canceling) Declare(ctx context.Context, _ clinic.Declaration) (clinic.DeclarationResult, error) {
 	c.cancel()
 	return clinic.DeclarationResult{}, clinic.Unavailable(ctx.Err())
 }
@@ -262,7 +262,7 @@ func TestReconcileDeclaresNothingForAnObjectThatItCannotHold(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := setup(t, newObject("a")) // as the cache has it still
+			b := setup(t, newObject("a")) // as the cache still has it
 			b.client = interceptor.NewClient(b.api, interceptor.Funcs{
 				Patch: func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
 					return c.refusal

@@ -19,7 +19,7 @@ import (
 )
 
 // release ends or retains the assignments of an object that is being deleted, then removes the finalizer.
-// While the database does not answer the object stays, and this is tried again.
+// While the database does not answer, the object stays and the controller tries again.
 func (r *reconciler) release(ctx context.Context, da *v1alpha1.DoctorAssignment) error {
 	finalizer := slices.Index(da.Finalizers, v1alpha1.Finalizer)
 	if finalizer < 0 {
@@ -38,13 +38,13 @@ func (r *reconciler) release(ctx context.Context, da *v1alpha1.DoctorAssignment)
 	r.announce(ctx, da, result)
 	if da.Spec.DeletionPolicy == v1alpha1.DeletionPolicyRetain {
 		r.events.Eventf(da, nil, corev1.EventTypeNormal, "AssignmentsRetained", "Retain",
-			"The assignments stay active, held by no object.")
+			"The assignments stay active, and no object owns them any longer.")
 	}
 	if err := r.removeFinalizer(ctx, da, finalizer); err != nil {
 		return client.IgnoreNotFound(err)
 	}
 	if len(da.Finalizers) > 0 {
-		r.setOutcome(da, notReady(v1alpha1.ReasonDeleted, "The object holds no assignments any more; another finalizer keeps it."), r.Now())
+		r.setOutcome(da, notReady(v1alpha1.ReasonDeleted, "The object owns no assignments any longer. It waits for another finalizer."), r.Now())
 	}
 	return nil
 }
@@ -58,8 +58,8 @@ func (r *reconciler) releaseOrRetain(ctx context.Context, da *v1alpha1.DoctorAss
 	return r.withdraw(ctx, da)
 }
 
-// removeFinalizer takes the finalizer at the index out of the list and nothing else. It need not see the latest copy of
-// the object, only this one and not its successor of the same name.
+// removeFinalizer removes the finalizer at the index, and nothing else. It works with an old copy of the object, but never
+// on another object that has the same name.
 func (r *reconciler) removeFinalizer(ctx context.Context, da *v1alpha1.DoctorAssignment, index int) error {
 	type operation struct { // RFC 6902
 		Op    string `json:"op"`
@@ -81,9 +81,9 @@ func (r *reconciler) removeFinalizer(ctx context.Context, da *v1alpha1.DoctorAss
 	return nil
 }
 
-// deletedObjects keeps the last state of objects that are gone until their assignments surely are, too. A finalizer does not
-// hold an object whose deletion the API server has begun when the finalizer is added, nor one that people remove
-// the finalizer of. The zero value is ready for use.
+// deletedObjects keeps the last state of deleted objects until their assignments are released. An object can disappear
+// without its finalizer in two cases: its deletion has begun when the finalizer is added, or somebody removes the
+// finalizer. The zero value is ready for use.
 type deletedObjects struct {
 	mutex   sync.Mutex
 	objects map[types.NamespacedName][]*v1alpha1.DoctorAssignment
@@ -107,7 +107,7 @@ func (d *deletedObjects) take(name types.NamespacedName) []*v1alpha1.DoctorAssig
 	return objects
 }
 
-// enqueueDeleted is called when an object is gone.
+// enqueueDeleted is called when an object has been deleted.
 func (r *reconciler) enqueueDeleted(_ context.Context, e event.DeleteEvent, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 	da, ok := e.Object.(*v1alpha1.DoctorAssignment)
 	if !ok {
@@ -118,7 +118,7 @@ func (r *reconciler) enqueueDeleted(_ context.Context, e event.DeleteEvent, queu
 	queue.Add(reconcile.Request{NamespacedName: name})
 }
 
-// releaseDeleted ends or retains what the objects hold that had the name and are gone: nothing, as a rule.
+// releaseDeleted ends or retains the assignments of deleted objects that had the name. Usually there are none.
 func (r *reconciler) releaseDeleted(ctx context.Context, name types.NamespacedName) error {
 	objects := r.deleted.take(name)
 	for i, da := range objects {

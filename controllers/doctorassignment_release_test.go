@@ -19,7 +19,7 @@ import (
 func TestReconcileReleases(t *testing.T) {
 	t.Parallel()
 	b := setup(t, newObject("a", withPatients("patient1", "patient2")))
-	b.clinic.holders[pair{"doctor1", "patient2"}] = "" // made over REST
+	b.clinic.holders[pair{"doctor1", "patient2"}] = "" // created over REST
 	da, _ := b.expectPass(t, "a")
 	b.drainEvents()
 
@@ -53,7 +53,7 @@ func TestReconcileRetains(t *testing.T) {
 	}
 }
 
-// expectDeleted deletes the object and expects one pass to let it go.
+// expectDeleted deletes the object and expects one pass to remove its finalizer.
 func (b *bundle) expectDeleted(t *testing.T, da *v1alpha1.DoctorAssignment) {
 	t.Helper()
 	if err := b.client.Delete(t.Context(), da); err != nil {
@@ -164,11 +164,11 @@ func TestReconcileReleasesWhatDeletedObjectsHold(t *testing.T) {
 	}
 	calls := b.clinic.callCount()
 	if _, err := b.pass(t, "a"); err != nil || b.clinic.callCount() != calls {
-		t.Errorf("what is gone was released again: %v", err)
+		t.Errorf("a deleted object was released again: %v", err)
 	}
 }
 
-// reconcileQueue is a queue that keeps what is added.
+// reconcileQueue is a queue that records the added requests.
 type reconcileQueue struct {
 	workqueue.TypedRateLimitingInterface[reconcile.Request]
 	added []reconcile.Request

@@ -29,31 +29,31 @@ import (
 // doctorField is the name of the index over spec.doctor.username.
 const doctorField = "spec.doctor.username"
 
-// Declarer keeps the assignments that objects declare. Its errors are those of the clinic package. Every method does
-// nothing when there is nothing left to do, so each may be repeated.
+// Declarer keeps the assignments that objects declare. Its errors are those of package clinic. Every method is
+// idempotent.
 type Declarer interface {
-	// Declare makes the assignments that the declaration's owner holds what the declaration says.
+	// Declare makes the owner's assignments match the declaration.
 	Declare(ctx context.Context, d clinic.Declaration) (clinic.DeclarationResult, error)
-	// Release ends every assignment that the owner holds and returns how many there were.
+	// Release ends every assignment of the owner and returns how many there were.
 	Release(ctx context.Context, owner string) (int, error)
-	// Retain leaves the assignments that the owner holds active, held by nobody.
+	// Retain leaves the assignments of the owner active, without an owner.
 	Retain(ctx context.Context, owner string) error
 }
 
 // Options configure the controller. Only Declarer is required.
 type Options struct {
 	Declarer Declarer
-	// Now dates the conditions and spaces the passes; time.Now by default. The Declarer says whether startsAt and endsAt
-	// are reached.
+	// Now is the clock for the conditions and the intervals of passes; time.Now by default. The Declarer decides whether
+	// startsAt and endsAt have passed.
 	Now func() time.Time
-	// ResyncInterval is how often an object that is ready is compared with the database again; 1 minute by default.
+	// ResyncInterval is how often a ready object is compared with the database; 1 minute by default.
 	ResyncInterval time.Duration
-	// RetryInterval is how soon an object that waits for something is first tried again; 15 seconds by default, or
-	// ResyncInterval if that is less. The interval grows to ResyncInterval the longer it waits.
+	// RetryInterval is the first interval of an object that waits for something; 15 seconds by default, or ResyncInterval
+	// if that is less. While the object waits, the interval grows up to ResyncInterval.
 	RetryInterval time.Duration
-	// MaxConcurrentReconciles is how many objects are worked on at once; 4 by default.
+	// MaxConcurrentReconciles is how many objects are reconciled at once; 4 by default.
 	MaxConcurrentReconciles int
-	// Registerer takes the gauge of objects by Ready reason; without it there is none.
+	// Registerer is for the gauge of objects by Ready reason; nil means no gauge.
 	Registerer prometheus.Registerer
 }
 
@@ -109,7 +109,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 		WatchesRawSource(source.TypedChannel(r.released, handler.TypedFuncs[string, reconcile.Request]{GenericFunc: r.enqueueDeclaring})).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: o.MaxConcurrentReconciles,
-			// An outage must not leave objects waiting long after it is over.
+			// The limit keeps objects from waiting long after an outage has ended.
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](500*time.Millisecond, o.ResyncInterval),
 		}).
 		Complete(r)
@@ -119,7 +119,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	return nil
 }
 
-// doctorOf is the key of an object in the index: usernames are the same whatever their case.
+// doctorOf returns the key of an object in the index. It is in lower case, because the case of usernames does not matter.
 func doctorOf(o client.Object) []string {
 	da, ok := o.(*v1alpha1.DoctorAssignment)
 	if !ok {
@@ -128,8 +128,8 @@ func doctorOf(o client.Object) []string {
 	return []string{strings.ToLower(da.Spec.Doctor.Username)}
 }
 
-// enqueueDeclaring has the objects that declare a doctor looked at again once people's changes are done: a doctor may have
-// thousands, and the next revocation must not wait for them.
+// enqueueDeclaring enqueues the objects that declare a doctor, with a lower priority than changes by people: a doctor may
+// have thousands of objects, and the next revocation must not wait for them.
 func (r *reconciler) enqueueDeclaring(ctx context.Context, e event.TypedGenericEvent[string], queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 	requests := r.declaring(ctx, e.Object)
 	if byPriority, ok := queue.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
@@ -141,7 +141,7 @@ func (r *reconciler) enqueueDeclaring(ctx context.Context, e event.TypedGenericE
 	}
 }
 
-// declaring returns the objects that declare the doctor, which may take freed pairs over.
+// declaring returns the objects that declare the doctor, which may create assignments for the released pairs.
 func (r *reconciler) declaring(ctx context.Context, doctor string) []reconcile.Request {
 	var list v1alpha1.DoctorAssignmentList
 	if err := r.client.List(ctx, &list, client.MatchingFields{doctorField: strings.ToLower(doctor)}, client.UnsafeDisableDeepCopy); err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/healthrecords/healthrecords/api/v1alpha1"
 )
 
-// bundle is a reconciler over a fake API server and a fake clinic, with a clock that stands still.
+// bundle is a reconciler over a fake API server and a fake clinic, with a stopped clock.
 type bundle struct {
 	*reconciler
 	api    client.WithWatch // the reconciler's client
@@ -25,7 +25,7 @@ type bundle struct {
 	now    time.Time
 }
 
-// epoch is when every test begins.
+// epoch is the time at which every test begins.
 func epoch() time.Time { return time.Date(2030, time.January, 1, 9, 0, 0, 0, time.UTC) }
 
 func newScheme(t testing.TB) *runtime.Scheme {
@@ -54,13 +54,13 @@ func setup(t *testing.T, objects ...client.Object) *bundle {
 	return b
 }
 
-// pass makes one pass over the object and returns what it said.
+// pass makes one pass over the object and returns its result.
 func (b *bundle) pass(t *testing.T, name string) (ctrl.Result, error) {
 	t.Helper()
 	return b.Reconcile(t.Context(), ctrl.Request{NamespacedName: client.ObjectKey{Namespace: "default", Name: name}})
 }
 
-// expectPass makes one pass that must not fail and returns the object after it.
+// expectPass makes one pass that must succeed and returns the object after it.
 func (b *bundle) expectPass(t *testing.T, name string) (*v1alpha1.DoctorAssignment, time.Duration) {
 	t.Helper()
 	result, err := b.pass(t, name)

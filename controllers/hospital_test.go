@@ -16,7 +16,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
-// hospital is a cluster whose controller works on the real service and a Postgres database of the test's own, in which
+// hospital is a cluster whose controller works on the real service and on a Postgres database for the test, in which
 // doctor1 and doctor2 and patient1 to patient3 are registered.
 type hospital struct {
 	*cluster
@@ -97,13 +97,13 @@ func (h *hospital) registerPatient(username string) {
 	h.patients[username] = h.Patient(testkit.PatientOptions{Person: testkit.Person{Username: username}})
 }
 
-// active is how many assignments give the doctor access to the patient now.
+// active returns how many assignments give the doctor access to the patient now.
 func (h *hospital) active(doctor, patient string) int {
 	return h.Count(`SELECT count(*) FROM assignments WHERE doctor_id = $1 AND patient_id = $2
 		AND starts_at <= now() AND (ends_at IS NULL OR ends_at > now())`, h.doctors[doctor].ID, h.patients[patient].ID)
 }
 
-// held is how many open assignments the object holds.
+// held returns how many open assignments the object owns.
 func (h *hospital) held(da *v1alpha1.DoctorAssignment) int {
 	return h.Count(`SELECT count(*) FROM assignments WHERE owner = $1 AND (ends_at IS NULL OR ends_at > now())`, string(da.UID))
 }
@@ -119,7 +119,7 @@ func (h *hospital) expectHeld(t *testing.T, da *v1alpha1.DoctorAssignment, want 
 	gomega.NewWithT(t).Eventually(func() int { return h.held(da) }).WithTimeout(patience).Should(gomega.Equal(want))
 }
 
-// reads tries to read a record as the doctor and returns the code of the refusal, "" for none.
+// reads tries to read a record as the doctor and returns the code of the refusal; "" means success.
 func (h *hospital) reads(t *testing.T, doctor string, record clinic.Record) clinic.Code {
 	t.Helper()
 	_, err := h.records.Get(t.Context(), testkit.CallerOf(h.doctors[doctor].User), record.ID)

@@ -13,7 +13,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/services"
 )
 
-// kubectl runs kubectl in the namespace as an administrator and returns what it printed.
+// kubectl runs kubectl in the namespace as an administrator and returns its output.
 func kubectl(t *testing.T, namespace string, args ...string) string {
 	t.Helper()
 	program, err := exec.LookPath("kubectl")
@@ -36,7 +36,7 @@ func TestKubectlSession(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t, rarely())
 	config := filepath.Join(testkit.Root(t), "config")
-	for range 2 { // the second time over what is there
+	for range 2 { // the second time, the objects exist
 		kubectl(t, "healthrecords", "apply", "--kustomize", config)
 	}
 
@@ -47,7 +47,7 @@ func TestKubectlSession(t *testing.T) {
 		t.Errorf("kubectl get shows\n%s", got)
 	}
 
-	// The wait is for the spec as it is now, not for the condition of the one before.
+	// The command waits for the current spec, not for a condition of the previous one.
 	kubectl(t, c.namespace, "patch", "da/primary-care", "--type=merge", `--patch={"spec":{"patients":[{"username":"patient2"}]}}`)
 	kubectl(t, c.namespace, "wait", "--for=condition=Ready", "--timeout=30s", "da/primary-care")
 	if _, open := c.clinic.holder("doctor1", "patient2"); !open {
@@ -56,7 +56,7 @@ func TestKubectlSession(t *testing.T) {
 
 	gomega.NewWithT(t).Eventually(func() string {
 		return kubectl(t, c.namespace, "describe", "da/primary-care")
-	}).WithTimeout(patience).Should(gomega.And( // events come when they come
+	}).WithTimeout(patience).Should(gomega.And( // events arrive at any time
 		gomega.ContainSubstring("AssignmentsChanged"), gomega.ContainSubstring("1 of 1 patients are assigned.")))
 	kubectl(t, c.namespace, "delete", "da/primary-care", "--timeout=30s")
 	if _, open := c.clinic.holder("doctor1", "patient2"); open {

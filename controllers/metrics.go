@@ -12,10 +12,10 @@ import (
 	"github.com/healthrecords/healthrecords/api/v1alpha1"
 )
 
-// collectTimeout bounds a scrape while the cache waits for the API server. Prometheus gives up after ten seconds.
+// collectTimeout limits a scrape while the cache waits for the API server. Prometheus gives up after ten seconds.
 const collectTimeout = 5 * time.Second
 
-// stateCollector counts the objects by the status and reason of their Ready condition, from the cache, when asked.
+// stateCollector counts the objects in the cache by the status and reason of their Ready condition, at each scrape.
 type stateCollector struct {
 	reader  client.Reader
 	objects *prometheus.Desc
@@ -35,7 +35,7 @@ func (c *stateCollector) Collect(metrics chan<- prometheus.Metric) {
 	defer cancel()
 	var list v1alpha1.DoctorAssignmentList
 	if err := c.reader.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
-		log.FromContext(ctx).Error(err, "counting the DoctorAssignments") // the cache has not started, or is not in step, say
+		log.FromContext(ctx).Error(err, "counting the DoctorAssignments") // for example, the cache has not started or is not synchronized
 		return
 	}
 	type state struct{ ready, reason string }

@@ -27,7 +27,7 @@ healthrecords_doctorassignments{ready="Unknown",reason=""} 1
 	}
 }
 
-// The cache answers once it is in step with the API server, which may be never.
+// The cache answers only after it has synchronized with the API server, which may never happen.
 func TestStateCollectorDoesNotWaitForEver(t *testing.T) {
 	t.Parallel()
 	b := setup(t, newObject("a"))
@@ -38,7 +38,7 @@ func TestStateCollectorDoesNotWaitForEver(t *testing.T) {
 	}
 }
 
-// listed tells of each listing.
+// listed sends a value for each listing.
 type listed struct {
 	client.Reader
 	tell func(context.Context)

@@ -60,7 +60,7 @@ func withRetain(da *v1alpha1.DoctorAssignment) {
 	da.Spec.DeletionPolicy = v1alpha1.DeletionPolicyRetain
 }
 
-// condition returns the status and the reason of a condition, "" when it is missing.
+// condition returns the status and the reason of a condition; "" if it is missing.
 func condition(da *v1alpha1.DoctorAssignment, kind string) (metav1.ConditionStatus, string) {
 	c := apimeta.FindStatusCondition(da.Status.Conditions, kind)
 	if c == nil {
@@ -69,7 +69,7 @@ func condition(da *v1alpha1.DoctorAssignment, kind string) (metav1.ConditionStat
 	return c.Status, c.Reason
 }
 
-// checkConditions fails when the status of an object that was looked at breaks a rule that holds for all of them.
+// checkConditions fails if the status of a reconciled object breaks a rule that applies to all objects.
 func checkConditions(t testing.TB, da *v1alpha1.DoctorAssignment) {
 	t.Helper()
 	kinds := []string{}
@@ -105,8 +105,8 @@ func checkConditions(t testing.TB, da *v1alpha1.DoctorAssignment) {
 	checkKstatus(t, da)
 }
 
-// checkKstatus fails when tools that know no more of the object than the conventions of conditions, as Helm, Argo CD
-// and Flux do, see another state than the one it is in.
+// checkKstatus fails if tools that know only the conventions of conditions, such as Helm, Argo CD and Flux, see the object
+// in the wrong state.
 func checkKstatus(t testing.TB, da *v1alpha1.DoctorAssignment) {
 	t.Helper()
 	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(da)

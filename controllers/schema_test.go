@@ -65,7 +65,7 @@ func TestSchemaRefuses(t *testing.T) {
 	}
 }
 
-// dryRun asks the API server whether it would take an object.
+// dryRun asks the API server whether it would accept an object.
 func (c *cluster) dryRun(t *testing.T, mutations ...mutation) error {
 	t.Helper()
 	da := newObject("a", mutations...)
@@ -87,7 +87,7 @@ func hasCause(err error, field, message string) bool {
 	return false
 }
 
-// usernames returns n different usernames of the greatest length.
+// usernames returns n different usernames of the maximum length.
 func usernames(n int) []string {
 	names := make([]string, 0, n)
 	for i := range n {

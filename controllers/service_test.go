@@ -267,7 +267,7 @@ func TestServiceKeepsOneAssignmentPerPairUnderContention(t *testing.T) {
 	const objects = 12
 	h := startHospital(t, often())
 	var all []*v1alpha1.DoctorAssignment
-	for i := range objects { // every object overlaps with every other in some pair
+	for i := range objects { // each two objects have a pair in common
 		all = append(all, h.create(t, fmt.Sprintf("o%d", i), withDoctor(fmt.Sprintf("doctor%d", i%2+1)),
 			withPatients("patient1", "patient2", "patient3")))
 	}
@@ -296,7 +296,7 @@ func TestServiceKeepsOneAssignmentPerPairUnderContention(t *testing.T) {
 func TestServiceHoldsNothingForObjectsThatCameAndWent(t *testing.T) {
 	t.Parallel()
 	h := startHospital(t, rarely())
-	for i := range 50 { // each may be gone before the controller has seen it
+	for i := range 50 { // each may be deleted before the controller has seen it
 		h.delete(t, h.create(t, fmt.Sprintf("o%d", i)))
 	}
 	last := h.create(t, "last", withDoctor("doctor2"))

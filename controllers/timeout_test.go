@@ -11,7 +11,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
-// TestAStatementMayTakeAsLongAsACall, and Postgres goes on no longer with one that was given up.
+// TestAStatementMayTakeAsLongAsACall checks that Postgres stops a statement when the call has timed out, and not earlier.
 func TestAStatementMayTakeAsLongAsACall(t *testing.T) {
 	t.Parallel()
 	conn, err := pgx.Connect(t.Context(), rights.URL(t, testkit.NewDatabase(t, rights.Migrate), schema.PartController))

@@ -1,4 +1,4 @@
-// Package hack_test tests what the scripts refuse, each in a repository made for it.
+// Package hack_test tests the errors of the scripts, each in a repository for the test.
 package hack_test
 
 import (

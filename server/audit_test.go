@@ -17,8 +17,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
-// TestEachRequestHasItsAuditRow asks every operation of the document as every
-// role and looks for the row, whether it was answered or refused.
+// TestEachRequestHasItsAuditRow calls every operation of the document as every
+// role and looks for the row, whether the request was allowed or refused.
 func TestEachRequestHasItsAuditRow(t *testing.T) {
 	t.Parallel()
 	for _, role := range roles() {
@@ -36,7 +36,7 @@ func TestEachRequestHasItsAuditRow(t *testing.T) {
 	}
 }
 
-// expectedRow is the audit row that a call is to leave, if it is audited.
+// expectedRow is the audit row that a call must add, if it is audited.
 type expectedRow struct {
 	operation string
 	caller    person
@@ -63,7 +63,7 @@ func expectAuditRow(t *testing.T, db *testkit.Factory, row expectedRow, got answ
 	}
 }
 
-// TestAuditSaysWhyAndOfWhom reads a doctor's view and its rows.
+// TestAuditSaysWhyAndOfWhom checks the reasons and patients in the rows of a doctor's requests.
 func TestAuditSaysWhyAndOfWhom(t *testing.T) {
 	t.Parallel()
 	database := testkit.NewDatabase(t, rights.Migrate)
@@ -94,7 +94,7 @@ func TestAuditSaysWhyAndOfWhom(t *testing.T) {
 	}
 }
 
-// TestCountingLeavesATrace narrows lists to one patient in ways that show nothing but a count.
+// TestCountingLeavesATrace filters lists by one patient in ways that reveal only a count.
 func TestCountingLeavesATrace(t *testing.T) {
 	t.Parallel()
 	database := testkit.NewDatabase(t, rights.Migrate)
@@ -115,7 +115,7 @@ func TestCountingLeavesATrace(t *testing.T) {
 	for _, test := range []struct {
 		role, list string
 		patient    int64
-		want       string // of each of the list's narrowings
+		want       string // for each filter of the list
 	}{
 		{"assigned doctor", records, owner, fmt.Sprintf("{%d} {%d} assignment", owner, c.own["patient"][assigning])},
 		{"assigned doctor", assignments, owner, fmt.Sprintf("{%d} {%d} assignment", owner, c.own["patient"][assigning])},
@@ -125,7 +125,7 @@ func TestCountingLeavesATrace(t *testing.T) {
 		{"patient", assignments, owner, fmt.Sprintf("{%d} {0} own", owner)},
 		{"administrator", assignments, owner, fmt.Sprintf("{%d} {0} role", owner)},
 		{"administrator", audit, owner, fmt.Sprintf("{%d} {0} role", owner)},
-		{"assigned doctor", records, c.foreign[patientID], "{} {} assignment"}, // whom nobody may see is as one who is missing
+		{"assigned doctor", records, c.foreign[patientID], "{} {} assignment"}, // a patient whom the caller may not see is like a missing one
 		{"assigned doctor", records, missingAfter, "{} {} assignment"},
 		{"assigned doctor", assignments, c.foreign[patientID], "{} {} assignment"},
 		{"unverified doctor", records, owner, "{} {} assignment"},
@@ -146,7 +146,7 @@ func TestCountingLeavesATrace(t *testing.T) {
 	}
 }
 
-// TestAPatientSeesWhoLooked follows the pages of a patient's access log.
+// TestAPatientSeesWhoLooked reads all pages of a patient's access log.
 func TestAPatientSeesWhoLooked(t *testing.T) {
 	t.Parallel()
 	c := newCast(t)
@@ -183,8 +183,8 @@ func TestAPatientSeesWhoLooked(t *testing.T) {
 	}
 }
 
-// TestAPrivateCommentIsAReadingToThePatient has a doctor read a record and comment on it in private: the patient's log
-// must have the same twice, also where the request is repeated under its key, or refused.
+// TestAPrivateCommentIsAReadingToThePatient lets a doctor read a record and comment on it privately. The patient's log must
+// have the same entry for both, even if the request is repeated under its key, or refused.
 func TestAPrivateCommentIsAReadingToThePatient(t *testing.T) {
 	t.Parallel()
 	c := newCast(t)
@@ -213,7 +213,7 @@ func TestAPrivateCommentIsAReadingToThePatient(t *testing.T) {
 		comment(doctor, "Looks fine.", true), comment(doctor, "Looks fine.", true, "key"), comment(doctor, "Looks fine.", true, "key"),
 	} {
 		if diff := cmp.Diff(want, entry(request)); diff != "" {
-			t.Errorf("a private comment is not what reading the record is:\n%s", diff)
+			t.Errorf("a private comment differs from a read of the record:\n%s", diff)
 		}
 	}
 	if public := entry(comment(doctor, "Looks fine.", false)); public["operation"] != "addComment" || public["object"] != "comment" {
@@ -221,11 +221,11 @@ func TestAPrivateCommentIsAReadingToThePatient(t *testing.T) {
 	}
 	for want, refused := range map[string]func(private bool) call{
 		"addComment":   func(private bool) call { return comment(emergency, "Looks fine.", private) },
-		"getAccessLog": func(private bool) call { return comment(doctor, "Looks bad.", private, "key") }, // a used key: nothing new
+		"getAccessLog": func(private bool) call { return comment(doctor, "Looks bad.", private, "key") }, // with a used key, which creates nothing
 	} {
 		public, private := entry(refused(false)), entry(refused(true))
 		if diff := cmp.Diff(public, private); diff != "" || public["operation"] != want {
-			t.Errorf("what is refused, %v, tells what is private:\n%s", public, diff)
+			t.Errorf("a refused request, %v, reveals whether the comment is private:\n%s", public, diff)
 		}
 	}
 	log := c.want(http.StatusOK, call{method: get, path: "/api/audit/?operation=addComment&decision=allowed", token: c.people["administrator"].token})
@@ -234,7 +234,7 @@ func TestAPrivateCommentIsAReadingToThePatient(t *testing.T) {
 	}
 }
 
-// TestAdministratorsFilterTheAuditLog asks for each filter by itself.
+// TestAdministratorsFilterTheAuditLog tests each filter separately.
 func TestAdministratorsFilterTheAuditLog(t *testing.T) {
 	t.Parallel()
 	c := newCast(t)
@@ -266,8 +266,8 @@ func TestAdministratorsFilterTheAuditLog(t *testing.T) {
 	}
 }
 
-// TestAuditPolicyKnowsReadsByTheirNames: without a caller the server may add rows of
-// reads, and the policy tells them by how the operation's name begins.
+// TestAuditPolicyKnowsReadsByTheirNames: without a caller, the server may add rows of
+// reads, which the policy recognizes by the beginning of the operation's name.
 func TestAuditPolicyKnowsReadsByTheirNames(t *testing.T) {
 	t.Parallel()
 	database := testkit.NewDatabase(t, rights.Migrate)
@@ -279,13 +279,13 @@ func TestAuditPolicyKnowsReadsByTheirNames(t *testing.T) {
 		_, err := db.Pool.Exec(t.Context(), `INSERT INTO audit_log (user_id, role, operation, object_kind, reason, decision)
 			VALUES (1, 'PATIENT', $1, 'record', 'own', 'allowed')`, o.id)
 		if reads := o.method == get; reads != (err == nil) {
-			t.Errorf("%s %s %s: %v: name what reads get… or list…, and nothing else", o.id, o.method, o.path, err)
+			t.Errorf("%s %s %s: %v: only the ids of operations that read may begin with get or list", o.id, o.method, o.path, err)
 		}
 	}
 }
 
-// TestNoOperationIsForgotten holds the API's own table against the document: each
-// operation is in both, and one whose calls leave no audit row says why.
+// TestNoOperationIsForgotten compares the table of the API with the document: each
+// operation is in both, and an operation without audit rows gives the reason.
 func TestNoOperationIsForgotten(t *testing.T) {
 	t.Parallel()
 	all := routes()
@@ -306,7 +306,7 @@ func TestNoOperationIsForgotten(t *testing.T) {
 	}
 }
 
-// TestAuditTellsTheClientBehindAProxy: the proxy's address would be everybody's.
+// TestAuditTellsTheClientBehindAProxy: the address of the proxy would be the same for all clients.
 func TestAuditTellsTheClientBehindAProxy(t *testing.T) {
 	t.Parallel()
 	database := testkit.NewDatabase(t, rights.Migrate)

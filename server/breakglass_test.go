@@ -44,7 +44,7 @@ healthrecords_break_glass_total 1
 	for _, reader := range []person{s.patient, s.admin} {
 		list := s.want(http.StatusOK, call{method: get, path: "/api/notifications/", token: reader.token})
 		if got := dig[string](t, list, "results", 0, "notification_type"); got != "BREAK_GLASS" {
-			t.Errorf("%s is told of %s", reader.username, got)
+			t.Errorf("%s is notified of %s", reader.username, got)
 		}
 	}
 	found := s.want(http.StatusOK, call{method: get, path: fmt.Sprintf("/api/assignments/?patient=%d&doctor=%d", s.patient.profile, doctor.profile), token: s.admin.token})

@@ -16,7 +16,7 @@ import (
 const canary = "Canary-3fa1"
 
 // TestNothingSubmittedComesBack puts a marker into every place of every
-// operation's request where it is wrong, and looks for it in the answer and in
+// operation's request where it is not valid, and looks for it in the answer and in
 // the log.
 func TestNothingSubmittedComesBack(t *testing.T) {
 	t.Parallel()
@@ -43,7 +43,7 @@ func TestNothingSubmittedComesBack(t *testing.T) {
 		t.Errorf("only %d requests were made", asked)
 	}
 	if log := w.log.String(); strings.Contains(log, canary) {
-		t.Error("the log has what was submitted")
+		t.Error("the log contains the input")
 	}
 }
 
@@ -55,7 +55,7 @@ func show(c call) string {
 	return fmt.Sprintf("%.300s %v", body, c.header)
 }
 
-// wrongCalls are requests of the operation with one fault each.
+// wrongCalls returns requests of the operation with one error each.
 func wrongCalls(path, method string, op *openapi3.Operation) []call {
 	good := strings.Replace(path, "{id}", "1", 1)
 	calls := []call{
@@ -79,8 +79,8 @@ func wrongCalls(path, method string, op *openapi3.Operation) []call {
 	return calls
 }
 
-// optionalBody is a body that is wrong itself where the operation takes one, so
-// that nothing is done.
+// optionalBody is a body that is not valid if the operation has one, so that the
+// operation does nothing.
 func optionalBody(op *openapi3.Operation) any {
 	if op.RequestBody == nil {
 		return nil
@@ -107,7 +107,7 @@ func wrongBodies(path, method string, schema *openapi3.Schema) []call {
 	return calls
 }
 
-// TestWhatTheDomainRefusesDoesNotComeBack passes the schema and fails behind it.
+// TestWhatTheDomainRefusesDoesNotComeBack sends requests that pass the schema and that the domain refuses.
 func TestWhatTheDomainRefusesDoesNotComeBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -135,6 +135,6 @@ func TestWhatTheDomainRefusesDoesNotComeBack(t *testing.T) {
 		}
 	}
 	if strings.Contains(w.log.String(), canary) {
-		t.Error("the log has what was submitted")
+		t.Error("the log contains the input")
 	}
 }

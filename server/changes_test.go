@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// setup is a patient with a record, and a doctor assigned to him.
+// setup is a patient with a record, and a doctor who is assigned to them.
 type setup struct {
 	*world
 	admin, patient, doctor person
@@ -54,7 +54,7 @@ func TestETagsFollowWhatTheReaderSees(t *testing.T) {
 	}
 	unchanged := s.do(call{method: get, path: s.record, token: s.patient.token, header: map[string]string{"If-None-Match": `"x", W/` + s.etag(s.patient)}})
 	if unchanged.status != http.StatusNotModified || len(unchanged.body) != 0 || unchanged.header.Get("ETag") == "" {
-		t.Errorf("what the client has was answered %d %q", unchanged.status, unchanged.body)
+		t.Errorf("the answer for a current ETag is %d %q", unchanged.status, unchanged.body)
 	}
 }
 
@@ -148,7 +148,7 @@ func TestProfileUpdates(t *testing.T) {
 	}
 }
 
-func TestRepeatedPostsAreAnsweredTheSame(t *testing.T) { //nolint:tparallel // a subtest that waits for its turn may find its token expired
+func TestRepeatedPostsAreAnsweredTheSame(t *testing.T) { //nolint:tparallel // the token of a subtest that waits for its turn could expire
 	t.Parallel()
 	s := newSetup(t)
 	key := func(k string) map[string]string { return map[string]string{"Idempotency-Key": k} }
@@ -180,7 +180,7 @@ func TestRepeatedPostsAreAnsweredTheSame(t *testing.T) { //nolint:tparallel // a
 				t.Fatalf("answered %d and %d: %s", first.status, second.status, second.body)
 			}
 			one, two := first.object(t), second.object(t)
-			delete(one, "tokens") // a session is new each time
+			delete(one, "tokens") // each request starts a new session
 			delete(two, "tokens")
 			if diff := cmp.Diff(one, two); diff != "" {
 				t.Errorf("the repetition differs (-first +second)\n%s", diff)

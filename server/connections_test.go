@@ -13,12 +13,12 @@ import (
 	"github.com/healthrecords/healthrecords/server"
 )
 
-// serveLimited serves HTTPS with limits of connections, and no API.
+// serveLimited serves HTTPS with limits of connections, and without the API.
 func serveLimited(t *testing.T, opts server.ConnectionOptions) (address string) {
 	t.Helper()
 	s := httptest.NewUnstartedServer(nil)
 	s.Config = server.NewHTTPServer("", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), slog.New(slog.DiscardHandler))
-	s.Config.ReadHeaderTimeout = time.Hour // idle sockets stay
+	s.Config.ReadHeaderTimeout = time.Hour // idle sockets stay open
 	s.Config.ReadTimeout, s.Config.WriteTimeout = time.Hour, time.Hour
 	var err error
 	s.Listener, err = server.LimitConnections(s.Listener, opts)
@@ -37,10 +37,10 @@ func silent(t *testing.T, address, from string) net.Conn {
 	return connection
 }
 
-// served says whether the server shakes hands with an address.
+// served reports whether the server completes a handshake with an address.
 func served(t *testing.T, address, from string) bool {
 	t.Helper()
-	dialer := tls.Dialer{NetDialer: dialerOf(from), Config: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // whoever it is
+	dialer := tls.Dialer{NetDialer: dialerOf(from), Config: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // the test does not verify the server
 	connection, err := dialer.DialContext(t.Context(), "tcp", address)
 	if err != nil {
 		return false
@@ -72,7 +72,7 @@ func TestAllAddressesTogetherHaveALimitOfConnections(t *testing.T) {
 	first := silent(t, address, attacker)
 	second := silent(t, address, "127.0.0.4")
 	if served(t, address, bystander) {
-		t.Error("there is no limit of all")
+		t.Error("the limit of all connections has no effect")
 	}
 	testkit.Must(t, first.Close())
 	until(t, "served again", func() bool { return served(t, address, bystander) })
@@ -90,7 +90,7 @@ func TestATrustedProxyHasAnyShareOfConnections(t *testing.T) {
 	}
 	silent(t, address, bystander)
 	if served(t, address, bystander) {
-		t.Error("who is no proxy has more than its share")
+		t.Error("an address that is not a proxy has more than its share")
 	}
 	if _, err := server.LimitConnections(nil, server.ConnectionOptions{TrustedProxies: []string{"10.0.0.1"}}); err == nil {
 		t.Error("a proxy that is no network is no error")

@@ -19,8 +19,8 @@ import (
 	"github.com/healthrecords/healthrecords/server"
 )
 
-// contract is the OpenAPI document that the server prints, read by a library
-// that did not write it.
+// contract is the OpenAPI document of the server, parsed by another library than
+// the one that wrote it.
 type contract struct{ document *openapi3.T }
 
 func loadContract(t testing.TB) *contract {
@@ -30,8 +30,8 @@ func loadContract(t testing.TB) *contract {
 	return &contract{document: document}
 }
 
-// published is the document as each test reads it, made once: it takes a second
-// with the race detector.
+// published is the document for all tests. It is created once, because that takes a
+// second with the race detector.
 var published = sync.OnceValues(func() (*openapi3.T, error) {
 	printed, err := server.OpenAPI()
 	if err != nil {
@@ -49,7 +49,7 @@ func (c *contract) each(f func(path, method string, op *openapi3.Operation)) {
 	}
 }
 
-// find returns the operation that serves a request, nil where there is none.
+// find returns the operation that serves a request, or nil.
 func (c *contract) find(r *http.Request) *routers.Route {
 	path := strings.Replace(r.URL.Path, "/api/v1/", "/api/", 1)
 	path = strings.TrimSuffix(path, "/") + "/"
@@ -80,8 +80,8 @@ func matches(pattern, path string) bool {
 	return true
 }
 
-// check fails the test when an operation answers what the document does not say:
-// a status, a media type, a header, or a field more or less.
+// check fails the test if the document does not describe the answer of an operation: its
+// status, its media type, its headers, and exactly its fields.
 func (c *contract) check(t testing.TB, r *http.Request, got answer) {
 	t.Helper()
 	route := c.find(r)
@@ -130,7 +130,7 @@ func TestOperationsAreDocumented(t *testing.T) {
 		if op.OperationID == "" || op.Summary == "" || len(op.Tags) != 1 {
 			t.Errorf("%s lacks an id, a summary or its tag", name)
 		}
-		if !strings.Contains(op.Description, " may call this.") {
+		if !strings.Contains(op.Description, " may call this operation.") {
 			t.Errorf("%s does not say who may call it", name)
 		}
 		if private := op.Security != nil; private != (op.Responses.Value("401") != nil) && op.OperationID != "login" && op.OperationID != "refreshToken" {

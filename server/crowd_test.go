@@ -19,7 +19,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
-// Everybody has an address of their own on the loopback interface.
+// Each client has its own address on the loopback interface.
 const (
 	attacker  = "127.0.0.2"
 	bystander = "127.0.0.3"
@@ -29,7 +29,7 @@ func dialerOf(from string) *net.Dialer {
 	return &net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
 }
 
-// clientOf sends requests from an address.
+// clientOf returns a client that sends requests from an address.
 func clientOf(t testing.TB, from string) *http.Client {
 	t.Helper()
 	transport := &http.Transport{DialContext: dialerOf(from).DialContext, MaxIdleConnsPerHost: 16}
@@ -37,11 +37,11 @@ func clientOf(t testing.TB, from string) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// crowd are sockets of one address.
+// crowd is the sockets of one address.
 type crowd []net.Conn
 
-// gather opens the sockets and sends text on each, then nothing more. Some may be
-// refused.
+// gather opens the sockets and sends text on each, and then nothing more. The server
+// may refuse some.
 func gather(t testing.TB, address, from string, sockets int, text string) crowd {
 	t.Helper()
 	var c crowd
@@ -70,7 +70,7 @@ func idleBody(path string, header ...string) string {
 		strings.Join(append(header, ""), "\r\n") + "\r\n{"
 }
 
-// total sums the series of a metric: the counts of a histogram, else the values.
+// total returns the sum over the series of a metric: of the counts of a histogram, or of the values.
 func (w *world) total(name string) float64 {
 	w.t.Helper()
 	families, err := w.metrics.Gather()
@@ -86,15 +86,15 @@ func (w *world) total(name string) float64 {
 	return sum
 }
 
-// met is how many sockets and requests the server has dealt with, or is dealing with.
+// met returns how many sockets and requests the server has handled or is handling.
 func (w *world) met() float64 {
 	w.t.Helper()
 	return w.total("healthrecords_http_requests_in_flight") + w.total("healthrecords_http_request_duration_seconds") +
 		w.total("healthrecords_connections_refused_total")
 }
 
-// measure sends requests, some at a time, and returns how long each took. All
-// must be answered with success.
+// measure sends requests, several at a time, and returns how long each took. All
+// must succeed.
 func (w *world) measure(client *http.Client, requests int, calls ...call) []time.Duration {
 	w.t.Helper()
 	const atOnce = 2
@@ -132,13 +132,13 @@ func percentile(of []time.Duration, p float64) time.Duration {
 	return sorted[min(int(p*float64(len(sorted))), len(sorted)-1)]
 }
 
-// api is where the sockets go.
+// api is the address that the sockets connect to.
 func (w *world) api() string { return strings.TrimPrefix(w.url, "http://") }
 
-// TestIdleSocketsOfOneAddressDisturbNobody holds, again and again, 2,000 sockets
-// that begin a request and fall silent, and compares how others are served
-// meanwhile with how they are without.
-func TestIdleSocketsOfOneAddressDisturbNobody(t *testing.T) { // not beside others: it measures
+// TestIdleSocketsOfOneAddressDisturbNobody repeatedly opens 2,000 sockets that begin
+// a request and then send nothing. It compares the times of other clients with
+// those without these sockets.
+func TestIdleSocketsOfOneAddressDisturbNobody(t *testing.T) { // not in parallel, because it measures times
 	const sockets, rounds, requests = 2000, 7, 200
 	w := newWorld(t)
 	p := w.patient("patient1")
@@ -151,7 +151,7 @@ func TestIdleSocketsOfOneAddressDisturbNobody(t *testing.T) { // not beside othe
 		{method: post, path: "/api/auth/login/", body: map[string]any{"username": p.username, "password": password}},
 		{method: get, path: "/health/"},
 	}
-	w.measure(client, requests, calls...) // warms up
+	w.measure(client, requests, calls...) // warm-up
 	var calm, attacked []time.Duration
 	for range rounds {
 		calm = append(calm, percentile(w.measure(client, requests, calls...), .99))
@@ -199,9 +199,9 @@ func statusOf(t *testing.T, url string) int {
 	return response.StatusCode
 }
 
-// TestIdleRequestsTakeNoPlace has one address fall silent in every way there is,
-// while another is served all that it may want.
-func TestIdleRequestsTakeNoPlace(t *testing.T) { //nolint:tparallel // subtests one after the other: all come from one address
+// TestIdleRequestsTakeNoPlace lets one address stop sending in every possible way,
+// while another address gets all operations.
+func TestIdleRequestsTakeNoPlace(t *testing.T) { //nolint:tparallel // the subtests run in sequence, because all use one address
 	t.Parallel()
 	w := newWorld(t)
 	p := w.patient("patient1")
@@ -235,8 +235,8 @@ func TestIdleRequestsTakeNoPlace(t *testing.T) { //nolint:tparallel // subtests 
 	}
 }
 
-// TestIdleClientsOfAProxyDisturbNobodyElse comes through a trusted proxy, which has
-// any number of connections, and makes up addresses before its own.
+// TestIdleClientsOfAProxyDisturbNobodyElse uses a trusted proxy, which may have any
+// number of connections. The client makes up addresses before its own.
 func TestIdleClientsOfAProxyDisturbNobodyElse(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, throughProxy)
@@ -257,7 +257,7 @@ func TestIdleClientsOfAProxyDisturbNobodyElse(t *testing.T) {
 	}
 }
 
-// TestIdleSocketsOfManyAddressesStopLoginsOnly is what five addresses can do.
+// TestIdleSocketsOfManyAddressesStopLoginsOnly shows what five addresses can block.
 func TestIdleSocketsOfManyAddressesStopLoginsOnly(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -272,7 +272,7 @@ func TestIdleSocketsOfManyAddressesStopLoginsOnly(t *testing.T) {
 	w.serves(t, client, "", memberCalls(p)...)
 }
 
-// TestSlowLargeBodiesHoldNoPlaceOfOthers sends most of a large body, and waits.
+// TestSlowLargeBodiesHoldNoPlaceOfOthers sends most of a large body, and then waits.
 func TestSlowLargeBodiesHoldNoPlaceOfOthers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -288,7 +288,7 @@ func TestSlowLargeBodiesHoldNoPlaceOfOthers(t *testing.T) {
 	w.serves(t, client, "", append(memberCalls(p), create)...)
 }
 
-// memberCalls are for who is logged in, and what depends on nothing; strangerCalls are without login.
+// memberCalls need a login, or no database; strangerCalls need no login.
 func memberCalls(p person) []call {
 	return []call{
 		{method: get, path: "/health/"},
@@ -302,7 +302,7 @@ func strangerCalls(p person) []call {
 	return []call{{method: post, path: "/api/auth/login/", body: map[string]any{"username": p.username, "password": password}}}
 }
 
-// serves expects success for each of the calls, as a proxy tells of them unless forwarded is "".
+// serves expects success for each of the calls. They come through a proxy unless forwarded is "".
 func (w *world) serves(t *testing.T, client *http.Client, forwarded string, calls ...call) {
 	t.Helper()
 	for _, c := range calls {

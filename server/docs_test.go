@@ -20,8 +20,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
-// TestDocumentationPage uses the page as a person does: register and log in with
-// the examples that stand there, authorize with the token, ask for the profile.
+// TestDocumentationPage uses the page as a person does: it registers and logs in with
+// the examples on the page, authorizes with the token, and gets the profile.
 func TestDocumentationPage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -42,7 +42,7 @@ func TestDocumentationPage(t *testing.T) {
 		click(".scheme-container .authorize"),
 		chromedp.SendKeys(chromedp.CSS("#auth-bearer-value"), session.Access),
 		click(".modal-ux .auth-btn-wrapper .authorize"),
-		// The buttons move once the field is gone, and a click goes where its button was when it was looked for.
+		// The buttons move when the field disappears, and a click goes to the old position of its button.
 		chromedp.WaitNotPresent(chromedp.CSS(".modal-ux .auth-btn-wrapper .authorize")),
 		click(".modal-ux .btn-done"),
 		chromedp.WaitNotPresent(chromedp.CSS(".modal-ux")),
@@ -98,7 +98,7 @@ func tryOut(operation string) []chromedp.Action[chromedp.Void] {
 	}
 }
 
-// browser is a Chromium that can reach this machine only, and what it asked for.
+// browser is a Chromium that can only reach this machine, and the requests that it sent.
 type browser struct {
 	t          *testing.T
 	tab        context.Context //nolint:containedctx // chromedp's handle of the tab
@@ -148,7 +148,7 @@ func (b *browser) listen(event any) {
 	}
 }
 
-// do gives the page a minute, which a busy machine may need.
+// do gives the page a minute, because the machine may be busy.
 func (b *browser) do(what string, actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.tab, time.Minute)
@@ -169,7 +169,7 @@ func (b *browser) text(selector string) string {
 	return text
 }
 
-// check fails when anything was asked of another server, or went wrong.
+// check fails if the page sent a request to another server, or if a request failed.
 func (b *browser) check(api string) {
 	b.t.Helper()
 	b.mutex.Lock()
@@ -182,7 +182,7 @@ func (b *browser) check(api string) {
 		case strings.HasPrefix(request, api+"/"):
 			own++
 		case parsed.Scheme != "data" && parsed.Scheme != "blob":
-			b.t.Errorf("the page asked for %s", request)
+			b.t.Errorf("the page requested %s", request)
 		}
 	}
 	if own < 8 { // the page, its style, two scripts, the document, three calls

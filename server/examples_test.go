@@ -9,7 +9,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 )
 
-// TestExamplesOfTheDocumentAreTaken sends what the documentation page fills in.
+// TestExamplesOfTheDocumentAreTaken sends the bodies that the documentation page fills in.
 func TestExamplesOfTheDocumentAreTaken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -40,14 +40,14 @@ func TestExamplesOfTheDocumentAreTaken(t *testing.T) {
 	try(doctor.token, post, "/api/health-records/{id}/comments/", "")
 }
 
-// wantAccount has the account be there, also where its registration failed.
+// wantAccount makes sure that the account exists, even if its registration in the test failed.
 func (w *world) wantAccount(username string) {
 	w.t.Helper()
 	body := map[string]any{"username": username, "password": password, "password_confirm": password, "user_type": "PATIENT"}
 	w.do(call{method: post, path: "/api/auth/register/", body: body})
 }
 
-// exampleOf is the operation's own example of a body, or else what Swagger UI makes of the schema's examples.
+// exampleOf returns the operation's example of a body, or else the body that Swagger UI builds from the schema's examples.
 func exampleOf(op *openapi3.Operation, name string) any {
 	content := op.RequestBody.Value.Content.Get("application/json")
 	switch {

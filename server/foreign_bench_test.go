@@ -11,10 +11,10 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
-// BenchmarkForeignID measures how much longer the 404 of an id takes that is
-// somebody else's than the 404 of an id that nobody has: what an attacker could
-// learn from the time. docs/security.md has the figures. Both are asked for in
-// turns, and the medians are compared.
+// BenchmarkForeignID measures how much longer the 404 for somebody else's id takes
+// than the 404 for an id that does not exist. An attacker could measure this
+// difference. docs/security.md has the figures. The requests alternate, and the
+// benchmark compares the medians.
 func BenchmarkForeignID(b *testing.B) {
 	database := testkit.NewDatabase(b, rights.Migrate)
 	w := newWorldOn(b, database)
@@ -22,7 +22,7 @@ func BenchmarkForeignID(b *testing.B) {
 	const missing = 1 << 40
 	var record, assignment int64 // of somebody else
 	doctor, reader := db.Doctor(testkit.DoctorOptions{}), db.Doctor(testkit.DoctorOptions{})
-	for range 100 { // who has no assignments is found out at once
+	for range 100 { // a doctor without assignments would be refused at once
 		patient := db.Patient(testkit.PatientOptions{})
 		db.Assignment(testkit.AssignmentOptions{Patient: patient, Doctor: reader})
 		foreign := db.Patient(testkit.PatientOptions{})

@@ -19,7 +19,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
-// request makes a request of the choices: mostly one that comes far.
+// request turns the choices into a request, mostly one that passes several checks.
 func (g *generator) request(t *testing.T, c *choices) *http.Request {
 	t.Helper()
 	o := g.operations[c.of(len(g.operations))]
@@ -39,7 +39,7 @@ func (g *generator) request(t *testing.T, c *choices) *http.Request {
 	if authorization != "" {
 		header.Set("Authorization", authorization)
 	}
-	header.Set("X-Forwarded-For", fmt.Sprintf("2001:db8:%x%02x::1", c.of(256), c.of(256))) // else all would be throttled as one
+	header.Set("X-Forwarded-For", fmt.Sprintf("2001:db8:%x%02x::1", c.of(256), c.of(256))) // otherwise all would be throttled as one
 	if c.unlikely(4) {
 		method, path = distort(c, method, path, query, header)
 	}
@@ -73,7 +73,7 @@ func (g *generator) parameter(c *choices, p *openapi3.Parameter, path *string, q
 	}
 }
 
-// distort makes what no document has.
+// distort makes a change that the document does not allow.
 func distort(c *choices, method, path string, query url.Values, header http.Header) (newMethod, newPath string) {
 	switch c.of(10) {
 	case 0:
@@ -101,8 +101,8 @@ func distort(c *choices, method, path string, query url.Values, header http.Head
 	return method, path
 }
 
-// body is what the schema describes, and now and then that with some bytes
-// changed, cut or put before it.
+// body returns a body that fits the schema. Occasionally it changes, removes or
+// prepends some bytes.
 func (g *generator) body(t *testing.T, c *choices, schema *openapi3.Schema) []byte {
 	t.Helper()
 	encoded, err := json.Marshal(g.value(c, schema, ""))
@@ -123,7 +123,7 @@ func (g *generator) body(t *testing.T, c *choices, schema *openapi3.Schema) []by
 	return encoded
 }
 
-// value is one that fits the schema, or one of another kind.
+// value returns a value that fits the schema or, rarely, one of another kind.
 func (g *generator) value(c *choices, schema *openapi3.Schema, name string) any {
 	if c.unlikely(16) {
 		return g.odd(c)
@@ -149,7 +149,7 @@ func (g *generator) value(c *choices, schema *openapi3.Schema, name string) any 
 
 func (g *generator) object(c *choices, schema *openapi3.Schema) map[string]any {
 	object := map[string]any{}
-	for _, name := range slices.Sorted(maps.Keys(schema.Properties)) { // the same bytes are the same request
+	for _, name := range slices.Sorted(maps.Keys(schema.Properties)) { // sorted, so that the same bytes give the same request
 		if c.unlikely(4) {
 			continue
 		}
@@ -161,7 +161,7 @@ func (g *generator) object(c *choices, schema *openapi3.Schema) map[string]any {
 	return object
 }
 
-// text fits the format, or the field's name where that says more.
+// text returns a text for the format or, if it says more, for the field's name.
 func (g *generator) text(c *choices, schema *openapi3.Schema, name string) string {
 	if c.unlikely(8) {
 		return []string{"", canary, strings.Repeat(canary, 2000), canary + "\x00", canary + "\xff\xfe", "'; DROP TABLE users; --" + canary, "\u202e" + canary, "%s%n" + canary, c.rest()}[c.of(9)]
@@ -189,7 +189,7 @@ func (g *generator) text(c *choices, schema *openapi3.Schema, name string) strin
 	return "text of " + canary
 }
 
-// odd is a value of any kind.
+// odd returns a value of any kind.
 func (g *generator) odd(c *choices) any {
 	return []any{
 		nil, true, -1, 1.5, 1e300, "", canary,

@@ -18,18 +18,18 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
-// leaks are what an error's text has when it comes from Go, Postgres or a library.
+// leaks are texts that an error contains if it comes from Go, Postgres or a library.
 func leaks() *regexp.Regexp {
 	return regexp.MustCompile(`goroutine \d|\.go:\d|runtime error|SQLSTATE|pgx|pgconn|strconv\.|json: |invalid character|unexpected end|panic|<nil>|%!|0x[0-9a-f]{6}`)
 }
 
-// FuzzRouter asks the real API, on a real Postgres, what a generator makes of the
-// OpenAPI document: each operation as each role, with values that fit, nearly fit,
-// and do not. Whatever is asked, the answer is one that the document has, an error
-// is a problem document that quotes neither the request nor Go, and nothing fails
-// inside. A new operation is asked without a change here.
+// FuzzRouter sends requests to the real API, on a real Postgres. A generator creates
+// them from the OpenAPI document: each operation as each role, with values that fit,
+// nearly fit, or do not fit. Every answer must be in the document. An error must be
+// a problem document that quotes neither the request nor Go. No request may cause an
+// internal error. A new operation needs no change here.
 func FuzzRouter(f *testing.F) {
-	open := replica{database: testkit.NewDatabase(f, rights.Migrate), keys: newKeys(f), selfTerms: clinic.SelfAssignmentOpen} // it fits more often
+	open := replica{database: testkit.NewDatabase(f, rights.Migrate), keys: newKeys(f), selfTerms: clinic.SelfAssignmentOpen} // more requests succeed this way
 	c := newCastIn(f, newReplica(f, open, throughProxy))
 	g := newGenerator(f, c)
 	leak := leaks()
@@ -51,7 +51,7 @@ func FuzzRouter(f *testing.F) {
 		if answered.StatusCode < http.StatusBadRequest {
 			return
 		}
-		// The request id is made up, of any letters.
+		// The request id is random and may contain any letters.
 		body := strings.ReplaceAll(recorder.Body.String(), answered.Header.Get("X-Request-Id"), "")
 		var problem struct {
 			Status int    `json:"status"`
@@ -64,28 +64,28 @@ func FuzzRouter(f *testing.F) {
 			t.Errorf("%s answered %d with no problem document: %v %s", what, answered.StatusCode, answered.Header, body)
 		}
 		if told := fmt.Sprint(answered.Header) + body; strings.Contains(told, canary) || leak.MatchString(body) {
-			t.Errorf("%s is told too much: %s", what, told)
+			t.Errorf("%s learns too much: %s", what, told)
 		}
 	})
 }
 
-// seedBytes are the choices of a request: the first two bytes go through all
-// operations and roles in turn.
+// seedBytes returns the choices of a request. The first two bytes iterate over all
+// operations and roles.
 func seedBytes(seed uint64) []byte {
 	random := rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)})
 	data := make([]byte, 96)
-	_, _ = random.Read(data) // it cannot fail
+	_, _ = random.Read(data) // cannot fail
 	data[0], data[1] = byte(seed), byte(seed/64)
 	return data
 }
 
-// choices are the bytes of the fuzzer's, taken one by one.
+// choices are the bytes of the fuzzer, used one by one.
 type choices struct {
 	data []byte
-	tame bool // nothing unlikely is done
+	tame bool // unlikely choices are never made
 }
 
-// of returns a number below n; 0 when there are no more bytes.
+// of returns a number below n; 0 if no bytes are left.
 func (c *choices) of(n int) int {
 	if len(c.data) == 0 {
 		return 0
@@ -95,10 +95,10 @@ func (c *choices) of(n int) int {
 	return next % n
 }
 
-// unlikely is true once in n.
+// unlikely is true once in n times.
 func (c *choices) unlikely(n int) bool { return c.of(n) == n-1 && !c.tame }
 
-// rest is what is left, as text.
+// rest returns the remaining bytes as text.
 func (c *choices) rest() string {
 	n := min(c.of(64), len(c.data))
 	text := c.data[:n]
@@ -106,7 +106,7 @@ func (c *choices) rest() string {
 	return string(text)
 }
 
-// generator makes requests of the OpenAPI document.
+// generator creates requests from the OpenAPI document.
 type generator struct {
 	cast       *cast
 	db         *testkit.Factory
@@ -131,7 +131,7 @@ func newGenerator(t testing.TB, c *cast) *generator {
 	return g
 }
 
-// checkDocumented fails when an operation answers a status that it has not in the document.
+// checkDocumented fails if an operation answers with a status that it does not have in the document.
 func (g *generator) checkDocumented(t *testing.T, request *http.Request, status int) {
 	t.Helper()
 	for _, o := range g.operations {
@@ -141,7 +141,7 @@ func (g *generator) checkDocumented(t *testing.T, request *http.Request, status 
 	}
 }
 
-// token proves one of the roles. It is of a new session each time: requests end old ones.
+// token returns a token of a user with the role, from a new session each time, because requests end sessions.
 func (g *generator) token(t *testing.T, c *choices) string {
 	t.Helper()
 	everybody := append(roles(), strangers()...)
@@ -161,7 +161,7 @@ func (g *generator) token(t *testing.T, c *choices) string {
 		role = clinic.RoleAdmin
 	}
 	caller := clinic.Caller{UserID: p.userID, Role: role}
-	testkit.Must(t, g.db.Pool.QueryRow(t.Context(), // not by LoggedIn: a fuzz target may not use what belongs to the fuzz test
+	testkit.Must(t, g.db.Pool.QueryRow(t.Context(), // not by LoggedIn, because a fuzz target must not use the testing.F
 		`INSERT INTO sessions (user_id, expires_at) VALUES ($1, now() + interval '1 day') RETURNING id`, p.userID).Scan(&caller.SessionID))
 	access, err := g.cast.parts.Tokens.Issue(caller)
 	testkit.Must(t, err)

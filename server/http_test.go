@@ -37,7 +37,7 @@ func TestEverySpellingOfAPathIsServed(t *testing.T) {
 	}
 }
 
-func TestProblems(t *testing.T) { //nolint:tparallel // a subtest that waits for its turn may find its token expired
+func TestProblems(t *testing.T) { //nolint:tparallel // the token of a subtest that waits for its turn could expire
 	t.Parallel()
 	w := newWorld(t)
 	p := w.patient("patient1")
@@ -103,7 +103,7 @@ func TestProblems(t *testing.T) { //nolint:tparallel // a subtest that waits for
 
 func fieldsOf(t *testing.T, problem map[string]any) []string {
 	t.Helper()
-	list, _ := problem["errors"].([]any) // absent where there is none
+	list, _ := problem["errors"].([]any) // absent if there are none
 	var fields []string
 	for i := range list {
 		fields = append(fields, dig[string](t, problem, "errors", i, "field"))
@@ -312,7 +312,7 @@ func TestLinksAreAbsoluteWithAPublicURLOnly(t *testing.T) {
 	}
 }
 
-// huma's own negotiation panics at the last two, which FuzzRouter found.
+// huma's own negotiation panics at the last two. FuzzRouter found them.
 func TestEveryAnswerIsJSONWhateverIsAccepted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

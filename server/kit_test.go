@@ -35,7 +35,7 @@ func TestMain(m *testing.M) { testkit.Main(m) }
 
 const password = "securepass123"
 
-// world is the real API on a database of its own.
+// world is the real API on its own database.
 type world struct {
 	t          testing.TB
 	url        string
@@ -46,8 +46,8 @@ type world struct {
 	verifier   *token.Verifier
 	redis      cache.ThrottleOptions
 	worker     *service.Outbox
-	past       *token.Signer           // signs as an hour ago
-	owner      *service.Administrators // as the command line: with the rights of the schema's owner
+	past       *token.Signer           // signs as it did an hour ago
+	owner      *service.Administrators // with the rights of the schema's owner, as on the command line
 	contract   *contract
 	log        *lockedBuffer
 	statements *statementCounter
@@ -60,8 +60,8 @@ func newWorld(t testing.TB, changes ...func(*server.Options)) *world {
 	return newWorldOn(t, testkit.NewDatabase(t, rights.Migrate), changes...)
 }
 
-// newWorldOn starts it on the owner's database, with the rights that the server
-// has in production.
+// newWorldOn starts the API on a database, with the rights that the server has in
+// production.
 func newWorldOn(t testing.TB, database string, changes ...func(*server.Options)) *world {
 	t.Helper()
 	return newReplica(t, replica{database: database, keys: newKeys(t)}, changes...)
@@ -77,7 +77,7 @@ func newKeys(t testing.TB) *token.Keys {
 	return keys
 }
 
-// replica is what several servers may share.
+// replica has the parts that several servers can share.
 type replica struct {
 	database     string // the owner's URL
 	keys         *token.Keys
@@ -172,14 +172,14 @@ type call struct {
 	header       map[string]string
 }
 
-// answer is what came back.
+// answer is the answer to a call.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// do sends the request and holds the answer against the OpenAPI document.
+// do sends the request and compares the answer with the OpenAPI document.
 func (w *world) do(c call) answer {
 	w.t.Helper()
 	request := w.request(c)
@@ -223,7 +223,7 @@ func (w *world) request(c call) *http.Request {
 	return request
 }
 
-// want sends the request and expects a status; the answer's JSON goes into a map.
+// want sends the request, expects the status, and returns the JSON of the answer as a map.
 func (w *world) want(status int, c call) map[string]any {
 	w.t.Helper()
 	got := w.do(c)
@@ -266,7 +266,7 @@ func (w *world) register(username string, role clinic.Role) person {
 
 func (w *world) patient(username string) person { return w.register(username, clinic.RolePatient) }
 
-// doctor registers a doctor and verifies him.
+// doctor registers a doctor and verifies them.
 func (w *world) doctor(admin person, username string) person {
 	w.t.Helper()
 	p := w.register(username, clinic.RoleDoctor)
@@ -305,7 +305,7 @@ func (w *world) record(owner person) int64 {
 	return int64(dig[float64](w.t, got, "id"))
 }
 
-// settle does the worker's part: it turns every open event into notifications.
+// settle does the work of the worker: it turns every open event into notifications.
 func (w *world) settle() {
 	w.t.Helper()
 	events, err := w.worker.Claim(w.t.Context(), 1000, 0)
@@ -316,7 +316,7 @@ func (w *world) settle() {
 	}
 }
 
-// dig follows the keys into nested objects; a number selects from a list.
+// dig follows the keys into nested objects. A number selects an item of a list.
 func dig[T any](t testing.TB, value any, keys ...any) T {
 	t.Helper()
 	for _, key := range keys {
@@ -342,7 +342,7 @@ func dig[T any](t testing.TB, value any, keys ...any) T {
 	return found
 }
 
-// lockedBuffer is a log that many requests write.
+// lockedBuffer is a log that many requests write to.
 type lockedBuffer struct {
 	mutex  sync.Mutex
 	buffer bytes.Buffer
@@ -354,7 +354,7 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 	return b.buffer.Write(p)
 }
 
-// take returns what was written since the last time.
+// take returns the text that was written since the last call.
 func (b *lockedBuffer) take() string {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
@@ -368,7 +368,7 @@ func (b *lockedBuffer) String() string {
 	return b.buffer.String()
 }
 
-// statementCounter counts what is sent to Postgres, batched or not.
+// statementCounter counts the statements sent to Postgres, in batches or not.
 type statementCounter struct{ count atomic.Int64 }
 
 func (c *statementCounter) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {

@@ -12,7 +12,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
-// requests counts those that were answered with a class of status.
+// requests returns how many requests were answered with a class of status.
 func (w *world) requests(class string) (count uint64) {
 	w.t.Helper()
 	families, err := w.metrics.Gather()
@@ -32,7 +32,7 @@ func (w *world) requests(class string) (count uint64) {
 	return count
 }
 
-// inFlight counts those that are being served.
+// inFlight returns how many requests are being served.
 func (w *world) inFlight() (count float64) {
 	w.t.Helper()
 	families, err := w.metrics.Gather()
@@ -55,7 +55,7 @@ func (w *world) wantNoFailure() {
 	}
 }
 
-// TestAClientThatLeavesIsNoFailure lets a client go away while its request waits for a lock.
+// TestAClientThatLeavesIsNoFailure lets a client close the connection while its request waits for a lock.
 func TestAClientThatLeavesIsNoFailure(t *testing.T) {
 	t.Parallel()
 	database := testkit.NewDatabase(t, rights.Migrate)
@@ -89,7 +89,7 @@ func TestAClientThatLeavesIsNoFailure(t *testing.T) {
 	testkit.Must(t, lock.Rollback(t.Context()))
 }
 
-// TestClientsThatLeaveAtAnyMomentAreNoFailures breaks off requests before, amid and after the work on them.
+// TestClientsThatLeaveAtAnyMomentAreNoFailures closes connections before, during and after the work on their requests.
 func TestClientsThatLeaveAtAnyMomentAreNoFailures(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

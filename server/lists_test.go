@@ -85,7 +85,7 @@ func TestFiltersAndOrder(t *testing.T) {
 	}
 }
 
-// TestAPageTakesTwoStatements is the promise that no list asks row by row.
+// TestAPageTakesTwoStatements checks that no list sends a query for each row.
 func TestAPageTakesTwoStatements(t *testing.T) {
 	t.Parallel()
 	l := newListing(t)
@@ -182,6 +182,6 @@ func TestPrivateCommentsNeverReachThePatient(t *testing.T) {
 		}
 	}
 	if got := s.do(call{method: get, path: s.record + "comments/", token: s.doctor.token}); !strings.Contains(string(got.body), canary) {
-		t.Error("the doctor does not see his own private comment")
+		t.Error("the doctor does not see their own private comment")
 	}
 }

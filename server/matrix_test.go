@@ -20,9 +20,9 @@ import (
 // thing is a kind of object that an operation is about.
 type thing string
 
-// The things. Each role has one of its own, or else the patient's; a foreign
-// one, which belongs to people that no role has to do with; and one that is
-// missing.
+// The things. For each role there is an own one, or else the patient's; a foreign
+// one, which belongs to people who have no relation to any role; and a missing
+// one.
 const (
 	nothing      thing = ""
 	record       thing = "record"
@@ -32,10 +32,10 @@ const (
 	doctorID     thing = "doctor"
 	user         thing = "user"
 	session      thing = "session"
-	missingAfter       = 1_000_000 // what is added to an id so that nobody has it
+	missingAfter       = 1_000_000 // added to an id so that it does not exist
 )
 
-// cast is everybody who calls in the matrix, with what is theirs and what is
+// cast is the callers of the matrix, with their own objects and those that are
 // foreign to all of them.
 type cast struct {
 	*world
@@ -45,8 +45,8 @@ type cast struct {
 	refresh string
 }
 
-// roles are who calls, and in which order matrix has the answers to all but the
-// strangers: they are refused wherever the operation is not for anybody.
+// roles returns the callers, in the order of the answers in matrix. Strangers are not
+// in it: they are refused unless the operation is for anybody.
 func roles() []string {
 	return []string{"patient", "assigned doctor", "other doctor", "unverified doctor", "emergency doctor", "administrator"}
 }
@@ -84,7 +84,7 @@ func newCastIn(t testing.TB, w *world) *cast {
 	return c
 }
 
-// things assigns the doctor and has the patient write a record.
+// things assigns the doctor and lets the patient write a record.
 func (w *world) things(admin, patient, doctor person) map[thing]int64 {
 	return map[thing]int64{
 		assigning: w.assign(admin, patient, doctor), record: w.record(patient),
@@ -97,14 +97,14 @@ func (w *world) loggedIn(username string) person {
 	return person{username: username, token: w.login(username).access}
 }
 
-// anotherSession is the id of a new session of somebody's.
+// anotherSession returns the id of a new session of the person.
 func (w *world) anotherSession(username string) int64 {
 	w.t.Helper()
 	list := w.want(http.StatusOK, call{method: get, path: "/api/auth/sessions/", token: w.loggedIn(username).token})
 	return int64(dig[float64](w.t, list, "results", 0, "id"))
 }
 
-// newest is the id of somebody's newest notification.
+// newest returns the id of the person's newest notification.
 func (w *world) newest(p person) int64 {
 	w.t.Helper()
 	list := w.want(http.StatusOK, call{method: get, path: "/api/notifications/", token: p.token})
@@ -113,13 +113,13 @@ func (w *world) newest(p person) int64 {
 
 // row is one operation of the matrix.
 type row struct {
-	// want has a status for each of roles(), "200" or, of one's own and of a foreign object, "200/404". A missing object is
-	// answered as a foreign one, or 404 where that is shown. A single status is that of an operation for anybody. "-" is for a
-	// role that the route is not for: the answer is 403.
+	// want has a status for each of roles(): "200" or, for an own and for a foreign object, "200/404". The answer for a
+	// missing object is the same as for a foreign one, or 404 if the caller may see foreign ones. A single status means
+	// that anybody may call the operation. "-" means that the role may not call it: the answer is 403.
 	want string
-	of   thing // in the path, or in the body
+	of   thing // the object in the path or in the body
 	body func(c *cast, role string, id int64) any
-	last bool // it changes what the others need
+	last bool // it changes objects that the others need
 }
 
 func matrix() map[string]row {
@@ -147,7 +147,7 @@ func matrix() map[string]row {
 			"current_password": password, "new_password": "another horse",
 		})},
 		"getProfile": {want: everybody},
-		"replaceProfile": {want: everybody, body: func(c *cast, role string, _ int64) any { // with the name that changeProfile asked for
+		"replaceProfile": {want: everybody, body: func(c *cast, role string, _ int64) any { // with the name that changeProfile requested
 			return map[string]any{"email": "", "first_name": "Changed", "last_name": "Of " + c.people[role].username, "phone_number": ""}
 		}},
 		"changeProfile": {want: everybody, body: body(map[string]any{"first_name": "Changed"})},
@@ -188,8 +188,8 @@ func matrix() map[string]row {
 	}
 }
 
-// statuses returns what the role is to be answered of its own, of a foreign and
-// of a missing object.
+// statuses returns the expected statuses for the role's own, a foreign and a
+// missing object.
 func (r row) statuses(role string) (own, foreign, missing int) {
 	cells := strings.Fields(r.want)
 	cell := strconv.Itoa(http.StatusUnauthorized)
@@ -198,7 +198,7 @@ func (r row) statuses(role string) (own, foreign, missing int) {
 		cell = cells[0]
 	case column >= 0:
 		cell = cells[column]
-	case role == "disabled user" && cells[0] == notForRole: // what their role may never do is refused before anybody looks them up
+	case role == "disabled user" && cells[0] == notForRole: // the role is checked before the account
 		cell = notForRole
 	}
 	if cell == notForRole {
@@ -215,9 +215,9 @@ func (r row) statuses(role string) (own, foreign, missing int) {
 	return own, foreign, missing
 }
 
-// TestAuthorizationMatrix asks every operation of the OpenAPI document as every
-// role, of an own, a foreign and a missing object. An operation without a row
-// fails. make security prints how many cells there are.
+// TestAuthorizationMatrix calls every operation of the OpenAPI document as every
+// role, with an own, a foreign and a missing object. It fails for an operation
+// without a row. make security prints the number of cells.
 func TestAuthorizationMatrix(t *testing.T) {
 	t.Parallel()
 	var cells atomic.Int64
@@ -246,9 +246,9 @@ func TestAuthorizationMatrix(t *testing.T) {
 	}
 }
 
-// ask asks one operation as one role, of each object, and returns how many
-// cells that were. What is not shown must be as if it were missing: the answers
-// are compared byte by byte.
+// ask calls one operation as one role, with each object, and returns the number of
+// cells. An object that the caller may not see must look like a missing one: the
+// answers are compared byte by byte.
 func (c *cast) ask(t *testing.T, o operation, role string) int64 {
 	t.Helper()
 	r := matrix()[o.id]
@@ -260,14 +260,14 @@ func (c *cast) ask(t *testing.T, o operation, role string) int64 {
 	absent := c.cell(t, o, role, cell{"missing", c.foreign[r.of] + missingAfter, missing})
 	for _, present := range []cell{{"foreign", c.foreign[r.of], foreign}, {"own", c.ownID(role, r.of), own}} {
 		got := c.cell(t, o, role, present)
-		if got := anonymised(got); present.want == http.StatusNotFound && got != anonymised(absent) {
-			t.Errorf("%s as %s tells %s from missing:\n%s\n%s", o.id, role, present.whose, got, anonymised(absent))
+		if got := anonymized(got); present.want == http.StatusNotFound && got != anonymized(absent) {
+			t.Errorf("%s as %s tells %s from missing:\n%s\n%s", o.id, role, present.whose, got, anonymized(absent))
 		}
 	}
 	return 3
 }
 
-// ownID is the role's own object, or else the patient's.
+// ownID returns the role's own object, or else the patient's.
 func (c *cast) ownID(role string, of thing) int64 {
 	if id, ok := c.own[role][of]; ok {
 		return id
@@ -275,7 +275,7 @@ func (c *cast) ownID(role string, of thing) int64 {
 	return c.own["patient"][of]
 }
 
-// cell is an object that is asked for, and the status to be answered.
+// cell is an object and the expected status.
 type cell struct {
 	whose string
 	id    int64
@@ -296,8 +296,8 @@ func (c *cast) cell(t *testing.T, o operation, role string, cell cell) answer {
 	return got
 }
 
-// anonymised is an answer without what differs between any two.
-func anonymised(a answer) string {
+// anonymized returns an answer without the parts that differ between any two answers.
+func anonymized(a answer) string {
 	id := a.header.Get("X-Request-ID")
 	header := a.header.Clone()
 	for _, name := range []string{"X-Request-Id", "Date"} {
@@ -308,16 +308,16 @@ func anonymised(a answer) string {
 
 type operation struct {
 	id, method, path string
-	public           bool // the document asks for no access token
+	public           bool // the document requires no access token
 }
 
-// public reports whether the document lets anybody call the operation.
+// public reports whether anybody may call the operation, according to the document.
 func public(op *openapi3.Operation) bool {
 	return op.Security == nil || slices.ContainsFunc(*op.Security, func(r openapi3.SecurityRequirement) bool { return len(r) == 0 })
 }
 
-// documented lists the document's operations; last are those that change what
-// the others need.
+// documented returns the document's operations. Those that change objects that the
+// others need come last.
 func documented(c *contract) []operation {
 	var list []operation
 	c.each(func(path, method string, op *openapi3.Operation) {
@@ -341,7 +341,7 @@ func TestFiltersDoNotTellForeignFromMissing(t *testing.T) {
 	for _, role := range []string{"patient", "assigned doctor", "other doctor", "unverified doctor", "emergency doctor"} {
 		for _, list := range []string{"/api/health-records/?patient=%d", "/api/assignments/?patient=%d"} {
 			ask := func(id int64) string {
-				return anonymised(c.do(call{method: get, path: fmt.Sprintf(list, id), token: c.people[role].token}))
+				return anonymized(c.do(call{method: get, path: fmt.Sprintf(list, id), token: c.people[role].token}))
 			}
 			id := c.foreign[patientID]
 			if foreign, missing := ask(id), ask(id+1_000_000); foreign != missing {

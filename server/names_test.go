@@ -11,8 +11,8 @@ func rename(p person, first, last string) call {
 	return call{method: patch, path: "/api/auth/profile/", token: p.token, body: map[string]any{"first_name": first, "last_name": last}}
 }
 
-// TestEmergencyAccessUnderAnotherName over HTTP: the name is taken, used and given
-// back, and the patient and the administrators are told the truth.
+// TestEmergencyAccessUnderAnotherName lets a doctor take a name, use it, and return to
+// the old one. The patient and the administrators must still see the real name.
 func TestEmergencyAccessUnderAnotherName(t *testing.T) {
 	t.Parallel()
 	s := newSetup(t)

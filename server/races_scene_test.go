@@ -25,7 +25,7 @@ import (
 	"github.com/healthrecords/healthrecords/server"
 )
 
-// The ids of a scene. What a request makes has a smaller one.
+// The ids of a scene. Objects that requests create have smaller ones.
 const (
 	firstOfScene   = 1_000_000
 	sceneAdmin     = firstOfScene + 1
@@ -34,18 +34,18 @@ const (
 	sceneAssigning = firstOfScene + 301
 	sceneRecord    = firstOfScene + 401
 	sceneNotice    = firstOfScene + 501
-	sceneSession   = firstOfScene + 601 // one of the doctor's, by which they do not call
-	sceneCalling   = 1000               // what a user's id and that of the session by which they call differ by
+	sceneSession   = firstOfScene + 601 // a session of the doctor that they do not use
+	sceneCalling   = 1000               // the difference between a user's id and the id of the session that they use
 )
 
-// none is no body, and code that of the doctor's second factor now.
+// none means no body; code is replaced with the current code of the doctor's second factor.
 type (
 	none struct{}
 	code struct{}
 )
 
 // scene is a database with one patient, the doctor who is assigned to them, and
-// what is theirs. It begins anew, with the same ids, as often as it is asked to.
+// their objects. It can be reset any number of times, with the same ids.
 type scene struct {
 	cast       *cast
 	contract   *contract
@@ -68,7 +68,7 @@ func newScene(t *testing.T) *scene {
 	w := newWorldOn(t, database)
 	parts := w.parts
 	parts.DB = openAs(t, database, schema.PartServer, store.Options{Tracer: gates{}, MaxConns: 6})
-	parts.Throttle, parts.Directory = nil, nil // the scene's people try more often than anybody may
+	parts.Throttle, parts.Directory = nil, nil // the scene's people try more often than the throttle allows
 	parts.Log = slog.New(slog.DiscardHandler)
 	raced, err := service.NewAPI(parts)
 	testkit.Must(t, err)
@@ -99,8 +99,8 @@ func newScene(t *testing.T) *scene {
 	return s
 }
 
-// prepare makes a function of the connection's that empties the database and
-// makes the scene.
+// prepare creates a function in the database that empties it and creates the
+// scene.
 func (s *scene) prepare(t *testing.T) {
 	t.Helper()
 	statements := []string{`DELETE FROM health_records`, `DELETE FROM users`, `DELETE FROM outbox`, `DELETE FROM audit_log`}
@@ -125,7 +125,7 @@ func (s *scene) prepare(t *testing.T) {
 	testkit.Must(t, err)
 }
 
-// begin makes the scene of two writes.
+// begin creates the scene of two writes.
 func (s *scene) begin(t *testing.T, p pair) {
 	t.Helper()
 	for _, statement := range []string{`SELECT pg_temp.begin()`, p.writes[0].before, p.writes[1].before} {
@@ -136,7 +136,7 @@ func (s *scene) begin(t *testing.T, p pair) {
 	}
 }
 
-// token proves one of the scene's people.
+// token returns a token of one of the scene's people.
 func (s *scene) token(t *testing.T, as string) string {
 	t.Helper()
 	callers := map[string]clinic.Caller{
@@ -153,9 +153,9 @@ func (s *scene) token(t *testing.T, as string) string {
 	return access
 }
 
-// state is every row of the database, without what differs between any two runs
-// and without the audit rows of refusals; and the decisions of all audit rows by
-// their requests.
+// state returns every row of the database, without the parts that differ between any
+// two runs and without the audit rows of refusals. It also returns the decisions of
+// all audit rows by their requests.
 func (s *scene) state(t *testing.T) (text string, decisions map[string]string) {
 	t.Helper()
 	decisions = map[string]string{}
@@ -182,8 +182,8 @@ func (s *scene) state(t *testing.T) (text string, decisions map[string]string) {
 	return strings.Join(lines, "\n"), decisions
 }
 
-// settled is a row in which new ids are all the same, and so are all times of the
-// past, all of the future, and what is random.
+// settled returns a row in which all new ids are equal. All past times are also equal,
+// and so are all future times and all random values.
 func settled(t *testing.T, row map[string]any) string {
 	t.Helper()
 	for name, value := range row {
@@ -192,7 +192,7 @@ func settled(t *testing.T, row map[string]any) string {
 			switch {
 			case name == "answer": // of an idempotency key
 				row[name] = "kept"
-			case name == "failures": // of codes: one that was right and came too late counts, too
+			case name == "failures": // of codes: a right one that arrives too late counts, too
 				delete(row, name)
 			case strings.HasSuffix(name, "id") && v < firstOfScene || name == "last_step" && v > 0:
 				row[name] = "new"
@@ -205,7 +205,7 @@ func settled(t *testing.T, row map[string]any) string {
 			}
 		case string:
 			row[name] = settledText(v)
-		case map[string]any: // what is kept under an idempotency key
+		case map[string]any: // the value stored under an idempotency key
 			row[name] = "kept"
 		}
 	}

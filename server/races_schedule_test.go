@@ -14,14 +14,14 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
-// never is a statement that no request comes to.
+// never is the number of a statement that no request reaches.
 const never = -1
 
-// schedule says how two requests take turns: the first is held before its
-// statement number hold, until the other comes to its number until, ends, or
-// waits for a lock. One that is not held ends before the other begins.
+// schedule defines how two requests take turns. The first is held before its
+// statement number hold, until the second reaches its statement number until, ends,
+// or waits for a lock. If the first is not held, it ends before the second begins.
 type schedule struct {
-	first       int // of the pair's two
+	first       int // of the two requests
 	hold, until int
 }
 
@@ -39,7 +39,7 @@ func newGate(at int) *gate {
 
 type gateKey struct{}
 
-// gates is a tracer that leads the statements of requests through their gates.
+// gates is a tracer that sends the statements of requests through their gates.
 type gates struct{}
 
 func (gates) pass(ctx context.Context) context.Context {
@@ -53,8 +53,8 @@ func (gates) pass(ctx context.Context) context.Context {
 	return ctx
 }
 
-// TraceQueryStart implements pgx.QueryTracer. The beginning of a transaction sees
-// nothing yet, so that it makes no difference when it is.
+// TraceQueryStart implements pgx.QueryTracer. It ignores the beginning of a
+// transaction, which reads nothing.
 func (g gates) TraceQueryStart(ctx context.Context, _ *pgx.Conn, data pgx.TraceQueryStartData) context.Context {
 	if data.SQL == "begin" {
 		return ctx
@@ -76,7 +76,7 @@ func (gates) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData
 // TraceBatchEnd implements pgx.BatchTracer.
 func (gates) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 
-// run has the two writes take turns in a new scene.
+// run lets the two writes take turns in a new scene.
 func (s *scene) run(t *testing.T, p pair, order schedule) outcome {
 	t.Helper()
 	s.begin(t, p)
@@ -111,8 +111,8 @@ func (s *scene) run(t *testing.T, p pair, order schedule) outcome {
 	return got
 }
 
-// awaitTurn returns when the second request has come far enough, or cannot go on
-// before the first does.
+// awaitTurn returns when the second request has reached its statement, or cannot
+// continue before the first does.
 func (s *scene) awaitTurn(t *testing.T, reached, ended <-chan struct{}) {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
@@ -136,14 +136,14 @@ func (s *scene) awaitTurn(t *testing.T, reached, ended <-chan struct{}) {
 	}
 }
 
-// answer serves the request in this process: its context is the statements'.
+// answer serves the request in this process, so that its statements have its context.
 func (s *scene) answer(request *http.Request, g *gate) answer {
 	recorder := httptest.NewRecorder()
 	s.handler.ServeHTTP(recorder, request.WithContext(context.WithValue(request.Context(), gateKey{}, g)))
 	return answer{status: recorder.Code, header: recorder.Header(), body: recorder.Body.Bytes()}
 }
 
-// request is one of the two, whose number is its request id.
+// request returns one of the two requests. Its number is its request id.
 func (s *scene) request(t *testing.T, p pair, n int) *http.Request {
 	t.Helper()
 	w := p.writes[n]

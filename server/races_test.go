@@ -17,20 +17,20 @@ import (
 
 var rounds = flag.Int("rounds", 0, "how often TestRaces sends each ordered pair of writes at the same time")
 
-// write is a request that changes something of the scene. Its path and body are
-// those of the operation's row in matrix, unless a body is given.
+// write is a request that changes something in the scene. It has the path and the
+// body of the operation's row in matrix, unless it has a body itself.
 type write struct {
-	operation string // its id
-	as        string // who calls, one of the scene's people; "" is a stranger
+	operation string // the operation's id
+	as        string // the caller, one of the scene's people; "" means a stranger
 	about     []thing
 	body      any
-	before    string // SQL that takes away what the request brings about
-	repeated  bool   // both of a pair have one Idempotency-Key
+	before    string // SQL that removes the effect of the request
+	repeated  bool   // both requests of a pair have the same Idempotency-Key
 }
 
-// writes are all operations that change something, as requests that succeed. A
-// doctor's account is also their profile, sessions and second factor; an
-// assignment is also whatever else lets the doctor see the patient.
+// writes returns all operations that change something, as requests that succeed. An
+// account of a doctor includes their profile, sessions and second factor; an
+// assignment includes everything else that lets the doctor see the patient.
 func writes() []write {
 	const patient, doctor, admin = "patient", "assigned doctor", "administrator"
 	account, access := []thing{user}, []thing{assigning}
@@ -76,8 +76,8 @@ func newcomer() any {
 	return map[string]any{"username": "newcomer", "password": password, "password_confirm": password, "user_type": "DOCTOR"}
 }
 
-// asNeither are the pairs of which something else may come than in either order,
-// each with why.
+// asNeither returns the pairs that may have another result than in either order,
+// each with the reason.
 func asNeither() map[string]string {
 	return map[string]string{
 		"disableUser and readNotification": "a doctor who was active when their request began is shown of the patient what they may see when it is read: nothing",
@@ -86,13 +86,13 @@ func asNeither() map[string]string {
 	}
 }
 
-// TestRaces sends each two writes that are about one object while one of them is
-// held before each of its statements in turn, until the other has ended or waits
-// for a lock of it. What comes of them, each answer and every row of the database,
-// must be what comes of the two one after the other, in either order.
+// TestRaces sends each pair of writes about one object, while one of the two is held
+// before each of its statements in turn, until the other has ended or waits for a
+// lock of the first. The result, both answers and every row of the database, must
+// equal the result of the two in sequence, in one of the orders.
 //
-// With -rounds the two of each ordered pair run at the same time besides, that
-// often. make security prints how many there were.
+// With -rounds, the two of each ordered pair also run at the same time, that
+// often. make security prints the number of races.
 func TestRaces(t *testing.T) {
 	t.Parallel()
 	var ordered, raced atomic.Int64
@@ -122,10 +122,10 @@ func TestRaces(t *testing.T) {
 // pair is two writes about one object.
 type pair struct {
 	writes [2]write
-	same   bool // the second is the first again
+	same   bool // the second request is a repetition of the first
 }
 
-// String names the two by the alphabet.
+// String names the two in alphabetical order.
 func (p pair) String() string {
 	names := []string{p.writes[0].operation, p.writes[1].operation}
 	if p.writes[0].repeated {
@@ -135,7 +135,7 @@ func (p pair) String() string {
 	return strings.Join(names, " and ")
 }
 
-// orders are which of the two is first.
+// orders returns both orders of the two.
 func (p pair) orders() []int {
 	if p.same {
 		return []int{0}
@@ -143,8 +143,8 @@ func (p pair) orders() []int {
 	return []int{0, 1}
 }
 
-// allPairs fails for an operation of the document that changes something and is
-// not among the writes.
+// allPairs returns all pairs. It fails if an operation of the document changes
+// something and is not in writes.
 func allPairs(t *testing.T) []pair {
 	t.Helper()
 	var repeatable []string
@@ -171,7 +171,7 @@ func allPairs(t *testing.T) []pair {
 	return pairs
 }
 
-// race lets the two race in every way.
+// race runs the two with every schedule.
 func (s *scene) race(t *testing.T, p pair, random *rand.Rand) {
 	t.Helper()
 	serial := []outcome{s.run(t, p, schedule{first: 0, hold: never}), s.run(t, p, schedule{first: 1, hold: never})}
@@ -180,7 +180,7 @@ func (s *scene) race(t *testing.T, p pair, random *rand.Rand) {
 		if status := serial[first].answers[first].status; p.writes[1-first].before == "" && status >= http.StatusBadRequest {
 			t.Errorf("%s fails by itself: %d %s", p.writes[first].operation, status, serial[first].answers[first].body)
 		}
-		for hold := 1; hold < steps[first]; hold++ { // before its first statement it is second
+		for hold := 1; hold < steps[first]; hold++ { // held before its first statement, it would be second
 			s.compare(t, p, serial, s.run(t, p, schedule{first: first, hold: hold, until: never}))
 		}
 		for range *rounds {
@@ -190,7 +190,7 @@ func (s *scene) race(t *testing.T, p pair, random *rand.Rand) {
 	}
 }
 
-// compare fails for an outcome that is none of those in order.
+// compare fails if the outcome equals neither of those in sequence.
 func (s *scene) compare(t *testing.T, p pair, serial []outcome, got outcome) {
 	t.Helper()
 	s.raced++
@@ -205,8 +205,8 @@ func (s *scene) compare(t *testing.T, p pair, serial []outcome, got outcome) {
 	}
 }
 
-// check fails for an answer that nobody may get, whatever else happens, and for
-// one without its audit row.
+// check fails for an answer that must never happen, and for one without its audit
+// row.
 func (s *scene) check(t *testing.T, w write, request *http.Request, got answer, decision string) {
 	t.Helper()
 	if s.contract.find(request).Operation.Responses.Status(got.status) == nil {
@@ -234,7 +234,7 @@ func (s *scene) check(t *testing.T, w write, request *http.Request, got answer, 
 	}
 }
 
-// outcome is what came of two writes.
+// outcome is the result of two writes.
 type outcome struct {
 	schedule
 	steps   [2]int // statements of each
@@ -242,8 +242,8 @@ type outcome struct {
 	state   string
 }
 
-// String is what must be the same as in one of the two orders. Why something was
-// refused may depend on how far the other was.
+// String returns the part that must be the same as in one of the two orders. It omits
+// the reason of a refusal, which may depend on the progress of the other write.
 func (o outcome) String() string {
 	return fmt.Sprintf("taken: %t %t\n%s", o.answers[0].status < http.StatusBadRequest, o.answers[1].status < http.StatusBadRequest, o.state)
 }

@@ -6,14 +6,14 @@ import (
 	"testing"
 )
 
-// TestAccessEndsWithTheNextRequest takes it away in every way there is; the
-// first request after that is refused.
+// TestAccessEndsWithTheNextRequest ends access in every possible way. The first
+// request after that is refused.
 func TestAccessEndsWithTheNextRequest(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		path func(*setup) string
 		body any
-		want int // what the next request is answered
+		want int // status of the next request
 	}{
 		"doctor unverified": {
 			path: func(s *setup) string { return fmt.Sprintf("/api/doctors/%d/verify/", s.doctor.profile) },
@@ -57,7 +57,7 @@ func TestDisabledUserHasNoSessionLeft(t *testing.T) {
 
 	own := call{method: post, path: fmt.Sprintf("/api/users/%d/disable/", s.admin.userID), token: s.admin.token}
 	if got := s.want(http.StatusConflict, own); dig[string](t, got, "code") != "own_account" {
-		t.Errorf("his own account: %v", got)
+		t.Errorf("the administrator's own account: %v", got)
 	}
 }
 

@@ -21,15 +21,15 @@ import (
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
-// TestRotationFailsNoRequest rotates the key, and removes the one before, while
-// clients of two servers that share the directory go on. One of the servers
-// reads it much later than the other.
+// TestRotationFailsNoRequest rotates the key and removes the previous one, while
+// clients use two servers that share the directory. One of the servers reads the
+// directory much later than the other.
 func TestRotationFailsNoRequest(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	_, err := token.GenerateKey(dir)
 	testkit.Must(t, err)
-	first := filepath.Join(dir, "0001.pem") // as the chart calls it: there from the beginning
+	first := filepath.Join(dir, "0001.pem") // the chart's name for the first key
 	files, err := filepath.Glob(filepath.Join(dir, "*.pem"))
 	testkit.Must(t, err)
 	testkit.Must(t, os.Rename(files[0], first))
@@ -81,8 +81,8 @@ func await(t testing.TB, what string, condition func() bool) {
 	}
 }
 
-// watchedKeys are those in dir, read again after each pause. They sign a second
-// after they were made.
+// watchedKeys returns the keys in dir, which are read again after each pause. They
+// sign from one second after their creation.
 func watchedKeys(t *testing.T, dir string, pause time.Duration) *token.Keys {
 	t.Helper()
 	keys, err := token.OpenKeys(token.KeysOptions{Dir: dir, Delay: time.Second, Poll: pause, Log: slog.New(slog.DiscardHandler)})
@@ -97,7 +97,7 @@ func watchedKeys(t *testing.T, dir string, pause time.Duration) *token.Keys {
 	return keys
 }
 
-// client reads at one server after the other, and refreshes its token now and then.
+// client sends requests to the servers in turn, and refreshes its token occasionally.
 type client struct {
 	servers []*world
 	tokens  loggedIn
@@ -124,7 +124,7 @@ func (c *client) work(ctx context.Context) error {
 		if n%15 == 0 {
 			request = call{method: post, path: "/api/auth/token/refresh/", body: map[string]any{"refresh": c.tokens.refresh}}
 		}
-		if err := c.send(w, request); err != nil { //nolint:contextcheck // a request that is sent is not given up
+		if err := c.send(w, request); err != nil { //nolint:contextcheck // a sent request is not canceled
 			return err
 		}
 	}

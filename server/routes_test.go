@@ -9,10 +9,10 @@ import (
 	"github.com/healthrecords/healthrecords/server/rest"
 )
 
-// notForRole is the cell of a role that a route is not for.
+// notForRole is the cell of a role that may not call the operation.
 const notForRole = "-"
 
-// clinicRole is the role of one of roles() in the domain.
+// clinicRole returns the domain's role for one of roles().
 func clinicRole(role string) clinic.Role {
 	switch role {
 	case "patient":
@@ -23,7 +23,7 @@ func clinicRole(role string) clinic.Role {
 	return clinic.RoleDoctor
 }
 
-// routes are the rows of the API's own table.
+// routes returns the rows of the API's table.
 func routes() map[string]rest.Operation {
 	all := map[string]rest.Operation{}
 	for _, o := range rest.Operations() {
@@ -32,8 +32,8 @@ func routes() map[string]rest.Operation {
 	return all
 }
 
-// TestTheMatrixAgreesWithTheRoutes holds the cells against the access that the
-// API's own table gives to each role.
+// TestTheMatrixAgreesWithTheRoutes compares the cells with the access of each role
+// in the API's table.
 func TestTheMatrixAgreesWithTheRoutes(t *testing.T) {
 	t.Parallel()
 	all, routed := matrix(), routes()
@@ -44,7 +44,7 @@ func TestTheMatrixAgreesWithTheRoutes(t *testing.T) {
 	}
 	for id, route := range routed {
 		cells := strings.Fields(all[id].want)
-		if len(cells) == 1 { // for anybody, which the document says
+		if len(cells) == 1 { // for anybody, as the document says
 			continue
 		}
 		if len(cells) != len(roles()) {

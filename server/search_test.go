@@ -11,8 +11,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// TestSearchIsAsLongAsDocumented holds the tags of the requests, and so the document,
-// against the rule of clinic.
+// TestSearchIsAsLongAsDocumented compares the tags of the requests, and so the document,
+// with the rule in package clinic.
 func TestSearchIsAsLongAsDocumented(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -15,8 +15,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
-// TestWalkthrough is the README's, request by request, each answer compared
-// with its example in shape, and in content where that is determined.
+// TestWalkthrough sends the requests of the README's walkthrough. It compares the
+// shape of each answer with its example, and the content if that is predictable.
 func TestWalkthrough(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -86,8 +86,8 @@ func TestWalkthrough(t *testing.T) {
 	equal(t, "refresh", refreshed, map[string]any{"refresh": some, "access": some})
 }
 
-// TestADoctorAssignsThemselvesAsInTheSeed: an operator can have it as it always
-// was, without a password, a reason or an end.
+// TestADoctorAssignsThemselvesAsInTheSeed: an operator can let doctors assign
+// themselves without a password, a reason or an end.
 func TestADoctorAssignsThemselvesAsInTheSeed(t *testing.T) {
 	t.Parallel()
 	w := newReplica(t, replica{database: testkit.NewDatabase(t, rights.Migrate), keys: newKeys(t), selfTerms: clinic.SelfAssignmentOpen})
@@ -104,12 +104,12 @@ func TestADoctorAssignsThemselvesAsInTheSeed(t *testing.T) {
 	for reader, want := range map[*person]string{&patient: "PATIENT_ASSIGNED", &doctor: "PATIENT_ASSIGNED", &admin: "SELF_ASSIGNED"} {
 		list := w.want(http.StatusOK, call{method: get, path: "/api/notifications/", token: reader.token})
 		if got := dig[string](t, list, "results", 0, "notification_type"); got != want {
-			t.Errorf("%s is told of %s, want %s", reader.username, got, want)
+			t.Errorf("%s is notified of %s, want %s", reader.username, got, want)
 		}
 	}
 }
 
-// some stands for a value that the test does not determine, but is not empty.
+// some stands for any value that is not empty.
 const some = "some value"
 
 func equal(t *testing.T, what string, got, want any) {

@@ -14,7 +14,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
-// selfAssign has a doctor ask for a patient, with what else the body has.
+// selfAssign is a request of a doctor for a patient, with further fields of the body.
 func selfAssign(doctor person, patient int64, more map[string]any) call {
 	body := map[string]any{"patient_id": patient}
 	for name, value := range more {
@@ -49,12 +49,12 @@ func TestSelfAssignmentTakesAConfirmation(t *testing.T) {
 		t.Errorf("the assignment is %v", got["assignment"])
 	}
 	s.want(http.StatusOK, call{method: get, path: s.record, token: doctor.token})
-	s.want(http.StatusOK, selfAssign(doctor, s.patient.profile, confirmed)) // makes nothing
+	s.want(http.StatusOK, selfAssign(doctor, s.patient.profile, confirmed)) // creates nothing
 
 	s.settle()
 	told := s.want(http.StatusOK, call{method: get, path: "/api/notifications/", token: s.admin.token})
 	if dig[float64](t, told, "count") != 1 || dig[string](t, told, "results", 0, "notification_type") != "SELF_ASSIGNED" {
-		t.Errorf("the administrator is told %v", told)
+		t.Errorf("the administrator's notification is %v", told)
 	}
 	err = testutil.GatherAndCompare(s.metrics, strings.NewReader(`
 # HELP healthrecords_self_assignments_total Assignments that doctors made for themselves, by DOCTOR_SELF_ASSIGNMENT.
@@ -66,8 +66,8 @@ healthrecords_self_assignments_total{mode="confirm"} 1
 	}
 }
 
-// TestSelfAssignmentTellsNothingBeforeItIsConfirmed asks for a patient whom the
-// doctor has, one whom they have not, and one whom nobody has.
+// TestSelfAssignmentTellsNothingBeforeItIsConfirmed requests an assigned patient, an
+// unassigned one, and one who does not exist.
 func TestSelfAssignmentTellsNothingBeforeItIsConfirmed(t *testing.T) {
 	t.Parallel()
 	s := newSetup(t)
@@ -86,7 +86,7 @@ func TestSelfAssignmentTellsNothingBeforeItIsConfirmed(t *testing.T) {
 			if got.status != http.StatusUnprocessableEntity {
 				t.Errorf("%s is answered %d: %s", name, got.status, got.body)
 			}
-			answers = append(answers, anonymised(got))
+			answers = append(answers, anonymized(got))
 		}
 		if answers[0] != answers[1] || answers[1] != answers[2] {
 			t.Errorf("%s tells one patient from another:\n%s", name, strings.Join(answers, "\n"))
@@ -137,12 +137,12 @@ func TestSelfAssignmentCanBeOff(t *testing.T) {
 	w.assign(admin, patient, doctor)
 }
 
-// TestAdministratorsGiveAssignmentsAnEnd: it may be any time in the future.
+// TestAdministratorsGiveAssignmentsAnEnd: the end may be any time in the future.
 func TestAdministratorsGiveAssignmentsAnEnd(t *testing.T) {
 	t.Parallel()
 	s := newSetup(t)
 	doctor := s.world.doctor(s.admin, "newcomer")
-	// The last one is of the year 10000 in UTC, which JSON cannot tell.
+	// The last one is in the year 10000 in UTC, which JSON cannot express.
 	for _, wrong := range []string{"2025-05-27T10:00:00Z", "9999-12-31T23:59:59-14:00"} {
 		assign := selfAssign(s.admin, s.patient.profile, map[string]any{"doctor_id": doctor.profile, "ends_at": wrong})
 		if got := s.want(http.StatusUnprocessableEntity, assign); dig[string](t, got, "errors", 0, "field") != "ends_at" {
@@ -156,6 +156,6 @@ func TestAdministratorsGiveAssignmentsAnEnd(t *testing.T) {
 	}
 	s.settle()
 	if told := s.want(http.StatusOK, call{method: get, path: "/api/notifications/", token: s.admin.token}); dig[float64](t, told, "count") != 0 {
-		t.Errorf("the administrator is told %v", told)
+		t.Errorf("the administrator's notification is %v", told)
 	}
 }

@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// Serve serves, by TLS where s has a configuration of it, until ctx ends. For delay it goes on, so that load balancers
-// and clients that keep connections open leave in peace; then it takes no new request and gives those in work grace to end.
+// Serve serves until ctx ends, with TLS if s has a TLS configuration. After that it still serves for delay, so that load
+// balancers and clients with open connections can move to other servers. Then it accepts no new requests, and waits up
+// to grace for those that are running.
 func Serve(ctx context.Context, s *http.Server, listener net.Listener, delay, grace time.Duration) error {
 	s.Handler = closeOnceDone(ctx, s.Handler)
 	served := make(chan error, 1)
@@ -39,8 +40,8 @@ func Serve(ctx context.Context, s *http.Server, listener net.Listener, delay, gr
 	return nil
 }
 
-// closeOnceDone has each answer close its connection from the end of ctx on: else a client could send its next request on
-// a connection that is being closed, and not know whether it was taken.
+// closeOnceDone makes each answer close its connection after ctx has ended. Otherwise a client could send its next request
+// on a connection that is being closed, and would not know whether the server has processed it.
 func closeOnceDone(ctx context.Context, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if ctx.Err() != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/healthrecords/healthrecords/server"
 )
 
-// TestServeLetsClientsLeave keeps a connection open over the end of the server: what is sent on it during the delay is
-// answered, and the answer closes it.
+// TestServeLetsClientsLeave keeps a connection open while the server ends: a request during the delay is answered, and the
+// answer closes the connection.
 func TestServeLetsClientsLeave(t *testing.T) {
 	t.Parallel()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")

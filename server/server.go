@@ -1,4 +1,5 @@
-// Package server serves the platform's HTTP APIs: server/rest, and what they share, server/internal/web.
+// Package server serves the platform's HTTP APIs. They are in packages of their own, such as server/rest, and share
+// server/internal/web.
 package server
 
 import (
@@ -25,23 +26,24 @@ type Options struct {
 	Log      *slog.Logger          // nil: slog.Default()
 	Metrics  prometheus.Registerer // nil: no metrics
 
-	// CORSOrigins may call the API from a browser, e.g. "https://app.example.org";
-	// "*" means any. Empty: none but the API's own origin.
+	// CORSOrigins are the origins, such as "https://app.example.org", whose pages
+	// may call the API from a browser. "*" means any; if empty, only pages of the
+	// API's own origin may.
 	CORSOrigins []string
-	// PublicURL is the scheme and host that clients use, e.g.
-	// "https://records.example.org". Links are absolute with it, and relative
-	// references without: the Host header may be anybody's invention.
+	// PublicURL is the scheme and host that clients use, such as
+	// "https://records.example.org". With it, links are absolute. Without it, they
+	// are relative references, because anybody can make up a Host header.
 	PublicURL string
-	// TrustedProxies are the networks, e.g. "10.0.0.0/8", whose word on who the
-	// client is (X-Forwarded-For) is taken.
+	// TrustedProxies are the networks, such as "10.0.0.0/8", of proxies whose
+	// X-Forwarded-For header is trusted.
 	TrustedProxies []string
-	// HSTS tells browsers to come by TLS only (RFC 6797). Set it where TLS ends
-	// at this server or in front of it.
+	// HSTS tells browsers to use TLS only (RFC 6797). Set it if TLS ends at this
+	// server or in front of it.
 	HSTS bool
 	// Version is shown in the OpenAPI document.
 	Version string
-	// MaxConcurrent is how many operations of those who are logged in are in work
-	// at once; 0 takes 512.
+	// MaxConcurrent limits how many operations of callers who are logged in run
+	// at once; 0 means 512.
 	MaxConcurrent int
 }
 
@@ -56,9 +58,9 @@ func (o *Options) validate() error {
 
 // New returns the handler of the whole API.
 //
-// A request passes, outermost first: the observer (request id, access log, metrics; a panic is a 500), the client's
-// address, security headers, CORS, the limit of what nobody reads of a body, the one spelling of its path, and the router,
-// which has the REST API. There it passes the steps of web.Guard, huma's validation, and the operation's handler.
+// A request passes, from the outside in: the observer (request id, access log, metrics; a panic becomes a 500), the
+// client's address, security headers, CORS, the time limit for an unread body, the canonical path, and the router. In the
+// REST API it then passes the steps of web.Guard, huma's validation, and the operation's handler.
 func New(opts Options) (http.Handler, error) {
 	if err := opts.validate(); err != nil {
 		return nil, err
@@ -98,22 +100,22 @@ func New(opts Options) (http.Handler, error) {
 	return router, nil
 }
 
-// OpenAPI returns the REST API's OpenAPI 3.1 document as YAML. It needs neither
-// a database nor anything else.
+// OpenAPI returns the REST API's OpenAPI 3.1 document as YAML. It needs no
+// database and no settings.
 func OpenAPI() ([]byte, error) { return rest.OpenAPI() }
 
-// NewHTTPServer returns an http.Server for addr ("host:port") with the limits
-// of time and size that hold for every request. Its own complaints, about TLS
-// handshakes and the like, go to log as warnings.
+// NewHTTPServer returns an http.Server for addr ("host:port") with the limits of
+// time and size for every request. It logs its own errors, such as failed TLS
+// handshakes, as warnings.
 func NewHTTPServer(addr string, handler http.Handler, log *slog.Logger) *http.Server {
 	return web.NewHTTPServer(addr, handler, log)
 }
 
-// ConnectionOptions say how many connections a listener holds at once.
+// ConnectionOptions limit the connections that are open at once.
 type ConnectionOptions = web.ConnectionOptions
 
-// LimitConnections returns a listener that closes what it accepts beyond the
-// limits at once.
+// LimitConnections returns a listener that closes connections beyond the limits
+// as soon as it has accepted them.
 func LimitConnections(listener net.Listener, opts ConnectionOptions) (net.Listener, error) {
 	return web.LimitConnections(listener, opts)
 }

@@ -66,8 +66,8 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 	}
 }
 
-// TestPublishedKeyVerifiesATokenOfTheServer does what a gateway in front of
-// other services would do: it knows the server's URL and nothing else.
+// TestPublishedKeyVerifiesATokenOfTheServer verifies a token as a gateway in front of
+// other services would: it knows only the server's URL.
 func TestPublishedKeyVerifiesATokenOfTheServer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

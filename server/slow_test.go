@@ -20,8 +20,8 @@ import (
 	"github.com/healthrecords/healthrecords/server"
 )
 
-// TestEveryLimitOfTimeIsSet holds for the server as it runs: the tests below
-// shorten the times that are set, and would not miss one that is not.
+// TestEveryLimitOfTimeIsSet checks the server as it runs in production. The tests below
+// shorten these limits, and would not notice that one is missing.
 func TestEveryLimitOfTimeIsSet(t *testing.T) {
 	t.Parallel()
 	s := server.NewHTTPServer("", http.NotFoundHandler(), slog.New(slog.DiscardHandler))
@@ -42,7 +42,7 @@ func TestEveryLimitOfTimeIsSet(t *testing.T) {
 
 const briefly = 300 * time.Millisecond
 
-// hasty starts the API with the times of change, and tells when a connection was closed.
+// hasty starts the API with changed time limits, and reports when a connection was closed.
 func hasty(t *testing.T, change func(*http.Server)) (address string, closed <-chan struct{}) {
 	t.Helper()
 	w := newWorld(t)
@@ -121,8 +121,8 @@ func TestABodyThatTricklesIsCutOff(t *testing.T) {
 	awaitClosed(t, closed)
 }
 
-// TestAClientThatDoesNotReadIsCutOff asks for more than the buffers between the
-// two hold, and reads nothing of it.
+// TestAClientThatDoesNotReadIsCutOff requests more than fits into the buffers between
+// client and server, and reads nothing.
 func TestAClientThatDoesNotReadIsCutOff(t *testing.T) {
 	t.Parallel()
 	address, closed := hasty(t, func(s *http.Server) { s.WriteTimeout = briefly })
@@ -154,7 +154,7 @@ func TestAHeaderThatIsTooLargeIsRefused(t *testing.T) {
 	}
 }
 
-// lockUsers has every request of somebody wait until the transaction ends.
+// lockUsers makes every authenticated request wait until the transaction ends.
 func lockUsers(t *testing.T, database string) pgx.Tx {
 	t.Helper()
 	owner, err := pgx.Connect(t.Context(), database)
@@ -167,8 +167,8 @@ func lockUsers(t *testing.T, database string) pgx.Tx {
 	return lock
 }
 
-// TestAnExhaustedPoolIs503UntilItIsFree lets four requests hold the server's
-// four connections to Postgres, waiting for a lock. The others are not queued.
+// TestAnExhaustedPoolIs503UntilItIsFree lets four requests occupy the server's
+// four connections to Postgres while they wait for a lock. Other requests are not queued.
 func TestAnExhaustedPoolIs503UntilItIsFree(t *testing.T) {
 	t.Parallel()
 	database := testkit.NewDatabase(t, rights.Migrate)
@@ -188,7 +188,7 @@ func TestAnExhaustedPoolIs503UntilItIsFree(t *testing.T) {
 		}
 	}
 	if took := time.Since(start); took > 10*time.Second {
-		t.Errorf("20 requests that found no connection took %s to be told", took)
+		t.Errorf("20 requests without a connection took %s until their answer", took)
 	}
 	testkit.Must(t, lock.Rollback(t.Context()))
 	for range 4 {
@@ -199,8 +199,8 @@ func TestAnExhaustedPoolIs503UntilItIsFree(t *testing.T) {
 	w.want(http.StatusOK, profile)
 }
 
-// TestTooManyAtOnceAre503 has two clients' requests fill every place, waiting for
-// a lock of Postgres.
+// TestTooManyAtOnceAre503 lets the requests of two clients occupy every place while
+// they wait for a lock in Postgres.
 func TestTooManyAtOnceAre503(t *testing.T) {
 	t.Parallel()
 	database := testkit.NewDatabase(t, rights.Migrate)
@@ -224,7 +224,7 @@ func TestTooManyAtOnceAre503(t *testing.T) {
 		code   string
 	}{
 		"192.0.2.3": {http.StatusServiceUnavailable, "unavailable"},
-		"192.0.2.2": {http.StatusTooManyRequests, "too_many_at_once"}, // its share is a quarter, but one at least
+		"192.0.2.2": {http.StatusTooManyRequests, "too_many_at_once"}, // the share is a quarter, but at least one
 	} {
 		got := w.do(profileFrom(client))
 		if got.status != want.status || got.header.Get("Retry-After") == "" || got.object(t)["code"] != want.code {
@@ -242,7 +242,7 @@ func TestTooManyAtOnceAre503(t *testing.T) {
 	w.want(http.StatusOK, profileFrom("192.0.2.3"))
 }
 
-// TestABodyIsReadWithoutAPlace has the one place there is, and a body that does
+// TestABodyIsReadWithoutAPlace uses a server with one place, and a body that does
 // not end.
 func TestABodyIsReadWithoutAPlace(t *testing.T) {
 	t.Parallel()
@@ -256,8 +256,8 @@ func TestABodyIsReadWithoutAPlace(t *testing.T) {
 	}
 }
 
-// TestABodyThatNobodyReadsIsCutOff sends one where there is none, and one with
-// no right to.
+// TestABodyThatNobodyReadsIsCutOff sends a body to an operation without one, and a body
+// without authentication.
 func TestABodyThatNobodyReadsIsCutOff(t *testing.T) {
 	t.Parallel()
 	for _, target := range []string{"GET /health/", "POST /api/health-records/", "POST /nowhere/"} {

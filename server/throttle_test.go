@@ -16,12 +16,12 @@ import (
 
 func throughProxy(o *server.Options) { o.TrustedProxies = []string{"127.0.0.0/8", "::1/128"} }
 
-// loginFrom asks as a client of that address, behind a proxy.
+// loginFrom is a login of a client with the address, behind a proxy.
 func (w *world) loginFrom(address, username, secret string) answer {
 	w.t.Helper()
 	return w.do(call{
 		method: post, path: "/api/auth/login/", body: map[string]any{"username": username, "password": secret},
-		header: map[string]string{"X-Forwarded-For": "203.0.113.99, " + address}, // the client may write what it likes before
+		header: map[string]string{"X-Forwarded-For": "203.0.113.99, " + address}, // the client may write anything before it
 	})
 }
 
@@ -71,8 +71,8 @@ func TestGuessingIsThrottledOverAllServers(t *testing.T) {
 	}
 	known.header.Del("Retry-After") // a second may have passed
 	unknown.header.Del("Retry-After")
-	if anonymised(known) != anonymised(unknown) {
-		t.Errorf("an account is told from none:\n%s\n%s", anonymised(known), anonymised(unknown))
+	if anonymized(known) != anonymized(unknown) {
+		t.Errorf("answers differ for an existing and a missing account:\n%s\n%s", anonymized(known), anonymized(unknown))
 	}
 	if got := other.loginFrom("192.0.2.8", "owner", password); got.status != http.StatusOK {
 		t.Errorf("the owner, from elsewhere, got %d: %s", got.status, got.body)
@@ -128,7 +128,7 @@ func TestRegistrationsAreThrottled(t *testing.T) {
 	}
 }
 
-// TestOnlyAProxyMayTellTheAddress sends X-Forwarded-For without being a trusted proxy.
+// TestOnlyAProxyMayTellTheAddress sends X-Forwarded-For from an address that is not a trusted proxy.
 func TestOnlyAProxyMayTellTheAddress(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(o *server.Options) { o.TrustedProxies = []string{"192.0.2.0/24"} })
@@ -143,7 +143,7 @@ func TestOnlyAProxyMayTellTheAddress(t *testing.T) {
 		none.loginFrom("198.51.100.1", "owner", "wrong")
 	}
 	if n := strings.Count(none.log.String(), "TRUSTED_PROXIES"); n != 1 {
-		t.Errorf("the proxy that is not named was told of %d times, want 1", n)
+		t.Errorf("%d warnings about the proxy that is not named, want 1", n)
 	}
 }
 
@@ -155,8 +155,8 @@ func TestAProxyThatIsNoNetworkIsAnError(t *testing.T) {
 	}
 }
 
-// TestAStrangerDoesNotBlockBreakGlass has a stranger use up the quotas of address
-// and account, before a doctor from the same address opens emergency access.
+// TestAStrangerDoesNotBlockBreakGlass lets a stranger use up the quotas of the address
+// and the account. Then a doctor at the same address opens emergency access.
 func TestAStrangerDoesNotBlockBreakGlass(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, throughProxy)
@@ -176,8 +176,8 @@ func TestAStrangerDoesNotBlockBreakGlass(t *testing.T) {
 	}
 }
 
-// TestASessionHasItsQuotaOfConfirmations uses up one session's quota over two
-// servers, with each operation that asks for the password again.
+// TestASessionHasItsQuotaOfConfirmations uses up the quota of one session on two
+// servers, with each operation that requires the password.
 func TestASessionHasItsQuotaOfConfirmations(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, throughProxy)

@@ -28,7 +28,7 @@ func TestSecondFactorOverTheAPI(t *testing.T) {
 	enrolled := w.want(http.StatusCreated, call{method: post, path: "/api/auth/totp/", token: p.token, body: map[string]any{"password": password}})
 	secret := dig[string](t, enrolled, "secret")
 	if !strings.HasPrefix(dig[string](t, enrolled, "otpauth_url"), "otpauth://totp/healthrecords:patient1?") {
-		t.Errorf("enrolment = %v", enrolled)
+		t.Errorf("enrollment = %v", enrolled)
 	}
 	confirmed := w.want(http.StatusOK, call{
 		method: post, path: "/api/auth/totp/confirm/", token: p.token, body: map[string]any{"code": totpCode(t, secret, time.Now())},
@@ -46,7 +46,7 @@ func TestSecondFactorOverTheAPI(t *testing.T) {
 	if got := login(map[string]any{"totp_code": "nodigi"}); got.status != http.StatusUnauthorized || codeOf(t, got) != "totp_invalid" {
 		t.Errorf("with a wrong code: %d %s", got.status, got.body)
 	}
-	// that of the next half minute is taken too: the one of now confirmed the factor
+	// the code of the next 30 seconds is also valid; the current one was used for the confirmation
 	if got := login(map[string]any{"totp_code": totpCode(t, secret, time.Now().Add(30*time.Second))}); got.status != http.StatusOK {
 		t.Errorf("with the next code: %d %s", got.status, got.body)
 	}
@@ -66,8 +66,8 @@ func TestSecondFactorOverTheAPI(t *testing.T) {
 	}
 }
 
-// TestWhoMustEnrolMayDoNothingElse asks every operation of the document.
-func TestWhoMustEnrolMayDoNothingElse(t *testing.T) {
+// TestUsersWhoMustEnrollMayDoNothingElse calls every operation of the document.
+func TestUsersWhoMustEnrollMayDoNothingElse(t *testing.T) {
 	t.Parallel()
 	database := testkit.NewDatabase(t, rights.Migrate)
 	db := testkit.NewFactory(t, database)

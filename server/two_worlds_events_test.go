@@ -11,8 +11,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
-// happen does something that is none of the caller's business: in one of the worlds, or
-// in both, where to the caller it is the same.
+// happen does something that does not concern the caller. It happens in one of the
+// worlds, or in both if the caller must not see a difference.
 func (w *twoWorlds) happen(t *rapid.T) {
 	i := rapid.IntRange(0, 1).Draw(t, "world")
 	w.foreign += foreignStep
@@ -24,8 +24,8 @@ func (w *twoWorlds) happen(t *rapid.T) {
 	events[rapid.SampledFrom(slices.Sorted(maps.Keys(events))).Draw(t, "event")]()
 }
 
-// strangers are the patients whose rows are foreign to the caller. Dora's are not to a
-// doctor, who may come to have her.
+// strangers are the patients whose rows are foreign to the caller. To a doctor, Dora's
+// are not, because she may become their patient.
 func (w *twoWorlds) strangers() string {
 	if w.caller.Role == clinic.RoleDoctor {
 		return `SELECT id FROM patient_profiles WHERE id NOT IN (1, 2, 4)`
@@ -33,7 +33,7 @@ func (w *twoWorlds) strangers() string {
 	return `SELECT id FROM patient_profiles WHERE id <> 1`
 }
 
-// written are changes of the world's rows, by what is changed.
+// written returns changes of the world's rows, by the kind of object.
 func (w *twoWorlds) written(t *rapid.T, i int) map[string]func() {
 	id, exec, nth := w.foreign, w.db[i].Exec, rapid.IntRange(0, 3).Draw(t, "nth")
 	someone := fmt.Sprintf(`(SELECT p.id FROM (%s) AS p ORDER BY id OFFSET %d %% (SELECT count(*) FROM (%s) AS q) LIMIT 1)`, w.strangers(), nth, w.strangers())
@@ -52,7 +52,7 @@ func (w *twoWorlds) written(t *rapid.T, i int) map[string]func() {
 			exec(`INSERT INTO doctor_comments (id, record_id, doctor_id, comment) OVERRIDING SYSTEM VALUE
 				SELECT $1, r.id, 2, 'foreign' FROM health_records r WHERE r.id = `+theirs, id)
 		},
-		"private comment": func() { // on anybody's record, where the caller is a patient
+		"private comment": func() { // on anybody's record, if the caller is a patient
 			record := theirs
 			if w.caller.Role == clinic.RolePatient {
 				record = fmt.Sprintf(`%d`, []int{1, 4, 5, 2}[nth])
@@ -75,8 +75,8 @@ func (w *twoWorlds) written(t *rapid.T, i int) map[string]func() {
 	}
 }
 
-// asked is what others ask the API for in one of the worlds. It leaves audit rows: of a
-// patient's world about others, of a doctor's also about the doctor's patients.
+// asked returns requests of others in one of the worlds, which add audit rows. In a
+// patient's world they are about others; in a doctor's, also about the doctor's patients.
 func (w *twoWorlds) asked(t *rapid.T, i int) map[string]func() {
 	patient, doctor := rapid.Int64Range(2, 4).Draw(t, "whom"), rapid.SampledFrom([]string{wilson, cuddy}).Draw(t, "who")
 	lists := []string{"/api/health-records/?patient=%d", "/api/health-records/?patient=%d&record_type=EMERGENCY", "/api/assignments/?patient=%d"}
@@ -104,8 +104,9 @@ func (w *twoWorlds) asked(t *rapid.T, i int) map[string]func() {
 	}
 }
 
-// askedOfAnn is what shows in Ann's access log, in both worlds alike: that a comment is
-// private does not, and of a page about several patients only that she was on it.
+// askedOfAnn returns requests that appear in Ann's access log, with the same entries in
+// both worlds. An entry does not reveal that a comment is private, or which other
+// patients were on a page.
 func (w *twoWorlds) askedOfAnn(t *rapid.T, i int) map[string]func() {
 	doctor := rapid.SampledFrom([]string{house, wilson}).Draw(t, "doctor")
 	record := fmt.Sprintf("/api/health-records/%d/", rapid.SampledFrom([]int64{1, 4, 5, 7, 8}).Draw(t, "record"))
@@ -142,22 +143,22 @@ func (w *twoWorlds) askedOfAnn(t *rapid.T, i int) map[string]func() {
 	}
 }
 
-// send makes a request of somebody else.
+// send sends a request of somebody else.
 func (w *twoWorlds) send(i int, username string, c call) {
 	c.token = w.token(i, username)
 	w.world[i].do(c)
 	w.settle(i)
 }
 
-// settle does the worker's part, in a patient's worlds. In a doctor's it is left out: to
-// whom of several one event is told first is the database's choice, and shows in the ids.
+// settle does the work of the worker in a patient's worlds. It does nothing in a doctor's:
+// the database chooses the order of an event's recipients, which is visible in the ids.
 func (w *twoWorlds) settle(i int) {
 	if w.caller.Role == clinic.RolePatient {
 		w.world[i].settle()
 	}
 }
 
-// foreignly gives what do writes ids of the foreign range.
+// foreignly runs do, whose rows get ids from the foreign range.
 func (w *twoWorlds) foreignly(i int, do func()) {
 	db, t := w.db[i], w.world[i].t
 	var names []string

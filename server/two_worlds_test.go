@@ -18,27 +18,27 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
-// twoWorlds are two APIs whose databases held the same when they began, and go on
-// to differ in what is foreign to the caller. Foreign rows have ids of their own
-// range, so that the caller's own get the same ones in both: that ids tell how much
-// is written in all is accepted, see docs/adr/0002-integer-identifiers.md.
+// twoWorlds are two APIs whose databases are equal at the beginning. Later they differ in
+// rows that are foreign to the caller. Foreign rows get ids from a separate range, so that
+// the caller's own rows have the same ids in both. The design accepts that ids reveal how
+// much is written in total: see docs/adr/0002-integer-identifiers.md.
 type twoWorlds struct {
 	world   [2]*world
 	db      [2]*testkit.Factory
 	session [2]map[string]clinic.Caller // by username
 	caller  clinic.User
-	foreign int64 // ids given to foreign rows
+	foreign int64 // number of ids for foreign rows
 	last    answer
 }
 
-// The people, by username. House has Ann and Bea, had Carl, and may have Dora. Wilson
-// has Ann and Carl; Cuddy has emergency access to Ann.
+// The people, by username. Ann and Bea are patients of House, Carl was one, and Dora may
+// become one. Ann and Carl are patients of Wilson. Cuddy has emergency access to Ann.
 const (
 	ann, bea, carl, dora = "ann", "bea", "carl", "dora"
 	house, wilson, cuddy = "house", "wilson", "cuddy"
 	firstForeign         = 1_000_000
-	missing              = 500_000 // nobody's id
-	foreignStep          = 10      // ids for what one event writes
+	missing              = 500_000 // an id that does not exist
+	foreignStep          = 10      // ids for the rows of one event
 )
 
 func newTwoWorlds(t *testing.T, caller string) *twoWorlds {
@@ -60,14 +60,14 @@ func newTwoWorlds(t *testing.T, caller string) *twoWorlds {
 	return w
 }
 
-// token is a new one, of somebody in one of the worlds: a check may take longer than one lives.
+// token returns a new token of somebody in one of the worlds, because a check may take longer than a token is valid.
 func (w *twoWorlds) token(i int, username string) string {
 	token, err := w.world[i].parts.Tokens.Issue(w.session[i][username])
 	testkit.Must(w.world[i].t, err)
 	return token
 }
 
-// settleIn fills a world with what both begin with.
+// settleIn fills a world with the rows that both have at the beginning.
 func settleIn(f *testkit.Factory) map[string]clinic.User {
 	people := map[string]clinic.User{}
 	patients, doctors := map[string]clinic.Patient{}, map[string]clinic.Doctor{}
@@ -99,16 +99,16 @@ func settleIn(f *testkit.Factory) map[string]clinic.User {
 	return people
 }
 
-// holdTime makes what was written at different times the same again.
+// holdTime sets equal times for rows that were written at different times.
 func holdTime(f *testkit.Factory) {
 	f.Exec(`UPDATE health_records SET created_at = '2025-02-01'::timestamptz - id % 4 * interval '1 hour', updated_at = '2025-02-01'`)
 	f.Exec(`UPDATE doctor_comments SET created_at = '2025-02-01'`)
 }
 
-// draw is what the caller may ask: with ids that are the caller's, foreign, and missing,
-// any filter, and the way from page to page. Whom doctors assign themselves to, or open
-// emergency access to, is there in both worlds or in none: it is for them to know which
-// patients there are, and from then on these are theirs.
+// draw returns a random request of the caller: with own, foreign and missing ids, with any
+// filter, and from page to page. Patients to whom doctors assign themselves, or open
+// emergency access, exist in both worlds or in none: doctors may find out which patients
+// exist, and then these are their own.
 func (w *twoWorlds) draw(t *rapid.T) call {
 	event := rapid.Map(rapid.Int64Range(0, (w.foreign-firstForeign)/foreignStep+1), func(n int64) int64 { return firstForeign + n*foreignStep })
 	id := rapid.OneOf(rapid.Int64Range(1, 6), rapid.Int64Range(1, 20), event, rapid.Map(event, func(id int64) int64 { return id + 1 })).Draw(t, "id")
@@ -156,7 +156,7 @@ func (w *twoWorlds) draw(t *rapid.T) call {
 		"change": func() call {
 			return call{method: patch, path: at("/api/health-records/%d/"), body: map[string]any{"title": at("title %d")}}
 		},
-		"delete": func() call { // one that was made meanwhile: what both began with is there to be looked at
+		"delete": func() call { // only objects that the test created, so that the original ones remain
 			return call{method: remove, path: fmt.Sprintf("/api/health-records/%d/", id+6)}
 		},
 		"comment": func() call {
@@ -185,11 +185,11 @@ func (w *twoWorlds) draw(t *rapid.T) call {
 		},
 		"next page": func() call {
 			var page struct{ Next string }
-			_ = json.Unmarshal(w.last.body, &page) // an answer of another kind has none
+			_ = json.Unmarshal(w.last.body, &page) // other answers have no page
 			switch {
 			case page.Next == "":
 				return call{method: get, path: "/api/notifications/?cursor=&page_size=2"}
-			case page.Next[0] != '/': // a log's is no link
+			case page.Next[0] != '/': // in a log, next is not a link
 				return call{method: get, path: "/api/access-log/?page_size=2&cursor=" + page.Next}
 			}
 			return call{method: get, path: page.Next}
@@ -199,7 +199,7 @@ func (w *twoWorlds) draw(t *rapid.T) call {
 	return operations[name]()
 }
 
-// differ sends the call to both and says in what the answers differ.
+// differ sends the call to both worlds and returns how the answers differ.
 func (w *twoWorlds) differ(c call) string {
 	var got [2]string
 	for i := range w.world {
@@ -214,7 +214,7 @@ func (w *twoWorlds) differ(c call) string {
 	return cmp.Diff(got[0], got[1])
 }
 
-// comparable is all of the answer but what is new with each request.
+// comparable returns the answer without the parts that are new for each request.
 func (a answer) comparable() string {
 	header := a.header.Clone()
 	request := header.Get("X-Request-Id")
@@ -224,10 +224,10 @@ func (a answer) comparable() string {
 	if request != "" {
 		body = strings.ReplaceAll(body, request, "REQUEST")
 	}
-	// the times of what has just been written; everything else is of the year before
+	// the times of rows that were just written; all other rows are from the previous year
 	body = regexp.MustCompile(`"20(2[6-9]|[3-9]\d)-\d\d-\d\dT[0-9:.]+Z"`).ReplaceAllString(body, `"NOW"`)
 	length := header.Get("Content-Length") != ""
-	header.Del("Content-Length") // a time is written without the zeroes at its end
+	header.Del("Content-Length") // times are written without trailing zeros
 	return fmt.Sprintln(a.status, header, length, body)
 }
 
@@ -253,7 +253,7 @@ func TestTwoWorldsLookTheSame(t *testing.T) {
 	}
 }
 
-// The comparison must notice what the caller may see.
+// The comparison must notice changes that the caller may see.
 func TestTwoWorldsTellWhatIsNotForeign(t *testing.T) {
 	t.Parallel()
 	row := `INSERT INTO audit_log (id, user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision)

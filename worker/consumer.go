@@ -9,12 +9,12 @@ import (
 	"github.com/healthrecords/healthrecords/internal/stream"
 )
 
-// readBlock is how long a read waits for an entry, and so how long a stop may
-// take when there is nothing to do.
+// readBlock is how long a read waits for an entry. An idle consumer takes up to
+// this long to stop.
 const readBlock = 500 * time.Millisecond
 
-// consumer handles what the stream delivers, batch by batch. Several may share a
-// name.
+// consumer handles the messages of the stream, batch by batch. Several consumers
+// may share a name.
 type consumer struct {
 	outbox    Outbox
 	handler   *handler
@@ -24,10 +24,10 @@ type consumer struct {
 	log       *slog.Logger
 }
 
-// Start consumes until ctx ends and finishes the batch in hand.
+// Start consumes until ctx ends, and finishes the current batch.
 func (c *consumer) Start(ctx context.Context) error {
 	o := outage{log: c.log, what: "consuming events"}
-	lost := false // Redis lost its stream, and its events are not due again yet
+	lost := false // Redis lost its stream, and the events have not been republished yet
 	for ctx.Err() == nil {
 		batch, err := c.stream.Read(ctx, c.name, c.batchSize, readBlock)
 		if lost = lost || batch.Lost; lost {
@@ -44,13 +44,13 @@ func (c *consumer) Start(ctx context.Context) error {
 	return nil
 }
 
-// republish has the events that were in Redis published again at once.
+// republish makes the events that were in Redis due at once.
 func (c *consumer) republish(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, handleTimeout)
 	defer cancel()
 	events, err := c.outbox.Republish(ctx)
 	if err == nil && events > 0 {
-		c.log.WarnContext(ctx, "redis lost its stream; events are published again", "events", events)
+		c.log.WarnContext(ctx, "redis lost its stream; its events are published again", "events", events)
 	}
 	return err
 }

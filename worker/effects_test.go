@@ -23,7 +23,7 @@ import (
 
 const doctorsPerPatient = 3
 
-// platform is the real service over a real database, with a patient and his doctors.
+// platform is the real service over a real database, with a patient and their doctors.
 type platform struct {
 	records *service.Records // with the rights of the server
 	outbox  *service.Outbox
@@ -58,7 +58,7 @@ func openAs(t testing.TB, dsn string, part schema.Part) *store.DB {
 	return db
 }
 
-// createRecords makes n records, and an event with each. Those that meet an outage are tried again.
+// createRecords creates n records with their events. It tries again during an outage.
 func (p platform) createRecords(ctx context.Context, n int) error {
 	var group errgroup.Group
 	group.SetLimit(4)
@@ -82,7 +82,7 @@ func (p platform) openEvents() int {
 	return p.db.Count(`SELECT count(*) FROM outbox WHERE finished_at IS NULL`)
 }
 
-// expectEffectsOnce checks that each of n records has its event, done, and one notification for each doctor.
+// expectEffectsOnce checks that each of n records has a finished event and exactly one notification for each doctor.
 func (p platform) expectEffectsOnce(t *testing.T, n int) {
 	t.Helper()
 	if got := p.db.Count(`SELECT count(*) FROM outbox o JOIN health_records r ON r.id = o.record_id WHERE outcome = 'done'`); got != n {
@@ -100,7 +100,7 @@ func (p platform) expectEffectsOnce(t *testing.T, n int) {
 	}
 }
 
-// startWorker runs a worker with a client of its own. RetryAfter is short, so that what is lost comes again soon.
+// startWorker runs a worker with its own client. RetryAfter is short, so that lost events are published again soon.
 func (p platform) startWorker(t *testing.T, url string, o Outbox) (stop func()) {
 	t.Helper()
 	return p.startWorkerWith(t, newClient(t, url), o)
@@ -118,7 +118,7 @@ func (p platform) startWorkerWith(t *testing.T, client *redis.Client, o Outbox) 
 	return start(t, w)
 }
 
-// watched tells how many events were handled, and calls after each batch.
+// watched counts the handled events, and calls a function after each batch.
 type watched struct {
 	Outbox
 	handled atomic.Int64
@@ -177,7 +177,7 @@ func TestWorkerKilledBetweenHandlingAndAcknowledging(t *testing.T) {
 	cut := newClient(t, url)
 	killed := make(chan struct{}, 100)
 	stop := p.startWorkerWith(t, cut, &watched{Outbox: p.outbox, after: func(int64) {
-		_ = cut.Close() // whatever it acknowledges from now on does not arrive
+		_ = cut.Close() // its later acknowledgments do not arrive
 		killed <- struct{}{}
 	}})
 	receive(t, "the first effect", killed)
@@ -185,7 +185,7 @@ func TestWorkerKilledBetweenHandlingAndAcknowledging(t *testing.T) {
 	s := newStream(t, newClient(t, url))
 	left, err := s.Figures(t.Context())
 	if err != nil || left.Pending == 0 {
-		t.Fatalf("the stream holds %+v, %v, want what was handled and not acknowledged", left, err)
+		t.Fatalf("the stream holds %+v, %v, want the handled entries that were not acknowledged", left, err)
 	}
 	p.startWorker(t, url, p.outbox)
 	eventually(t, "nothing is left", func() bool {
@@ -225,7 +225,7 @@ func TestRedisKilledAndEmptiedAmidEvents(t *testing.T) {
 	p.expectEffectsOnce(t, events)
 }
 
-// What Redis lost is not waited for until its next time comes, which may be far.
+// Events that Redis has lost are published again at once, and not only when their next publication is due.
 func TestEventsThatRedisLostArePublishedAtOnce(t *testing.T) {
 	t.Parallel()
 	const events = 20
@@ -239,7 +239,7 @@ func TestEventsThatRedisLostArePublishedAtOnce(t *testing.T) {
 	start(t, w)
 	start(t, w)
 	for round := range 2 {
-		if err := p.createRecords(t.Context(), events); err != nil { // the second time the keys are known, and nothing is made
+		if err := p.createRecords(t.Context(), events); err != nil { // the second time the keys are known, and nothing is created
 			t.Fatal(err)
 		}
 		eventually(t, "every event is finished", func() bool { return p.openEvents() == 0 })
@@ -252,7 +252,7 @@ func TestEventsThatRedisLostArePublishedAtOnce(t *testing.T) {
 			return p.db.Count(`SELECT count(*) FROM outbox WHERE finished_at IS NULL`) == 1
 		})
 		if got := p.db.Count(`SELECT count(*) FROM outbox WHERE outcome = 'done' AND attempts = 4`); got != events-1 {
-			t.Errorf("round %d: %d events have as many attempts as before, want %d: the lost one is none", round, got, events-1)
+			t.Errorf("round %d: %d events have as many attempts as before, want %d: the loss is not an attempt", round, got, events-1)
 		}
 		p.db.Exec(`UPDATE outbox SET finished_at = now(), outcome = 'done', created_at = now() WHERE finished_at IS NULL`)
 	}

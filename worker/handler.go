@@ -18,7 +18,7 @@ import (
 
 const (
 	tracerName = "github.com/healthrecords/healthrecords/worker"
-	// handleTimeout bounds the work on one batch, and with it a stop.
+	// handleTimeout limits the work on one batch, and so the time that a stop takes.
 	handleTimeout = 15 * time.Second
 )
 
@@ -41,9 +41,9 @@ func newHandler(options Options, m *metrics) *handler {
 	}
 }
 
-// handleAll handles a batch and acknowledges what needs no further delivery. It
-// finishes although ctx ends. Its error says that something has been left
-// pending, so that the caller slows down.
+// handleAll handles a batch and acknowledges every message that needs no further
+// delivery. It finishes the batch even if ctx ends. An error means that messages
+// are still pending, and that the caller should slow down.
 func (h *handler) handleAll(ctx context.Context, batch stream.Batch) error {
 	h.metrics.undecodable.Add(float64(batch.Undecodable))
 	if len(batch.Messages) == 0 {
@@ -63,7 +63,7 @@ func (h *handler) handleAll(ctx context.Context, batch stream.Batch) error {
 	for i, message := range batch.Messages {
 		h.metrics.handled.WithLabelValues(typeOf(message), string(results[i].outcome)).Inc()
 		if results[i].outcome == pending {
-			fault = results[i].err // one stands for all: they share a cause
+			fault = results[i].err // all pending results have the same cause
 			continue
 		}
 		settled = append(settled, message.Entry)
@@ -72,7 +72,8 @@ func (h *handler) handleAll(ctx context.Context, batch stream.Batch) error {
 }
 
 // handleTogether commits the effects of all messages in one transaction, which
-// is many times faster than one each. It is not ok when one of them fails.
+// is many times faster than one transaction for each. If one of them fails, ok is
+// false and nothing is committed.
 func (h *handler) handleTogether(ctx context.Context, messages []stream.Message) (results []result, ok bool) {
 	ids := make([]int64, len(messages))
 	for i, message := range messages {
@@ -82,7 +83,7 @@ func (h *handler) handleTogether(ctx context.Context, messages []stream.Message)
 		trace.WithAttributes(attribute.Int64Slice("event.ids", ids)))
 	defer span.End()
 	subjectless, err := h.effects(ctx, ids)
-	if clinic.CodeOf(err) == clinic.CodeUnavailable { // perhaps only a row that was deleted at that moment
+	if clinic.CodeOf(err) == clinic.CodeUnavailable { // the cause may be a row that was deleted at the same moment: try once more
 		subjectless, err = h.effects(ctx, ids)
 	}
 	if err != nil {
@@ -102,13 +103,13 @@ func (h *handler) handleTogether(ctx context.Context, messages []stream.Message)
 	return results, true
 }
 
-// handleEach handles the messages one by one, so that those that fail do not
-// hold up the others.
+// handleEach handles the messages one by one, so that a failing message does not
+// delay the others.
 func (h *handler) handleEach(ctx context.Context, messages []stream.Message) []result {
 	results := make([]result, len(messages))
 	for i, message := range messages {
 		if i > 0 && results[i-1].outcome == pending {
-			results[i] = results[i-1] // nor would this one find the database
+			results[i] = results[i-1] // the database is not available for this message either
 			continue
 		}
 		results[i] = h.handle(ctx, message)
@@ -116,7 +117,7 @@ func (h *handler) handleEach(ctx context.Context, messages []stream.Message) []r
 	return results
 }
 
-// handle handles one message by itself.
+// handle handles one message in its own transaction.
 func (h *handler) handle(ctx context.Context, message stream.Message) result {
 	ctx, span := h.tracer.Start(ctx, "handle event", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
 		attribute.Int64("event.id", message.EventID), attribute.String("event.type", typeOf(message)),
@@ -140,8 +141,8 @@ func (h *handler) handle(ctx context.Context, message stream.Message) result {
 	return r
 }
 
-// effects asks the service for the events' effects, and returns those whose subject is gone. A panic is an internal
-// error of these events alone; what it says may hold data and is not kept.
+// effects lets the service commit the effects of the events, and returns the events whose subject no longer exists. A
+// panic becomes an internal error of these events only. Its text may quote data and is not logged.
 func (h *handler) effects(ctx context.Context, ids []int64) (subjectless []int64, err error) {
 	defer func() {
 		if recover() != nil {
@@ -152,20 +153,20 @@ func (h *handler) effects(ctx context.Context, ids []int64) (subjectless []int64
 	return h.outbox.Handle(ctx, ids)
 }
 
-// markDead finishes a dead event in the outbox and shows it in the dead-letter
-// stream. The outbox is what counts: without Redis the event is no less dead.
+// markDead finishes an event in the outbox and adds it to the dead-letter
+// stream. Only the outbox decides: the event is dead even if Redis is not available.
 func (h *handler) markDead(ctx context.Context, message stream.Message, reason clinic.Code) error {
 	if err := h.outbox.MarkDead(ctx, message.EventID); err != nil {
 		return err
 	}
 	if err := h.stream.DeadLetter(ctx, message, string(reason)); err != nil {
-		h.log.WarnContext(ctx, "a dead event is not in the dead-letter stream", "event_id", message.EventID, "error", err)
+		h.log.WarnContext(ctx, "a dead event could not be added to the dead-letter stream", "event_id", message.EventID, "error", err)
 	}
 	return nil
 }
 
-// logUnhandled logs a message that needs another try or a person. The loop logs
-// an outage, once.
+// logUnhandled logs a message that needs another try, or a person's attention. It
+// logs no outage, which the loop logs once.
 func (h *handler) logUnhandled(ctx context.Context, message stream.Message, r result) {
 	level := slog.LevelWarn
 	switch r.outcome {
@@ -179,8 +180,8 @@ func (h *handler) logUnhandled(ctx context.Context, message stream.Message, r re
 		"attempt", message.Attempt, "outcome", string(r.outcome), "code", string(clinic.CodeOf(r.err)))
 }
 
-// typeOf is the type of the message's event, for metrics and logs: "other" for what
-// this release does not know. The entry's own text may be anything.
+// typeOf returns the type of the message's event for metrics and logs. A type that
+// this release does not know becomes "other", because its text may be anything.
 func typeOf(message stream.Message) string {
 	if !message.Type.Known() {
 		return "other"

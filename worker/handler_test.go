@@ -106,7 +106,7 @@ func TestOutcomesOfADelivery(t *testing.T) {
 				t.Errorf("dead are %v", f.outbox.dead)
 			}
 			expected := `
-				# HELP healthrecords_worker_events_handled_total Deliveries of events by what became of them: done, dropped, dead, retry, pending.
+				# HELP healthrecords_worker_events_handled_total Deliveries of events by outcome: done, dropped, dead, retry, pending.
 				# TYPE healthrecords_worker_events_handled_total counter
 				healthrecords_worker_events_handled_total{outcome="` + string(test.outcome) + `",type="record.created"} 1
 				`
@@ -121,7 +121,7 @@ func TestOutcomesOfADelivery(t *testing.T) {
 	}
 }
 
-// When the outbox cannot be told, the event is not lost sight of.
+// If the outbox cannot be updated, the event stays pending.
 func TestWhatCannotBeBuriedStaysPending(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -141,7 +141,7 @@ func (undying) MarkDead(context.Context, int64) error {
 	return clinic.Unavailable(errors.New("gone"))
 }
 
-// One event that fails does not hold up those delivered with it.
+// A failing event does not delay the events that are delivered with it.
 func TestFailingEventIsHandledByItself(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -158,7 +158,7 @@ func TestFailingEventIsHandledByItself(t *testing.T) {
 	if err := handled(t, f, 1); err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(f.outbox.dead, []int64{41}) || !slices.Equal(effects, []int64{40, 40, 42}) { // 40 first in the batch that failed
+	if !slices.Equal(f.outbox.dead, []int64{41}) || !slices.Equal(effects, []int64{40, 40, 42}) { // first, 40 was in the failed batch
 		t.Errorf("dead %v, effects %v", f.outbox.dead, effects)
 	}
 	if got := f.figures(t); got != (stream.Figures{Dead: 1}) {
@@ -166,7 +166,7 @@ func TestFailingEventIsHandledByItself(t *testing.T) {
 	}
 }
 
-// While the database is away it is not asked for each event of a batch.
+// While the database is not available, it is not called for each event of a batch.
 func TestOutageInTheMiddleOfABatch(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

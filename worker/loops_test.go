@@ -85,7 +85,7 @@ func TestStopFinishesWhatIsInHand(t *testing.T) {
 	f.outbox.handle = func(ctx context.Context, id int64) error {
 		inHand <- id
 		<-finish
-		return ctx.Err() // the work is not cut off
+		return ctx.Err() // the work is not interrupted
 	}
 	f.publish(t, 1, 2, 3, 4, 5, 6)
 	f.options.RetryAfter = time.Hour
@@ -121,7 +121,7 @@ func TestReclaimerHandlesWhatOthersLeft(t *testing.T) {
 		return nil
 	}
 	f.publish(t, 9)
-	if _, err := f.stream.Read(t.Context(), "dead", 10, readBlock); err != nil { // and never heard of again
+	if _, err := f.stream.Read(t.Context(), "dead", 10, readBlock); err != nil { // and never active again
 		t.Fatal(err)
 	}
 	f.outbox.add(1, 2)
@@ -168,7 +168,7 @@ func value(t *testing.T, registry *prometheus.Registry, name string) float64 {
 	for _, family := range families {
 		if family.GetName() == name {
 			metric := family.GetMetric()[0]
-			return metric.GetCounter().GetValue() + metric.GetGauge().GetValue() // it is one of them
+			return metric.GetCounter().GetValue() + metric.GetGauge().GetValue() // the metric has only one of the two
 		}
 	}
 	t.Fatalf("no metric %s", name)
@@ -229,7 +229,7 @@ func TestRelayClaimsNothingWithoutRedis(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "all are handled", func() bool { return count.Load() == 3 })
-	eventually(t, "the end of the outage is logged", func() bool { return strings.Contains(f.log.String(), "work goes on") })
+	eventually(t, "the end of the outage is logged", func() bool { return strings.Contains(f.log.String(), "work resumed") })
 }
 
 func TestTrimmerGoesOnWhileThereIsMore(t *testing.T) {

@@ -19,15 +19,15 @@ type metrics struct {
 	open, oldest, waiting, pending, dead, unsealed figure
 }
 
-// figure is a gauge that is there only while it can be measured: one that kept
-// its value would hide an outage from whoever watches it.
+// figure is a gauge that exists only while it can be measured: keeping the last
+// value would hide an outage.
 type figure struct{ *prometheus.GaugeVec }
 
 func newFigure(name, help string) figure {
 	return figure{prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: telemetry.Namespace, Name: name, Help: help}, nil)}
 }
 
-// show shows the value, or nothing where measuring it failed.
+// show sets the value, or removes it if measuring it failed.
 func (f figure) show(value float64, err error) {
 	if err != nil {
 		f.Reset()
@@ -44,7 +44,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 		}, []string{"type"}),
 		handled: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: telemetry.Namespace, Subsystem: "worker", Name: "events_handled_total",
-			Help: "Deliveries of events by what became of them: done, dropped, dead, retry, pending.",
+			Help: "Deliveries of events by outcome: done, dropped, dead, retry, pending.",
 		}, []string{"type", "outcome"}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: telemetry.Namespace, Subsystem: "worker", Name: "batch_duration_seconds",
@@ -52,18 +52,18 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 		}),
 		undecodable: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: telemetry.Namespace, Subsystem: "worker", Name: "undecodable_entries_total",
-			Help: "Entries of the stream that were no events and went to the dead-letter stream.",
+			Help: "Entries of the stream that could not be decoded as events and were moved to the dead-letter stream.",
 		}),
 		sealed: prometheus.NewCounter(prometheus.CounterOpts{
 			Namespace: telemetry.Namespace, Subsystem: "worker", Name: "audit_rows_sealed_total",
 			Help: "Rows of the audit log that this worker sealed.",
 		}),
-		open:     newFigure("outbox_open_events", "Events whose effect is not committed."),
-		oldest:   newFigure("outbox_oldest_event_age_seconds", "Age of the oldest event whose effect is not committed; 0 when there is none."),
-		waiting:  newFigure("stream_waiting_entries", "Entries that no consumer has read (lag)."),
-		pending:  newFigure("stream_pending_entries", "Entries that were read and not acknowledged."),
+		open:     newFigure("outbox_open_events", "Events whose effects are not committed."),
+		oldest:   newFigure("outbox_oldest_event_age_seconds", "Age of the oldest event whose effects are not committed; 0 if all are."),
+		waiting:  newFigure("stream_waiting_entries", "Entries of the stream that no consumer has read (lag)."),
+		pending:  newFigure("stream_pending_entries", "Entries of the stream that were read and not acknowledged."),
 		dead:     newFigure("stream_dead_entries", "Entries in the dead-letter stream."),
-		unsealed: newFigure("audit_oldest_unsealed_row_age_seconds", "Age of the oldest row of the audit log that no checkpoint seals; 0 when there is none."),
+		unsealed: newFigure("audit_oldest_unsealed_row_age_seconds", "Age of the oldest row of the audit log that is not sealed; 0 if all are."),
 	}
 	var faults []error
 	for _, collector := range []prometheus.Collector{

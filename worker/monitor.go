@@ -11,19 +11,19 @@ import (
 
 const (
 	monitorInterval = 5 * time.Second
-	measureTimeout  = 5 * time.Second // for each of the three
-	sealPatience    = time.Minute     // age of an unsealed row at which people should know
+	measureTimeout  = 5 * time.Second // for each of the three measurements
+	sealPatience    = time.Minute     // age of an unsealed row from which a warning is logged
 )
 
 // monitor measures the outbox, the stream and the sealing. Every worker reports
-// the same figures; take the maximum.
+// the same figures, so queries use their maximum.
 type monitor struct {
 	outbox  Outbox
 	stream  *stream.Stream
-	chain   Sealer // nil: the audit log is not sealed here
+	chain   Sealer // nil: this worker does not seal the audit log
 	metrics *metrics
 	log     *slog.Logger
-	waits   bool // it was logged that sealing waits
+	waits   bool // the warning has been logged
 }
 
 // Start measures until ctx ends.
@@ -70,8 +70,9 @@ func (m *monitor) measureSealing(ctx context.Context) error {
 	return m.logWaiting(ctx, oldest)
 }
 
-// logWaiting logs when sealing falls behind and when it goes on. What holds it back
-// without an error is a transaction that stays open, most likely the oldest.
+// logWaiting logs when sealing falls behind, and when it has caught up. If sealing
+// falls behind without an error, the cause is an open transaction, most likely the
+// oldest.
 func (m *monitor) logWaiting(ctx context.Context, oldest time.Duration) error {
 	waits := oldest > sealPatience
 	if waits == m.waits {
@@ -84,7 +85,7 @@ func (m *monitor) logWaiting(ctx context.Context, oldest time.Duration) error {
 		if err != nil {
 			return err
 		}
-		m.log.WarnContext(ctx, "rows of the audit log wait to be sealed; a transaction that stays open holds that back",
+		m.log.WarnContext(ctx, "sealing the audit log is delayed by an open transaction",
 			"age", oldest.Round(time.Second), "oldest_transaction", holder)
 	}
 	m.waits = waits

@@ -44,7 +44,7 @@ func TestMonitorMeasures(t *testing.T) {
 	}
 }
 
-// A figure that is not measured is not shown: not before the first time, nor where it would be that of before an outage.
+// A figure is absent while it is not measured: before the first measurement, and during an outage.
 func TestNoGaugeShowsWhatCouldNotBeMeasured(t *testing.T) {
 	t.Parallel()
 	server := testkit.StartRedis(t)
@@ -93,7 +93,7 @@ func TestNoGaugeShowsWhatCouldNotBeMeasured(t *testing.T) {
 	}
 }
 
-// Each measurement ends, whatever does not answer.
+// Each measurement ends even if a service does not answer.
 func TestMeasurementsAreBounded(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -111,7 +111,7 @@ func TestMeasurementsAreBounded(t *testing.T) {
 	}
 }
 
-// Each call of a loop ends, whatever does not answer.
+// Each call of a loop ends even if a service does not answer.
 func TestCallsOfTheLoopsAreBounded(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -137,7 +137,7 @@ func TestCallsOfTheLoopsAreBounded(t *testing.T) {
 	}
 }
 
-// TestItIsLoggedThatSealingWaits, and for whom, once; and when it goes on.
+// TestItIsLoggedThatSealingWaits expects one log line with the transaction that sealing waits for, and one when sealing resumes.
 func TestItIsLoggedThatSealingWaits(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -157,18 +157,18 @@ func TestItIsLoggedThatSealingWaits(t *testing.T) {
 		}
 		waits, again := strings.Count(f.log.String(), chain.holder), strings.Count(f.log.String(), "sealed again")
 		if waits != step.waits || again != step.again {
-			t.Errorf("at %s: logged %d times that it waits, and %d that it goes on, want %d and %d", step.oldest, waits, again, step.waits, step.again)
+			t.Errorf("at %s: logged %d times that sealing waits, and %d times that it resumes, want %d and %d", step.oldest, waits, again, step.waits, step.again)
 		}
 	}
 }
 
-// fakeChain tells what the monitor does with the chain; package auditlog's tests have the real one.
+// fakeChain records how the monitor uses the chain. The tests of package auditlog use the real one.
 type fakeChain struct {
 	Sealer
 	oldest  time.Duration
 	err     error
 	holder  string
-	bounded bool // it was last asked with a deadline
+	bounded bool // the last call had a deadline
 }
 
 func (f *fakeChain) OldestTransaction(context.Context) (string, error) { return f.holder, nil }

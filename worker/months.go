@@ -7,22 +7,22 @@ import (
 )
 
 const (
-	// monthInterval is much less than the three months that are made ahead.
+	// monthInterval is much shorter than the three months for which partitions exist in advance.
 	monthInterval = time.Hour
-	// monthTimeout is more than Postgres gives the worker's statement, which may move
-	// the rows of a month.
+	// monthTimeout is longer than the worker's statement timeout in Postgres: the
+	// statement may move the rows of a month.
 	monthTimeout = 11 * time.Minute
 )
 
-// months makes the audit log's partitions ahead of time.
+// months creates the partitions of the audit log in advance.
 type months struct {
 	chain Sealer
 	log   *slog.Logger
 }
 
-// Start makes partitions until ctx ends.
+// Start creates partitions until ctx ends.
 func (m *months) Start(ctx context.Context) error {
-	o := outage{log: m.log, what: "making the audit log's partitions"}
+	o := outage{log: m.log, what: "creating the audit log's partitions"}
 	every(ctx, monthInterval, &o, m.prepare)
 	return nil
 }

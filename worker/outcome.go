@@ -2,18 +2,18 @@ package worker
 
 import "github.com/healthrecords/healthrecords/internal/clinic"
 
-// outcome is what becomes of a delivery.
+// outcome is the result of a delivery.
 type outcome string
 
 const (
 	done    outcome = "done"    // the effect is committed, now or before
-	dropped outcome = "dropped" // what the event was about is gone
-	dead    outcome = "dead"    // given up, for a person to look at
-	retry   outcome = "retry"   // the outbox publishes it again later
-	pending outcome = "pending" // stays with its consumer until it is reclaimed
+	dropped outcome = "dropped" // the subject of the event no longer exists
+	dead    outcome = "dead"    // the event has failed for good, and needs a person's attention
+	retry   outcome = "retry"   // the outbox publishes the event again later
+	pending outcome = "pending" // the entry stays with its consumer until it is reclaimed
 )
 
-// outcomeOf maps what the service returned to what becomes of the delivery.
+// outcomeOf maps the error of the service to the outcome of the delivery.
 func outcomeOf(err error, attempt, maxAttempts int) outcome {
 	switch clinic.CodeOf(err) {
 	case "":
@@ -25,7 +25,7 @@ func outcomeOf(err error, attempt, maxAttempts int) outcome {
 	case clinic.CodeInvalid:
 		return dead
 	case clinic.CodeConflict:
-		// Another delivery was faster; if it was of the same event, the next one finds it done.
+		// Another delivery was faster. If it had the same event, the next attempt finds the event done.
 	case clinic.CodeInternal, clinic.CodeUnauthenticated, clinic.CodeForbidden, clinic.CodePreconditionFailed, clinic.CodeTooMany:
 	}
 	if attempt >= maxAttempts {
@@ -34,7 +34,7 @@ func outcomeOf(err error, attempt, maxAttempts int) outcome {
 	return retry
 }
 
-// result is what became of one delivery, and why.
+// result is the outcome of one delivery, and its cause.
 type result struct {
 	outcome outcome
 	err     error

@@ -9,8 +9,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/stream"
 )
 
-// A consumer is gone when it was not heard of for so many times the idle time
-// of an entry.
+// A consumer counts as gone after this many times the idle time of an entry
+// without activity.
 const goneAfter = 10
 
 // reclaimer handles entries that have been pending for too long, because their
@@ -24,7 +24,7 @@ type reclaimer struct {
 	log       *slog.Logger
 }
 
-// Start looks several times per idle time until ctx ends.
+// Start reclaims several times per idle time until ctx ends.
 func (r *reclaimer) Start(ctx context.Context) error {
 	o := outage{log: r.log, what: "reclaiming events"}
 	every(ctx, r.minIdle/4, &o, r.reclaim)

@@ -18,7 +18,7 @@ import (
 
 // refusal is a state in which Redis answers reads and refuses writes.
 type refusal struct {
-	answer       string // how its error begins
+	answer       string // the beginning of its error
 	begin, cease func(t *testing.T, client *redis.Client)
 }
 
@@ -40,7 +40,7 @@ func replicaOf(host, port string) func(*testing.T, *redis.Client) {
 	}
 }
 
-// failToSave makes a snapshot impossible: a directory is in its place.
+// failToSave makes a snapshot impossible by creating a directory in its place.
 func failToSave(t *testing.T, client *redis.Client) {
 	t.Helper()
 	directory := client.ConfigGet(t.Context(), "dir").Val()["dir"]
@@ -56,8 +56,8 @@ func failToSave(t *testing.T, client *redis.Client) {
 	})
 }
 
-// TestRedisThatRefusesWritesUsesNoAttempts lets Redis refuse for a while what the relay publishes. With an hour between
-// two attempts, an event that had used one would come too late.
+// TestRedisThatRefusesWritesUsesNoAttempts lets Redis refuse the relay's writes for a while. Two attempts are an hour apart,
+// so an event that had used up an attempt would arrive too late.
 func TestRedisThatRefusesWritesUsesNoAttempts(t *testing.T) {
 	t.Parallel()
 	for _, r := range []refusal{
@@ -72,7 +72,7 @@ func TestRedisThatRefusesWritesUsesNoAttempts(t *testing.T) {
 			if err := p.createRecords(t.Context(), 3); err != nil {
 				t.Fatal(err)
 			}
-			p.db.Exec(`UPDATE outbox SET attempts = 9`) // one more failure would be the last
+			p.db.Exec(`UPDATE outbox SET attempts = 9`) // another failure would be the last
 			client := newClient(t, testkit.StartRedis(t).URL(0))
 			r.begin(t, client)
 			claims := &claiming{Outbox: p.outbox, claimed: make(chan struct{}, 100)}
@@ -98,7 +98,7 @@ func TestRedisThatRefusesWritesUsesNoAttempts(t *testing.T) {
 	}
 }
 
-// claiming tells of each claim that got something.
+// claiming sends a value for each claim that returned events.
 type claiming struct {
 	Outbox
 	claimed chan struct{}

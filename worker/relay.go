@@ -14,8 +14,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/stream"
 )
 
-// relay publishes the open events of the outbox. Several may run: each event is
-// claimed by one of them at a time.
+// relay publishes the open events of the outbox. Several relays may run: only one
+// of them claims an event at a time.
 type relay struct {
 	outbox       Outbox
 	stream       *stream.Stream
@@ -52,10 +52,10 @@ func (r *relay) Start(ctx context.Context) error {
 	return nil
 }
 
-// publish moves one batch from the outbox to the stream. No attempt is spent on
-// events that cannot be delivered: it looks at the stream first, and claims
-// nothing while Redis is away or full; and where Redis answers and takes nothing
-// (it is a replica, or out of memory), it gives the claim back.
+// publish publishes one batch from the outbox to the stream. An event uses up an
+// attempt only if it could be published. Therefore publish checks the stream first,
+// and claims nothing while Redis is not available or full. If Redis answers but
+// refuses writes (it is a replica, or out of memory), publish releases the claim.
 func (r *relay) publish(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, handleTimeout)
 	defer cancel()

@@ -7,29 +7,29 @@ import (
 )
 
 const (
-	// sealInterval is how often rows of the audit log are sealed; one is sealed by
-	// the second time after it was written.
+	// sealInterval is how often rows of the audit log are sealed. A row is sealed by
+	// the second call after it was written.
 	sealInterval = 2 * time.Second
-	// sealTimeout bounds one call, which seals a bounded number of rows.
+	// sealTimeout limits one call, which seals a limited number of rows.
 	sealTimeout = time.Minute
 )
 
-// Sealer is what the worker asks of the chain that seals the audit log.
+// Sealer is the chain that seals the audit log, as the worker uses it.
 type Sealer interface {
-	// Seal seals what is settled and says how many rows that were. Only one
-	// goroutine may call it.
+	// Seal seals the rows that existed at the previous call, if the transactions of
+	// that time have ended, and returns their number. Only one goroutine may call it.
 	Seal(ctx context.Context) (sealed int, err error)
-	// Unsealed gives the age of the oldest row that is not sealed; 0 when all are.
+	// Unsealed returns the age of the oldest row that is not sealed; 0 if all are.
 	// Any goroutine may call it.
 	Unsealed(ctx context.Context) (oldest time.Duration, err error)
-	// OldestTransaction says, for people, whose transaction has been open for longest;
-	// "" when none is. Any goroutine may call it.
+	// OldestTransaction describes, for people, the transaction that has been open for
+	// longest; "" if none is open. Any goroutine may call it.
 	OldestTransaction(ctx context.Context) (string, error)
-	// PrepareMonths makes the partitions that the audit log needs next.
+	// PrepareMonths creates the partitions that the audit log needs next.
 	PrepareMonths(ctx context.Context) error
 }
 
-// sealer seals the audit log. Any number of workers may: one of them does.
+// sealer seals the audit log. In any number of workers, only one seals at a time.
 type sealer struct {
 	chain   Sealer
 	metrics *metrics

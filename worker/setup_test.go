@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-// patience bounds every wait of the tests; none comes near it.
+// patience limits every wait of the tests. Usually they are much faster.
 const patience = 2 * time.Minute
 
 // eventually waits until condition holds.
@@ -49,7 +49,7 @@ func receive[T any](t testing.TB, what string, c <-chan T) (value T) {
 	return value
 }
 
-// start runs a part; stop ends it and returns once it has.
+// start runs a part. stop ends it, and returns when it has ended.
 func start(t testing.TB, l loop) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -86,15 +86,15 @@ func newStream(t testing.TB, client redis.UniversalClient) *stream.Stream {
 	return s
 }
 
-// fakeOutbox is an outbox in memory whose handling the test decides. It tells
-// what the loops do with the codes; effects_test.go has the real one.
+// fakeOutbox is an outbox in memory whose results the test decides. It shows how
+// the loops treat the codes. effects_test.go uses the real outbox.
 type fakeOutbox struct {
 	handle func(ctx context.Context, id int64) error
 	trim   func(limit int) int
-	// trimBounded, if any, says whether trim was last called with a deadline.
+	// trimBounded, if not nil, records whether the last call of trim had a deadline.
 	trimBounded *bool
 	open        error // of counting the open events
-	// bounded says that they were last counted with a deadline.
+	// bounded records whether the last count had a deadline.
 	bounded bool
 
 	mutex  sync.Mutex
@@ -168,7 +168,7 @@ func (f *fakeOutbox) DeleteExpired(ctx context.Context, _ time.Duration, limit i
 	return f.trim(limit), nil
 }
 
-// syncBuffer takes the log of several goroutines.
+// syncBuffer is a log for several goroutines.
 type syncBuffer struct {
 	mutex  sync.Mutex
 	buffer bytes.Buffer
@@ -235,7 +235,7 @@ func (f fixture) figures(t *testing.T) stream.Figures {
 	return figures
 }
 
-// publish puts events into the stream past the relay.
+// publish adds events to the stream without the relay.
 func (f fixture) publish(t *testing.T, ids ...int64) {
 	t.Helper()
 	if err := f.stream.Publish(t.Context(), events(ids)); err != nil {

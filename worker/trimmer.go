@@ -8,11 +8,11 @@ import (
 
 const (
 	trimInterval = time.Minute
-	trimLimit    = 1000 // rows of one transaction
+	trimLimit    = 1000 // rows in one transaction
 	trimTimeout  = time.Minute
 )
 
-// trimmer deletes finished events and what else has served its time.
+// trimmer deletes finished events and other expired rows.
 type trimmer struct {
 	cleanup Cleanup
 	keep    time.Duration
@@ -21,7 +21,7 @@ type trimmer struct {
 
 // Start trims every minute until ctx ends.
 func (t *trimmer) Start(ctx context.Context) error {
-	o := outage{log: t.log, what: "trimming finished events"}
+	o := outage{log: t.log, what: "deleting finished events"}
 	every(ctx, trimInterval, &o, t.trim)
 	return nil
 }

@@ -18,52 +18,51 @@ import (
 	"github.com/healthrecords/healthrecords/internal/stream"
 )
 
-// Outbox is what the worker asks of the use cases of events.
+// Outbox is the use cases of events, as the worker uses them.
 type Outbox interface {
-	// Claim takes up to limit open events that are due and puts off their
-	// next publication by retryAfter, doubled with each attempt.
+	// Claim returns up to limit open events that are due, and postpones their
+	// next publication by retryAfter, which doubles with each attempt.
 	Claim(ctx context.Context, limit int, retryAfter time.Duration) ([]clinic.Event, error)
-	// Release takes back a claim: the events are due now, and the attempt
+	// Release undoes a claim: the events are due at once, and the attempt
 	// does not count.
 	Release(ctx context.Context, claimed []clinic.Event) error
-	// Handle commits the effects of events, all or none and each once, and
-	// returns those whose subject is gone.
+	// Handle commits the effects of all events or of none, each exactly once, and
+	// returns the events whose subject no longer exists.
 	Handle(ctx context.Context, ids []int64) (dropped []int64, err error)
-	// Republish makes the open events that were published due again, and says
-	// how many there were.
+	// Republish makes all published open events due again, and returns their number.
 	Republish(ctx context.Context) (int, error)
 	// MarkDead finishes an event as dead.
 	MarkDead(ctx context.Context, id int64) error
-	// CountOpen counts the unfinished events and gives the age of the oldest.
+	// CountOpen returns the number of unfinished events and the age of the oldest.
 	CountOpen(ctx context.Context) (count int, oldest time.Duration, err error)
 }
 
-// Cleanup is what the worker asks of the use case that deletes what has served its time.
+// Cleanup is the use case that deletes expired rows, as the worker uses it.
 type Cleanup interface {
 	// DeleteExpired deletes up to limit rows of each kind that are finished and
-	// old, and says how many went.
+	// old, and returns how many it deleted.
 	DeleteExpired(ctx context.Context, age time.Duration, limit int) (int, error)
 }
 
-// Options describe a worker. Outbox, Cleanup and Stream are required; what is zero
-// takes the default.
+// Options describe a worker. Outbox, Cleanup and Stream are required. Other zero
+// values mean the defaults.
 type Options struct {
 	Outbox     Outbox
 	Cleanup    Cleanup
 	Stream     *stream.Stream
 	Sealer     Sealer                // nil: the audit log is not sealed
 	Log        *slog.Logger          // nil: slog.Default()
-	Registerer prometheus.Registerer // nil: a registry of its own
+	Registerer prometheus.Registerer // nil: a private registry
 	Tracer     trace.TracerProvider  // nil: no spans
 
-	Consumer     string        // name within the group, different for each process; "" makes one
-	Concurrency  int           // batches handled at the same time; 2
-	BatchSize    int           // events taken at once; 100
-	MaxBacklog   int           // entries in the stream above which nothing is published; 10,000
-	MaxAttempts  int           // publications of a failing event before it is dead; 10
-	PollInterval time.Duration // how often an idle relay looks for events; 100 ms
-	RetryAfter   time.Duration // when a delivery that was not finished is taken for lost; 10 s
-	KeepFinished time.Duration // age at which finished events are deleted; a week
+	Consumer     string        // name within the group, different for each process; "" generates one
+	Concurrency  int           // batches handled at the same time; 2 by default
+	BatchSize    int           // events in a batch; 100 by default
+	MaxBacklog   int           // entries in the stream above which nothing is published; 10,000 by default
+	MaxAttempts  int           // publications of a failing event before it is dead; 10 by default
+	PollInterval time.Duration // how often an idle relay looks for events; 100 ms by default
+	RetryAfter   time.Duration // when an unfinished delivery counts as lost; 10 s by default
+	KeepFinished time.Duration // age at which finished events are deleted; a week by default
 }
 
 func (o *Options) setDefaults() {
@@ -77,7 +76,7 @@ func (o *Options) setDefaults() {
 		o.Tracer = noop.NewTracerProvider()
 	}
 	if o.Consumer == "" {
-		host, _ := os.Hostname() // only helps people to find the process
+		host, _ := os.Hostname() // optional: it only helps people to find the process
 		o.Consumer = host + "-" + rand.Text()[:8]
 	}
 	setDefault(&o.Concurrency, 2)
@@ -104,14 +103,14 @@ func (o *Options) validate() error {
 		faults = append(faults, errors.New("the worker needs a stream"))
 	}
 	if min(o.Concurrency, o.BatchSize, o.MaxBacklog, o.MaxAttempts) < 0 || min(o.PollInterval, o.RetryAfter, o.KeepFinished) < 0 {
-		faults = append(faults, errors.New("a number of the worker's options is negative"))
+		faults = append(faults, errors.New("the worker's options must not be negative"))
 	}
 	return errors.Join(faults...)
 }
 
-// Connections is how many connections to Redis a worker uses at the same time:
-// each consumer waits on one for new entries, and relay, reclaimer and monitor
-// have one. With a pool of fewer they would wait for each other.
+// Connections returns how many connections to Redis a worker uses at the same
+// time: one for each consumer, which waits for new entries, and one each for
+// relay, reclaimer and monitor. In a smaller pool they would wait for each other.
 func Connections(concurrency int) int { return concurrency + 3 }
 
 // Worker runs the loops.
@@ -119,8 +118,8 @@ type Worker struct {
 	loops []loop
 }
 
-// loop is a long-running part: Start blocks until ctx ends and what is in hand
-// is finished, and may be called again then.
+// loop is a long-running part. Start blocks until ctx has ended and the current
+// work is finished. It may be called again after that.
 type loop interface {
 	Start(ctx context.Context) error
 }
@@ -158,8 +157,8 @@ func New(options Options) (*Worker, error) {
 	return &Worker{loops: loops}, nil
 }
 
-// Start runs all loops until ctx ends and what they have in hand is finished.
-// Outages of Postgres and Redis are waited out; they are no errors.
+// Start runs all loops until ctx has ended and their current work is finished.
+// Outages of Postgres and Redis are not errors: the loops wait for them to end.
 func (w *Worker) Start(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	for _, l := range w.loops {

@@ -43,7 +43,7 @@ func TestConsoleColorsNames(t *testing.T) {
 	}
 }
 
-// TestSettingsOfOnesOwnReachTheServer: make run has defaults of its own for them.
+// TestSettingsOfOnesOwnReachTheServer checks that settings from the environment override the defaults of make run.
 func TestSettingsOfOnesOwnReachTheServer(t *testing.T) {
 	t.Setenv("DOCTOR_SELF_ASSIGNMENT", "confirm")
 	t.Setenv("DOCTOR_AUTO_VERIFY", "")

@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// recipe is what the Dockerfile says of the image.
+// recipe is the content of the Dockerfile.
 type recipe struct {
 	target     string // absolute path of the binary
 	user       string
 	entrypoint []string
 }
 
-// parseDockerfile understands an image from scratch with one file, and refuses all else rather than packing something
-// other than docker build does.
+// parseDockerfile understands an image from scratch with one file. It refuses everything else, because the archive would
+// differ from the image that docker build creates.
 func parseDockerfile(content string) (recipe, error) {
 	var r recipe
 	for line := range strings.Lines(content) {
@@ -51,7 +51,7 @@ func (r *recipe) apply(line string) error {
 	case "ENTRYPOINT":
 		return json.Unmarshal([]byte(rest), &r.entrypoint)
 	default:
-		return errors.New("unknown instruction: teach hack/ociarchive what it means")
+		return errors.New("unknown instruction: hack/ociarchive does not support it")
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ type image struct {
 	binaries map[string]string // path by architecture
 }
 
-// The types below are those of the OCI image specification, with the fields that are used here.
+// The types below have the fields of the OCI image specification that are used here.
 
 type platform struct {
 	Architecture string `json:"architecture"`
@@ -139,7 +139,7 @@ func (i image) writeOne(a *archive, arch string) (descriptor, loadable, error) {
 	return m, loadable{blobPath(c.Digest), []string{i.name + "-" + arch}, []string{blobPath(layer.Digest)}}, err
 }
 
-// layer returns the compressed layer with the binary, and the digest of it before it is compressed.
+// layer returns the compressed layer with the binary, and the digest of the uncompressed layer.
 func (i image) layer(path string) (content []byte, diffID string, err error) {
 	binary, err := os.ReadFile(path) //nolint:gosec // the caller names the file
 	if err != nil {
@@ -168,7 +168,7 @@ func (i image) layer(path string) (content []byte, diffID string, err error) {
 type archive struct {
 	tar     *tar.Writer
 	created time.Time
-	seen    map[string]bool // the blobs that are in it
+	seen    map[string]bool // the blobs that it contains
 }
 
 func (a *archive) blob(mediaType string, content []byte) (descriptor, error) {

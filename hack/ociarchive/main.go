@@ -1,6 +1,6 @@
 // Command ociarchive packs one static binary per architecture into an image for all of them, as an archive with an OCI image
-// layout. It needs no Docker, and the same input gives the same bytes. docker load reads the archive too, as one image per
-// architecture, NAME:TAG-ARCH; skopeo copy --all takes the image as a whole to a registry.
+// layout. It needs no Docker, and the same input gives the same bytes. docker load also reads the archive, as one image per
+// architecture, NAME:TAG-ARCH. skopeo copy --all copies all of them to a registry under one name.
 //
 //	ociarchive --dockerfile FILE --name NAME:TAG --created SECONDS [--label KEY=VALUE]... --output FILE ARCH=BINARY...
 package main
@@ -41,12 +41,12 @@ func (p pairs) Set(s string) error {
 
 func run(args []string) error {
 	flags := flag.NewFlagSet("ociarchive", flag.ContinueOnError)
-	dockerfile := flags.String("dockerfile", "Dockerfile", "what describes the image")
+	dockerfile := flags.String("dockerfile", "Dockerfile", "the Dockerfile that describes the image")
 	name := flags.String("name", "", "NAME:TAG")
-	created := flags.Int64("created", 0, "when the sources were committed, in Unix time")
+	created := flags.Int64("created", 0, "time of the sources' commit, in Unix time")
 	output := flags.String("output", "", "the archive")
 	labels, binaries := pairs{}, pairs{}
-	flags.Var(labels, "label", "KEY=VALUE, of the image")
+	flags.Var(labels, "label", "label of the image, KEY=VALUE")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -70,13 +70,13 @@ func run(args []string) error {
 	return writeFile(*output, i.write)
 }
 
-// writeFile writes a whole file or none.
+// writeFile writes the complete file or none.
 func writeFile(path string, write func(io.Writer) error) error {
 	file, err := os.CreateTemp(filepath.Dir(path), ".ociarchive")
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(file.Name()) }() // it is gone once it is renamed
+	defer func() { _ = os.Remove(file.Name()) }() // fails after the file has been renamed
 	if err := write(file); err != nil {
 		_ = file.Close()
 		return fmt.Errorf("writing %s: %w", path, err)

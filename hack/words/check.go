@@ -14,7 +14,7 @@ var (
 	ends      = regexp.MustCompile(`[.!?](?:[\s*_)"]|$)|\|`)
 )
 
-// check returns what a file has that it may not have, by line.
+// check returns the findings in a file, by line.
 func (r rules) check(path, content string) []finding {
 	if generated.MatchString(content) {
 		return nil
@@ -46,7 +46,7 @@ func (r rules) check(path, content string) []finding {
 	return found
 }
 
-// eachText calls use with each line that people read: in Go those of comments and string literals, elsewhere all.
+// eachText calls use with each line of text: in Go, the lines of comments and string literals; elsewhere, all lines.
 func eachText(path, content string, use func(line int, text string)) {
 	if !strings.HasSuffix(path, ".go") {
 		for i, text := range strings.Split(content, "\n") {
@@ -72,7 +72,7 @@ func eachText(path, content string, use func(line int, text string)) {
 	}
 }
 
-// statesWho tells whether a sentence that begins with Who in the first line, outside of a heading, ends without a question mark.
+// statesWho reports whether a sentence that begins with Who in the first line, outside of a heading, ends without a question mark.
 func statesWho(lines []string) bool {
 	if strings.HasPrefix(lines[0], "#") {
 		return false

@@ -1,5 +1,5 @@
-// Command words fails where a tracked file has one of the words in words.txt. It prints the place, the line and what to write
-// instead. Run it at the top of the repository; arguments choose files and directories.
+// Command words fails if a tracked file contains one of the words in words.txt. It prints the place, the line and what to write
+// instead. Run it in the top directory of the repository; arguments select files and directories.
 package main
 
 import (
@@ -25,7 +25,7 @@ func main() {
 		fmt.Println(f)
 	}
 	if len(found) > 0 {
-		fmt.Fprintf(os.Stderr, "words: %d places to write otherwise; hack/words/words.txt has the words, and exceptions for what must stay\n", len(found))
+		fmt.Fprintf(os.Stderr, "words: reword %d places; hack/words/words.txt lists the words, and the exceptions\n", len(found))
 		os.Exit(1)
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// whoSentence stands in words.txt for the check that no regular expression can do.
+// whoSentence is the name in words.txt of a check that a regular expression cannot express.
 const whoSentence = "WHO-SENTENCE"
 
 // rule is one line of words.txt.
@@ -19,14 +19,14 @@ type rule struct {
 
 type exception struct{ path, text string }
 
-// rules is what words.txt says.
+// rules is the content of words.txt.
 type rules struct {
 	everywhere, markdown []rule
 	who                  string // what to write instead of a sentence that begins with Who
 	exceptions           []exception
 }
 
-// finding is a word that may not be where it is.
+// finding is a forbidden word in a file.
 type finding struct {
 	path          string
 	line          int
@@ -34,7 +34,7 @@ type finding struct {
 	text          string // the whole line
 }
 
-// String is what a person reads.
+// String returns the message about the finding.
 func (f finding) String() string {
 	return fmt.Sprintf("%s:%d: %s\n\t%q: write %s", f.path, f.line, strings.TrimSpace(f.text), f.word, f.instead)
 }
@@ -84,12 +84,12 @@ func (r *rules) add(section, line string) error {
 	case "[markdown]":
 		r.markdown = append(r.markdown, rule{compiled, instead})
 	default:
-		return fmt.Errorf("there is no section %q", section)
+		return fmt.Errorf("unknown section %q", section)
 	}
 	return nil
 }
 
-// excepted tells whether a line may have any word.
+// excepted reports whether a line may contain any word.
 func (r rules) excepted(file, line string) bool {
 	for _, e := range r.exceptions {
 		if e.covers(file) && strings.Contains(line, e.text) {

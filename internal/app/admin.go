@@ -23,8 +23,9 @@ func newAdminCreateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create --username NAME",
 		Short: "Create an administrator",
-		Long: "Create an administrator. The password comes from a prompt, from --password-file, or from standard\n" +
-			"input where that is no terminal; never from an argument, which other users of the machine could read.\n\n" +
+		Long: "Create an administrator. The command prompts for the password. Without a terminal, it reads the password\n" +
+			"from standard input; with --password-file, from a file. There is no flag for the password itself, because\n" +
+			"other users of the machine could read it.\n\n" +
 			settings.Usage(&settings.Tool{}),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -33,9 +34,9 @@ func newAdminCreateCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&r.Username, "username", "", "name to log in with (required)")
 	cmd.Flags().StringVar(&r.Email, "email", "", "email address")
-	cmd.Flags().StringVar(&passwordFile, "password-file", "", "file that holds the password")
-	cmd.Flags().BoolVar(&ifMissing, "if-missing", false, "succeed without a change when the username exists as an administrator")
-	_ = cmd.MarkFlagRequired("username") // fails only for a flag that is not defined
+	cmd.Flags().StringVar(&passwordFile, "password-file", "", "file that contains the password")
+	cmd.Flags().BoolVar(&ifMissing, "if-missing", false, "succeed without a change if the administrator already exists")
+	_ = cmd.MarkFlagRequired("username") // fails only if the flag is not defined
 	return cmd
 }
 
@@ -57,7 +58,7 @@ func createAdmin(cmd *cobra.Command, r clinic.Registration, passwordFile string,
 	defer db.Close()
 	passwords, err := token.NewHasher(token.HasherOptions{})
 	if err != nil {
-		return fmt.Errorf("making the password hasher: %w", err)
+		return fmt.Errorf("setting up the password hasher: %w", err)
 	}
 	user, err := service.NewAdministrators(db, passwords).Create(ctx, r)
 	switch {
@@ -65,7 +66,7 @@ func createAdmin(cmd *cobra.Command, r clinic.Registration, passwordFile string,
 		_, _ = fmt.Fprintf(cmd.OutOrStdout(), "created administrator %s\n", user.Username)
 		return nil
 	case ifMissing && clinic.ReasonOf(err) == "username_taken" && user.Role == clinic.RoleAdmin:
-		_, _ = fmt.Fprintf(cmd.OutOrStdout(), "administrator %s exists\n", r.Username)
+		_, _ = fmt.Fprintf(cmd.OutOrStdout(), "administrator %s already exists\n", r.Username)
 		return nil
 	}
 	return fmt.Errorf("creating the administrator: %w", err)

@@ -13,7 +13,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
-// run runs the program and returns what it printed and its exit code.
+// run runs the program and returns its output and its exit code.
 func run(t *testing.T, args ...string) (stdout string, code int) {
 	t.Helper()
 	var out, complaints bytes.Buffer
@@ -44,7 +44,7 @@ func TestAdminCreateIfMissing(t *testing.T) { //nolint:paralleltest // sets DATA
 		return hash
 	}
 	if code := create("admin", "--if-missing"); code != 0 {
-		t.Fatalf("an administrator who is missing: exit code %d", code)
+		t.Fatalf("a missing administrator: exit code %d", code)
 	}
 	first := hash()
 	write(t, password, "another password altogether\n")
@@ -77,7 +77,7 @@ func TestMigrateMakesTheRolesWhosePasswordsAreSet(t *testing.T) { //nolint:paral
 		t.Fatalf("without passwords: exit code %d, %s", code, out)
 	}
 	password := filepath.Join(t.TempDir(), "password")
-	write(t, password, "known-to-tests\n") // as rights.URL has it
+	write(t, password, "known-to-tests\n") // the password in rights.URL
 	t.Setenv("SERVER_DATABASE_PASSWORD_FILE", password)
 	t.Setenv("CONTROLLER_DATABASE_PASSWORD", "another")
 	t.Setenv("CONTROLLER_DATABASE_ROLE", "renamed")

@@ -17,8 +17,8 @@ import (
 // version is set by the linker: -X .../internal/app.version=v1.2.3.
 var version string
 
-// Version is the release this binary was built from, or the commit where it is
-// no release.
+// Version returns the release that this binary was built from, or the commit if it
+// was not built from a release.
 func Version() string {
 	if version != "" {
 		return version
@@ -36,8 +36,8 @@ func Version() string {
 }
 
 // Main runs the command line and returns the process's exit code: 0 for
-// success, 1 for a failure, which is told on stderr. SIGINT and SIGTERM end
-// the context; what runs then drains. A second signal kills at once.
+// success, 1 for a failure, which is printed to stderr. SIGINT and SIGTERM end
+// the context, and running parts drain. A second signal kills the process at once.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -56,8 +56,8 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// newParent is a command that only has others. An unknown one is an error, which cobra knows of the root alone: of
-// another parent it shows the help, and the exit code would be 0.
+// newParent returns a command that only has subcommands. An unknown subcommand is an error. By default, cobra reports this
+// error for the root command only; for other commands it prints the help and exits with 0.
 func newParent(use, short string, children ...*cobra.Command) *cobra.Command {
 	parent := &cobra.Command{
 		Use: use, Short: short, Args: cobra.NoArgs, DisableFlagsInUseLine: true,
@@ -67,14 +67,14 @@ func newParent(use, short string, children ...*cobra.Command) *cobra.Command {
 	return parent
 }
 
-// errReported is a failure that the command has told the user already.
+// errReported is a failure that the command has already printed.
 var errReported = errors.New("failed")
 
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "healthrecords",
 		Short:         "Health records with clinical access declared in Kubernetes",
-		Long:          "healthrecords runs the parts of the health record platform. Configuration comes from\nenvironment variables; `healthrecords SUBCOMMAND --help` lists those that a part reads.",
+		Long:          "healthrecords runs the parts of the health record platform. Environment variables configure\nthem; `healthrecords SUBCOMMAND --help` lists the variables of a part.",
 		Version:       Version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,

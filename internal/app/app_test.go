@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestAMistypedSubcommandFails: a script or a CronJob must not take help for success.
+// TestAMistypedSubcommandFails, because a script or a CronJob must not mistake the help for success.
 func TestAMistypedSubcommandFails(t *testing.T) {
 	t.Parallel()
 	for _, args := range []string{"sever", "audit verfy", "keys rotat", "import fihr bundles", "admin creat"} {

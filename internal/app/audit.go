@@ -17,7 +17,7 @@ func newAuditCommand() *cobra.Command {
 		newAuditVerifyCommand(), newAuditExportCommand(), newAuditCheckpointCommand(), newAuditRetentionCommand())
 }
 
-// withAuditLog opens the database as the settings say and calls use with it.
+// withAuditLog opens the database with the settings and calls use with it.
 func withAuditLog(ctx context.Context, use func(*store.DB) error) error {
 	var cfg settings.Audit
 	if err := settings.Load(&cfg); err != nil {
@@ -31,7 +31,7 @@ func withAuditLog(ctx context.Context, use func(*store.DB) error) error {
 	return use(db)
 }
 
-// progressOf returns what tells of long work, every few seconds.
+// progressOf returns a function that prints the progress of long work every few seconds.
 func progressOf(out io.Writer) func() {
 	last, checkpoints := time.Now(), 0
 	return func() {

@@ -17,8 +17,9 @@ func newAuditCheckpointCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "checkpoint",
 		Short: "Print the newest signed checkpoint",
-		Long: "Print the newest checkpoint as a line of JSON. Keep it where nobody can change it who can change the\n" +
-			"database: `healthrecords audit verify --checkpoint FILE` then finds out when the log was cut off.\n\n" + settings.Usage(&settings.Audit{}),
+		Long: "Print the newest checkpoint as a line of JSON. Keep it in a place that users who can change the database\n" +
+			"cannot change: `healthrecords audit verify --checkpoint FILE` then detects that the end of the log was\n" +
+			"removed.\n\n" + settings.Usage(&settings.Audit{}),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withAuditLog(cmd.Context(), func(db *store.DB) error {
@@ -32,7 +33,7 @@ func newAuditCheckpointCommand() *cobra.Command {
 	}
 }
 
-// readCheckpoint reads what audit checkpoint printed.
+// readCheckpoint reads the output of audit checkpoint.
 func readCheckpoint(file string) (*audit.Checkpoint, error) {
 	content, err := os.ReadFile(file) //nolint:gosec // the operator names the file
 	if err != nil {

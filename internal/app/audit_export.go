@@ -17,7 +17,7 @@ func newAuditExportCommand() *cobra.Command {
 	var from, to, output string
 	cmd := &cobra.Command{
 		Use:   "export --output FILE",
-		Short: "Write sealed rows with their checkpoints, which verify without the database",
+		Short: "Export sealed rows and their checkpoints, for verification without the database",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			since, until, err := period(from, to)
@@ -30,10 +30,10 @@ func newAuditExportCommand() *cobra.Command {
 		},
 	}
 	cmd.Long = cmd.Short + ", as JSON lines.\n\n" + settings.Usage(&settings.Audit{})
-	cmd.Flags().StringVar(&from, "from", "", "first day of sealing, YYYY-MM-DD in UTC; all by default")
-	cmd.Flags().StringVar(&to, "to", "", "last day of sealing")
-	cmd.Flags().StringVar(&output, "output", "", "file to write, which must not be there; - for standard output (required)")
-	_ = cmd.MarkFlagRequired("output") // fails only for a flag that is not defined
+	cmd.Flags().StringVar(&from, "from", "", "first day of sealing, YYYY-MM-DD in UTC (default: no limit)")
+	cmd.Flags().StringVar(&to, "to", "", "last day of sealing, YYYY-MM-DD in UTC (default: no limit)")
+	cmd.Flags().StringVar(&output, "output", "", "file to create, which must not exist; - for standard output (required)")
+	_ = cmd.MarkFlagRequired("output") // fails only if the flag is not defined
 	return cmd
 }
 
@@ -42,7 +42,7 @@ func exportAudit(cmd *cobra.Command, db *store.DB, output string, since, until t
 	if output != "-" {
 		file, err := os.OpenFile(output, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // the operator names the file
 		if err != nil {
-			return fmt.Errorf("making the export: %w", err)
+			return fmt.Errorf("creating the export: %w", err)
 		}
 		written, err := auditlog.Export(cmd.Context(), db, file, auditlog.Period{From: since, To: until}, progressOf(cmd.ErrOrStderr()))
 		if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
@@ -57,17 +57,17 @@ func exportAudit(cmd *cobra.Command, db *store.DB, output string, since, until t
 	return nil
 }
 
-// period reads two days; an empty one does not bound it.
+// period parses two days. An empty one means no limit.
 func period(from, to string) (since, until time.Time, err error) {
 	until = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 	if from != "" {
 		if since, err = time.Parse(time.DateOnly, from); err != nil {
-			return since, until, errors.New("--from is no day: write YYYY-MM-DD")
+			return since, until, errors.New("--from must be a day: YYYY-MM-DD")
 		}
 	}
 	if to != "" {
 		if until, err = time.Parse(time.DateOnly, to); err != nil {
-			return since, until, errors.New("--to is no day: write YYYY-MM-DD")
+			return since, until, errors.New("--to must be a day: YYYY-MM-DD")
 		}
 		if until.Before(since) {
 			return since, until, errors.New("--to is before --from")

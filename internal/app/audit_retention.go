@@ -17,16 +17,16 @@ func newAuditRetentionCommand() *cobra.Command {
 	var dryRun bool
 	cmd := &cobra.Command{
 		Use:   "retention",
-		Short: "Drop the months of the audit log that are older than the policy keeps",
-		Long: "Drop whole months that ended AUDIT_RETENTION_YEARS ago or earlier, six years at least, and sign a\n" +
-			"checkpoint that says which rows they had. It takes the owner of the schema.\n\n" + settings.Usage(&settings.Audit{}),
+		Short: "Drop months of the audit log whose retention period has ended",
+		Long: "Drop whole months that ended at least AUDIT_RETENTION_YEARS ago (six years or more), and sign a\n" +
+			"checkpoint that records which rows they had. The database user must own the schema.\n\n" + settings.Usage(&settings.Audit{}),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return applyRetention(cmd, before, dryRun)
 		},
 	}
-	cmd.Flags().StringVar(&before, "before", "", "a day, YYYY-MM-DD: drop only what is older than this, and than the policy")
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only name what would be dropped")
+	cmd.Flags().StringVar(&before, "before", "", "drop only months that ended before this day, YYYY-MM-DD, and whose retention period has ended")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only list the months that would be dropped")
 	return cmd
 }
 
@@ -36,7 +36,7 @@ func applyRetention(cmd *cobra.Command, before string, dryRun bool) error {
 		return err
 	}
 	if !dryRun && cfg.KeysDir == "" {
-		return errors.New("AUDIT_KEYS_DIR: is not set; name the directory of the worker's audit keys")
+		return errors.New("AUDIT_KEYS_DIR: is not set; set it to the directory of the worker's audit keys")
 	}
 	db, err := openMigratedDB(cmd.Context(), cfg.Database)
 	if err != nil {
@@ -53,12 +53,12 @@ func applyRetention(cmd *cobra.Command, before string, dryRun bool) error {
 	}
 	retention, err := auditlog.NewRetention(opts)
 	if err != nil {
-		return fmt.Errorf("making the retention: %w", err)
+		return fmt.Errorf("setting up the retention: %w", err)
 	}
 	cut := retention.Limit()
 	if before != "" {
 		if cut, err = time.Parse(time.DateOnly, before); err != nil {
-			return errors.New("--before is no day: write YYYY-MM-DD")
+			return errors.New("--before must be a day: YYYY-MM-DD")
 		}
 	}
 	apply, done := retention.Drop, "dropped"

@@ -16,7 +16,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
-// TestAuditCommands goes through what an operator does, and then tampers.
+// TestAuditCommands runs the commands of an operator, and then tampers with the log.
 func TestAuditCommands(t *testing.T) {
 	dsn := testkit.NewDatabase(t, schema.Migrate)
 	dir := t.TempDir()
@@ -38,7 +38,7 @@ func TestAuditCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := testkit.NewFactory(t, dsn)
-	run(1, "checkpoint") // there is none
+	run(1, "checkpoint") // no checkpoint exists
 	for range 3 {
 		f.Exec(`INSERT INTO audit_log (role, operation, object_kind, reason, decision) VALUES ('ADMIN', 'getAudit', 'audit', 'role', 'allowed')`)
 	}
@@ -50,7 +50,7 @@ func TestAuditCommands(t *testing.T) {
 	id := slices.Collect(maps.Keys(keys.Public()))[0]
 	trusted := []string{"--trusted-key", id, "--checkpoint", checkpoint}
 	run(0, "export", "--output", export)
-	run(1, "export", "--output", export) // it is there
+	run(1, "export", "--output", export) // the file exists
 	run(0, append([]string{"verify"}, trusted...)...)
 	run(0, append([]string{"verify", "--export", export}, trusted...)...)
 	run(1, "verify", "--trusted-key", "another")
@@ -67,7 +67,7 @@ func TestAuditCommands(t *testing.T) {
 	if err := os.WriteFile(export, []byte(strings.Replace(string(content), `"ADMIN"`, `"DOCTOR"`, 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Setenv("DATABASE_URL", "") // an export takes no database
+	t.Setenv("DATABASE_URL", "") // an export needs no database
 	if out := run(1, "verify", "--export", export); !strings.Contains(out, "row 1 (checkpoint 1): it was changed") {
 		t.Errorf("the row is not named: %s", out)
 	}
@@ -90,7 +90,7 @@ func sealThree(t *testing.T, f *testkit.Factory, keys *token.Keys) {
 	}
 }
 
-// TestAuditCommandsNameWhatIsWrong: with what an operator gave, not with tampering.
+// TestAuditCommandsNameWhatIsWrong is about mistakes of an operator, not about tampering.
 func TestAuditCommandsNameWhatIsWrong(t *testing.T) {
 	dsn := testkit.NewDatabase(t, schema.Migrate)
 	t.Setenv("DATABASE_URL", dsn)
@@ -108,7 +108,7 @@ func TestAuditCommandsNameWhatIsWrong(t *testing.T) {
 	for _, test := range []struct{ args, want string }{
 		{"retention", "AUDIT_KEYS_DIR: is not set"},
 		{"export --from 2026-02-01 --to 2026-01-31 --output " + nothing, "--to is before --from"},
-		{"verify --trusted-key another", "none of the checkpoints is signed by a trusted key"},
+		{"verify --trusted-key another", "no checkpoint is signed by a trusted key"},
 	} {
 		var out, told strings.Builder
 		code := Main(append([]string{"audit"}, strings.Fields(test.args)...), nil, &out, &told)

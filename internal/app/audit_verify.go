@@ -17,7 +17,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
-// auditVerification is what `audit verify` is asked to do.
+// auditVerification has the flags of `audit verify`.
 type auditVerification struct {
 	export, checkpoint string // files; "" for none
 	trusted            []string
@@ -28,19 +28,19 @@ func newAuditVerifyCommand() *cobra.Command {
 	var a auditVerification
 	cmd := &cobra.Command{
 		Use:   "verify",
-		Short: "Find rows of the audit log that were edited, removed, added or exchanged",
-		Long: "Check the chain of the database, or of an export with --export, which takes no database. It names each\n" +
-			"row that is not as it was sealed, and exits with 1 when there is one.\n\n" + settings.Usage(&settings.Audit{}),
+		Short: "Find rows of the audit log that were edited, removed, added or replaced",
+		Long: "Verify the chain in the database or, with --export, in an export, for which no database is needed. The\n" +
+			"command lists each row that is not as it was sealed, and exits with 1 if it finds one.\n\n" + settings.Usage(&settings.Audit{}),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.out, a.progress = cmd.OutOrStdout(), cmd.ErrOrStderr()
 			return a.run(cmd.Context())
 		},
 	}
-	cmd.Flags().StringVar(&a.export, "export", "", "file that audit export wrote; the database by default")
-	cmd.Flags().StringVar(&a.checkpoint, "checkpoint", "", "file with a checkpoint that audit checkpoint printed: finds a log that was cut off since")
-	cmd.Flags().StringSliceVar(&a.trusted, "trusted-key", nil, "id of a key that may sign, as healthrecords keys printed it; may be given again.\n"+
-		"Without one, any key may, and the ids are printed to be compared")
+	cmd.Flags().StringVar(&a.export, "export", "", "file that `audit export` wrote (default: verify the database)")
+	cmd.Flags().StringVar(&a.checkpoint, "checkpoint", "", "file with the output of `audit checkpoint`: detects that later rows were removed from the end of the log")
+	cmd.Flags().StringSliceVar(&a.trusted, "trusted-key", nil, "id of a key that may sign, as printed by `healthrecords keys`; can be repeated.\n"+
+		"Without it, any key may sign: compare the printed ids yourself")
 	return cmd
 }
 
@@ -60,16 +60,16 @@ func (a auditVerification) run(ctx context.Context) error {
 	if err := a.verify(ctx, v); err != nil {
 		return fmt.Errorf("verifying: %w", err)
 	}
-	_, _ = fmt.Fprintf(a.out, "%d rows are as they were sealed, %d were dropped by retention", v.Rows, v.Dropped)
+	_, _ = fmt.Fprintf(a.out, "%d rows are unchanged since they were sealed; retention dropped %d", v.Rows, v.Dropped)
 	if len(v.Keys) > 0 {
 		_, _ = fmt.Fprintf(a.out, "; signed by %s", strings.Join(v.Keys, ", "))
 	}
 	_, _ = fmt.Fprintln(a.out)
 	if v.Outside {
-		_, _ = fmt.Fprintln(a.out, "the kept checkpoint is older than the export, and says nothing about it: give one of its time, or verify the database")
+		_, _ = fmt.Fprintln(a.out, "the checkpoint of --checkpoint is older than the export, and cannot verify it: use a checkpoint from the time of the export, or verify the database")
 	}
 	if faults > 0 && len(a.trusted) > 0 && len(v.Keys) == 0 {
-		return errors.New("none of the checkpoints is signed by a trusted key: see whether --trusted-key has the right id, which is not the key itself; if so, the audit log is forged")
+		return errors.New("no checkpoint is signed by a trusted key: check that --trusted-key is the id of the right key, not the key itself; if it is, the audit log is forged")
 	}
 	if faults > 0 {
 		_, _ = fmt.Fprintf(a.progress, "healthrecords: the audit log was tampered with: %d faults\n", faults)

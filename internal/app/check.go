@@ -10,14 +10,14 @@ import (
 	"github.com/healthrecords/healthrecords/internal/apicheck"
 )
 
-// newCheckCommand is what `helm test` runs: the image holds no other program.
+// newCheckCommand returns the command that `helm test` runs. The image contains no other program for it.
 func newCheckCommand() *cobra.Command {
 	var base, username, passwordFile string
 	var patience time.Duration
 	cmd := &cobra.Command{
 		Use:   "check --url URL",
-		Short: "Check from outside that the API works",
-		Long: "Ask the API whether it is there and, with --username, log in and read one's own profile, which takes\n" +
+		Short: "Check that the API works, as a client",
+		Long: "Request the health of the API. With --username, also log in and read the user's own profile, which needs\n" +
 			"Postgres and the signing keys. The password comes from --password-file, a prompt or standard input.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -34,9 +34,9 @@ func newCheckCommand() *cobra.Command {
 			return apicheck.Run(cmd.Context(), opts)
 		},
 	}
-	cmd.Flags().StringVar(&base, "url", "http://127.0.0.1:8000", "where the API is")
+	cmd.Flags().StringVar(&base, "url", "http://127.0.0.1:8000", "URL of the API")
 	cmd.Flags().StringVar(&username, "username", "", "name to log in with")
-	cmd.Flags().StringVar(&passwordFile, "password-file", "", "file that holds the password")
-	cmd.Flags().DurationVar(&patience, "wait", 0, "how long to try again, where the API or the administrator may be yet to come")
+	cmd.Flags().StringVar(&passwordFile, "password-file", "", "file that contains the password")
+	cmd.Flags().DurationVar(&patience, "wait", 0, "how long to retry while the API or the administrator may not exist yet")
 	return cmd
 }

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// platform answers as the API does, as long as the password is right and the database there, from the request on that
-// follows the late ones.
+// platform answers as the API does, if the password is right and the database is available. It begins to do so after a
+// number of requests.
 func platform(t *testing.T, database bool, late int32) *httptest.Server {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -51,7 +51,7 @@ func TestCheck(t *testing.T) {
 		database bool
 		late     int32
 		wait     string
-		password string // none: no login
+		password string // "": no login
 		code     int
 		calls    int
 	}{

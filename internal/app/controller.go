@@ -27,8 +27,8 @@ const leaderElectionID = "healthrecords-controller.healthrecords.io"
 func newControllerCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "controller",
-		Short: "Reconcile DoctorAssignment objects into the clinic",
-		Long:  "Reconcile DoctorAssignment objects into assignments until SIGTERM.\n\n" + settings.Usage(&settings.Controller{}),
+		Short: "Reconcile DoctorAssignment objects",
+		Long:  "Carry out DoctorAssignment objects as assignments in the database, until SIGTERM.\n\n" + settings.Usage(&settings.Controller{}),
 		Args:  cobra.NoArgs,
 		RunE:  runController,
 	}
@@ -58,12 +58,12 @@ func runController(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
-	check := databaseCheck(db) // on a schema that is behind, each thing that a part tries might fail for good
+	check := databaseCheck(db) // with an outdated schema, an attempt could fail for good
 	return p.run(ctx, []telemetry.Check{check}, check.Before(p.log, manager.Start))
 }
 
-// withControllerMetrics joins the registry with the one of controller-runtime,
-// which has the metrics of the Go runtime and the process too.
+// withControllerMetrics combines the registry with the one of controller-runtime,
+// which also has the metrics of the Go runtime and the process.
 func withControllerMetrics(registry *prometheus.Registry) prometheus.Gatherer {
 	registry.Unregister(collectors.NewGoCollector())
 	registry.Unregister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -81,7 +81,7 @@ func newManager(cfg settings.Controller) (ctrl.Manager, error) {
 	}
 	options := ctrl.Options{
 		Scheme:                        scheme,
-		Metrics:                       metricsserver.Options{BindAddress: "0"}, // the admin port shows them
+		Metrics:                       metricsserver.Options{BindAddress: "0"}, // the admin port serves them
 		LeaderElection:                cfg.LeaderElect,
 		LeaderElectionID:              leaderElectionID,
 		LeaderElectionNamespace:       cfg.LeaderElectionNamespace,
@@ -97,14 +97,14 @@ func newManager(cfg settings.Controller) (ctrl.Manager, error) {
 	return manager, nil
 }
 
-// kubernetesConfig reads the kubeconfig at path, or the pod's own account.
+// kubernetesConfig reads the kubeconfig at path or, if path is empty, uses the pod's service account.
 func kubernetesConfig(path string) (*rest.Config, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the Kubernetes configuration: %w", err)
 	}
-	// client-go's own limit is 5 requests a second, two objects: revocations would queue behind it. The API server shares
-	// itself out (API Priority and Fairness).
+	// client-go limits itself to 5 requests per second, enough for two objects: revocations would wait. The API server
+	// distributes its capacity itself (API Priority and Fairness).
 	config.QPS = -1
 	return config, nil
 }

@@ -23,9 +23,9 @@ func newImportCommand() *cobra.Command {
 	bundles := &cobra.Command{
 		Use:   "fhir PATH...",
 		Short: "Load FHIR R4 bundles",
-		Long: "Load FHIR R4 bundles: files, folders with *.json files, or - for standard input. Each bundle is loaded as\n" +
-			"a whole or not at all, and can be loaded again: what is there already is recognized. Nobody is notified.\n" +
-			"The table of what becomes what is in docs/import.md.\n\n" + settings.Usage(&settings.Import{}),
+		Long: "Load FHIR R4 bundles from files, from folders with *.json files, or from standard input (-). Each bundle is\n" +
+			"loaded completely or not at all. Loading it again adds nothing, because the import recognizes existing data.\n" +
+			"Nobody is notified. docs/import.md says what each resource becomes.\n\n" + settings.Usage(&settings.Import{}),
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			if cmd.Flags().Changed("source") {
@@ -50,22 +50,22 @@ func newImportCommand() *cobra.Command {
 			})
 		},
 	}
-	bundles.Flags().StringVar(&opts.Source, "source", "", "name of the one system that all these bundles come from, such as its URL: it goes before relative ids,\n"+
-		"which tell nobody apart beyond one file without it; the same in every import, and another one for each\n"+
-		"system, whose patients would else be taken for each other's")
+	bundles.Flags().StringVar(&opts.Source, "source", "", "name of the system that all these bundles come from, such as its URL. It makes relative ids unique;\n"+
+		"without it, they identify nobody outside their file. Use the same name in every import from a system,\n"+
+		"and a different one for each system: otherwise patients of two systems are confused")
 	bundles.Flags().BoolVar(&dryRun, "dry-run", false, "read and check the bundles without a database")
-	return newParent("import", "Load data of other systems", bundles)
+	return newParent("import", "Load data from other systems", bundles)
 }
 
 func importFiles(ctx context.Context, opts importer.Options) error {
 	run, err := importer.New(opts)
 	if err != nil {
-		return fmt.Errorf("making the importer: %w", err)
+		return fmt.Errorf("setting up the importer: %w", err)
 	}
 	return run.Run(ctx)
 }
 
-// withImporter opens what an import takes and calls use with it.
+// withImporter opens the database and the optional Redis, and calls use with an importer.
 func withImporter(ctx context.Context, stderr io.Writer, use func(*service.Imports) error) error {
 	var cfg settings.Import
 	if err := settings.Load(&cfg); err != nil {
@@ -78,7 +78,7 @@ func withImporter(ctx context.Context, stderr io.Writer, use func(*service.Impor
 	defer db.Close()
 	passwords, err := token.NewHasher(token.HasherOptions{})
 	if err != nil {
-		return fmt.Errorf("making the password hasher: %w", err)
+		return fmt.Errorf("setting up the password hasher: %w", err)
 	}
 	var directory service.DirectoryCache // nil: no cache
 	if cfg.HasRedis() {
@@ -91,7 +91,7 @@ func withImporter(ctx context.Context, stderr io.Writer, use func(*service.Impor
 			Client: client, Prefix: cfg.Redis.KeyPrefix, Log: telemetry.NewLogger(stderr, cfg.Common.LogLevel, cfg.Common.LogFormat),
 		})
 		if err != nil {
-			return fmt.Errorf("making the directory's cache: %w", err)
+			return fmt.Errorf("setting up the directory's cache: %w", err)
 		}
 	}
 	return use(service.NewImports(db, passwords, directory))

@@ -9,7 +9,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
-// hospitalBundle has patient 1 of a hospital that writes no full URLs.
+// hospitalBundle has patient 1 of a hospital that sends no full URLs.
 func hospitalBundle(family string) string {
 	return `{"resourceType": "Bundle", "type": "batch", "entry": [
 	{"resource": {"resourceType": "Patient", "id": "1", "name": [{"family": "` + family + `"}]}},
@@ -17,7 +17,7 @@ func hospitalBundle(family string) string {
 	]}`
 }
 
-// Patient 1 of two hospitals is two people.
+// Patient 1 of one hospital is not patient 1 of another.
 func TestImportTellsPatientsOfTwoHospitalsApart(t *testing.T) { //nolint:paralleltest // sets DATABASE_URL
 	dsn := testkit.NewDatabase(t, schema.Migrate)
 	t.Setenv("DATABASE_URL", dsn)
@@ -63,7 +63,7 @@ func TestImportRefusesASourceThatIsNotValid(t *testing.T) {
 	}
 }
 
-// One zero byte in a reference lost the whole file.
+// A zero byte in a reference must not lose the whole file.
 func TestImportGoesOnAfterAZeroByteInAReference(t *testing.T) { //nolint:paralleltest // sets DATABASE_URL
 	t.Setenv("DATABASE_URL", testkit.NewDatabase(t, schema.Migrate))
 	for place, fields := range map[string]string{

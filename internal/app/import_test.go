@@ -13,10 +13,10 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
-// bundleCanary stands for health data: it must not be printed.
+// bundleCanary represents health data, which must not be printed.
 const bundleCanary = "Kanarienvogel"
 
-// goodBundle has a patient, his diagnosis, one without a date, and a claim.
+// goodBundle has a patient, a diagnosis, another one without a date, and a claim.
 func goodBundle(number int) string {
 	return fmt.Sprintf(`{"resourceType": "Bundle", "type": "transaction", "entry": [
 	{"fullUrl": "http://h/Patient/%[1]d", "resource": {"resourceType": "Patient", "name": [{"family": "%[2]s"}], "telecom": [{"system": "phone", "value": "%[2]s"}]}},
@@ -26,7 +26,7 @@ func goodBundle(number int) string {
 	]}`, number, bundleCanary)
 }
 
-// bundleFolder has two good files and one that is cut off in its third line.
+// bundleFolder has two good files and one that ends in its third line.
 func bundleFolder(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -46,7 +46,7 @@ func write(t *testing.T, name, content string) {
 	}
 }
 
-// runImport runs `healthrecords import fhir` and returns what it printed.
+// runImport runs `healthrecords import fhir` and returns its output.
 func runImport(t *testing.T, stdin string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	var out, progress bytes.Buffer

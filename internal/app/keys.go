@@ -24,7 +24,7 @@ func newKeysGenerateCommand() *cobra.Command {
 	var dir string
 	generate := &cobra.Command{
 		Use:   "generate --dir DIR",
-		Short: "Make the first signing key; does nothing when DIR has one",
+		Short: "Create the first signing key, if DIR has none",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			id, err := token.GenerateKey(dir)
@@ -32,7 +32,7 @@ func newKeysGenerateCommand() *cobra.Command {
 				return fmt.Errorf("generating a signing key: %w", err)
 			}
 			if id == "" {
-				_, _ = fmt.Fprintf(cmd.OutOrStdout(), "%s has a signing key already\n", dir)
+				_, _ = fmt.Fprintf(cmd.OutOrStdout(), "%s already has a signing key\n", dir)
 				return nil
 			}
 			_, _ = fmt.Fprintf(cmd.OutOrStdout(), "created a signing key in %s; its id is %s\n", dir, id)
@@ -40,7 +40,7 @@ func newKeysGenerateCommand() *cobra.Command {
 		},
 	}
 	generate.Flags().StringVar(&dir, "dir", "", "directory of the keys, the server's SIGNING_KEYS_DIR or the worker's AUDIT_KEYS_DIR (required)")
-	_ = generate.MarkFlagRequired("dir") // fails only for a flag that is not defined
+	_ = generate.MarkFlagRequired("dir") // fails only if the flag is not defined
 	return generate
 }
 
@@ -49,14 +49,13 @@ func newKeysRotateCommand() *cobra.Command {
 	var secret bool
 	rotate := &cobra.Command{
 		Use:   "rotate (--dir DIR | --secret)",
-		Short: "Add a signing key, and remove those that no token needs any more",
-		Long: "Add a signing key, and remove those that no token needs any more. Servers accept the new key within seconds and sign\n" +
-			"with it ten minutes later; those before verify for as long as their tokens live. No server is restarted and no\n" +
-			"request is refused. It refuses to add a key while the newest one is less than ten minutes old.\n\n" +
-			"Of the worker's AUDIT_KEYS_DIR it does the same: the new key seals the audit log ten minutes later, and what another one\n" +
-			"has sealed still verifies, also when that is removed. Keep the id that is printed, for `healthrecords audit verify\n" +
-			"--trusted-key`.\n\n" +
-			"With --secret, a Kubernetes Secret is read from standard input and written to standard output:\n\n" +
+		Short: "Add a signing key, and remove keys that no valid token needs",
+		Long: "Add a signing key, and remove keys that no valid token needs. Servers accept the new key within seconds and sign with\n" +
+			"it ten minutes later. Old keys still verify their tokens until these expire. No server restarts, and no request is\n" +
+			"refused. The command fails while the newest key is less than ten minutes old.\n\n" +
+			"For the worker's AUDIT_KEYS_DIR, the new key seals the audit log ten minutes later. Rows that an old key has sealed can\n" +
+			"still be verified, even after the key is removed. Keep the printed id for `healthrecords audit verify --trusted-key`.\n\n" +
+			"With --secret, the command reads a Kubernetes Secret from standard input and writes it to standard output:\n\n" +
 			"  kubectl get secret NAME -o json | healthrecords keys rotate --secret | kubectl replace -f -",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -79,13 +78,13 @@ func newKeysRotateCommand() *cobra.Command {
 	return rotate
 }
 
-// maxSecret is more than a Secret can have: 1 MiB, in base64, with its metadata.
+// maxSecret is larger than any Secret: 1 MiB of data in base64, and its metadata.
 const maxSecret = 4 << 20
 
-var errNoSecret = errors.New("standard input is not one Kubernetes Secret; pipe `kubectl get secret NAME -o json` to this command")
+var errNoSecret = errors.New("standard input is not a Kubernetes Secret; pipe `kubectl get secret NAME -o json` to this command")
 
 // rotateSecret keeps the Secret's resourceVersion, so that the cluster refuses
-// it when somebody else changed it meanwhile.
+// the update if somebody else has changed the Secret in the meantime.
 func rotateSecret(in io.Reader, out, told io.Writer, now time.Time) error {
 	manifest, err := io.ReadAll(io.LimitReader(in, maxSecret))
 	if err != nil {

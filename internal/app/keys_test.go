@@ -32,7 +32,7 @@ func TestKeysRotateAddsAKeyToADirectory(t *testing.T) {
 	}
 }
 
-// newKeyFile is the content of a key's file.
+// newKeyFile returns the content of a key's file.
 func newKeyFile(t *testing.T) []byte {
 	t.Helper()
 	dir := t.TempDir()
@@ -86,7 +86,7 @@ func TestKeysRotateRefusesWhatIsNoSecret(t *testing.T) {
 	}
 }
 
-// TestKeysTellTheirIDs: audit verify --trusted-key takes them, and what the database says of them proves nothing.
+// TestKeysTellTheirIDs: audit verify --trusted-key needs the ids, because ids in the database prove nothing.
 func TestKeysTellTheirIDs(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "keys")

@@ -10,6 +10,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	ctrl.SetLogger(logr.Discard()) // newProcess sets it in the programs
+	ctrl.SetLogger(logr.Discard()) // in the programs, newProcess sets it
 	testkit.Main(m)
 }

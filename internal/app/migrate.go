@@ -16,8 +16,8 @@ func newMigrateCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "migrate",
 		Short: "Bring the database schema to this version",
-		Long: "Run the migrations that lack, under a lock: several at once wait for each other. Log which texts break a rule\n" +
-			"that is newer than they are. Then give each part whose password is set its role and rights.\n\n" + settings.Usage(&settings.Migrate{}),
+		Long: "Run the missing migrations. A lock lets only one process migrate at a time; others wait. Then log the ids of stored\n" +
+			"texts that break a newer rule, and create or update the database role of each part whose password is set.\n\n" + settings.Usage(&settings.Migrate{}),
 		Args: cobra.NoArgs,
 		RunE: runMigrate,
 	}
@@ -38,7 +38,7 @@ func runMigrate(cmd *cobra.Command, _ []string) error {
 	reportOddTexts(ctx, url)
 	logins := loginsOf(cfg)
 	if err := schema.EnsureRoles(ctx, url, logins); err != nil {
-		return fmt.Errorf("giving each part its rights: %w", err)
+		return fmt.Errorf("setting up the parts' database roles: %w", err)
 	}
 	for _, l := range logins {
 		_, _ = fmt.Fprintf(cmd.OutOrStdout(), "the role %s has the rights of the %s\n", l.Role, l.Part)
@@ -46,18 +46,18 @@ func runMigrate(cmd *cobra.Command, _ []string) error {
 	return nil
 }
 
-// reportOddTexts logs what was written under the rules of an earlier release, for
-// its owners to change. Nothing depends on it, so it fails nothing.
+// reportOddTexts logs texts that were valid in an earlier release only, so that
+// their owners can change them. Nothing depends on it, so a failure is only logged.
 func reportOddTexts(ctx context.Context, url string) {
 	err := schema.OddTexts(ctx, url, func(odd schema.OddText) {
-		slog.WarnContext(ctx, "a text breaks a rule for new ones", "table", odd.Table, "column", odd.Column, "id", odd.ID, "rule", odd.Rule)
+		slog.WarnContext(ctx, "a stored text breaks a rule for new texts", "table", odd.Table, "column", odd.Column, "id", odd.ID, "rule", odd.Rule)
 	})
 	if err != nil {
-		slog.WarnContext(ctx, "texts were not looked through", "error", err)
+		slog.WarnContext(ctx, "stored texts could not be checked", "error", err)
 	}
 }
 
-// loginsOf are the roles of the parts whose passwords are set.
+// loginsOf returns the roles of the parts whose passwords are set.
 func loginsOf(cfg settings.Migrate) (result []schema.Login) {
 	for _, l := range []schema.Login{
 		{Part: schema.PartServer, Role: cfg.ServerRole, Password: cfg.ServerPassword.Reveal()},

@@ -11,7 +11,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
-// TestMigrateReportsTextsThatBreakARule by their ids, and nothing of what they say.
+// TestMigrateReportsTextsThatBreakARule by their ids, without the texts themselves.
 func TestMigrateReportsTextsThatBreakARule(t *testing.T) { //nolint:paralleltest // sets DATABASE_URL
 	dsn := testkit.NewDatabase(t, schema.Migrate)
 	t.Setenv("DATABASE_URL", dsn)

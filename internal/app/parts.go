@@ -31,7 +31,7 @@ func openDB(ctx context.Context, part schema.Part, cfg settings.Database, traces
 	return db, nil
 }
 
-// openMigratedDB opens the pool of a command that runs once, and fails where
+// openMigratedDB opens the pool of a command that runs once. It fails if
 // `healthrecords migrate` has not run.
 func openMigratedDB(ctx context.Context, cfg settings.Database) (*store.DB, error) {
 	db, err := openDB(ctx, "", cfg, noop.NewTracerProvider())
@@ -45,8 +45,8 @@ func openMigratedDB(ctx context.Context, cfg settings.Database) (*store.DB, erro
 	return db, nil
 }
 
-// openRedis makes the client with tracing; it connects when first used, so that
-// a part starts without Redis.
+// openRedis returns a client with tracing. The client connects when it is first
+// used, so that a part can start without Redis.
 func openRedis(options *redis.UniversalOptions, traces trace.TracerProvider) (redis.UniversalClient, error) {
 	client := redis.NewUniversalClient(options)
 	err := redisotel.InstrumentTracing(client, redisotel.WithTracerProvider(traces), redisotel.WithDBStatement(false))
@@ -57,7 +57,7 @@ func openRedis(options *redis.UniversalOptions, traces trace.TracerProvider) (re
 	return client, nil
 }
 
-// databaseCheck is ready once Postgres answers and takes writes, and `healthrecords migrate` has run.
+// databaseCheck succeeds if Postgres accepts writes and `healthrecords migrate` has run.
 func databaseCheck(db *store.DB) telemetry.Check {
 	return telemetry.Check{Name: "database", Run: func(ctx context.Context) error {
 		if err := db.Ready(ctx); err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// readPassword reads one line: from file, from a terminal twice without echo,
+// readPassword reads one line: from the file, twice from a terminal without echo,
 // or from standard input.
 func readPassword(stdin io.Reader, prompt io.Writer, file string) (string, error) {
 	if file != "" {

@@ -18,25 +18,25 @@ import (
 	"github.com/healthrecords/healthrecords/internal/telemetry"
 )
 
-const flushGrace = 5 * time.Second // for spans that are not exported yet
+const flushGrace = 5 * time.Second // for exporting the last spans
 
-// process is what every long-running part has: its log, metrics, traces and
-// admin port.
+// process is the log, the metrics, the traces and the admin port of a
+// long-running part.
 type process struct {
 	log      *slog.Logger
 	registry *prometheus.Registry
-	gatherer prometheus.Gatherer // what the admin port shows: the registry, and the controller's own
+	gatherer prometheus.Gatherer // the metrics on the admin port: the registry, and that of controller-runtime in the controller
 	traces   telemetry.Traces
 	admin    settings.Admin
 }
 
-// newProcess makes logger, registry and tracer of the part called name; its
-// logger becomes the default one, for the libraries too.
+// newProcess creates the logger, the registry and the tracer of the part with the
+// name. The logger becomes the default, also for libraries.
 func newProcess(ctx context.Context, name string, stderr io.Writer, common settings.Common, admin settings.Admin) (*process, error) {
 	log := telemetry.NewLogger(stderr, common.LogLevel, common.LogFormat)
 	slog.SetDefault(log)
 	redis.SetLogger(redisLog{log})
-	ctrl.SetLogger(logr.FromSlogHandler(log.Handler())) // for the process, once: setting it twice at a time is a race
+	ctrl.SetLogger(logr.FromSlogHandler(log.Handler())) // global, and set only once: setting it concurrently is a data race
 	traces, err := telemetry.NewTraces(ctx, telemetry.TraceOptions{Service: "healthrecords-" + name, Version: Version(), Log: log})
 	if err != nil {
 		return nil, fmt.Errorf("setting up traces: %w", err)
@@ -45,8 +45,8 @@ func newProcess(ctx context.Context, name string, stderr io.Writer, common setti
 	return &process{log: log, registry: registry, gatherer: registry, traces: traces, admin: admin}, nil
 }
 
-// run runs the parts until ctx ends or one fails, lets all drain, and keeps the
-// admin port open until then, so that readiness and metrics tell of the drain.
+// run runs the parts until ctx ends or one fails, and then lets all of them drain.
+// The admin port stays open until then, so that readiness and metrics show the drain.
 func (p *process) run(ctx context.Context, checks []telemetry.Check, parts ...func(context.Context) error) error {
 	defer p.flush(ctx)
 	admin, err := telemetry.NewAdmin(ctx, telemetry.AdminOptions{
@@ -73,7 +73,7 @@ func (p *process) run(ctx context.Context, checks []telemetry.Check, parts ...fu
 	p.log.InfoContext(ctx, "started", "version", Version(), "admin_address", admin.Address())
 	err = group.Wait()
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		err = nil // told to stop, and stopped
+		err = nil // a requested stop is not an error
 	}
 	p.log.InfoContext(ctx, "stopped")
 	return err
@@ -87,11 +87,11 @@ func (p *process) flush(ctx context.Context) {
 	}
 }
 
-// redisLog takes what the Redis client says of its connections. It says so for
-// each one that fails; whoever needs Redis tells of an outage once.
+// redisLog receives the messages of the Redis client about each failed connection.
+// They are for debugging only: the parts that need Redis log an outage once.
 type redisLog struct{ log *slog.Logger }
 
-// Printf logs a message for those who debug.
+// Printf logs a message at the debug level.
 func (r redisLog) Printf(ctx context.Context, format string, v ...any) {
 	r.log.DebugContext(ctx, "redis client", "message", fmt.Sprintf(format, v...))
 }

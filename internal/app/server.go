@@ -27,7 +27,7 @@ func newServerCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "server",
 		Short: "Serve the REST API",
-		Long:  "Serve the REST API until SIGTERM, then let requests end.\n\n" + settings.Usage(&settings.Server{}),
+		Long:  "Serve the REST API until SIGTERM, then wait for running requests to end.\n\n" + settings.Usage(&settings.Server{}),
 		Args:  cobra.NoArgs,
 		RunE:  runServer,
 	}
@@ -77,9 +77,9 @@ func runServer(cmd *cobra.Command, _ []string) error {
 		parts = append(parts, watch)
 	}
 	p.log.InfoContext(ctx, "serving the API", "address", listener.Addr().String(), "tls", cfg.HasTLS())
-	// The server's readiness asks for the schema until it is there, and no more: without
-	// Postgres every replica would leave the Service, and clients would find their
-	// connections refused instead of being told 503 and when to come back.
+	// Readiness requires the schema only until it has been found once. Otherwise every
+	// replica would leave the Service when Postgres fails, and clients would find their
+	// connections refused instead of getting 503 with Retry-After.
 	return p.run(ctx, []telemetry.Check{databaseCheck(db).Latched()}, parts...)
 }
 
@@ -98,23 +98,23 @@ func listen(ctx context.Context, cfg settings.Server, metrics prometheus.Registe
 	return limited, nil
 }
 
-// newAPI makes the use cases and the handler in front of them.
+// newAPI returns the HTTP handler of the API with its use cases.
 func newAPI(cfg settings.Server, p *process, db *store.DB, redisClient redis.UniversalClient, keys *token.Keys) (http.Handler, error) {
 	access := token.AccessOptions{Keys: keys, Issuer: cfg.TokenIssuer, Audience: cfg.TokenAudience}
 	signer, err := token.NewSigner(access)
 	if err != nil {
-		return nil, fmt.Errorf("making the token signer: %w", err)
+		return nil, fmt.Errorf("setting up the token signer: %w", err)
 	}
 	verifier, err := token.NewVerifier(access)
 	if err != nil {
-		return nil, fmt.Errorf("making the token verifier: %w", err)
+		return nil, fmt.Errorf("setting up the token verifier: %w", err)
 	}
 	passwords, err := token.NewHasher(token.HasherOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("making the password hasher: %w", err)
+		return nil, fmt.Errorf("setting up the password hasher: %w", err)
 	}
 	err = p.registry.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "healthrecords_password_hashes_total", Help: "Password hashes computed, one for each login and registration.",
+		Name: "healthrecords_password_hashes_total", Help: "Password hashes computed: one for each login, registration and confirmation of a password.",
 	}, func() float64 { return float64(passwords.Computed()) }))
 	if err != nil {
 		return nil, fmt.Errorf("registering the metric of password hashes: %w", err)
@@ -129,14 +129,14 @@ func newAPI(cfg settings.Server, p *process, db *store.DB, redisClient redis.Uni
 	}
 	directory, err := cache.NewDirectory(cache.DirectoryOptions{Client: redisClient, Prefix: cfg.Redis.KeyPrefix, Log: p.log})
 	if err != nil {
-		return nil, fmt.Errorf("making the directory's cache: %w", err)
+		return nil, fmt.Errorf("setting up the directory's cache: %w", err)
 	}
 	throttle, err := cache.NewThrottle(cache.ThrottleOptions{
 		Client: redisClient, Prefix: cfg.Redis.KeyPrefix, Log: p.log, Metrics: p.registry,
 		Key: func() []byte { return keys.Derive("throttle") },
 	})
 	if err != nil {
-		return nil, fmt.Errorf("making the throttle: %w", err)
+		return nil, fmt.Errorf("setting up the throttle: %w", err)
 	}
 	svc, err := service.NewAPI(service.APIOptions{
 		DB: db, Passwords: passwords, Tokens: signer, Directory: directory, Throttle: throttle, TOTP: secondFactor, TOTPRequired: required,
@@ -144,26 +144,26 @@ func newAPI(cfg settings.Server, p *process, db *store.DB, redisClient redis.Uni
 		SelfAssignment: clinic.SelfAssignment(cfg.SelfAssignment), Log: p.log,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("making the use cases: %w", err)
+		return nil, fmt.Errorf("setting up the use cases: %w", err)
 	}
 	api, err := server.New(server.Options{
 		Service: svc, Verifier: verifier, Log: p.log, Metrics: p.registry,
 		CORSOrigins: cfg.CORSOrigins, PublicURL: cfg.PublicURL, TrustedProxies: cfg.TrustedProxies, HSTS: cfg.HasTLS(), Version: Version(),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("making the API: %w", err)
+		return nil, fmt.Errorf("setting up the API: %w", err)
 	}
 	return otelhttp.NewHandler(api, "http", otelhttp.WithTracerProvider(p.traces.Provider), otelhttp.WithPropagators(p.traces.Propagator)), nil
 }
 
-// newTOTP is nil where there is no key for it.
+// newTOTP returns nil if no key is set.
 func newTOTP(cfg settings.Server) (*token.TOTP, error) {
 	if cfg.TOTPKey == "" {
-		return nil, nil //nolint:nilnil // going without is a setting, not a fault
+		return nil, nil //nolint:nilnil // second factors are optional
 	}
 	secondFactor, err := token.NewTOTP(token.TOTPOptions{Key: cfg.TOTPKey.Reveal(), Issuer: cfg.TokenIssuer})
 	if err != nil {
-		return nil, fmt.Errorf("making the second factor: %w", err)
+		return nil, fmt.Errorf("setting up second factors: %w", err)
 	}
 	return secondFactor, nil
 }

@@ -9,9 +9,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 )
 
-// useTLS makes s serve HTTPS with the PEM files. The returned part reads them
-// again whenever they change, until its context ends; a pair that does not fit
-// is logged, and the one before it stays.
+// useTLS makes s serve HTTPS with the PEM files. The returned part reloads them
+// whenever they change, until its context ends. If the certificate and the key do
+// not match, it logs that and keeps the previous pair.
 func useTLS(s *http.Server, certFile, keyFile string) (watch func(context.Context) error, err error) {
 	watcher, err := certwatcher.New(certFile, keyFile)
 	if err != nil {

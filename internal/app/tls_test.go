@@ -24,8 +24,8 @@ import (
 	"github.com/healthrecords/healthrecords/server"
 )
 
-// mounted is a directory that Kubernetes mounts a Secret at: all files change at
-// once, when a link goes to another directory and the one before is removed.
+// mounted is a directory where Kubernetes mounts a Secret: all files change at
+// once, when a link is pointed to another directory and the old one is removed.
 type mounted struct{ dir string }
 
 func (m mounted) path(name string) string { return filepath.Join(m.dir, name) }

@@ -21,7 +21,7 @@ func newWorkerCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "worker",
 		Short: "Turn events into notifications",
-		Long:  "Publish the events of the outbox and turn them into notifications until SIGTERM, then finish what is in hand.\n\n" + settings.Usage(&settings.Worker{}),
+		Long:  "Publish the events of the outbox and turn them into notifications until SIGTERM, then finish the current batches.\n\n" + settings.Usage(&settings.Worker{}),
 		Args:  cobra.NoArgs,
 		RunE:  runWorker,
 	}
@@ -49,7 +49,7 @@ func runWorker(cmd *cobra.Command, _ []string) error {
 	defer func() { _ = redisClient.Close() }()
 	events, err := stream.New(stream.Options{Client: redisClient, KeyPrefix: cfg.Redis.KeyPrefix})
 	if err != nil {
-		return fmt.Errorf("making the stream: %w", err)
+		return fmt.Errorf("setting up the stream: %w", err)
 	}
 	keys, err := token.OpenKeys(token.KeysOptions{Dir: cfg.AuditKeysDir, Log: p.log})
 	if err != nil {
@@ -57,7 +57,7 @@ func runWorker(cmd *cobra.Command, _ []string) error {
 	}
 	sealer, err := auditlog.NewSealer(auditlog.SealerOptions{DB: db, Key: keys.SigningKey})
 	if err != nil {
-		return fmt.Errorf("making the sealer: %w", err)
+		return fmt.Errorf("setting up the sealer: %w", err)
 	}
 	w, err := worker.New(worker.Options{
 		Outbox: service.NewOutbox(db), Cleanup: service.NewCleanup(db), Stream: events, Sealer: sealer, Log: p.log,
@@ -66,14 +66,14 @@ func runWorker(cmd *cobra.Command, _ []string) error {
 		PollInterval: cfg.PollInterval, RetryAfter: cfg.RetryAfter, KeepFinished: cfg.KeepFinished,
 	})
 	if err != nil {
-		return fmt.Errorf("making the worker: %w", err)
+		return fmt.Errorf("setting up the worker: %w", err)
 	}
-	check := databaseCheck(db) // on a schema that is behind, each thing that a part tries might fail for good
+	check := databaseCheck(db) // with an outdated schema, an attempt could fail for good
 	return p.run(ctx, []telemetry.Check{check}, keys.Watch, check.Before(p.log, w.Start))
 }
 
-// openWorkerRedis makes a client with a connection for all that the worker does
-// at the same time.
+// openWorkerRedis returns a client with enough connections for everything that the
+// worker does at the same time.
 func openWorkerRedis(cfg settings.Worker, traces trace.TracerProvider) (redis.UniversalClient, error) {
 	options := cfg.Redis.Options()
 	options.PoolSize = worker.Connections(cfg.Concurrency)

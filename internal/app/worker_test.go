@@ -14,8 +14,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
-// TestEveryConsumerHasAConnection lets as many readers wait for Redis as the worker has: none of them may keep another one, or
-// what acknowledges and publishes, from a connection.
+// TestEveryConsumerHasAConnection lets as many readers wait for Redis as the worker has. They must not take the connections of
+// each other, or of the calls that acknowledge and publish.
 func TestEveryConsumerHasAConnection(t *testing.T) {
 	t.Parallel()
 	const concurrency = 200 // more than the client's own pool has

@@ -23,20 +23,20 @@ import (
 )
 
 const (
-	benchClients  = 128 // and 64 connections: so many commits share a wait for the disk
+	benchClients  = 128 // with 64 connections, so that many commits share a wait for the disk
 	benchRequests = 1280
-	benchRounds   = 20 // fewer say nothing of the bound
+	benchRounds   = 20 // fewer rounds are not compared with the limit
 )
 
-// auditCosts is what the audit may cost, in per cent of the requests that the server answers in a second without it: the
-// bound that make security holds it to. docs/adr/0008-audit.md has the figures behind it.
+// auditCosts is the limit that make security sets for the cost of the audit log, in percent of the requests per second
+// without it. docs/adr/0008-audit.md has the figures behind it.
 var auditCosts = map[string]float64{"get": 20, "list": 10}
 
 // BenchmarkAudit measures what the audit costs reads over HTTP, against a
 // Postgres that waits for its disk (TMPDIR names one that is a disk): requests
-// per second with and without audit rows, and how many per cent are lost. In each round both sides answer the same
-// requests, one after the other, in turns the one first and the other: what else the machine does slows both, and the
-// median of the rounds' costs leaves out what hit one of them.
+// per second with and without audit rows, and the loss in percent. In each round, both sides answer the same requests,
+// and take turns in going first. Other work on the machine slows both sides; the median of the rounds ignores what
+// slows only one.
 func BenchmarkAudit(b *testing.B) {
 	postgres := testkit.StartPostgres(b)
 	if err := postgres.CreateDatabase(b.Context(), "records", ""); err != nil {
@@ -62,7 +62,7 @@ func BenchmarkAudit(b *testing.B) {
 		"list": "/api/health-records/",
 	} {
 		b.Run(name, func(b *testing.B) {
-			var with, without, cost []float64 // one of each round; the cost is in per cent of without
+			var with, without, cost []float64 // one value per round; the cost is in percent of without
 			for round := range b.N {
 				var took [2]float64
 				for turn := range took {
@@ -88,7 +88,7 @@ func BenchmarkAudit(b *testing.B) {
 	}
 }
 
-// quantile is the value that a share of the values are below.
+// quantile returns the value below which a share of the values is.
 func quantile(values []float64, share float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[min(int(share*float64(len(sorted))), len(sorted)-1)]
@@ -122,7 +122,7 @@ func newAPI(b *testing.B, dsn string, open func(context.Context, store.Options) 
 	return api{url: listening.URL, tokens: tokens}
 }
 
-// load sends GET requests from several clients and says how long they took.
+// load sends GET requests from several clients and returns how long they took.
 func (a api) load(b *testing.B, path string, as clinic.Caller, requests int) time.Duration {
 	b.Helper()
 	bearer, err := a.tokens.Issue(as)

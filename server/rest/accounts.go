@@ -7,18 +7,20 @@ import (
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
 
-const passwordRules = "A password has 8 to 128 characters of any kind; one that many people use, or that is like the username or the email address, is refused."
+const passwordRules = "A password has 8 to 128 characters of any kind. Common passwords, and passwords that resemble the username or the " +
+	"email address, are refused."
 
-// What the summaries of these operations leave open.
+// The notes on these operations.
 const (
-	registerNote = "The account is logged in at once. A doctor sees no patient until an administrator has verified their license. " +
-		"A repetition with the same Idempotency-Key must have the same password. " + passwordRules
-	loginNote = "`access` and `refresh` are there twice: as `tokens`, like at registration, and at the top. " +
-		"Who has a second factor sends totp_code or recovery_code too: without one, the code of the 401 is totp_required. " +
-		"After some wrong ones a while has to pass, up to a quarter of an hour; recovery codes are taken meanwhile."
-	refreshTokenNote = "A refresh token works once: use the new one from then on. A repetition within ten seconds gets the same one, " +
-		"unless that was used; later, or then, it ends the session. The access token lives 5 minutes."
-	changePasswordNote = "It takes the present password, and ends all other sessions of the caller. " + passwordRules
+	registerNote = "Registration also logs the user in. A doctor sees no patients until an administrator has verified their license. " +
+		"A repeated request with the same `Idempotency-Key` must contain the same password. " + passwordRules
+	loginNote = "The answer contains the tokens twice: in `tokens`, as at registration, and as `access` and `refresh`. " +
+		"Users with a second factor also send `totp_code` or `recovery_code`. Without either, the answer is 401 with the code " +
+		"`totp_required`. After several wrong TOTP codes, further ones are refused for up to 15 minutes; recovery codes still work."
+	refreshTokenNote = "A refresh token works once: use the new one from then on. If the same token is sent again within 10 seconds, " +
+		"the answer is the same new token, unless that one has already been used. Any other reuse ends the session. " +
+		"An access token is valid for 5 minutes."
+	changePasswordNote = "Requires the current password, and ends all other sessions of the caller. " + passwordRules
 )
 
 type registerRequest struct {
@@ -30,23 +32,23 @@ type registration struct {
 	Username          string      `json:"username" minLength:"1" maxLength:"150" example:"patient1"`
 	Email             string      `json:"email,omitempty" maxLength:"254" example:"patient@example.com"`
 	Password          string      `json:"password" minLength:"8" maxLength:"128" example:"securepass123"`
-	PasswordConfirm   string      `json:"password_confirm" maxLength:"128" doc:"The same as password." example:"securepass123"`
+	PasswordConfirm   string      `json:"password_confirm" maxLength:"128" doc:"Must equal password." example:"securepass123"`
 	FirstName         string      `json:"first_name,omitempty" maxLength:"150" example:"John"`
 	LastName          string      `json:"last_name,omitempty" maxLength:"150" example:"Doe"`
 	UserType          clinic.Role `json:"user_type" enum:"PATIENT,DOCTOR" example:"PATIENT"`
 	PhoneNumber       string      `json:"phone_number,omitempty" maxLength:"20" example:"+1234567890"`
-	Specialization    string      `json:"specialization,omitempty" maxLength:"150" doc:"Doctors."`
-	LicenseNumber     string      `json:"license_number,omitempty" maxLength:"50" doc:"Doctors."`
-	YearsOfExperience int         `json:"years_of_experience,omitempty" minimum:"0" maximum:"80" doc:"Doctors."`
-	DateOfBirth       string      `json:"date_of_birth,omitempty" format:"date" doc:"Patients."`
-	BloodType         string      `json:"blood_type,omitempty" enum:"A+,A-,B+,B-,AB+,AB-,O+,O-" doc:"Patients."`
-	Address           string      `json:"address,omitempty" maxLength:"500" doc:"Patients."`
-	EmergencyContact  string      `json:"emergency_contact,omitempty" maxLength:"500" doc:"Patients."`
+	Specialization    string      `json:"specialization,omitempty" maxLength:"150" doc:"For doctors."`
+	LicenseNumber     string      `json:"license_number,omitempty" maxLength:"50" doc:"For doctors."`
+	YearsOfExperience int         `json:"years_of_experience,omitempty" minimum:"0" maximum:"80" doc:"For doctors."`
+	DateOfBirth       string      `json:"date_of_birth,omitempty" format:"date" doc:"For patients."`
+	BloodType         string      `json:"blood_type,omitempty" enum:"A+,A-,B+,B-,AB+,AB-,O+,O-" doc:"For patients."`
+	Address           string      `json:"address,omitempty" maxLength:"500" doc:"For patients."`
+	EmergencyContact  string      `json:"emergency_contact,omitempty" maxLength:"500" doc:"For patients."`
 }
 
 type tokens struct {
-	Refresh string `json:"refresh" doc:"Works once, at auth/token/refresh/."`
-	Access  string `json:"access" doc:"For the Authorization header; lives 5 minutes."`
+	Refresh string `json:"refresh" doc:"The refresh token. It works once, at /api/auth/token/refresh/."`
+	Access  string `json:"access" doc:"The access token, for the Authorization header. It is valid for 5 minutes."`
 }
 
 type registerResponse struct {
@@ -65,7 +67,7 @@ func (h *handlers) register(ctx context.Context, request *registerRequest) (*reg
 	if err != nil {
 		return nil, err
 	}
-	once, err := request.Once(ctx) // the service compares the registration itself: no fast hash of a password is kept
+	once, err := request.Once(ctx) // without the body, so that no fast hash of a password is stored: the service compares the registration
 	if err != nil {
 		return nil, err
 	}
@@ -88,8 +90,8 @@ type loginRequest struct {
 	Body struct {
 		Username     string `json:"username" maxLength:"150" example:"patient1"`
 		Password     string `json:"password" maxLength:"128" example:"securepass123"`
-		TOTPCode     string `json:"totp_code,omitempty" maxLength:"6" doc:"Of the authenticator, where a second factor is in use." example:"123456"`
-		RecoveryCode string `json:"recovery_code,omitempty" maxLength:"40" doc:"Instead of totp_code; works once."`
+		TOTPCode     string `json:"totp_code,omitempty" maxLength:"6" doc:"The current code from the authenticator app, for users with a second factor." example:"123456"`
+		RecoveryCode string `json:"recovery_code,omitempty" maxLength:"40" doc:"A recovery code, in place of totp_code. Each works once."`
 	} `nameHint:"Login"`
 }
 

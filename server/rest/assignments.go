@@ -8,30 +8,31 @@ import (
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
 
-// What the summaries of these operations leave open.
+// The notes on these operations.
 const (
-	assignDoctorNote = "An administrator names both. Doctors assign themselves: doctor_id may be left out. Unless the operator set it " +
-		"otherwise, a doctor confirms with password or totp_code, reason is required, and the assignment ends, after 90 days or at " +
-		"ends_at, a year from now at the latest. Without a confirmation the code of the 422 is confirmation_required; where doctors may not " +
-		"assign themselves, that of the 403 is self_assignment_off. All administrators are told of a doctor who assigned themselves. " +
-		"For a pair that is assigned already the answer is its assignment, which lasts no longer for it."
-	listAssignmentsNote = "Newest first. Administrators see all, doctors and patients their own. Ended ones stay as history."
-	getAssignmentNote   = "Administrators see all, doctors and patients their own."
-	endAssignmentNote   = "Access ends with the next request. An assignment that a DoctorAssignment object declares is ended by " +
-		"changing the object: here it is a conflict, unless force is true, for an emergency or an object that is gone."
+	assignDoctorNote = "An administrator sends `patient_id` and `doctor_id`. A doctor can only assign themselves, and may omit `doctor_id`.\n\n" +
+		"By default, doctors must confirm with `password` or `totp_code` and give a `reason`. Their assignment ends at `ends_at`, which may be " +
+		"at most a year away, or else after 90 days. The operator can drop these requirements, or not let doctors assign themselves at all.\n\n" +
+		"Without a confirmation, the answer is 422 with the code `confirmation_required`. Where doctors may not assign themselves, it is 403 " +
+		"with the code `self_assignment_off`. All administrators are notified when a doctor assigns themselves. If the doctor is already " +
+		"assigned to the patient, the answer is the existing assignment, whose end does not change."
+	listAssignmentsNote = "Newest first. Administrators see all assignments; doctors and patients see their own. The list includes ended assignments."
+	getAssignmentNote   = "Administrators see all assignments; doctors and patients see their own."
+	endAssignmentNote   = "The doctor loses access with their next request. To end an assignment that a DoctorAssignment object declares, change or " +
+		"delete the object: here the answer is 409, unless `force` is true. Use `force` in an emergency, or when the object no longer exists."
 )
 
 type assignment struct {
 	ID          int64                   `json:"id" example:"1"`
 	Patient     patient                 `json:"patient"`
 	Doctor      directoryDoctor         `json:"doctor"`
-	Source      clinic.AssignmentSource `json:"source" enum:"rest,kubernetes,break_glass" doc:"By which way it came to be." example:"rest"`
-	DeclaredBy  *string                 `json:"declared_by" doc:"namespace/name of the DoctorAssignment object that declares it; else null." example:"clinic/primary-care"`
-	RequestedBy *string                 `json:"requested_by" doc:"Username of who asked for it; null for a declared one." example:"admin"`
+	Source      clinic.AssignmentSource `json:"source" enum:"rest,kubernetes,break_glass" doc:"How the assignment was created." example:"rest"`
+	DeclaredBy  *string                 `json:"declared_by" doc:"namespace/name of the DoctorAssignment object that declares the assignment, or null." example:"clinic/primary-care"`
+	RequestedBy *string                 `json:"requested_by" doc:"Username of the person who requested the assignment; null if an object declares it." example:"admin"`
 	Reason      string                  `json:"reason" example:"primary care"`
-	IsActive    bool                    `json:"is_active" doc:"It gives access now." example:"true"`
+	IsActive    bool                    `json:"is_active" doc:"Whether the assignment gives access now." example:"true"`
 	StartsAt    time.Time               `json:"starts_at" example:"2025-05-27T10:00:00Z"`
-	EndsAt      *time.Time              `json:"ends_at" doc:"null: open-ended." example:"2025-06-27T10:00:00Z"`
+	EndsAt      *time.Time              `json:"ends_at" doc:"When the assignment ends; null if it is open-ended." example:"2025-06-27T10:00:00Z"`
 	CreatedAt   time.Time               `json:"created_at" example:"2025-05-27T10:00:00Z"`
 }
 
@@ -54,15 +55,16 @@ type assignDoctorRequest struct {
 
 type assignmentRequest struct {
 	PatientID int64      `json:"patient_id" minimum:"1" example:"1"`
-	DoctorID  int64      `json:"doctor_id,omitempty" minimum:"1" doc:"A doctor may leave it out, and may name nobody else." example:"1"`
-	Reason    string     `json:"reason,omitempty" maxLength:"500" doc:"Required of a doctor who has to confirm." example:"primary care"`
-	EndsAt    *time.Time `json:"ends_at,omitempty" doc:"When access ends, in the future. Left out: open-ended, or 90 days from now for a doctor who has to confirm, who may name at most a year." example:"2025-08-25T10:00:00Z"`
-	Password  string     `json:"password,omitempty" maxLength:"128" doc:"A doctor's own, again, or else totp_code, where they have to confirm." example:"securepass123"`
-	TOTPCode  string     `json:"totp_code,omitempty" maxLength:"6" doc:"Of the doctor's authenticator, instead of password. Each code is taken once." example:"123456"`
+	DoctorID  int64      `json:"doctor_id,omitempty" minimum:"1" doc:"Required for administrators. A doctor may omit it, or send their own." example:"1"`
+	Reason    string     `json:"reason,omitempty" maxLength:"500" doc:"Required for a doctor who must confirm." example:"primary care"`
+	EndsAt    *time.Time `json:"ends_at,omitempty" doc:"When access ends; must be in the future. Without it, the assignment is open-ended. For a doctor who must confirm, the default is 90 days from now and the maximum is a year." example:"2025-08-25T10:00:00Z"`
+	Password  string     `json:"password,omitempty" maxLength:"128" doc:"The caller's password. A doctor who must confirm sends either this or totp_code." example:"securepass123"`
+	TOTPCode  string     `json:"totp_code,omitempty" maxLength:"6" doc:"The current code from the caller's authenticator app, in place of password. Each code works once." example:"123456"`
 }
 
-// identity is what makes it another request under an Idempotency-Key: no fast hash
-// of a password is kept, and a repetition brings the next code.
+// identity returns the part of the request that an Idempotency-Key identifies. It
+// has no password, so that no fast hash of one is stored, and no code, because a
+// repeated request contains the next code.
 func (r assignmentRequest) identity() assignmentRequest {
 	r.Password, r.TOTPCode = "", ""
 	return r
@@ -99,9 +101,9 @@ func (h *handlers) assignDoctor(ctx context.Context, request *assignDoctorReques
 
 type listAssignmentsRequest struct {
 	web.Paging
-	Patient int64  `query:"patient" minimum:"1" doc:"Only this patient's."`
-	Doctor  int64  `query:"doctor" minimum:"1" doc:"Only this doctor's."`
-	Active  string `query:"is_active" enum:"true,false" doc:"Only those that give access now, or only those that do not."`
+	Patient int64  `query:"patient" minimum:"1" doc:"Only the assignments of this patient."`
+	Doctor  int64  `query:"doctor" minimum:"1" doc:"Only the assignments of this doctor."`
+	Active  string `query:"is_active" enum:"true,false" doc:"true: only assignments that give access now. false: only those that do not."`
 }
 
 func (h *handlers) listAssignments(ctx context.Context, request *listAssignmentsRequest) (*web.PageResponse[assignment], error) {
@@ -131,7 +133,7 @@ func (h *handlers) getAssignment(ctx context.Context, request *assignmentIDReque
 
 type endAssignmentRequest struct {
 	ID    int64 `path:"id" doc:"The assignment's id."`
-	Force bool  `query:"force" doc:"End also what a DoctorAssignment object declares. Where the object is still there it is declared again at its next reconcile."`
+	Force bool  `query:"force" doc:"Also end an assignment that a DoctorAssignment object declares. If the object still exists, its next reconcile declares the assignment again."`
 }
 
 func (h *handlers) endAssignment(ctx context.Context, request *endAssignmentRequest) (*noContent, error) {

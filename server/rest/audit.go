@@ -8,19 +8,19 @@ import (
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
 
-// What the summaries of these operations leave open.
+// The notes on these operations.
 const (
-	getAccessLogNote = "Newest first: who saw or changed it, when, and what gave access. Reading this is in it, too. " +
-		"People have the name and license number of then; other patients have no name here."
-	getAuditNote = "Newest first. It holds ids, no health data. Reading this is in it, too."
+	getAccessLogNote = "Newest first. Each entry says who read or changed the data, when, and what gave them access. Reading the log adds an " +
+		"entry, too. Names and license numbers are those that people had at the time. The names of other patients are empty."
+	getAuditNote = "Newest first. Entries contain ids and no health data. Reading the log adds an entry, too."
 )
 
-// logUser is who did something, as they were known then.
+// logUser is the user of an entry, with the name that they had at the time.
 type logUser struct {
 	ID            int64   `json:"id" example:"2"`
 	Username      string  `json:"username" example:"doctor1"`
-	Name          string  `json:"name" doc:"At the time of the entry." example:"Jane Smith"`
-	LicenseNumber *string `json:"license_number" doc:"A doctor's, at the time of the entry; else null." example:"DOC000001"`
+	Name          string  `json:"name" doc:"The user's name at the time of the entry." example:"Jane Smith"`
+	LicenseNumber *string `json:"license_number" doc:"A doctor's license number at the time of the entry; null for other users." example:"DOC000001"`
 }
 
 func newLogUser(p *clinic.Person) *logUser {
@@ -33,15 +33,15 @@ func newLogUser(p *clinic.Person) *logUser {
 type accessEntry struct {
 	ID         int64               `json:"id" example:"42"`
 	At         time.Time           `json:"at" example:"2025-05-27T10:30:00Z"`
-	User       *logUser            `json:"user" doc:"null: a program, or an account that is gone."`
-	Role       clinic.Role         `json:"role" doc:"Also CONTROLLER and IMPORT, for programs." example:"DOCTOR"`
-	Operation  string              `json:"operation" doc:"The operationId of the API, or a program's use case." example:"getRecord"`
+	User       *logUser            `json:"user" doc:"null for a program, and for an account that no longer exists."`
+	Role       clinic.Role         `json:"role" doc:"The user's role; CONTROLLER or IMPORT for a program." example:"DOCTOR"`
+	Operation  string              `json:"operation" doc:"The operationId in this document, or the use case of a program." example:"getRecord"`
 	Object     clinic.ObjectKind   `json:"object" example:"record"`
-	ObjectID   *int64              `json:"object_id" doc:"null: a list." example:"1"`
-	Decision   string              `json:"decision" doc:"allowed, or the code of the refusal." example:"allowed"`
-	Reason     clinic.AccessReason `json:"reason" enum:"own,assignment,break_glass,role,refused" doc:"Why access was given." example:"assignment"`
-	Assignment *int64              `json:"assignment" doc:"The assignment that gave access; null where none did." example:"1"`
-	Purpose    string              `json:"purpose" doc:"What the assignment is for." example:"primary care"`
+	ObjectID   *int64              `json:"object_id" doc:"null for a list." example:"1"`
+	Decision   string              `json:"decision" doc:"allowed, or the error code of the refusal." example:"allowed"`
+	Reason     clinic.AccessReason `json:"reason" enum:"own,assignment,break_glass,role,refused" doc:"Why access was given; refused if it was not." example:"assignment"`
+	Assignment *int64              `json:"assignment" doc:"The assignment that gave access; null if access did not depend on one." example:"1"`
+	Purpose    string              `json:"purpose" doc:"The reason that was given for the assignment." example:"primary care"`
 }
 
 func newAccessEntry(a clinic.Access) accessEntry {
@@ -66,18 +66,18 @@ func (h *handlers) getAccessLog(ctx context.Context, request *accessLogRequest) 
 type auditEntry struct {
 	ID          int64               `json:"id" example:"42"`
 	At          time.Time           `json:"at" example:"2025-05-27T10:30:00Z"`
-	User        *logUser            `json:"user" doc:"null: a program, or an account that is gone."`
-	UserID      *int64              `json:"user_id" doc:"null: a program." example:"2"`
-	Role        clinic.Role         `json:"role" doc:"Also CONTROLLER and IMPORT, for programs." example:"DOCTOR"`
-	Operation   string              `json:"operation" doc:"The operationId of the API, or a program's use case." example:"getRecord"`
+	User        *logUser            `json:"user" doc:"null for a program, and for an account that no longer exists."`
+	UserID      *int64              `json:"user_id" doc:"null for a program." example:"2"`
+	Role        clinic.Role         `json:"role" doc:"The user's role; CONTROLLER or IMPORT for a program." example:"DOCTOR"`
+	Operation   string              `json:"operation" doc:"The operationId in this document, or the use case of a program." example:"getRecord"`
 	Object      clinic.ObjectKind   `json:"object" example:"record"`
-	ObjectID    *int64              `json:"object_id" doc:"null: a list." example:"1"`
+	ObjectID    *int64              `json:"object_id" doc:"null for a list." example:"1"`
 	Patients    []int64             `json:"patients" nullable:"false" doc:"Ids of the patients whose data was read or changed." example:"[1]"`
-	Assignments []int64             `json:"assignments" nullable:"false" doc:"What gave access to the patient at the same place; 0: no assignment." example:"[1]"`
-	Decision    string              `json:"decision" doc:"allowed, or the code of the refusal." example:"allowed"`
-	Reason      clinic.AccessReason `json:"reason" enum:"own,assignment,break_glass,role,refused" doc:"Why access was given." example:"assignment"`
+	Assignments []int64             `json:"assignments" nullable:"false" doc:"For each patient, in the order of patients, the id of the assignment that gave access; 0 if access did not depend on one." example:"[1]"`
+	Decision    string              `json:"decision" doc:"allowed, or the error code of the refusal." example:"allowed"`
+	Reason      clinic.AccessReason `json:"reason" enum:"own,assignment,break_glass,role,refused" doc:"Why access was given; refused if it was not." example:"assignment"`
 	RequestID   string              `json:"request_id" example:"0f8c2a51-7b1e-4f3c-9a55-2f1c7b8f3d10"`
-	Address     string              `json:"address" doc:"Of the client, as the server saw it." example:"192.0.2.1"`
+	Address     string              `json:"address" doc:"The client's IP address, as the server saw it." example:"192.0.2.1"`
 }
 
 func newAuditEntry(e clinic.AuditEvent) auditEntry {
@@ -90,12 +90,12 @@ func newAuditEntry(e clinic.AuditEvent) auditEntry {
 
 type auditRequest struct {
 	web.LogPaging
-	User      int64  `query:"user" minimum:"1" doc:"Only what this user did."`
-	Patient   int64  `query:"patient" minimum:"1" doc:"Only what concerns this patient."`
-	Operation string `query:"operation" maxLength:"64" pattern:"^[A-Za-z]*$" doc:"Only this operationId."`
+	User      int64  `query:"user" minimum:"1" doc:"Only entries of requests that this user sent."`
+	Patient   int64  `query:"patient" minimum:"1" doc:"Only entries about this patient."`
+	Operation string `query:"operation" maxLength:"64" pattern:"^[A-Za-z]*$" doc:"Only entries of the operation with this operationId."`
 	Decision  string `query:"decision" enum:"allowed,not_found,gone,forbidden,invalid,conflict,precondition_failed,too_many_attempts"`
-	From      string `query:"from" maxLength:"35" doc:"At or after this time or day, such as 2025-01-01."`
-	To        string `query:"to" maxLength:"35" doc:"Before this time, or up to the end of this day."`
+	From      string `query:"from" maxLength:"35" doc:"Only entries at or after this time or day, such as 2025-01-01."`
+	To        string `query:"to" maxLength:"35" doc:"Only entries before this time, or up to the end of this day."`
 }
 
 func (h *handlers) getAudit(ctx context.Context, request *auditRequest) (*web.LogResponse[auditEntry], error) {

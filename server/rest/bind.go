@@ -14,12 +14,12 @@ import (
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
 
-// A field's name means one thing: with huma's default, {"USER_TYPE": …} would
-// pass validation beside user_type and win when the body is decoded. huma has
-// no setting of this for one API; it is written before anything runs.
+// A field has one spelling. With huma's default, {"USER_TYPE": …} would pass
+// validation beside user_type and replace it when the body is decoded. huma has
+// only a global setting for this, which is set before anything else runs.
 func init() { huma.ValidateStrictCasing = true }
 
-// steps makes what a request passes before the handler of an operation.
+// steps returns the middleware that runs before the handler of an operation.
 type steps = func(web.Terms) huma.Middlewares
 
 // newAPI adds the routes to router.
@@ -41,14 +41,14 @@ func newAPI(router chi.Router, h *handlers, before steps, version string) huma.A
 	return api
 }
 
-// binding is a handler as a route has it.
+// binding registers a handler with huma.
 type binding struct {
 	register func(huma.API, huma.Operation, *slog.Logger)
 	body     web.BodyMode
 }
 
-// to binds a handler, and makes a problem of the error that it returns. The body
-// is read whole before the handler runs, where the request's type has one.
+// to binds a handler, whose errors become problems. If the request's type has
+// a body, it is read completely before the handler runs.
 func to[I, O any](handle func(context.Context, *I) (*O, error)) binding {
 	b := binding{register: func(api huma.API, op huma.Operation, log *slog.Logger) {
 		huma.Register(api, op, func(ctx context.Context, request *I) (*O, error) {
@@ -65,7 +65,7 @@ func to[I, O any](handle func(context.Context, *I) (*O, error)) binding {
 	return b
 }
 
-// created is to, answering 201.
+// created is like to, for a handler whose success is 201.
 func created[I, O any](handle func(context.Context, *I) (*O, error)) binding {
 	b := to(handle)
 	register := b.register
@@ -76,8 +76,8 @@ func created[I, O any](handle func(context.Context, *I) (*O, error)) binding {
 	return b
 }
 
-// adapter lets huma register with chi. An {id} is up to 18 digits, which an
-// int64 holds; anything else is a path that does not exist.
+// adapter lets huma register operations with chi. An {id} has up to 18 digits,
+// which fit into an int64; any other path does not exist.
 type adapter struct{ router chi.Router }
 
 // Handle implements huma.Adapter.
@@ -86,7 +86,7 @@ func (a adapter) Handle(op *huma.Operation, handler func(huma.Context)) {
 	a.router.MethodFunc(op.Method, pattern, func(w http.ResponseWriter, r *http.Request) {
 		x := web.ExchangeOf(r.Context())
 		x.Route, x.Operation = op.Path, op.OperationID
-		r.Header.Del("Accept") // every answer is JSON; huma's reading of the header panics at some
+		r.Header.Del("Accept") // every answer is JSON, and huma panics on some values of this header
 		handler(humachi.NewContext(op, r, w))
 	})
 }

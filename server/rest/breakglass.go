@@ -7,23 +7,24 @@ import (
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
 
-const breakGlassNote = "The doctor must be verified, and gives their password again. They read the patient's records, and comment on none, until ends_at; an " +
-	"administrator may end it before. The patient and all administrators are told at once. While it is open a repetition " +
-	"is answered with it: it neither lasts longer nor tells anybody again. A wrong password is 422, wrong_password: the " +
-	"access token is good, so that another one is no remedy."
+const breakGlassNote = "Gives a verified doctor access to the records of any patient. The doctor confirms with their " +
+	"password. They can read the records, but not comment on them, until `ends_at` or until an administrator ends the access. The patient and all " +
+	"administrators are notified at once.\n\n" +
+	"If the doctor already has emergency access to the patient, the answer is that assignment: it is not extended, and nobody is notified again. " +
+	"A wrong password is 422 with the code `wrong_password`, not 401, because the access token is valid."
 
 type breakGlassRequest struct {
 	web.Repeatable
 	Body struct {
 		PatientID int64  `json:"patient_id" minimum:"1" example:"1"`
-		Reason    string `json:"reason" minLength:"1" maxLength:"500" doc:"The patient and the administrators read it." example:"unconscious in the emergency room"`
-		Password  string `json:"password" maxLength:"128" doc:"The caller's own, again." example:"securepass123"`
+		Reason    string `json:"reason" minLength:"1" maxLength:"500" doc:"The patient and the administrators see it." example:"unconscious in the emergency room"`
+		Password  string `json:"password" maxLength:"128" doc:"The caller's password." example:"securepass123"`
 	} `nameHint:"BreakGlass"`
 }
 
 func (h *handlers) openBreakGlass(ctx context.Context, request *breakGlassRequest) (*assignmentResponse, error) {
 	body := request.Body
-	once, err := request.Once(ctx, body.PatientID, body.Reason) // no fast hash of a password is kept
+	once, err := request.Once(ctx, body.PatientID, body.Reason) // without the password, so that no fast hash of it is stored
 	if err != nil {
 		return nil, err
 	}

@@ -8,16 +8,17 @@ import (
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
 
-// What the summaries of these operations leave open.
+// The notes on these operations.
 const (
-	listCommentsNote = "The owner, and a doctor who is assigned now, oldest first. Private comments are in a doctor's answer only."
-	addCommentNote   = "A doctor who is assigned now. A private comment is for doctors only."
+	listCommentsNote = "Oldest first. Patients see the comments on their own records; doctors see those on the records of their current patients. " +
+		"Private comments are shown to doctors only."
+	addCommentNote = "The doctor must be assigned to the patient at the time. Private comments are shown to doctors only."
 )
 
 type comment struct {
 	ID        int64     `json:"id" example:"1"`
 	Comment   string    `json:"comment" example:"Patient shows good health indicators."`
-	IsPrivate bool      `json:"is_private" doc:"For doctors only." example:"false"`
+	IsPrivate bool      `json:"is_private" doc:"Whether the comment is shown to doctors only." example:"false"`
 	CreatedAt time.Time `json:"created_at" example:"2025-05-27T11:00:00Z"`
 	Doctor    doctor    `json:"doctor"`
 }
@@ -47,7 +48,7 @@ type addCommentRequest struct {
 
 type commentInput struct {
 	Comment   string `json:"comment" minLength:"1" maxLength:"5000" example:"Patient shows good health indicators. Recommend annual follow-up."`
-	IsPrivate bool   `json:"is_private,omitempty" doc:"For doctors only." example:"false"`
+	IsPrivate bool   `json:"is_private,omitempty" doc:"Whether the comment is shown to doctors only." example:"false"`
 }
 
 type addCommentResponse struct {

@@ -24,8 +24,8 @@ const docsPath = "/api/docs/"
 //go:embed docs
 var docsFiles embed.FS
 
-// addDocs serves the OpenAPI document and the pages to try it out. Everything
-// they load is embedded: hospitals are often cut off from the internet.
+// addDocs serves the OpenAPI document and the page for trying the API out. All
+// that the page loads is embedded, because hospitals often have no access to the internet.
 func addDocs(router chi.Router, api huma.API, guard *web.Guard) error {
 	index, err := docsFiles.ReadFile("docs/index.html")
 	if err != nil {
@@ -48,8 +48,8 @@ func addDocs(router chi.Router, api huma.API, guard *web.Guard) error {
 	return nil
 }
 
-// unpackOnce serves a packed file to clients that take no gzip. The library would
-// unpack it for each of them, which takes longer than most requests.
+// unpackOnce serves a compressed file to clients that do not accept gzip. The
+// library would decompress it at each request, which takes longer than most requests.
 func unpackOnce(name string, packed http.Handler) http.Handler {
 	unpacked := sync.OnceValues(func() ([]byte, error) {
 		file, err := swagger.FS.Open(name + ".gz")
@@ -84,12 +84,12 @@ func addFile(router chi.Router, path string, handler http.Handler) {
 func static(contentType string, content []byte) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentType)
-		_, _ = w.Write(content) // a client that went away has no use for it
+		_, _ = w.Write(content) // an error means that the client has gone away
 	})
 }
 
-// written makes its content when it is first asked for: making the document takes
-// longer than all else at a start.
+// written creates its content at the first request, because writing the document
+// takes longer than the rest of the start.
 func written(contentType string, write func() ([]byte, error)) http.Handler {
 	once := sync.OnceValues(write)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -102,8 +102,8 @@ func written(contentType string, write func() ([]byte, error)) http.Handler {
 	})
 }
 
-// docsPage loads from this server only. Swagger UI writes style attributes and
-// has its icons as data URLs; its scripts are files.
+// docsPage serves the page with a policy under which it loads from this server
+// only. Swagger UI needs style attributes, and icons in data URLs; its scripts are files.
 func docsPage(index []byte) http.Handler {
 	page := static("text/html; charset=utf-8", index)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -7,18 +7,18 @@ import (
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
 
-// What the summaries of these operations leave open.
+// The notes on these operations.
 const (
-	listDoctorsNote  = "Administrators see doctors whose license is not verified, too."
-	verifyDoctorNote = "The license is verified and a pending name approved, also where the doctor is verified already. Send the names and " +
-		"the license number that you have looked at: where they are others by now it is a conflict, doctor_changed, and nothing " +
-		"happens. With the present name a pending one is refused. `{\"verified\": false}` takes the verification back, with it the " +
-		"doctor's sight of every patient, and drops a pending name."
+	listDoctorsNote  = "Administrators also see doctors whose license is not verified."
+	verifyDoctorNote = "Verifies the license and approves a pending name, also if the doctor is already verified. To approve only what you have checked, send " +
+		"the names and the license number: if they have changed since, the answer is 409 with the code `doctor_changed`, and nothing changes. " +
+		"To reject a pending name, send the current one.\n\n" +
+		"`{\"verified\": false}` revokes the verification and discards a pending name. The doctor then no longer sees any patient."
 )
 
 type listDoctorsRequest struct {
 	web.Paging
-	Search string `query:"search" maxLength:"150" doc:"Part of a name, username or specialization."`
+	Search string `query:"search" maxLength:"150" doc:"Part of a name, a username or a specialization."`
 }
 
 func (h *handlers) listDoctors(ctx context.Context, request *listDoctorsRequest) (*web.PageResponse[directoryDoctor], error) {
@@ -35,10 +35,10 @@ type verifyDoctorRequest struct {
 }
 
 type verification struct {
-	Verified      *bool   `json:"verified,omitempty" doc:"false takes it back." default:"true"`
-	FirstName     *string `json:"first_name,omitempty" maxLength:"150" doc:"With last_name: the name that you have looked at, the pending or the present one." example:"Jane"`
+	Verified      *bool   `json:"verified,omitempty" doc:"false revokes the verification." default:"true"`
+	FirstName     *string `json:"first_name,omitempty" maxLength:"150" doc:"With last_name: the name that you have checked. The pending one is approved; the current one rejects a pending one." example:"Jane"`
 	LastName      *string `json:"last_name,omitempty" maxLength:"150" example:"Smith"`
-	LicenseNumber *string `json:"license_number,omitempty" maxLength:"50" doc:"The number that you have looked at." example:"DOC000001"`
+	LicenseNumber *string `json:"license_number,omitempty" maxLength:"50" doc:"The license number that you have checked." example:"DOC000001"`
 }
 
 func (v *verification) domain() (clinic.Verification, error) {

@@ -16,8 +16,8 @@ import (
 
 const mergePatch = "application/merge-patch+json" // RFC 7396
 
-// OpenAPI returns the API's OpenAPI 3.1 document as YAML. It needs neither a
-// database nor anything else.
+// OpenAPI returns the API's OpenAPI 3.1 document as YAML. It needs no database
+// and no settings.
 func OpenAPI() ([]byte, error) {
 	none := func(web.Terms) huma.Middlewares { return nil }
 	document, err := newAPI(chi.NewRouter(), &handlers{}, none, "v1").OpenAPI().YAML()
@@ -34,37 +34,40 @@ func newDocument(version string) *huma.OpenAPI {
 			Title:   "Health Records API",
 			Version: version,
 			License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
-			Description: "Patients keep health records, doctors assigned to them read and comment, administrators decide who is assigned to whom.\n\n" +
-				"Log in, then send the access token as `Authorization: Bearer TOKEN`. Each path also works without its last slash, and under `/api/v1/`. " +
-				"What a caller may not see does not exist for them: somebody else's id and an id that was never given answer the same 404. " +
-				"Fields and parameters that an operation does not know are refused. Texts are stored in Unicode's normal form C; names, titles, " +
-				"reasons and other texts of a line have no line breaks, control characters or marks of the writing direction, and lose what is not drawn.",
+			Description: "Patients keep health records. Doctors who are assigned to them read the records and comment on them. Administrators decide " +
+				"which doctor is assigned to which patient.\n\n" +
+				"Log in, then send the access token in the header `Authorization: Bearer TOKEN`. Every path also works without its trailing slash, and " +
+				"under `/api/v1/`.\n\n" +
+				"What a caller may not see does not exist for them: the answer to another user's id and to an unknown id is the same 404. " +
+				"Unknown fields and parameters are refused. Every error is a problem document (RFC 9457) whose `code` is for programs.\n\n" +
+				"Texts are stored in Unicode normalization form C. Names, titles, reasons and other texts of a single line must not contain line breaks, " +
+				"control characters or marks that change the writing direction. Characters without a visible shape are removed from them.",
 		},
 		Servers: []*huma.Server{{URL: "/"}},
 		Tags: []*huma.Tag{
-			{Name: "auth", Description: "Accounts, sessions, the directory of doctors"},
+			{Name: "auth", Description: "Accounts, sessions, and the directory of doctors"},
 			{Name: "health-records", Description: "Health records and the comments on them"},
-			{Name: "notifications", Description: "What happened that concerns the caller"},
+			{Name: "notifications", Description: "Notifications about events that concern the caller"},
 			{Name: "patients", Description: "Patients, for administrators"},
 			{Name: "users", Description: "Accounts, for administrators"},
-			{Name: "doctors", Description: "Doctors' licenses, for administrators"},
-			{Name: "assignments", Description: "Which doctor sees which patient"},
-			{Name: "break-glass", Description: "Access in an emergency, which is told"},
-			{Name: ".well-known", Description: "What other programs look for at a fixed place"},
-			{Name: "access-log", Description: "Who looked at a patient's data"},
+			{Name: "doctors", Description: "Verification of doctors, for administrators"},
+			{Name: "assignments", Description: "Assignments of doctors to patients"},
+			{Name: "break-glass", Description: "Emergency access, which notifies the patient and all administrators"},
+			{Name: ".well-known", Description: "The public keys that verify access tokens"},
+			{Name: "access-log", Description: "A patient's log of accesses to their data"},
 			{Name: "audit", Description: "The audit log, for administrators"},
-			{Name: "health", Description: "Whether the API answers"},
+			{Name: "health", Description: "The health of the API"},
 		},
 		Components: &huma.Components{
 			Schemas: huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer),
 			SecuritySchemes: map[string]*huma.SecurityScheme{
-				"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "The access token of a login; it lives 5 minutes."},
+				"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "The access token from a login. It is valid for 5 minutes."},
 			},
 		},
 	}
 }
 
-// operation is what huma needs to know of the route besides its types.
+// operation describes the route to huma, except for its types.
 func (r route) operation() huma.Operation {
 	segments := strings.Split(strings.TrimPrefix(r.path, web.APIPrefix), "/")
 	tag := segments[0]
@@ -73,9 +76,9 @@ func (r route) operation() huma.Operation {
 	}
 	op := huma.Operation{
 		OperationID: r.id, Method: r.method, Path: r.path, Summary: r.summary, Tags: []string{tag},
-		Description:     strings.TrimSpace(string(r.access) + " may call this. " + r.description),
-		MaxBodyBytes:    web.MaxBody + 1, // the guard has counted already; huma refuses the limit itself
-		BodyReadTimeout: -1,              // nothing is left to read; a deadline would cut the handler off
+		Description:     strings.TrimSpace(string(r.access) + " may call this operation. " + r.description),
+		MaxBodyBytes:    web.MaxBody + 1, // the guard has already enforced the limit; huma would refuse a body of exactly this size
+		BodyReadTimeout: -1,              // the guard has already read the body; a deadline would interrupt the handler
 		Extensions:      map[string]any{"x-access": string(r.access)},
 	}
 	if r.method == http.MethodPatch { // application/json comes from the handler's type
@@ -90,31 +93,31 @@ func (r route) operation() huma.Operation {
 	return op
 }
 
-// commonFailures are told once, as components of the document.
+// commonFailures describes each status once, as a component of the document.
 func commonFailures() map[int]string {
 	return map[int]string{
-		http.StatusBadRequest:            "The body is not JSON; or If-Match is not a list of entity tags",
-		http.StatusUnauthorized:          "No valid access token; or, at a login, wrong credentials",
-		http.StatusForbidden:             "The caller's role may not do this, or needs a second factor first",
-		http.StatusNotFound:              "It does not exist, or not for the caller",
+		http.StatusBadRequest:            "The body is not JSON, or If-Match is not a list of entity tags",
+		http.StatusUnauthorized:          "The access token is missing or not valid. At a login: the credentials are wrong",
+		http.StatusForbidden:             "The caller's role may not call this operation, or the caller must set up a second factor first",
+		http.StatusNotFound:              "The object does not exist, or the caller may not see it",
 		http.StatusRequestTimeout:        "The body did not arrive in time",
-		http.StatusGone:                  "The request was carried out before, and what it made was deleted since",
-		http.StatusConflict:              "The present state refuses the change; code says why",
-		http.StatusPreconditionFailed:    "It was changed since it was read",
-		http.StatusRequestEntityTooLarge: "The body has more than 1 MiB; without login, more than 64 KiB",
-		http.StatusUnsupportedMediaType:  "The body is of another media type",
-		http.StatusUnprocessableEntity:   "A field or parameter is wrong or unknown; errors names each",
-		http.StatusTooManyRequests:       "Too many attempts, or too many requests of the client's address at once; Retry-After says when to try again",
-		http.StatusInternalServerError:   "A fault of the server, which finds it by the request id",
-		http.StatusServiceUnavailable:    "Not available at the moment; Retry-After says when to try again",
+		http.StatusGone:                  "A request with this Idempotency-Key has succeeded before, and the object that it created has been deleted since",
+		http.StatusConflict:              "The request conflicts with the current state; code says why",
+		http.StatusPreconditionFailed:    "The object has changed since the client read it",
+		http.StatusRequestEntityTooLarge: "The body is larger than 1 MiB, or than 64 KiB for an operation without login",
+		http.StatusUnsupportedMediaType:  "The operation does not accept the body's media type",
+		http.StatusUnprocessableEntity:   "Fields or parameters are wrong or unknown; errors lists them",
+		http.StatusTooManyRequests:       "Too many attempts, or too many requests from the client's address at once; Retry-After says when to try again",
+		http.StatusInternalServerError:   "An error of the server; operators find it by the request id",
+		http.StatusServiceUnavailable:    "The service is not available at the moment; Retry-After says when to try again",
 	}
 }
 
-// completeDocument adds what huma does not derive from the handlers' types.
+// completeDocument adds everything that huma cannot derive from the handlers' types.
 func completeDocument(document *huma.OpenAPI, all []route) {
 	components := document.Components
 	schema := components.Schemas.Schema(reflect.TypeFor[web.Problem](), true, "")
-	delete(components.Schemas.Map(), "ErrorModel") // huma's own, never sent: see web.HideInput
+	delete(components.Schemas.Map(), "ErrorModel") // huma's own, which is never sent: see web.HideInput
 	delete(components.Schemas.Map(), "ErrorDetail")
 	components.Responses = map[string]*huma.Response{}
 	for status, description := range commonFailures() {
@@ -129,19 +132,18 @@ func completeDocument(document *huma.OpenAPI, all []route) {
 	}
 }
 
-// complete adds to the route's operation the answers that it may give besides
-// success, and the examples of its body.
+// complete adds the failures and the examples of the body to the route's operation.
 func (r route) complete(op *huma.Operation) {
 	delete(op.Responses, "default")
 	for _, status := range append(r.derivedFailures(op), r.failures...) {
 		op.Responses[strconv.Itoa(status)] = &huma.Response{Ref: "#/components/responses/" + responseName(status)}
 	}
 	if hasParameter(op, "If-None-Match") {
-		op.Responses[strconv.Itoa(http.StatusNotModified)] = &huma.Response{Description: "The client has it already"}
+		op.Responses[strconv.Itoa(http.StatusNotModified)] = &huma.Response{Description: "The client has the current state"}
 	}
 	for _, p := range op.Parameters {
-		p.Schema.Description = ""        // it stands at the parameter
-		p.Schema.PatternDescription = "" // huma's own keyword; its message is made already
+		p.Schema.Description = ""        // the parameter has the same text
+		p.Schema.PatternDescription = "" // not a keyword of OpenAPI; huma has already built its message from it
 	}
 	if op.RequestBody == nil {
 		return
@@ -156,7 +158,7 @@ func (r route) complete(op *huma.Operation) {
 	}
 }
 
-// derivedFailures are those of any operation of this shape.
+// derivedFailures returns the failures that follow from the shape of the operation.
 func (r route) derivedFailures(op *huma.Operation) []int {
 	f := []int{http.StatusUnprocessableEntity, http.StatusInternalServerError, http.StatusServiceUnavailable}
 	if op.Security != nil {
@@ -187,7 +189,7 @@ func failureHeaders(status int) map[string]*huma.Param {
 	case http.StatusUnauthorized:
 		return map[string]*huma.Param{"WWW-Authenticate": {Schema: &huma.Schema{Type: huma.TypeString}}}
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		return map[string]*huma.Param{"Retry-After": {Description: "Seconds", Schema: &huma.Schema{Type: huma.TypeInteger}}}
+		return map[string]*huma.Param{"Retry-After": {Description: "In seconds", Schema: &huma.Schema{Type: huma.TypeInteger}}}
 	}
 	return nil
 }
@@ -196,7 +198,7 @@ func hasParameter(op *huma.Operation, name string) bool {
 	return slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.Name == name })
 }
 
-// operationsByID are the document's operations.
+// operationsByID returns the document's operations.
 func operationsByID(document *huma.OpenAPI) map[string]*huma.Operation {
 	all := map[string]*huma.Operation{}
 	for _, item := range document.Paths {

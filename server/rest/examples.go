@@ -6,8 +6,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// The documentation page fills the first example of a body in. Where there is none it takes the examples of all fields
-// together, which is right only where all of them may be sent together.
+// The documentation page fills in the first example of a body. Without an example it combines those of all fields, which is
+// right only if they may all be sent together.
 
 // The account of the examples.
 const (
@@ -15,7 +15,7 @@ const (
 	examplePassword = "securepass123"
 )
 
-// oneExample is a body that an operation takes.
+// oneExample returns an operation's only example.
 func oneExample(summary string, body map[string]any) map[string]*huma.Example {
 	return map[string]*huma.Example{"example": {Summary: summary, Value: body}}
 }
@@ -35,10 +35,12 @@ func loginExample() map[string]*huma.Example {
 	return oneExample("Without a second factor", map[string]any{"username": exampleUsername, "password": examplePassword})
 }
 
-func replaceProfileExample() map[string]*huma.Example { return oneExample("Anybody", exampleProfile()) }
+func replaceProfileExample() map[string]*huma.Example {
+	return oneExample("The fields that every profile has", exampleProfile())
+}
 
 func changeProfileExample() map[string]*huma.Example {
-	return oneExample("Anybody", map[string]any{"phone_number": "+1234567890"})
+	return oneExample("One field", map[string]any{"phone_number": "+1234567890"})
 }
 
 func changeRecordExample() map[string]*huma.Example {

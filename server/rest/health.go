@@ -8,8 +8,8 @@ type healthResponse struct {
 	} `nameHint:"Health"`
 }
 
-// health says that the process serves HTTP, for clients. Whether it should get
-// traffic is readiness, on the admin port.
+// health tells clients that the process serves HTTP. Readiness, which decides
+// whether the process gets traffic, is on the admin port.
 func (h *handlers) health(context.Context, *struct{}) (*healthResponse, error) {
 	response := &healthResponse{}
 	response.Body.Status = "ok"

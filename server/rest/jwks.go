@@ -7,11 +7,12 @@ import (
 	"slices"
 )
 
-const listKeysNote = "A JSON Web Key Set (RFC 7517, RFC 8037). A new key is here at least ten minutes before a token is signed with it, " +
-	"and an old one for as long as its tokens live."
+const listKeysNote = "The answer is a JSON Web Key Set (RFC 7517, RFC 8037). A new key is published at least 10 minutes before it signs a token. " +
+	"An old key stays until its last token has expired."
 
-// keysMaxAge is well below the time that a new key is published before it
-// signs (token.KeyDelay): who caches this long never meets a key it lacks.
+// keysMaxAge is well below the time for which a new key is published before it
+// signs (token.KeyDelay). A client that caches the keys this long always has
+// the key of a token.
 const keysMaxAge = "public, max-age=300"
 
 // jwk is an Ed25519 key (RFC 8037 section 2).
@@ -20,7 +21,7 @@ type jwk struct {
 	Curve     string `json:"crv" enum:"Ed25519"`
 	Use       string `json:"use" enum:"sig"`
 	Algorithm string `json:"alg" enum:"EdDSA"`
-	ID        string `json:"kid" doc:"In the header of the tokens that it signs." example:"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"`
+	ID        string `json:"kid" doc:"The key's id, which is in the header of each token that it signed." example:"kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"`
 	X         string `json:"x" doc:"The public key." example:"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"`
 }
 

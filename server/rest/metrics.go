@@ -8,7 +8,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/service"
 )
 
-// countEmergencies exposes how often emergency access was opened. It is not counted by route: a repetition opens nothing.
+// countEmergencies registers the counter of emergency accesses. Counting requests would be wrong: a repeated one opens nothing.
 func countEmergencies(metrics prometheus.Registerer) (prometheus.Counter, error) {
 	opened := prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "healthrecords_break_glass_total",
@@ -23,7 +23,7 @@ func countEmergencies(metrics prometheus.Registerer) (prometheus.Counter, error)
 	return opened, nil
 }
 
-// countSelfAssignments exposes what the service counts: a repetition makes nothing.
+// countSelfAssignments exposes the service's counter. Counting requests would be wrong: a repeated one creates nothing.
 func countSelfAssignments(s *service.API, metrics prometheus.Registerer) error {
 	if metrics == nil {
 		return nil
@@ -31,7 +31,7 @@ func countSelfAssignments(s *service.API, metrics prometheus.Registerer) error {
 	_, terms := s.Assignments.SelfAssignments()
 	err := metrics.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "healthrecords_self_assignments_total", ConstLabels: prometheus.Labels{"mode": string(terms)},
-		Help: "Assignments that doctors made for themselves, by DOCTOR_SELF_ASSIGNMENT.",
+		Help: "Assignments that doctors created for themselves, by the value of DOCTOR_SELF_ASSIGNMENT.",
 	}, func() float64 {
 		made, _ := s.Assignments.SelfAssignments()
 		return float64(made)

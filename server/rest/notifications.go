@@ -8,8 +8,8 @@ import (
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
 
-const listNotificationsNote = "Newest first. A message is composed when it is read, so that it never tells what the reader " +
-	"may not see any more; the ids of what is gone are null."
+const listNotificationsNote = "Newest first. Titles and messages are composed at each request, so they never contain what the caller may no " +
+	"longer see. The ids of deleted objects are null."
 
 type notification struct {
 	ID               int64                   `json:"id" example:"1"`
@@ -18,11 +18,11 @@ type notification struct {
 	Message          string                  `json:"message" example:"John Doe added \"Annual Physical\" (CHECKUP)."`
 	IsRead           bool                    `json:"is_read" example:"false"`
 	CreatedAt        time.Time               `json:"created_at" example:"2025-05-27T10:30:00Z"`
-	Patient          *int64                  `json:"patient" doc:"Ids of what it is about; null where there is none." example:"1"`
-	Doctor           *int64                  `json:"doctor" example:"1"`
-	HealthRecord     *int64                  `json:"health_record" example:"1"`
-	Comment          *int64                  `json:"comment" example:"1"`
-	Assignment       *int64                  `json:"assignment" example:"1"`
+	Patient          *int64                  `json:"patient" doc:"The id of the patient whom the notification is about, or null." example:"1"`
+	Doctor           *int64                  `json:"doctor" doc:"The id of the doctor whom the notification is about, or null." example:"1"`
+	HealthRecord     *int64                  `json:"health_record" doc:"The id of the record that the notification is about, or null." example:"1"`
+	Comment          *int64                  `json:"comment" doc:"The id of the comment that the notification is about, or null." example:"1"`
+	Assignment       *int64                  `json:"assignment" doc:"The id of the assignment that the notification is about, or null." example:"1"`
 }
 
 func newNotification(n clinic.Notification) notification {
@@ -35,7 +35,7 @@ func newNotification(n clinic.Notification) notification {
 
 type listNotificationsRequest struct {
 	web.Paging
-	IsRead string `query:"is_read" enum:"true,false" doc:"Only read ones, or only unread ones."`
+	IsRead string `query:"is_read" enum:"true,false" doc:"true: only read notifications. false: only unread ones."`
 }
 
 func (h *handlers) listNotifications(ctx context.Context, request *listNotificationsRequest) (*web.PageResponse[notification], error) {
@@ -69,7 +69,7 @@ type readAllRequest struct {
 type readAllResponse struct {
 	Body struct {
 		Message string `json:"message" example:"All notifications marked as read"`
-		Updated int    `json:"updated" doc:"How many were unread." example:"3"`
+		Updated int    `json:"updated" doc:"How many notifications were unread." example:"3"`
 	} `nameHint:"AllRead"`
 }
 

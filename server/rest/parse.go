@@ -6,10 +6,10 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// parseDate reads YYYY-MM-DD; "" is no date.
+// parseDate parses YYYY-MM-DD. It returns nil for "".
 func parseDate(field, s string) (*time.Time, error) {
 	if s == "" {
-		return nil, nil //nolint:nilnil // no date is not a fault
+		return nil, nil //nolint:nilnil // the date is optional
 	}
 	t, err := time.Parse(time.DateOnly, s)
 	if err != nil {
@@ -18,10 +18,10 @@ func parseDate(field, s string) (*time.Time, error) {
 	return &t, nil
 }
 
-// parseBound reads an instant, or a day of UTC, to which days are added.
+// parseBound parses an instant, or a day in UTC, to which it adds days. It returns nil for "".
 func parseBound(field, s string, days int) (*time.Time, error) {
 	if s == "" {
-		return nil, nil //nolint:nilnil // no bound is not a fault
+		return nil, nil //nolint:nilnil // the bound is optional
 	}
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
 		return &t, nil
@@ -34,7 +34,7 @@ func parseBound(field, s string, days int) (*time.Time, error) {
 	return &t, nil
 }
 
-// parseBool reads a parameter that the schema has checked; "" is nil.
+// parseBool parses a parameter that the schema has checked. It returns nil for "".
 func parseBool(s string) *bool {
 	if s == "" {
 		return nil

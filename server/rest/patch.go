@@ -8,14 +8,14 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// patch is a field of a JSON merge patch (RFC 7396): not sent, null, or a value.
+// patch is a field of a JSON merge patch (RFC 7396): omitted, null, or a value.
 type patch[T any] struct {
 	sent  bool
 	null  bool
 	value T
 }
 
-// UnmarshalJSON implements json.Unmarshaler; it is called for null, too.
+// UnmarshalJSON implements json.Unmarshaler. It is also called for null.
 func (p *patch[T]) UnmarshalJSON(b []byte) error {
 	p.sent = true
 	if bytes.Equal(b, []byte("null")) {
@@ -32,8 +32,7 @@ func (patch[T]) Schema(r huma.Registry) *huma.Schema {
 	return &s
 }
 
-// change returns nil for a field that was not sent, and the zero value for
-// null: clearing a text makes it empty.
+// change returns nil for an omitted field, and the zero value for null.
 func (p patch[T]) change() *T {
 	if !p.sent {
 		return nil

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// FuzzMergePatch decodes any body of PATCH. A field is changed when, and only
-// when, it was sent.
+// FuzzMergePatch decodes any body of PATCH. A field changes if, and only if, it was
+// sent.
 func FuzzMergePatch(f *testing.F) {
 	for _, seed := range []string{`{}`, `{"text":"a"}`, `{"text":null}`, `{"number":1}`, `{"number":1e99}`, `{"number":"1"}`, `{"flag":true,"flag":null}`, `[`, `{"text":"\ud800"}`, `null`} {
 		f.Add([]byte(seed))

@@ -8,11 +8,11 @@ import (
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
 
-const listPatientsNote = "The search is by name or username."
+const listPatientsNote = "In the order of their ids."
 
 type listPatientsRequest struct {
 	web.Paging
-	Search string `query:"search" maxLength:"150" doc:"Part of a name or username."`
+	Search string `query:"search" maxLength:"150" doc:"Part of a name or a username."`
 }
 
 func (h *handlers) listPatients(ctx context.Context, request *listPatientsRequest) (*web.PageResponse[patient], error) {
@@ -25,13 +25,13 @@ func (h *handlers) listPatients(ctx context.Context, request *listPatientsReques
 
 // myPatient is a row of a doctor's list of patients.
 type myPatient struct {
-	ID           int64      `json:"id" doc:"The profile's id, not the user's." example:"1"`
+	ID           int64      `json:"id" doc:"The id of the profile, not of the user." example:"1"`
 	Name         string     `json:"name" example:"John Doe"`
 	Email        string     `json:"email" example:"patient@example.com"`
 	Phone        string     `json:"phone" example:"+1234567890"`
-	BloodType    string     `json:"blood_type" doc:"Empty when unknown." example:"A+"`
+	BloodType    string     `json:"blood_type" doc:"Empty if unknown." example:"A+"`
 	TotalRecords int        `json:"total_records" example:"12"`
-	LastVisit    *time.Time `json:"last_visit" doc:"Newest visit date; null without records." example:"2025-05-27T10:00:00Z"`
+	LastVisit    *time.Time `json:"last_visit" doc:"The latest visit date; null if there are no records." example:"2025-05-27T10:00:00Z"`
 }
 
 func newMyPatient(p clinic.PatientSummary) myPatient {

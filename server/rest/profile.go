@@ -8,14 +8,15 @@ import (
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
 
-const pendingNames = "The new name of a doctor who is verified, or was ever assigned to a patient, is pending_name until an administrator " +
-	"approves it, and the present one is shown; until then another one is a conflict, name_pending. Other doctors' are changed at once."
+const pendingNames = "If a doctor is verified, or was ever assigned to a patient, an administrator must approve a new name. Until then it is in " +
+	"`pending_name`, and the current name is shown. A different new name is then 409 with the code `name_pending`. " +
+	"Other doctors' names change at once."
 
-// What the summaries of these operations leave open.
+// The notes on these operations.
 const (
-	replaceProfileNote = "email, first_name, last_name and phone_number are replaced. The fields of a doctor or a patient are " +
-		"changed where they are sent and stay as they are where they are not. " + pendingNames
-	changeProfileNote = "A JSON merge patch (RFC 7396): a field that is not sent stays as it is, null clears it. " + pendingNames
+	replaceProfileNote = "Replaces `email`, `first_name`, `last_name` and `phone_number`. The fields that only doctors or only patients have " +
+		"change if they are sent. " + pendingNames
+	changeProfileNote = mergePatchNote + pendingNames
 )
 
 type profile struct {
@@ -26,12 +27,12 @@ type profile struct {
 	LastName       string          `json:"last_name" example:"Doe"`
 	UserType       clinic.Role     `json:"user_type" enum:"PATIENT,DOCTOR,ADMIN" example:"PATIENT"`
 	PhoneNumber    string          `json:"phone_number" example:"+1234567890"`
-	PatientProfile *patientProfile `json:"patient_profile,omitempty" doc:"Patients."`
-	DoctorProfile  *doctorProfile  `json:"doctor_profile,omitempty" doc:"Doctors."`
+	PatientProfile *patientProfile `json:"patient_profile,omitempty" doc:"For patients."`
+	DoctorProfile  *doctorProfile  `json:"doctor_profile,omitempty" doc:"For doctors."`
 }
 
 type patientProfile struct {
-	ID               int64   `json:"id" doc:"The id that records and assignments call patient." example:"1"`
+	ID               int64   `json:"id" doc:"The patient's id in records and assignments; not the user's id." example:"1"`
 	DateOfBirth      *string `json:"date_of_birth" format:"date" example:"1980-02-29"`
 	BloodType        string  `json:"blood_type" example:"A+"`
 	Address          string  `json:"address"`
@@ -39,12 +40,12 @@ type patientProfile struct {
 }
 
 type doctorProfile struct {
-	ID                int64  `json:"id" doc:"The id that comments and assignments call doctor." example:"1"`
+	ID                int64  `json:"id" doc:"The doctor's id in comments and assignments; not the user's id." example:"1"`
 	Specialization    string `json:"specialization" example:"General Medicine"`
 	LicenseNumber     string `json:"license_number" example:"DOC000001"`
 	YearsOfExperience int    `json:"years_of_experience" example:"5"`
-	IsVerified        bool   `json:"is_verified" doc:"An administrator has verified the license." example:"true"`
-	PendingName       *name  `json:"pending_name,omitempty" doc:"The new name, until an administrator decides; left out where none waits."`
+	IsVerified        bool   `json:"is_verified" doc:"Whether an administrator has verified the license." example:"true"`
+	PendingName       *name  `json:"pending_name,omitempty" doc:"A new name that waits for an administrator's approval. Omitted if there is none."`
 }
 
 type profileResponse struct {
@@ -82,16 +83,16 @@ func (h *handlers) getProfile(ctx context.Context, _ *struct{}) (*profileRespons
 	return answerProfile(h.service.Accounts.Profile(ctx, web.CallerOf(ctx)))
 }
 
-// RoleFields are the fields of a profile that belong to one role. It is
-// exported for huma, which does not see into embedded types otherwise.
+// RoleFields are the fields of a profile that belong to one role. The type is
+// exported because huma ignores the fields of embedded types that are not.
 type RoleFields struct {
-	Specialization    patch[string] `json:"specialization,omitzero" maxLength:"150" doc:"Doctors."`
-	LicenseNumber     patch[string] `json:"license_number,omitzero" maxLength:"50" doc:"Doctors."`
-	YearsOfExperience patch[int]    `json:"years_of_experience,omitzero" minimum:"0" maximum:"80" doc:"Doctors."`
-	DateOfBirth       patch[string] `json:"date_of_birth,omitzero" format:"date" doc:"Patients."`
-	BloodType         patch[string] `json:"blood_type,omitzero" doc:"Patients: one of A+, A-, B+, B-, AB+, AB-, O+, O-." example:"A+"`
-	Address           patch[string] `json:"address,omitzero" maxLength:"500" doc:"Patients."`
-	EmergencyContact  patch[string] `json:"emergency_contact,omitzero" maxLength:"500" doc:"Patients."`
+	Specialization    patch[string] `json:"specialization,omitzero" maxLength:"150" doc:"For doctors."`
+	LicenseNumber     patch[string] `json:"license_number,omitzero" maxLength:"50" doc:"For doctors."`
+	YearsOfExperience patch[int]    `json:"years_of_experience,omitzero" minimum:"0" maximum:"80" doc:"For doctors."`
+	DateOfBirth       patch[string] `json:"date_of_birth,omitzero" format:"date" doc:"For patients."`
+	BloodType         patch[string] `json:"blood_type,omitzero" doc:"For patients. One of A+, A-, B+, B-, AB+, AB-, O+, O-." example:"A+"`
+	Address           patch[string] `json:"address,omitzero" maxLength:"500" doc:"For patients."`
+	EmergencyContact  patch[string] `json:"emergency_contact,omitzero" maxLength:"500" doc:"For patients."`
 }
 
 func (f RoleFields) change() (clinic.ProfileChange, error) {

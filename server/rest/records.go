@@ -10,18 +10,22 @@ import (
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
 
-// What the summaries of these operations leave open.
+// mergePatchNote is about every PATCH.
+const mergePatchNote = "The body is a JSON merge patch (RFC 7396): omitted fields keep their values, and null clears a field. "
+
+// The notes on these operations.
 const (
-	listRecordsNote   = "A patient's own records, or those of a doctor's patients now, newest visit first."
-	getRecordNote     = "The owner, and a doctor who is assigned now. Private comments are in a doctor's answer only."
-	replaceRecordNote = "The owner. A text that is not sent becomes empty."
-	changeRecordNote  = "The owner. A JSON merge patch (RFC 7396): a field that is not sent stays as it is, null clears it."
-	deleteRecordNote  = "The owner. The comments go with it."
+	listRecordsNote = "Patients see their own records; doctors see the records of their current patients. By default, the latest visit comes first."
+	getRecordNote   = "Patients see their own records; doctors see the records of their current patients. Private comments are shown to doctors only."
+
+	replaceRecordNote = "Patients can replace only their own records. Omitted texts become empty."
+	changeRecordNote  = "Patients can change only their own records. " + mergePatchNote
+	deleteRecordNote  = "Patients can delete only their own records. The comments on the record are deleted, too."
 )
 
 type healthRecord struct {
 	ID             int64             `json:"id" example:"1"`
-	Patient        int64             `json:"patient" doc:"Id of the patient's profile." example:"1"`
+	Patient        int64             `json:"patient" doc:"The id of the patient's profile." example:"1"`
 	RecordType     clinic.RecordType `json:"record_type" enum:"CHECKUP,DIAGNOSIS,PRESCRIPTION,LAB_RESULT,EMERGENCY" example:"CHECKUP"`
 	Title          string            `json:"title" example:"Annual Physical"`
 	Description    string            `json:"description" example:"Routine annual physical examination"`
@@ -31,7 +35,7 @@ type healthRecord struct {
 	Medications    string            `json:"medications" example:"None"`
 	VisitDate      time.Time         `json:"visit_date" example:"2025-05-27T10:00:00Z"`
 	CreatedBy      user              `json:"created_by"`
-	DoctorComments []comment         `json:"doctor_comments" nullable:"false" doc:"Oldest first; private ones are for doctors only."`
+	DoctorComments []comment         `json:"doctor_comments" nullable:"false" doc:"Oldest first. Private comments are shown to doctors only."`
 	CreatedAt      time.Time         `json:"created_at" example:"2025-05-27T10:30:00Z"`
 	UpdatedAt      time.Time         `json:"updated_at" example:"2025-05-27T10:30:00Z"`
 }
@@ -67,10 +71,10 @@ func (r recordInput) fields() clinic.RecordFields {
 type listRecordsRequest struct {
 	web.Paging
 	RecordType clinic.RecordType  `query:"record_type" enum:"CHECKUP,DIAGNOSIS,PRESCRIPTION,LAB_RESULT,EMERGENCY"`
-	Patient    int64              `query:"patient" minimum:"1" doc:"Only this patient's."`
-	From       string             `query:"from" maxLength:"35" doc:"Visits at or after this time or day, such as 2025-01-01."`
-	To         string             `query:"to" maxLength:"35" doc:"Visits before this time, or up to the end of this day."`
-	Ordering   clinic.RecordOrder `query:"ordering" enum:"-visit_date,visit_date,-created_at,created_at" doc:"A minus sign means newest first, which is the default."`
+	Patient    int64              `query:"patient" minimum:"1" doc:"Only the records of this patient."`
+	From       string             `query:"from" maxLength:"35" doc:"Only visits at or after this time or day, such as 2025-01-01."`
+	To         string             `query:"to" maxLength:"35" doc:"Only visits before this time, or up to the end of this day."`
+	Ordering   clinic.RecordOrder `query:"ordering" enum:"-visit_date,visit_date,-created_at,created_at" doc:"A minus sign means newest first. The default is -visit_date."`
 }
 
 func (h *handlers) listRecords(ctx context.Context, request *listRecordsRequest) (*web.PageResponse[healthRecord], error) {
@@ -90,7 +94,7 @@ func (h *handlers) listRecords(ctx context.Context, request *listRecordsRequest)
 }
 
 type recordResponse struct {
-	ETag string `header:"ETag" doc:"Names this state of the record."`
+	ETag string `header:"ETag" doc:"Identifies the current version of the record, for If-Match and If-None-Match."`
 	Body healthRecord
 }
 
@@ -107,8 +111,8 @@ type createRecordRequest struct {
 }
 
 type createRecordResponse struct {
-	ETag     string `header:"ETag" doc:"Names this state of the record."`
-	Location string `header:"Location" doc:"URL of the record."`
+	ETag     string `header:"ETag" doc:"Identifies the current version of the record, for If-Match and If-None-Match."`
+	Location string `header:"Location" doc:"The URL of the record."`
 	Body     healthRecord
 }
 
@@ -128,12 +132,12 @@ func (h *handlers) createRecord(ctx context.Context, request *createRecordReques
 
 type getRecordRequest struct {
 	ID          int64  `path:"id" doc:"The record's id."`
-	IfNoneMatch string `header:"If-None-Match" doc:"ETags that the client has: 304 when one of them still holds."`
+	IfNoneMatch string `header:"If-None-Match" doc:"The ETags that the client has. If one of them is current, the answer is 304."`
 }
 
 type getRecordResponse struct {
 	Status int
-	ETag   string `header:"ETag" doc:"Names this state of the record."`
+	ETag   string `header:"ETag" doc:"Identifies the current version of the record, for If-Match and If-None-Match."`
 	Body   healthRecord
 }
 
@@ -149,11 +153,11 @@ func (h *handlers) getRecord(ctx context.Context, request *getRecordRequest) (*g
 	return response, nil
 }
 
-// Conditional is the part of a request that changes a record. It is exported
-// for huma, which does not see into embedded types otherwise.
+// Conditional is embedded in requests that change a record. It is exported
+// because huma ignores the fields of embedded types that are not.
 type Conditional struct {
 	ID      int64  `path:"id" doc:"The record's id."`
-	IfMatch string `header:"If-Match" doc:"The ETag that was read: 412 when the record was changed since."`
+	IfMatch string `header:"If-Match" doc:"The ETag that the client has read. If the record has changed since, the answer is 412."`
 }
 
 type replaceRecordRequest struct {

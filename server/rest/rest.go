@@ -18,14 +18,14 @@ import (
 // Options are the parts of the API. Service, Guard, Verify and Keys are required.
 type Options struct {
 	Service *service.API
-	Guard   *web.Guard                          // what a request passes before its handler
-	Verify  web.Verify                          // of the access token that a logout may bear
-	Keys    func() map[string]ed25519.PublicKey // that verify access tokens, by id
+	Guard   *web.Guard                          // protects every operation
+	Verify  web.Verify                          // verifies the access token of a logout
+	Keys    func() map[string]ed25519.PublicKey // returns the keys that verify access tokens, by id
 	Log     *slog.Logger                        // nil: slog.Default()
 	Metrics prometheus.Registerer               // nil: no metrics
 
-	PublicURL string // scheme and host that clients use; empty: links are relative references
-	Version   string // is shown in the OpenAPI document
+	PublicURL string // scheme and host that clients use; if empty, links are relative references
+	Version   string // version in the OpenAPI document
 }
 
 func (o *Options) setDefaults() {
@@ -35,12 +35,12 @@ func (o *Options) setDefaults() {
 
 func (o *Options) validate() error {
 	if o.Service == nil || o.Guard == nil || o.Verify == nil || o.Keys == nil {
-		return errors.New("the REST API needs a service, a guard, a function to verify tokens and the keys that do")
+		return errors.New("the REST API needs a service, a guard, a function that verifies tokens, and keys")
 	}
 	return nil
 }
 
-// Mount adds the API and the pages about it to the router.
+// Mount adds the API and its documentation to the router.
 func Mount(router chi.Router, opts Options) error {
 	if err := opts.validate(); err != nil {
 		return err
@@ -60,20 +60,20 @@ func Mount(router chi.Router, opts Options) error {
 	return addDocs(router, api, opts.Guard)
 }
 
-// handlers are the operations' functions and what they share.
+// handlers has a method for each operation.
 type handlers struct {
 	service    *service.API
 	verify     web.Verify
 	keys       func() map[string]ed25519.PublicKey
 	log        *slog.Logger
 	breakGlass prometheus.Counter
-	publicURL  string // without a trailing slash; "" makes links relative
+	publicURL  string // without a trailing slash; if empty, links are relative
 }
 
-// link is the URL of path below /api, under the version that the caller uses.
+// link returns the URL of a path below /api, with the prefix that the client uses.
 func (h *handlers) link(ctx context.Context, path string) string {
 	return h.publicURL + web.ExchangeOf(ctx).Prefix() + path
 }
 
-// here is the request's own URL without its query.
+// here returns the URL of the request without its query.
 func (h *handlers) here(ctx context.Context) string { return h.publicURL + web.ExchangeOf(ctx).Path }

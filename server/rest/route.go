@@ -10,25 +10,25 @@ import (
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
 
-// route is one operation, and the one place of what is known of it before its
-// handler runs. The document and the tests are derived from it.
+// route describes one operation: everything that is known before its handler
+// runs. The OpenAPI document and the tests are derived from it.
 type route struct {
 	id          string
 	method      string
-	path        string // its first segment below /api/ is the operation's tag
+	path        string // the first segment below /api/ is the operation's tag
 	access      access
 	summary     string
-	description string                   // what summary and access leave open
-	examples    map[string]*huma.Example // of the body, by name
-	failures    []int                    // statuses that it may answer beside those that document.go derives
-	terms       web.Terms                // how the body is read, and where and for how long the work is done
-	session     bool                     // takes an access token, or a refresh token in the body in its place
-	audited     access                   // whose calls, answered or refused, leave a row in the audit log; "": nobody's
-	reason      string                   // why those of others leave none
+	description string                   // the note that follows the summary and the access in the document
+	examples    map[string]*huma.Example // examples of the body, by name
+	failures    []int                    // statuses besides those that document.go derives
+	terms       web.Terms                // how the body is read, which pool does the work, and the deadline
+	session     bool                     // the operation also accepts an access token, in place of a refresh token in the body
+	audited     access                   // callers whose requests, allowed or refused, add a row to the audit log; "" means none
+	reason      string                   // why requests of other callers add none
 	binding
 }
 
-// op is a route of a pattern such as "GET /api/patients/". All calls are audited.
+// op returns the route for a pattern such as "GET /api/patients/". All calls are audited.
 func op(pattern, id string, who access, summary string, b binding) route {
 	method, path, _ := strings.Cut(pattern, " ")
 	return route{
@@ -37,56 +37,56 @@ func op(pattern, id string, who access, summary string, b binding) route {
 	}
 }
 
-// describe adds the text that the summary leaves open.
+// describe sets the note that follows the summary.
 func (r route) describe(text string) route {
 	r.description = text
 	return r
 }
 
-// example adds bodies that the operation takes.
+// example sets examples of the body.
 func (r route) example(bodies map[string]*huma.Example) route {
 	r.examples = bodies
 	return r
 }
 
-// fails adds statuses that the operation may answer.
+// fails adds failures that the operation may answer with.
 func (r route) fails(statuses ...int) route {
 	r.failures = append(slices.Clone(r.failures), statuses...)
 	return r
 }
 
-// enrolling lets callers in who have yet to set up the second factor that their role requires.
+// enrolling also allows callers who have yet to set up the second factor that their role requires.
 func (r route) enrolling() route {
 	r.terms.Enrolling = true
 	return r
 }
 
-// inMemory answers without a place of a pool.
+// inMemory marks an operation that needs no place in a pool.
 func (r route) inMemory() route {
 	r.terms.Pool = web.InMemory
 	return r
 }
 
-// ofSession also takes an access token, though anybody may call the operation.
+// ofSession accepts an access token, although anybody may call the operation.
 func (r route) ofSession() route {
 	r.session = true
 	return r
 }
 
-// unaudited calls leave no row in the audit log, for a reason.
+// unaudited says that calls add no row to the audit log, and why.
 func (r route) unaudited(reason string) route {
 	r.audited, r.reason = "", reason
 	return r
 }
 
-// auditedFor leaves a row in the audit log for the calls of some only, for a reason.
+// auditedFor says that only the calls of some callers add a row to the audit log, and why.
 func (r route) auditedFor(who access, reason string) route {
 	r.audited, r.reason = who, reason
 	return r
 }
 
-// access says who may call an operation. The service enforces it; here it is
-// for the document and for tests. Only anybody is without an access token.
+// access says who may call an operation. The document and the tests use it; the
+// service enforces it. All but anybody require an access token.
 type access string
 
 const (
@@ -99,7 +99,7 @@ const (
 	patientsOrDoctors access = "Patients and doctors"
 )
 
-// roles are those that have the access.
+// roles returns the roles that have the access.
 func (a access) roles() []clinic.Role {
 	switch a {
 	case anybody, everyone:
@@ -118,16 +118,16 @@ func (a access) roles() []clinic.Role {
 	return nil
 }
 
-// Operation is what the table says of an operation and the document does not:
-// tests hold the API to it.
+// Operation has the facts about an operation that the OpenAPI document lacks.
+// Tests compare the API with them.
 type Operation struct {
 	ID      string
-	Roles   []clinic.Role // that may call it; the others are answered 403
-	Audited []clinic.Role // whose calls, answered or refused, leave a row in the audit log
-	Reason  string        // why those of others leave none
+	Roles   []clinic.Role // roles that may call it; the answer to others is 403
+	Audited []clinic.Role // roles whose calls, allowed or refused, add a row to the audit log
+	Reason  string        // why calls of other roles add none
 }
 
-// Operations lists all operations.
+// Operations returns all operations.
 func Operations() []Operation {
 	var all []Operation
 	for _, r := range routes(&handlers{}) {

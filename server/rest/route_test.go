@@ -10,8 +10,8 @@ import (
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
 
-// TestARouteKnowsWhetherItHasABody: a body that the route does not know of would
-// be read by huma, without a place and without a limit.
+// TestARouteKnowsWhetherItHasABody: otherwise huma would read the body, without a place
+// in a pool and without a limit.
 func TestARouteKnowsWhetherItHasABody(t *testing.T) {
 	t.Parallel()
 	h := &handlers{}

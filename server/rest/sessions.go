@@ -8,12 +8,12 @@ import (
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
 
-// What the summaries of these operations leave open.
+// The notes on these operations.
 const (
-	logoutNote = "The session of the refresh token in the body or, without a body, of the access token. " +
-		"Its access tokens are refused from the next request on. A refresh token of a session that has ended is no fault."
-	listSessionsNote = "The newest login first. A session is a login; current is the one that asks."
-	endSessionNote   = "Its refresh token is worth nothing any more, and its access tokens are refused from the next request on."
+	logoutNote = "Ends the session of the refresh token in the body or, without a body, of the access token. " +
+		"Access tokens of the session are refused from the next request on. Logging out of a session that has already ended is not an error."
+	listSessionsNote = "Newest first. Each login starts a session."
+	endSessionNote   = "The session's refresh token stops working, and its access tokens are refused from the next request on."
 )
 
 type logoutRequest struct {
@@ -23,8 +23,8 @@ type logoutRequest struct {
 	} `nameHint:"Logout"`
 }
 
-// logout takes the refresh token alone, too: the access token of whoever leaves
-// may have expired.
+// logout also works with the refresh token alone, because the caller's access
+// token may have expired.
 func (h *handlers) logout(ctx context.Context, request *logoutRequest) (*noContent, error) {
 	if request.Body != nil {
 		return &noContent{}, h.service.Sessions.LogoutByRefresh(ctx, request.Body.Refresh)
@@ -39,10 +39,10 @@ func (h *handlers) logout(ctx context.Context, request *logoutRequest) (*noConte
 
 type activeSession struct {
 	ID         int64     `json:"id" example:"1"`
-	CreatedAt  time.Time `json:"created_at" doc:"When it began, by logging in." example:"2025-05-27T10:30:00Z"`
-	LastUsedAt time.Time `json:"last_used_at" doc:"When its refresh token was last used." example:"2025-05-27T10:30:00Z"`
-	ExpiresAt  time.Time `json:"expires_at" doc:"When it ends unless it is refreshed." example:"2025-06-03T10:30:00Z"`
-	Current    bool      `json:"current" doc:"The one that asks." example:"true"`
+	CreatedAt  time.Time `json:"created_at" doc:"When the user logged in." example:"2025-05-27T10:30:00Z"`
+	LastUsedAt time.Time `json:"last_used_at" doc:"When the session was last refreshed." example:"2025-05-27T10:30:00Z"`
+	ExpiresAt  time.Time `json:"expires_at" doc:"When the session ends if it is not refreshed." example:"2025-06-03T10:30:00Z"`
+	Current    bool      `json:"current" doc:"Whether this request belongs to the session." example:"true"`
 }
 
 func newActiveSession(s clinic.ActiveSession) activeSession {

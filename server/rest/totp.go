@@ -6,20 +6,20 @@ import (
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
 
-// What the summaries of these operations leave open.
+// The notes on these operations.
 const (
-	enrolTOTPNote = "It takes the password and shows the secret, once; nothing is asked for before it is confirmed. " +
-		"Authenticators take the URL as a QR code (RFC 6238: SHA-1, six digits, 30 seconds)."
-	confirmTOTPNote = "With a code of the authenticator. From then on a login takes one. The recovery codes are shown once; " +
-		"each logs in once where the authenticator is lost. All other sessions of the caller end. " +
-		"Where the role requires a second factor, refresh the access token now: the one before is good for enrolling only."
-	disableTOTPNote = "It takes the password, and ends the other sessions. The recovery codes are worth nothing any more."
+	enrolTOTPNote = "Requires the password. The answer contains the secret, which is not shown again. Show `otpauth_url` as a QR code, which " +
+		"authenticator apps can scan (RFC 6238: SHA-1, six digits, 30 seconds). Logins require no code until the second factor is confirmed."
+	confirmTOTPNote = "Requires a code from the authenticator app. Logins require a code from then on, and all other sessions of the caller end. " +
+		"The answer contains recovery codes, which are not shown again. Each of them works for one login, in case the authenticator is lost.\n\n" +
+		"If the caller's role requires a second factor, refresh the access token now: the old one works only for the enrollment."
+	disableTOTPNote = "Requires the password. All other sessions of the caller end, and the recovery codes stop working."
 )
 
 type totpStatus struct {
-	Enabled       bool `json:"enabled" doc:"A login takes a code." example:"true"`
-	Required      bool `json:"required" doc:"The caller's role may do nothing without." example:"false"`
-	RecoveryCodes int  `json:"recovery_codes" doc:"How many are left." example:"10"`
+	Enabled       bool `json:"enabled" doc:"Whether logins require a code." example:"true"`
+	Required      bool `json:"required" doc:"Whether the caller's role requires a second factor." example:"false"`
+	RecoveryCodes int  `json:"recovery_codes" doc:"How many recovery codes are unused." example:"10"`
 }
 
 type getTOTPRequest struct{}
@@ -38,14 +38,14 @@ func (h *handlers) getTOTP(ctx context.Context, _ *getTOTPRequest) (*getTOTPResp
 
 type passwordRequest struct {
 	Body struct {
-		Password string `json:"password" maxLength:"128" doc:"The caller's own, again." example:"securepass123"`
+		Password string `json:"password" maxLength:"128" doc:"The caller's password." example:"securepass123"`
 	} `nameHint:"PasswordConfirmation"`
 }
 
 type enrolTOTPResponse struct {
 	Body struct {
-		Secret string `json:"secret" doc:"In base32, to be typed in." example:"JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"`
-		URL    string `json:"otpauth_url" doc:"To be shown as a QR code." example:"otpauth://totp/healthrecords:patient1?secret=JBSWY3DPEHPK3PXP&issuer=healthrecords"`
+		Secret string `json:"secret" doc:"The secret in base32, for typing it into an authenticator app." example:"JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"`
+		URL    string `json:"otpauth_url" doc:"The secret as a URL, for showing it as a QR code." example:"otpauth://totp/healthrecords:patient1?secret=JBSWY3DPEHPK3PXP&issuer=healthrecords"`
 	} `nameHint:"TOTPEnrolment"`
 }
 
@@ -61,13 +61,13 @@ func (h *handlers) enrolTOTP(ctx context.Context, request *passwordRequest) (*en
 
 type confirmTOTPRequest struct {
 	Body struct {
-		Code string `json:"code" pattern:"^[0-9]{6}$" doc:"Of the authenticator." example:"123456"`
+		Code string `json:"code" pattern:"^[0-9]{6}$" doc:"The current code from the authenticator app." example:"123456"`
 	} `nameHint:"TOTPConfirmation"`
 }
 
 type confirmTOTPResponse struct {
 	Body struct {
-		RecoveryCodes []string `json:"recovery_codes" nullable:"false" doc:"Each logs in once; shown this once."`
+		RecoveryCodes []string `json:"recovery_codes" nullable:"false" doc:"Each works for one login. They are not shown again."`
 	} `nameHint:"RecoveryCodes"`
 }
 

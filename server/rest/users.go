@@ -7,14 +7,15 @@ import (
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
 
-// What the summaries of these operations leave open.
+// The notes on these operations.
 const (
-	disableUserNote = "Its sessions end, and with the next request its access. The caller's own account is a conflict, own_account."
-	enableUserNote  = "It has to log in again."
+	disableUserNote = "Ends all sessions of the account. Its requests are refused from the next one on. Administrators cannot disable their own " +
+		"account: the answer is 409 with the code `own_account`."
+	enableUserNote = "The user has to log in again."
 )
 
 type userIDRequest struct {
-	ID int64 `path:"id" doc:"The user's id, not the profile's."`
+	ID int64 `path:"id" doc:"The id of the user, not of their profile."`
 }
 
 type userActivityResponse struct {

@@ -6,9 +6,9 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// The shapes that several answers share.
+// The types in this file are parts of several answers.
 
-// noContent is the answer of an operation that has nothing to say.
+// noContent is an answer without a body.
 type noContent struct{}
 
 type user struct {
@@ -24,9 +24,9 @@ func newUser(u clinic.User) user {
 	return user{ID: u.ID, Username: u.Username, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName, UserType: u.Role}
 }
 
-// doctor is a doctor's profile as it stands under a comment.
+// doctor is a doctor's profile as a comment shows it.
 type doctor struct {
-	ID                int64  `json:"id" doc:"The profile's id, not the user's." example:"1"`
+	ID                int64  `json:"id" doc:"The id of the profile, not of the user." example:"1"`
 	Specialization    string `json:"specialization" example:"General Medicine"`
 	LicenseNumber     string `json:"license_number" example:"DOC000001"`
 	YearsOfExperience int    `json:"years_of_experience" example:"5"`
@@ -36,15 +36,15 @@ func newDoctor(d clinic.Doctor) doctor {
 	return doctor{ID: d.ID, Specialization: d.Specialization, LicenseNumber: d.LicenseNumber, YearsOfExperience: d.YearsOfExperience}
 }
 
-// directoryDoctor is a doctor with the person.
+// directoryDoctor is a doctor's profile with the user.
 type directoryDoctor struct {
-	ID                int64  `json:"id" doc:"The profile's id, not the user's." example:"1"`
+	ID                int64  `json:"id" doc:"The id of the profile, not of the user." example:"1"`
 	User              user   `json:"user"`
 	Specialization    string `json:"specialization" example:"General Medicine"`
 	LicenseNumber     string `json:"license_number" example:"DOC000001"`
 	YearsOfExperience int    `json:"years_of_experience" example:"5"`
-	IsVerified        bool   `json:"is_verified" doc:"An administrator has verified the license." example:"true"`
-	PendingName       *name  `json:"pending_name,omitempty" doc:"For administrators: the name that waits for their decision."`
+	IsVerified        bool   `json:"is_verified" doc:"Whether an administrator has verified the license." example:"true"`
+	PendingName       *name  `json:"pending_name,omitempty" doc:"A new name that waits for approval. Shown to administrators only."`
 }
 
 func newDirectoryDoctor(d clinic.Doctor) directoryDoctor {
@@ -54,7 +54,7 @@ func newDirectoryDoctor(d clinic.Doctor) directoryDoctor {
 	}
 }
 
-// name is what a doctor wants to be called.
+// name is a doctor's new name.
 type name struct {
 	FirstName string `json:"first_name" example:"Jane"`
 	LastName  string `json:"last_name" example:"Smith"`
@@ -67,10 +67,10 @@ func newName(n *clinic.Name) *name {
 	return &name{FirstName: n.First, LastName: n.Last}
 }
 
-// patient is who a patient is; nothing of his health.
+// patient identifies a patient and contains no health data.
 type patient struct {
-	ID          int64  `json:"id" doc:"The profile's id, not the user's." example:"1"`
-	User        *user  `json:"user,omitempty" doc:"Not for a doctor who may not see the patient any more."`
+	ID          int64  `json:"id" doc:"The id of the profile, not of the user." example:"1"`
+	User        *user  `json:"user,omitempty" doc:"Omitted for a doctor who may no longer see the patient."`
 	PhoneNumber string `json:"phone_number" example:"+1234567890"`
 }
 
@@ -83,7 +83,7 @@ func newPatient(p clinic.Patient) patient {
 	return view
 }
 
-// optionalUTC returns the instant as the API writes all of them: RFC 3339 with a Z.
+// optionalUTC returns the instant in UTC, so that it is written with a Z as all instants of the API are.
 func optionalUTC(t *time.Time) *time.Time {
 	if t == nil {
 		return nil
@@ -92,7 +92,7 @@ func optionalUTC(t *time.Time) *time.Time {
 	return &u
 }
 
-// orNull is nil for the zero value, which stands for "none" in the domain.
+// orNull returns nil for the zero value, which means "none" in the domain.
 func orNull[T comparable](v T) *T {
 	var zero T
 	if v == zero {

@@ -1,5 +1,5 @@
-// Package canary_test lets a clinic live on the whole platform with a marker in each text, and looks for the markers wherever
-// they might come out again.
+// Package canary_test runs a clinic on the whole platform with a marker in each text, and looks for the markers wherever
+// they might leak.
 package canary_test
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/healthrecords/healthrecords/server"
 )
 
-// ids is more than there are rows of any table.
+// ids is larger than the number of rows in any table.
 const ids = 15
 
 func TestNoMarkerIsWhereItMayNotBe(t *testing.T) {
@@ -28,7 +28,7 @@ func TestNoMarkerIsWhereItMayNotBe(t *testing.T) {
 	people := p.live(t)
 	await(t, "all are notified", func() bool { return p.db.Count(`SELECT count(*) FROM outbox WHERE finished_at IS NULL`) == 0 })
 
-	seen := map[string]string{} // what each role was answered, all together
+	seen := map[string]string{} // all answers to each role
 	for role, who := range people {
 		for _, path := range readable(t) {
 			for id := range ids {
@@ -41,17 +41,17 @@ func TestNoMarkerIsWhereItMayNotBe(t *testing.T) {
 		}
 		look(t, role, seen[role])
 	}
-	for marker, readers := range markers() { // else nothing was tested
+	for marker, readers := range markers() { // otherwise nothing was tested
 		for _, role := range strings.Fields(readers) {
 			if role != "cache" && !strings.Contains(seen[role], marker) {
-				t.Errorf("%s does not read %s, which is his to read", role, marker)
+				t.Errorf("%s does not read %s, which they may read", role, marker)
 			}
 		}
 	}
 	p.lookBehind(t)
 }
 
-// readable are the paths of the document that answer GET.
+// readable returns the paths of the document that have GET.
 func readable(t *testing.T) []string {
 	t.Helper()
 	printed, err := server.OpenAPI()
@@ -67,21 +67,21 @@ func readable(t *testing.T) []string {
 	return paths
 }
 
-// look fails for each marker in the text that is not for the reader.
+// look fails for each marker in the text that the reader may not see.
 func look(t *testing.T, reader, text string) {
 	t.Helper()
 	if text == "" {
-		t.Errorf("%s: there is nothing to look at", reader)
+		t.Errorf("%s: nothing to search", reader)
 	}
 	for marker, readers := range markers() {
-		// A user's name is the beginning of his other markers.
+		// A user's name is the beginning of their other markers.
 		if at := strings.Index(strings.ReplaceAll(text, marker+"-", ""), marker); at >= 0 && !slices.Contains(strings.Fields(readers), reader) {
-			t.Errorf("%s holds %s: …%s…", reader, marker, text[max(0, at-100):min(len(text), at+150)])
+			t.Errorf("%s contains %s: …%s…", reader, marker, text[max(0, at-100):min(len(text), at+150)])
 		}
 	}
 }
 
-// lookBehind looks at what the platform writes besides its answers.
+// lookBehind searches everything that the platform writes besides its answers.
 func (p *platform) lookBehind(t *testing.T) {
 	t.Helper()
 	for name, part := range p.parts {
@@ -91,7 +91,7 @@ func (p *platform) lookBehind(t *testing.T) {
 		_, _, exposed := metrics.ask(t, http.MethodGet, "/metrics", "", nil)
 		look(t, "metrics of the "+name, exposed)
 	}
-	await(t, "spans", func() bool { // the controller makes none
+	await(t, "spans", func() bool { // the controller has none
 		return strings.Contains(p.spans.String(), "healthrecords-server") && strings.Contains(p.spans.String(), "healthrecords-worker")
 	})
 	look(t, "spans", p.spans.String())
@@ -104,14 +104,14 @@ func (p *platform) lookBehind(t *testing.T) {
 	p.lookAtTheCluster(t)
 }
 
-// lookAtRedis has every key dumped. The cache of the doctors' directory holds what every user may read.
+// lookAtRedis dumps every key. The cache of the doctors' directory contains only texts that every user may read.
 func (p *platform) lookAtRedis(t *testing.T) {
 	t.Helper()
 	options, err := redis.ParseURL(p.redis.URL(0))
 	testkit.Must(t, err)
 	db := redis.NewClient(options)
 	defer func() { _ = db.Close() }()
-	testkit.Must(t, db.ConfigSet(t.Context(), "rdbcompression", "no").Err()) // dumps would hide what is in them
+	testkit.Must(t, db.ConfigSet(t.Context(), "rdbcompression", "no").Err()) // otherwise dumps would be compressed
 	keys, err := db.Keys(t.Context(), "*").Result()
 	testkit.Must(t, err)
 	var streams int
@@ -128,11 +128,11 @@ func (p *platform) lookAtRedis(t *testing.T) {
 		look(t, reader, key+dump)
 	}
 	if streams == 0 {
-		t.Errorf("there is no stream among the keys %v", keys)
+		t.Errorf("the keys %v include no stream", keys)
 	}
 }
 
-// lookAtTheCluster looks at the object's status and at the events about it.
+// lookAtTheCluster searches the object's status and the events about it.
 func (p *platform) lookAtTheCluster(t *testing.T) {
 	t.Helper()
 	da := &v1alpha1.DoctorAssignment{}

@@ -18,8 +18,8 @@ import (
 
 const password = "Canary-password"
 
-// markers are what is written into each text that people fill in, with who may read it back. "directory" is every user, and
-// the cache of the directory of doctors.
+// markers returns the marker of each text that people write, with the roles that may read it. "directory" means every user,
+// and the cache of the directory of doctors.
 func markers() map[string]string {
 	const (
 		patient   = "owner assigned emergency self admin"
@@ -42,7 +42,7 @@ func markers() map[string]string {
 	}
 }
 
-// sentence puts a marker where a search for words would not find it whole.
+// sentence puts a marker inside a longer text.
 func sentence(marker string) string { return "It says <" + marker + ">." }
 
 type person struct {
@@ -69,7 +69,7 @@ func (p *platform) register(t *testing.T, role clinic.Role, name string, more ma
 	return person{user: answer.User.ID, profile: id, token: answer.Tokens.Access}
 }
 
-// live has everybody write what he may, and returns them by what they are.
+// live lets everybody write all that they may, and returns the people by their roles.
 func (p *platform) live(t *testing.T) map[string]person {
 	t.Helper()
 	access, err := p.signer.Issue(p.db.LoggedIn(p.db.Admin()))
@@ -103,7 +103,7 @@ func (p *platform) live(t *testing.T) map[string]person {
 	return people
 }
 
-// care declares the assignment, and has a record written and commented on, once as one may and once as one may not.
+// care declares the assignment. Then it lets people write and comment on a record, with and without permission.
 func (p *platform) care(t *testing.T, people map[string]person) {
 	t.Helper()
 	testkit.Must(t, p.cluster.Create(t.Context(), &v1alpha1.DoctorAssignment{
@@ -162,7 +162,7 @@ func (p *platform) ask(t *testing.T, method, path, access string, body any) (sta
 	return response.StatusCode, fmt.Sprint(response.Header), string(b)
 }
 
-// post sends a request that has to be taken, and decodes the answer.
+// post sends a request that must succeed, and decodes the answer.
 func (p *platform) post(t *testing.T, path, access string, body, into any) {
 	t.Helper()
 	status, _, content := p.ask(t, http.MethodPost, path, access, body)

@@ -24,7 +24,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
-// platform is the whole of it in processes of their own, that tell all they can: logs at debug, every span.
+// platform is the whole platform in separate processes, with as much output as possible: debug logs and every span.
 type platform struct {
 	api       string // URL without /api
 	parts     map[string]*program.Part
@@ -75,7 +75,7 @@ func (p *platform) connect(t *testing.T) {
 	p.namespace = namespace.Name
 }
 
-// spans is a collector that keeps the text of all it gets.
+// spans is a collector that keeps the text of all received spans.
 type spans struct {
 	collector.UnimplementedTraceServiceServer
 	mutex sync.Mutex

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// The series of a platform that works, one sample a minute for three hours, as promtool writes them.
+// The series of a healthy platform, with one sample per minute for three hours, in promtool's notation.
 const (
 	serverInfo     = `healthrecords_build_info{namespace="a",part="server",version="1"}`
 	inFlight       = `healthrecords_http_requests_in_flight{namespace="a",part="server"}`
@@ -42,15 +42,15 @@ func healthy() map[string]string {
 	}
 }
 
-// state is how a platform differs from a healthy one, and which alerts fire when: "HealthrecordsServerSlow a" in namespace a. All
-// others are silent.
+// state is the difference of a platform from a healthy one, and the alerts that fire: "HealthrecordsServerSlow a" fires in
+// namespace a. No other alert may fire.
 type state struct {
 	name   string
-	change map[string]string // series to values; "" takes a series away
+	change map[string]string // series to values; "" removes a series
 	fire   map[string][]string
 }
 
-// gone ends all series of a part after ten minutes.
+// gone returns a change that ends all series of a part after ten minutes.
 func gone(part string) map[string]string {
 	change := map[string]string{}
 	for name, values := range healthy() {
@@ -100,7 +100,7 @@ func states() []state {
 	}
 }
 
-// test is the state as a test of promtool.
+// test returns the state as a test for promtool.
 func (s state) test() object {
 	values := healthy()
 	for name, value := range s.change {
@@ -127,7 +127,7 @@ func (s state) test() object {
 	return object{"name": s.name, "interval": "1m", "input_series": series, "promql_expr_test": expectations}
 }
 
-// TestAlerts has promtool take the rules through each state.
+// TestAlerts lets promtool evaluate the rules in each state.
 func TestAlerts(t *testing.T) {
 	t.Parallel()
 	rules, err := filepath.Abs(chartDir + "/files/alerts.yaml")
@@ -150,7 +150,7 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// TestEveryAlertIsTested names those that no state makes fire.
+// TestEveryAlertIsTested fails for alerts that fire in no state.
 func TestEveryAlertIsTested(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile(chartDir + "/files/alerts.yaml")

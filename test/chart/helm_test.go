@@ -1,5 +1,5 @@
-// Package chart tests charts/healthrecords without a cluster: what Helm 3 and 4 make of it, and that the programs,
-// Kubernetes and the operators it meets understand the result.
+// Package chart tests charts/healthrecords without a cluster: it renders the chart with Helm 3 and 4, and checks that the
+// programs, Kubernetes and the operators understand the result.
 package chart
 
 import (
@@ -28,7 +28,7 @@ const (
 
 var helms = []string{"helm@v3", "helm@v4"}
 
-// TestMain reads the whole chart: Go then knows that the results depend on it, though it is Helm that reads it.
+// TestMain reads the whole chart, so that Go knows that cached test results depend on it, although Helm reads it.
 func TestMain(m *testing.M) {
 	err := filepath.WalkDir(chartDir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 	testkit.Main(m)
 }
 
-// tool runs a pinned tool and returns what it prints, on failure on both outputs.
+// tool runs a pinned tool and returns its output. If it fails, that includes stderr.
 func tool(t *testing.T, name string, args ...string) (string, error) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), root+"/hack/tool", append([]string{name}, args...)...)
@@ -55,7 +55,7 @@ func tool(t *testing.T, name string, args ...string) (string, error) {
 	return stdout.String(), nil
 }
 
-// ciValues are the values files in ci/, by name.
+// ciValues returns the values files in ci/, by name.
 func ciValues(t *testing.T) map[string]string {
 	t.Helper()
 	files, err := filepath.Glob(chartDir + "/ci/*-values.yaml")
@@ -75,7 +75,7 @@ func template(t *testing.T, args ...string) (string, error) {
 	return tool(t, "helm@v4", append([]string{"template", release, chartDir, "--namespace", "records"}, args...)...)
 }
 
-// render returns the objects that the chart makes, by kind and name.
+// render returns the chart's objects, by kind and name.
 func render(t *testing.T, args ...string) map[string]*unstructured.Unstructured {
 	t.Helper()
 	output, err := template(t, args...)
@@ -98,7 +98,7 @@ func parse(t *testing.T, manifest string) map[string]*unstructured.Unstructured 
 		}
 		key := object.GetKind() + "/" + object.GetName()
 		if objects[key] != nil {
-			t.Errorf("%s is there twice", key)
+			t.Errorf("%s exists twice", key)
 		}
 		objects[key] = object
 	}
@@ -127,7 +127,7 @@ func pods(t *testing.T, objects map[string]*unstructured.Unstructured) map[strin
 	return result
 }
 
-// kinds lists the keys of objects of a kind, sorted.
+// kinds returns the sorted keys of the objects of a kind.
 func kinds(objects map[string]*unstructured.Unstructured, kind string) []string {
 	var keys []string
 	for key, object := range objects {

@@ -11,7 +11,7 @@ import (
 // The oldest and the newest Kubernetes that the chart supports.
 var kubernetesVersions = []string{"v1.30.14", "v1.37.2"}
 
-// Modules that hold the CustomResourceDefinitions which the chart makes objects of, with the directory.
+// The modules with the CustomResourceDefinitions of the chart's objects, and the directories in them.
 var operators = map[string]string{
 	"github.com/cert-manager/cert-manager@v1.21.2":               "deploy/crds",
 	"github.com/cloudnative-pg/cloudnative-pg@v1.28.0":           "config/crd/bases",
@@ -20,7 +20,7 @@ var operators = map[string]string{
 	"sigs.k8s.io/gateway-api@v1.5.1":                             "config/crd/standard",
 }
 
-// TestObjectsAreValid holds what both Helms make of every values file to the schemas of Kubernetes and of the operators.
+// TestObjectsAreValid validates the output of both Helms for every values file with the schemas of Kubernetes and of the operators.
 func TestObjectsAreValid(t *testing.T) {
 	t.Parallel()
 	schemas := t.TempDir()
@@ -41,7 +41,7 @@ func TestObjectsAreValid(t *testing.T) {
 			})
 		}
 	}
-	t.Run("a field that is none is found", func(t *testing.T) {
+	t.Run("an unknown field is found", func(t *testing.T) {
 		t.Parallel()
 		manifest := `{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}, "spec": {"ports": [{"port": 80, "prot": "TCP"}]}}`
 		if output, err := conform(t, schemas, kubernetesVersions[0], manifest); err == nil {
@@ -59,7 +59,7 @@ func conform(t *testing.T, schemas, version, manifest string) (string, error) {
 		"-schema-location", schemas+"/"+version+"/"+pattern, "-schema-location", schemas+"/operators/"+pattern, file)
 }
 
-// writeSchemas makes JSON schemas of what the pinned modules say of their objects.
+// writeSchemas creates JSON schemas from the definitions of objects in the pinned modules.
 func writeSchemas(t *testing.T, directory string) {
 	t.Helper()
 	for _, version := range kubernetesVersions {
@@ -77,7 +77,7 @@ func writeSchemas(t *testing.T, directory string) {
 	}
 }
 
-// module returns the directory of a module of the given version, from Go's cache.
+// module returns the directory of a module at the version, in Go's cache.
 func module(t *testing.T, version string) string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", version)

@@ -28,7 +28,7 @@ func TestUnit(t *testing.T) {
 	}
 }
 
-// TestPackage installs from what a release publishes.
+// TestPackage renders the chart from the package that a release publishes.
 func TestPackage(t *testing.T) {
 	t.Parallel()
 	for _, helm := range helms {

@@ -25,7 +25,7 @@ import (
 	"github.com/healthrecords/healthrecords/worker"
 )
 
-// TestMetricsExist holds alerts and dashboards to the metrics of the programs, with Prometheus' parsers.
+// TestMetricsExist compares the metrics in alerts and dashboards with those of the programs, with Prometheus' parsers.
 func TestMetricsExist(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{
@@ -49,7 +49,7 @@ func TestMetricsExist(t *testing.T) {
 	}
 }
 
-// registryOfParts holds the metrics of server and worker.
+// registryOfParts returns a registry with the metrics of the server and the worker.
 func registryOfParts(t *testing.T) *prometheus.Registry {
 	t.Helper()
 	registry := telemetry.NewRegistry("test")
@@ -102,7 +102,7 @@ func registryOfParts(t *testing.T) *prometheus.Registry {
 	return registry
 }
 
-// described lists the names of the metrics that a registry can have.
+// described returns the names of the metrics that a registry can have.
 func described(t *testing.T, registry any) []string {
 	t.Helper()
 	collector, ok := registry.(prometheus.Collector)
@@ -142,7 +142,7 @@ func metricNames(t *testing.T, files ...string) []string {
 	return strings.Fields(string(output))
 }
 
-// TestRuleIsTheFile compares what Prometheus gets with the file that was checked.
+// TestRuleIsTheFile compares the rules that Prometheus gets with the file that the other tests check.
 func TestRuleIsTheFile(t *testing.T) {
 	t.Parallel()
 	objects := render(t, "--set", "monitoring.prometheusRule.enabled=true")

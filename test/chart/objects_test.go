@@ -18,7 +18,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
-// TestGeneratedSigningKey is a key that the server reads.
+// TestGeneratedSigningKey checks that the server can read the generated key.
 func TestGeneratedSigningKey(t *testing.T) {
 	t.Parallel()
 	for _, helm := range helms {
@@ -48,7 +48,7 @@ func TestGeneratedSigningKey(t *testing.T) {
 	}
 }
 
-// TestNamesFit installs under the longest names that Helm allows.
+// TestNamesFit uses the longest names that Helm allows.
 func TestNamesFit(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("long-name-", 6)
@@ -63,7 +63,7 @@ func TestNamesFit(t *testing.T) {
 			for key, object := range parse(t, output) {
 				limit := 63
 				if object.GetKind() == "Cluster" {
-					limit = 50 // CloudNativePG's own
+					limit = 50 // the limit of CloudNativePG
 				}
 				if name := object.GetName(); len(name) > limit && !strings.HasPrefix(object.GetAPIVersion(), "rbac.") && object.GetKind() != "CustomResourceDefinition" {
 					t.Errorf("%s has %d characters", key, len(name))
@@ -82,15 +82,15 @@ func TestNamesFit(t *testing.T) {
 	}
 }
 
-// fullname is what the names of the objects begin with.
+// fullname returns the prefix of the objects' names.
 func fullname(t *testing.T, override string) string {
 	t.Helper()
 	deployments := kinds(render(t, "--set", "fullnameOverride="+override), "Deployment")
 	return strings.TrimSuffix(deployments[0], "-controller")
 }
 
-// TestControllerRights are those that are generated from the controller's markers, where the election may touch its own
-// Lease only.
+// TestControllerRights compares the controller's rights with those that are generated from its markers. For the leader
+// election, it may use only its own Lease.
 func TestControllerRights(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile(root + "/config/rbac/role.yaml")
@@ -109,7 +109,7 @@ func TestControllerRights(t *testing.T) {
 	}
 }
 
-// rights lists group/resource/verb of all roles, sorted.
+// rights returns the sorted group/resource/verb of all roles.
 func rights(t *testing.T, objects map[string]*unstructured.Unstructured) []string {
 	t.Helper()
 	var all []string
@@ -131,7 +131,8 @@ func rights(t *testing.T, objects map[string]*unstructured.Unstructured) []strin
 	return all
 }
 
-// TestJobIsAnotherWhenItChanges, since Kubernetes would refuse to change it, and Redis starts with the file it has.
+// TestJobIsAnotherWhenItChanges: a changed Job needs a new name, because Kubernetes refuses to change it. A changed Redis must
+// restart to read its file.
 func TestJobIsAnotherWhenItChanges(t *testing.T) {
 	t.Parallel()
 	one := render(t)

@@ -16,8 +16,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/services"
 )
 
-// TestTheBundledRedisKeepsItsPasswordToItself starts a Redis by the container's own command, and looks for the password
-// in what it hands to redis-server as arguments, which Redis itself soon covers up.
+// TestTheBundledRedisKeepsItsPasswordToItself starts a Redis with the container's command, and looks for the password
+// in the arguments of redis-server. Redis itself would soon overwrite them.
 func TestTheBundledRedisKeepsItsPasswordToItself(t *testing.T) {
 	t.Parallel()
 	const password = `odd "pass'word\ $(id) ~* #1`
@@ -41,7 +41,7 @@ func TestTheBundledRedisKeepsItsPasswordToItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	command := make([]string, len(container.Command))
-	for i, part := range container.Command { // $(NAME) is what the kubelet replaces
+	for i, part := range container.Command { // the kubelet replaces $(NAME)
 		command[i] = strings.NewReplacer("/etc/redis/redis.conf", config, "$(REDISCLI_AUTH)", password).Replace(part)
 	}
 	path := dir + ":" + os.Getenv("PATH")

@@ -23,10 +23,10 @@ import (
 
 const crdName = "doctorassignments.healthrecords.io"
 
-// TestRelease installs, upgrades, rolls back, uninstalls and installs again on a Kubernetes API server. It has no nodes,
-// so nothing runs: what is tested is what the API server accepts, and what stays.
+// TestRelease installs, upgrades, rolls back, uninstalls and installs again on a Kubernetes API server without nodes.
+// Nothing runs: the test checks what the API server accepts, and which objects stay.
 //
-//nolint:tparallel // one Helm after the other: there is one CustomResourceDefinition
+//nolint:tparallel // the Helms run in sequence, because they share one CustomResourceDefinition
 func TestRelease(t *testing.T) {
 	t.Parallel()
 	for _, helm := range helms {
@@ -44,7 +44,7 @@ func TestRelease(t *testing.T) {
 			if upgraded := r.jobs(); len(upgraded) != 1 || upgraded[0] == job[0] {
 				t.Errorf("the upgrade left the jobs %v; before there was %v", upgraded, job)
 			}
-			r.helm("upgrade", "--set", "image.tag=v2", "--set", "worker.replicas=3") // nothing new
+			r.helm("upgrade", "--set", "image.tag=v2", "--set", "worker.replicas=3") // no change
 			r.run("rollback", release, "1")
 			r.same(secrets, "after the rollback")
 			if back := r.jobs(); !slices.Equal(back, job) {
@@ -63,7 +63,7 @@ func TestRelease(t *testing.T) {
 			}
 
 			r.helm("upgrade", "--set", "server.replicas=4")
-			for _, want := range []int32{4, 4, 6, 6} { // when the autoscaler takes over, and once it did; then it acts
+			for _, want := range []int32{4, 4, 6, 6} { // before and after the autoscaler takes over, and after it has scaled
 				if want == 6 {
 					r.scale("server", want)
 				}
@@ -76,7 +76,7 @@ func TestRelease(t *testing.T) {
 	}
 }
 
-// released is a namespace of the API server, and a Helm.
+// released is a namespace of the API server with a release of one Helm.
 type released struct {
 	t          *testing.T
 	tool       string
@@ -101,7 +101,7 @@ func newReleased(t *testing.T, helm string) released {
 	return r
 }
 
-// removeCRD removes the one of the test kit, or of the former release, and waits until it is gone.
+// removeCRD removes the CRD of the test kit, or of the previous release, and waits until it is gone.
 func (r released) removeCRD() {
 	r.t.Helper()
 	crds := r.dynamic.Resource(schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"})
@@ -128,7 +128,7 @@ func (r released) run(action string, args ...string) {
 	}
 }
 
-// secrets returns the data of the Secrets of the chart by name.
+// secrets returns the data of the chart's Secrets, by name.
 func (r released) secrets() map[string]map[string][]byte {
 	r.t.Helper()
 	list, err := r.client.CoreV1().Secrets(r.namespace).List(r.t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=healthrecords"})
@@ -157,7 +157,7 @@ func (r released) jobs() (names []string) {
 		r.t.Fatal(err)
 	}
 	for _, job := range list.Items {
-		if job.DeletionTimestamp == nil { // no garbage collector is there to finish a deletion
+		if job.DeletionTimestamp == nil { // no garbage collector finishes a deletion
 			names = append(names, job.Name)
 		}
 	}
@@ -179,7 +179,7 @@ func (r released) workloads() int {
 	return left
 }
 
-// scale does what an autoscaler does.
+// scale sets the replicas as an autoscaler does.
 func (r released) scale(part string, replicas int32) {
 	r.t.Helper()
 	deployments := r.client.AppsV1().Deployments(r.namespace)

@@ -44,7 +44,7 @@ func writeSwagger(t *testing.T, directory, spec string) {
 	}
 }
 
-// strictDefinition is the definition as the API server reads it: no field that is not named.
+// strictDefinition returns the definition as the API server reads it: without unknown fields.
 func strictDefinition(name string, definition object) object {
 	switch name {
 	case "io.k8s.apimachinery.pkg.util.intstr.IntOrString", "io.k8s.apimachinery.pkg.api.resource.Quantity":
@@ -53,7 +53,7 @@ func strictDefinition(name string, definition object) object {
 	return strict(definition)
 }
 
-// strict forbids the fields that a schema does not name, and drops formats, of which validators know some only.
+// strict forbids fields that a schema does not name. It removes formats, because validators know only some of them.
 func strict(definition object) object {
 	closed := maps.Clone(definition)
 	delete(closed, "format")
@@ -78,7 +78,7 @@ func strict(definition object) object {
 	return closed
 }
 
-// collect adds the definition and all that it refers to.
+// collect adds the definition and all definitions that it refers to.
 func collect(all map[string]object, name string, into map[string]object) {
 	if into[name] != nil {
 		return
@@ -135,7 +135,7 @@ func writeCRD(t *testing.T, directory, file string) {
 	}
 }
 
-// writeSchema writes a file under the name that kubeconform looks for.
+// writeSchema writes a file under the name that kubeconform expects.
 func writeSchema(t *testing.T, directory string, kind schema.GroupVersionKind, content object) {
 	t.Helper()
 	group := kind.Group
@@ -149,7 +149,7 @@ func writeSchema(t *testing.T, directory string, kind schema.GroupVersionKind, c
 	writeFile(t, path, mustJSON(t, content))
 }
 
-// keysOf lists the keys of an object, sorted.
+// keysOf returns the sorted keys of an object.
 func keysOf(o object) []string { return slices.Sorted(maps.Keys(o)) }
 
 func mustJSON(t *testing.T, value any) []byte {

@@ -16,7 +16,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/settings"
 )
 
-// TestPodsAreRestricted asks the admission controller's own code.
+// TestPodsAreRestricted uses the code of the admission controller.
 func TestPodsAreRestricted(t *testing.T) {
 	t.Parallel()
 	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
@@ -52,7 +52,7 @@ func TestPodsAreRestricted(t *testing.T) {
 	}
 }
 
-// TestNoSecretIsInAnArgument: whoever sees the processes of a node, or the definition of a container, reads arguments.
+// TestNoSecretIsInAnArgument: arguments are visible to everybody who sees the processes of a node or the definition of a container.
 func TestNoSecretIsInAnArgument(t *testing.T) {
 	t.Parallel()
 	for name, file := range ciValues(t) {
@@ -77,7 +77,7 @@ func TestNoSecretIsInAnArgument(t *testing.T) {
 	}
 }
 
-// TestEnvironmentIsKnown holds what the chart sets to what the programs read.
+// TestEnvironmentIsKnown checks that the programs read each variable that the chart sets.
 func TestEnvironmentIsKnown(t *testing.T) {
 	t.Parallel()
 	usage := map[string]string{
@@ -104,7 +104,7 @@ func TestEnvironmentIsKnown(t *testing.T) {
 	}
 }
 
-// TestFilesAreMounted looks for the file behind each path in the environment and the arguments.
+// TestFilesAreMounted checks that each path in the environment and the arguments is mounted.
 func TestFilesAreMounted(t *testing.T) {
 	t.Parallel()
 	path := regexp.MustCompile(`/run/secrets/healthrecords/[a-z.-]+`)

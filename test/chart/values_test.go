@@ -10,10 +10,10 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// TestWrongValuesAreRefused with a word on what is wrong.
+// TestWrongValuesAreRefused with a message that names the value.
 func TestWrongValuesAreRefused(t *testing.T) {
 	t.Parallel()
-	tests := []struct{ set, word string }{ // what is set, separated by spaces; what the message names
+	tests := []struct{ set, word string }{ // the values, separated by spaces, and a word in the message
 		{"server.replcas=3", "replcas"},
 		{"server.replicas=two", "/server/replicas"},
 		{"server.replicas=-1", "/server/replicas"},
@@ -88,7 +88,7 @@ func TestOldKubernetesIsRefused(t *testing.T) {
 	}
 }
 
-// TestSchemaNamesAllValues and nothing else: what it allows does something, and is in the README.
+// TestSchemaNamesAllValues checks that the schema allows exactly the values that have an effect and are in the README.
 func TestSchemaNamesAllValues(t *testing.T) {
 	t.Parallel()
 	var schema, values object
@@ -105,7 +105,7 @@ func TestSchemaNamesAllValues(t *testing.T) {
 	compare(t, "", schema, values, definitions)
 }
 
-// compare looks at the groups of values: objects that allow no further key.
+// compare checks the groups of values, which are objects that allow no other key.
 func compare(t *testing.T, path string, schema, values, definitions object) {
 	t.Helper()
 	if ref, ok := schema["$ref"].(string); ok {
@@ -130,7 +130,7 @@ func compare(t *testing.T, path string, schema, values, definitions object) {
 	}
 }
 
-// TestSchemaIsDraft07, the one that every Helm reads.
+// TestSchemaIsDraft07, which every Helm supports.
 func TestSchemaIsDraft07(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile(chartDir + "/values.schema.json")

@@ -11,7 +11,7 @@ import (
 
 const reads = 1500
 
-// Every read that was answered has its audit row, whatever kills the server right after the answer.
+// Every answered read has its audit row, even if the server is killed right after the answer.
 func TestAKilledServerLosesNoAuditRow(t *testing.T) {
 	t.Parallel()
 	p := startPlatform(t)
@@ -29,8 +29,8 @@ func TestAKilledServerLosesNoAuditRow(t *testing.T) {
 	t.Logf("%d reads were answered", len(answered))
 }
 
-// readWhileKilled reads with several clients while the server is killed, three times, and returns the ids of the requests
-// that were answered.
+// readWhileKilled reads with several clients while the server is killed three times, and returns the ids of the answered
+// requests.
 func readWhileKilled(t *testing.T, p platform, path string, as account) map[string]bool {
 	t.Helper()
 	var mutex sync.Mutex
@@ -70,7 +70,7 @@ func readWhileKilled(t *testing.T, p platform, path string, as account) map[stri
 
 const readers = 16
 
-// read reports whether the request was answered with what it asked for.
+// read reports whether the request succeeded.
 func (p platform) read(ctx context.Context, path string, as account, id string) bool {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.api+path, nil)
 	if err != nil {
@@ -83,6 +83,6 @@ func (p platform) read(ctx context.Context, path string, as account, id string) 
 		return false
 	}
 	defer response.Body.Close()
-	_, _ = io.Copy(io.Discard, response.Body) // the status tells that it was answered
+	_, _ = io.Copy(io.Discard, response.Body) // the status shows that it was answered
 	return response.StatusCode == http.StatusOK
 }

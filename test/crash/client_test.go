@@ -18,7 +18,7 @@ const (
 
 var errAgain = errors.New("not answered")
 
-// account is somebody who registered over the API.
+// account is a user who registered over the API.
 type account struct {
 	UserID    int64
 	PatientID int64 // of the profile, for a patient
@@ -45,7 +45,7 @@ func (p platform) register(t *testing.T, username, userType string) account {
 	return a
 }
 
-// assign lets the doctor take the patient.
+// assign lets the doctor assign themselves to the patient.
 func (p platform) assign(t *testing.T, doctor, patient account) {
 	t.Helper()
 	body := map[string]any{"patient_id": patient.PatientID, "reason": "primary care"}
@@ -56,7 +56,7 @@ func (p platform) assign(t *testing.T, doctor, patient account) {
 }
 
 // createRecord posts a record until it is answered 201, each time with the same Idempotency-Key, and returns its id.
-// It says how often it had to repeat itself.
+// It also returns how often it repeated the request.
 func (p platform) createRecord(ctx context.Context, patient account, number int) (id int64, repeats int, err error) {
 	request := call{
 		path: "/health-records/", token: patient.token, key: fmt.Sprintf("visit-%d", number), want: http.StatusCreated,
@@ -80,14 +80,14 @@ func (p platform) createRecord(ctx context.Context, patient account, number int)
 
 func titleOf(number int) string { return fmt.Sprintf("Visit %d", number) }
 
-// call is a request, and the status that it should be answered with.
+// call is a request and its expected status.
 type call struct {
 	path, token, key string
 	body             map[string]any
 	want             int
 }
 
-// post sends one request. Its error is errAgain when no answer came, or one that asks to try again.
+// post sends one request. The error is errAgain if there was no answer, or if the answer says to try again.
 func (p platform) post(ctx context.Context, c call, into any) error {
 	content, err := json.Marshal(c.body)
 	if err != nil {

@@ -18,8 +18,8 @@ const (
 	catchUp = time.Minute
 )
 
-// Everything that is killed is killed by SIGKILL while records are posted, and Redis comes back empty. Afterwards each
-// record that was answered is there once, and each of its patient's doctors was told of it once.
+// The test kills processes with SIGKILL while records are posted. Redis restarts without data. Afterwards, each record whose
+// request succeeded exists once, and each doctor of the patient was notified of it once.
 func TestKilledProcessesLoseAndDoubleNothing(t *testing.T) {
 	t.Parallel()
 	p := startPlatform(t)
@@ -69,7 +69,7 @@ func TestKilledProcessesLoseAndDoubleNothing(t *testing.T) {
 	p.expectEachOnce(t, patients, ids)
 }
 
-// people registers three patients with one, two and three doctors.
+// people registers three patients, with one, two and three doctors.
 func (p platform) people(t *testing.T) (patients []account) {
 	t.Helper()
 	var doctors []account
@@ -84,7 +84,7 @@ func (p platform) people(t *testing.T) (patients []account) {
 	return patients
 }
 
-// killAll kills each part twice, spread over the posts.
+// killAll kills each part twice, distributed over the posts.
 func (p platform) killAll(ctx context.Context, answered *atomic.Int64) error {
 	restartRedis := func(ctx context.Context) error {
 		p.redis.Kill()
@@ -136,10 +136,10 @@ func (p platform) expectEachOnce(t *testing.T, patients []account, ids []int64) 
 		patient := patients[number%len(patients)]
 		if got := p.db.Count(`SELECT count(*) FROM health_records WHERE id = $1 AND title = $2 AND patient_id = $3`,
 			id, titleOf(number), patient.PatientID); got != 1 {
-			t.Errorf("record %d, answered as %d, is there %d times", number, id, got)
+			t.Errorf("record %d with the id %d exists %d times", number, id, got)
 		}
 	}
-	// Each patient's doctors take turns here: (record, doctor) pairs that should be told and those that were must agree.
+	// The notified (record, doctor) pairs must equal the expected ones.
 	const told = `SELECT record_id, recipient_id FROM notifications WHERE type = 'NEW_RECORD'`
 	const due = `SELECT r.id, d.user_id FROM health_records r
 		JOIN assignments a ON a.patient_id = r.patient_id JOIN doctor_profiles d ON d.id = a.doctor_id`

@@ -13,7 +13,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
-// TestAWorkerSealsWithANewKey that comes while it runs, once the key is as old as its name must say.
+// TestAWorkerSealsWithANewKey that is added while the worker runs, once the key is old enough.
 func TestAWorkerSealsWithANewKey(t *testing.T) {
 	t.Parallel()
 	dsn := testkit.NewDatabase(t, rights.Migrate)

@@ -10,7 +10,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/services"
 )
 
-// platform is the whole of it, in processes of their own.
+// platform is the whole platform, in separate processes.
 type platform struct {
 	api    string // URL
 	server *program.Part

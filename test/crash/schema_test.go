@@ -9,8 +9,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
-// TestTheWorkerWaitsForItsSchema starts a worker of this release on the schema of the one before, where an event that it tried
-// its hand at might fail for good.
+// TestTheWorkerWaitsForItsSchema starts a worker of this release on the schema of the previous one, where an attempt to handle
+// an event could fail for good.
 func TestTheWorkerWaitsForItsSchema(t *testing.T) {
 	t.Parallel()
 	dsn := testkit.NewDatabase(t, rights.Migrate)
@@ -26,7 +26,7 @@ func TestTheWorkerWaitsForItsSchema(t *testing.T) {
 	before := asked()
 	untouched := make(chan bool, 1)
 	go func() {
-		err := await(t.Context(), func() bool { // it is there, and has asked for the schema many times
+		err := await(t.Context(), func() bool { // it runs, and has checked the schema many times
 			return asked() > before+50
 		})
 		if err != nil {
@@ -40,6 +40,6 @@ func TestTheWorkerWaitsForItsSchema(t *testing.T) {
 		t.Error("an event was touched before the schema was there")
 	}
 	if err := await(t.Context(), func() bool { return db.Count(`SELECT count(*) FROM outbox WHERE finished_at IS NULL`) == 0 }); err != nil {
-		t.Error("the event is not handled once the schema is there")
+		t.Error("the event is not handled after the migration")
 	}
 }

@@ -23,7 +23,7 @@ func texts[T ~string](values []T) []string {
 	return all
 }
 
-// declared are the values of each field and parameter of the API that has a set of them.
+// declared returns the values of each field and parameter of the API that has a fixed set of values.
 func declared() map[string][]string {
 	var notifications []string
 	for _, kind := range clinic.NotificationKinds() {
@@ -55,9 +55,9 @@ func TestDocumentNamesWhatTheClinicDeclares(t *testing.T) {
 	}
 	want, seen := declared(), map[string]bool{}
 	eachEnum(document, "", func(name string, values []string) {
-		values = slices.DeleteFunc(values, func(v string) bool { return v == "" || v == "<nil>" }) // none, where there may be none
+		values = slices.DeleteFunc(values, func(v string) bool { return v == "" || v == "<nil>" }) // an optional field may have none
 		if slices.Equal(values, []string{"true", "false"}) || len(values) == 1 {
-			return // a flag, or what is always the same
+			return // a flag, or a constant
 		}
 		allowed := [][]string{want[name]}
 		if name == "user_type" {
@@ -75,8 +75,7 @@ func TestDocumentNamesWhatTheClinicDeclares(t *testing.T) {
 	}
 }
 
-// eachEnum calls do with each enum below node and the name of the field or parameter
-// that it is of.
+// eachEnum calls do with each enum below node, and the name of its field or parameter.
 func eachEnum(node any, name string, do func(name string, values []string)) {
 	switch n := node.(type) {
 	case []any:
@@ -134,7 +133,7 @@ func TestArchitectureListsTheKindsOfNotifications(t *testing.T) {
 	}
 }
 
-// TestImportNamesEveryRecordType that resources of FHIR become.
+// TestImportNamesEveryRecordType checks that docs/import.md has every type of record that FHIR resources become.
 func TestImportNamesEveryRecordType(t *testing.T) {
 	t.Parallel()
 	content, err := os.ReadFile(filepath.Join(testkit.Root(t), "docs/import.md"))

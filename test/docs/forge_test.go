@@ -23,7 +23,7 @@ func read(t *testing.T, file string) string {
 	return string(content)
 }
 
-// TestEveryModuleIsKeptUpToDate compares the go.mod files that are tracked with those that Dependabot looks at.
+// TestEveryModuleIsKeptUpToDate compares the tracked go.mod files with those in Dependabot's configuration.
 func TestEveryModuleIsKeptUpToDate(t *testing.T) {
 	t.Parallel()
 	var config struct {
@@ -52,7 +52,7 @@ func TestEveryModuleIsKeptUpToDate(t *testing.T) {
 	}
 }
 
-// TestWorkflowsBuildWithTheModulesGo compares the minor release of Go in go.mod with the workflows'.
+// TestWorkflowsBuildWithTheModulesGo compares the minor release of Go in go.mod with that in the workflows.
 func TestWorkflowsBuildWithTheModulesGo(t *testing.T) {
 	t.Parallel()
 	want := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(read(t, "go.mod"))[1]
@@ -70,7 +70,8 @@ func TestWorkflowsBuildWithTheModulesGo(t *testing.T) {
 	}
 }
 
-// TestMakeTargetsThatDocumentsName looks up each in the Makefile: those in backquotes, and those that a line of code begins with.
+// TestMakeTargetsThatDocumentsName checks that the Makefile has each target that documents name, in backquotes or at the
+// beginning of a line of code.
 func TestMakeTargetsThatDocumentsName(t *testing.T) {
 	t.Parallel()
 	makefile := read(t, "Makefile")

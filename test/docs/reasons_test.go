@@ -13,8 +13,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
-// TestAReasonHasOneCode: what an error is refined to decides its status, wherever it
-// comes from.
+// TestAReasonHasOneCode checks that errors with the same reason have the same code, and so the
+// same status.
 func TestAReasonHasOneCode(t *testing.T) {
 	t.Parallel()
 	codes := map[string]string{}
@@ -28,7 +28,7 @@ func TestAReasonHasOneCode(t *testing.T) {
 		}
 		ast.Inspect(file, func(node ast.Node) bool {
 			reason, code := refinement(node)
-			if reason == "" || reason == "totp_invalid" { // a login without it is refused; elsewhere it is a field
+			if reason == "" || reason == "totp_invalid" { // totp_invalid is a refusal at a login, and a wrong field elsewhere
 				return true
 			}
 			if before, is := codes[reason]; is && before != code {
@@ -47,7 +47,7 @@ func TestAReasonHasOneCode(t *testing.T) {
 	}
 }
 
-// refinement is the reason that a call gives an error, and the error's code.
+// refinement is the reason that a call adds to an error, and the error's code.
 func refinement(node ast.Node) (reason, code string) {
 	call, is := node.(*ast.CallExpr)
 	if !is || len(call.Args) == 0 {
@@ -76,7 +76,7 @@ func refinement(node ast.Node) (reason, code string) {
 	return "", ""
 }
 
-// called is the name of the function that a call is of.
+// called returns the name of the called function.
 func called(call *ast.CallExpr) string {
 	switch f := call.Fun.(type) {
 	case *ast.Ident:

@@ -1,4 +1,4 @@
-// Package docs_test holds the documentation to what there is.
+// Package docs_test compares the documentation with the code.
 package docs_test
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
-// TestSecurityNamesTestsThatThereAre looks up each test that docs/security.md
-// names, in the file that it names before.
+// TestSecurityNamesTestsThatThereAre checks that each test that docs/security.md
+// names exists in the file that it names before.
 func TestSecurityNamesTestsThatThereAre(t *testing.T) {
 	t.Parallel()
 	read := func(path string) string {

@@ -16,7 +16,7 @@ const (
 	requestTimeout = 5 * time.Second
 )
 
-// account is somebody who registered over the API.
+// account is a user who registered over the API.
 type account struct {
 	username  string
 	profileID int64
@@ -30,20 +30,20 @@ type call struct {
 	body         map[string]any
 }
 
-// answer is what came back.
+// answer is the answer to a call.
 type answer struct {
 	status int
 	header http.Header
 	body   []byte
 }
 
-// refusal tells whether the service asks to try again later, in the way that the API promises.
+// refusal reports whether the service says to try again later, as the API documents it.
 func (a answer) refusal() bool {
 	return a.status == http.StatusServiceUnavailable && a.header.Get("Retry-After") != "" &&
 		a.header.Get("Content-Type") == "application/problem+json"
 }
 
-// send sends one request; its error tells that no whole answer came.
+// send sends one request. An error means that there was no complete answer.
 func (c cluster) send(ctx context.Context, request call) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
@@ -74,7 +74,7 @@ func (c cluster) send(ctx context.Context, request call) (answer, error) {
 	return a, err
 }
 
-// expect sends a request, fails unless it is answered as wanted, and reads the answer into result unless that is nil.
+// expect sends a request, fails unless the status is as expected, and decodes the answer into result unless that is nil.
 func (c cluster) expect(ctx context.Context, want int, request call, result any) error {
 	a, err := c.send(ctx, request)
 	if err != nil {
@@ -89,7 +89,7 @@ func (c cluster) expect(ctx context.Context, want int, request call, result any)
 	return json.Unmarshal(a.body, result)
 }
 
-// register makes an account, which may have been there before.
+// register creates an account, which may already exist.
 func (c cluster) register(ctx context.Context, username, userType string) (account, error) {
 	err := c.expect(ctx, http.StatusCreated, call{method: http.MethodPost, path: "/auth/register/", body: map[string]any{
 		"username": username, "email": username + "@example.com", "password": password, "password_confirm": password,
@@ -101,7 +101,7 @@ func (c cluster) register(ctx context.Context, username, userType string) (accou
 	return c.logIn(ctx, username, password)
 }
 
-// logIn returns an account whose token lives five minutes.
+// logIn returns an account with a token that is valid for five minutes.
 func (c cluster) logIn(ctx context.Context, username, password string) (account, error) {
 	var login struct{ Tokens struct{ Access string } }
 	err := c.expect(ctx, http.StatusOK, call{method: http.MethodPost, path: "/auth/login/", body: map[string]any{
@@ -117,7 +117,7 @@ func (c cluster) logIn(ctx context.Context, username, password string) (account,
 		Doctor  profile `json:"doctor_profile"`
 	}
 	err = c.expect(ctx, http.StatusOK, call{method: http.MethodGet, path: "/auth/profile/", token: a.token}, &person)
-	a.profileID = person.Patient.ID + person.Doctor.ID // one has none
+	a.profileID = person.Patient.ID + person.Doctor.ID // one of the two is 0
 	return a, err
 }
 
@@ -135,13 +135,13 @@ func recordCall(patient account, title, key string) call {
 	}}
 }
 
-// readRecord fails unless reading a record is answered as wanted.
+// readRecord reads a record, and fails unless the status is as expected.
 func (c cluster) readRecord(ctx context.Context, reader account, id int64, want int) error {
 	path := fmt.Sprintf("/health-records/%d/", id)
 	return c.expect(ctx, want, call{method: http.MethodGet, path: path, token: reader.token}, nil)
 }
 
-// comment has the doctor comment on a record, so that the patient may read it.
+// comment lets the doctor write a comment on a record that the patient may read.
 func (c cluster) comment(ctx context.Context, doctor account, record int64) error {
 	return c.expect(ctx, http.StatusCreated, call{
 		method: http.MethodPost, path: fmt.Sprintf("/health-records/%d/comments/", record), token: doctor.token,
@@ -149,7 +149,7 @@ func (c cluster) comment(ctx context.Context, doctor account, record int64) erro
 	}, nil)
 }
 
-// notified fails unless the account has exactly so many notifications of the type.
+// notified fails unless the account has exactly this number of notifications of the type.
 func (c cluster) notified(ctx context.Context, a account, kind string, want int) error {
 	var list struct {
 		Results []struct {

@@ -24,18 +24,18 @@ const (
 	nodePort  = 30080
 )
 
-// product is what a release of it consists of.
+// product is the parts of a release.
 type product struct {
 	chart string // its directory
 	image string // REPOSITORY:TAG, loaded into the nodes
 }
 
-// cluster is the kind cluster that hack/kind/up made, and the release in it.
+// cluster is the kind cluster that hack/kind/up created, and the release in it.
 type cluster struct {
 	name       string // of the cluster
 	kubeconfig string
-	present    product // what this tree holds
-	previous   product // what hack/previous-release built
+	present    product // of the working tree
+	previous   product // from hack/previous-release
 	api        string  // URL
 }
 
@@ -51,7 +51,7 @@ func connect() (cluster, error) {
 	return c, nil
 }
 
-// values are the chart's for this cluster: every image is on the nodes already, and what keeps data on the first worker.
+// values are the chart's values for this cluster. The nodes have every image, and pods with data run on the first worker.
 func (c cluster) values(p product) []string {
 	repository, tag, _ := strings.Cut(p.image, ":")
 	const host = `.nodeSelector.kubernetes\.io/hostname=`
@@ -79,7 +79,7 @@ func (c cluster) helm(ctx context.Context, args ...string) (string, error) {
 	return run(ctx, nil, root+"/hack/tool", args...)
 }
 
-// kubectl runs the one of the first node, which is of the cluster's own version, in the release's namespace.
+// kubectl runs kubectl in the release's namespace. It uses that of the first node, which has the version of the cluster.
 func (c cluster) kubectl(ctx context.Context, args ...string) (string, error) {
 	return c.kubectlInput(ctx, nil, args...)
 }
@@ -92,7 +92,7 @@ func (c cluster) kubectlInput(ctx context.Context, input []byte, args ...string)
 	return run(ctx, input, "docker", args...)
 }
 
-// apply creates what a file of the repository holds.
+// apply creates the objects in a file of the repository.
 func (c cluster) apply(ctx context.Context, file string) error {
 	content, err := os.ReadFile(filepath.Join(root, file))
 	if err != nil {
@@ -102,7 +102,7 @@ func (c cluster) apply(ctx context.Context, file string) error {
 	return err
 }
 
-// count asks the release's Postgres.
+// count queries the release's Postgres.
 func (c cluster) count(ctx context.Context, sql string) (int, error) {
 	out, err := c.kubectl(ctx, "exec", object("postgresql-0"), "--", "psql", "--username=healthrecords",
 		"--dbname=healthrecords", "--tuples-only", "--no-align", "--command="+sql)
@@ -112,7 +112,7 @@ func (c cluster) count(ctx context.Context, sql string) (int, error) {
 	return strconv.Atoi(strings.TrimSpace(out))
 }
 
-// expectCount fails unless SQL counts as many.
+// expectCount fails unless the SQL returns the number.
 func (c cluster) expectCount(t *testing.T, what, sql string, want int) {
 	t.Helper()
 	if got, err := c.count(t.Context(), sql); err != nil || got != want {
@@ -120,10 +120,10 @@ func (c cluster) expectCount(t *testing.T, what, sql string, want int) {
 	}
 }
 
-// object is the name of one of the release's objects.
+// object returns the name of an object of the release.
 func object(name string) string { return release + "-healthrecords-" + name }
 
-// pods selects those of a part.
+// pods returns the selector of a part's pods.
 func pods(part string) string { return "--selector=app.kubernetes.io/component=" + part }
 
 func run(ctx context.Context, input []byte, name string, args ...string) (string, error) {
@@ -136,7 +136,7 @@ func run(ctx context.Context, input []byte, name string, args ...string) (string
 	return stdout.String(), nil
 }
 
-// await returns once check has no error; after the limit it fails with the last one.
+// await returns when check succeeds. After the limit, it fails with the last error.
 func await(t *testing.T, limit time.Duration, check func(ctx context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// loseRedis kills Redis, which comes back empty. Writes go on, and every notification arrives.
+// loseRedis kills Redis, which restarts without data. Writes continue, and every notification arrives.
 func loseRedis(t *testing.T, c cluster) {
 	l := c.startLoad(t, "redis")
 	l.awaitMore(t, 20, time.Minute)
@@ -17,7 +17,7 @@ func loseRedis(t *testing.T, c cluster) {
 	l.expectNoFailure(t)
 }
 
-// losePostgres kills Postgres: the service says so until it is back, then everything catches up.
+// losePostgres kills Postgres. Until it is back, the service answers that it is not available; then everything catches up.
 func losePostgres(t *testing.T, c cluster) {
 	l := c.startLoad(t, "postgres")
 	l.awaitMore(t, 20, time.Minute)
@@ -29,7 +29,7 @@ func losePostgres(t *testing.T, c cluster) {
 	}
 }
 
-// kill ends the pod of a part at once, and waits for another one that is ready.
+// kill deletes the pod of a part at once, and waits until another one is ready.
 func (c cluster) kill(t *testing.T, part string) {
 	t.Helper()
 	began := time.Now()

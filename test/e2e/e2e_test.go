@@ -1,6 +1,6 @@
 //go:build e2e
 
-// Package e2e takes the released chart through the life of a clinic on a kind cluster. make e2e runs it.
+// Package e2e tests the released chart through the life of a clinic on a kind cluster. make e2e runs it.
 package e2e
 
 import (
@@ -15,7 +15,7 @@ import (
 
 const artifacts = root + "/artifacts/e2e"
 
-// steps follow each other on one release: each finds what those before it left.
+// steps run in sequence on one release. Each step uses the state that the previous ones left.
 var steps = []struct {
 	name string
 	run  func(*testing.T, cluster)
@@ -52,7 +52,7 @@ func TestPlatform(t *testing.T) {
 	}
 }
 
-// keepArtifacts writes what helps to find out why a step failed. What fails here is written in its place.
+// keepArtifacts writes files that help to find out why a step failed. If one cannot be created, it contains the error.
 func (c cluster) keepArtifacts(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 	defer cancel()

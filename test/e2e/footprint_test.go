@@ -16,14 +16,14 @@ import (
 )
 
 const (
-	maxImage  = 30 << 20 // bytes of the image as a registry would keep it
-	maxMemory = 64 << 20 // bytes that an idle pod of the platform may hold
+	maxImage  = 30 << 20 // bytes of the compressed image, as in a registry
+	maxMemory = 64 << 20 // bytes that an idle pod of the platform may use
 
-	// The bundled Postgres holds the pages of its own that migrations touched, and a process for each connection of the parts.
+	// The bundled Postgres also uses memory for the pages that migrations touched, and for a process per connection.
 	maxDatabaseMemory = 96 << 20
 )
 
-// footprint measures what an idle release takes, before anything has used it.
+// footprint measures the resources of an idle release before it is used.
 func footprint(t *testing.T, c cluster) {
 	size := new(counter)
 	compress := gzip.NewWriter(size)
@@ -40,7 +40,7 @@ func footprint(t *testing.T, c cluster) {
 		t.Errorf("that is more than %d bytes", maxImage)
 	}
 	var usage map[string]int64
-	await(t, time.Minute, func(ctx context.Context) (err error) { // a node samples every ten seconds or so
+	await(t, time.Minute, func(ctx context.Context) (err error) { // a node takes a sample about every ten seconds
 		usage, err = c.memory(ctx)
 		return err
 	})
@@ -52,13 +52,13 @@ func footprint(t *testing.T, c cluster) {
 			limit = maxDatabaseMemory
 		}
 		if usage[pod] > limit {
-			t.Errorf("the idle pod %s holds more than %d bytes", pod, limit)
+			t.Errorf("the idle pod %s uses more than %d bytes", pod, limit)
 		}
 	}
 	t.Logf("memory of the idle pods\n%s", table.String())
 }
 
-// counter counts what is written to it.
+// counter counts the written bytes.
 type counter int64
 
 func (c *counter) Write(p []byte) (int, error) {
@@ -66,7 +66,7 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// memory returns the working set of each running pod of the release, in bytes, as the nodes' kubelets tell it.
+// memory returns the working set of each running pod of the release, in bytes, from the kubelets.
 func (c cluster) memory(ctx context.Context) (map[string]int64, error) {
 	running, err := c.kubectl(ctx, "get", "pods", "--field-selector=status.phase=Running", "--output=jsonpath={.items[*].metadata.name}")
 	if err != nil {
@@ -95,7 +95,7 @@ func (c cluster) memory(ctx context.Context) (map[string]int64, error) {
 	}
 	for pod := range strings.FieldsSeq(running) {
 		if usage[pod] == 0 {
-			return nil, fmt.Errorf("there is no figure for %s yet", pod)
+			return nil, fmt.Errorf("no figure for %s yet", pod)
 		}
 	}
 	return usage, nil

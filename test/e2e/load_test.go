@@ -17,13 +17,13 @@ import (
 const (
 	writers       = 4
 	doctorsOfLoad = 2
-	// pause makes the load steady: what is tested is that nothing is lost, not how much is borne.
+	// pause limits the load, because the test checks that nothing is lost, not how much load is possible.
 	pause = 50 * time.Millisecond
-	// catchUp is how long the notifications may take once the last record is answered.
+	// catchUp is how long the notifications may take after the last record was answered.
 	catchUp = 2 * time.Minute
 )
 
-// load posts and reads the records of one patient with two doctors, until it is stopped.
+// load writes and reads the records of one patient with two doctors until it is stopped.
 type load struct {
 	cluster cluster
 	patient account
@@ -32,14 +32,14 @@ type load struct {
 	numbers atomic.Int64
 
 	mu         sync.Mutex
-	ids        []int64       // of the records that were answered 201
-	refused    int           // requests answered 503 with Retry-After, as they should while something lasts
-	unanswered []string      // requests that got no answer
-	wrong      []string      // requests answered otherwise
+	ids        []int64       // of the records with the answer 201
+	refused    int           // requests with the answer 503 and Retry-After, which is right during an outage
+	unanswered []string      // requests without an answer
+	wrong      []string      // requests with another answer
 	longest    time.Duration // from the first try of a record to its answer
 }
 
-// startLoad registers people of their own, whose names begin with the name.
+// startLoad registers users for the load, whose usernames begin with the name.
 func (c cluster) startLoad(t *testing.T, name string) *load {
 	t.Helper()
 	l := &load{cluster: c, patient: c.mustRegister(t, name+"-patient", "PATIENT")}
@@ -68,7 +68,7 @@ func (l *load) work(ctx context.Context) {
 		content := l.insist(ctx, http.StatusCreated, recordCall(l.patient, fmt.Sprintf("Visit %d", number), fmt.Sprintf("visit-%d", number)))
 		var record struct{ ID int64 }
 		if err := json.Unmarshal(content, &record); err != nil {
-			return // insist has noted why
+			return // insist has recorded the reason
 		}
 		l.note(func() {
 			l.ids = append(l.ids, record.ID)
@@ -82,7 +82,7 @@ func (l *load) work(ctx context.Context) {
 	}
 }
 
-// insist repeats a request until it is answered as wanted, and returns the answer. A load that is stopped still ends it.
+// insist repeats a request until the status is as expected, and returns the answer. It finishes even if the load is stopped.
 func (l *load) insist(ctx context.Context, want int, request call) []byte {
 	ctx = context.WithoutCancel(ctx)
 	for deadline := time.Now().Add(catchUp); time.Now().Before(deadline); <-time.After(pause) {
@@ -110,7 +110,7 @@ func (l *load) note(change func()) {
 	change()
 }
 
-// awaitMore waits until so many more records are answered.
+// awaitMore waits until a number of further records are answered.
 func (l *load) awaitMore(t *testing.T, more int, limit time.Duration) {
 	t.Helper()
 	before := l.count()
@@ -127,7 +127,7 @@ func (l *load) count() (n int) {
 	return n
 }
 
-// finish ends the load. Each record that was answered must be there once, and each doctor told of it once.
+// finish ends the load. Each answered record must exist once, and each doctor must have one notification about it.
 func (l *load) finish(t *testing.T) {
 	t.Helper()
 	l.stop()
@@ -155,7 +155,7 @@ func (l *load) finish(t *testing.T) {
 	l.cluster.expectCount(t, "different notifications", `SELECT count(DISTINCT (record_id, recipient_id)) FROM notifications`+told, doctorsOfLoad*len(l.ids))
 }
 
-// expectNoFailure fails where a request was not answered as it should at its first try.
+// expectNoFailure fails if a request did not succeed at its first attempt.
 func (l *load) expectNoFailure(t *testing.T) {
 	t.Helper()
 	if l.refused > 0 || len(l.unanswered) > 0 {

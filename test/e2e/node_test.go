@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// backWithin is the time in which the service answers all requests again after a node is lost: Kubernetes takes up to 50
-// seconds to tell, then nothing is sent there any more.
+// backWithin is the time after which the service must answer all requests again when a node is lost. Kubernetes needs up to
+// 50 seconds to notice that; then it sends no more requests to the node.
 const backWithin = 75 * time.Second
 
-// loseNode stops the node that has a replica of each part but neither Postgres nor Redis, as a power cut does.
+// loseNode stops the node that has a replica of each part but neither Postgres nor Redis, as a power failure does.
 func loseNode(t *testing.T, c cluster) {
 	lost := c.name + "-worker2"
 	for _, part := range []string{"server", "worker", "controller"} {
@@ -45,7 +45,7 @@ func loseNode(t *testing.T, c cluster) {
 	l.finish(t)
 }
 
-// spread waits until a part has replicas on both workers, and has pods made anew that chance put together.
+// spread waits until a part has replicas on both workers. It deletes pods that happen to run on the same worker.
 func (c cluster) spread(t *testing.T, part string) {
 	t.Helper()
 	await(t, 2*time.Minute, func(ctx context.Context) error {
@@ -85,7 +85,7 @@ func (c cluster) leaderNode(ctx context.Context) (string, error) {
 	return c.kubectl(ctx, "get", "pod", pod, "--output=jsonpath={.spec.nodeName}")
 }
 
-// moveLeader sees to it that the leader is on the node.
+// moveLeader makes sure that the leader runs on the node.
 func (c cluster) moveLeader(t *testing.T, node string) {
 	t.Helper()
 	await(t, 2*time.Minute, func(ctx context.Context) error {
@@ -112,7 +112,7 @@ func (c cluster) awaitLeader(t *testing.T, not string) {
 	})
 }
 
-// awaitSteady waits until so many new connections in a row are answered, and returns how many times one was not.
+// awaitSteady waits until a number of new connections in a row are answered, and returns how many were not.
 func (c cluster) awaitSteady(t *testing.T, times int) (failures int) {
 	t.Helper()
 	await(t, 2*backWithin, func(ctx context.Context) error {

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// reinstall uninstalls the release, which leaves the CRD with its objects, the Secrets and the volume, and installs it
-// again, which takes all of them back.
+// reinstall uninstalls the release and installs it again. The CRD with its objects, the Secrets and the volume must stay, and
+// the new release must use them.
 func reinstall(t *testing.T, c cluster) {
 	ctx := t.Context()
 	patient, doctor := c.mustRegister(t, "patient3", "PATIENT"), c.mustRegister(t, "doctor3", "DOCTOR")
@@ -45,7 +45,7 @@ func reinstall(t *testing.T, c cluster) {
 	c.awaitAnswer(t)
 	patient, err := c.logIn(ctx, patient.username, password)
 	if err != nil {
-		t.Fatalf("the database did not come back: %v", err)
+		t.Fatalf("the database is not back: %v", err)
 	}
 	doctor, err = c.logIn(ctx, doctor.username, password)
 	if err != nil {
@@ -70,7 +70,7 @@ func (c cluster) uid(t *testing.T, name string) string {
 	return uid
 }
 
-// awaitAnswer waits until the Service leads to a server: nodes learn of its pods an instant after they are ready.
+// awaitAnswer waits until the Service leads to a server. Nodes learn about its pods shortly after they are ready.
 func (c cluster) awaitAnswer(t *testing.T) {
 	t.Helper()
 	await(t, 30*time.Second, func(ctx context.Context) error {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// upgrade installs the previous release on an empty database, upgrades it to this tree with other values, and rolls that back,
-// while no request notices. What was written before is there all the time.
+// upgrade installs the previous release on an empty database, upgrades it to this tree with other values, and rolls back.
+// No request may fail, and everything that was written before must stay readable.
 func upgrade(t *testing.T, c cluster) {
 	c.removeEverything(t)
 	if err := c.deploy(t.Context(), c.previous); err != nil {
@@ -33,8 +33,8 @@ func upgrade(t *testing.T, c cluster) {
 	l.expectNoFailure(t)
 }
 
-// removeEverything uninstalls the release with what uninstalling leaves: objects, Secrets and volumes. The objects go first,
-// while there is a controller to end their assignments.
+// removeEverything uninstalls the release, and removes everything that stays: objects, Secrets and volumes. It removes the
+// objects first, while a controller can end their assignments.
 func (c cluster) removeEverything(t *testing.T) {
 	t.Helper()
 	ctx := t.Context()
@@ -49,13 +49,13 @@ func (c cluster) removeEverything(t *testing.T) {
 	}
 }
 
-// written is what a patient and a doctor have written.
+// written is the data that a patient and a doctor have written.
 type written struct {
 	patient, doctor account
 	record          int64
 }
 
-// writeBefore has a patient write a record, which a declared doctor comments on.
+// writeBefore lets a patient write a record, on which a declared doctor comments.
 func (c cluster) writeBefore(t *testing.T) written {
 	t.Helper()
 	ctx := t.Context()
@@ -76,7 +76,7 @@ func (c cluster) writeBefore(t *testing.T) written {
 	return w
 }
 
-// expectReadable has both log in again and read what they wrote; each notification is there once.
+// expectReadable lets both log in again and read their data. Each notification must exist once.
 func (c cluster) expectReadable(t *testing.T, w written) {
 	t.Helper()
 	ctx := t.Context()

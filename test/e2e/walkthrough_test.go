@@ -13,7 +13,7 @@ import (
 
 const sample = "config/samples/doctorassignment.yaml"
 
-// install takes the release into a namespace that admits only what Pod Security calls restricted.
+// install installs the release into a namespace that enforces the Pod Security level restricted.
 func install(t *testing.T, c cluster) {
 	const labels = "pod-security.kubernetes.io/enforce=restricted"
 	if _, err := c.kubectl(t.Context(), "create", "namespace", namespace); err != nil {
@@ -33,7 +33,7 @@ func helmTest(t *testing.T, c cluster) {
 	}
 }
 
-// walkThrough is the way of a patient and a doctor whom an administrator assigns.
+// walkThrough runs the work of a patient and of a doctor whom an administrator assigns.
 func walkThrough(t *testing.T, c cluster) {
 	ctx := t.Context()
 	patient, doctor := c.mustRegister(t, "patient1", "PATIENT"), c.mustRegister(t, "doctor1", "DOCTOR")
@@ -63,7 +63,7 @@ func walkThrough(t *testing.T, c cluster) {
 
 func declare(t *testing.T, c cluster) { c.declareAndEnd(t, "declared") }
 
-// declareAndEnd has two new people assigned by an object, and the assignment ended with it.
+// declareAndEnd assigns a new doctor to a new patient with an object, and ends the assignment by deleting it.
 func (c cluster) declareAndEnd(t *testing.T, name string) {
 	t.Helper()
 	ctx := t.Context()
@@ -89,7 +89,7 @@ func (c cluster) declareAndEnd(t *testing.T, name string) {
 	}
 }
 
-// applySample takes the object that the repository shows, whose people have registered in the walkthrough.
+// applySample applies the sample object of the repository. Its users have registered in the walkthrough.
 func applySample(t *testing.T, c cluster) {
 	if err := c.apply(t.Context(), sample); err != nil {
 		t.Fatal(err)
@@ -142,7 +142,7 @@ func (c cluster) administrator(t *testing.T) account {
 	return a
 }
 
-// assign has by assign the doctor to the patient.
+// assign lets the user by assign the doctor to the patient.
 func (c cluster) assign(ctx context.Context, by, doctor, patient account) error {
 	return c.expect(ctx, http.StatusOK, call{
 		method: http.MethodPost, path: "/auth/assign-doctor/", token: by.token,

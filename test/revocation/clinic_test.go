@@ -23,10 +23,10 @@ import (
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
-// patience is how long anything may take before the test gives up.
+// patience is how long each step may take before the test fails.
 const patience = 10 * time.Minute
 
-// hospital is server and controller in processes of their own, and a doctor whose assignments are all declared.
+// hospital is the server and the controller in separate processes, and a doctor whose assignments are all declared.
 type hospital struct {
 	cluster   client.Client
 	namespace string
@@ -34,7 +34,7 @@ type hospital struct {
 	signer    *token.Signer
 	doctor    clinic.Doctor
 	record    string // URL of a record of patient0
-	declared  int    // assignments that are there besides the one that is measured
+	declared  int    // assignments besides the measured one
 }
 
 func startHospital(t *testing.T) *hospital {
@@ -78,7 +78,7 @@ func connect(t *testing.T) (client.Client, string) {
 		t.Fatal(err)
 	}
 	config := testkit.ControlPlane(t)
-	config.QPS = -1 // the test is not to wait for itself
+	config.QPS = -1 // the client's own rate limit must not delay the test
 	cluster, err := client.New(config, client.Options{Scheme: scheme})
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +90,7 @@ func connect(t *testing.T) (client.Client, string) {
 	return cluster, namespace.Name
 }
 
-// declare assigns the doctor to a patient by an object of its own.
+// declare assigns the doctor to a patient with a separate object.
 func (h *hospital) declare(ctx context.Context, patient string) (*v1alpha1.DoctorAssignment, error) {
 	da := &v1alpha1.DoctorAssignment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: h.namespace, GenerateName: patient + "-"},
@@ -102,7 +102,7 @@ func (h *hospital) declare(ctx context.Context, patient string) (*v1alpha1.Docto
 	return da, h.cluster.Create(ctx, da)
 }
 
-// fill brings the assignments besides the measured one to count, each with a patient and an object of its own.
+// fill creates assignments until there are count besides the measured one, each with its own patient and object.
 func (h *hospital) fill(t *testing.T, count int) {
 	t.Helper()
 	h.db.Exec(`WITH made AS (
@@ -142,7 +142,7 @@ func (h *hospital) await(t *testing.T, what string, condition func() bool) {
 	}
 }
 
-// until reads the record, request after request, until the doctor is answered with the status.
+// until reads the record repeatedly until the doctor gets the status.
 func (h *hospital) until(t *testing.T, status int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -1,5 +1,5 @@
-// Package revocation_test takes a doctor's access away by deleting the DoctorAssignment object that gave it, and measures how
-// long he keeps it. make test deletes a few; make security measures, and has a bound.
+// Package revocation_test deletes the DoctorAssignment object that gave a doctor access, and measures how long the doctor
+// keeps the access. make test deletes a few objects; make security deletes many and checks a limit.
 package revocation_test
 
 import (
@@ -18,8 +18,8 @@ var (
 	bound   = flag.Duration("bound", 0, "longest 99th percentile that passes; 0: any")
 )
 
-// TestDeletingADoctorAssignmentEndsAccess has all assignments declared for one doctor, each by an object of its own: the most
-// that the end of one can set off.
+// TestDeletingADoctorAssignmentEndsAccess declares all assignments for the same doctor, each with its own object: then the end
+// of one causes the most work.
 func TestDeletingADoctorAssignmentEndsAccess(t *testing.T) {
 	h := startHospital(t)
 	for text := range strings.SplitSeq(*sizes, ",") {
@@ -43,7 +43,7 @@ func TestDeletingADoctorAssignmentEndsAccess(t *testing.T) {
 	}
 }
 
-// revoke gives access, takes it away, and returns the time from the deletion to the end of the first refused request.
+// revoke gives access, revokes it, and returns the time from the deletion to the end of the first refused request.
 func (h *hospital) revoke(t *testing.T) time.Duration {
 	t.Helper()
 	da, err := h.declare(t.Context(), "patient0")
@@ -59,7 +59,7 @@ func (h *hospital) revoke(t *testing.T) time.Duration {
 	return time.Since(began)
 }
 
-// percentile is the nearest rank: one of the values.
+// percentile returns the nearest rank, which is one of the values.
 func percentile(sorted []time.Duration, p int) time.Duration {
 	rank := (len(sorted)*p + 99) / 100
 	return sorted[max(rank, 1)-1].Round(100 * time.Microsecond)

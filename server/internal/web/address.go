@@ -12,10 +12,10 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// ClientAddress notes the address that a request comes from, where
-// clinic.AddressOf finds it: the connection's, or, where that is of a trusted
-// proxy, the last one of X-Forwarded-For that is not. What stands before that
-// anybody may have made up.
+// ClientAddress stores the client's address in the context, for
+// clinic.AddressOf. That is the address of the connection. If it belongs to a
+// trusted proxy, it is the last address in X-Forwarded-For that does not; the
+// client may have made up those before it.
 func ClientAddress(trusted []string, log *slog.Logger) (func(http.Handler) http.Handler, error) {
 	if _, err := parseNetworks(trusted); err != nil { // chi would panic
 		return nil, err
@@ -24,10 +24,10 @@ func ClientAddress(trusted []string, log *slog.Logger) (func(http.Handler) http.
 	if len(trusted) > 0 {
 		find = middleware.ClientIPFromXFF(trusted...)
 	}
-	note := func(next http.Handler) http.Handler { // from chi's own place in the context, which nothing else reads
+	note := func(next http.Handler) http.Handler { // copies the address from chi's own key in the context
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			address := middleware.GetClientIPAddr(r.Context())
-			if !address.IsValid() { // no proxy told
+			if !address.IsValid() { // the proxies sent no address
 				address = peerOf(r.RemoteAddr)
 			}
 			next.ServeHTTP(w, r.WithContext(clinic.WithAddress(r.Context(), address)))
@@ -36,7 +36,7 @@ func ClientAddress(trusted []string, log *slog.Logger) (func(http.Handler) http.
 	return func(next http.Handler) http.Handler { return warnOfProxy(len(trusted) > 0, log, find(note(next))) }, nil
 }
 
-// parseNetworks reads the trusted proxies.
+// parseNetworks parses the networks of trusted proxies.
 func parseNetworks(texts []string) ([]netip.Prefix, error) {
 	var networks []netip.Prefix
 	for _, text := range texts {
@@ -49,14 +49,14 @@ func parseNetworks(texts []string) ([]netip.Prefix, error) {
 	return networks, nil
 }
 
-// peerOf returns the address in host:port; the zero Addr where there is none.
+// peerOf returns the address in host:port, or the zero Addr if it has none.
 func peerOf(hostPort string) netip.Addr {
 	peer, _ := netip.ParseAddrPort(hostPort)
 	return peer.Addr().Unmap().WithZone("")
 }
 
-// warnOfProxy tells once when requests come through a proxy and none is trusted:
-// all who come through it are then throttled as one.
+// warnOfProxy logs one warning if requests come through a proxy although none is
+// trusted: all clients of the proxy are then throttled as one.
 func warnOfProxy(trusting bool, log *slog.Logger, next http.Handler) http.Handler {
 	if trusting {
 		return next
@@ -64,8 +64,8 @@ func warnOfProxy(trusting bool, log *slog.Logger, next http.Handler) http.Handle
 	var warned atomic.Bool
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Forwarded-For") != "" && !warned.Swap(true) {
-			log.WarnContext(r.Context(), "requests carry X-Forwarded-For and TRUSTED_PROXIES is empty: "+
-				"if a proxy sets it, name the proxy there, or all of its clients are throttled as one")
+			log.WarnContext(r.Context(), "requests have X-Forwarded-For, but TRUSTED_PROXIES is empty: "+
+				"if a proxy sets the header, add its network to TRUSTED_PROXIES, or all of its clients are throttled as one")
 		}
 		next.ServeHTTP(w, r)
 	})

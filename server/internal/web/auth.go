@@ -11,8 +11,8 @@ import (
 
 type callerKey struct{}
 
-// CallerOf returns who authenticate proved. Without a proof it is the zero
-// Caller, which has no role and so may do nothing.
+// CallerOf returns the authenticated caller. Without authentication it is the
+// zero Caller, which has no role and may therefore do nothing.
 func CallerOf(ctx context.Context) clinic.Caller {
 	caller, _ := ctx.Value(callerKey{}).(clinic.Caller)
 	return caller
@@ -20,10 +20,10 @@ func CallerOf(ctx context.Context) clinic.Caller {
 
 type humaMiddleware = func(huma.Context, func(huma.Context))
 
-// Verify returns the caller that an access token names, if it is valid.
+// Verify returns the caller whom a valid access token names.
 type Verify func(accessToken string) (clinic.Caller, error)
 
-// authenticate lets in callers that bear a valid access token (RFC 6750, header only).
+// authenticate requires a valid access token (RFC 6750, in the header only).
 func authenticate(verify Verify) humaMiddleware {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		caller, err := verify.Bearer(ctx.Header("Authorization"))
@@ -38,8 +38,8 @@ func authenticate(verify Verify) humaMiddleware {
 	}
 }
 
-// requireFactor answers callers who have yet to set up a second factor with the
-// error of refuseEnrolling. That writes an audit row, which is work.
+// requireFactor refuses callers who have yet to set up a second factor, with the
+// error of refuseEnrolling. It writes an audit row, and so runs within a pool's place.
 func requireFactor(refuseEnrolling func(context.Context, clinic.Caller) error) humaMiddleware {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		if caller := CallerOf(ctx.Context()); caller.Enrolling {
@@ -50,7 +50,7 @@ func requireFactor(refuseEnrolling func(context.Context, clinic.Caller) error) h
 	}
 }
 
-// Bearer returns the caller of an Authorization header.
+// Bearer returns the caller whom an Authorization header names.
 func (v Verify) Bearer(header string) (clinic.Caller, error) {
 	scheme, credential, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Bearer") || credential == "" {
@@ -59,8 +59,8 @@ func (v Verify) Bearer(header string) (clinic.Caller, error) {
 	return v(credential)
 }
 
-// challenge is the WWW-Authenticate header of a 401. A client that sent no credential
-// does not learn that it was wrong (RFC 6750 section 3.1).
+// challenge returns the WWW-Authenticate header of a 401. It has no error code
+// if the client sent no credential (RFC 6750 section 3.1).
 func challenge(x *Exchange) string {
 	if x.credential {
 		return `Bearer realm="healthrecords", error="invalid_token"`

@@ -18,9 +18,9 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humachi"
 )
 
-// readBody reads the body whole before the operation gets a place to work in, so
-// that a client that sends slowly, or nothing, holds no such place. (huma would
-// also answer 500 to a body that breaks off.)
+// readBody reads the whole body before the operation gets a place to work in, so
+// that a client that sends slowly, or nothing, occupies no such place. (huma
+// would also answer 500 to an incomplete body.)
 func (p *pools) readBody(from *pool, most int64) humaMiddleware {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		taken, refusal := from.acquire(ctx.Context())
@@ -74,12 +74,13 @@ func unreadable(ctx context.Context, err error) *Problem {
 	case errors.As(err, &network) && network.Timeout():
 		return newProblem(ctx, http.StatusRequestTimeout, codeTimeout, "the body did not arrive in time")
 	}
-	return newProblem(ctx, http.StatusBadRequest, codeMalformed, "the body broke off")
+	return newProblem(ctx, http.StatusBadRequest, codeMalformed, "the body is incomplete")
 }
 
-// LimitUnreadBody gives what nobody has read of a body a moment to arrive. net/http waits
-// for it until readTimeout, so that the connection can be used again. After the
-// end of a body it would take a client that reads its answer for longer for gone.
+// LimitUnreadBody limits how long net/http waits for the part of a body that no
+// handler has read. By default it waits until readTimeout, so that the connection
+// can be used again. There is no limit after the end of a body: there, net/http
+// would treat a client that takes longer to read its answer as gone.
 func LimitUnreadBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength == 0 {
@@ -89,13 +90,13 @@ func LimitUnreadBody(next http.Handler) http.Handler {
 		body := &endingBody{ReadCloser: r.Body}
 		r.Body = body
 		next.ServeHTTP(w, r)
-		if !body.ended { // without a connection, in tests, there is nothing to limit
+		if !body.ended { // the error means that a test uses no connection
 			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(unreadTimeout))
 		}
 	})
 }
 
-// endingBody knows whether it was read to its end.
+// endingBody records whether it was read to its end.
 type endingBody struct {
 	io.ReadCloser
 	ended bool
@@ -110,25 +111,25 @@ func (b *endingBody) Read(p []byte) (int, error) {
 
 // pace is how slow a streamed body may be.
 type pace struct {
-	rate  int           // bytes in a second
-	grace time.Duration // for which it may be slower, or nothing comes
+	rate  int           // bytes per second
+	grace time.Duration // how long the client may be slower, or send nothing
 }
 
-// stream lets the handler read the body from the connection, for as long as the
-// client keeps the pace. The handler's own time does not count.
+// stream lets the handler read the body from the connection while the client
+// keeps the pace. The time that the handler itself takes does not count.
 func (p pace) stream(ctx huma.Context, next func(huma.Context)) {
 	r, w := humachi.Unwrap(ctx)
 	r.Body = &pacedBody{ReadCloser: r.Body, ctx: ctx.Context(), connection: http.NewResponseController(w), pace: p, left: p.grace}
 	next(ctx)
 }
 
-// pacedBody fails with the problem to answer.
+// pacedBody is a body whose Read fails with a Problem.
 type pacedBody struct {
 	io.ReadCloser
 	ctx        context.Context //nolint:containedctx // a reader has no other way to the request
 	connection *http.ResponseController
 	pace       pace
-	left       time.Duration // for which the client may yet keep the handler waiting
+	left       time.Duration // how much longer the client may keep the handler waiting
 }
 
 // Read implements io.Reader.
@@ -136,7 +137,7 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	began := time.Now()
 	until := began.Add(b.left)
 	if err := errors.Join(b.connection.SetReadDeadline(until), b.connection.SetWriteDeadline(until.Add(writeTimeout))); err != nil {
-		return 0, fmt.Errorf("limiting the time to wait for a body: %w", err)
+		return 0, fmt.Errorf("setting the deadline of a body: %w", err)
 	}
 	n, err := b.ReadCloser.Read(p)
 	b.left = min(b.left-time.Since(began)+time.Duration(n)*time.Second/time.Duration(b.pace.rate), b.pace.grace)
@@ -144,7 +145,7 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	case err == nil:
 		return n, nil
 	case errors.Is(err, io.EOF):
-		_ = b.connection.SetReadDeadline(time.Time{}) // else net/http would take the client for gone
+		_ = b.connection.SetReadDeadline(time.Time{}) // otherwise net/http would treat the client as gone
 		return n, io.EOF
 	}
 	return n, unreadable(b.ctx, err)

@@ -27,8 +27,8 @@ func (l oneConnection) Accept() (net.Conn, error) {
 func (l oneConnection) Close() error   { close(l.accepted); return nil }
 func (l oneConnection) Addr() net.Addr { return &net.TCPAddr{} }
 
-// TestAnAnswerThatIsReadSlowlySpoilsNoNextRequest has a client that takes longer for
-// an answer than a body may that nobody reads: its own was read.
+// TestAnAnswerThatIsReadSlowlySpoilsNoNextRequest lets a client read its answer for
+// longer than the limit for unread bodies. The limit does not apply, because the body was read.
 func TestAnAnswerThatIsReadSlowlySpoilsNoNextRequest(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
@@ -36,7 +36,7 @@ func TestAnAnswerThatIsReadSlowlySpoilsNoNextRequest(t *testing.T) {
 		"in chunks":         "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			client, end := net.Pipe() // which holds nothing back: whoever writes waits for the reader
+			client, end := net.Pipe() // without a buffer: a write waits for the reader
 			listener := oneConnection{make(chan net.Conn, 1)}
 			listener.accepted <- end
 			begun := make(chan error, 2)
@@ -54,7 +54,7 @@ func TestAnAnswerThatIsReadSlowlySpoilsNoNextRequest(t *testing.T) {
 				if err := <-begun; err != nil {
 					t.Errorf("a request with a body %s begins with: %v", name, err)
 				}
-				<-time.After(2 * unreadTimeout) // by the bubble's clock
+				<-time.After(2 * unreadTimeout) // on the clock of the synctest bubble
 				answer, err := http.ReadResponse(answers, nil)
 				testkit.Must(t, err)
 				_, err = io.Copy(io.Discard, answer.Body)

@@ -15,20 +15,20 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// ConnectionOptions say how many connections a listener holds at once.
+// ConnectionOptions limit the connections that are open at once.
 type ConnectionOptions struct {
 	Most       int // of all addresses; 0: 4096
 	PerAddress int // of one IPv4 address or one IPv6 /64; 0: 512
-	// TrustedProxies are networks, e.g. "10.0.0.0/8", whose addresses may have
-	// any share: each of them speaks for many clients.
+	// TrustedProxies are networks, such as "10.0.0.0/8", to whose addresses
+	// PerAddress does not apply: each of them connects for many clients.
 	TrustedProxies []string
 	Metrics        prometheus.Registerer // nil: no metrics
 }
 
-// LimitConnections returns a listener that closes what it accepts beyond the
-// limits at once. Everything that a client can do with a connection, from a TLS
-// handshake that it does not finish to an answer that it does not read, counts
-// until the connection is closed.
+// LimitConnections returns a listener that closes connections beyond the limits
+// as soon as it has accepted them. A connection counts until it is closed,
+// whatever the client does with it: also during an unfinished TLS handshake, or
+// while the client does not read its answer.
 func LimitConnections(listener net.Listener, opts ConnectionOptions) (net.Listener, error) {
 	proxies, err := parseNetworks(opts.TrustedProxies)
 	if err != nil {
@@ -39,7 +39,7 @@ func LimitConnections(listener net.Listener, opts ConnectionOptions) (net.Listen
 		most: int64(cmp.Or(opts.Most, maxConnections)), shares: newShares(cmp.Or(opts.PerAddress, maxConnectionsPerAddress)),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "healthrecords_connections_refused_total",
-			Help: "Connections to the API that were closed at once, by whose limit was reached: that of all, or that of their address.",
+			Help: "Connections to the API that were closed at once, by the limit that was reached: that of all, or that of their address.",
 		}, []string{"limit"}),
 	}
 	for _, limit := range []string{limitOfAll, limitOfAddress} {
@@ -49,7 +49,7 @@ func LimitConnections(listener net.Listener, opts ConnectionOptions) (net.Listen
 		return l, nil
 	}
 	open := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "healthrecords_connections", Help: "Connections to the API that are open.",
+		Name: "healthrecords_connections", Help: "Open connections to the API.",
 	}, func() float64 { return float64(l.open.Load()) })
 	if err := errors.Join(opts.Metrics.Register(l.refused), opts.Metrics.Register(open)); err != nil {
 		return nil, fmt.Errorf("registering the metrics of connections: %w", err)
@@ -71,7 +71,7 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 	for {
 		accepted, err := l.Listener.Accept()
 		if err != nil {
-			return nil, err // as it is: net/http looks at it
+			return nil, err // not wrapped, because net/http examines it
 		}
 		release, limit := l.admit(accepted.RemoteAddr())
 		if limit == "" {
@@ -79,13 +79,13 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 		}
 		l.refused.WithLabelValues(limit).Inc()
 		if tcp, ok := accepted.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0) // else the kernel would remember each for a minute
+			_ = tcp.SetLinger(0) // otherwise the kernel would keep each for a minute
 		}
 		_ = accepted.Close()
 	}
 }
 
-// admit counts a connection, or names the limit that it is beyond.
+// admit counts a connection, or returns the limit that it exceeds.
 func (l *limitedListener) admit(peer net.Addr) (release func(), limit string) {
 	if l.open.Add(1) > l.most {
 		l.open.Add(-1)
@@ -104,13 +104,13 @@ func (l *limitedListener) admit(peer net.Addr) (release func(), limit string) {
 	return func() { l.shares.release(client); leave() }, ""
 }
 
-// limitedConn tells of its end, once.
+// limitedConn calls release when it is closed.
 type limitedConn struct {
 	net.Conn
 	release func()
 }
 
-// CloseWrite lets net/http end an answer before the client has sent all it has.
+// CloseWrite lets net/http end an answer before the client has sent everything.
 func (c *limitedConn) CloseWrite() error {
 	if tcp, ok := c.Conn.(*net.TCPConn); ok {
 		return tcp.CloseWrite()

@@ -16,12 +16,12 @@ type entityTag struct {
 	opaque string // without the quotes
 }
 
-// ETag names a state of a record (RFC 9110 section 8.8.3).
+// ETag returns the ETag of a record's revision (RFC 9110 section 8.8.3).
 func ETag(r clinic.Revision) string { return `"` + opaque(r) + `"` }
 
 func opaque(r clinic.Revision) string { return fmt.Sprintf("%d-%d", r.Version, r.Comments) }
 
-// parseTags reads If-Match and If-None-Match; all is true for "*".
+// parseTags parses If-Match and If-None-Match; all is true for "*".
 func parseTags(header string) (tags []entityTag, all, ok bool) {
 	rest := strings.TrimSpace(header)
 	if rest == "*" {
@@ -47,15 +47,16 @@ func parseTags(header string) (tags []entityTag, all, ok bool) {
 	}
 }
 
-// NotModified reports whether the client has this revision already. A header
-// that cannot be read is none: the whole answer is never wrong.
+// NotModified reports whether the client already has this revision. A header that
+// is not valid is ignored, because a complete answer is always right.
 func NotModified(ifNoneMatch string, r clinic.Revision) bool {
 	tags, all, ok := parseTags(ifNoneMatch)
 	return ok && (all || slices.ContainsFunc(tags, func(t entityTag) bool { return t.opaque == opaque(r) }))
 }
 
-// Expect turns If-Match into the revisions of which the service is to find one,
-// in the change's own transaction. Without the header, and for "*", it is nil.
+// Expect returns the revisions that If-Match names. The service checks, in the
+// transaction of the change, that the record has one of them. Without the header,
+// and for "*", the result is nil.
 func Expect(ctx context.Context, ifMatch string) ([]clinic.Revision, error) {
 	if ifMatch == "" {
 		return nil, nil
@@ -64,14 +65,14 @@ func Expect(ctx context.Context, ifMatch string) ([]clinic.Revision, error) {
 	if !ok {
 		return nil, newProblem(ctx, http.StatusBadRequest, codeMalformed, "If-Match must be * or a list of quoted entity tags")
 	}
-	if all { // whatever exists is expected
+	if all { // any revision is expected
 		return nil, nil
 	}
-	return append([]clinic.Revision{}, revisions(tags)...), nil // never nil: where no tag can match, nothing is as expected
+	return append([]clinic.Revision{}, revisions(tags)...), nil // never nil: if no tag can match, no revision is expected
 }
 
-// revisions are those that the tags name. A weak tag never matches here
-// (RFC 9110 section 13.1.1), nor does one that this API did not make.
+// revisions returns the revisions that the tags name. A weak tag never matches
+// (RFC 9110 section 13.1.1), and neither does a tag that this API did not create.
 func revisions(tags []entityTag) []clinic.Revision {
 	var named []clinic.Revision
 	for _, tag := range tags {

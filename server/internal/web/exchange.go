@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// Exchange is what is known of one request while it is served. The layers in
-// front of the router make it, those behind fill it in.
+// Exchange has the facts about a request that is being served. The observer
+// creates it; the middleware and the router fill it in.
 type Exchange struct {
 	ID        string // request id
-	Path      string // as the client wrote it, before CanonicalPath
+	Path      string // as the client sent it, before CanonicalPath
 	Route     string // pattern of the operation's path; never a path itself
 	Operation string // operation id
-	User      int64  // 0: not proven
+	User      int64  // 0: not authenticated
 
 	credential   bool // an Authorization header was sent
-	clientClosed bool // the client closed the connection before its answer was made, which ended the work
+	clientClosed bool // the client closed the connection before its answer, which canceled the work
 }
 
 type exchangeKey struct{}
@@ -38,8 +38,8 @@ func newExchange(r *http.Request) *Exchange {
 	return &Exchange{ID: id, Path: r.URL.EscapedPath(), Route: "unmatched", credential: r.Header.Get("Authorization") != ""}
 }
 
-// saneRequestID accepts what people use, UUIDs and the like, and nothing that
-// could forge a line of a log or carry much.
+// saneRequestID accepts UUIDs and similar ids. It refuses long ones, and
+// characters that could forge a line of a log.
 func saneRequestID(id string) bool {
 	return id != "" && len(id) <= 64 && !strings.ContainsFunc(id, func(r rune) bool {
 		letter := 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9'
@@ -47,7 +47,7 @@ func saneRequestID(id string) bool {
 	})
 }
 
-// Prefix is "/api" or "/api/v1", as the client uses it.
+// Prefix returns "/api" or "/api/v1", whichever the client uses.
 func (x *Exchange) Prefix() string {
 	if strings.HasPrefix(x.Path, versionedPrefix) {
 		return strings.TrimSuffix(versionedPrefix, "/")

@@ -5,14 +5,14 @@ import (
 	"testing"
 )
 
-// FuzzPath gives any path its one spelling, which it then keeps.
+// FuzzPath makes any path canonical. Doing so twice must not change it again.
 func FuzzPath(f *testing.F) {
 	for _, seed := range []string{"", "/", "/health", "/api/v1/", "/api/v1/api/v1/x", "/api/v1//", "//", "/a.b", "/\x00", "/api/health-records/1"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, path string) {
 		once := canonical(path)
-		if strings.HasPrefix(once, versionedPrefix) { // /api/v1/v1/…: a path of its own, which there is not
+		if strings.HasPrefix(once, versionedPrefix) { // /api/v1/v1/…: another path, which does not exist
 			return
 		}
 		if again := canonical(once); again != once {
@@ -21,7 +21,7 @@ func FuzzPath(f *testing.F) {
 	})
 }
 
-// FuzzRequestID takes any request id, which the log and every answer then have.
+// FuzzRequestID sends any request id. An accepted one appears in the log and in every answer.
 func FuzzRequestID(f *testing.F) {
 	for _, seed := range []string{"", "a", "0f8c2a51-7b1e-4f3c-9a55-2f1c7b8f3d10", "a\r\nSet-Cookie: a=b", "a b", "é", strings.Repeat("a", 65)} {
 		f.Add(seed)

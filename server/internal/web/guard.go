@@ -13,16 +13,16 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// Terms are on what an operation runs.
+// Terms are the conditions under which an operation runs.
 type Terms struct {
-	Public    bool // anybody may call it: it asks for no access token, and has pools of its own
+	Public    bool // anybody may call it: it requires no access token, and uses the pools for such operations
 	Enrolling bool // callers who have yet to set up the second factor that their role requires may call it, too
 	Body      BodyMode
 	Pool      PoolMode
 	Deadline  time.Duration // of the work; 0: workTimeout
 }
 
-// Unlimited is the Deadline of work that may take any time.
+// Unlimited is the Deadline of work without a time limit.
 const Unlimited time.Duration = -1
 
 // BodyMode says how a request's body is read.
@@ -30,29 +30,29 @@ type BodyMode int
 
 // The modes.
 const (
-	NoBody   BodyMode = iota // not at all
-	Buffered                 // whole, before the work begins
-	Streamed                 // by the handler, while the client keeps the pace
+	NoBody   BodyMode = iota // the operation has no body
+	Buffered                 // it is read completely before the work begins
+	Streamed                 // the handler reads it, while the client keeps the pace
 )
 
-// PoolMode says where the work takes its place.
+// PoolMode says in which pool the work needs a place.
 type PoolMode int
 
 // The modes.
 const (
-	ByAccess PoolMode = iota // in the pool of callers who are logged in, or in that of operations without login
-	InMemory                 // nowhere: the answer is in memory, and depends on nothing
-	Streams                  // in the pool of operations without a deadline
+	ByAccess PoolMode = iota // the pool for callers who are logged in, or the one for operations without login
+	InMemory                 // none, because the answer is in memory
+	Streams                  // the pool for operations without a deadline
 )
 
-// GuardOptions are what a Guard needs. Verify and RefuseEnrolling are required.
+// GuardOptions are the parts of a Guard. Verify and RefuseEnrolling are required.
 type GuardOptions struct {
 	Verify Verify
-	// RefuseEnrolling returns the error for a caller who has yet to set up the
-	// second factor that their role requires, once it is in the audit log.
+	// RefuseEnrolling writes the audit row of a caller who has yet to set up the
+	// second factor that their role requires, and returns the error to answer.
 	RefuseEnrolling func(context.Context, clinic.Caller) error
-	// MaxConcurrent is how many operations of callers who are logged in are in
-	// work at once; 0 takes 512.
+	// MaxConcurrent limits how many operations of callers who are logged in run
+	// at once; 0 means 512.
 	MaxConcurrent int
 	Metrics       prometheus.Registerer // nil: no metrics
 }
@@ -61,12 +61,12 @@ func (o *GuardOptions) setDefaults() { o.MaxConcurrent = cmp.Or(o.MaxConcurrent,
 
 func (o *GuardOptions) validate() error {
 	if o.Verify == nil || o.RefuseEnrolling == nil {
-		return errors.New("the guard needs functions to verify a token and to refuse a caller")
+		return errors.New("the guard needs a function that verifies tokens and one that refuses callers")
 	}
 	return nil
 }
 
-// Guard is what a request passes before its handler.
+// Guard has the middleware that protects the handlers.
 type Guard struct {
 	authenticate  humaMiddleware
 	requireFactor humaMiddleware
@@ -74,7 +74,7 @@ type Guard struct {
 	pace          pace
 }
 
-// NewGuard makes a guard with pools of its own.
+// NewGuard returns a guard with its own pools.
 func NewGuard(opts GuardOptions) (*Guard, error) {
 	if err := opts.validate(); err != nil {
 		return nil, err
@@ -89,8 +89,8 @@ func NewGuard(opts GuardOptions) (*Guard, error) {
 	}, nil
 }
 
-// Steps are those of one operation, the cheap refusals first: where a token is
-// needed, only callers that have one get a place, for the body or for the work.
+// Steps returns the middleware of one operation, with cheap refusals first: if the
+// operation requires a token, only callers with a valid one get a place in a pool.
 func (g *Guard) Steps(t Terms) huma.Middlewares {
 	var steps huma.Middlewares
 	body, work, most := g.pools.body, g.pools.work, int64(MaxBody)
@@ -120,6 +120,6 @@ func (g *Guard) Steps(t Terms) huma.Middlewares {
 	return steps
 }
 
-// Serve is for what is answered from memory, outside of huma: only the client's
-// share of the work counts.
+// Serve is the middleware for answers from memory outside of huma. Only the
+// client's share of the pool limits it.
 func (g *Guard) Serve(next http.Handler) http.Handler { return g.pools.publicWork.serve(next) }

@@ -6,12 +6,12 @@ import (
 	"github.com/go-chi/cors"
 )
 
-// methods are those that the API uses.
+// methods returns the methods that the API uses.
 func methods() []string {
 	return []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
 }
 
-// SecurityHeaders are for every answer. A page that needs more overrides them.
+// SecurityHeaders adds headers to every answer. A page that needs a wider policy overrides them.
 func SecurityHeaders(hsts bool) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -29,7 +29,7 @@ func SecurityHeaders(hsts bool) func(http.Handler) http.Handler {
 	}
 }
 
-// AllowOrigins lets pages of these origins, e.g. "https://app.example.org", call the API.
+// AllowOrigins lets pages of these origins, such as "https://app.example.org", call the API.
 func AllowOrigins(origins []string) func(http.Handler) http.Handler {
 	return cors.Handler(cors.Options{
 		AllowedOrigins: origins,

@@ -9,15 +9,16 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// Repeatable is the part of a request that makes its repetition harmless
-// (draft-ietf-httpapi-idempotency-key-header). It is exported for huma.
+// Repeatable is embedded in requests that are safe to repeat with an
+// Idempotency-Key (draft-ietf-httpapi-idempotency-key-header). It is exported
+// because huma ignores the fields of embedded types that are not.
 type Repeatable struct {
-	IdempotencyKey string `header:"Idempotency-Key" minLength:"1" maxLength:"255" pattern:"^[!-~]+$" patternDescription:"visible ASCII characters" doc:"Any text that the client makes up for one request, such as a UUID: a repetition with the same key changes nothing, and is answered with what the first request made as it is now: 410 when that was deleted. Kept for a day."`
+	IdempotencyKey string `header:"Idempotency-Key" minLength:"1" maxLength:"255" pattern:"^[!-~]+$" patternDescription:"visible ASCII characters" doc:"A text of your choice that is unique for the request, such as a UUID. Repeating the request with the same key changes nothing: the answer is the current state of the object that the first request created, or 410 if it has been deleted. Keys expire after a day."`
 }
 
-// Once describes the request to the service. content is all that makes it
-// another request: target and decoded body, so that white space and the order
-// of fields do not count.
+// Once describes the request to the service. content is everything that
+// distinguishes it from other requests: its target and the decoded body, so that
+// white space and the order of fields do not matter.
 func (r Repeatable) Once(ctx context.Context, content ...any) (clinic.Idempotency, error) {
 	if r.IdempotencyKey == "" {
 		return clinic.Idempotency{}, nil

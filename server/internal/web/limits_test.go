@@ -11,7 +11,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
-// TestAStatementMayTakeAsLongAsARequest, and Postgres goes on no longer with one that was given up.
+// TestAStatementMayTakeAsLongAsARequest checks that Postgres stops a statement when the request has timed out, and not earlier.
 func TestAStatementMayTakeAsLongAsARequest(t *testing.T) {
 	t.Parallel()
 	conn, err := pgx.Connect(t.Context(), rights.URL(t, testkit.NewDatabase(t, rights.Migrate), schema.PartServer))

@@ -19,19 +19,19 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// statusClientClosed is what log and metrics have of a request whose client went away
-// before its answer was made, as with nginx. It is nobody's failure.
+// statusClientClosed is the status in logs and metrics of a request whose client
+// closed the connection before the answer, as in nginx. It does not count as a failure.
 const statusClientClosed = 499
 
-// Observer writes the access log and the metrics. Neither holds a path, a query
-// or anything else that a client wrote, but the request id.
+// Observer writes the access log and the metrics. Neither contains a path, a
+// query or anything else that a client sent, except the request id.
 type Observer struct {
 	log      *slog.Logger
 	duration *prometheus.HistogramVec
 	inFlight prometheus.Gauge
 }
 
-// ObserverOptions are what an Observer needs.
+// ObserverOptions are the parts of an Observer.
 type ObserverOptions struct {
 	Log     *slog.Logger          // nil: slog.Default()
 	Metrics prometheus.Registerer // nil: no metrics
@@ -39,14 +39,14 @@ type ObserverOptions struct {
 
 func (o *ObserverOptions) setDefaults() { o.Log = cmp.Or(o.Log, slog.Default()) }
 
-// NewObserver makes an observer.
+// NewObserver returns an observer, and registers its metrics.
 func NewObserver(opts ObserverOptions) (*Observer, error) {
 	opts.setDefaults()
 	o := &Observer{
 		log: opts.Log,
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "healthrecords_http_request_duration_seconds",
-			Help:    "Time from a request's header to the end of its answer, by route pattern, method and class of status, 499 where the client left before; its count is the number of requests.",
+			Help:    "Time from a request's header to the end of its answer, by route pattern, method and status class. The class is 499 if the client closed the connection first. The count is the number of requests.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"route", "method", "status"}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -63,7 +63,7 @@ func NewObserver(opts ObserverOptions) (*Observer, error) {
 	return o, nil
 }
 
-// Observe makes the exchange, and logs and measures the request once it has ended.
+// Observe creates the exchange, and logs and measures the request when it has ended.
 func (o *Observer) Observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
@@ -72,7 +72,7 @@ func (o *Observer) Observe(next http.Handler) http.Handler {
 		wrapped := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		o.inFlight.Inc()
 		defer func() {
-			r.Pattern = x.Route // as http.ServeMux does it: tracing in front names its span so
+			r.Pattern = x.Route // as http.ServeMux does; the tracing middleware names its span after it
 			o.inFlight.Dec()
 			o.done(r, x, wrapped.Status(), time.Since(start))
 		}()
@@ -85,7 +85,7 @@ func (o *Observer) done(r *http.Request, x *Exchange, status int, took time.Dura
 		status = http.StatusOK
 	}
 	method := r.Method
-	if !slices.Contains(methods(), method) { // else a client could make up new series
+	if !slices.Contains(methods(), method) { // otherwise a client could create new series
 		method = "other"
 	}
 	class := strconv.Itoa(status/100) + "xx"
@@ -111,8 +111,8 @@ func (o *Observer) Recover(next http.Handler) http.Handler {
 	})
 }
 
-// rescue is deferred. The log gets the stack, and the panic's text only where
-// the runtime wrote it: any other may quote data.
+// rescue is deferred. It logs the stack, and the panic's text only if it comes
+// from the runtime: any other text may quote data.
 func (o *Observer) rescue(w http.ResponseWriter, r *http.Request) {
 	caught := recover()
 	if caught == nil {
@@ -133,9 +133,8 @@ func (o *Observer) rescue(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// logFailure tells operators why a request was answered 5xx, in words that the
-// platform wrote: the message of a cause may quote a row, its type and SQLSTATE
-// do not.
+// logFailure logs why the answer to a request is 5xx. It logs the type and the
+// SQLSTATE of the cause but not its message, which may quote a row.
 func logFailure(ctx context.Context, log *slog.Logger, err error) {
 	cause := err
 	for next := errors.Unwrap(cause); next != nil; next = errors.Unwrap(cause) {
@@ -143,7 +142,7 @@ func logFailure(ctx context.Context, log *slog.Logger, err error) {
 	}
 	x := ExchangeOf(ctx)
 	if x.clientClosed {
-		return // the request's own line says so
+		return // the access log says so
 	}
 	attributes := []slog.Attr{
 		slog.String("request_id", x.ID), slog.String("operation", x.Operation),

@@ -63,7 +63,7 @@ func TestAContextThatEndedIsUnavailableNotAFault(t *testing.T) {
 	}
 }
 
-// A client that left explains what it kept from being done, and nothing else.
+// A closed connection explains canceled work, but no other failure.
 func TestOnlyWorkThatWasBrokenOffCountsAsLeft(t *testing.T) {
 	t.Parallel()
 	gone, leave := context.WithCancel(t.Context())

@@ -13,12 +13,12 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// Paging is the part of a list's request that says which page. It is exported
-// for huma, which does not see into embedded types otherwise.
+// Paging is embedded in requests for a page of a list. It is exported because
+// huma ignores the fields of embedded types that are not.
 type Paging struct {
-	Page     int    `query:"page" minimum:"1" maximum:"10000" default:"1" doc:"Number of the page. Its cost grows with depth; use cursor to go far."`
+	Page     int    `query:"page" minimum:"1" maximum:"10000" default:"1" doc:"The number of the page. High numbers are slow; use cursor to read long lists."`
 	PageSize int    `query:"page_size" minimum:"1" maximum:"100" default:"20"`
-	Cursor   string `query:"cursor" maxLength:"200" doc:"Keyset paging, whose cost does not grow with depth: send it empty for the first page, then follow next and previous. page is ignored with it."`
+	Cursor   string `query:"cursor" maxLength:"200" doc:"Reads pages by position, which is equally fast for every page. Send an empty cursor for the first page, then follow next and previous. With a cursor, page is ignored."`
 
 	request clinic.PageRequest
 	query   url.Values
@@ -40,14 +40,14 @@ func (p *Paging) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-// PageRequest is the page that the domain is asked for.
+// PageRequest returns the requested page.
 func (p Paging) PageRequest() clinic.PageRequest { return p.request }
 
-// Page is a list's body, as Django REST framework writes it.
+// Page is the body of a list, in the format of the Django REST framework.
 type Page[T any] struct {
-	Count    int     `json:"count" doc:"Items in the whole list, under the same filter." example:"1"`
-	Next     *string `json:"next" doc:"URL of the next page; null on the last one." example:"/api/health-records/?page=3"`
-	Previous *string `json:"previous" doc:"URL of the page before; null on the first one." example:"/api/health-records/?page=1"`
+	Count    int     `json:"count" doc:"The number of items on all pages, with the same filter." example:"1"`
+	Next     *string `json:"next" doc:"The URL of the next page; null on the last page." example:"/api/health-records/?page=3"`
+	Previous *string `json:"previous" doc:"The URL of the previous page; null on the first page." example:"/api/health-records/?page=1"`
 	Results  []T     `json:"results" nullable:"false"`
 }
 
@@ -56,7 +56,7 @@ type PageResponse[T any] struct {
 	Body Page[T]
 }
 
-// AnswerPage writes a page of the domain. base is where links begin.
+// AnswerPage returns the answer for a page of the domain. base is the URL of the links without their query.
 func AnswerPage[T, V any](p Paging, base string, found clinic.Page[T], view func(T) V) (*PageResponse[V], error) {
 	answer := Page[V]{Count: found.Total, Results: Views(found.Items, view)}
 	if p.request.Cursor.Keyset {
@@ -83,7 +83,7 @@ func (p Paging) cursorLink(base string, cursor *clinic.Cursor) *string {
 	return p.link(base, "cursor", encodeCursor(*cursor))
 }
 
-// link is the request's own URL with one parameter changed.
+// link returns the URL of the request with one parameter changed.
 func (p Paging) link(base, name, value string) *string {
 	query := url.Values{}
 	for key, values := range p.query {
@@ -94,8 +94,8 @@ func (p Paging) link(base, name, value string) *string {
 	return &link
 }
 
-// wireCursor is a cursor inside its base64. A position is no secret: whoever
-// sends one gets what he may see, from there on.
+// wireCursor is the content of a cursor in base64. A position is not a secret:
+// from any position, callers get only the items that they may see.
 type wireCursor struct {
 	Back bool   `json:"b,omitempty"`
 	Key  string `json:"k,omitempty"`
@@ -103,13 +103,13 @@ type wireCursor struct {
 }
 
 func encodeCursor(c clinic.Cursor) string {
-	b, _ := json.Marshal(wireCursor{Back: c.Back, Key: c.Key, ID: c.ID}) // such a struct always encodes
+	b, _ := json.Marshal(wireCursor{Back: c.Back, Key: c.Key, ID: c.ID}) // encoding such a struct cannot fail
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
 var errCursor = errors.New("not a cursor")
 
-// decodeCursor checks what is inside: anybody can make one up.
+// decodeCursor validates the content, because anybody can make up a cursor.
 func decodeCursor(s string) (clinic.Cursor, error) {
 	if s == "" {
 		return clinic.Cursor{Keyset: true}, nil
@@ -130,7 +130,7 @@ func decodeCursor(s string) (clinic.Cursor, error) {
 	return clinic.Cursor{Keyset: true, Back: c.Back, Key: c.Key, ID: c.ID}, nil
 }
 
-// Views renders each item. It is never nil: an empty list is [] in JSON.
+// Views renders each item. The result is never nil, so that an empty list is [] in JSON.
 func Views[T, V any](items []T, view func(T) V) []V {
 	views := make([]V, 0, len(items))
 	for _, item := range items {

@@ -6,11 +6,12 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// LogPaging is the part of a log's request that says which page. A log is read
-// by keyset alone: it is too long to be counted. It is exported for huma.
+// LogPaging is embedded in requests for a page of a log. A log is too long to be
+// counted, so its pages have no numbers. The type is exported because huma
+// ignores the fields of embedded types that are not.
 type LogPaging struct {
 	PageSize int    `query:"page_size" minimum:"1" maximum:"100" default:"20"`
-	Cursor   string `query:"cursor" maxLength:"200" doc:"Follow next; without it, the newest."`
+	Cursor   string `query:"cursor" maxLength:"200" doc:"The value of next on the previous page. Without it, the answer is the newest page."`
 
 	before int64
 }
@@ -25,12 +26,12 @@ func (p *LogPaging) Resolve(huma.Context) []error {
 	return nil
 }
 
-// Before is the id of the last entry of the page before; 0 for the newest page.
+// Before returns the id of the last entry on the previous page; 0 for the newest page.
 func (p LogPaging) Before() int64 { return p.before }
 
 // Log is the body of a page of a log.
 type Log[T any] struct {
-	Next    *string `json:"next" doc:"Cursor of the next page; null on the last one." example:"eyJpIjo0Mn0"`
+	Next    *string `json:"next" doc:"The cursor of the next page; null on the last page." example:"eyJpIjo0Mn0"`
 	Results []T     `json:"results" nullable:"false"`
 }
 
@@ -39,7 +40,7 @@ type LogResponse[T any] struct {
 	Body Log[T]
 }
 
-// AnswerLog writes a page of a log.
+// AnswerLog returns the answer for a page of a log.
 func AnswerLog[T, V any](found clinic.Log[T], view func(T) V) *LogResponse[V] {
 	answer := Log[V]{Results: Views(found.Items, view)}
 	if found.Next != 0 {

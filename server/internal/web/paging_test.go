@@ -74,7 +74,7 @@ func TestLinksOfNumberedPages(t *testing.T) {
 	}
 }
 
-// linked is the link, "" for null.
+// linked returns the link, or "" for null.
 func linked(link *string) string {
 	if link == nil {
 		return ""

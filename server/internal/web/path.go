@@ -9,15 +9,15 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// APIPrefix begins the paths of operations.
+// APIPrefix is the prefix of the operations' paths.
 const APIPrefix = "/api/"
 
-// versionedPrefix may stand in place of APIPrefix.
+// versionedPrefix is an alias of APIPrefix.
 const versionedPrefix = "/api/v1/"
 
-// CanonicalPath gives every spelling of a path the one that is routed:
-// /api/v1/x, /api/x and /api/x/ are /api/x/. A last segment with a dot is a
-// file and gets no slash.
+// CanonicalPath rewrites every spelling of a path to the one that is routed:
+// /api/v1/x, /api/x and /api/x/ become /api/x/. If the last segment has a dot, it
+// is a file and gets no slash.
 func CanonicalPath(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		u := *r.URL
@@ -42,14 +42,14 @@ func canonical(path string) string {
 	return path
 }
 
-// NoSuchPath answers a path that is not routed.
+// NoSuchPath is the answer for a path without a route.
 func NoSuchPath(w http.ResponseWriter, r *http.Request) {
 	ProblemOf(r.Context(), clinic.NotFound("path")).Write(w)
 }
 
-// WrongMethod answers a method that a routed path does not have.
+// WrongMethod is the answer for a method that the path does not support.
 func WrongMethod(w http.ResponseWriter, r *http.Request) {
-	p := newProblem(r.Context(), http.StatusMethodNotAllowed, codeMethodNotAllowed, "this path has no such method; Allow lists those it has")
+	p := newProblem(r.Context(), http.StatusMethodNotAllowed, codeMethodNotAllowed, "this path does not support the method; Allow lists the methods that it supports")
 	p.header.Set("Allow", strings.Join(allowed(r), ", "))
 	p.Write(w)
 }
@@ -58,7 +58,7 @@ func allowed(r *http.Request) []string {
 	var has []string
 	for _, method := range methods() {
 		asked := method
-		if method == http.MethodHead { // answered wherever GET is
+		if method == http.MethodHead { // supported wherever GET is
 			asked = http.MethodGet
 		}
 		if chi.RouteContext(r.Context()).Routes.Match(chi.NewRouteContext(), asked, r.URL.Path) {

@@ -16,8 +16,9 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// pools bound what the server does at once. Operations without login have pools
-// of their own: however many strangers come, those who are logged in are served.
+// pools limit the work that the server does at once. Operations without login
+// have their own pools, so that they cannot take the places of callers who are
+// logged in.
 type pools struct {
 	body, work             *pool
 	publicBody, publicWork *pool
@@ -28,7 +29,7 @@ type pools struct {
 func newPools(workPlaces int, metrics prometheus.Registerer) (*pools, error) {
 	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "healthrecords_http_requests_refused_total",
-		Help: "Requests that found no place, by pool and by whose limit was reached: that of all, or that of their address.",
+		Help: "Requests that were refused because a pool had no place for them, by pool and by the limit that was reached: that of all, or that of their address.",
 	}, []string{"pool", "limit"})
 	if metrics != nil {
 		if err := metrics.Register(refused); err != nil {
@@ -42,8 +43,8 @@ func newPools(workPlaces int, metrics prometheus.Registerer) (*pools, error) {
 	}, nil
 }
 
-// pool is a number of places. Who finds none is refused at once: a queue would
-// only add those whose clients have given up.
+// pool is a number of places. A request without a place is refused at once: in a
+// queue, requests would wait whose clients have already given up.
 type pool struct {
 	name    string
 	places  chan struct{}
@@ -58,13 +59,13 @@ func newPool(name string, places int, refused *prometheus.CounterVec) *pool {
 	return &pool{name: name, places: make(chan struct{}, places), shares: newShares(max(places/quarter, 1)), refused: refused}
 }
 
-// acquire takes a place for the context's client: 429 where that has its share,
-// 503 where there is none left.
+// acquire takes a place for the client of the context. The refusal is 429 if the
+// client has its share already, and 503 if no place is left.
 func (p *pool) acquire(ctx context.Context) (*place, *Problem) {
 	client := clinic.Network(clinic.AddressOf(ctx))
 	if !p.shares.acquire(client) {
 		p.refused.WithLabelValues(p.name, limitOfAddress).Inc()
-		refusal := newProblem(ctx, http.StatusTooManyRequests, codeTooManyAtOnce, "too many requests of your address are in work; try again shortly")
+		refusal := newProblem(ctx, http.StatusTooManyRequests, codeTooManyAtOnce, "too many requests from your address are in progress; try again shortly")
 		refusal.header.Set("Retry-After", retryAfter)
 		return nil, refusal
 	}
@@ -78,14 +79,14 @@ func (p *pool) acquire(ctx context.Context) (*place, *Problem) {
 	}
 }
 
-// place is what a request has of a pool. release must be called once.
+// place is a request's place in a pool. release must be called once.
 type place struct {
 	pool   *pool
 	client netip.Prefix
 	freed  sync.Once
 }
 
-// free lets another client have the place; it still counts as one of this client's.
+// free makes the place available to other clients. It still counts towards this client's share.
 func (p *place) free() { p.freed.Do(func() { <-p.pool.places }) }
 
 func (p *place) release() {
@@ -93,9 +94,8 @@ func (p *place) release() {
 	p.pool.shares.release(p.client)
 }
 
-// run lets an operation work while it has a place, for as long as the deadline
-// says. The place is free once the answer is there: the client may take its time
-// to read it.
+// run gives an operation a place and a deadline. The place is free as soon as
+// the answer is complete, however long the client takes to read it.
 func (p *pool) run(deadline time.Duration) humaMiddleware {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		taken, refusal := p.acquire(ctx.Context())
@@ -113,7 +113,7 @@ func (p *pool) run(deadline time.Duration) humaMiddleware {
 	}
 }
 
-// serve is run for what is answered from memory: only the client's share counts.
+// serve is like run, for answers from memory. Only the client's share limits it.
 func (p *pool) serve(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		taken, refusal := p.acquire(r.Context())
@@ -132,9 +132,9 @@ func refuse(ctx huma.Context, p *Problem) {
 	p.Write(w)
 }
 
-type humaContext = huma.Context // embedded as Context it would hide the method of that name
+type humaContext = huma.Context // embedded under the name Context, it would hide the method of that name
 
-// answering frees the place when the answer, which is encoded whole, is written.
+// answering frees the place when the answer is written, which huma has encoded completely by then.
 type answering struct {
 	humaContext
 	place *place
@@ -145,7 +145,7 @@ func (a answering) BodyWriter() io.Writer {
 	return freeing{Writer: a.humaContext.BodyWriter(), place: a.place}
 }
 
-// Unwrap lets humachi find its own context.
+// Unwrap returns the context that humachi needs.
 func (a answering) Unwrap() huma.Context { return a.humaContext }
 
 type freeing struct {

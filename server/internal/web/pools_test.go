@@ -57,7 +57,7 @@ func TestAPoolRefusesAtOnce(t *testing.T) {
 	enter("192.0.2.1", http.StatusOK)
 }
 
-// TestAnAnswerFreesThePlace has a client that reads nothing of a large answer.
+// TestAnAnswerFreesThePlace uses a client that does not read a large answer.
 func TestAnAnswerFreesThePlace(t *testing.T) {
 	t.Parallel()
 	p := newTestPool(1)
@@ -85,7 +85,7 @@ func TestAnAnswerFreesThePlace(t *testing.T) {
 	<-done
 }
 
-// blockedWriter is a connection whose buffers are full.
+// blockedWriter is a connection with full buffers.
 type blockedWriter struct {
 	*httptest.ResponseRecorder
 	entered, leave chan struct{}

@@ -17,8 +17,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// Codes of problems that HTTP alone knows; the others are clinic's codes and
-// reasons.
+// Codes of problems that only HTTP has. The other codes are the codes and reasons
+// of package clinic.
 const (
 	codeMalformed        = "malformed"
 	codeMethodNotAllowed = "method_not_allowed"
@@ -28,22 +28,22 @@ const (
 	codeTooManyAtOnce    = "too_many_at_once"
 )
 
-// Problem is the body of every error (RFC 9457). Nothing in it comes from the
-// request but the request id.
+// Problem is the body of every error (RFC 9457). It repeats nothing from the
+// request except the request id.
 type Problem struct { //nolint:errname // RFC 9457 calls it a problem
-	Type      string         `json:"type" doc:"Always about:blank: code says what happened." example:"about:blank"`
-	Title     string         `json:"title" doc:"The status in words." example:"Unprocessable Entity"`
+	Type      string         `json:"type" doc:"Always about:blank. The code says what happened." example:"about:blank"`
+	Title     string         `json:"title" doc:"The name of the status." example:"Unprocessable Entity"`
 	Status    int            `json:"status" example:"422"`
-	Detail    string         `json:"detail" doc:"For people; may change." example:"some fields are not valid"`
-	Code      string         `json:"code" doc:"For programs; does not change." example:"invalid"`
-	RequestID string         `json:"request_id" doc:"Quote it when asking for help." example:"0f8c2a51-7b1e-4f3c-9a55-2f1c7b8f3d10"`
-	Errors    []FieldProblem `json:"errors,omitempty" nullable:"false" doc:"One for each wrong field."`
+	Detail    string         `json:"detail" doc:"An explanation for people. It may change." example:"some fields are not valid"`
+	Code      string         `json:"code" doc:"The code of the error, for programs. It does not change." example:"invalid"`
+	RequestID string         `json:"request_id" doc:"The id of the request. Quote it when you ask for help." example:"0f8c2a51-7b1e-4f3c-9a55-2f1c7b8f3d10"`
+	Errors    []FieldProblem `json:"errors,omitempty" nullable:"false" doc:"One entry for each wrong field or parameter."`
 	header    http.Header
 }
 
 // FieldProblem says what is wrong with one field.
 type FieldProblem struct {
-	Field   string `json:"field" doc:"Name of the field or parameter; empty for the body as a whole." example:"title"`
+	Field   string `json:"field" doc:"The name of the field or parameter; empty for the body as a whole." example:"title"`
 	Message string `json:"message" example:"this field is required"`
 }
 
@@ -73,8 +73,8 @@ func newProblem(ctx context.Context, status int, code, detail string) *Problem {
 	return p
 }
 
-// ProblemOf is the one place that maps the domain's errors to HTTP. An error
-// without a code is told as an internal one.
+// ProblemOf is the only place that maps errors of the domain to HTTP. An error
+// without a code becomes an internal one.
 func ProblemOf(ctx context.Context, err error) *Problem {
 	var p *Problem
 	if errors.As(err, &p) {
@@ -129,7 +129,7 @@ func statusOf(code clinic.Code) int {
 	return http.StatusInternalServerError
 }
 
-// Fail is the problem for an error of an operation. It logs those that are the server's fault.
+// Fail returns the problem for an error of an operation. It logs errors that are the server's fault.
 func Fail(ctx context.Context, log *slog.Logger, err error) *Problem {
 	p := ProblemOf(ctx, err)
 	if p.Status >= http.StatusInternalServerError {
@@ -138,19 +138,19 @@ func Fail(ctx context.Context, log *slog.Logger, err error) *Problem {
 	return p
 }
 
-// Write sends the problem outside huma.
+// Write sends the problem without huma.
 func (p *Problem) Write(w http.ResponseWriter) {
 	for name, values := range p.header {
 		w.Header()[name] = values
 	}
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(p) // a client that went away has no use for it
+	_ = json.NewEncoder(w).Encode(p) // an error means that the client has gone away
 }
 
-// HideInput is a huma transformer, which every answer of the API passes: it
-// replaces huma's own error document, which quotes what was submitted. Being a
-// setting of the API, it leaves the global huma.NewError alone.
+// HideInput is a huma transformer, which processes every answer of the API. It
+// replaces huma's own error document, which quotes the input. It is a setting of
+// the API, and so does not change the global huma.NewError.
 func HideInput(ctx huma.Context, _ string, answer any) (any, error) {
 	model, ok := answer.(*huma.ErrorModel)
 	if !ok {
@@ -166,15 +166,15 @@ func HideInput(ctx huma.Context, _ string, answer any) (any, error) {
 	}
 	for _, detail := range model.Errors {
 		f := fieldError(detail)
-		if len(e.Fields) == 0 || e.Fields[len(e.Fields)-1] != f { // several unknown fields are told once
+		if len(e.Fields) == 0 || e.Fields[len(e.Fields)-1] != f { // several unknown fields become one entry
 			e.Fields = append(e.Fields, f)
 		}
 	}
 	return ProblemOf(ctx.Context(), e), nil
 }
 
-// fieldError keeps of huma's detail what comes from the API's own schema. The
-// name of an unknown field is input too.
+// fieldError keeps the parts of huma's detail that come from the API's schema. It
+// omits the name of an unknown field, which is input.
 func fieldError(detail *huma.ErrorDetail) clinic.FieldError {
 	var required string
 	in, field, _ := strings.Cut(detail.Location, ".")
@@ -189,7 +189,7 @@ func fieldError(detail *huma.ErrorDetail) clinic.FieldError {
 		}
 		return clinic.FieldError{Message: "the body does not fit this operation"}
 	}
-	// formats that quote do so behind a colon
+	// huma quotes the input after a colon
 	message, _, _ := strings.Cut(detail.Message, ": ")
 	return clinic.FieldError{Field: field, Message: message}
 }

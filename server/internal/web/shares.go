@@ -5,18 +5,18 @@ import (
 	"sync"
 )
 
-// Whose limit it was that refused a client, in metrics.
+// The limits that can refuse a client, as metrics name them.
 const (
 	limitOfAll     = "all"
 	limitOfAddress = "address"
 )
 
-// shares count what each client has of something there is little of, so that
-// none can have all of it. Clients are told apart by clinic.Network.
+// shares limit how much of a resource each client can have, so that none can have
+// all of it. A client is a network, as clinic.Network returns it.
 type shares struct {
 	most  int // for one client
 	mutex sync.Mutex
-	taken map[netip.Prefix]int // clients that have none are not in it
+	taken map[netip.Prefix]int // only clients that have some
 }
 
 func newShares(most int) *shares { return &shares{most: most, taken: map[netip.Prefix]int{}} }
@@ -32,7 +32,7 @@ func (s *shares) acquire(client netip.Prefix) bool {
 	return true
 }
 
-// release returns what acquire allowed.
+// release returns what acquire has taken.
 func (s *shares) release(client netip.Prefix) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()

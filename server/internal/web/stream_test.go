@@ -45,8 +45,8 @@ func count(_ context.Context, request *upload) (*uploaded, error) {
 
 type handler[I any] func(context.Context, *I) (*uploaded, error)
 
-// serveStreams serves an operation whose body is streamed, with times for everything
-// else that are over at once.
+// serveStreams serves an operation with a streamed body. All other time limits are very
+// short.
 func serveStreams(t *testing.T, p pace, handle handler[upload]) (address string) {
 	t.Helper()
 	hasty := func(s *http.Server) { s.ReadTimeout, s.WriteTimeout = briefly, briefly }
@@ -69,7 +69,7 @@ func serveOperation[I any](t *testing.T, p pace, change func(*http.Server), term
 		OperationID: "upload", Method: http.MethodPut, Path: "/api/upload/", MaxBodyBytes: MaxBody + 1, BodyReadTimeout: -1,
 		Middlewares: guard.Steps(terms),
 	}
-	if terms.Body == Streamed { // its type does not say
+	if terms.Body == Streamed { // the request's type has no Body field
 		operation.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{bytesType: {}}}
 	}
 	config := huma.DefaultConfig("Uploads", "test")
@@ -94,7 +94,7 @@ const (
 	bytesType = "application/octet-stream"
 )
 
-// put begins an upload of so many bytes.
+// put begins an upload with a number of bytes.
 func put(t *testing.T, address, contentType string, length int) net.Conn {
 	t.Helper()
 	connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
@@ -117,15 +117,15 @@ func answerOn(t *testing.T, connection net.Conn) (status int, body string) {
 	return response.StatusCode, string(content)
 }
 
-// TestASteadyUploadTakesAnyTime sends for many times longer than a whole body, an
-// answer, or a client that has stopped, has.
+// TestASteadyUploadTakesAnyTime sends for much longer than the limits for a complete
+// body, an answer, or an idle client.
 func TestASteadyUploadTakesAnyTime(t *testing.T) {
 	t.Parallel()
 	const piece, pieces = 1000, 40
 	grace := 10 * briefly
 	connection := put(t, serveStreams(t, pace{rate: piece, grace: grace}, count), bytesType, piece*pieces)
 	for range pieces {
-		<-time.After(grace / 20) // 20,000 bytes in a second
+		<-time.After(grace / 20) // 20,000 bytes per second
 		_, err := connection.Write(bytes.Repeat([]byte("a"), piece))
 		testkit.Must(t, err)
 	}
@@ -143,7 +143,7 @@ func TestATrickleOfAnUploadIsCutOff(t *testing.T) {
 			select {
 			case <-answered:
 				return
-			case <-time.After(briefly / 20): // 200 bytes in a second
+			case <-time.After(briefly / 20): // 200 bytes per second
 				_, _ = io.WriteString(connection, "a")
 			}
 		}
@@ -155,10 +155,10 @@ func TestATrickleOfAnUploadIsCutOff(t *testing.T) {
 	}
 }
 
-// TestBytesSentAheadBuyNoSilence: the credit of a fast client is bounded, too.
+// TestBytesSentAheadBuyNoSilence: a fast client does not earn unlimited idle time.
 func TestBytesSentAheadBuyNoSilence(t *testing.T) {
 	t.Parallel()
-	connection := put(t, serveStreams(t, pace{rate: 1, grace: briefly}, count), bytesType, 1<<20) // at this rate half of it is good for days
+	connection := put(t, serveStreams(t, pace{rate: 1, grace: briefly}, count), bytesType, 1<<20) // at this rate, half of the body gives credit for days
 	_, err := connection.Write(make([]byte, 1<<19))
 	testkit.Must(t, err)
 	if status, body := answerOn(t, connection); status != http.StatusRequestTimeout {
@@ -166,8 +166,8 @@ func TestBytesSentAheadBuyNoSilence(t *testing.T) {
 	}
 }
 
-// TestASlowHandlerCutsNobodyOff lets a handler think between two reads, while the
-// client has sent all there is.
+// TestASlowHandlerCutsNobodyOff lets a handler pause between two reads after the client
+// has sent everything.
 func TestASlowHandlerCutsNobodyOff(t *testing.T) {
 	t.Parallel()
 	slow := func(ctx context.Context, request *upload) (*uploaded, error) {
@@ -191,7 +191,7 @@ type told struct {
 	}
 }
 
-// TestTheDeadlineIsOfTheWork has a body arrive later than the work may last.
+// TestTheDeadlineIsOfTheWork lets a body arrive after more time than the work may take.
 func TestTheDeadlineIsOfTheWork(t *testing.T) {
 	t.Parallel()
 	handle := func(ctx context.Context, request *told) (*uploaded, error) {
