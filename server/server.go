@@ -60,10 +60,10 @@ func (o *Options) validate() error {
 // address, security headers, CORS, the limit of what nobody reads of a body, the one spelling of its path, and the router,
 // which has the REST API. There it passes the steps of web.Guard, huma's validation, and the operation's handler.
 func New(opts Options) (http.Handler, error) {
+	opts.setDefaults()
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
-	opts.setDefaults()
 	observer, err := web.NewObserver(web.ObserverOptions{Log: opts.Log, Metrics: opts.Metrics})
 	if err != nil {
 		return nil, err

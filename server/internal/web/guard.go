@@ -76,10 +76,10 @@ type Guard struct {
 
 // NewGuard makes a guard with pools of its own.
 func NewGuard(opts GuardOptions) (*Guard, error) {
+	opts.setDefaults()
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
-	opts.setDefaults()
 	pools, err := newPools(opts.MaxConcurrent, opts.Metrics)
 	if err != nil {
 		return nil, err
