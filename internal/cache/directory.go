@@ -1,7 +1,3 @@
-// Package cache keeps in Redis what may be lost at any moment: pages of the
-// doctor directory, and how often somebody tried to log in. Whatever Redis does,
-// nobody waits for it and nobody sees an error: the page then comes from
-// Postgres, and each process counts by itself.
 package cache
 
 import (
