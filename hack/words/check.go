@@ -71,7 +71,8 @@ func eachText(path, content string, use func(line int, text string)) {
 	}
 }
 
-// statesWho tells whether a sentence that begins with Who in the first line, outside of a heading, ends without a question mark.
+// statesWho tells whether a sentence that begins with Who in the first line, outside of a heading, ends without a question
+// mark.
 func statesWho(lines []string) bool {
 	if strings.HasPrefix(lines[0], "#") {
 		return false

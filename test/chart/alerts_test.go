@@ -42,8 +42,8 @@ func healthy() map[string]string {
 	}
 }
 
-// state is how a platform differs from a healthy one, and which alerts fire when: "HealthrecordsServerSlow a" in namespace a. All
-// others are silent.
+// state is how a platform differs from a healthy one, and which alerts fire when: "HealthrecordsServerSlow a" in namespace a.
+// All others are silent.
 type state struct {
 	name   string
 	change map[string]string // series to values; "" takes a series away

@@ -70,7 +70,8 @@ func TestWorkflowsBuildWithTheModulesGo(t *testing.T) {
 	}
 }
 
-// TestMakeTargetsThatDocumentsName looks up each in the Makefile: those in backquotes, and those that a line of code begins with.
+// TestMakeTargetsThatDocumentsName looks up each in the Makefile: those in backquotes, and those that a line of code begins
+// with.
 func TestMakeTargetsThatDocumentsName(t *testing.T) {
 	t.Parallel()
 	makefile := read(t, "Makefile")
