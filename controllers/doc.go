@@ -1,5 +1,7 @@
 // Package controllers carries DoctorAssignment objects into the clinic. Each kind has its own files, named
-// after it: the reconciler, the outcome of a pass, the release of what an object holds, and the setup.
+// after it: the reconciler, the outcome of a pass, the release of what an object holds, and the setup. Begin with
+// Reconcile, in doctorassignment_reconciler.go; [Setup] connects it to the manager, and [Declarer] is what it needs of
+// package service.
 //
 // One pass over an object has these steps, in this order:
 //

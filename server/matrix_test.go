@@ -234,7 +234,7 @@ func TestAuthorizationMatrix(t *testing.T) {
 			for _, o := range documented(c.contract) {
 				r, classified := matrix()[o.id]
 				if !classified {
-					t.Errorf("%s %s has no row in the matrix", o.method, o.path)
+					t.Errorf("%s %s has no row in the matrix (matrix_test.go)", o.method, o.path)
 					continue
 				}
 				if anybody := len(strings.Fields(r.want)) == 1; anybody != o.public {

@@ -62,10 +62,10 @@ func (o *Options) validate() error {
 // client's address, security headers, CORS, the time limit for an unread body, the canonical path, and the router. In the
 // REST API it then passes the steps of web.Guard, huma's validation, and the operation's handler.
 func New(opts Options) (http.Handler, error) {
+	opts.setDefaults()
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
-	opts.setDefaults()
 	observer, err := web.NewObserver(web.ObserverOptions{Log: opts.Log, Metrics: opts.Metrics})
 	if err != nil {
 		return nil, err

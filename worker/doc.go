@@ -1,4 +1,5 @@
-// Package worker runs the background loops of the platform, one per file. The
+// Package worker runs the background loops of the platform, one per file. Begin
+// with [New], which makes them, and with relay.go, which is one of them. The
 // handler is what consumer and reclaimer share, and outcome says what becomes of a
 // delivery:
 //

@@ -34,7 +34,8 @@ const (
 	ReasonConflict = "Conflict"
 	// ReasonUnavailable means that the database did not answer. Ready is Unknown.
 	ReasonUnavailable = "Unavailable"
-	// ReasonInternalError means that something failed inside the platform; the controller's log has the details. Ready is Unknown.
+	// ReasonInternalError means that something failed inside the platform; the controller's log has the details. Ready is
+	// Unknown.
 	ReasonInternalError = "InternalError"
 )
 

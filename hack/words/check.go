@@ -72,7 +72,8 @@ func eachText(path, content string, use func(line int, text string)) {
 	}
 }
 
-// statesWho reports whether a sentence that begins with Who in the first line, outside of a heading, ends without a question mark.
+// statesWho reports whether a sentence that begins with Who in the first line, outside of a heading, ends without a
+// question mark.
 func statesWho(lines []string) bool {
 	if strings.HasPrefix(lines[0], "#") {
 		return false

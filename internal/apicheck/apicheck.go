@@ -27,6 +27,19 @@ type Options struct {
 	Out                io.Writer     // gets a line for each call; nil: nobody reads them
 }
 
+func (o *Options) setDefaults() {
+	if o.Out == nil {
+		o.Out = io.Discard
+	}
+}
+
+func (o *Options) validate() error {
+	if o.URL == nil {
+		return errors.New("checking the API needs its URL")
+	}
+	return nil
+}
+
 // checker calls the API and prints a line for each call.
 type checker struct {
 	Options
@@ -35,11 +48,9 @@ type checker struct {
 
 // Run checks the API until it works, and returns the last error when the time is over.
 func Run(ctx context.Context, opts Options) error {
-	if opts.URL == nil {
-		return errors.New("checking the API needs its URL")
-	}
-	if opts.Out == nil {
-		opts.Out = io.Discard
+	opts.setDefaults()
+	if err := opts.validate(); err != nil {
+		return err
 	}
 	c := checker{Options: opts}
 	deadline := time.Now().Add(opts.Patience)

@@ -21,7 +21,7 @@ type SealerOptions struct {
 	Key func() ed25519.PrivateKey // returns the key that signs now, and is asked for each checkpoint
 }
 
-func (o SealerOptions) validate() error {
+func (o *SealerOptions) validate() error {
 	if o.DB == nil || o.Key == nil {
 		return errors.New("sealing the audit log needs a database and a key")
 	}

@@ -1,11 +1,8 @@
-// Package cache keeps in Redis what may be lost at any moment: pages of the
-// doctor directory, and how often somebody tried to log in. Whatever Redis does,
-// nobody waits for it and nobody sees an error: the page then comes from
-// Postgres, and each process counts by itself.
 package cache
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -27,6 +24,15 @@ type DirectoryOptions struct {
 	Log     *slog.Logger  // nil: slog.Default()
 }
 
+func (o *DirectoryOptions) setDefaults() { o.TTL = cmp.Or(o.TTL, time.Minute) }
+
+func (o *DirectoryOptions) validate() error {
+	if o.Client == nil {
+		return errors.New("the directory's cache needs a Redis client")
+	}
+	return nil
+}
+
 // Directory keeps pages of the doctor directory. Each is marked with the
 // generation of the directory it was read from, a random name that changes with
 // the directory: a page of another generation is no page. It implements
@@ -39,11 +45,9 @@ type Directory struct {
 
 // NewDirectory checks the options and returns the cache. It does not connect.
 func NewDirectory(opts DirectoryOptions) (*Directory, error) {
-	if opts.Client == nil {
-		return nil, errors.New("the directory's cache needs a Redis client")
-	}
-	if opts.TTL == 0 {
-		opts.TTL = time.Minute
+	opts.setDefaults()
+	if err := opts.validate(); err != nil {
+		return nil, err
 	}
 	return &Directory{opts: opts, redis: newBreaker("directory", opts.Timeout, opts.Pause, opts.Log)}, nil
 }

@@ -72,6 +72,13 @@ type ThrottleOptions struct {
 	Metrics prometheus.Registerer // nil: no metrics
 }
 
+func (o *ThrottleOptions) validate() error {
+	if o.Client == nil || o.Key == nil {
+		return errors.New("the throttle needs a Redis client and a key")
+	}
+	return nil
+}
+
 // Throttle bounds how often somebody may guess a password, and register. The
 // counts are in Redis, for all processes together; without it each process
 // counts by itself. It implements service.Throttle and is safe for concurrent use.
@@ -84,8 +91,8 @@ type Throttle struct {
 
 // NewThrottle checks the options and returns the throttle. It does not connect.
 func NewThrottle(opts ThrottleOptions) (*Throttle, error) {
-	if opts.Client == nil || opts.Key == nil {
-		return nil, errors.New("the throttle needs a Redis client and a key")
+	if err := opts.validate(); err != nil {
+		return nil, err
 	}
 	local, err := newLocalCounter()
 	if err != nil {

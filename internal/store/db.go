@@ -28,6 +28,8 @@ type Options struct {
 	AcquireTimeout time.Duration
 }
 
+func (o *Options) setDefaults() { o.AcquireTimeout = cmp.Or(o.AcquireTimeout, 3*time.Second) }
+
 // DB is a pool of connections to Postgres. It is safe for concurrent use.
 type DB struct {
 	pool      *pgxpool.Pool
@@ -38,6 +40,7 @@ type DB struct {
 // Open makes the pool. It does not connect: a database that is not up yet is
 // found by the first statement, and by readiness.
 func Open(ctx context.Context, opts Options) (*DB, error) {
+	opts.setDefaults()
 	config, err := pgxpool.ParseConfig(opts.URL)
 	if err != nil {
 		return nil, postgres.ErrBadURL // pgx's own error may quote the password
@@ -47,7 +50,7 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	}
 	config.ConnConfig.ConnectTimeout = 5 * time.Second
 	postgres.Configure(config.ConnConfig)
-	config.ConnConfig.Tracer = withAcquireLimit(opts.Tracer, cmp.Or(opts.AcquireTimeout, 3*time.Second))
+	config.ConnConfig.Tracer = withAcquireLimit(opts.Tracer, opts.AcquireTimeout)
 	config.ConnConfig.RuntimeParams["application_name"] = "healthrecords"
 	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	// The policies make a short statement look dear to the planner; compiling it

@@ -49,7 +49,7 @@ func TestConstraintsHoldWhatTheClinicDeclares(t *testing.T) {
 		slices.Sort(got)
 		slices.Sort(want)
 		if !slices.Equal(got, want) {
-			t.Errorf("%s allows %q, and the clinic declares %q", constraint, got, want)
+			t.Errorf("%s allows %q, and the clinic declares %q: add a migration that replaces the constraint", constraint, got, want)
 		}
 	}
 }

@@ -53,7 +53,7 @@ func TestEveryForeignKeyIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), keys); diff != "" {
-		t.Errorf("not the foreign keys of the schema (-test +schema):\n%s", diff)
+		t.Errorf("not the foreign keys of the schema; a new one needs a line in this test and a case in dangling (-test +schema):\n%s", diff)
 	}
 	for _, key := range keys {
 		got := clinic.CodeOf(translate(&pgconn.PgError{Code: "23503", ConstraintName: key, Message: "quotes a row"}))

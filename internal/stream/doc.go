@@ -12,5 +12,8 @@
 // at any moment: the outbox row stays open until the event's effect is committed,
 // and is published again. Entries carry ids and types, never health data.
 //
+// Begin with [Stream.Publish] (publish.go) and [Stream.Read] (consume.go); message.go
+// has what an entry holds.
+//
 // Every error of Redis is a clinic error with CodeUnavailable.
 package stream

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,6 +26,15 @@ type Options struct {
 	Group     string                // consumer group; "" is "workers"
 }
 
+func (o *Options) setDefaults() { o.Group = cmp.Or(o.Group, "workers") }
+
+func (o *Options) validate() error {
+	if o.Client == nil {
+		return errors.New("the stream needs a Redis client")
+	}
+	return nil
+}
+
 // Stream is a stream of events with one consumer group. It is safe for
 // concurrent use.
 type Stream struct {
@@ -37,11 +47,9 @@ type Stream struct {
 // New returns the stream. It does not connect; the stream and its group are
 // made when they are needed, also after Redis lost them.
 func New(options Options) (*Stream, error) {
-	if options.Client == nil {
-		return nil, errors.New("the stream needs a Redis client")
-	}
-	if options.Group == "" {
-		options.Group = "workers"
+	options.setDefaults()
+	if err := options.validate(); err != nil {
+		return nil, err
 	}
 	// The braces keep both keys in one slot of a Redis Cluster.
 	key := options.KeyPrefix + "{events}"

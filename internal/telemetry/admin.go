@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,15 @@ type AdminOptions struct {
 	Log      *slog.Logger // nil: slog.Default()
 }
 
+func (o *AdminOptions) setDefaults() { o.Log = cmp.Or(o.Log, slog.Default()) }
+
+func (o *AdminOptions) validate() error {
+	if o.Gatherer == nil {
+		return errors.New("the admin port needs a gatherer of metrics")
+	}
+	return nil
+}
+
 // Admin answers /healthz (the process runs), /readyz (it can do its work) and
 // /metrics, on a port that users never reach.
 type Admin struct {
@@ -33,11 +43,9 @@ type Admin struct {
 // NewAdmin takes the port, so that a port in use is found before anything
 // starts. Start serves it.
 func NewAdmin(ctx context.Context, options AdminOptions) (*Admin, error) {
-	if options.Gatherer == nil {
-		return nil, errors.New("the admin port needs a gatherer of metrics")
-	}
-	if options.Log == nil {
-		options.Log = slog.Default()
+	options.setDefaults()
+	if err := options.validate(); err != nil {
+		return nil, err
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", options.Address)
 	if err != nil {

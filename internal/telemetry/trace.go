@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -20,8 +21,10 @@ import (
 type TraceOptions struct {
 	Service string // e.g. healthrecords-server; OTEL_SERVICE_NAME overrides it
 	Version string
-	Log     *slog.Logger // told when spans cannot be exported
+	Log     *slog.Logger // told when spans cannot be exported; nil: slog.Default()
 }
+
+func (o *TraceOptions) setDefaults() { o.Log = cmp.Or(o.Log, slog.Default()) }
 
 // Traces makes spans. Give Provider to whatever makes them, and call Shutdown
 // last: it sends what is waiting.
@@ -36,6 +39,7 @@ type Traces struct {
 // variables of the OpenTelemetry specification decide the rest: headers, TLS,
 // sampling, limits. It does not wait for the endpoint.
 func NewTraces(ctx context.Context, options TraceOptions) (Traces, error) {
+	options.setDefaults()
 	traces := Traces{
 		Provider:   noop.NewTracerProvider(),
 		Propagator: propagation.TraceContext{},

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"errors"
@@ -41,15 +42,16 @@ type AccessOptions struct {
 	Now      func() time.Time // nil: time.Now
 }
 
-func (o *AccessOptions) complete() error {
-	if o.Keys == nil || o.Issuer == "" || o.Audience == "" {
-		return errors.New("access tokens need keys, an issuer and an audience")
-	}
-	if o.Remember == 0 {
-		o.Remember = 10_000
-	}
+func (o *AccessOptions) setDefaults() {
+	o.Remember = cmp.Or(o.Remember, 10_000)
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+}
+
+func (o *AccessOptions) validate() error {
+	if o.Keys == nil || o.Issuer == "" || o.Audience == "" {
+		return errors.New("access tokens need keys, an issuer and an audience")
 	}
 	return nil
 }
@@ -59,7 +61,8 @@ type Signer struct{ opts AccessOptions }
 
 // NewSigner checks the options and returns the signer.
 func NewSigner(opts AccessOptions) (*Signer, error) {
-	if err := opts.complete(); err != nil {
+	opts.setDefaults()
+	if err := opts.validate(); err != nil {
 		return nil, err
 	}
 	return &Signer{opts: opts}, nil
@@ -107,7 +110,8 @@ type verified struct {
 
 // NewVerifier checks the options and returns the verifier.
 func NewVerifier(opts AccessOptions) (*Verifier, error) {
-	if err := opts.complete(); err != nil {
+	opts.setDefaults()
+	if err := opts.validate(); err != nil {
 		return nil, err
 	}
 	known, err := lru.New[[sha256.Size]byte, verified](opts.Remember)

@@ -1,8 +1,10 @@
 package token
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -28,16 +30,17 @@ type KeysOptions struct {
 	Log   *slog.Logger  // nil: slog.Default()
 }
 
-func (o *KeysOptions) complete() {
-	if o.Delay == 0 {
-		o.Delay = KeyDelay
+func (o *KeysOptions) setDefaults() {
+	o.Delay = cmp.Or(o.Delay, KeyDelay)
+	o.Poll = cmp.Or(o.Poll, keyPoll)
+	o.Log = cmp.Or(o.Log, slog.Default())
+}
+
+func (o *KeysOptions) validate() error {
+	if o.Dir == "" {
+		return errors.New("signing keys need a directory")
 	}
-	if o.Poll == 0 {
-		o.Poll = keyPoll
-	}
-	if o.Log == nil {
-		o.Log = slog.Default()
-	}
+	return nil
 }
 
 // Keys are the Ed25519 keys of access tokens, as they are in a directory now:
@@ -61,7 +64,10 @@ func LoadKeys(dir string) (*Keys, error) { return OpenKeys(KeysOptions{Dir: dir}
 
 // OpenKeys is LoadKeys with options.
 func OpenKeys(opts KeysOptions) (*Keys, error) {
-	opts.complete()
+	opts.setDefaults()
+	if err := opts.validate(); err != nil {
+		return nil, err
+	}
 	k := &Keys{opts: opts}
 	set, err := k.read()
 	if err != nil {

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/subtle"
@@ -37,6 +38,20 @@ type HasherOptions struct {
 	Concurrency int // hashes computed at the same time; 0: one per CPU
 }
 
+func (o *HasherOptions) setDefaults() {
+	o.MemoryKiB = cmp.Or(o.MemoryKiB, 19*1024)
+	o.Passes = cmp.Or(o.Passes, 2)
+	o.Lanes = cmp.Or(o.Lanes, 1)
+	o.Concurrency = cmp.Or(o.Concurrency, runtime.GOMAXPROCS(0))
+}
+
+func (o *HasherOptions) validate() error {
+	if o.Concurrency < 0 || o.MemoryKiB < 8*uint32(o.Lanes) {
+		return errors.New("password hashing needs a positive concurrency and at least 8 KiB of memory per lane")
+	}
+	return nil
+}
+
 // Hasher hashes and checks passwords with argon2id. It bounds how many are
 // computed at the same time, since each takes its memory, and takes clients in
 // turn. It is safe for concurrent use.
@@ -56,20 +71,9 @@ type costs struct {
 
 // NewHasher fills in the defaults and returns the hasher.
 func NewHasher(opts HasherOptions) (*Hasher, error) {
-	if opts.MemoryKiB == 0 {
-		opts.MemoryKiB = 19 * 1024
-	}
-	if opts.Passes == 0 {
-		opts.Passes = 2
-	}
-	if opts.Lanes == 0 {
-		opts.Lanes = 1
-	}
-	if opts.Concurrency == 0 {
-		opts.Concurrency = runtime.GOMAXPROCS(0)
-	}
-	if opts.Concurrency < 0 || opts.MemoryKiB < 8*uint32(opts.Lanes) {
-		return nil, errors.New("password hashing needs a positive concurrency and at least 8 KiB of memory per lane")
+	opts.setDefaults()
+	if err := opts.validate(); err != nil {
+		return nil, err
 	}
 	h := &Hasher{
 		costs: costs{memory: opts.MemoryKiB, passes: opts.Passes, lanes: opts.Lanes},

@@ -38,6 +38,19 @@ type TOTPOptions struct {
 	Now    func() time.Time // nil: time.Now
 }
 
+func (o *TOTPOptions) setDefaults() {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+}
+
+func (o *TOTPOptions) validate() error {
+	if len(o.Key) < MinTOTPKey || o.Issuer == "" {
+		return fmt.Errorf("a second factor needs a key of at least %d characters and an issuer", MinTOTPKey)
+	}
+	return nil
+}
+
 // TOTP makes and checks second factors: codes of RFC 6238, of six digits, one
 // for each half minute. It is safe for concurrent use.
 type TOTP struct {
@@ -47,11 +60,9 @@ type TOTP struct {
 
 // NewTOTP checks the options and returns the factor.
 func NewTOTP(opts TOTPOptions) (*TOTP, error) {
-	if len(opts.Key) < MinTOTPKey || opts.Issuer == "" {
-		return nil, fmt.Errorf("a second factor needs a key of at least %d characters and an issuer", MinTOTPKey)
-	}
-	if opts.Now == nil {
-		opts.Now = time.Now
+	opts.setDefaults()
+	if err := opts.validate(); err != nil {
+		return nil, err
 	}
 	key, err := hkdf.Key(sha256.New, []byte(opts.Key), nil, "healthrecords totp secrets", 32)
 	if err != nil {

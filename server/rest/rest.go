@@ -42,10 +42,10 @@ func (o *Options) validate() error {
 
 // Mount adds the API and its documentation to the router.
 func Mount(router chi.Router, opts Options) error {
+	opts.setDefaults()
 	if err := opts.validate(); err != nil {
 		return err
 	}
-	opts.setDefaults()
 	breakGlass, err := countEmergencies(opts.Metrics)
 	if err != nil {
 		return err

@@ -64,7 +64,7 @@ func TestDocumentNamesWhatTheClinicDeclares(t *testing.T) {
 			allowed = append(allowed, texts(clinic.RegisteredRoles()))
 		}
 		if !slices.ContainsFunc(allowed, func(a []string) bool { return slices.Equal(a, values) }) {
-			t.Errorf("%s is one of %q, and the clinic declares %q", name, values, want[name])
+			t.Errorf("%s is one of %q, and the clinic declares %q: change the enum in server/rest and run hack/generate openapi", name, values, want[name])
 		}
 		seen[name] = true
 	})

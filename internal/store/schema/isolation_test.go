@@ -164,6 +164,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 		"recipient_id FROM notifications", "user_id FROM idempotency_keys", "object_id FROM callers_audit", "object_id FROM audit_entries",
 		"user_id FROM pending_names", "user_id FROM name_versions",
 	}
+	h.expectAllRead(t, columns)
 	for name, test := range map[string]struct {
 		caller clinic.User
 		want   [][]int64

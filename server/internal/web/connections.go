@@ -25,18 +25,24 @@ type ConnectionOptions struct {
 	Metrics        prometheus.Registerer // nil: no metrics
 }
 
+func (o *ConnectionOptions) setDefaults() {
+	o.Most = cmp.Or(o.Most, maxConnections)
+	o.PerAddress = cmp.Or(o.PerAddress, maxConnectionsPerAddress)
+}
+
 // LimitConnections returns a listener that closes connections beyond the limits
 // as soon as it has accepted them. A connection counts until it is closed,
 // whatever the client does with it: also during an unfinished TLS handshake, or
 // while the client does not read its answer.
 func LimitConnections(listener net.Listener, opts ConnectionOptions) (net.Listener, error) {
+	opts.setDefaults()
 	proxies, err := parseNetworks(opts.TrustedProxies)
 	if err != nil {
 		return nil, err
 	}
 	l := &limitedListener{
 		Listener: listener, proxies: proxies,
-		most: int64(cmp.Or(opts.Most, maxConnections)), shares: newShares(cmp.Or(opts.PerAddress, maxConnectionsPerAddress)),
+		most: int64(opts.Most), shares: newShares(opts.PerAddress),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "healthrecords_connections_refused_total",
 			Help: "Connections to the API that were closed at once, by the limit that was reached: that of all, or that of their address.",

@@ -76,10 +76,10 @@ type Guard struct {
 
 // NewGuard returns a guard with its own pools.
 func NewGuard(opts GuardOptions) (*Guard, error) {
+	opts.setDefaults()
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
-	opts.setDefaults()
 	pools, err := newPools(opts.MaxConcurrent, opts.Metrics)
 	if err != nil {
 		return nil, err

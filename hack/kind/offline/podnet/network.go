@@ -67,7 +67,8 @@ func (n network) connect(ctx context.Context, node corev1.Node) error {
 	return nil // its kubelet has not reported an address yet
 }
 
-// configure writes CNI's file if it differs. containerd reads the directory whenever it changes, so the file must appear complete.
+// configure writes CNI's file if it differs. containerd reads the directory whenever it changes, so the file must appear
+// complete.
 func (n network) configure(cidr string) error {
 	want := fmt.Appendf(nil, conflist, cidr)
 	if have, err := os.ReadFile(n.configuration); err == nil && bytes.Equal(have, want) {
