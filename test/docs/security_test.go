@@ -3,6 +3,7 @@ package docs_test
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -33,5 +34,29 @@ func TestSecurityNamesTestsThatThereAre(t *testing.T) {
 		} else if !strings.Contains(source, "\nfunc "+name[2]+"(") {
 			t.Errorf("%s has no %s", file, name[2])
 		}
+	}
+}
+
+// TestFilesThatDocumentsAndScriptsName are there, those of tests. The recipes for what
+// is to be added have an example of their own, allergies.
+func TestFilesThatDocumentsAndScriptsName(t *testing.T) {
+	t.Parallel()
+	root := testkit.Root(t)
+	tracked, err := exec.CommandContext(t.Context(), "git", "-C", root, "ls-files", "*.md", "hack").Output()
+	testkit.Must(t, err)
+	name, found := regexp.MustCompile(`(?:[a-z][\w-]*/)+\w+_test\.(?:go|yaml)`), 0
+	for file := range strings.FieldsSeq(string(tracked)) {
+		if strings.HasSuffix(file, ".go") {
+			continue
+		}
+		for _, named := range name.FindAllString(read(t, file), -1) {
+			found++
+			if _, err := os.Stat(filepath.Join(root, named)); err != nil && !strings.Contains(named, "allergies") {
+				t.Errorf("%s names %s: %v", file, named, err)
+			}
+		}
+	}
+	if found < 100 {
+		t.Errorf("only %d names were found", found)
 	}
 }
