@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,9 +48,18 @@ func (r repository) write(t *testing.T, file, content string) {
 func (r repository) git(t *testing.T, args ...string) {
 	t.Helper()
 	args = append([]string{"-C", r.directory, "-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false"}, args...)
-	if out, err := exec.CommandContext(t.Context(), "git", args...).CombinedOutput(); err != nil {
+	if out, err := command(t, "git", args...).CombinedOutput(); err != nil {
 		t.Fatalf("git %v: %v: %s", args, err, out)
 	}
+}
+
+// command is a command that finds its repository by its directory, also when git runs the tests, from a hook: the
+// variables that it sets there would lead to the developer's repository, and the tests would commit to it.
+func command(t *testing.T, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), name, args...)
+	cmd.Env = slices.DeleteFunc(os.Environ(), func(variable string) bool { return strings.HasPrefix(variable, "GIT_") })
+	return cmd
 }
 
 func (r repository) commit(t *testing.T) {
@@ -61,7 +71,7 @@ func (r repository) commit(t *testing.T) {
 // expectRefusal fails unless the script ends with code 1 and says all of the words.
 func (r repository) expectRefusal(t *testing.T, words []string, script string, args ...string) {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), filepath.Join(r.directory, "hack", script), args...).CombinedOutput()
+	out, err := command(t, filepath.Join(r.directory, "hack", script), args...).CombinedOutput()
 	if err == nil {
 		t.Fatalf("%s succeeds: %s", script, out)
 	}
@@ -74,7 +84,7 @@ func (r repository) expectRefusal(t *testing.T, words []string, script string, a
 
 func TestVersionIsStatedOnce(t *testing.T) {
 	t.Parallel()
-	out, err := exec.CommandContext(t.Context(), filepath.Join(newRepository(t, "version").directory, "hack/version")).Output()
+	out, err := command(t, filepath.Join(newRepository(t, "version").directory, "hack/version")).Output()
 	if err != nil || string(out) != "1.2.3\n" {
 		t.Errorf("the version is %q, %v", out, err)
 	}
