@@ -19,17 +19,39 @@ func NewDeclarations(db *store.DB) *Declarations { return &Declarations{db: db} 
 // declaration says, in one transaction. What holds already is not written
 // again; what somebody ended past the platform is begun again. An assignment
 // that began and is declared to begin later ends, and another one is made.
-// Of a declaration whose end has passed nothing is left.
+// Of a declaration whose end has passed nothing is left, whatever else it says.
 func (s *Declarations) Declare(ctx context.Context, d clinic.Declaration) (clinic.DeclarationResult, error) {
-	if err := d.Validate(); err != nil {
-		return clinic.DeclarationResult{}, err
+	invalid := d.Validate()
+	if invalid != nil && d.EndsAt == nil {
+		return clinic.DeclarationResult{}, invalid
 	}
 	var result clinic.DeclarationResult
 	err := s.db.Tx(ctx, nil, func(h store.Handle) (err error) {
-		result, err = declare(ctx, h, d)
+		if invalid != nil {
+			result, err = endExpired(ctx, h, d, invalid)
+		} else {
+			result, err = declare(ctx, h, d)
+		}
 		return err
 	})
 	return result, err
+}
+
+// endExpired ends what the owner of an invalid declaration holds if its end has passed. Otherwise it fails as invalid.
+func endExpired(ctx context.Context, h store.Handle, d clinic.Declaration, invalid error) (clinic.DeclarationResult, error) {
+	if _, err := h.Declarations().Lock(ctx, d.Owner, ""); err != nil {
+		return clinic.DeclarationResult{}, err
+	}
+	now, err := h.Now(ctx)
+	if err != nil {
+		return clinic.DeclarationResult{}, err
+	}
+	if d.EndsAt.After(now) {
+		return clinic.DeclarationResult{}, invalid
+	}
+	ended, err := h.Declarations().EndUnwanted(ctx, clinic.Declaration{Owner: d.Owner}, 0, nil)
+	slices.Sort(ended)
+	return clinic.DeclarationResult{At: now, Ended: len(ended), EndedDoctors: slices.Compact(ended)}, err
 }
 
 func declare(ctx context.Context, h store.Handle, d clinic.Declaration) (clinic.DeclarationResult, error) {

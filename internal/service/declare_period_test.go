@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -64,6 +65,28 @@ func TestDeclaredPeriod(t *testing.T) {
 	if n := w.db.Count(`SELECT count(*) FROM assignments WHERE starts_at < now() - interval '1 hour'`); n != 0 {
 		t.Errorf("%d assignments claim to have begun before they were made", n)
 	}
+}
+
+// TestNothingIsLeftOfWhatEndedThoughItIsInvalid revokes by endsAt, in a declaration that has a fault besides.
+func TestNothingIsLeftOfWhatEndedThoughItIsInvalid(t *testing.T) {
+	t.Parallel()
+	w := newWard(t, 1)
+	d := w.wish(1)
+	w.declare(t, d, clinic.DeclarationResult{Assigned: 1, Created: 1})
+
+	d.Reason, d.EndsAt = strings.Repeat("x", clinic.MaxReason+1), ptr(time.Now().Add(time.Hour))
+	_, err := w.Declarations.Declare(t.Context(), d)
+	wantCode(t, err, clinic.CodeInvalid)
+	if n := w.held(d.Owner); n != 1 {
+		t.Errorf("%d assignments are held, want that of before", n)
+	}
+
+	d.EndsAt = ptr(time.Now().Add(-time.Hour))
+	w.declare(t, d, clinic.DeclarationResult{Ended: 1, EndedDoctors: []string{"Doctor1"}})
+	if n := w.held(d.Owner); n != 0 {
+		t.Errorf("%d assignments are left", n)
+	}
+	w.settled(t, d)
 }
 
 func TestDeclareDoesNotOverlapOthers(t *testing.T) {

@@ -247,7 +247,7 @@ func TestDeclarationIsValidated(t *testing.T) {
 		"no doctor":           func(d *clinic.Declaration) { d.Doctor = "" },
 		"no owner":            func(d *clinic.Declaration) { d.Owner = "" },
 		"a long reason":       func(d *clinic.Declaration) { d.Reason = strings.Repeat("x", clinic.MaxReason+1) },
-		"ends when it starts": func(d *clinic.Declaration) { now := time.Now(); d.StartsAt, d.EndsAt = &now, &now },
+		"ends when it starts": func(d *clinic.Declaration) { d.StartsAt = ptr(time.Now().Add(time.Hour)); d.EndsAt = d.StartsAt },
 	} {
 		d := w.wish(1)
 		edit(&d)
