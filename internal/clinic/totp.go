@@ -4,8 +4,8 @@ package clinic
 // authenticator, or one of the recovery codes. Its zero value proves nothing.
 type SecondFactor struct{ TOTPCode, RecoveryCode string }
 
-// TOTPEnrolment is a secret for an authenticator, shown once.
-type TOTPEnrolment struct {
+// TOTPEnrollment is a secret for an authenticator, shown once.
+type TOTPEnrollment struct {
 	Secret string // base32
 	URL    string // otpauth://, for a QR code
 }

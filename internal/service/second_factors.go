@@ -33,25 +33,25 @@ func (s *SecondFactors) Status(ctx context.Context, caller clinic.Caller) (clini
 	return status, nil
 }
 
-// Enrol makes a second factor for the caller, which is not asked for until
+// Enroll makes a second factor for the caller, which is not asked for until
 // it is confirmed. It is CodeConflict with reason "totp_enabled" where he has
 // one, and "totp_not_configured" where nobody can.
-func (s *SecondFactors) Enrol(ctx context.Context, caller clinic.Caller, password string) (clinic.TOTPEnrolment, error) {
+func (s *SecondFactors) Enroll(ctx context.Context, caller clinic.Caller, password string) (clinic.TOTPEnrollment, error) {
 	if s.auth.totp == nil {
-		return clinic.TOTPEnrolment{}, clinic.Conflict("totp_not_configured", "second factors are not set up here: an operator has to set TOTP_KEY")
+		return clinic.TOTPEnrollment{}, clinic.Conflict("totp_not_configured", "second factors are not set up here: an operator has to set TOTP_KEY")
 	}
 	known, err := s.auth.confirmPassword(ctx, caller, "password", password)
 	if err != nil {
-		return clinic.TOTPEnrolment{}, err
+		return clinic.TOTPEnrollment{}, err
 	}
-	enrolment, sealed, err := s.auth.totp.Enrol(known.User)
+	enrollment, sealed, err := s.auth.totp.Enroll(known.User)
 	if err != nil {
-		return clinic.TOTPEnrolment{}, err
+		return clinic.TOTPEnrollment{}, err
 	}
-	if err := s.db.As(caller).SecondFactors().Enrol(ctx, sealed); err != nil {
-		return clinic.TOTPEnrolment{}, err
+	if err := s.db.As(caller).SecondFactors().Enroll(ctx, sealed); err != nil {
+		return clinic.TOTPEnrollment{}, err
 	}
-	return enrolment, nil
+	return enrollment, nil
 }
 
 // Confirm takes a first code, from when on a login takes one, and returns

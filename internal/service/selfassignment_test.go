@@ -25,7 +25,7 @@ func newPractice(t *testing.T) practice {
 	t.Helper()
 	a := authenticator{desk: newDesk(t, nil)}
 	a.caller = testkit.Value(a.verifier.Verify(a.register(t, doctor("doctor1")).Access))(t)
-	a.secret = testkit.Value(a.SecondFactors.Enrol(t.Context(), a.caller, password))(t).Secret
+	a.secret = testkit.Value(a.SecondFactors.Enroll(t.Context(), a.caller, password))(t).Secret
 	a.recovery = testkit.Value(a.SecondFactors.Confirm(t.Context(), a.caller, a.code(t).TOTPCode))(t)
 	a.step()
 	return practice{a, a.db.Patient(testkit.PatientOptions{})}

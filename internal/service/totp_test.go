@@ -43,7 +43,7 @@ func newAuthenticator(t testing.TB, d desk) authenticator {
 	t.Helper()
 	a := authenticator{desk: d}
 	a.caller = testkit.Value(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
-	a.secret = testkit.Value(d.SecondFactors.Enrol(t.Context(), a.caller, password))(t).Secret
+	a.secret = testkit.Value(d.SecondFactors.Enroll(t.Context(), a.caller, password))(t).Secret
 	a.recovery = testkit.Value(d.SecondFactors.Confirm(t.Context(), a.caller, a.code(t).TOTPCode))(t)
 	a.step()
 	return a
@@ -56,10 +56,10 @@ func TestEnrolmentIsAskedForOnceItIsConfirmed(t *testing.T) {
 	a.caller = testkit.Value(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
 	_, err := d.SecondFactors.Confirm(t.Context(), a.caller, "123456")
 	wantReason(t, err, "totp_not_enrolled")
-	_, err = d.SecondFactors.Enrol(t.Context(), a.caller, "wrong horse")
+	_, err = d.SecondFactors.Enroll(t.Context(), a.caller, "wrong horse")
 	wantReason(t, err, "wrong_password")
-	first := testkit.Value(d.SecondFactors.Enrol(t.Context(), a.caller, password))(t)
-	a.secret = testkit.Value(d.SecondFactors.Enrol(t.Context(), a.caller, password))(t).Secret // the QR code was lost
+	first := testkit.Value(d.SecondFactors.Enroll(t.Context(), a.caller, password))(t)
+	a.secret = testkit.Value(d.SecondFactors.Enroll(t.Context(), a.caller, password))(t).Secret // the QR code was lost
 	if a.login(t, clinic.SecondFactor{}) != "" || a.secret == first.Secret {
 		t.Error("a factor that is not confirmed is asked for")
 	}
@@ -75,7 +75,7 @@ func TestEnrolmentIsAskedForOnceItIsConfirmed(t *testing.T) {
 	}
 	_, err = d.Accounts.Profile(t.Context(), testkit.Value(d.verifier.Verify(other.Access))(t))
 	wantReason(t, err, "session_ended")
-	_, err = d.SecondFactors.Enrol(t.Context(), a.caller, password)
+	_, err = d.SecondFactors.Enroll(t.Context(), a.caller, password)
 	wantReason(t, err, "totp_enabled")
 	_, err = d.SecondFactors.Confirm(t.Context(), a.caller, a.code(t).TOTPCode)
 	wantReason(t, err, "totp_enabled")
@@ -92,9 +92,9 @@ func TestConfirmationIsOfTheSecretThatTheCodeIsOf(t *testing.T) {
 		}}))(t)
 	})
 	caller := testkit.Value(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
-	first := testkit.Value(d.SecondFactors.Enrol(t.Context(), caller, password))(t)
-	var second clinic.TOTPEnrolment
-	meanwhile = sync.OnceFunc(func() { second = testkit.Value(d.SecondFactors.Enrol(t.Context(), caller, password))(t) })
+	first := testkit.Value(d.SecondFactors.Enroll(t.Context(), caller, password))(t)
+	var second clinic.TOTPEnrollment
+	meanwhile = sync.OnceFunc(func() { second = testkit.Value(d.SecondFactors.Enroll(t.Context(), caller, password))(t) })
 	_, err := d.SecondFactors.Confirm(t.Context(), caller, testkit.Value(totp.GenerateCode(first.Secret, time.Now()))(t))
 	wantReason(t, err, "totp_invalid")
 	if testkit.Value(d.SecondFactors.Status(t.Context(), caller))(t).Enabled {
@@ -233,7 +233,7 @@ func TestRepeatedRegistrationDoesNotSkipTheFactor(t *testing.T) {
 	a := authenticator{desk: d}
 	a.caller = testkit.Value(d.verifier.Verify(testkit.Value(d.Accounts.Register(t.Context(), patient("patient1"), once))(t).Access))(t)
 	testkit.Value(d.Accounts.Register(t.Context(), patient("patient1"), once))(t)
-	a.secret = testkit.Value(d.SecondFactors.Enrol(t.Context(), a.caller, password))(t).Secret
+	a.secret = testkit.Value(d.SecondFactors.Enroll(t.Context(), a.caller, password))(t).Secret
 	testkit.Value(d.SecondFactors.Confirm(t.Context(), a.caller, a.code(t).TOTPCode))(t)
 	_, err := d.Accounts.Register(t.Context(), patient("patient1"), once)
 	wantReason(t, err, "totp_required")
@@ -257,7 +257,7 @@ func TestRoleThatRequiresAFactorMayOnlyEnrol(t *testing.T) {
 	if !testkit.Value(d.SecondFactors.Status(t.Context(), a.caller))(t).Required {
 		t.Error("the status does not tell")
 	}
-	a.secret = testkit.Value(d.SecondFactors.Enrol(t.Context(), a.caller, password))(t).Secret
+	a.secret = testkit.Value(d.SecondFactors.Enroll(t.Context(), a.caller, password))(t).Secret
 	testkit.Value(d.SecondFactors.Confirm(t.Context(), a.caller, a.code(t).TOTPCode))(t)
 	after := testkit.Value(d.Sessions.Refresh(t.Context(), refreshed.Refresh))(t)
 	a.step()
@@ -276,7 +276,7 @@ func TestEnrolmentNeedsAKey(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, func(o *service.APIOptions) { o.TOTP = nil })
 	caller := testkit.Value(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
-	_, err := d.SecondFactors.Enrol(t.Context(), caller, password)
+	_, err := d.SecondFactors.Enroll(t.Context(), caller, password)
 	wantCode(t, err, clinic.CodeConflict)
 	wantReason(t, err, "totp_not_configured")
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
-// Enrol keeps a sealed secret for the caller, to be confirmed. It is
+// Enroll keeps a sealed secret for the caller, to be confirmed. It is
 // CodeConflict when he has a confirmed one.
-func (h SecondFactors) Enrol(ctx context.Context, secret []byte) error {
-	n, err := h.q.EnrolTOTP(ctx, h.db, dbsqlc.EnrolTOTPParams{UserID: h.Who.UserID, Secret: secret})
+func (h SecondFactors) Enroll(ctx context.Context, secret []byte) error {
+	n, err := h.q.EnrollTOTP(ctx, h.db, dbsqlc.EnrollTOTPParams{UserID: h.Who.UserID, Secret: secret})
 	if err != nil {
 		return fmt.Errorf("enrolling a second factor: %w", translate(err))
 	}

@@ -68,16 +68,16 @@ func NewTOTP(opts TOTPOptions) (*TOTP, error) {
 	return &TOTP{opts: opts, sealer: sealer}, nil
 }
 
-// Enrol returns a new secret, once for the user and once sealed, to be stored.
-func (t *TOTP) Enrol(user clinic.User) (e clinic.TOTPEnrolment, sealed []byte, err error) {
+// Enroll returns a new secret, once for the user and once sealed, to be stored.
+func (t *TOTP) Enroll(user clinic.User) (e clinic.TOTPEnrollment, sealed []byte, err error) {
 	key, err := totp.Generate(totp.GenerateOpts{
 		Issuer: t.opts.Issuer, AccountName: user.Username, SecretSize: totpSecret, Period: totpPeriod, Rand: rand.Reader,
 	})
 	if err != nil {
-		return clinic.TOTPEnrolment{}, nil, fmt.Errorf("making a second factor: %w", clinic.Internal(err))
+		return clinic.TOTPEnrollment{}, nil, fmt.Errorf("making a second factor: %w", clinic.Internal(err))
 	}
 	sealed = t.sealer.Seal(nil, nil, []byte(key.Secret()), owner(user.ID)) //nolint:gosec // the nonce is random, and made by the cipher
-	return clinic.TOTPEnrolment{Secret: key.Secret(), URL: key.URL()}, sealed, nil
+	return clinic.TOTPEnrollment{Secret: key.Secret(), URL: key.URL()}, sealed, nil
 }
 
 // owner binds a sealed secret to its user: that of another row does not open.

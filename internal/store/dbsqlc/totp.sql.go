@@ -30,20 +30,20 @@ func (q *Queries) DisableTOTP(ctx context.Context, db DBTX, userID int64) (int64
 	return result.RowsAffected(), nil
 }
 
-const enrolTOTP = `-- name: EnrolTOTP :execrows
+const enrollTOTP = `-- name: EnrollTOTP :execrows
 INSERT INTO totp_factors (user_id, secret) VALUES ($1, $2)
 ON CONFLICT (user_id) DO UPDATE SET secret = excluded.secret, created_at = now(), last_step = 0
 WHERE totp_factors.confirmed_at IS NULL
 `
 
-type EnrolTOTPParams struct {
+type EnrollTOTPParams struct {
 	UserID int64
 	Secret []byte
 }
 
 // Replaces an enrolment that was not confirmed, and no other.
-func (q *Queries) EnrolTOTP(ctx context.Context, db DBTX, arg EnrolTOTPParams) (int64, error) {
-	result, err := db.Exec(ctx, enrolTOTP, arg.UserID, arg.Secret)
+func (q *Queries) EnrollTOTP(ctx context.Context, db DBTX, arg EnrollTOTPParams) (int64, error) {
+	result, err := db.Exec(ctx, enrollTOTP, arg.UserID, arg.Secret)
 	if err != nil {
 		return 0, err
 	}

@@ -1,5 +1,5 @@
 -- Replaces an enrolment that was not confirmed, and no other.
--- name: EnrolTOTP :execrows
+-- name: EnrollTOTP :execrows
 INSERT INTO totp_factors (user_id, secret) VALUES (@user_id, @secret)
 ON CONFLICT (user_id) DO UPDATE SET secret = excluded.secret, created_at = now(), last_step = 0
 WHERE totp_factors.confirmed_at IS NULL;
