@@ -13,8 +13,8 @@ type AuditLog struct{ db *store.DB }
 // NewAuditLog returns the use cases.
 func NewAuditLog(db *store.DB) *AuditLog { return &AuditLog{db: db} }
 
-// List lists the audit log, newest first, from below the row with the id
-// before on; administrators only.
+// List lists the audit log, newest first; administrators only. It begins below the row with
+// the id before; 0 begins at the newest.
 func (s *AuditLog) List(ctx context.Context, caller clinic.Caller, filter clinic.AuditFilter, before int64, size int) (clinic.Log[clinic.AuditEvent], error) {
 	if err := admit(ctx, s.db, caller, clinic.Object{Kind: clinic.ObjectAudit}, "only administrators read the audit log", clinic.RoleAdmin); err != nil {
 		return clinic.Log[clinic.AuditEvent]{}, err

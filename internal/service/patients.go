@@ -24,7 +24,7 @@ func (s *Patients) List(ctx context.Context, caller clinic.Caller, search string
 	return s.db.As(caller).Patients().List(ctx, search, page)
 }
 
-// OfDoctor lists the calling doctor's patients of now, by patient id.
+// OfDoctor lists the calling doctor's current patients, by patient id.
 func (s *Patients) OfDoctor(ctx context.Context, caller clinic.Caller, page clinic.PageRequest) (clinic.Page[clinic.PatientSummary], error) {
 	if err := admit(ctx, s.db, caller, clinic.Object{Kind: clinic.ObjectPatient}, onlyDoctors, clinic.RoleDoctor); err != nil {
 		return clinic.Page[clinic.PatientSummary]{}, err
