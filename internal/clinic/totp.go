@@ -1,6 +1,6 @@
 package clinic
 
-// SecondFactor is what a login proves beside the password: a code of the
+// SecondFactor is the proof of a login beside the password: a code of the
 // authenticator, or one of the recovery codes. Its zero value proves nothing.
 type SecondFactor struct{ TOTPCode, RecoveryCode string }
 
@@ -10,9 +10,9 @@ type TOTPEnrollment struct {
 	URL    string // otpauth://, for a QR code
 }
 
-// TOTPStatus tells of a user's second factor.
+// TOTPStatus describes a user's second factor.
 type TOTPStatus struct {
 	Enabled       bool
-	Required      bool // his role may do nothing without
+	Required      bool // the user's role may do nothing without one
 	RecoveryCodes int  // that are left
 }
