@@ -52,7 +52,7 @@ func TestTOTPTakesTheCodeOfItsTime(t *testing.T) {
 	}
 }
 
-func TestTOTPEnrolmentIsForAuthenticators(t *testing.T) {
+func TestTOTPEnrollmentIsForAuthenticators(t *testing.T) {
 	t.Parallel()
 	e, _, err := newTOTP(t, totpKey, time.Now()).Enroll(clinic.User{ID: 7, Username: "jane@example.org"})
 	if err != nil {
@@ -103,7 +103,7 @@ func TestTOTPNeedsAKey(t *testing.T) {
 	t.Parallel()
 	for _, opts := range []token.TOTPOptions{{Key: "short", Issuer: "x"}, {Key: totpKey}, {}} {
 		if _, err := token.NewTOTP(opts); err == nil {
-			t.Errorf("%+v is taken", opts)
+			t.Errorf("%+v is accepted", opts)
 		}
 	}
 }
