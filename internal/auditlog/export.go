@@ -15,8 +15,8 @@ import (
 const statementsAtOnce = 1000
 
 // Export writes the checkpoints that were made at or after from and before to, with
-// all of their rows, and says how many rows it wrote. What is between two of them
-// comes with them, whatever the clock of the worker said that made it.
+// all of their rows, and returns how many rows it wrote. It includes all checkpoints between two of them,
+// whatever the clock of the worker showed that made them.
 func Export(ctx context.Context, db *store.DB, w io.Writer, from, to time.Time, progress func()) (written int, err error) {
 	err = db.Snapshot(ctx, func(h store.Handle) error {
 		retention, err := drops(ctx, h)
@@ -40,8 +40,8 @@ func Export(ctx context.Context, db *store.DB, w io.Writer, from, to time.Time, 
 	return written, err
 }
 
-// spanOf finds the first and the last checkpoint of a time. One that cannot be read
-// is of the time of the one before.
+// spanOf finds the first and the last checkpoint of a period. An unreadable one
+// counts with the time of the previous one.
 func spanOf(ctx context.Context, h store.Handle, from, to time.Time) (span, error) {
 	found := span{first: math.MaxInt64, last: math.MinInt64}
 	row, number := whole().row, whole().first-1
@@ -68,7 +68,7 @@ func spanOf(ctx context.Context, h store.Handle, from, to time.Time) (span, erro
 	}
 }
 
-// Newest returns the newest checkpoint without its digests; CodeNotFound before
+// Newest returns the newest checkpoint without its digests. It fails with CodeNotFound before
 // the first.
 func Newest(ctx context.Context, db *store.DB) (audit.Checkpoint, error) {
 	last, err := db.System().AuditChain().LastCheckpoint(ctx)
@@ -76,7 +76,7 @@ func Newest(ctx context.Context, db *store.DB) (audit.Checkpoint, error) {
 		return audit.Checkpoint{}, err
 	}
 	if last.Number == 0 {
-		return audit.Checkpoint{}, clinic.NotFound("checkpoint: nothing is sealed yet")
+		return audit.Checkpoint{}, clinic.NotFound("checkpoint: no rows are sealed yet")
 	}
 	return audit.Checkpoint{Statement: last.Statement, Signature: last.Signature}, nil
 }
