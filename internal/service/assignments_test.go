@@ -35,7 +35,7 @@ func TestAssignGivesAccess(t *testing.T) {
 		as func(pair) clinic.Caller
 		by func(pair) clinic.AssignmentRequest
 	}{
-		"administrator":          {func(p pair) clinic.Caller { return p.admin }, pair.both},
+		"administrator":             {func(p pair) clinic.Caller { return p.admin }, pair.both},
 		"doctor, naming themselves": {pair.asDoctor, pair.both},
 		"doctor, naming no doctor": {pair.asDoctor, func(p pair) clinic.AssignmentRequest {
 			return clinic.AssignmentRequest{PatientID: p.patient.ID, Reason: "primary care"}

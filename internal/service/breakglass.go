@@ -53,7 +53,7 @@ func (s *Assignments) OpenBreakGlass(ctx context.Context, caller clinic.Caller, 
 		return clinic.Assignment{}, false, err
 	}
 	if opened {
-		s.log.WarnContext(ctx, "a doctor opened emergency access", "assignment_id", a.ID, "user_id", caller.UserID)
+		s.log.WarnContext(ctx, "emergency access was opened", "assignment_id", a.ID, "user_id", caller.UserID)
 	}
 	return a, opened, nil
 }

@@ -88,15 +88,15 @@ func TestBreakGlassRefuses(t *testing.T) {
 		code   clinic.Code
 		reason string
 	}{
-		"a patient":         {as: func(e emergency) clinic.Caller { return e.asPatient() }, code: clinic.CodeForbidden},
-		"an administrator":  {as: func(e emergency) clinic.Caller { return testkit.CallerOf(e.admins[0]) }, code: clinic.CodeForbidden},
-		"a wrong password":  {edit: func(r *clinic.BreakGlassRequest) { r.Password = "securepass124" }, code: clinic.CodeInvalid, reason: "wrong_password"},
-		"no password":       {edit: func(r *clinic.BreakGlassRequest) { r.Password = "" }, code: clinic.CodeInvalid, reason: "wrong_password"},
-		"no reason":         {edit: func(r *clinic.BreakGlassRequest) { r.Reason = " \n" }, code: clinic.CodeInvalid},
-		"an unseen reason":  {edit: func(r *clinic.BreakGlassRequest) { r.Reason = "\u3164\u2800\u200b\U000e0041" }, code: clinic.CodeInvalid},
-		"too many reasons":  {edit: func(r *clinic.BreakGlassRequest) { r.Reason = string(make([]byte, 501)) }, code: clinic.CodeInvalid},
-		"an unknown patient":    {edit: func(r *clinic.BreakGlassRequest) { r.PatientID = 1 << 40 }, code: clinic.CodeNotFound},
-		"a disabled doctor": {change: `UPDATE users SET active = false WHERE role = 'DOCTOR'`, code: clinic.CodeUnauthenticated, reason: "account_inactive"},
+		"a patient":          {as: func(e emergency) clinic.Caller { return e.asPatient() }, code: clinic.CodeForbidden},
+		"an administrator":   {as: func(e emergency) clinic.Caller { return testkit.CallerOf(e.admins[0]) }, code: clinic.CodeForbidden},
+		"a wrong password":   {edit: func(r *clinic.BreakGlassRequest) { r.Password = "securepass124" }, code: clinic.CodeInvalid, reason: "wrong_password"},
+		"no password":        {edit: func(r *clinic.BreakGlassRequest) { r.Password = "" }, code: clinic.CodeInvalid, reason: "wrong_password"},
+		"no reason":          {edit: func(r *clinic.BreakGlassRequest) { r.Reason = " \n" }, code: clinic.CodeInvalid},
+		"an unseen reason":   {edit: func(r *clinic.BreakGlassRequest) { r.Reason = "\u3164\u2800\u200b\U000e0041" }, code: clinic.CodeInvalid},
+		"too many reasons":   {edit: func(r *clinic.BreakGlassRequest) { r.Reason = string(make([]byte, 501)) }, code: clinic.CodeInvalid},
+		"an unknown patient": {edit: func(r *clinic.BreakGlassRequest) { r.PatientID = 1 << 40 }, code: clinic.CodeNotFound},
+		"a disabled doctor":  {change: `UPDATE users SET active = false WHERE role = 'DOCTOR'`, code: clinic.CodeUnauthenticated, reason: "account_inactive"},
 		"an unverified doctor": {
 			change: `UPDATE doctor_profiles SET verified_at = NULL`, code: clinic.CodeConflict, reason: "doctor_not_verified",
 		},

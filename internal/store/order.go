@@ -95,7 +95,7 @@ func (w window) beyondKey(ascending bool) (time.Time, error) {
 	}
 	key, err := time.Parse(time.RFC3339Nano, w.Key)
 	if err != nil {
-		return time.Time{}, clinic.Invalid("cursor", "this is no cursor of this list; use one from its answers")
+		return time.Time{}, clinic.Invalid("cursor", "this is not a cursor of this list")
 	}
 	return key, nil
 }
