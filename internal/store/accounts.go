@@ -57,7 +57,8 @@ func (h Accounts) createProfile(ctx context.Context, userID int64, r clinic.Regi
 	return nil
 }
 
-// Credentials returns the credentials of the handle's account or caller. It fails with CodeNotFound where the account does not exist.
+// Credentials returns the credentials of the handle's account or caller. It fails
+// with CodeNotFound where the account does not exist.
 func (h Accounts) Credentials(ctx context.Context) (Credentials, error) {
 	row, err := h.q.GetCredentials(ctx, h.db)
 	if err != nil {

@@ -107,7 +107,7 @@ type batchRows struct {
 	err   error
 }
 
-// Close closes the rows, then the batch; Err tells of a failure of either.
+// Close closes the rows, then the batch; Err returns a failure of either.
 func (r *batchRows) Close() {
 	r.Rows.Close()
 	if err := r.batch.Close(); err != nil && r.err == nil {

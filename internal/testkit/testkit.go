@@ -38,8 +38,8 @@ type shared struct {
 	stops      []func(context.Context) error
 }
 
-// Main runs the tests of a package and then stops the services that they started. When the process is killed instead, the kernel
-// stops them, and a later run removes the files.
+// Main runs the tests of a package and then stops the services that they started. When the process is killed instead,
+// the kernel stops them, and a later run removes the files.
 func Main(m *testing.M) {
 	m.Run() // keeps the exit code for the caller of TestMain
 	if err := instances.stop(context.Background()); err != nil {

@@ -38,8 +38,8 @@ type ControlPlane struct {
 	server  *process.Process
 }
 
-// etcd does not authenticate its clients, so it listens only on sockets, in a directory that is closed to others. Their names are
-// relative to the directory, because the path of a socket has 107 bytes at most.
+// etcd does not authenticate its clients, so it listens only on sockets, in a directory that is closed to others. Their
+// names are relative to the directory, because the path of a socket has 107 bytes at most.
 const (
 	etcdSocket     = "etcd.sock"
 	etcdPeerSocket = "etcd-peer.sock"
