@@ -51,7 +51,7 @@ func (h Assignments) Assign(ctx context.Context, doctorID int64, req clinic.Assi
 	}
 	id, err = h.q.FindAssignment(ctx, h.db, dbsqlc.FindAssignmentParams{PatientID: req.PatientID, DoctorID: doctorID})
 	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, false, clinic.Conflict("already_assigned", "an assignment of this doctor to this patient begins later; end that one first, or choose a time before it")
+		return 0, false, clinic.Conflict("already_assigned", "an assignment of this doctor to this patient begins later; end that one first, or set an ends_at before its start")
 	}
 	if err != nil {
 		return 0, false, fmt.Errorf("finding an assignment: %w", translate(err))

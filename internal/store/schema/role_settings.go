@@ -107,7 +107,7 @@ func dropLargeObjects(ctx context.Context, conn *pgx.Conn, role string) error {
 			return fmt.Errorf("removing its large objects: %w", err)
 		}
 		if dropped > 0 {
-			slog.WarnContext(ctx, "removed the large objects of a role", "role", role, "objects", dropped)
+			slog.WarnContext(ctx, "removed large objects of a role", "role", role, "objects", dropped)
 		}
 	}
 	return nil
