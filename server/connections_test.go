@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"crypto/tls"
-	"github.com/healthrecords/healthrecords/internal/testkit"
 	"log/slog"
 	"net"
 	"net/http"
@@ -10,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/server"
 )
 

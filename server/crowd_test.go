@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"github.com/healthrecords/healthrecords/internal/testkit"
 	"io"
 	"net"
 	"net/http"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/telemetry"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
 // Everybody has an address of their own on the loopback interface.

@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
-	"github.com/healthrecords/healthrecords/internal/testkit"
 	"io"
 	"net/url"
 	"os/exec"
@@ -17,6 +16,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
 // TestDocumentationPage uses the page as a person does: register and log in with

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"github.com/healthrecords/healthrecords/internal/testkit"
 	"io"
 	"maps"
 	"net/http"
@@ -16,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
 // request makes a request of the choices: mostly one that comes far.

@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"context"
-	"github.com/healthrecords/healthrecords/internal/testkit"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -11,6 +10,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
 // never is a statement that no request comes to.

@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"fmt"
-	"github.com/healthrecords/healthrecords/internal/testkit"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/healthrecords/healthrecords/internal/cache"
 	"github.com/healthrecords/healthrecords/internal/service"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/server"
 )
 

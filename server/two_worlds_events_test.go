@@ -2,13 +2,13 @@ package server_test
 
 import (
 	"fmt"
-	"github.com/healthrecords/healthrecords/internal/testkit"
 	"maps"
 	"slices"
 
 	"pgregory.net/rapid"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
 // happen does something that is none of the caller's business: in one of the worlds, or

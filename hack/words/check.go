@@ -67,6 +67,7 @@ func eachText(path, content string, use func(line int, text string)) {
 			for i, text := range strings.Split(literal, "\n") {
 				use(file.Line(position)+i, text)
 			}
+		default:
 		}
 	}
 }

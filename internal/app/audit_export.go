@@ -44,14 +44,14 @@ func exportAudit(cmd *cobra.Command, db *store.DB, output string, since, until t
 		if err != nil {
 			return fmt.Errorf("making the export: %w", err)
 		}
-		written, err := auditlog.Export(cmd.Context(), db, file, since, until, progressOf(cmd.ErrOrStderr()))
+		written, err := auditlog.Export(cmd.Context(), db, file, auditlog.Period{From: since, To: until}, progressOf(cmd.ErrOrStderr()))
 		if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
 			return fmt.Errorf("exporting: %w", errors.Join(err, os.Remove(output)))
 		}
 		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "exported %d rows\n", written)
 		return nil
 	}
-	if _, err := auditlog.Export(cmd.Context(), db, out, since, until, progressOf(cmd.ErrOrStderr())); err != nil {
+	if _, err := auditlog.Export(cmd.Context(), db, out, auditlog.Period{From: since, To: until}, progressOf(cmd.ErrOrStderr())); err != nil {
 		return fmt.Errorf("exporting: %w", err)
 	}
 	return nil

@@ -14,10 +14,13 @@ import (
 // statementsAtOnce is for checkpoints that are read without digests.
 const statementsAtOnce = 1000
 
-// Export writes the checkpoints that were made at or after from and before to, with
-// all of their rows, and returns how many rows it wrote. It includes all checkpoints between two of them,
-// whatever the clock of the worker showed that made them.
-func Export(ctx context.Context, db *store.DB, w io.Writer, from, to time.Time, progress func()) (written int, err error) {
+// Period is the time from From, inclusive, to To, exclusive.
+type Period struct{ From, To time.Time }
+
+// Export writes the checkpoints that were made in the period, with all of their rows,
+// and returns how many rows it wrote. It includes every checkpoint between two of them,
+// whatever the worker's clock showed when it made them. It calls progress after each.
+func Export(ctx context.Context, db *store.DB, w io.Writer, period Period, progress func()) (written int, err error) {
 	err = db.Snapshot(ctx, func(h store.Handle) error {
 		retention, err := drops(ctx, h)
 		if err != nil {
@@ -27,11 +30,11 @@ func Export(ctx context.Context, db *store.DB, w io.Writer, from, to time.Time, 
 		if err != nil {
 			return err
 		}
-		period, err := spanOf(ctx, h, from, to)
+		span, err := spanOf(ctx, h, period)
 		if err != nil {
 			return err
 		}
-		return each(ctx, h, period, func(checkpoint audit.Checkpoint, rows []clinic.AuditRow) error {
+		return each(ctx, h, span, func(checkpoint audit.Checkpoint, rows []clinic.AuditRow) error {
 			written += len(rows)
 			progress()
 			return exporter.Checkpoint(checkpoint, rows)
@@ -42,7 +45,7 @@ func Export(ctx context.Context, db *store.DB, w io.Writer, from, to time.Time, 
 
 // spanOf finds the first and the last checkpoint of a period. An unreadable one
 // counts with the time of the previous one.
-func spanOf(ctx context.Context, h store.Handle, from, to time.Time) (span, error) {
+func spanOf(ctx context.Context, h store.Handle, period Period) (span, error) {
 	found := span{first: math.MaxInt64, last: math.MinInt64}
 	row, number := whole().row, whole().first-1
 	var at time.Time
@@ -57,7 +60,7 @@ func spanOf(ctx context.Context, h store.Handle, from, to time.Time) (span, erro
 			if err == nil {
 				at = statement.At
 			}
-			if !at.Before(from) && at.Before(to) {
+			if !at.Before(period.From) && at.Before(period.To) {
 				if found.last == math.MinInt64 {
 					found.first, found.row = number, row
 				}

@@ -244,7 +244,7 @@ func TestRetentionDuringAVerificationIsNoTampering(t *testing.T) {
 		})
 	}
 	var export bytes.Buffer
-	testkit.Value(auditlog.Export(t.Context(), v.owner, io.MultiWriter(&export, writerFunc(retain)), time.Time{}, time.Now().Add(time.Hour), func() {}))(t)
+	testkit.Value(auditlog.Export(t.Context(), v.owner, io.MultiWriter(&export, writerFunc(retain)), auditlog.Period{To: time.Now().Add(time.Hour)}, func() {}))(t)
 	verifier := &audit.Verifier{KeyID: token.KeyID, Partial: true, Report: func(f audit.Fault) { t.Errorf("export: %v", f) }}
 	if err := audit.VerifyExport(&export, verifier, func() {}); err != nil {
 		t.Error(err)

@@ -95,7 +95,7 @@ func (v vault) wantFaults(t *testing.T, named func([]audit.Fault) bool) {
 		t.Errorf("faults: %v", faults)
 	}
 	var export bytes.Buffer
-	testkit.Value(auditlog.Export(t.Context(), v.owner, &export, time.Time{}, time.Now().Add(time.Hour), func() {}))(t)
+	testkit.Value(auditlog.Export(t.Context(), v.owner, &export, auditlog.Period{To: time.Now().Add(time.Hour)}, func() {}))(t)
 	var faults []audit.Fault
 	verifier := &audit.Verifier{KeyID: token.KeyID, Partial: true, Report: func(f audit.Fault) { faults = append(faults, f) }}
 	if err := audit.VerifyExport(&export, verifier, func() {}); err != nil || !named(faults) {

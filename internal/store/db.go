@@ -26,15 +26,12 @@ type Options struct {
 	// AcquireTimeout is how long a statement waits for a connection when all are
 	// busy or being opened. Then it fails with CodeUnavailable. 0 means 3 s.
 	AcquireTimeout time.Duration
-	// Unaudited writes no audit rows. It is only for the benchmark that measures
-	// their cost; no program sets it.
-	Unaudited bool
 }
 
 // DB is a pool of connections to Postgres. It is safe for concurrent use.
 type DB struct {
 	pool      *pgxpool.Pool
-	unaudited bool
+	unaudited bool     // only a benchmark's: what do audit rows cost?
 	wrapped   sync.Map // see auditedDB
 }
 
@@ -71,7 +68,7 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the connection pool: %w", translate(err))
 	}
-	return &DB{pool: pool, unaudited: opts.Unaudited}, nil
+	return &DB{pool: pool}, nil
 }
 
 // Close waits for borrowed connections and closes the pool.

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -38,4 +39,14 @@ func Audited(sql string) map[string]string {
 		texts[" as "+name] = wrapSQL(wrapping{sql: "-- name: Audited\n" + sql, seen: seen}, parameters)
 	}
 	return texts
+}
+
+// OpenUnaudited is Open for a database whose single statements write no audit rows, to measure what
+// these cost.
+func OpenUnaudited(ctx context.Context, opts Options) (*DB, error) {
+	db, err := Open(ctx, opts)
+	if err == nil {
+		db.unaudited = true
+	}
+	return db, err
 }

@@ -36,46 +36,46 @@ type (
 )
 
 // Accounts returns the handle's Accounts.
-func (h Handle) Accounts() Accounts { return Accounts{h.handle} }
+func (h Handle) Accounts() Accounts { return Accounts(h) }
 
 // Sessions returns the handle's Sessions.
-func (h Handle) Sessions() Sessions { return Sessions{h.handle} }
+func (h Handle) Sessions() Sessions { return Sessions(h) }
 
 // SecondFactors returns the handle's SecondFactors.
-func (h Handle) SecondFactors() SecondFactors { return SecondFactors{h.handle} }
+func (h Handle) SecondFactors() SecondFactors { return SecondFactors(h) }
 
 // Records returns the handle's Records.
-func (h Handle) Records() Records { return Records{h.handle} }
+func (h Handle) Records() Records { return Records(h) }
 
 // Comments returns the handle's Comments.
-func (h Handle) Comments() Comments { return Comments{h.handle} }
+func (h Handle) Comments() Comments { return Comments(h) }
 
 // Doctors returns the handle's Doctors.
-func (h Handle) Doctors() Doctors { return Doctors{h.handle} }
+func (h Handle) Doctors() Doctors { return Doctors(h) }
 
 // Patients returns the handle's Patients.
-func (h Handle) Patients() Patients { return Patients{h.handle} }
+func (h Handle) Patients() Patients { return Patients(h) }
 
 // Assignments returns the handle's Assignments.
-func (h Handle) Assignments() Assignments { return Assignments{h.handle} }
+func (h Handle) Assignments() Assignments { return Assignments(h) }
 
 // Declarations returns the handle's Declarations.
-func (h Handle) Declarations() Declarations { return Declarations{h.handle} }
+func (h Handle) Declarations() Declarations { return Declarations(h) }
 
 // Notifications returns the handle's Notifications.
-func (h Handle) Notifications() Notifications { return Notifications{h.handle} }
+func (h Handle) Notifications() Notifications { return Notifications(h) }
 
 // Outbox returns the handle's Outbox.
-func (h Handle) Outbox() Outbox { return Outbox{h.handle} }
+func (h Handle) Outbox() Outbox { return Outbox(h) }
 
 // IdempotencyKeys returns the handle's IdempotencyKeys.
-func (h Handle) IdempotencyKeys() IdempotencyKeys { return IdempotencyKeys{h.handle} }
+func (h Handle) IdempotencyKeys() IdempotencyKeys { return IdempotencyKeys(h) }
 
 // Imports returns the handle's Imports.
-func (h Handle) Imports() Imports { return Imports{h.handle} }
+func (h Handle) Imports() Imports { return Imports(h) }
 
 // AuditLog returns the handle's AuditLog.
-func (h Handle) AuditLog() AuditLog { return AuditLog{h.handle} }
+func (h Handle) AuditLog() AuditLog { return AuditLog(h) }
 
 // AuditChain returns the handle's AuditChain.
-func (h Handle) AuditChain() AuditChain { return AuditChain{h.handle} }
+func (h Handle) AuditChain() AuditChain { return AuditChain(h) }

@@ -3,7 +3,6 @@ package web
 import (
 	"bufio"
 	"errors"
-	"github.com/healthrecords/healthrecords/internal/testkit"
 	"io"
 	"log/slog"
 	"net"
@@ -11,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
 // oneConnection is a listener of one connection.

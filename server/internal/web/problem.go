@@ -30,7 +30,7 @@ const (
 
 // Problem is the body of every error (RFC 9457). Nothing in it comes from the
 // request but the request id.
-type Problem struct {
+type Problem struct { //nolint:errname // RFC 9457 calls it a problem
 	Type      string         `json:"type" doc:"Always about:blank: code says what happened." example:"about:blank"`
 	Title     string         `json:"title" doc:"The status in words." example:"Unprocessable Entity"`
 	Status    int            `json:"status" example:"422"`

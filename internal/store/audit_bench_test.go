@@ -1,18 +1,25 @@
-package server_test
+package store_test
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/service"
 	"github.com/healthrecords/healthrecords/internal/store"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
+	"github.com/healthrecords/healthrecords/internal/token"
+	"github.com/healthrecords/healthrecords/server"
 )
 
 const (
@@ -37,8 +44,7 @@ func BenchmarkAudit(b *testing.B) {
 	}
 	dsn := postgres.DSN("records")
 	testkit.Must(b, rights.Migrate(b.Context(), dsn))
-	audited := newReplica(b, replica{database: dsn, keys: newKeys(b), pool: store.Options{MaxConns: 64, AcquireTimeout: time.Minute}})
-	unaudited := newReplica(b, replica{database: dsn, keys: newKeys(b), pool: store.Options{MaxConns: 64, AcquireTimeout: time.Minute, Unaudited: true}})
+	audited, unaudited := newAPI(b, dsn, store.Open), newAPI(b, dsn, store.OpenUnaudited)
 	db := testkit.NewFactory(b, dsn)
 	doctor := db.Doctor(testkit.DoctorOptions{})
 	var first clinic.Record
@@ -61,7 +67,7 @@ func BenchmarkAudit(b *testing.B) {
 				var took [2]float64
 				for turn := range took {
 					side := (round + turn) % 2
-					took[side] = []*world{unaudited, audited}[side].load(b, path, caller, benchRequests).Seconds()
+					took[side] = []api{unaudited, audited}[side].load(b, path, caller, benchRequests).Seconds()
 				}
 				without, with = append(without, took[0]), append(with, took[1])
 				cost = append(cost, 100*(1-took[0]/took[1]))
@@ -88,10 +94,38 @@ func quantile(values []float64, share float64) float64 {
 	return sorted[min(int(share*float64(len(sorted))), len(sorted)-1)]
 }
 
-// load sends GET requests from several clients and says how long they took.
-func (w *world) load(b *testing.B, path string, as clinic.Caller, requests int) time.Duration {
+// api is a server over HTTP, with the rights that it has in production.
+type api struct {
+	url    string
+	tokens *token.Signer
+}
+
+// newAPI starts a server on the owner's database, which it opens by the given function.
+func newAPI(b *testing.B, dsn string, open func(context.Context, store.Options) (*store.DB, error)) api {
 	b.Helper()
-	token, err := w.parts.Tokens.Issue(as)
+	db := testkit.Value(open(b.Context(), store.Options{
+		URL: rights.URL(b, dsn, schema.PartServer), MaxConns: 64, AcquireTimeout: time.Minute,
+	}))(b)
+	b.Cleanup(db.Close)
+	dir := b.TempDir()
+	testkit.Value(token.GenerateKey(dir))(b)
+	access := token.AccessOptions{Keys: testkit.Value(token.LoadKeys(dir))(b), Issuer: "healthrecords", Audience: "healthrecords"}
+	tokens := testkit.Value(token.NewSigner(access))(b)
+	useCases := testkit.Value(service.NewAPI(service.APIOptions{
+		DB: db, Tokens: tokens, Passwords: testkit.Value(token.NewHasher(token.HasherOptions{MemoryKiB: 64, Passes: 1}))(b),
+	}))(b)
+	handler := testkit.Value(server.New(server.Options{
+		Service: useCases, Verifier: testkit.Value(token.NewVerifier(access))(b), Log: slog.New(slog.DiscardHandler), Version: "test",
+	}))(b)
+	listening := httptest.NewServer(handler)
+	b.Cleanup(listening.Close)
+	return api{url: listening.URL, tokens: tokens}
+}
+
+// load sends GET requests from several clients and says how long they took.
+func (a api) load(b *testing.B, path string, as clinic.Caller, requests int) time.Duration {
+	b.Helper()
+	bearer, err := a.tokens.Issue(as)
 	testkit.Must(b, err)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: benchClients}}
 	defer client.CloseIdleConnections()
@@ -100,7 +134,12 @@ func (w *world) load(b *testing.B, path string, as clinic.Caller, requests int) 
 	for i := range benchClients {
 		group.Go(func() {
 			for range requests*(i+1)/benchClients - requests*i/benchClients {
-				request := w.request(call{method: get, path: path, token: token})
+				request, err := http.NewRequestWithContext(b.Context(), http.MethodGet, a.url+path, http.NoBody)
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				request.Header.Set("Authorization", "Bearer "+bearer)
 				response, err := client.Do(request)
 				if err != nil {
 					b.Error(err)
