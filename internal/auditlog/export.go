@@ -14,12 +14,12 @@ import (
 // statementsAtOnce is for checkpoints that are read without digests.
 const statementsAtOnce = 1000
 
-// Period is the time from From, which belongs to it, to To, which does not.
+// Period is the time from From, inclusive, to To, exclusive.
 type Period struct{ From, To time.Time }
 
 // Export writes the checkpoints that were made in the period, with all of their rows,
 // and returns how many rows it wrote. It includes every checkpoint between two of them,
-// whatever the clock of the worker said when it made that. It calls progress after each.
+// whatever the worker's clock showed when it made them. It calls progress after each.
 func Export(ctx context.Context, db *store.DB, w io.Writer, period Period, progress func()) (written int, err error) {
 	err = db.Snapshot(ctx, func(h store.Handle) error {
 		retention, err := drops(ctx, h)
