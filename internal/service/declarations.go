@@ -19,16 +19,45 @@ func NewDeclarations(db *store.DB) *Declarations { return &Declarations{db: db} 
 // declaration says, in one transaction. What holds already is not written
 // again; what somebody ended past the platform is begun again. An assignment
 // that began and is declared to begin later ends, and another one is made.
-// Of a declaration whose end has passed nothing is left.
+// Of a declaration whose end has passed nothing is left, even if it is invalid.
 func (s *Declarations) Declare(ctx context.Context, d clinic.Declaration) (clinic.DeclarationResult, error) {
-	if err := d.Validate(); err != nil {
-		return clinic.DeclarationResult{}, err
+	invalid := d.Validate()
+	if invalid != nil && (d.EndsAt == nil || d.Owner == "") {
+		return clinic.DeclarationResult{}, invalid
 	}
 	var result clinic.DeclarationResult
 	err := s.db.Tx(ctx, nil, func(h store.Handle) (err error) {
+		if invalid != nil {
+			result, err = expire(ctx, h, d, invalid)
+			return err
+		}
 		result, err = declare(ctx, h, d)
 		return err
 	})
+	if err != nil {
+		return clinic.DeclarationResult{}, err
+	}
+	return result, nil
+}
+
+// expire ends what the owner of an invalid declaration holds if the declaration's
+// end has passed: a fault elsewhere in it must not prolong access. Otherwise it
+// returns invalid.
+func expire(ctx context.Context, h store.Handle, d clinic.Declaration, invalid error) (clinic.DeclarationResult, error) {
+	var result clinic.DeclarationResult
+	if _, err := h.Declarations().Lock(ctx, d.Owner, ""); err != nil {
+		return result, err
+	}
+	var err error
+	if result.At, err = h.Now(ctx); err != nil {
+		return result, err
+	}
+	if d.EndsAt.After(result.At) {
+		return result, invalid
+	}
+	ended, err := h.Declarations().EndUnwanted(ctx, clinic.Declaration{Owner: d.Owner}, 0, nil)
+	slices.Sort(ended)
+	result.Ended, result.EndedDoctors = len(ended), slices.Compact(ended)
 	return result, err
 }
 

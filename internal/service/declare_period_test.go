@@ -66,6 +66,28 @@ func TestDeclaredPeriod(t *testing.T) {
 	}
 }
 
+// A fault elsewhere in the declaration does not prolong access beyond its end.
+func TestDeclarationThatIsNotValidEndsAllTheSame(t *testing.T) {
+	t.Parallel()
+	w := newWard(t, 2)
+	d := w.wish(2)
+	w.declare(t, d, clinic.DeclarationResult{Assigned: 2, Created: 2})
+
+	d.Reason, d.EndsAt = "primary\ncare", ptr(time.Now().Add(time.Hour))
+	_, err := w.Declarations.Declare(t.Context(), d)
+	wantCode(t, err, clinic.CodeInvalid)
+	if n := w.db.Count(`SELECT count(*) FROM active_assignments`); n != 2 {
+		t.Errorf("%d assignments are active before the end, want 2 as they were", n)
+	}
+
+	d.EndsAt = ptr(time.Now().Add(-time.Hour))
+	w.declare(t, d, clinic.DeclarationResult{Ended: 2, EndedDoctors: []string{"Doctor1"}})
+	w.declare(t, d, clinic.DeclarationResult{})
+	if n := w.db.Count(`SELECT count(*) FROM active_assignments`); n != 0 {
+		t.Errorf("%d assignments are active after the end, want none", n)
+	}
+}
+
 func TestDeclareDoesNotOverlapOthers(t *testing.T) {
 	t.Parallel()
 	w := newWard(t, 1)
