@@ -66,6 +66,7 @@ fuzz: ## Give the fuzz targets a million inputs; COUNT=N sets another number, TA
 lint: ## Lint Go and the shell scripts, and check the sizes of files.
 	hack/tool golangci-lint run --allow-serial-runners
 	hack/sizes
+	go run ./hack/words
 	hack/shellcheck
 
 .PHONY: verify

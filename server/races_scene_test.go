@@ -83,7 +83,7 @@ func newScene(t *testing.T) *scene {
 	testkit.Must(t, err)
 	s.hash, err = parts.Passwords.Hash(t.Context(), password)
 	testkit.Must(t, err)
-	enrolment, sealed, err := parts.TOTP.Enrol(clinic.User{ID: sceneDoctor + 1, Username: "doctor"})
+	enrolment, sealed, err := parts.TOTP.Enroll(clinic.User{ID: sceneDoctor + 1, Username: "doctor"})
 	testkit.Must(t, err)
 	s.secret, s.sealed = enrolment.Secret, sealed
 	refresh, _ := token.NewRefresh()

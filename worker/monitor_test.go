@@ -137,7 +137,7 @@ func TestCallsOfTheLoopsAreBounded(t *testing.T) {
 	}
 }
 
-// TestItIsLoggedThatSealingWaits expects one log line with the transaction that sealing waits for, and one when sealing resumes.
+// TestItIsLoggedThatSealingWaits expects a log line with the transaction that sealing waits for, and one when sealing resumes.
 func TestItIsLoggedThatSealingWaits(t *testing.T) {
 	t.Parallel()
 	f := setup(t)

@@ -19,12 +19,12 @@ const (
 	checkPause   = 2 * time.Second  // between two of them
 )
 
-// Options say which API to check. URL is required.
+// Options describe the API to check. URL is required.
 type Options struct {
 	URL                *url.URL      // where the API is
 	Username, Password string        // to log in with; no username: no login
 	Patience           time.Duration // how long to try again
-	Out                io.Writer     // gets a line for each call; nil: nobody reads them
+	Out                io.Writer     // gets a line for each call; nil: discarded
 }
 
 func (o *Options) setDefaults() {
@@ -46,7 +46,7 @@ type checker struct {
 	access string // access token, once logged in
 }
 
-// Run checks the API until it works, and returns the last error when the time is over.
+// Run checks the API until it works. It returns the last error when Patience is over.
 func Run(ctx context.Context, opts Options) error {
 	opts.setDefaults()
 	if err := opts.validate(); err != nil {
@@ -102,12 +102,12 @@ func (c *checker) call(ctx context.Context, method, path string, body, result an
 	start := time.Now()
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return fmt.Errorf("asking %s: %w", path, err)
+		return fmt.Errorf("calling %s: %w", path, err)
 	}
 	defer func() { _ = response.Body.Close() }()
 	_, _ = fmt.Fprintf(c.Out, "%s %s: %s in %s\n", method, path, response.Status, time.Since(start).Round(time.Millisecond))
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s %s is answered %s", method, path, response.Status)
+		return fmt.Errorf("%s %s answers %s", method, path, response.Status)
 	}
 	if result == nil {
 		return nil

@@ -29,7 +29,7 @@ func TestImportTellsPatientsOfTwoHospitalsApart(t *testing.T) { //nolint:paralle
 	if err != nil {
 		t.Error(err)
 	}
-	wantLines(t, stdout, "patients              0", "2  Patient: it has no identity", "2  Condition: its subject is no patient that is known")
+	wantLines(t, stdout, "patients              0", "2  Patient: it has no identity", "2  Condition: its subject is not a known patient")
 	for _, each := range [][]string{{"--source", "https://a.example/fhir", a}, {"--source=hospital-b", b}} {
 		stdout, _, err := runImport(t, "", each...)
 		if err != nil {
@@ -93,6 +93,6 @@ func TestImportReportsWhatIsLeftOutOfARecord(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	wantLines(t, stdout, "Imported without a part of it:\n       1  Condition: its visit is another subject's",
+	wantLines(t, stdout, "Imported without a part of it:\n       1  Condition: its visit belongs to another subject",
 		"standard input: Condition at line 3", "DIAGNOSIS             1\n")
 }

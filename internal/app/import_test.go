@@ -84,8 +84,8 @@ func TestImportLoadsWhatIsGoodAndNamesWhatIsBroken(t *testing.T) { //nolint:para
 		"patients              2         0          0", "DIAGNOSIS             2         0          0",
 		"2  Claim", "2  Condition: it has no date",
 		filepath.Join(folder, "a.json")+": Condition at line 4, byte 463, /entry/2/resource: it has no date",
-		"Files of which nothing was loaded:", filepath.Join(folder, "b.json")+": the file ends too early at line 2, byte",
-		"/entry/0/resource/name/0/family", "Optional fields of accounts that were not valid and stay empty: 2",
+		"Files that were not loaded:", filepath.Join(folder, "b.json")+": the file ends too early at line 2, byte",
+		"/entry/0/resource/name/0/family", "Optional fields of accounts that are not valid and were left empty: 2",
 		"2 files, 8 resources, 2 records")
 	wantLines(t, stderr, "3 of 3 files, 2 records")
 	write(t, filepath.Join(folder, "b.json"), goodBundle(2))

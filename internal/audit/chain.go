@@ -16,16 +16,16 @@ import (
 
 const version = 1
 
-// RetentionYears is how long rows are kept at least (45 CFR 164.316(b)(2)).
+// RetentionYears is the minimum time that rows are kept (45 CFR 164.316(b)(2)).
 const RetentionYears = 6
 
 // The kinds of statements.
 const (
 	KindSeal = "seal" // closes a range of ids
-	KindDrop = "drop" // says which rows retention dropped
+	KindDrop = "drop" // names the rows that retention dropped
 )
 
-// Statement is what is signed: its JSON, exactly as it is kept.
+// Statement is the signed part: its JSON, exactly as it is stored.
 type Statement struct {
 	Version  int        `json:"version"`
 	Number   int64      `json:"number"` // 1, 2, 3 ...
@@ -51,7 +51,7 @@ func (c Checkpoint) Parse() (Statement, error) {
 		return s, fmt.Errorf("reading a checkpoint's statement: %w", err)
 	}
 	if s.Version != version {
-		return s, fmt.Errorf("reading a checkpoint's statement: version %d is not known to this program", s.Version)
+		return s, fmt.Errorf("reading a checkpoint's statement: this program does not know version %d", s.Version)
 	}
 	return s, nil
 }
@@ -71,7 +71,7 @@ func (c Checkpoint) signer(s Statement) ed25519.PublicKey {
 	return key
 }
 
-// hash is what the next statement names.
+// hash is the hash that the next statement names.
 func (c Checkpoint) hash() string {
 	sum := sha256.Sum256([]byte(c.Statement))
 	return hex.EncodeToString(sum[:])
@@ -84,7 +84,7 @@ type Chain struct {
 	Now  time.Time
 }
 
-// Seal closes the ids up to upTo, of which rows are all that are left.
+// Seal closes the ids up to upTo, of which rows are all remaining rows.
 func (c Chain) Seal(rows []clinic.AuditRow, upTo int64) (Checkpoint, error) {
 	var sealed Checkpoint
 	for _, r := range rows {
@@ -98,7 +98,7 @@ func (c Chain) Seal(rows []clinic.AuditRow, upTo int64) (Checkpoint, error) {
 	return c.sign(sealed, Statement{Kind: KindSeal, UpTo: upTo, Rows: int64(len(rows)), Digest: contentDigest(sealed)})
 }
 
-// Drop says that retention dropped the rows before the instant.
+// Drop states that retention dropped the rows before the instant.
 func (c Chain) Drop(dropped [][2]int64, before time.Time) (Checkpoint, error) {
 	before = before.UTC()
 	var rows int64
@@ -120,7 +120,7 @@ func (c Chain) sign(checkpoint Checkpoint, s Statement) (Checkpoint, error) {
 	s.UpTo = max(s.UpTo, s.After)
 	public, ok := c.Key.Public().(ed25519.PublicKey)
 	if !ok {
-		return Checkpoint{}, errors.New("signing a checkpoint: the key is none of Ed25519")
+		return Checkpoint{}, errors.New("signing a checkpoint: the key is not an Ed25519 key")
 	}
 	s.Key = base64.RawURLEncoding.EncodeToString(public)
 	encoded, err := json.Marshal(s)

@@ -6,8 +6,8 @@
 //	statement 1 ◄── statement 2 ◄── statement 3      each signed by Ed25519
 //	  rows 1-40       rows 41-90      rows 91-95
 //
-// Whoever edits, adds, removes or exchanges a sealed row, or a checkpoint, is
-// found by [Verifier], and the row is named. Who cuts off the newest checkpoints
-// with their rows leaves a chain that is whole: only a checkpoint that was kept
-// somewhere else finds that.
+// [Verifier] finds every edited, added, removed or exchanged row and checkpoint,
+// and names the row. Without the newest checkpoints and
+// their rows the rest of the chain is still whole: only a checkpoint that was kept
+// somewhere else shows that they are missing.
 package audit

@@ -9,7 +9,7 @@ import (
 // Dropped are the ids that retention dropped, as first and last of each run, in order.
 type Dropped [][2]int64
 
-// DroppedBy reads them from retention's statements, and passes over one that cannot be read.
+// DroppedBy reads the ids from retention's statements, and skips a statement that it cannot read.
 func DroppedBy(statements []Checkpoint) Dropped {
 	var d Dropped
 	for _, c := range statements {

@@ -47,7 +47,7 @@ func (e Exporter) Checkpoint(c Checkpoint, rows []clinic.AuditRow) error {
 	return nil
 }
 
-const maxLine = 64 << 20 // a checkpoint of the largest batch has a hundredth of that
+const maxLine = 64 << 20 // a checkpoint of the largest batch needs a hundredth of that
 
 // VerifyExport runs the verifier over an export. progress is called after each
 // checkpoint.
@@ -83,23 +83,23 @@ func VerifyExport(r io.Reader, v *Verifier, progress func()) error {
 			v.asWritten(lines.Bytes(), line{Row: &r}, r.ID, current.Number)
 			rows = append(rows, l.Row.domain())
 		default:
-			return fmt.Errorf("line %d is not one of an export of %s", number, format)
+			return fmt.Errorf("line %d is not a line of an export in the format %s", number, format)
 		}
 	}
 	if err := lines.Err(); err != nil {
 		return fmt.Errorf("reading an export: %w", err)
 	}
 	if number == 1 {
-		return errors.New("the export is empty: it lacks even its first line")
+		return errors.New("the export is empty: even its first line is missing")
 	}
 	finish()
 	v.End()
 	return nil
 }
 
-// asWritten reports a line that is not what the exporter writes for what was read of it:
-// with a name that stands twice, in other letters or for nothing here, others read
-// something else than what is verified.
+// asWritten reports a line that the exporter would not have written for its verified content:
+// where a name occurs twice, in other letters or without a meaning here, other programs read
+// something else than the verified content.
 func (v *Verifier) asWritten(text []byte, read line, row, checkpoint int64) {
 	if written, err := json.Marshal(read); err != nil || !bytes.Equal(written, text) {
 		v.fault(row, checkpoint, "its line in the export is not as it was written")

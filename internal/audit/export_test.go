@@ -10,8 +10,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// TestWhatOthersReadInAnExportIsVerified: a line holds what is verified, and nothing that
-// another program, or a person, may read instead.
+// TestWhatOthersReadInAnExportIsVerified: a line contains nothing beside the verified
+// content that another program, or a person, may read instead.
 func TestWhatOthersReadInAnExportIsVerified(t *testing.T) {
 	t.Parallel()
 	row := func(id int64) clinic.AuditRow {

@@ -10,7 +10,7 @@ import (
 )
 
 // row is an audit row as it is digested and exported: its JSON, with these keys
-// in this order and without white space. A change of it is another version.
+// in this order and without white space. Any change of it is another version.
 type row struct {
 	ID          int64     `json:"id"`
 	At          time.Time `json:"at"`
@@ -25,7 +25,7 @@ type row struct {
 	Decision    string    `json:"decision"`
 	RequestID   string    `json:"request_id"`
 	Address     string    `json:"address"`
-	Raw         string    `json:"raw,omitempty"` // instead of all but the id: what cannot be read
+	Raw         string    `json:"raw,omitempty"` // the whole of a row that cannot be read; then only the id is set too
 }
 
 func rowOf(r clinic.AuditRow) row {

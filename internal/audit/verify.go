@@ -11,14 +11,14 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// Fault is what is wrong with one row, or with the chain itself.
+// Fault is a fault of one row, or of the chain itself.
 type Fault struct {
 	Row        int64 // 0: the checkpoint itself
 	Checkpoint int64 // the number that it has, or should have
 	What       string
 }
 
-// String is the fault as people read it.
+// String is the fault as text for people.
 func (f Fault) String() string {
 	if f.Row != 0 {
 		return fmt.Sprintf("row %d (checkpoint %d): %s", f.Row, f.Checkpoint, f.What)
@@ -26,10 +26,10 @@ func (f Fault) String() string {
 	return fmt.Sprintf("checkpoint %d: %s", f.Checkpoint, f.What)
 }
 
-// Verifier goes through a chain in order: Checkpoint for each, then End.
+// Verifier checks a chain in order: Prepare first, Checkpoint for each, then End.
 type Verifier struct {
 	// KeyID names a public key; Trusted are the names of those that may sign.
-	// Without any, every key may, and Keys says which did.
+	// Without any, every key may, and Keys returns those that did.
 	KeyID   func(ed25519.PublicKey) string
 	Trusted []string
 	// Drops are all statements of retention, wherever they are in the chain.
@@ -38,16 +38,16 @@ type Verifier struct {
 	Kept *Checkpoint
 	// Partial lets the chain begin with a later checkpoint than the first.
 	Partial bool
-	// Report is told of each fault.
+	// Report is called with each fault.
 	Report func(Fault)
 
-	Keys    []string // that signed
+	Keys    []string // the keys that signed
 	Outside bool     // Kept is older than all of a partial chain, and says nothing about it
-	Rows    int64    // that are as they were
-	Dropped int64    // that retention dropped
+	Rows    int64    // rows that are unchanged
+	Dropped int64    // rows that retention dropped
 	last    *Checkpoint
 	at      Statement // of last
-	first   int64     // the number that the chain begins with
+	first   int64     // the number of the first checkpoint
 	dropped Dropped
 	kept    bool
 }
@@ -82,7 +82,7 @@ func (v *Verifier) Checkpoint(c Checkpoint, rows []clinic.AuditRow) {
 	linked := first
 	if ok {
 		if s.Number != number {
-			v.fault(0, number, fmt.Sprintf("its statement is that of checkpoint %d", s.Number))
+			v.fault(0, number, fmt.Sprintf("its statement belongs to checkpoint %d", s.Number))
 		} else if !first && follows {
 			linked = v.links(s)
 		}
@@ -90,7 +90,7 @@ func (v *Verifier) Checkpoint(c Checkpoint, rows []clinic.AuditRow) {
 		v.at = s
 	}
 	v.last, v.at.Number = &c, number
-	if !linked { // the rows before its range are those of a checkpoint that is missing
+	if !linked { // the rows before its range belong to a missing checkpoint
 		rows = slices.DeleteFunc(slices.Clone(rows), func(r clinic.AuditRow) bool { return r.ID <= s.After })
 	}
 	if ok && s.Kind == KindSeal {
@@ -98,7 +98,7 @@ func (v *Verifier) Checkpoint(c Checkpoint, rows []clinic.AuditRow) {
 	}
 }
 
-// End reports what is missing behind the last checkpoint, and whether the kept one was met.
+// End reports what is missing after the last checkpoint, and whether the kept one was found.
 func (v *Verifier) End() {
 	if v.Kept == nil || v.kept {
 		return
@@ -112,14 +112,14 @@ func (v *Verifier) End() {
 		v.fault(0, v.at.Number+1, fmt.Sprintf("the chain is cut off here: up to checkpoint %d, and rows up to %d after %d, are missing",
 			s.Number, s.UpTo, v.at.UpTo))
 	default:
-		v.fault(0, s.Number, "it is another one than the checkpoint that was kept")
+		v.fault(0, s.Number, "it differs from the kept checkpoint")
 	}
 }
 
 // UpTo is the last id that is closed.
 func (v *Verifier) UpTo() int64 { return v.at.UpTo }
 
-// signed reads a statement whose signature is good. number is for one that says none.
+// signed reads a statement and checks its signature. number is used for a statement without one.
 func (v *Verifier) signed(c Checkpoint, number int64) (Statement, bool) {
 	s, err := c.Parse()
 	number = cmp.Or(c.Number, s.Number, number)
@@ -134,7 +134,7 @@ func (v *Verifier) signed(c Checkpoint, number int64) (Statement, bool) {
 	}
 	id := v.KeyID(key)
 	if len(v.Trusted) > 0 && !slices.Contains(v.Trusted, id) {
-		v.fault(0, number, "it is signed by the key "+id+", which is not trusted")
+		v.fault(0, number, "it is signed with the key "+id+", which is not trusted")
 		return s, false
 	}
 	if !slices.Contains(v.Keys, id) {
@@ -143,14 +143,14 @@ func (v *Verifier) signed(c Checkpoint, number int64) (Statement, bool) {
 	return s, true
 }
 
-// links checks that the statement follows the one before, or is the first.
+// links checks that the statement follows the previous one, or is the first.
 func (v *Verifier) links(s Statement) bool {
 	previous := ""
 	if v.last != nil {
 		previous = v.last.hash()
 	}
 	if s.Previous != previous || s.After != v.at.UpTo {
-		v.fault(0, s.Number, "it does not follow the one before")
+		v.fault(0, s.Number, "it does not follow the previous one")
 		return false
 	}
 	return true
@@ -160,7 +160,7 @@ func (v *Verifier) links(s Statement) bool {
 func (v *Verifier) content(c Checkpoint, s Statement, rows []clinic.AuditRow) {
 	if c.RowIDs == nil && s.Rows > 0 {
 		if v.dropped.count(s.After, s.UpTo) != s.Rows {
-			v.fault(0, s.Number, "its digests are missing, and not all of its rows were dropped by retention")
+			v.fault(0, s.Number, "its digests are missing, but retention did not drop all of its rows")
 			return
 		}
 		v.Dropped += s.Rows

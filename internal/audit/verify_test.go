@@ -40,7 +40,7 @@ func anyRow(t *rapid.T, id int64) clinic.AuditRow {
 	}
 }
 
-// anyLedger has three checkpoints at least, each with rows and gaps.
+// anyLedger has at least three checkpoints, each with rows and gaps.
 func anyLedger(t *rapid.T, signer ed25519.PrivateKey) ledger {
 	var l ledger
 	var last *audit.Checkpoint
@@ -99,7 +99,7 @@ func (l ledger) verify(t *rapid.T, prepare func(*audit.Verifier)) []audit.Fault 
 }
 
 // tampering changes the ledger and returns the rows, or else the checkpoint,
-// that must be named.
+// that the verifier must name.
 type tampering func(t *rapid.T, l *ledger) (rows []int64, checkpoint int64)
 
 func edit(change func(*clinic.AuditRow)) tampering {
@@ -202,7 +202,7 @@ func TestEachTamperingIsFoundAndNamed(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				l := anyLedger(t, key(1))
 				if faults := l.verify(t, func(*audit.Verifier) {}); len(faults) > 0 {
-					t.Fatalf("the whole ledger has faults: %v", faults)
+					t.Fatalf("the unchanged ledger has faults: %v", faults)
 				}
 				rows, checkpoint := tamper(t, &l)
 				faults := l.verify(t, func(*audit.Verifier) {})
@@ -212,7 +212,7 @@ func TestEachTamperingIsFoundAndNamed(t *testing.T) {
 					}
 				}
 				if len(rows) > 0 && slices.ContainsFunc(faults, func(f audit.Fault) bool { return !slices.Contains(rows, f.Row) }) {
-					t.Errorf("others than %v are named: %v", rows, faults)
+					t.Errorf("rows other than %v are named: %v", rows, faults)
 				}
 				if checkpoint != 0 && !slices.ContainsFunc(faults, func(f audit.Fault) bool { return f.Checkpoint == checkpoint }) {
 					t.Errorf("checkpoint %d is not named: %v", checkpoint, faults)
@@ -229,22 +229,22 @@ func TestACutOffTailIsFoundByAKeptCheckpoint(t *testing.T) {
 		kept := l.checkpoints[len(l.checkpoints)-1]
 		keep := func(v *audit.Verifier) { v.Kept = &kept }
 		if faults := l.verify(t, keep); len(faults) > 0 {
-			t.Fatalf("the whole ledger has faults: %v", faults)
+			t.Fatalf("the unchanged ledger has faults: %v", faults)
 		}
 		left := rapid.IntRange(0, len(l.checkpoints)-1).Draw(t, "left")
 		cut := ledger{l.checkpoints[:left], l.rows[:left]}
 		if faults := cut.verify(t, keep); len(faults) != 1 || faults[0].Checkpoint != int64(left)+1 {
 			t.Errorf("faults of a log cut off after %d checkpoints: %v", left, faults)
 		}
-		resealed(t, &l) // another history, signed by the right key
+		resealed(t, &l) // another history, signed with the right key
 		if faults := l.verify(t, keep); len(faults) == 0 {
-			t.Error("another history is taken for the one that was kept")
+			t.Error("another history is accepted as that of the kept checkpoint")
 		}
 	})
 }
 
-// An export begins where somebody wanted it to: a checkpoint that was kept before then
-// says nothing about it, but the one right before it must be the one that it follows.
+// An export begins at the requested checkpoint: an older kept checkpoint
+// says nothing about it, but an export must follow the kept one right before it.
 func TestAnOlderKeptCheckpointIsNoFaultOfAnExport(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -268,7 +268,7 @@ func TestAnOlderKeptCheckpointIsNoFaultOfAnExport(t *testing.T) {
 	})
 }
 
-// runsOf are the ids, which are in order, as first and last of each run.
+// runsOf returns the sorted ids as runs: the first and the last id of each.
 func runsOf(ids []int64) [][2]int64 {
 	var runs [][2]int64
 	for _, id := range ids {
@@ -308,16 +308,16 @@ func TestRetentionIsNoTampering(t *testing.T) {
 		}
 		v.End()
 		if (len(faults) == 0) != (years >= audit.RetentionYears) || v.Dropped != int64(len(ids)) {
-			t.Errorf("after dropping what is %d years old: %v", years, faults)
+			t.Errorf("after dropping rows older than %d years: %v", years, faults)
 		}
 	})
 }
 
-// An export that was cut off as a whole is no export in which all is well.
+// An empty export, cut off before its header, is not a valid one.
 func TestAnEmptyExportIsNone(t *testing.T) {
 	t.Parallel()
 	v := &audit.Verifier{KeyID: keyID, Partial: true, Report: func(audit.Fault) {}}
 	if err := audit.VerifyExport(strings.NewReader(""), v, func() {}); err == nil {
-		t.Error("it is taken")
+		t.Error("the export is accepted")
 	}
 }

@@ -14,10 +14,10 @@ import (
 // chain is the chain in the database, to which signed checkpoints are added.
 type chain struct {
 	db  *store.DB
-	key func() ed25519.PrivateKey // is asked for each checkpoint
+	key func() ed25519.PrivateKey // called for each checkpoint
 }
 
-// lock returns the end of the chain, which grows by this transaction only.
+// lock returns the end of the chain. Until the transaction ends, no other one can extend the chain.
 func (c chain) lock(ctx context.Context, h store.Handle) (end audit.Chain, closed int64, err error) {
 	if err := h.AuditChain().Lock(ctx); err != nil {
 		return audit.Chain{}, 0, err
@@ -27,7 +27,7 @@ func (c chain) lock(ctx context.Context, h store.Handle) (end audit.Chain, close
 }
 
 // lastOf returns the newest checkpoint, nil before the first, and the last id that its
-// statement closes: what stands beside it is not signed.
+// statement closes: the column beside the statement is not signed.
 func lastOf(ctx context.Context, h store.Handle) (last *audit.Checkpoint, closed int64, err error) {
 	found, err := h.AuditChain().LastCheckpoint(ctx)
 	if err != nil || found.Number == 0 {

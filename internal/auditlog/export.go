@@ -14,12 +14,12 @@ import (
 // statementsAtOnce is for checkpoints that are read without digests.
 const statementsAtOnce = 1000
 
-// Period is the time from From, which belongs to it, to To, which does not.
+// Period is the time from From, inclusive, to To, exclusive.
 type Period struct{ From, To time.Time }
 
 // Export writes the checkpoints that were made in the period, with all of their rows,
 // and returns how many rows it wrote. It includes every checkpoint between two of them,
-// whatever the clock of the worker said when it made that. It calls progress after each.
+// whatever the worker's clock showed when it made them. It calls progress after each.
 func Export(ctx context.Context, db *store.DB, w io.Writer, period Period, progress func()) (written int, err error) {
 	err = db.Snapshot(ctx, func(h store.Handle) error {
 		retention, err := drops(ctx, h)
@@ -43,8 +43,8 @@ func Export(ctx context.Context, db *store.DB, w io.Writer, period Period, progr
 	return written, err
 }
 
-// spanOf finds the first and the last checkpoint of a time. One that cannot be read
-// is of the time of the one before.
+// spanOf finds the first and the last checkpoint of a period. An unreadable one
+// counts with the time of the previous one.
 func spanOf(ctx context.Context, h store.Handle, period Period) (span, error) {
 	found := span{first: math.MaxInt64, last: math.MinInt64}
 	row, number := whole().row, whole().first-1
@@ -71,7 +71,7 @@ func spanOf(ctx context.Context, h store.Handle, period Period) (span, error) {
 	}
 }
 
-// Newest returns the newest checkpoint without its digests; CodeNotFound before
+// Newest returns the newest checkpoint without its digests. It fails with CodeNotFound before
 // the first.
 func Newest(ctx context.Context, db *store.DB) (audit.Checkpoint, error) {
 	last, err := db.System().AuditChain().LastCheckpoint(ctx)
@@ -79,7 +79,7 @@ func Newest(ctx context.Context, db *store.DB) (audit.Checkpoint, error) {
 		return audit.Checkpoint{}, err
 	}
 	if last.Number == 0 {
-		return audit.Checkpoint{}, clinic.NotFound("checkpoint: nothing is sealed yet")
+		return audit.Checkpoint{}, clinic.NotFound("checkpoint: no rows are sealed yet")
 	}
 	return audit.Checkpoint{Statement: last.Statement, Signature: last.Signature}, nil
 }

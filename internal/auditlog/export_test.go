@@ -38,7 +38,7 @@ func TestSkewedClocksLeaveNoHoleInAnExport(t *testing.T) {
 		written := testkit.Value(auditlog.Export(t.Context(), v.owner, &export, auditlog.Period{From: test.from, To: test.from.AddDate(0, 0, 1)}, func() {}))(t)
 		verifier := &audit.Verifier{KeyID: token.KeyID, Partial: true, Report: func(f audit.Fault) { t.Errorf("%s: %v", name, f) }}
 		if err := audit.VerifyExport(&export, verifier, func() {}); err != nil || written != test.rows || verifier.Rows != int64(test.rows) {
-			t.Errorf("%s: %d rows are written, %d are good, want %d, %v", name, written, verifier.Rows, test.rows, err)
+			t.Errorf("%s: %d rows are written, %d are intact, want %d, %v", name, written, verifier.Rows, test.rows, err)
 		}
 	}
 }

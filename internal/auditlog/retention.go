@@ -16,8 +16,8 @@ import (
 // RetentionOptions are the parts of a Retention. DB is required.
 type RetentionOptions struct {
 	DB    *store.DB                 // as the owner of the schema
-	Key   func() ed25519.PrivateKey // signs the checkpoint of each month that is dropped; nil: none can be
-	Years int                       // how long rows are kept; audit.RetentionYears at least, and by default
+	Key   func() ed25519.PrivateKey // signs the checkpoint of each dropped month; nil: no month can be dropped
+	Years int                       // how long rows are kept; at least audit.RetentionYears, which is the default
 }
 
 func (o *RetentionOptions) setDefaults() { o.Years = max(o.Years, audit.RetentionYears) }
@@ -29,7 +29,7 @@ func (o *RetentionOptions) validate() error {
 	return nil
 }
 
-// Retention drops the months of the audit log that are older than the policy keeps.
+// Retention drops the months of the audit log that are older than the policy's limit.
 type Retention struct {
 	chain
 	years int
@@ -44,7 +44,7 @@ func NewRetention(opts RetentionOptions) (*Retention, error) {
 	return &Retention{chain: chain{db: opts.DB, key: opts.Key}, years: opts.Years}, nil
 }
 
-// Limit is the instant before which the policy lets rows be dropped now.
+// Limit is the instant before which the policy allows rows to be dropped now.
 func (r *Retention) Limit() time.Time { return time.Now().UTC().AddDate(-r.years, 0, 0) }
 
 // Due names the monthly partitions that Drop would drop.
@@ -56,12 +56,12 @@ func (r *Retention) Due(ctx context.Context, before time.Time) (names []string, 
 	return names, err
 }
 
-// Drop drops the monthly partitions that ended before the instant, which is not
-// after Limit, and adds a checkpoint for each that says so. It returns their names.
+// Drop drops the monthly partitions that ended before the instant, which must not be
+// after Limit, and adds a checkpoint for each that records it. It returns their names.
 //
-// Whoever reads or writes the log waits only while a month is detached, together with
-// its checkpoint, in one short transaction: all is read before that, and the table goes
-// afterwards. What an earlier call left of that, this one finishes first.
+// Readers and writers of the log wait only while a month is detached, together with
+// its checkpoint, in one short transaction: everything is read before that, and the table is removed
+// afterwards. First it finishes an earlier call that was interrupted.
 func (r *Retention) Drop(ctx context.Context, before time.Time) (names []string, err error) {
 	if r.key == nil {
 		return nil, errors.New("dropping months of the audit log needs a key to sign with")
@@ -88,10 +88,10 @@ func (r *Retention) Drop(ctx context.Context, before time.Time) (names []string,
 	return names, nil
 }
 
-// monthsBefore are those to be dropped, all of whose rows are sealed.
+// monthsBefore returns the months to drop. All of their rows are sealed.
 func (r *Retention) monthsBefore(ctx context.Context, before time.Time) ([]store.AuditMonth, error) {
 	if before.After(r.Limit()) {
-		return nil, clinic.Invalid("before", fmt.Sprintf("audit rows are kept for %d years: name an earlier day", r.years))
+		return nil, clinic.Invalid("before", fmt.Sprintf("audit rows are kept for %d years: choose an earlier day", r.years))
 	}
 	h := r.db.System()
 	months, err := h.AuditChain().Months(ctx)
@@ -109,7 +109,7 @@ func (r *Retention) monthsBefore(ctx context.Context, before time.Time) ([]store
 			return nil, err
 		}
 		if last > closed {
-			return nil, clinic.Conflict("unsealed", "the month "+month.Name+" has rows that are not sealed yet: let a worker run first")
+			return nil, clinic.Conflict("unsealed", "the month "+month.Name+" has unsealed rows: run a worker until they are sealed, then try again")
 		}
 	}
 	return months, nil
@@ -129,8 +129,8 @@ func (r *Retention) dropMonth(ctx context.Context, month store.AuditMonth) error
 		if table, err = h.AuditChain().DetachMonth(ctx, month); err != nil {
 			return err
 		}
-		// The month's own end, and not the day that was asked for, which is six years
-		// ago now and may not be at the next stroke of midnight, on February 29.
+		// It uses the month's own end instead of the requested day. That day is six years
+		// ago now, but may not be after the next midnight, on February 29.
 		return add(ctx, h, func() (audit.Checkpoint, error) { return last.Drop(runs, month.End) })
 	})
 	if err != nil {
@@ -139,8 +139,8 @@ func (r *Retention) dropMonth(ctx context.Context, month store.AuditMonth) error
 	return r.finishDrop(ctx, table)
 }
 
-// finishDrop removes the digests that nothing is left of, and then the table, which says
-// until then that this is to be done.
+// finishDrop removes the digests without remaining rows, and then the table, whose name shows
+// until then that this is not finished.
 func (r *Retention) finishDrop(ctx context.Context, table string) error {
 	first, last, err := r.db.System().AuditChain().Ends(ctx, table)
 	if err != nil {
@@ -154,8 +154,8 @@ func (r *Retention) finishDrop(ctx context.Context, table string) error {
 	return r.db.TxLocked(ctx, func(h store.Handle) error { return h.AuditChain().DropTable(ctx, table) })
 }
 
-// forget removes the digests of the checkpoints of a range of ids all of whose rows
-// retention dropped, now or before.
+// forget removes the digests of the checkpoints of a range of ids, where retention has
+// dropped all rows of the checkpoint.
 func (r *Retention) forget(ctx context.Context, first, last int64) error {
 	h := r.db.System()
 	statements, err := drops(ctx, h)
@@ -186,8 +186,8 @@ func (r *Retention) forget(ctx context.Context, first, last int64) error {
 	}
 }
 
-// checkpointOf returns the number of the checkpoint that closes the id, or of the one
-// that follows: their last ids grow with their numbers.
+// checkpointOf returns the number of the checkpoint that closes the id, or of the next
+// one: their last ids grow with their numbers.
 func checkpointOf(ctx context.Context, h store.Handle, id int64) (int64, error) {
 	newest, err := h.AuditChain().LastCheckpoint(ctx)
 	if err != nil || newest.Number == 0 {

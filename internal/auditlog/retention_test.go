@@ -31,7 +31,7 @@ func (v vault) addMonth(begin time.Time) string {
 	return nameOf(begin)
 }
 
-// addOldMonths makes the partitions of two months, one after the other, that retention may drop.
+// addOldMonths makes the partitions of two successive months that retention may drop.
 func (v vault) addOldMonths() (first, second time.Time) {
 	first = monthOf(time.Now().AddDate(-7, 0, 0))
 	second = first.AddDate(0, 1, 0)
@@ -40,7 +40,7 @@ func (v vault) addOldMonths() (first, second time.Time) {
 	return first, second
 }
 
-// addSealed adds rows of the times, which one checkpoint seals.
+// addSealed adds rows with these times, which one checkpoint seals.
 func (v vault) addSealed(t *testing.T, times ...time.Time) {
 	t.Helper()
 	v.db.Exec(`INSERT INTO audit_log (at, role, operation, object_kind, reason, decision)
@@ -48,10 +48,10 @@ func (v vault) addSealed(t *testing.T, times ...time.Time) {
 	v.sealAll(t)
 }
 
-// patience bounds what would wait for ever.
+// patience ends a test that would wait for ever.
 const patience = time.Minute
 
-// hold has somebody in the middle of a long transaction, who did this; the function ends it.
+// hold runs the statement in a transaction that stays open until release is called.
 func (v vault) hold(t *testing.T, sql string) (release func()) {
 	t.Helper()
 	tx := testkit.Value(v.db.Pool.Begin(t.Context()))(t)
@@ -63,12 +63,12 @@ func (v vault) hold(t *testing.T, sql string) (release func()) {
 	return release
 }
 
-// await waits until the query counts something.
+// await waits until the query counts at least one row.
 func (v vault) await(t *testing.T, query string) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); v.db.Count(query) == 0; {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain for %s", query)
+			t.Fatalf("timed out waiting for %s", query)
 		}
 	}
 }
@@ -83,14 +83,14 @@ func TestRetentionDropsOnlyWhatIsOld(t *testing.T) {
 	}
 	v.db.Exec(`UPDATE audit_log SET at = $1 WHERE id <= 2`, begin)
 	if _, err := newRetention(t, v.owner, 0).Drop(t.Context(), time.Now().AddDate(-5, 0, 0)); clinic.CodeOf(err) != clinic.CodeInvalid {
-		t.Fatalf("what is five years old: %v, want a refusal", err)
+		t.Fatalf("rows of five years ago: %v, want a refusal", err)
 	}
 	if _, err := newRetention(t, v.owner, 8).Drop(t.Context(), time.Now().AddDate(-6, 0, -1)); clinic.CodeOf(err) != clinic.CodeInvalid {
-		t.Fatalf("what a longer policy keeps: %v, want a refusal", err)
+		t.Fatalf("rows that a longer policy keeps: %v, want a refusal", err)
 	}
 	before := time.Now().AddDate(-6, 0, -1)
 	if _, err := newRetention(t, v.owner, 6).Drop(t.Context(), before); clinic.CodeOf(err) != clinic.CodeConflict {
-		t.Fatalf("what is not sealed: %v, want a refusal", err)
+		t.Fatalf("unsealed rows: %v, want a refusal", err)
 	}
 	v.sealAll(t)
 	if names := testkit.Value(newRetention(t, v.owner, 6).Due(t.Context(), before))(t); !slices.Equal(names, []string{month}) || v.db.Count(`SELECT count(*) FROM audit_log`) != 3 {
@@ -101,20 +101,20 @@ func TestRetentionDropsOnlyWhatIsOld(t *testing.T) {
 	}
 	testkit.Value(newRetention(t, v.owner, 6).Drop(t.Context(), before))(t)
 	if faults, good, _ := v.verify(t, asIs); len(faults) > 0 || good != 1 {
-		t.Errorf("%d rows are good, faults: %v", good, faults)
+		t.Errorf("%d rows are intact, faults: %v", good, faults)
 	}
 	end := begin.AddDate(0, 1, 0).Format(time.RFC3339) // six years ago now, whatever day the next one is
 	if n := v.db.Count(`SELECT count(*) FROM audit_checkpoints WHERE statement::jsonb->>'before' = $1`, end); n != 1 {
-		t.Errorf("%d checkpoints say that what is before %s was dropped, want 1", n, end)
+		t.Errorf("%d checkpoints record that the rows before %s were dropped, want 1", n, end)
 	}
 	v.db.Exec(`DELETE FROM audit_log WHERE id = 3`)
 	if faults, _, _ := v.verify(t, asIs); len(faults) != 1 || faults[0].Row != 3 {
-		t.Errorf("faults after another row went: %v", faults)
+		t.Errorf("faults after another row was removed: %v", faults)
 	}
 }
 
-// TestRetentionKeepsNobodyWaiting: a backup reads the log for hours, and whoever uses
-// the log meanwhile does not wait behind the retention, which waits for the backup.
+// TestRetentionKeepsNobodyWaiting: a backup reads the log for hours. The retention waits for the
+// backup, but other users of the log do not wait behind the retention.
 func TestRetentionKeepsNobodyWaiting(t *testing.T) {
 	t.Parallel()
 	v := newVault(t)
@@ -139,12 +139,12 @@ func TestRetentionKeepsNobodyWaiting(t *testing.T) {
 	}
 	v.sealAll(t)
 	if faults, good, _ := v.verify(t, asIs); len(faults) > 0 || good != 1 || v.db.Count(`SELECT count(*) FROM audit_log`) != 1 {
-		t.Errorf("%d rows are good, faults: %v", good, faults)
+		t.Errorf("%d rows are intact, faults: %v", good, faults)
 	}
 }
 
-// TestAnInterruptedRetentionIsFinishedByTheNext: the month is gone with its checkpoint,
-// and its digests and its table are still there.
+// TestAnInterruptedRetentionIsFinishedByTheNext: the month is detached with its checkpoint,
+// but its digests and its table still exist.
 func TestAnInterruptedRetentionIsFinishedByTheNext(t *testing.T) {
 	t.Parallel()
 	v := newVault(t)
@@ -168,7 +168,7 @@ func TestAnInterruptedRetentionIsFinishedByTheNext(t *testing.T) {
 	intact := func() {
 		t.Helper()
 		if faults, good, _ := v.verify(t, asIs); len(faults) > 0 || good != 0 {
-			t.Errorf("%d rows are good, faults: %v", good, faults)
+			t.Errorf("%d rows are intact, faults: %v", good, faults)
 		}
 	}
 	intact()
@@ -177,7 +177,7 @@ func TestAnInterruptedRetentionIsFinishedByTheNext(t *testing.T) {
 	}
 	intact()
 	if v.db.Count(left) != 0 || v.db.Count(`SELECT count(*) FROM audit_checkpoints WHERE row_ids IS NULL`) != 1 {
-		t.Error("the next retention leaves the table, or the digests")
+		t.Error("the next retention did not remove the table, or the digests")
 	}
 	if n := v.db.Count(`SELECT count(*) FROM audit_checkpoints`); n != 2 {
 		t.Errorf("there are %d checkpoints, want that of the rows and that of the drop", n)
@@ -201,12 +201,12 @@ func TestDigestsOfTwoMonthsAreForgottenWithTheLast(t *testing.T) {
 		var found *audit.Verifier
 		faults, good, _ := v.verify(t, func(verifier *audit.Verifier) { found = verifier })
 		if len(faults) > 0 || good != 6-dropped || found.Dropped != dropped {
-			t.Errorf("%d rows are good, %d dropped, faults: %v", good, found.Dropped, faults)
+			t.Errorf("%d rows are intact, %d dropped, faults: %v", good, found.Dropped, faults)
 		}
 	}
 }
 
-// writerFunc is called with all that is written.
+// writerFunc is called for each write.
 type writerFunc func()
 
 func (w writerFunc) Write(b []byte) (int, error) {
@@ -214,15 +214,15 @@ func (w writerFunc) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// TestRetentionDuringAVerificationIsNoTampering: what Postgres takes from the log is gone
-// from a snapshot of before, too, unless the snapshot holds the log from its beginning.
+// TestRetentionDuringAVerificationIsNoTampering: a detached month disappears even
+// from older snapshots, unless the snapshot locked the log at its beginning.
 func TestRetentionDuringAVerificationIsNoTampering(t *testing.T) {
 	t.Parallel()
 	v := newVault(t)
 	first, second := v.addOldMonths()
 	v.addSealed(t, first)
 	v.addSealed(t, second)
-	testkit.Value(newRetention(t, v.owner, 6).Drop(t.Context(), second))(t) // its statement is what a verification looks at first
+	testkit.Value(newRetention(t, v.owner, 6).Drop(t.Context(), second))(t) // a verification reads its statement first
 	dropped := make(chan error, 1)
 	var once sync.Once
 	retain := func() {
@@ -257,7 +257,7 @@ func TestRetentionDuringAVerificationIsNoTampering(t *testing.T) {
 	}
 }
 
-// TestRowsOfTheDefaultPartitionMoveToTheirMonth is what happens when no worker ran for long.
+// TestRowsOfTheDefaultPartitionMoveToTheirMonth covers a long time without a worker.
 func TestRowsOfTheDefaultPartitionMoveToTheirMonth(t *testing.T) {
 	t.Parallel()
 	v := newVault(t)
@@ -275,14 +275,14 @@ func TestRowsOfTheDefaultPartitionMoveToTheirMonth(t *testing.T) {
 		t.Errorf("%d rows in the month", n)
 	}
 	if n := v.db.Count(`SELECT count(*) FROM pg_constraint WHERE conname = 'audit_month'`); n != 0 {
-		t.Errorf("%d checks are left, which each insertion would pay for", n)
+		t.Errorf("%d checks are left, which slow down each insertion", n)
 	}
 	if faults, good, _ := v.verify(t, asIs); len(faults) > 0 || good != 1 {
-		t.Errorf("%d rows are good, faults: %v", good, faults)
+		t.Errorf("%d rows are intact, faults: %v", good, faults)
 	}
 }
 
-// TestMonthsThatPassedGetTheirPartitions: rows that came while no worker ran must not
+// TestMonthsThatPassedGetTheirPartitions: rows that were added while no worker ran must not
 // stay where retention does not find them.
 func TestMonthsThatPassedGetTheirPartitions(t *testing.T) {
 	t.Parallel()
@@ -290,7 +290,7 @@ func TestMonthsThatPassedGetTheirPartitions(t *testing.T) {
 	now := monthOf(time.Now())
 	passed := []time.Time{now.AddDate(0, -30, 0), now.AddDate(0, -2, 0)}
 	v.addSealed(t, passed[0], passed[1].Add(time.Hour), passed[1], now)
-	v.db.Exec(`UPDATE audit_log SET at = 'infinity' WHERE id = 4`) // a month for this is none
+	v.db.Exec(`UPDATE audit_log SET at = 'infinity' WHERE id = 4`) // no month has this time
 	for range passed {                                             // one in each call
 		if err := v.sealer.PrepareMonths(t.Context()); err != nil {
 			t.Fatal(err)
@@ -305,12 +305,12 @@ func TestMonthsThatPassedGetTheirPartitions(t *testing.T) {
 		t.Errorf("%d rows are left in the default partition", n)
 	}
 	if faults, good, _ := v.verify(t, asIs); len(faults) != 1 || good != 3 {
-		t.Errorf("%d rows are good, faults: %v", good, faults)
+		t.Errorf("%d rows are intact, faults: %v", good, faults)
 	}
 }
 
-// TestMakingMonthsKeepsNobodyWaiting behind a backup, which is in the middle of the
-// partition that a new one takes its rows from.
+// TestMakingMonthsKeepsNobodyWaiting behind a backup that is reading the
+// partition from which a new one takes its rows.
 func TestMakingMonthsKeepsNobodyWaiting(t *testing.T) {
 	t.Parallel()
 	v := newVault(t)
@@ -321,9 +321,9 @@ func TestMakingMonthsKeepsNobodyWaiting(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := newSealer(t, v.owner, sealingKey).PrepareMonths(ctx); clinic.CodeOf(err) != clinic.CodeUnavailable || ctx.Err() != nil {
-		t.Errorf("behind a backup: %v, %v; want that it is refused soon", err, ctx.Err())
+		t.Errorf("behind a backup: %v, %v; want an early refusal", err, ctx.Err())
 	}
-	// A row that was moved, in vain, has a transaction that did it: a month of them, every few seconds.
+	// A row that was moved, in vain, has the id of that transaction: a month of them, every few seconds.
 	if n := v.db.Count(`SELECT count(*) FROM audit_log_default WHERE xmax <> 0`); n != 0 {
 		t.Errorf("%d rows were moved in vain", n)
 	}
@@ -336,8 +336,8 @@ func TestMakingMonthsKeepsNobodyWaiting(t *testing.T) {
 	}
 }
 
-// TestRowsOnTheirWayGoToTheNewMonth: where no worker ran for long, requests write to the
-// default partition, and are on their way there when the month is made.
+// TestRowsOnTheirWayGoToTheNewMonth: after a long time without a worker, requests write to the
+// default partition, some of them while the month is made.
 func TestRowsOnTheirWayGoToTheNewMonth(t *testing.T) {
 	t.Parallel()
 	v := newVault(t)

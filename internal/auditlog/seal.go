@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	sealLimit     = 5000 // rows that one checkpoint seals at most
-	batchesAtOnce = 50   // checkpoints that one call of Seal makes at most
+	sealLimit     = 5000 // maximum number of rows that one checkpoint seals
+	batchesAtOnce = 50   // maximum number of checkpoints that one call of Seal makes
 )
 
 // SealerOptions are the parts of a Sealer. Both are required.
 type SealerOptions struct {
 	DB  *store.DB
-	Key func() ed25519.PrivateKey // returns the key that signs now, and is asked for each checkpoint
+	Key func() ed25519.PrivateKey // returns the key that signs now; called for each checkpoint
 }
 
 func (o *SealerOptions) validate() error {
@@ -31,7 +31,7 @@ func (o *SealerOptions) validate() error {
 // Sealer seals the rows of the audit log. Several may work on the same database.
 type Sealer struct {
 	chain
-	bound store.AuditBound // what is sealed next, once no earlier row can appear any more
+	bound store.AuditBound // the end of the rows to seal next, once no earlier row can appear any more
 }
 
 // NewSealer checks the options and returns the sealer.
@@ -53,22 +53,22 @@ func (s *Sealer) Unsealed(ctx context.Context) (oldest time.Duration, err error)
 	return s.db.System().AuditChain().OldestUnsealed(ctx)
 }
 
-// OldestTransaction says, for people, whose transaction has been open for longest;
-// "" when none is. Any goroutine may call it.
+// OldestTransaction describes, for operators, the transaction that has been open for longest;
+// "" when none is open. Any goroutine may call it.
 func (s *Sealer) OldestTransaction(ctx context.Context) (string, error) {
 	return s.db.System().AuditChain().OldestTransaction(ctx)
 }
 
-// Seal seals the rows that were there when it was called before, unless one of
-// the transactions of that moment is still open, and says how many it sealed.
-// Rows get their ids in another order than they become visible: so a
+// Seal seals the rows that existed at its previous call, unless one of
+// the transactions of that moment is still open, and returns how many it sealed.
+// Rows become visible in another order than that of their ids: so a
 // range of ids is closed only when each transaction that drew one of them has ended.
-// What is left of a long backlog is for the next call. Only one goroutine may call it.
+// The next call continues with a long backlog. Only one goroutine may call it.
 func (s *Sealer) Seal(ctx context.Context) (sealed int, err error) {
 	for batch := 0; s.bound.ID != 0 && batch < batchesAtOnce; batch++ {
 		n, err := s.sealSome(ctx)
 		if err != nil {
-			s.bound = store.AuditBound{} // it may be of rows that are lost
+			s.bound = store.AuditBound{} // its rows may be lost
 			return sealed, err
 		}
 		sealed += n
@@ -88,13 +88,13 @@ func (s *Sealer) Seal(ctx context.Context) (sealed int, err error) {
 }
 
 // sealSome seals up to sealLimit rows up to the bound, and forgets the bound when
-// nothing is left to do with it. It asks in the transaction that seals: another one
-// may be of another server.
+// no rows are left below it. It checks the bound in the transaction that seals: another transaction
+// may go to another server.
 func (s *Sealer) sealSome(ctx context.Context) (sealed int, err error) {
 	done := true
 	err = s.db.Tx(ctx, nil, func(h store.Handle) error {
 		last, closed, err := s.lock(ctx, h)
-		if err != nil || closed >= s.bound.ID { // another worker did it
+		if err != nil || closed >= s.bound.ID { // another worker sealed them
 			return err
 		}
 		settled, known, err := h.AuditChain().Settled(ctx, s.bound)
@@ -110,7 +110,7 @@ func (s *Sealer) sealSome(ctx context.Context) (sealed int, err error) {
 			return err
 		}
 		sealed, done = len(rows), len(rows) < sealLimit
-		// Only what was read is closed.
+		// It closes only the rows that it has read.
 		return add(ctx, h, func() (audit.Checkpoint, error) { return last.Seal(rows, rows[len(rows)-1].ID) })
 	})
 	if done {

@@ -11,8 +11,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
-// TestRowsThatWereLostLeaveNoHole is a restore, or a failover that loses rows, under
-// a worker that knew them: their ids come again, and each row that has one is sealed.
+// TestRowsThatWereLostLeaveNoHole covers a restore, or a failover that loses rows, while
+// a worker still knows them: their ids are used again, and each new row is sealed.
 func TestRowsThatWereLostLeaveNoHole(t *testing.T) {
 	t.Parallel()
 	lose := func(t *testing.T, v vault) {
@@ -20,7 +20,7 @@ func TestRowsThatWereLostLeaveNoHole(t *testing.T) {
 		for range 3 {
 			v.db.Exec(auditInsert)
 		}
-		if _, err := v.sealer.Seal(t.Context()); err != nil { // it knows the third row now
+		if _, err := v.sealer.Seal(t.Context()); err != nil { // now it knows the third row
 			t.Fatal(err)
 		}
 		v.db.Exec(`DELETE FROM audit_log WHERE id > 1`)
@@ -30,10 +30,10 @@ func TestRowsThatWereLostLeaveNoHole(t *testing.T) {
 		t.Helper()
 		v.sealAll(t)
 		if faults, good, unsealed := v.verify(t, asIs); len(faults) > 0 || good != 3 || unsealed != 0 {
-			t.Errorf("%d rows are good, %d unsealed, faults %v", good, unsealed, faults)
+			t.Errorf("%d rows are intact, %d unsealed, faults %v", good, unsealed, faults)
 		}
 	}
-	t.Run("fewer came since", func(t *testing.T) {
+	t.Run("fewer rows since", func(t *testing.T) {
 		t.Parallel()
 		v := newVault(t)
 		lose(t, v)
@@ -42,7 +42,7 @@ func TestRowsThatWereLostLeaveNoHole(t *testing.T) {
 		v.db.Exec(auditInsert)
 		intact(t, v)
 	})
-	t.Run("others came since", func(t *testing.T) {
+	t.Run("other rows since", func(t *testing.T) {
 		t.Parallel()
 		v := newVault(t)
 		lose(t, v)
@@ -63,7 +63,7 @@ func TestRowsThatWereLostLeaveNoHole(t *testing.T) {
 	})
 }
 
-// TestTheKeyIsAskedForAtEachSeal: who changes it restarts nothing.
+// TestTheKeyIsAskedForAtEachSeal: changing the key needs no restart.
 func TestTheKeyIsAskedForAtEachSeal(t *testing.T) {
 	t.Parallel()
 	v := newVault(t)

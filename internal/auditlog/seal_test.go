@@ -23,7 +23,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
-// vault is a log with its chain, worked on with the worker's rights and with the owner's.
+// vault is a log with its chain, used with the worker's rights and with the owner's.
 type vault struct {
 	db            *testkit.Factory
 	sealer        *auditlog.Sealer // with the worker's rights
@@ -56,8 +56,8 @@ func sealingKey() ed25519.PrivateKey { return ed25519.NewKeyFromSeed(bytes.Repea
 const auditInsert = `INSERT INTO audit_log (role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision)
 	VALUES ('DOCTOR', 'getRecord', 'record', 1, '{1}', '{0}', 'assignment', 'allowed')`
 
-// sealAll seals until nothing is left. Transactions of other tests, in other
-// databases of the same Postgres, hold it back too.
+// sealAll seals until all rows are sealed. Transactions of other tests, in other
+// databases of the same Postgres, delay it too.
 func (v vault) sealAll(t *testing.T) {
 	t.Helper()
 	unsealed := func() int {
@@ -74,7 +74,7 @@ func (v vault) sealAll(t *testing.T) {
 	}
 }
 
-// verify returns the faults and how many rows are good and not sealed.
+// verify returns the faults and the numbers of intact and of unsealed rows.
 func (v vault) verify(t *testing.T, prepare func(*audit.Verifier)) (faults []audit.Fault, good, unsealed int64) {
 	t.Helper()
 	verifier := &audit.Verifier{KeyID: token.KeyID, Report: func(f audit.Fault) { faults = append(faults, f) }}
@@ -88,7 +88,7 @@ func (v vault) verify(t *testing.T, prepare func(*audit.Verifier)) (faults []aud
 
 func asIs(*audit.Verifier) {}
 
-// wantFaults verifies the log and an export of all of it, whose faults are as named says.
+// wantFaults verifies the log and an export of all of it, and passes the faults of both to named.
 func (v vault) wantFaults(t *testing.T, named func([]audit.Fault) bool) {
 	t.Helper()
 	if faults, _, _ := v.verify(t, asIs); !named(faults) {
@@ -103,8 +103,8 @@ func (v vault) wantFaults(t *testing.T, named func([]audit.Fault) bool) {
 	}
 }
 
-// TestSealingWhileManyWrite has writers that draw ids in one order and commit, or
-// roll back, in another, until two workers have sealed some meanwhile.
+// TestSealingWhileManyWrite runs writers that draw ids in one order and commit, or
+// roll back, in another, while two workers seal.
 func TestSealingWhileManyWrite(t *testing.T) {
 	t.Parallel()
 	v := newVault(t)
@@ -125,7 +125,7 @@ func TestSealingWhileManyWrite(t *testing.T) {
 					if _, err := tx.Exec(t.Context(), auditInsert); err != nil {
 						return err
 					}
-					// some stay open for longer than sealing takes
+					// Some stay open for longer than sealing takes.
 					if _, err := tx.Exec(t.Context(), "SELECT pg_sleep($1)", float64((i*7+j*3)%11)/200); err != nil {
 						return err
 					}
@@ -168,7 +168,7 @@ func TestSealingWhileManyWrite(t *testing.T) {
 	v.sealAll(t)
 	faults, good, unsealed := v.verify(t, asIs)
 	if len(faults) > 0 || good != committed.Load() || unsealed != 0 {
-		t.Errorf("%d of %d rows are good, %d unsealed; faults: %v", good, committed.Load(), unsealed, faults)
+		t.Errorf("%d of %d rows are intact, %d unsealed; faults: %v", good, committed.Load(), unsealed, faults)
 	}
 	if n := v.db.Count(`SELECT count(*) FROM (SELECT unnest(row_ids) AS id FROM audit_checkpoints) r`); int64(n) != good {
 		t.Errorf("%d rows have a digest, want each of %d once", n, good)
@@ -182,25 +182,25 @@ func TestUnsealedIsTheAgeOfTheOldestRow(t *testing.T) {
 	v := newVault(t)
 	oldest := func() time.Duration { return testkit.Value(v.sealer.Unsealed(t.Context()))(t) }
 	if got := oldest(); got != 0 {
-		t.Errorf("of an empty log: %s", got)
+		t.Errorf("an empty log: %s", got)
 	}
 	insert := strings.NewReplacer("(role", "(at, role", "('DOCTOR'", "(now() - interval '1 hour', 'DOCTOR'").Replace(auditInsert)
 	v.db.Exec(insert)
 	v.db.Exec(auditInsert)
 	if got := oldest(); got < time.Hour || got > 2*time.Hour {
-		t.Errorf("of a row of an hour ago: %s", got)
+		t.Errorf("a row from an hour ago: %s", got)
 	}
 	v.sealAll(t)
 	if got := oldest(); got != 0 {
-		t.Errorf("once all is sealed: %s", got)
+		t.Errorf("after all is sealed: %s", got)
 	}
 	v.db.Exec(auditInsert)
 	if got := oldest(); got <= 0 || got > time.Hour {
-		t.Errorf("of a row of now: %s", got)
+		t.Errorf("a new row: %s", got)
 	}
 }
 
-// TestAnOpenTransactionHoldsBackTheSeal has a row that becomes visible after
+// TestAnOpenTransactionHoldsBackTheSeal writes a row that becomes visible after
 // rows with higher ids.
 func TestAnOpenTransactionHoldsBackTheSeal(t *testing.T) {
 	t.Parallel()
@@ -219,14 +219,14 @@ func TestAnOpenTransactionHoldsBackTheSeal(t *testing.T) {
 		t.Fatal("a range was closed while a row of it was being written")
 	}
 	if holder := testkit.Value(v.sealer.OldestTransaction(t.Context()))(t); holder == "" {
-		t.Error("the worker's role does not see whose transaction holds it back")
+		t.Error("the worker's role does not see which transaction delays it")
 	}
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	v.sealAll(t)
 	if faults, good, unsealed := v.verify(t, asIs); len(faults) > 0 || good != 2 || unsealed != 0 {
-		t.Errorf("%d rows good, %d unsealed, faults %v", good, unsealed, faults)
+		t.Errorf("%d rows intact, %d unsealed, faults %v", good, unsealed, faults)
 	}
 }
 
@@ -254,8 +254,8 @@ func TestTamperingInTheDatabaseIsNamed(t *testing.T) {
 	}
 }
 
-// TestAGapInTheNumbersIsNamed: the chain's statements are whole, and where they are
-// kept somebody left room.
+// TestAGapInTheNumbersIsNamed: the chain's statements are whole, but their stored numbers have a
+// gap.
 func TestAGapInTheNumbersIsNamed(t *testing.T) {
 	t.Parallel()
 	for name, sql := range map[string]string{
@@ -271,7 +271,7 @@ func TestAGapInTheNumbersIsNamed(t *testing.T) {
 				v.sealAll(t)
 			}
 			v.db.Exec(sql)
-			named := func(faults []audit.Fault) bool { // the gap, and what stands behind it
+			named := func(faults []audit.Fault) bool { // the gap, and the checkpoint after it
 				return len(faults) == 2 && faults[0].Checkpoint+faults[1].Checkpoint == 3+999_999_999
 			}
 			v.wantFaults(t, named)

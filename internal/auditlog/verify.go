@@ -9,7 +9,7 @@ import (
 )
 
 // Verify checks every checkpoint with its rows, all as they are when it begins, and
-// says how many rows are not sealed yet. progress is called after each checkpoint.
+// returns the number of unsealed rows. progress is called after each checkpoint.
 func Verify(ctx context.Context, db *store.DB, v *audit.Verifier, progress func()) (unsealed int64, err error) {
 	err = db.Snapshot(ctx, func(h store.Handle) error {
 		if v.Drops, err = drops(ctx, h); err != nil {
@@ -19,7 +19,7 @@ func Verify(ctx context.Context, db *store.DB, v *audit.Verifier, progress func(
 		err := each(ctx, h, whole(), func(checkpoint audit.Checkpoint, rows []clinic.AuditRow) error {
 			v.Checkpoint(checkpoint, rows)
 			if s, err := checkpoint.Parse(); err == nil && s.UpTo != checkpoint.LastID && checkpoint.Signed() {
-				v.Report(audit.Fault{Checkpoint: checkpoint.Number, What: "the last id that stands beside its statement is another one"})
+				v.Report(audit.Fault{Checkpoint: checkpoint.Number, What: "the last id in the column beside its statement was changed"})
 			}
 			progress()
 			return nil

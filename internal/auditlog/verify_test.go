@@ -11,11 +11,11 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
-// TestWhatCannotBeReadIsNamed: an edit that no program understands ends neither
-// audit verify nor audit export, and hides no other one.
+// TestWhatCannotBeReadIsNamed: an edit that no program can read stops neither
+// audit verify nor audit export, and hides no other edit.
 func TestWhatCannotBeReadIsNamed(t *testing.T) {
 	t.Parallel()
-	const edited, last = 3, 5 // ids of rows; checkpoints have two each, but the last
+	const edited, last = 3, 5 // ids of rows; each checkpoint except the last has two
 	for name, test := range map[string]struct {
 		sql  string
 		want []audit.Fault
@@ -63,7 +63,7 @@ func TestWhatCannotBeReadIsNamed(t *testing.T) {
 	}
 }
 
-// A row that nobody can read, which a stolen password adds, is sealed all the same.
+// An unreadable row, added with a stolen password, is sealed all the same.
 func TestARowThatCannotBeReadIsSealed(t *testing.T) {
 	t.Parallel()
 	v := newVault(t)
@@ -71,16 +71,16 @@ func TestARowThatCannotBeReadIsSealed(t *testing.T) {
 	v.db.Exec(`UPDATE audit_log SET patient_ids = '{NULL}'`)
 	v.sealAll(t)
 	if faults, good, unsealed := v.verify(t, asIs); len(faults) > 0 || good != 1 || unsealed != 0 {
-		t.Errorf("%d rows good, %d unsealed, faults %v", good, unsealed, faults)
+		t.Errorf("%d rows intact, %d unsealed, faults %v", good, unsealed, faults)
 	}
 	v.db.Exec(`UPDATE audit_log SET patient_ids = '{NULL,1}'`)
 	if faults, _, _ := v.verify(t, asIs); len(faults) != 1 || faults[0].Row != 1 {
-		t.Errorf("faults once it was edited: %v", faults)
+		t.Errorf("faults after the edit: %v", faults)
 	}
 }
 
-// What stands beside a statement is none of it: sealing goes on where the statement
-// ended, and who verifies names the edit.
+// The columns beside a statement do not count: sealing continues where the statement
+// ended, and the verification names the edit.
 func TestALastIDThatWasEditedIsNamedAndNotBelieved(t *testing.T) {
 	t.Parallel()
 	for name, by := range map[string]int{"less": -1, "more": 1} {
@@ -98,19 +98,19 @@ func TestALastIDThatWasEditedIsNamedAndNotBelieved(t *testing.T) {
 				for deadline := time.Now().Add(patience); v.db.Count(`SELECT max(number) FROM audit_checkpoints`) == number; {
 					testkit.Value(v.sealer.Seal(t.Context()))(t)
 					if time.Now().After(deadline) {
-						t.Fatal("nothing is sealed any more")
+						t.Fatal("the sealing stopped")
 					}
 				}
 			}
 			if faults, good, unsealed := v.verify(t, asIs); len(faults) != 1 || faults[0].Checkpoint != 2 || faults[0].Row != 0 || good != 4 || unsealed != 0 {
-				t.Errorf("%d rows good, %d unsealed, faults %v", good, unsealed, faults)
+				t.Errorf("%d rows intact, %d unsealed, faults %v", good, unsealed, faults)
 			}
 		})
 	}
 }
 
-// TestNoIntactRowIsNamedForItsCheckpoint: rows whose proof is gone are as they were, or
-// nobody knows; what is wrong is the checkpoint. A row that was edited is named all the same.
+// TestNoIntactRowIsNamedForItsCheckpoint: rows whose proof is missing may be unchanged;
+// the fault is the checkpoint's. An edited row is named all the same.
 func TestNoIntactRowIsNamedForItsCheckpoint(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -142,7 +142,7 @@ func TestNoIntactRowIsNamedForItsCheckpoint(t *testing.T) {
 	}
 }
 
-// rowsAndCheckpoints are the numbers of checkpoints that are named, and thousands for rows.
+// rowsAndCheckpoints returns the numbers of the named checkpoints, and thousands for rows.
 func rowsAndCheckpoints(faults []audit.Fault) []int64 {
 	var named []int64
 	for _, f := range faults {

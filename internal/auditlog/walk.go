@@ -9,19 +9,19 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store"
 )
 
-// checkpointsAtOnce bounds what is in memory: a checkpoint holds up to 200 kB of digests.
+// checkpointsAtOnce bounds the memory: a checkpoint has up to 200 kB of digests.
 const checkpointsAtOnce = 20
 
 // span is a part of the chain: the checkpoints from first to last, and the first id of
 // their rows.
 type span struct{ first, last, row int64 }
 
-// whole begins with the lowest id there is: one below 1 is no row of the log's.
+// whole begins with the lowest possible id: a row below 1 is none of the log's.
 func whole() span {
 	return span{first: math.MinInt64 + 1, last: math.MaxInt64, row: math.MinInt64}
 }
 
-// each calls visit with each checkpoint of the span in order and the rows of its range.
+// each calls visit for each checkpoint of the span in order, with the rows of its range.
 func each(ctx context.Context, h store.Handle, s span, visit func(audit.Checkpoint, []clinic.AuditRow) error) error {
 	number := s.first - 1
 	for {
@@ -47,11 +47,11 @@ func each(ctx context.Context, h store.Handle, s span, visit func(audit.Checkpoi
 	}
 }
 
-// following is the id after the given one; the highest has none, and stays.
+// following returns the id after the given one, and the highest id for itself.
 func following(id int64) int64 { return max(id, id+1) }
 
-// end is the last id of a checkpoint's range: what the statement says, and where nobody
-// signed that, which whoever verifies finds out, what stands beside it.
+// end is the last id of a checkpoint's range: that of the statement, or, where nobody
+// signed the statement (which the verification reports), that of the column beside it.
 func end(c clinic.AuditCheckpoint) int64 {
 	statement, err := audit.Checkpoint(c).Parse()
 	if err != nil || statement.UpTo != c.LastID && !audit.Checkpoint(c).Signed() {
@@ -60,8 +60,8 @@ func end(c clinic.AuditCheckpoint) int64 {
 	return statement.UpTo
 }
 
-// begin is the first id of a checkpoint's range after those that are read: where two
-// were exchanged, one begins before, and its rows are read again.
+// begin is the first id of a checkpoint's range after those that were read. Where two checkpoints
+// were exchanged, one begins earlier, and its rows are read again.
 func begin(c clinic.AuditCheckpoint, next int64) int64 {
 	statement, err := audit.Checkpoint(c).Parse()
 	if err != nil || following(statement.After) >= next || !audit.Checkpoint(c).Signed() {

@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// breaker asks Redis within a timeout, and after a failure not for a while.
+// breaker calls Redis with a timeout, and pauses after a failure.
 type breaker struct {
 	part    string        // what uses Redis, for the log
 	timeout time.Duration // of a call
 	pause   time.Duration // after a failure
 	log     *slog.Logger
-	resume  atomic.Int64 // Unix nanoseconds until which Redis is not asked; 0: it answers
+	resume  atomic.Int64 // Unix nanoseconds until which Redis is not called; 0: it answers
 }
 
-// newBreaker fills in what is zero: 100 ms, 5 s, slog.Default().
+// newBreaker sets defaults for zero values: 100 ms, 5 s, slog.Default().
 func newBreaker(part string, timeout, pause time.Duration, log *slog.Logger) *breaker {
 	if log == nil {
 		log = slog.Default()
@@ -30,7 +30,7 @@ func newBreaker(part string, timeout, pause time.Duration, log *slog.Logger) *br
 
 var errPaused = errors.New("redis failed a moment ago")
 
-// call asks Redis, unless it failed a moment ago. The first failure and the
+// call calls Redis, unless it failed a moment ago. The first failure and the
 // recovery are logged.
 func (b *breaker) call(ctx context.Context, ask func(context.Context) error) error {
 	resume := b.resume.Load()
@@ -42,13 +42,13 @@ func (b *breaker) call(ctx context.Context, ask func(context.Context) error) err
 	err := ask(short)
 	switch {
 	case err == nil:
-		// An answer to what was asked before a failure says nothing of Redis since.
+		// An answer to a call from before a failure proves nothing about Redis since.
 		if resume != 0 && b.resume.CompareAndSwap(resume, 0) {
 			b.log.InfoContext(ctx, "redis works again", "part", b.part)
 		}
-	case ctx.Err() == nil: // Redis is to blame, not a caller who left
+	case ctx.Err() == nil: // Redis failed, the caller did not leave
 		if b.resume.Swap(time.Now().Add(b.pause).UnixNano()) == 0 {
-			b.log.WarnContext(ctx, "redis does not work: going on without it", "part", b.part, "error", err)
+			b.log.WarnContext(ctx, "redis does not work: continuing without it", "part", b.part, "error", err)
 		}
 	}
 	return err

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestAnAnswerOfBeforeDoesNotEndThePause: of calls at the same time one fails, and
-// another, which was asked before that, is answered late.
+// TestAnAnswerOfBeforeDoesNotEndThePause: one of two concurrent calls fails, and
+// the other one, which began before the failure, gets its answer late.
 func TestAnAnswerOfBeforeDoesNotEndThePause(t *testing.T) {
 	t.Parallel()
 	b := newBreaker("test", time.Minute, time.Hour, slog.New(slog.DiscardHandler))
@@ -31,7 +31,7 @@ func TestAnAnswerOfBeforeDoesNotEndThePause(t *testing.T) {
 		t.Error(err)
 	}
 	if err := b.call(t.Context(), func(context.Context) error { return nil }); !errors.Is(err, errPaused) {
-		t.Errorf("Redis is asked in the pause: %v", err)
+		t.Errorf("Redis is called in the pause: %v", err)
 	}
 	b.resume.Store(1) // the pause is over
 	for range 2 {

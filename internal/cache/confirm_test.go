@@ -15,7 +15,7 @@ func in(user, session int64) clinic.Caller {
 	return clinic.Caller{UserID: user, Role: clinic.RoleDoctor, SessionID: session}
 }
 
-// confirm guesses once within a session, and reports whether the guess was looked at.
+// confirm guesses once within a session, and reports whether the guess was checked.
 func confirm(t testing.TB, throttle *cache.Throttle, caller clinic.Caller, outcome error) bool {
 	t.Helper()
 	ctx := from(t, home)
@@ -31,7 +31,7 @@ func confirm(t testing.TB, throttle *cache.Throttle, caller clinic.Caller, outco
 	return false
 }
 
-// wrongConfirmations makes n wrong guesses within a session, and returns how many were looked at.
+// wrongConfirmations makes n wrong guesses within a session, and returns how many were checked.
 func wrongConfirmations(t testing.TB, throttle *cache.Throttle, caller clinic.Caller, n int) (seen int) {
 	t.Helper()
 	for range n {
@@ -50,8 +50,8 @@ func TestConfirmationsAtOnceAreNoMoreThanInTurn(t *testing.T) {
 	})
 }
 
-// TestASessionHasItsOwnQuota: who guesses in one session stops neither the
-// others nor a login, and who guesses at logins stops no session.
+// TestASessionHasItsOwnQuota: guesses in one session block neither the
+// other sessions nor a login, and guesses at logins block no session.
 func TestASessionHasItsOwnQuota(t *testing.T) {
 	t.Parallel()
 	one, _, alone, _ := throttles(t)
@@ -60,7 +60,7 @@ func TestASessionHasItsOwnQuota(t *testing.T) {
 			t.Parallel()
 			wantRightUncounted(t, func(outcome error) bool { return confirm(t, throttle, in(1, 1), outcome) })
 			if seen := wrongConfirmations(t, throttle, in(1, 1), 15); seen < 9 || seen > 10 {
-				t.Errorf("%d guesses were looked at in one session, want 10, or one less when the last right one is not quite forgotten", seen)
+				t.Errorf("%d guesses were checked in one session, want 10, or 9 while the last right one is still counted in part", seen)
 			}
 			for what, caller := range map[string]clinic.Caller{
 				"another session": in(1, 2), "the same number of another user": in(2, 1), "a call from inside": in(1, 0), "another user's": in(2, 0),
@@ -70,23 +70,23 @@ func TestASessionHasItsOwnQuota(t *testing.T) {
 				}
 			}
 			if seen := wrongConfirmations(t, throttle, in(1, 0), 12); seen < 9 || seen > 10 || !confirm(t, throttle, in(2, 0), nil) {
-				t.Errorf("%d guesses were looked at in calls from inside, want 10, and those of others go on", seen)
+				t.Errorf("%d guesses were checked in calls from inside, want 10", seen)
 			}
 			if seen := wrongGuesses(t, throttle, home, "1", 12); seen != 10 {
-				t.Errorf("%d logins were looked at, want 10", seen)
+				t.Errorf("%d logins were checked, want 10", seen)
 			}
 			for i := range 120 {
 				wrongGuesses(t, throttle, home, fmt.Sprintf("made-up%d", i), 1)
 			}
 			if seen := wrongConfirmations(t, throttle, in(1, 3), 12); seen != 10 {
-				t.Errorf("%d guesses were looked at after those at logins, want 10", seen)
+				t.Errorf("%d guesses were checked after those at logins, want 10", seen)
 			}
 		})
 	}
 }
 
-// TestManySessionsOfAnAccountAreBounded: four stolen sessions leave the owner's
-// alone, and a hundred are worth no more than five.
+// TestManySessionsOfAnAccountAreBounded: four stolen sessions do not block the owner's,
+// and a hundred allow no more guesses than five.
 func TestManySessionsOfAnAccountAreBounded(t *testing.T) {
 	t.Parallel()
 	one, _, alone, _ := throttles(t)
@@ -103,8 +103,8 @@ func TestManySessionsOfAnAccountAreBounded(t *testing.T) {
 			for session := range int64(96) {
 				seen += wrongConfirmations(t, throttle, in(1, session+5), 5)
 			}
-			if seen < 50 || seen > 52 { // the quota, and what an hour's quota gives back meanwhile
-				t.Errorf("%d guesses were looked at in all sessions, want 50", seen)
+			if seen < 50 || seen > 52 { // the quota, and those that an hour's quota allows meanwhile
+				t.Errorf("%d guesses were checked in all sessions, want 50", seen)
 			}
 			if !confirm(t, throttle, in(2, 1), nil) {
 				t.Error("another account is refused")

@@ -10,14 +10,14 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// takeScript takes attempts from a bucket, or gives them back, in one step. The
+// takeScript takes attempts from a bucket, or returns them, in one step. The
 // bucket is the time at which it is full again (the generic cell rate algorithm's
 // theoretical arrival time), in seconds since 2017, so that a double has
 // room for microseconds. A full bucket has no key.
 //
 //	KEYS[1]  the bucket
-//	ARGV     seconds to one more attempt; attempts of a full bucket; attempts to take, negative to give back
-//	returns  seconds until they can be taken; 0: they are
+//	ARGV     seconds to one more attempt; attempts of a full bucket; attempts to take, negative to return
+//	returns  seconds until they can be taken; 0: they were taken
 const takeScript = `
 local interval, burst, n = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local clock = redis.call('TIME')
@@ -74,7 +74,7 @@ func (c sharedCounter) remember(ctx context.Context, key string) error {
 	})
 }
 
-const localEntries = 10_000 // of each kind; the least recently used makes room
+const localEntries = 10_000 // of each kind; the least recently used ones are dropped
 
 // localCounter counts in this process. It cannot fail.
 type localCounter struct {
@@ -106,7 +106,7 @@ func (c localCounter) take(_ context.Context, b bucket, n int) (wait time.Durati
 	if limiter.AllowN(now, n) {
 		return 0, nil
 	}
-	missing := 1 - min(limiter.TokensAt(now), 0.99) // another may have given one back just now
+	missing := 1 - min(limiter.TokensAt(now), 0.99) // another call may have returned one just now
 	return time.Duration(missing / float64(limiter.Limit()) * float64(time.Second)), nil
 }
 

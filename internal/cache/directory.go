@@ -15,12 +15,12 @@ import (
 
 // DirectoryOptions describe the cache of the doctor directory.
 type DirectoryOptions struct {
-	// Client must have ContextTimeoutEnabled. It stays the caller's to close.
+	// Client must have ContextTimeoutEnabled. The caller closes it.
 	Client  redis.UniversalClient
 	Prefix  string        // of every key
 	TTL     time.Duration // of a page; 0: one minute
 	Timeout time.Duration // of a call of Redis; 0: 100 ms
-	Pause   time.Duration // after a failure, how long Redis is not asked; 0: 5 s
+	Pause   time.Duration // how long Redis is not called after a failure; 0: 5 s
 	Log     *slog.Logger  // nil: slog.Default()
 }
 
@@ -35,12 +35,12 @@ func (o *DirectoryOptions) validate() error {
 
 // Directory keeps pages of the doctor directory. Each is marked with the
 // generation of the directory it was read from, a random name that changes with
-// the directory: a page of another generation is no page. It implements
+// the directory: Get ignores pages of another generation. It implements
 // service.DirectoryCache and is safe for concurrent use.
 type Directory struct {
 	opts    DirectoryOptions
 	redis   *breaker
-	changed atomic.Bool // a change could not be told to Redis yet
+	changed atomic.Bool // a change that Redis does not know yet
 }
 
 // NewDirectory checks the options and returns the cache. It does not connect.
@@ -82,8 +82,8 @@ func (d *Directory) Get(ctx context.Context, key string) (page []byte, version s
 	return page, version, ok && version != ""
 }
 
-// Put stores the page of that generation. When the directory has changed since
-// it is a page that Get does not take.
+// Put stores the page of that generation. Get ignores it when the directory has changed
+// since.
 func (d *Directory) Put(ctx context.Context, key, version string, page []byte) {
 	if version == "" {
 		return
@@ -93,8 +93,8 @@ func (d *Directory) Put(ctx context.Context, key, version string, page []byte) {
 	})
 }
 
-// Invalidate begins a new generation. When Redis cannot be told, the next Get
-// tries again; other processes may then see a page until its TTL.
+// Invalidate begins a new generation. When Redis cannot be reached, the next Get
+// tries again; until then other processes may see a page up to its TTL.
 func (d *Directory) Invalidate(ctx context.Context) {
 	err := d.redis.call(ctx, func(ctx context.Context) error {
 		return d.opts.Client.Set(ctx, d.generationKey(), rand.Text(), 0).Err()

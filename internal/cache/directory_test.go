@@ -40,7 +40,7 @@ func newDirectory(t testing.TB, opts cache.DirectoryOptions) *cache.Directory {
 	return d
 }
 
-// onRedis returns the cache of two processes over one Redis.
+// onRedis returns the caches of two processes over one Redis.
 func onRedis(t testing.TB) (one, other *cache.Directory, client *redis.Client) {
 	t.Helper()
 	url, prefix := testkit.NewRedis(t)
@@ -49,7 +49,7 @@ func onRedis(t testing.TB) (one, other *cache.Directory, client *redis.Client) {
 	return newDirectory(t, opts), newDirectory(t, opts), client
 }
 
-// fill stores page under key as a reader does who finds nothing.
+// fill stores page under key as a reader does after finding no page.
 func fill(t testing.TB, d *cache.Directory, key, page string) {
 	t.Helper()
 	_, version, ok := d.Get(t.Context(), key)
@@ -98,12 +98,12 @@ func TestPageReadBeforeAChangeIsNotStored(t *testing.T) {
 	wantMiss(t, other, "20.1")
 }
 
-// A counter would begin again at the number that the reader still holds.
+// A counter would begin again at the number that the reader still has.
 func TestPageReadBeforeRedisLostEverythingIsNotStored(t *testing.T) {
 	t.Parallel()
 	one, other, client := onRedis(t)
 	_, version, _ := one.Get(t.Context(), "20.1")
-	if err := client.FlushDB(t.Context()).Err(); err != nil { // of this test alone
+	if err := client.FlushDB(t.Context()).Err(); err != nil { // a Redis of this test's own
 		t.Fatal(err)
 	}
 	other.Invalidate(t.Context())
@@ -131,7 +131,7 @@ func TestPagesExpire(t *testing.T) {
 	}
 }
 
-// A reader never sees what a writer replaced before the reader asked.
+// A reader never sees a page that was replaced before the reading began.
 func TestConcurrentChangesNeverShowAnOldPage(t *testing.T) {
 	t.Parallel()
 	one, other, _ := onRedis(t)
@@ -223,14 +223,14 @@ func TestRedisStopsAndStarts(t *testing.T) {
 	fill(t, d, "20.1", "new page")
 	want(t, d, "20.1", "new page")
 	if n := out.count("works again"); n != 1 {
-		t.Errorf("the recovery was told %d times", n)
+		t.Errorf("the recovery was logged %d times", n)
 	}
 	if out.count("page\"") != 0 || out.count("secret") != 0 {
 		t.Error("a page is in the log")
 	}
 }
 
-// A change that Redis could not be told of is told when it answers again.
+// A change that Redis missed drops the pages when Redis answers again.
 func TestChangeDuringAnOutageIsNotForgotten(t *testing.T) {
 	t.Parallel()
 	url, prefix := testkit.NewRedis(t)
@@ -298,7 +298,7 @@ func (g *gatedRedis) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.P
 	}
 }
 
-// A Redis that accepts connections and never answers is the slow way to be dead.
+// A Redis that accepts connections and never answers fails only by the timeout.
 func TestSilentRedisIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -317,7 +317,7 @@ func TestSilentRedisIsNotWaitedFor(t *testing.T) {
 	}
 }
 
-// Whoever leaves before Redis answers says nothing about Redis.
+// A caller who leaves before Redis answers proves nothing about Redis.
 func TestLeavingCallerDoesNotPauseTheCache(t *testing.T) {
 	t.Parallel()
 	d, _, _ := onRedis(t)
@@ -325,7 +325,7 @@ func TestLeavingCallerDoesNotPauseTheCache(t *testing.T) {
 	left, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, _, ok := d.Get(left, "20.1"); ok {
-		t.Error("Redis was asked for a caller who had left")
+		t.Error("Redis was called for a caller who had left")
 	}
 	want(t, d, "20.1", "page")
 }
@@ -333,7 +333,7 @@ func TestLeavingCallerDoesNotPauseTheCache(t *testing.T) {
 func TestNewDirectoryNeedsAClient(t *testing.T) {
 	t.Parallel()
 	if _, err := cache.NewDirectory(cache.DirectoryOptions{}); err == nil {
-		t.Error("made without a client")
+		t.Error("a cache was made without a client")
 	}
 }
 
@@ -343,7 +343,7 @@ func eventually(t testing.TB, condition func() bool) {
 	for !condition() {
 		select {
 		case <-deadline:
-			t.Fatal("it did not happen")
+			t.Fatal("the condition was not met in time")
 		case <-time.After(5 * time.Millisecond):
 		}
 	}

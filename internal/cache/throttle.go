@@ -17,24 +17,24 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// quota is how many attempts there may be at once, and how long it takes until
-// as many more may follow, one by one.
+// quota is the number of attempts that are possible at once, and the time after which
+// the same number is possible again, one by one.
 type quota struct {
 	name     string // in metrics and keys
 	attempts int
 	period   time.Duration
 }
 
-// The quotas of guesses count those that were wrong, that of registrations all.
+// The quotas of guesses count wrong guesses, that of registrations counts all.
 //
-// Of the first three, which are for logins, only the first holds for an address
-// from which the account has logged in before: whatever strangers do from
-// elsewhere, its owner gets in from where they usually do.
+// Of the first three, which are for logins, only the first applies to an address
+// from which the account has logged in before: whatever strangers do
+// elsewhere, its owner can log in from their usual address.
 //
-// The next two are for who is logged in and proves again who they are. Nobody
+// The next two are for logged-in callers who confirm a request. Nobody
 // else can use them up. The second bounds a thief who has many sessions of one
 // account. It is five times the first, so that four stolen sessions together
-// leave something of it to the account's other sessions.
+// leave attempts for the account's other sessions.
 func accountFromAddress() quota { return quota{"account_from_address", 10, time.Hour} }
 func anyFromAddress() quota     { return quota{"any_from_address", 100, 10 * time.Minute} }
 func accountFromAfar() quota    { return quota{"account_from_afar", 20, time.Hour} }
@@ -42,9 +42,9 @@ func oneSession() quota         { return quota{"session", 10, time.Hour} }
 func allSessions() quota        { return quota{"account_sessions", 50, time.Hour} }
 func registrations() quota      { return quota{"registrations", 100, time.Hour} }
 
-const usualFor = 90 * 24 * time.Hour // after a login, how long its address is a usual one of the account
+const usualFor = 90 * 24 * time.Hour // how long after a login its address is a usual one of the account
 
-// bucket is a quota of somebody.
+// bucket is the quota of one account, address or session.
 type bucket struct {
 	quota
 	key string
@@ -52,7 +52,7 @@ type bucket struct {
 
 // counter keeps buckets, and which addresses are usual for which accounts.
 type counter interface {
-	// take takes n attempts (-1 gives one back), or says how long there is none.
+	// take takes n attempts (-1 returns one), or returns how long to wait for one.
 	take(ctx context.Context, b bucket, n int) (wait time.Duration, err error)
 	usual(ctx context.Context, key string) (bool, error)
 	remember(ctx context.Context, key string) error
@@ -60,14 +60,14 @@ type counter interface {
 
 // ThrottleOptions describe a Throttle.
 type ThrottleOptions struct {
-	// Client must have ContextTimeoutEnabled. It stays the caller's to close.
+	// Client must have ContextTimeoutEnabled. The caller closes it.
 	Client redis.UniversalClient
 	Prefix string // of every key
 	// Key returns the secret that hides usernames and addresses in the keys. It is
-	// asked each time, since it may change; all processes should have the same.
+	// called each time, since it may change; all processes should have the same.
 	Key     func() []byte
 	Timeout time.Duration         // of a call of Redis; 0: 100 ms
-	Pause   time.Duration         // after a failure, how long Redis is not asked; 0: 5 s
+	Pause   time.Duration         // how long Redis is not called after a failure; 0: 5 s
 	Log     *slog.Logger          // nil: slog.Default()
 	Metrics prometheus.Registerer // nil: no metrics
 }
@@ -79,7 +79,7 @@ func (o *ThrottleOptions) validate() error {
 	return nil
 }
 
-// Throttle bounds how often somebody may guess a password, and register. The
+// Throttle bounds how often a client may guess a password, and register. The
 // counts are in Redis, for all processes together; without it each process
 // counts by itself. It implements service.Throttle and is safe for concurrent use.
 type Throttle struct {
@@ -103,7 +103,7 @@ func NewThrottle(opts ThrottleOptions) (*Throttle, error) {
 		shared: newSharedCounter(opts.Client, opts.Prefix, newBreaker("throttle", opts.Timeout, opts.Pause, opts.Log)),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "healthrecords_throttled_attempts_total",
-			Help: "Attempts at a password, a code or a registration refused unseen because there were too many, by the quota that was used up.",
+			Help: "Attempts at a password, a code or a registration refused unchecked because there were too many, by the quota that was used up.",
 		}, []string{"quota"}),
 	}
 	if opts.Metrics == nil {
@@ -116,9 +116,9 @@ func NewThrottle(opts ThrottleOptions) (*Throttle, error) {
 }
 
 // Login takes one attempt at the account, known or not, from the context's
-// client, before the guess is looked at: guesses at the same time cannot be more
-// than those one after the other. It is CodeTooMany when there is none left. done
-// must be called with what came of it, and gives back what was no wrong guess.
+// client, before the guess is checked: so concurrent guesses cannot be more
+// than successive ones. It fails with CodeTooMany when no attempt is left. done
+// must be called with the result, and returns the attempt unless the guess was wrong.
 func (t *Throttle) Login(ctx context.Context, account string) (done func(context.Context, error), err error) {
 	address := clinic.Network(clinic.AddressOf(ctx)).String()
 	pair := t.bucket(accountFromAddress(), address, account)
@@ -143,22 +143,22 @@ func (t *Throttle) Login(ctx context.Context, account string) (done func(context
 	}, nil
 }
 
-// Confirm is Login for a caller who proves again, within their session, who they
-// are. Its quotas are the session's own: no address and no name counts, and no
-// login. A call from inside, which has no session, has the user's.
+// Confirm is Login for a caller who confirms a request within their session.
+// Its quotas are the session's own: addresses, names and logins do not
+// count. A call from inside, which has no session, has the user's.
 func (t *Throttle) Confirm(ctx context.Context, caller clinic.Caller) (done func(context.Context, error), err error) {
 	user, session := strconv.FormatInt(caller.UserID, 10), strconv.FormatInt(caller.SessionID, 10)
 	needed := []bucket{t.bucket(oneSession(), user, session), t.bucket(allSessions(), user)}
 	return t.attempt(ctx, func(counter) ([]bucket, error) { return needed, nil })
 }
 
-// attempt takes from each bucket that choose names, in Redis or, while that is
-// away, in this process. A refusal takes nothing. settle gives back what was no
-// wrong guess.
+// attempt takes one from each bucket that choose names, in Redis or, while that is
+// away, in this process. A refusal takes none. settle returns them unless the
+// guess was wrong.
 func (t *Throttle) attempt(ctx context.Context, choose func(counter) ([]bucket, error)) (settle func(context.Context, error), err error) {
 	from := t.shared
 	taken, err := t.takeAll(ctx, from, choose)
-	if err != nil && clinic.CodeOf(err) != clinic.CodeTooMany { // Redis is away, which its breaker has told
+	if err != nil && clinic.CodeOf(err) != clinic.CodeTooMany { // Redis is away, which its breaker has logged
 		from = t.local
 		taken, err = t.takeAll(ctx, from, choose)
 	}
@@ -166,7 +166,7 @@ func (t *Throttle) attempt(ctx context.Context, choose func(counter) ([]bucket, 
 		return nil, err
 	}
 	return func(ctx context.Context, outcome error) {
-		// Whoever breaks off while their guess is looked at has guessed all the same.
+		// A client that gives up while its guess is checked has guessed all the same.
 		wrong := clinic.CodeOf(outcome) == clinic.CodeUnauthenticated || errors.Is(ctx.Err(), context.Canceled)
 		if !wrong {
 			giveBack(context.WithoutCancel(ctx), from, taken)
@@ -213,8 +213,8 @@ func giveBack(ctx context.Context, to counter, taken []bucket) {
 	}
 }
 
-// Register takes one of the registrations of the context's client: CodeTooMany
-// when there is none left.
+// Register takes one of the registrations of the context's client. It fails with CodeTooMany
+// when none is left.
 func (t *Throttle) Register(ctx context.Context) error {
 	b := t.bucket(registrations(), clinic.Network(clinic.AddressOf(ctx)).String())
 	err := t.take(ctx, t.shared, b)
@@ -224,8 +224,8 @@ func (t *Throttle) Register(ctx context.Context) error {
 	return err
 }
 
-// bucket names what of holds without telling it. Only the last of them may hold
-// any text, so that no two name the same.
+// bucket names the values of without revealing them. Only the last of them may be
+// any text, so that no two lists have the same name.
 func (t *Throttle) bucket(q quota, of ...string) bucket {
 	mac := hmac.New(sha256.New, t.key())
 	for _, part := range of {

@@ -36,7 +36,7 @@ func newThrottle(t testing.TB, opts cache.ThrottleOptions) *cache.Throttle {
 	return throttle
 }
 
-// throttles returns those of two processes over one Redis, and one without Redis.
+// throttles returns the throttles of two processes over one Redis, and one without Redis.
 func throttles(t testing.TB) (one, other, alone *cache.Throttle, client *redis.Client) {
 	t.Helper()
 	url, prefix := testkit.NewRedis(t)
@@ -54,7 +54,7 @@ func from(t testing.TB, address string) context.Context {
 
 func errWrong() error { return clinic.Unauthenticated("wrong") }
 
-// try guesses once, and reports whether the guess was looked at.
+// try guesses once, and reports whether the guess was checked.
 func try(t testing.TB, throttle *cache.Throttle, address, account string, outcome error) bool {
 	t.Helper()
 	ctx := from(t, address)
@@ -70,7 +70,7 @@ func try(t testing.TB, throttle *cache.Throttle, address, account string, outcom
 	return false
 }
 
-// wrongGuesses makes n wrong guesses, and returns how many were looked at.
+// wrongGuesses makes n wrong guesses, and returns how many were checked.
 func wrongGuesses(t testing.TB, throttle *cache.Throttle, address, account string, n int) (seen int) {
 	t.Helper()
 	for range n {
@@ -85,7 +85,7 @@ func TestWrongGuessesAreCountedOverAllProcesses(t *testing.T) {
 	t.Parallel()
 	one, other, _, _ := throttles(t)
 	if seen := wrongGuesses(t, one, home, "owner", 6) + wrongGuesses(t, other, home, "owner", 6); seen != 10 {
-		t.Errorf("%d guesses were looked at, want 10", seen)
+		t.Errorf("%d guesses were checked, want 10", seen)
 	}
 	if !try(t, other, home, "somebody else", nil) {
 		t.Error("another account is refused")
@@ -100,7 +100,7 @@ func TestGuessesAtOnceAreNoMoreThanInTurn(t *testing.T) {
 	})
 }
 
-// wantTenAtOnce makes a hundred wrong guesses at once, of which ten are looked at: with
+// wantTenAtOnce makes a hundred wrong guesses at once and wants ten of them to be checked: with
 // two processes over one Redis, and without Redis.
 func wantTenAtOnce(t *testing.T, guess func(*testing.T, *cache.Throttle) (seen bool)) {
 	t.Helper()
@@ -119,13 +119,13 @@ func wantTenAtOnce(t *testing.T, guess func(*testing.T, *cache.Throttle) (seen b
 			}
 			group.Wait()
 			if seen.Load() != 10 {
-				t.Errorf("%d guesses were looked at, want 10", seen.Load())
+				t.Errorf("%d guesses were checked, want 10", seen.Load())
 			}
 		})
 	}
 }
 
-// wantRightUncounted makes more right guesses than any quota has, and as many that nobody could answer.
+// wantRightUncounted makes more right guesses than any quota has, and as many that get no result.
 func wantRightUncounted(t *testing.T, guess func(outcome error) (seen bool)) {
 	t.Helper()
 	for range 150 {
@@ -145,13 +145,13 @@ func TestOnlyWrongGuessesCount(t *testing.T) {
 			t.Parallel()
 			wantRightUncounted(t, func(outcome error) bool { return try(t, throttle, home, "owner", outcome) })
 			if seen := wrongGuesses(t, throttle, home, "owner", 20); seen != 10 {
-				t.Errorf("%d guesses were looked at, want 10", seen)
+				t.Errorf("%d guesses were checked, want 10", seen)
 			}
 		})
 	}
 }
 
-// A guess that its client breaks off has cost as much and may have told as much.
+// A guess whose client gives up has cost as much and may have revealed as much.
 func TestAGuessThatIsBrokenOffCounts(t *testing.T) {
 	t.Parallel()
 	one, _, _, _ := throttles(t)
@@ -166,11 +166,11 @@ func TestAGuessThatIsBrokenOffCounts(t *testing.T) {
 		leave()
 	}
 	if seen != 10 {
-		t.Errorf("%d guesses were looked at, want 10", seen)
+		t.Errorf("%d guesses were checked, want 10", seen)
 	}
 }
 
-// TestAStrangerLocksNobodyOut lets strangers make 10,000 guesses from 500 networks.
+// TestAStrangerLocksNobodyOut makes 10,000 guesses of strangers from 500 networks.
 func TestAStrangerLocksNobodyOut(t *testing.T) {
 	t.Parallel()
 	one, other, alone, _ := throttles(t)
@@ -187,8 +187,8 @@ func TestAStrangerLocksNobodyOut(t *testing.T) {
 				group.Go(func() { seen.Add(int64(wrongGuesses(t, pair[stranger%2], address, "owner", 20))) })
 			}
 			group.Wait()
-			if seen.Load() > 22 { // 20, and what an hour's quota gives back meanwhile
-				t.Errorf("%d guesses of strangers were looked at, want 20", seen.Load())
+			if seen.Load() > 22 { // 20, and those that an hour's quota allows meanwhile
+				t.Errorf("%d guesses of strangers were checked, want 20", seen.Load())
 			}
 			for _, throttle := range pair {
 				if !try(t, throttle, home, "owner", nil) {
@@ -196,14 +196,14 @@ func TestAStrangerLocksNobodyOut(t *testing.T) {
 				}
 			}
 			if try(t, pair[0], elsewhere, "owner", nil) {
-				t.Error("an address that he never came from is let in, like any other")
+				t.Error("an address that the owner never used is let in")
 			}
 		})
 	}
 }
 
-// A clinic's people share an address: who has come from there before is not
-// stopped by what another one does there, with other accounts.
+// The people of a clinic share an address: a user who has logged in from there before is not
+// affected by the guesses of others there at other accounts.
 func TestAnAddressIsLimitedForThoseWhoAreNewThere(t *testing.T) {
 	t.Parallel()
 	one, _, alone, _ := throttles(t)
@@ -215,11 +215,11 @@ func TestAnAddressIsLimitedForThoseWhoAreNewThere(t *testing.T) {
 			for i := range 200 {
 				seen += wrongGuesses(t, throttle, home, fmt.Sprintf("made-up%d", i), 1)
 			}
-			if seen < 99 || seen > 110 { // the quota, and what it gives back meanwhile
+			if seen < 99 || seen > 110 { // the quota, and those that it allows meanwhile
 				t.Errorf("%d accounts were tried from one address, want 100", seen)
 			}
 			if !try(t, throttle, home, "owner", nil) {
-				t.Error("who has come from there before is refused")
+				t.Error("a user who has logged in from there before is refused")
 			}
 		})
 	}
@@ -234,7 +234,7 @@ func TestANetworkOfIPv6IsOneAddress(t *testing.T) {
 	}
 	seen += wrongGuesses(t, one, "::ffff:"+home, "other", 5) + wrongGuesses(t, one, home, "other", 10)
 	if seen != 20 {
-		t.Errorf("%d guesses were looked at, want 10 of a network and 10 of an address", seen)
+		t.Errorf("%d guesses were checked, want 10 of a network and 10 of an address", seen)
 	}
 }
 
@@ -259,7 +259,7 @@ func TestRegistrationsOfAnAddressAreLimited(t *testing.T) {
 	}
 }
 
-// TestTheThrottleWorksWithoutRedis loses Redis, with all it had, and gets it back.
+// TestTheThrottleWorksWithoutRedis stops Redis, which loses its data, and starts it again.
 func TestTheThrottleWorksWithoutRedis(t *testing.T) {
 	t.Parallel()
 	server := testkit.StartRedis(t)
@@ -268,7 +268,7 @@ func TestTheThrottleWorksWithoutRedis(t *testing.T) {
 	wrongGuesses(t, throttle, elsewhere, "owner", 20)
 	server.Kill()
 	if seen := wrongGuesses(t, throttle, elsewhere, "owner", 20); seen != 10 {
-		t.Errorf("without Redis %d guesses were looked at, want 10", seen)
+		t.Errorf("without Redis %d guesses were checked, want 10", seen)
 	}
 	for i := range 20 {
 		wrongGuesses(t, throttle, fmt.Sprintf("203.0.113.%d", i), "owner", 5)
@@ -277,14 +277,14 @@ func TestTheThrottleWorksWithoutRedis(t *testing.T) {
 		t.Error("without Redis the owner is locked out")
 	}
 	if seen := wrongConfirmations(t, throttle, in(1, 1), 20); seen != 10 || !confirm(t, throttle, in(1, 2), nil) {
-		t.Errorf("without Redis %d guesses were looked at in one session, want 10, and the other session goes on", seen)
+		t.Errorf("without Redis %d guesses were checked in one session, want 10, and none refused in the other session", seen)
 	}
 	if err := server.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, func() bool { return wrongGuesses(t, throttle, elsewhere, "owner", 1) == 1 }) // the shared count, which is empty again
+	eventually(t, func() bool { return wrongGuesses(t, throttle, elsewhere, "owner", 1) == 1 }) // in the shared counts, which are empty again
 	if seen := 1 + wrongGuesses(t, throttle, elsewhere, "owner", 20); seen != 10 {
-		t.Errorf("with Redis again %d guesses were looked at, want 10", seen)
+		t.Errorf("with Redis again %d guesses were checked, want 10", seen)
 	}
 	if !try(t, throttle, home, "owner", nil) {
 		t.Error("after Redis lost everything the owner is a stranger")
@@ -310,7 +310,7 @@ func TestKeysTellNoNameAndNoAddress(t *testing.T) {
 		value := client.Get(t.Context(), key).Val()
 		for _, secret := range []string{"canary", "192.0", "198.51", "7531902468"} {
 			if strings.Contains(key+value, secret) {
-				t.Errorf("%s = %s tells %s", key, value, secret)
+				t.Errorf("%s = %s reveals %s", key, value, secret)
 			}
 		}
 		if !strings.HasPrefix(key, prefix) {
@@ -330,7 +330,7 @@ func TestRefusalsAreCounted(t *testing.T) {
 	wrongGuesses(t, throttle, home, "owner", 12)
 	wrongConfirmations(t, throttle, in(1, 1), 13)
 	want := `
-		# HELP healthrecords_throttled_attempts_total Attempts at a password, a code or a registration refused unseen because there were too many, by the quota that was used up.
+		# HELP healthrecords_throttled_attempts_total Attempts at a password, a code or a registration refused unchecked because there were too many, by the quota that was used up.
 		# TYPE healthrecords_throttled_attempts_total counter
 		healthrecords_throttled_attempts_total{quota="account_from_address"} 2
 		healthrecords_throttled_attempts_total{quota="session"} 3

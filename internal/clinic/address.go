@@ -7,28 +7,28 @@ import (
 
 type addressKey struct{}
 
-// WithAddress notes the address that a request comes from. It goes with the
-// context because every use case may be asked from somewhere, and few care.
+// WithAddress stores the address that a request comes from. It is part of the
+// context because every use case may have one, and few use it.
 func WithAddress(ctx context.Context, address netip.Addr) context.Context {
 	return context.WithValue(ctx, addressKey{}, address)
 }
 
 // AddressOf returns the address that the request comes from; the zero Addr where
-// it is not known.
+// it is unknown.
 func AddressOf(ctx context.Context) netip.Addr {
 	address, _ := ctx.Value(addressKey{}).(netip.Addr)
 	return address
 }
 
-// Network is what a client's address counts as wherever clients have a share of
-// something: itself in IPv4, and in IPv6 its /64, since whoever has one address of
-// that has them all. All addresses that are not known count as one.
+// Network is the network by which clients are counted and limited: the address
+// itself in IPv4, and its /64 in IPv6, since a client with one address of
+// that has them all. All unknown addresses count as one.
 func Network(address netip.Addr) netip.Prefix {
 	address = address.Unmap()
 	bits := address.BitLen()
 	if address.Is6() {
 		bits = 64
 	}
-	network, _ := address.Prefix(bits) // the zero Prefix where the address is not known
+	network, _ := address.Prefix(bits) // the zero Prefix of an unknown address
 	return network
 }

@@ -2,7 +2,7 @@ package clinic
 
 import "time"
 
-// AssignmentSource says by which way an assignment came to be.
+// AssignmentSource is the way in which an assignment was made.
 type AssignmentSource string
 
 // The sources of an assignment.
@@ -32,9 +32,9 @@ type Assignment struct {
 	EndsAt      *time.Time // nil: open-ended
 	CreatedAt   time.Time
 
-	// By the database's clock, when it was read: no other one decides.
+	// By the database's clock at the time of the reading: only that clock decides.
 	Active bool // it has begun and not ended
-	Ended  bool // it is over, or was called off before it began
+	Ended  bool // it has ended, or was canceled before it began
 }
 
 // AssignmentRequest asks for a doctor's access to a patient.
@@ -44,13 +44,13 @@ type AssignmentRequest struct {
 	Reason    string
 	EndsAt    *time.Time // nil: open-ended, or SelfAssignmentTime from now where it is confirmed
 
-	// One of these confirms a doctor's request under SelfAssignmentConfirm; nobody
-	// looks at them otherwise.
+	// One of these confirms a doctor's request under SelfAssignmentConfirm. Other requests
+	// ignore them.
 	Password string // the doctor's own, again
 	TOTPCode string // of the doctor's second factor
 }
 
-// SelfAssignment says on what terms doctors may assign themselves to patients.
+// SelfAssignment is the terms on which doctors may assign themselves to patients.
 type SelfAssignment string
 
 // The terms.
@@ -69,7 +69,7 @@ func SelfAssignmentTerms() []SelfAssignment {
 // without an end of their own.
 const SelfAssignmentTime = 90 * 24 * time.Hour
 
-// BreakGlassRequest is a doctor's, who needs to see a patient in an emergency.
+// BreakGlassRequest is the request of a doctor who needs to see a patient's records in an emergency.
 type BreakGlassRequest struct {
 	PatientID int64
 	Reason    string

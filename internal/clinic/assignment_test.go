@@ -36,7 +36,7 @@ func TestEndsThatNoAnswerCanTell(t *testing.T) {
 	}
 }
 
-// field is the first one that an error names.
+// field is the first field that an error names.
 func field(err error) string {
 	var e *clinic.Error
 	if !errors.As(err, &e) || len(e.Fields) == 0 {

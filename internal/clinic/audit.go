@@ -2,13 +2,13 @@ package clinic
 
 import "time"
 
-// Request is what the audit log tells of a caller's request, beside its address: see AddressOf.
+// Request has the facts of a caller's request for the audit log, except its address: see AddressOf.
 type Request struct {
 	Operation string // operationId of the API
 	ID        string // request id
 }
 
-// ObjectKind is the kind of what a request is about.
+// ObjectKind is the kind of a request's object.
 type ObjectKind string
 
 // The kinds.
@@ -33,21 +33,21 @@ func ObjectKinds() []ObjectKind {
 	}
 }
 
-// Object is what a request is about. Without an ID it is a list, or something
-// that is yet to be made.
+// Object is the object of a request. Without an ID it is a list, or an object
+// that does not exist yet.
 type Object struct {
 	Kind ObjectKind
 	ID   int64
 }
 
-// These stand in the place of a role for programs. They have no type, since nobody
-// has them as their role.
+// Programs have these instead of a role. They have no type, because no user
+// has them as a role.
 const (
 	ActorImport     = "IMPORT"
 	ActorController = "CONTROLLER" // its statements write it
 )
 
-// AccessReason says why access was given.
+// AccessReason is the reason why access was given.
 type AccessReason string
 
 // The reasons. A refused request has the last.
@@ -64,7 +64,7 @@ func AccessReasons() []AccessReason {
 	return []AccessReason{ReasonOwn, ReasonAssignment, ReasonBreakGlass, ReasonRole, ReasonRefused}
 }
 
-// ReasonFor is why the caller has access to the object; emergency says that some
+// ReasonFor returns the reason why the caller has access to the object; emergency means that some
 // of it came by emergency access alone.
 func ReasonFor(caller Caller, object ObjectKind, emergency bool) AccessReason {
 	switch {
@@ -78,11 +78,11 @@ func ReasonFor(caller Caller, object ObjectKind, emergency bool) AccessReason {
 	return ReasonRole
 }
 
-// DecisionAllowed is the decision of an audit row that is no refusal; of one
-// that is, it is the refusal's Code.
+// DecisionAllowed is the decision of an audit row without a refusal. The decision of
+// a refusal is its Code.
 const DecisionAllowed = "allowed"
 
-// AuditRow is one row of the audit log. It holds ids only.
+// AuditRow is one row of the audit log. It has ids only.
 type AuditRow struct {
 	ID          int64
 	At          time.Time
@@ -91,20 +91,20 @@ type AuditRow struct {
 	Operation   string
 	Object      Object
 	Patients    []int64
-	Assignments []int64 // what gave access to the patient at the same index; 0: no assignment
+	Assignments []int64 // the assignment that gave access to the patient at the same index; 0: none
 	Reason      AccessReason
 	Decision    string
 	RequestID   string
-	Address     string // "" where it is not known
-	// Raw is the row as the database writes it, where a column holds what no program of
-	// the platform writes; the other fields but ID are empty then.
+	Address     string // "" where it is unknown
+	// Raw is the row as the database writes it, where a column has a value that no program of
+	// the platform writes. Then the other fields except ID are empty.
 	Raw string
 }
 
 // AuditEvent is an audit row as administrators read it.
 type AuditEvent struct {
 	AuditRow
-	User *Person // as they were known then; nil: a program, or somebody who is gone
+	User *Person // as they were known then; nil: a program, or a deleted user
 }
 
 // AuditFilter narrows the audit log; zero values do not narrow.
@@ -114,11 +114,11 @@ type AuditFilter struct {
 	From, To            *time.Time
 }
 
-// Access is an audit row as the patient whom it is about reads it.
+// Access is an audit row as its patient reads it.
 type Access struct {
 	ID           int64
 	At           time.Time
-	User         *Person // as they were known then; nil: a program, somebody who is gone, or another patient
+	User         *Person // as they were known then; nil: a program, a deleted user, or another patient
 	Role         Role
 	Operation    string
 	Object       Object
@@ -135,10 +135,10 @@ type Log[T any] struct {
 }
 
 // AuditCheckpoint is a link of the chain that seals the audit log: a signed
-// statement and the digests behind it. Package audit says what they mean.
+// statement and the digests behind it. Package audit defines their meaning.
 type AuditCheckpoint struct {
-	Number    int64   `json:"number,omitempty"` // that it is kept under; 0: it is kept elsewhere
-	LastID    int64   `json:"-"`                // that it is kept with; signed is what the statement says
+	Number    int64   `json:"number,omitempty"` // its number in the database; 0: it is stored elsewhere
+	LastID    int64   `json:"-"`                // as stored beside it; the signed one is in the statement
 	Statement string  `json:"statement"`
 	Signature []byte  `json:"signature"`
 	RowIDs    []int64 `json:"row_ids,omitempty"`

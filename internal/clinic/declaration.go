@@ -2,11 +2,11 @@ package clinic
 
 import "time"
 
-// Declaration is what one DoctorAssignment object wishes for: that a doctor be assigned to each of some patients.
-// It is the whole wish: an assignment that the owner holds and that the declaration does not name is ended, also when
-// the doctor has a problem; the start, end and reason of those that it keeps follow the declaration.
+// Declaration is the wish of one DoctorAssignment object: a doctor to be assigned to each of some patients.
+// It is complete: an assignment of the owner that the declaration does not name is ended, also when
+// the doctor has a problem. The start, end and reason of the other ones follow the declaration.
 type Declaration struct {
-	// Owner is the UID of the object, the key under which its assignments are held.
+	// Owner is the UID of the object, the key of its assignments.
 	Owner string
 	// Name is the object's namespace/name, for people who read the history.
 	Name string
@@ -19,7 +19,7 @@ type Declaration struct {
 	// StartsAt is when the assignments begin to count; nil means at once.
 	StartsAt *time.Time
 	// EndsAt is when they cease to count, later than StartsAt; nil means never.
-	// Nothing is left of a declaration that has ended.
+	// A declaration that has ended leaves no assignments.
 	EndsAt *time.Time
 }
 
@@ -31,13 +31,13 @@ func (d Declaration) Begin() time.Time {
 	return *d.StartsAt
 }
 
-// DeclarationResult says how much of a declaration holds after it was carried out.
+// DeclarationResult describes how far a declaration is fulfilled after it was carried out.
 type DeclarationResult struct {
-	// Doctor is why the doctor cannot be assigned to anybody, empty when he can.
+	// Doctor is the reason why the doctor cannot be assigned to anybody; empty when they can.
 	// When it is set, Assigned is 0 and Unassigned is empty.
 	Doctor DoctorProblem
-	// Assigned counts the patients that have an open assignment to the doctor, whoever holds it:
-	// one that was made through REST or by another object counts too, and stays theirs.
+	// Assigned counts the patients that have an open assignment to the doctor, whichever its owner:
+	// one that was made through REST or by another object counts too, and keeps its owner.
 	Assigned int
 	// Unassigned are the other patients, sorted by username.
 	Unassigned []Unassigned
@@ -46,12 +46,12 @@ type DeclarationResult struct {
 	// EndedDoctors are the usernames of the doctors whose assignments this call ended, sorted, each once.
 	// Other declarations that name them may take the pairs over.
 	EndedDoctors []string
-	// At is when the period was compared, by the database's clock: no other one decides what has begun or ended.
+	// At is when the period was compared, by the database's clock: only that clock decides what has begun or ended.
 	// It is zero for a declaration without a period.
 	At time.Time
 }
 
-// DoctorProblem is why a declaration's doctor cannot be assigned.
+// DoctorProblem is the reason why a declaration's doctor cannot be assigned.
 type DoctorProblem string
 
 // The problems that a declaration's doctor can have.
@@ -70,7 +70,7 @@ type Unassigned struct {
 	Reason   UnassignedReason
 }
 
-// UnassignedReason is why a declaration's patient is not assigned.
+// UnassignedReason is the reason why a declaration's patient is not assigned.
 type UnassignedReason string
 
 // The reasons for which a declaration's patient is not assigned.

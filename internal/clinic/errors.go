@@ -24,7 +24,7 @@ const (
 	CodeInternal           Code = "internal"
 )
 
-// RefusalCodes lists the codes that are an answer to a caller who is known, rather
+// RefusalCodes lists the codes that are an answer to a known caller, rather
 // than a failure: the audit log has them as decisions.
 func RefusalCodes() []Code {
 	return []Code{
@@ -33,7 +33,7 @@ func RefusalCodes() []Code {
 }
 
 // Error is the one error type of the application. Message and Fields are
-// written for the caller and hold nothing he submitted and nothing of the
+// written for the caller and contain nothing of the request and nothing of the
 // database; the cause is for errors.Is and never leaves the process.
 type Error struct {
 	Code    Code
@@ -44,14 +44,14 @@ type Error struct {
 	cause   error
 }
 
-// FieldError says what is wrong with one submitted field.
+// FieldError describes the fault of one submitted field.
 type FieldError struct {
 	Field   string // name in the API, e.g. "visit_date"
 	Message string
 }
 
-// Error returns the code and the public message, never the cause: whatever
-// logs it cannot quote a row.
+// Error returns the code and the public message, never the cause: so no
+// log can quote a row.
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(string(e.Code))
@@ -105,51 +105,51 @@ func InvalidFields(fields []FieldError) *Error {
 	return &Error{Code: CodeInvalid, Message: "some fields are not valid", Fields: fields}
 }
 
-// NotFound says that what (e.g. "health record") does not exist for the
-// caller: missing and foreign are the same answer.
+// NotFound means that the object (e.g. "health record") does not exist for the
+// caller: a missing one and another user's get the same answer.
 func NotFound(what string) *Error {
 	return &Error{Code: CodeNotFound, Message: "no such " + what}
 }
 
-// Gone says that the request was carried out before, and that what it made was
-// deleted since. It is for callers who might have seen that.
+// Gone means that the request was carried out before, and that its result was
+// deleted since. It is for callers who might have seen the result.
 func Gone() *Error {
-	return &Error{Code: CodeGone, Message: "this request was carried out before, and what it made was deleted since; to make it anew, send another Idempotency-Key"}
+	return &Error{Code: CodeGone, Message: "this request was carried out before, and its result was deleted since; to create it again, send another Idempotency-Key"}
 }
 
-// Forbidden says that the caller's role may never do this.
+// Forbidden means that the caller's role may never do this.
 func Forbidden(message string) *Error {
 	return &Error{Code: CodeForbidden, Message: message}
 }
 
-// Unauthenticated says that the caller did not prove who he is.
+// Unauthenticated means that the caller did not prove their identity.
 func Unauthenticated(message string) *Error {
 	return &Error{Code: CodeUnauthenticated, Message: message}
 }
 
-// Conflict says that the present state refuses the change.
+// Conflict means that the present state does not allow the change.
 func Conflict(reason, message string) *Error {
 	return &Error{Code: CodeConflict, Reason: reason, Message: message}
 }
 
-// DoctorUnverified says that a doctor whose license is not verified can be given no
-// access. It is a conflict, with reason "doctor_not_verified", and not CodeForbidden:
+// DoctorUnverified means that a doctor gets no access because their license is not
+// verified. It is a conflict, with reason "doctor_not_verified", and not CodeForbidden:
 // the caller's role may do this, and the same request succeeds once an administrator
 // has verified the license.
 func DoctorUnverified() *Error {
-	return Conflict("doctor_not_verified", "the doctor's license is not verified yet")
+	return Conflict("doctor_not_verified", "the doctor's license is not verified yet; an administrator has to verify it first")
 }
 
-// PreconditionFailed says that the record changed since the caller read it
+// PreconditionFailed means that the record changed since the caller read it
 // (RFC 9110 section 13.1.1).
 func PreconditionFailed() *Error {
-	return &Error{Code: CodePreconditionFailed, Message: "it was changed since you read it; read it again, then repeat the change"}
+	return &Error{Code: CodePreconditionFailed, Message: "the record was changed since you read it; read it again, then repeat the change"}
 }
 
-// TooMany says that there were too many attempts, and that one may be made
-// after the time. What was submitted has not been looked at.
+// TooMany means that there were too many attempts, and that the caller may try again
+// after the time. The submitted values were not checked.
 func TooMany(after time.Duration) *Error {
-	return &Error{Code: CodeTooMany, Message: "there were too many attempts; wait, then try again", After: after}
+	return &Error{Code: CodeTooMany, Message: "too many attempts; wait, then try again", After: after}
 }
 
 // Unavailable wraps the failure of a part that may be back soon.

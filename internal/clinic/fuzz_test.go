@@ -9,8 +9,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// FuzzDeclaration checks any spec of a DoctorAssignment. One that is accepted
-// holds what Postgres takes; the error for one that is not quotes nothing of it.
+// FuzzDeclaration checks any spec of a DoctorAssignment. Postgres can store every accepted
+// one; the error for a refused one quotes nothing of it.
 func FuzzDeclaration(f *testing.F) {
 	f.Add("doctor1", "patient1,patient2", "primary care", int64(0), int64(1))
 	f.Add("", "", "", int64(-1), int64(-1))

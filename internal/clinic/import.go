@@ -8,12 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-// MaxSourceID is the longest identity, in characters, that something may have
-// in the system it was imported from.
+// MaxSourceID is the maximum length, in characters, of an identity
+// in the system that an object was imported from.
 const MaxSourceID = 200
 
-// Import is what one bundle of another system holds, in the platform's terms.
-// People are named by their SourceID, also those whom an earlier import brought.
+// Import is the content of one bundle of another system, in the platform's terms.
+// It names people by their SourceID, including those of earlier imports.
 type Import struct {
 	Accounts []ImportedAccount
 	Records  []ImportedRecord
@@ -34,23 +34,23 @@ type ImportedRecord struct {
 	Entry    int
 	SourceID string // identity in that system, the same in every import
 	Patient  string // SourceID of the patient
-	Author   string // SourceID of the doctor who made it; the patient counts as author where it is "" or unknown
+	Author   string // SourceID of the doctor who made it; the patient counts as the author where it is "" or unknown
 	RecordFields
 }
 
-// CareTeamMember says by SourceID that the doctor cared for the patient.
+// CareTeamMember states, by SourceIDs, that the doctor cared for the patient.
 type CareTeamMember struct{ Patient, Doctor string }
 
-// ImportRefusal names an entry that was not imported though the rest was.
+// ImportRefusal names an entry that was refused though the rest was imported.
 type ImportRefusal struct {
 	Entry  int
 	Reason string // a fixed text: it quotes nothing of the entry
 }
 
-// ImportCounts says what became of the things of one kind.
+// ImportCounts counts the results for the objects of one kind.
 type ImportCounts struct{ Created, Updated, Unchanged int }
 
-// Add adds up.
+// Add adds the other counts.
 func (c *ImportCounts) Add(other ImportCounts) {
 	c.Created += other.Created
 	c.Updated += other.Updated
@@ -66,11 +66,11 @@ type ImportResult struct {
 	LeftOut     int // optional fields of accounts that were not valid and stay empty
 }
 
-// Check returns the part of the import that is valid, its texts normalized, and what is not. An
-// optional field of an account that is not valid is emptied and counted in
+// Check returns the valid part of the import, its texts normalized, and the refused entries. An
+// invalid optional field of an account is emptied and counted in
 // leftOut: a phone number with an extension must not cost a patient their records.
-// An author or a member of a care team whose identity is not valid, or is that of
-// several people, is nobody.
+// An author or a member of a care team counts as unknown when the identity is invalid, or belongs to
+// several people.
 func (i Import) Check() (valid Import, refused []ImportRefusal, leftOut int) {
 	shared := i.sharedIdentities()
 	seen := map[[2]string]bool{}
@@ -115,15 +115,15 @@ func (i Import) Check() (valid Import, refused []ImportRefusal, leftOut int) {
 	return valid, refused, leftOut
 }
 
-// identity is whom a SourceID names: a patient may be a doctor, too.
+// identity is a person whom a SourceID names: a patient may be a doctor, too.
 type identity struct {
 	role Role
 	id   string
 }
 
-// sharedIdentities are those of several people, as their names or dates of birth
-// tell: a family's insurance number, for example, or that of a practice. Of doctors
-// the last names alone count, where both have one: bundles spell them in many ways.
+// sharedIdentities are the identities of several people, recognized by their names or dates of birth:
+// a family's insurance number, for example, or that of a practice. Doctors are compared
+// by their last names only, where both have one: bundles spell first names in many ways.
 func (i Import) sharedIdentities() map[identity]bool {
 	first, shared := map[identity]ImportedAccount{}, map[identity]bool{}
 	for _, a := range i.Accounts {
@@ -150,13 +150,13 @@ func (i Import) sharedIdentities() map[identity]bool {
 }
 
 var (
-	errNoIdentity = Invalid("identity", "it must have 1 to 200 characters")
-	errTwice      = Invalid("identity", "an entry before has the same one")
-	errShared     = Invalid("identity", "somebody of another name or date of birth has the same one")
-	errNoPatient  = Invalid("patient", "it belongs to no patient that is known")
+	errNoIdentity = Invalid("identity", "use 1 to 200 characters")
+	errTwice      = Invalid("identity", "an earlier entry has the same identity")
+	errShared     = Invalid("identity", "a person with another name or date of birth has the same identity")
+	errNoPatient  = Invalid("patient", "the patient is unknown")
 )
 
-// ValidSourceID reports whether something may have the identity.
+// ValidSourceID reports whether an identity is valid.
 func ValidSourceID(id string) bool {
 	return id != "" && utf8.ValidString(id) && utf8.RuneCountInString(id) <= MaxSourceID && !strings.Contains(id, "\x00")
 }
@@ -168,7 +168,7 @@ func checkSourceID(id string) error {
 	return nil
 }
 
-// check empties the optional fields that are not valid and says how many.
+// check empties the invalid optional fields and returns how many it emptied.
 func (a *ImportedAccount) check() (emptied int, err error) {
 	if err := checkSourceID(a.SourceID); err != nil {
 		return 0, err
@@ -187,7 +187,7 @@ func (a *ImportedAccount) check() (emptied int, err error) {
 	return emptied, a.validate()
 }
 
-// validate is Registration.Validate without a password to look at.
+// validate is Registration.Validate without a password.
 func (a *ImportedAccount) validate() error {
 	a.Password = rand.Text()
 	defer func() { a.Password = "" }()
@@ -212,7 +212,7 @@ func (a *ImportedAccount) empty(field string) bool {
 	return true
 }
 
-// refusal names the fields that are not valid, and why, without their values.
+// refusal names the invalid fields, and the reasons, without their values.
 func refusal(err error) string {
 	var fields []string
 	var e *Error

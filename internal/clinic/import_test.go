@@ -80,7 +80,7 @@ func TestImportCheckRefusesAccountsThatAreNotValid(t *testing.T) {
 	}
 }
 
-// An identity with a zero byte is nobody's, and Postgres would refuse all of the bundle for it.
+// An identity with a zero byte counts as unknown; Postgres would refuse the whole bundle for it.
 func TestImportCheckKnowsNobodyByAnIdentityThatIsNotValid(t *testing.T) {
 	t.Parallel()
 	for _, odd := range []string{"a\x00b", "\xff", strings.Repeat("x", clinic.MaxSourceID+1)} {
@@ -135,7 +135,7 @@ func TestImportCheckRefusesTwoPatientsOfOneIdentity(t *testing.T) {
 	}
 }
 
-// A date of birth that one of them lacks does not hide that the others' differ.
+// A missing date of birth of one patient does not hide that those of the others differ.
 func TestImportCheckComparesAllPatientsOfOneIdentity(t *testing.T) {
 	t.Parallel()
 	var i clinic.Import
@@ -168,7 +168,7 @@ func TestImportCheckRefusesTwoDoctorsOfOneIdentity(t *testing.T) {
 		CareTeam: []clinic.CareTeamMember{{Patient: "d", Doctor: "d"}, {Patient: "d", Doctor: "e"}},
 	}.Check()
 	if len(valid.Accounts) != 2 || valid.Accounts[0].SourceID != "e" || len(refused) != 4 {
-		t.Errorf("valid %+v, refused %v; want the two refused, and who is there again", valid.Accounts, refused)
+		t.Errorf("valid %+v, refused %v; want the two refused, and the doctor who occurs again", valid.Accounts, refused)
 	}
 	if len(valid.Records) != 1 || valid.Records[0].Author != "" || len(valid.CareTeam) != 1 || valid.CareTeam[0].Doctor != "e" {
 		t.Errorf("records %+v, care team %v; want none of the two in them", valid.Records, valid.CareTeam)

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// NotificationType is what a notification tells.
+// NotificationType is the kind of a notification.
 type NotificationType string
 
 // The notification types of the API.
@@ -17,7 +17,7 @@ const (
 	NotifySelfAssigned    NotificationType = "SELF_ASSIGNED"
 )
 
-// Recipients are those who get a kind of notification.
+// Recipients are the users who get a kind of notification.
 type Recipients string
 
 // The recipients. Each is an active account.
@@ -33,9 +33,9 @@ const (
 // tests compare everything else that names the kinds.
 type NotificationKind struct {
 	Type       NotificationType
-	Event      EventType // that it tells of
+	Event      EventType // the event that causes it
 	Recipients []Recipients
-	SelfMade   bool // only of an assignment that its doctor made
+	SelfMade   bool // only for assignments that the doctor made
 	// Compose returns the text for one reader.
 	Compose func(NotificationSubject) (title, message string)
 }
@@ -66,10 +66,10 @@ func NotificationKinds() []NotificationKind {
 	}
 }
 
-// Notification tells one user of one event. Title and Message are composed
+// Notification informs one user of one event. Title and Message are composed
 // when it is read, under the reader's rights at that moment; only ids are
-// stored. An id is 0 where the notification is not about such a thing, or the
-// thing is gone.
+// stored. An id is 0 where the notification has no such object, or the
+// object was deleted.
 type Notification struct {
 	ID           int64
 	Type         NotificationType
@@ -89,7 +89,7 @@ type NotificationFilter struct {
 	Read *bool
 }
 
-// EventType names a change that others are told of.
+// EventType names a change that others are notified of.
 type EventType string
 
 // The events of the outbox.
@@ -100,7 +100,7 @@ const (
 	EventBreakGlassOpened  EventType = "break_glass.opened"
 )
 
-// EventSubject is what an event is about. An event whose subject is gone is dropped.
+// EventSubject is the subject of an event. An event whose subject was deleted is dropped.
 type EventSubject string
 
 // The subjects.
@@ -130,7 +130,7 @@ func EventKinds() []EventKind {
 	}
 }
 
-// Known reports whether there is an event of this type. A later release may have
+// Known reports whether this release knows the event type. A later release may have
 // written others.
 func (t EventType) Known() bool {
 	return slices.ContainsFunc(EventKinds(), func(k EventKind) bool { return k.Type == t })

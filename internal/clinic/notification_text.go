@@ -1,8 +1,8 @@
 package clinic
 
-// NotificationSubject is what the reader of a notification may be told now. A
-// nil part is gone, or is not for them to see. People are as they were known when
-// it happened.
+// NotificationSubject is what the reader of a notification may know now. A
+// nil part was deleted, or the reader may not see it. People are as they were known at the
+// time of the event.
 type NotificationSubject struct {
 	Reader  Role
 	Patient *Person
@@ -10,8 +10,8 @@ type NotificationSubject struct {
 	Record  *RecordFields // Title and Type
 }
 
-// Describe composes the title and the message for the reader. A kind that a later
-// release wrote has neither.
+// Describe composes the title and the message for the reader. Both are empty for a kind that a
+// later release wrote.
 func (n *Notification) Describe(s NotificationSubject) {
 	for _, kind := range NotificationKinds() {
 		if kind.Type == n.Type {

@@ -13,8 +13,8 @@ type PageRequest struct {
 	Cursor Cursor // zero: page by number
 }
 
-// Cursor is a position in an ordered list: the sort key and id of the row next
-// to which the page lies. Its cost does not grow with depth.
+// Cursor is a position in an ordered list: the sort key and id of the row before or
+// after the page. Its cost does not grow with depth.
 type Cursor struct {
 	Keyset bool   // page by keyset; with an empty Key it starts at the beginning
 	Back   bool   // the page before the position instead of the one after it
@@ -32,7 +32,7 @@ type Page[T any] struct {
 
 // Idempotency makes the repetition of a creating request harmless: the same
 // Key with the same Hash gets the first answer again, another Hash is refused
-// (draft-ietf-httpapi-idempotency-key-header). The zero value asks for nothing.
+// (draft-ietf-httpapi-idempotency-key-header). The zero value has no effect.
 type Idempotency struct {
 	Key       string // as sent by the client, 1 to 255 characters
 	Operation string // e.g. "createRecord": the same key may serve different operations

@@ -12,8 +12,8 @@ import (
 //go:embed common_passwords.txt
 var commonPasswords string
 
-// ValidatePassword checks the new password of the user, which is told as field.
-// Any characters will do, and none must be there (OWASP ASVS 5.0, 6.2).
+// ValidatePassword checks the new password of the user, the field of that name in the error.
+// It allows all characters, and requires none (OWASP ASVS 5.0, 6.2).
 func ValidatePassword(field, password, username, email string) error {
 	var f faults
 	f.password(field, password, username, email)
@@ -24,11 +24,11 @@ func (f *faults) password(field, password, username, email string) {
 	n := utf8.RuneCountInString(password)
 	f.add(n < MinPassword || n > MaxPassword, field,
 		"use "+strconv.Itoa(MinPassword)+" to "+strconv.Itoa(MaxPassword)+" characters")
-	f.add(isCommonPassword(password), field, "this password is one of those that many people use: choose another one")
-	f.add(resembles(password, username) || resembles(password, email), field, "the password must not be like the username or the email address")
+	f.add(isCommonPassword(password), field, "this password is too common; choose another one")
+	f.add(resembles(password, username) || resembles(password, email), field, "the password is too similar to the username or the email address; choose another one")
 }
 
-// isCommonPassword searches the list as it stands: 20 µs, beside the 20 ms of a hash.
+// isCommonPassword searches the list as it is: that takes 20 µs, and a hash 20 ms.
 func isCommonPassword(password string) bool {
 	return strings.Contains(commonPasswords, "\n"+strings.ToLower(password)+"\n")
 }

@@ -29,14 +29,14 @@ func TestPasswordsAreRefused(t *testing.T) {
 	} {
 		err := clinic.ValidatePassword("new_password", password, "jane.doe1980", "j.doe-md@example.org")
 		if clinic.CodeOf(err) != clinic.CodeInvalid {
-			t.Errorf("%q was taken: %v", password, err)
+			t.Errorf("%q was not refused: %v", password, err)
 		} else if strings.Contains(err.Error(), password) && len(password) > 8 {
-			t.Errorf("%v quotes it", err)
+			t.Errorf("%v quotes the password", err)
 		}
 	}
 	for password, username := range map[string]string{"98765432": "98765432", "555-1234-555": "5551234555"} {
 		if clinic.ValidatePassword("password", password, username, "") == nil {
-			t.Errorf("%q of %q was taken", password, username)
+			t.Errorf("%q of %q was accepted", password, username)
 		}
 	}
 }

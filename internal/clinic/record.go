@@ -19,8 +19,8 @@ func RecordTypes() []RecordType {
 	return []RecordType{RecordCheckup, RecordDiagnosis, RecordPrescription, RecordLabResult, RecordEmergency}
 }
 
-// Record is a health record as one caller sees it: Comments holds only what
-// that caller may read.
+// Record is a health record as one caller sees it: Comments has only those
+// that the caller may read.
 type Record struct {
 	ID        int64
 	PatientID int64
@@ -44,7 +44,7 @@ type RecordFields struct {
 	VisitDate   time.Time
 }
 
-// RecordChange holds the fields to set; nil leaves a field as it is.
+// RecordChange has the fields to set; nil leaves a field as it is.
 type RecordChange struct {
 	Type                                                            *RecordType
 	Title, Description, Symptoms, Diagnosis, Treatment, Medications *string
@@ -70,8 +70,8 @@ func set[T any](field *T, value *T) {
 	}
 }
 
-// Revision names one state of a record as a reader saw it; it is what an ETag
-// says. Comments counts only those the reader may see, so that a private
+// Revision names one state of a record as a reader saw it; an ETag expresses
+// it. Comments counts only those that the reader may see, so that a private
 // comment does not show in a patient's ETag.
 type Revision struct {
 	Version  int64

@@ -11,32 +11,32 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// What other people see of a text must be what was written: two texts that look
-// alike are alike (Unicode's normal form C, without what is not drawn), and no text
-// rearranges or breaks up the line that it stands in.
+// Readers of a text must see what was written: two texts that look
+// alike are equal (Unicode's normal form C, without invisible characters), and no text
+// rearranges or breaks up the line around it.
 
 var licensePattern = regexp.MustCompile(`^[-./ ]*[A-Z0-9][-./ A-Z0-9]*$`)
 
 // blanks are symbols and letters that are drawn as nothing.
 const blanks = "\u2800\ufffc\U0001d159\U00013441\U00013442"
 
-// line normalizes a text that stands in other people's lists, and checks it: it
-// is one line, and what is not empty can be seen. nil is not sent.
+// line normalizes and checks a text that other people's lists show: it
+// must be one line, and visible unless it is empty. A nil value was not sent.
 func (f *faults) line(field string, value *string, least, most int) {
 	if value == nil {
 		return
 	}
 	f.add(!utf8.ValidString(*value) || strings.ContainsFunc(*value, breaksLine), field,
 		"use one line, without control characters or marks that change the writing direction")
-	f.add(least == 0 && strings.TrimSpace(*value) != "" && !visible(*value), field, "use characters that can be seen")
+	f.add(least == 0 && strings.TrimSpace(*value) != "" && !visible(*value), field, "use visible characters")
 	*value = normalLine(*value)
 	f.sized(field, *value, least, most)
 }
 
-// text normalizes and checks a text of several lines, which stands by itself.
+// text normalizes and checks a text of several lines, which has a place of its own.
 // Marks and isolates of the writing direction are part of some languages' texts,
-// and end with their paragraph (Unicode Standard Annex #9); overrides make what
-// is read another text than what is stored.
+// and end with their paragraph (Unicode Standard Annex #9); overrides would make the
+// text read differently from what is stored.
 func (f *faults) text(field string, value *string, least, most int) {
 	if value == nil {
 		return
@@ -53,22 +53,22 @@ func (f *faults) sized(field, value string, least, most int) {
 	f.add(utf8.RuneCountInString(value) > most, field, "use at most "+strconv.Itoa(most)+" characters")
 }
 
-// license normalizes and checks a license number. What looks like a Latin letter
-// or a digit becomes one where Unicode says that it is (form KC), and is refused
-// where it does not. Small letters become capital ones: l looks like 1.
+// license normalizes and checks a license number. A character that looks like a Latin letter
+// or a digit is replaced by it where Unicode defines that (form KC), and refused
+// otherwise. Small letters become capital ones: l looks like 1.
 func (f *faults) license(value *string, least int) {
 	if value == nil {
 		return
 	}
 	*value = strings.TrimSpace(normalLicense(*value))
-	f.add(*value != "" && !licensePattern.MatchString(*value), "license_number", "use the letters A to Z, digits, blanks and - . / only")
+	f.add(*value != "" && !licensePattern.MatchString(*value), "license_number", "use the letters A to Z, digits, spaces and - . / only")
 	f.line("license_number", value, least, maxLicense)
 }
 
 func normalLine(text string) string { return strings.TrimSpace(norm.NFC.String(drawn(text))) }
 
-// drawn leaves out what is not drawn. Joiners and variation selectors stay after
-// characters of those scripts that are drawn by them, one of each.
+// drawn removes characters that are not drawn. Joiners and variation selectors stay after
+// characters of scripts in which they are drawn, one of each.
 func drawn(text string) string {
 	var base, last rune
 	return strings.Map(func(r rune) rune {
@@ -79,7 +79,7 @@ func drawn(text string) string {
 			!joiner && !selector && undrawn(r):
 			return -1
 		}
-		if !unicode.Is(unicode.Inherited, r) { // a mark of any script belongs to what stands before it
+		if !unicode.Is(unicode.Inherited, r) { // a mark of any script belongs to the character before it
 			base = r
 		}
 		last = r
@@ -90,7 +90,7 @@ func drawn(text string) string {
 func isJoiner(r rune) bool { return r == '\u200c' || r == '\u200d' }
 
 // undrawn reports whether the character is one of Unicode's default ignorable ones
-// (Unicode Standard, section 5.21) that a line may hold.
+// (Unicode Standard, section 5.21) that a line may contain.
 func undrawn(r rune) bool {
 	return unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r) || unicode.Is(unicode.Cf, r) &&
 		!unicode.In(r, unicode.Bidi_Control, unicode.Prepended_Concatenation_Mark, unicode.Egyptian_Hieroglyphs) &&
@@ -102,7 +102,7 @@ func skinTones() *unicode.RangeTable {
 	return &unicode.RangeTable{R32: []unicode.Range32{{Lo: 0x1f3fb, Hi: 0x1f3ff, Stride: 1}}}
 }
 
-// joined are symbols, such as emoji, and scripts in which a joiner is seen.
+// joined are symbols, such as emoji, and scripts in which a joiner is visible.
 func joined() []*unicode.RangeTable {
 	return []*unicode.RangeTable{
 		unicode.So, skinTones(), unicode.Adlam, unicode.Arabic, unicode.Bengali, unicode.Devanagari, unicode.Gujarati, unicode.Gurmukhi, unicode.Kannada,
@@ -111,19 +111,19 @@ func joined() []*unicode.RangeTable {
 	}
 }
 
-// varied are those in which a variation selector is seen.
+// varied are symbols and scripts in which a variation selector is visible.
 func varied() []*unicode.RangeTable {
 	return []*unicode.RangeTable{unicode.So, skinTones(), unicode.Han, unicode.Mongolian, unicode.Myanmar, unicode.Phags_Pa}
 }
 
 func normalLicense(number string) string { return strings.ToUpper(norm.NFKC.String(number)) }
 
-// breaksLine reports whether a line may not hold the character.
+// breaksLine reports whether a line must not contain the character.
 func breaksLine(r rune) bool {
 	return unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control)
 }
 
-// visible reports whether there is something to be seen: a letter, a digit, a
+// visible reports whether the text has anything to see: a letter, a digit, a
 // punctuation mark or a symbol.
 func visible(text string) bool {
 	return strings.ContainsFunc(text, func(r rune) bool {
@@ -133,7 +133,7 @@ func visible(text string) bool {
 }
 
 // OneLine makes a line of another system's text: runs of white space become one
-// blank, what a line may not hold is left out, and what cannot be seen is "".
+// space, characters that a line must not contain are left out, and an invisible text becomes "".
 func OneLine(text string) string {
 	if !visible(text) {
 		return ""
@@ -146,8 +146,8 @@ func OneLine(text string) string {
 	}, text)), " ")
 }
 
-// CheckLine returns what is wrong with a line that is stored, in fixed texts: what
-// a new one would be refused for, and that it is not in the form of a new one.
+// CheckLine returns the faults of a stored line, in fixed texts: the rules
+// that a new one would break, and that its form differs from that of a new one.
 func CheckLine(text string, least int) (rules []string) {
 	var f faults
 	f.add(!norm.NFC.IsNormalString(text), "", "use Unicode's normal form C")

@@ -11,8 +11,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// lines are the fields that stand in other people's lists, each with a way to
-// validate a text as it. What comes back is the text that is stored.
+// lines are the fields that other people's lists show, each with a function that
+// validates a text for the field and returns the text to store.
 func lines() map[string]func(text string) (string, error) {
 	profile := func(role clinic.Role, of func(*clinic.ProfileChange) **string) func(string) (string, error) {
 		return func(text string) (string, error) {
@@ -83,7 +83,7 @@ func TestLinesHoldNothingThatDeceives(t *testing.T) {
 				_, err := validate(text)
 				name, _, _ := strings.Cut(field, ",")
 				if !faulty(err, name) {
-					t.Errorf("%s takes %q: %v", field, text, err)
+					t.Errorf("%s accepts %q: %v", field, text, err)
 				}
 			}
 		}
@@ -112,7 +112,7 @@ func TestLinesTakeNamesOfAnyLanguage(t *testing.T) {
 			"Å":                 "Å", // the angstrom sign
 			"  Jane Smith ":     "Jane Smith",
 			"שרה כהן":           "שרה כהן",
-			"می\u200cخواهم":     "می\u200cخواهم", // a joiner that Persian is written with
+			"می\u200cخواهم":     "می\u200cخواهم", // a joiner of written Persian
 			"O’Brien-Łuczak, 3": "O’Brien-Łuczak, 3",
 			"陳大文":               "陳大文",
 		} {
@@ -123,7 +123,7 @@ func TestLinesTakeNamesOfAnyLanguage(t *testing.T) {
 	}
 }
 
-// Two texts that look alike are alike: what is not drawn is left out.
+// Two texts that look alike are equal: characters that are not drawn are left out.
 func TestLinesThatLookAlikeAreAlike(t *testing.T) {
 	t.Parallel()
 	for field, validate := range lines() {
@@ -146,7 +146,7 @@ func TestLinesThatLookAlikeAreAlike(t *testing.T) {
 		}
 	}
 	if rules := clinic.CheckLine("Jane\u200bSmith", 0); len(rules) != 1 {
-		t.Errorf("the report of a stored one is %q", rules)
+		t.Errorf("the report of a stored text is %q", rules)
 	}
 }
 
@@ -164,7 +164,7 @@ func TestWhatCannotBeSeenIsNothing(t *testing.T) {
 		name, _, _ := strings.Cut(field, ",")
 		for _, text := range invisible() {
 			if _, err := validate(text); !faulty(err, name) {
-				t.Errorf("%s takes %q: %v", field, text, err)
+				t.Errorf("%s accepts %q: %v", field, text, err)
 			}
 			if got, err := validate("x" + text); err != nil {
 				t.Errorf("%s refuses %q beside a letter: %v", field, got, err)
@@ -183,7 +183,7 @@ func TestWhatCannotBeSeenIsNothing(t *testing.T) {
 	}
 }
 
-// A text of several lines stands by itself: it may have lines, and the marks of
+// A text of several lines has a place of its own: it may have line breaks, and the marks of
 // languages that are written from right to left.
 func TestLongTextsHaveLinesAndDirections(t *testing.T) {
 	t.Parallel()
@@ -199,7 +199,7 @@ func TestLongTextsHaveLinesAndDirections(t *testing.T) {
 	}
 	for _, r := range "\x00\x07\x0b\x1b\x7f\u0085\u009b\u202a\u202b\u202c\u202d\u202e" {
 		if _, err := validate("take 10" + string(r) + " mg"); !faulty(err, "description") {
-			t.Errorf("%U is taken: %v", r, err)
+			t.Errorf("%U is accepted: %v", r, err)
 		}
 	}
 }
@@ -222,12 +222,12 @@ func TestLicenseNumbersAreASCII(t *testing.T) {
 		"", " ", "-", "./", "САDOC1", "DOС1", "ΑB1", "१२३", "CA_1", "CA\u200b1", "CA–1", "CA\n1", "CA\u202e1", "Ⓐé", strings.Repeat("1", 51), strings.Repeat("Ⅷ", 20),
 	} {
 		if _, err := validate(number); !faulty(err, "license_number") {
-			t.Errorf("%q is taken: %v", number, err)
+			t.Errorf("%q is accepted: %v", number, err)
 		}
 	}
 }
 
-// What OneLine makes of any text is a line that is taken.
+// OneLine makes an acceptable line of any text.
 func FuzzOneLine(f *testing.F) {
 	for _, text := range append(invisible(), "Jane\nSmith", " \u202eenaJ\u202c ", "Jose\u0301", "\xff", "a\u2028b") {
 		f.Add(text)
@@ -244,7 +244,7 @@ func FuzzOneLine(f *testing.F) {
 	})
 }
 
-// What an administrator says is held against what there is.
+// The administrator's decision is compared with the doctor's present state.
 func TestVerificationApprovesWhatWasSeen(t *testing.T) {
 	t.Parallel()
 	present, pending := clinic.Name{First: "Eve", Last: "Night"}, clinic.Name{First: "Jane", Last: "Smith"}

@@ -20,17 +20,17 @@ const (
 // Roles lists every role.
 func Roles() []Role { return []Role{RolePatient, RoleDoctor, RoleAdmin} }
 
-// RegisteredRoles lists the roles that somebody can register with.
+// RegisteredRoles lists the roles that can register.
 func RegisteredRoles() []Role { return []Role{RolePatient, RoleDoctor} }
 
-// Caller is the proven identity behind a request. What it may see is asked of
-// the database each time: nothing but the identity is taken from the token.
+// Caller is the proven identity behind a request. The database decides at each
+// request what it may see: only the identity is taken from the token.
 type Caller struct {
 	UserID    int64
 	Role      Role
-	SessionID int64   // the login that he calls by, which must not have ended; 0: a call from inside, not over the network
-	Enrolling bool    // he may only set up the second factor that his role requires
-	Request   Request // what the audit log tells of it
+	SessionID int64   // the login of the call, which must not have ended; 0: a call from inside, not over the network
+	Enrolling bool    // the caller may only set up the second factor that their role requires
+	Request   Request // the request's facts for the audit log
 }
 
 // User is an account.
@@ -46,20 +46,20 @@ type User struct {
 	CreatedAt   time.Time
 }
 
-// FullName is "First Last", or the username where neither is known.
+// FullName is "First Last", or the username where both are empty.
 func (u User) FullName() string { return cmp.Or(Name{u.FirstName, u.LastName}.String(), u.Username) }
 
-// Name is what somebody is called; either part may be empty.
+// Name is a person's name; either part may be empty.
 type Name struct{ First, Last string }
 
-// String is "First Last", or the part that there is.
+// String is "First Last", or the part that is not empty.
 func (n Name) String() string { return strings.TrimSpace(n.First + " " + n.Last) }
 
 // Normal returns the name as a new one is stored; an older one may be in another form.
 func (n Name) Normal() Name { return Name{normalLine(n.First), normalLine(n.Last)} }
 
-// Person is somebody as they were known at a time: the name and the license number
-// may be others by now, the username never is.
+// Person is a person as they were known at a time: the name and the license number
+// may have changed since, the username never does.
 type Person struct {
 	ID            int64 // of the user
 	Username      string
@@ -67,10 +67,10 @@ type Person struct {
 	LicenseNumber string // a doctor's, else ""
 }
 
-// FullName is the name, or the username where there is none.
+// FullName is the name, or the username where the name is empty.
 func (p Person) FullName() string { return cmp.Or(p.Name.String(), p.Username) }
 
-// Signature is a doctor's name with what no other doctor has: "Jane Smith (doctor1,
+// Signature is a doctor's name with the parts that only they have: "Jane Smith (doctor1,
 // license DOC000001)".
 func (p Person) Signature() string {
 	if p.Name.String() == "" {
@@ -87,19 +87,19 @@ type Doctor struct {
 	LicenseNumber     string
 	YearsOfExperience int
 	VerifiedAt        *time.Time // nil until an administrator verified the license
-	PendingName       *Name      // of a doctor who is verified or was ever assigned, until an administrator decides; nil also for who may not know it
+	PendingName       *Name      // of a doctor who is verified or was ever assigned, until an administrator decides; nil also for readers who may not know it
 }
 
-// Verification is what an administrator says of a doctor. Name and LicenseNumber
-// are those that they have looked at; nil for whatever there is.
+// Verification is an administrator's decision about a doctor. Name and LicenseNumber
+// are those that the administrator has seen; nil accepts any.
 type Verification struct {
 	Verified      bool
-	Name          *Name // the pending one, which is approved, or the present one, which refuses that
+	Name          *Name // the pending one, to approve it, or the present one, to refuse the pending one
 	LicenseNumber *string
 }
 
-// Validate normalizes the texts, so that they compare with those that are stored. The
-// license number may be one of before, which nobody could take today.
+// Validate normalizes the texts, so that they compare with the stored ones. The
+// license number may be an older one, which would be refused today.
 func (v *Verification) Validate() error {
 	var f faults
 	if v.Name != nil {
@@ -114,15 +114,15 @@ func (v *Verification) Validate() error {
 }
 
 // Approves reports whether the verification makes the doctor's pending name the
-// present one. It is CodeConflict with reason "doctor_changed" where what the
-// administrator looked at is not what there is.
+// present one. It fails with CodeConflict and reason "doctor_changed" where the doctor
+// differs from what the administrator has seen.
 func (v Verification) Approves(d Doctor) (bool, error) {
 	present := Name{d.User.FirstName, d.User.LastName}.Normal()
 	pending := d.PendingName != nil && (v.Name == nil || *v.Name == *d.PendingName)
 	named := v.Name == nil || pending || *v.Name == present
 	numbered := v.LicenseNumber == nil || *v.LicenseNumber == normalLine(normalLicense(d.LicenseNumber))
 	if !named || !numbered {
-		return false, Conflict("doctor_changed", "the doctor's name or license number is another one by now: look at them again")
+		return false, Conflict("doctor_changed", "the doctor's name or license number has changed; read the doctor again, then repeat the request with what you see")
 	}
 	return pending, nil
 }
@@ -144,14 +144,14 @@ type PatientSummary struct {
 	LastVisit    *time.Time // newest visit date; nil without records
 }
 
-// Profile is a user with the profile of his role.
+// Profile is a user with the profile of their role.
 type Profile struct {
 	User    User
 	Doctor  *Doctor  // set for RoleDoctor
 	Patient *Patient // set for RolePatient
 }
 
-// Registration is what makes an account. Fields of the other role are refused.
+// Registration is the request to make an account. Fields of the other role are refused.
 type Registration struct {
 	Username, Email, Password     string
 	FirstName, LastName           string
@@ -164,7 +164,7 @@ type Registration struct {
 	Address, EmergencyContact     string     // patients
 }
 
-// ProfileChange holds the fields to set; nil leaves a field as it is.
+// ProfileChange has the fields to set; nil leaves a field as it is.
 type ProfileChange struct {
 	Email, FirstName, LastName, PhoneNumber *string
 	Specialization, LicenseNumber           *string     // doctors
@@ -173,14 +173,14 @@ type ProfileChange struct {
 	BloodType, Address, EmergencyContact    *string     // patients
 }
 
-// Name returns the name that somebody with the present one has after the change.
+// Name returns the name after the change, given the present one.
 func (c ProfileChange) Name(present Name) Name {
 	set(&present.First, c.FirstName)
 	set(&present.Last, c.LastName)
 	return present
 }
 
-// Tokens are what a login hands out. Expiry of the access token is
+// Tokens are the result of a login. Expiry of the access token is
 // token.AccessLifetime after its issue.
 type Tokens struct {
 	User    User

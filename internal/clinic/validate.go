@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Limits of what people may submit, in characters. The database holds the same
-// ones as named constraints.
+// Limits of submitted texts, in characters. The database has the same
+// limits as named constraints.
 const (
 	MaxUsername    = 150
 	MaxEmail       = 254 // RFC 5321 section 4.5.3.1.3, less the brackets
@@ -25,7 +25,7 @@ const (
 	MaxReason      = 500
 	MaxDeclared    = 500     // patients of one declaration
 	MaxProfileText = 500     // address, emergency contact
-	MaxSearch      = MaxName // whatever a list is searched by is found whole
+	MaxSearch      = MaxName // any name can be searched for as a whole
 )
 
 var (
@@ -33,12 +33,12 @@ var (
 	phonePattern    = regexp.MustCompile(`^\+?[0-9][0-9 ().-]{2,18}$`)
 )
 
-// BloodTypes lists the ABO and RhD groups that a profile may hold.
+// BloodTypes lists the ABO and RhD groups that a profile may have.
 func BloodTypes() []string {
 	return []string{"A+", "A-", "B+", "B-", "AB+", "AB-", "O+", "O-"}
 }
 
-// faults gathers what is wrong, so that a caller is told everything at once.
+// faults collects all faults of a request, so that one answer reports them together.
 type faults []FieldError
 
 func (f *faults) add(wrong bool, field, message string) {
@@ -47,7 +47,7 @@ func (f *faults) add(wrong bool, field, message string) {
 	}
 }
 
-// time refuses what JSON cannot tell: it has four digits for a year, in UTC.
+// time refuses times that JSON cannot express: it has four digits for a year, in UTC.
 func (f *faults) time(field string, t *time.Time) {
 	f.add(t != nil && t.UTC().Year() > 9999, field, "enter a time before the year 10000")
 }
@@ -64,7 +64,7 @@ func ValidUsername(name string) bool {
 	return len(name) <= MaxUsername && usernamePattern.MatchString(name)
 }
 
-// ValidateSearch normalizes and checks the text that a list is searched for,
+// ValidateSearch normalizes and checks the search text of a list,
 // which may be empty.
 func ValidateSearch(search *string) error {
 	var f faults
@@ -87,9 +87,9 @@ func (r *Registration) Validate() error {
 	f.license(&r.LicenseNumber, 0)
 	f.patient(r.DateOfBirth, &r.BloodType, &r.Address, &r.EmergencyContact)
 	f.add(r.Role != RoleDoctor && (r.Specialization != "" || r.LicenseNumber != "" || r.YearsOfExperience != 0),
-		"user_type", "specialization, license_number and years_of_experience are for doctors")
+		"user_type", "specialization, license_number and years_of_experience are only for doctors")
 	f.add(r.Role != RolePatient && (r.DateOfBirth != nil || r.BloodType != "" || r.Address != "" || r.EmergencyContact != ""),
-		"user_type", "date_of_birth, blood_type, address and emergency_contact are for patients")
+		"user_type", "date_of_birth, blood_type, address and emergency_contact are only for patients")
 	return f.err()
 }
 
@@ -109,9 +109,9 @@ func (c *ProfileChange) Validate(role Role) error {
 	}
 	f.patient(birth, c.BloodType, c.Address, c.EmergencyContact)
 	f.add(role != RoleDoctor && (c.Specialization != nil || c.LicenseNumber != nil || c.YearsOfExperience != nil),
-		"user_type", "specialization, license_number and years_of_experience are for doctors")
+		"user_type", "specialization, license_number and years_of_experience are only for doctors")
 	f.add(role != RolePatient && (c.DateOfBirth != nil || c.BloodType != nil || c.Address != nil || c.EmergencyContact != nil),
-		"user_type", "date_of_birth, blood_type, address and emergency_contact are for patients")
+		"user_type", "date_of_birth, blood_type, address and emergency_contact are only for patients")
 	return f.err()
 }
 
@@ -136,21 +136,21 @@ func ValidateComment(text *string) error {
 	return f.err()
 }
 
-// Validate normalizes and checks what every request for an assignment has.
+// Validate normalizes and checks the fields of every request for an assignment.
 func (r *AssignmentRequest) Validate(now time.Time) error {
 	f := r.faults(now, 0)
 	return f.err()
 }
 
-// ValidateConfirmed also checks what a doctor has to send under
+// ValidateConfirmed also checks the fields that a doctor has to send under
 // SelfAssignmentConfirm. Its reason is "confirmation_required" where neither
 // password nor code was sent.
 func (r *AssignmentRequest) ValidateConfirmed(now time.Time) error {
 	f := r.faults(now, 1)
 	f.add(r.EndsAt != nil && r.EndsAt.After(now.AddDate(1, 0, 0)), "ends_at", "enter a time within a year")
-	f.add(r.Password != "" && r.TOTPCode != "", "totp_code", "send this or password, not both")
+	f.add(r.Password != "" && r.TOTPCode != "", "totp_code", "send totp_code or password, not both")
 	if r.Password == "" && r.TOTPCode == "" {
-		f.add(true, "password", "to assign yourself, send your password again, or a code of your authenticator as totp_code")
+		f.add(true, "password", "to assign yourself, send your password again, or a code from your authenticator as totp_code")
 		return InvalidFields(f).WithReason("confirmation_required")
 	}
 	return f.err()
@@ -164,8 +164,8 @@ func (r *AssignmentRequest) faults(now time.Time, leastReason int) faults {
 	return f
 }
 
-// Validate normalizes and checks the reason, which emergency access is not opened
-// without.
+// Validate normalizes and checks the reason, which emergency access
+// requires.
 func (r *BreakGlassRequest) Validate() error {
 	var f faults
 	f.line("reason", &r.Reason, 1, MaxReason)
@@ -173,7 +173,7 @@ func (r *BreakGlassRequest) Validate() error {
 }
 
 // Validate normalizes the reason, checks every field and reports all faults
-// together. A line break at the end of the reason is how YAML writes a block.
+// together. It allows a line break at the end of the reason, which YAML blocks have.
 func (d *Declaration) Validate() error {
 	var f faults
 	seen := map[string]bool{}

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Two people of two files have not one identity because what stands in its parts
-// happens to be the same when it is put together, or says nothing.
+// Two people of two files must not get one identity because their parts happen to be
+// equal when they are joined, or are empty.
 func TestNoTwoIdentitiesAreWrittenAlike(t *testing.T) {
 	t.Parallel()
 	const url = "urn:uuid:5b0c8a52-6a0e-4d5c-9c56-2f6c0a1b7d00"
@@ -31,7 +31,7 @@ func TestNoTwoIdentitiesAreWrittenAlike(t *testing.T) {
 	}
 }
 
-// A record whose subject may be somebody else, by what it says besides, lands with nobody.
+// A record whose other details contradict its subject is assigned to nobody.
 func TestReadFollowsNoReferenceThatSaysMore(t *testing.T) {
 	t.Parallel()
 	for name, subject := range map[string]string{
@@ -49,8 +49,8 @@ func TestReadFollowsNoReferenceThatSaysMore(t *testing.T) {
 			entryJSON("urn:uuid:c", strings.Replace(conditionJSON("x", "y"), `{"reference": "y"}`, subject, 1)),
 		)
 		for _, patient := range landed(b) {
-			if patient != "http://a/Patient/1#x" { // whom nobody knows
-				t.Errorf("%s: it landed with %s", name, patient)
+			if patient != "http://a/Patient/1#x" { // an unknown patient
+				t.Errorf("%s: the record landed with %s", name, patient)
 			}
 		}
 	}
@@ -62,7 +62,7 @@ func TestReadFollowsNoReferenceThatSaysMore(t *testing.T) {
 	}
 }
 
-// What cannot be read of an entry does not make another one the only one of its id.
+// An unreadable part of an entry does not make another entry the only one with its id.
 func TestReadKnowsTheIDsOfWhatItRefuses(t *testing.T) {
 	t.Parallel()
 	for _, refused := range []string{

@@ -11,13 +11,13 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// Options bound what one bundle may ask of the machine: what is mapped of it is
-// in memory until it is written.
+// Options bound the resources that one bundle may use: its mapped content
+// is in memory until it is written.
 type Options struct {
 	Bytes   int64 // of the file; 0: 256 MiB
 	Entries int   // 0: 250,000
-	// Source names the system that the bundle comes from. It goes before
-	// identities that are relative, which are none without it. See CheckSource.
+	// Source names the system that the bundle comes from. It is put before
+	// relative identities, which identify nothing without it. See CheckSource.
 	Source string
 }
 
@@ -28,7 +28,7 @@ func (o *Options) setDefaults() {
 
 var errSource = errors.New("use 1 to 100 letters, digits and . _ : / -, the first and the last a letter or digit")
 
-// CheckSource says what is wrong with the name of a source.
+// CheckSource returns the fault in the name of a source.
 func CheckSource(source string) error {
 	if !regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._:/-]{0,98}[A-Za-z0-9])?$`).MatchString(source) {
 		return errSource
@@ -36,18 +36,18 @@ func CheckSource(source string) error {
 	return nil
 }
 
-// Bundle is what was read.
+// Bundle is the result of reading a bundle.
 type Bundle struct {
-	// Import is what the bundle holds, not checked yet.
+	// Import is the content of the bundle, not checked yet.
 	Import clinic.Import
 	// Resources counts the resources of every type.
 	Resources int
-	// Skipped are resources of a type that is mapped, which cannot be.
+	// Skipped are resources of a mapped type that cannot be mapped.
 	Skipped []Skipped
-	// Omitted are resources that are imported without something in them.
+	// Omitted are resources that are imported without a part of them.
 	Omitted []Skipped
 	// Unmapped counts the other resources by type. Observations, medications
-	// and the like count here when nothing that is mapped refers to them.
+	// and the like count here when no mapped resource refers to them.
 	Unmapped map[string]int
 	// Truncated counts the text fields that were shortened to fit.
 	Truncated int
@@ -72,7 +72,7 @@ func (b *Bundle) Refused(r clinic.ImportRefusal) Skipped {
 }
 
 // Read reads one bundle of type transaction, batch or collection and maps it. A
-// bundle that cannot be read to its end is a *ReadError as a whole; a resource that
+// bundle that cannot be read to its end fails as a whole with a *ReadError; a resource that
 // cannot be understood is skipped.
 func Read(r io.Reader, opts Options) (*Bundle, error) {
 	opts.setDefaults()
@@ -88,19 +88,19 @@ func Read(r io.Reader, opts Options) (*Bundle, error) {
 	return d.bundle, nil
 }
 
-// entry is an entry of the bundle, or a resource inside that of one.
+// entry is an entry of the bundle, or a resource inside one.
 type entry struct {
 	number      int // in the bundle, from 0
 	at          Position
 	kind        string       // resource type
 	id          string       // of the resource, where its kind is read
 	fullURL     string       // without a version
-	root        string       // what fullURL has before "Type/id"; "" where that is no URL of a REST API
-	host        string       // of fullURL; "" where that is none of HTTP
-	resource    resource     // nil for a kind that is not read, and when it is refused
-	refused     bool         // it must not be taken at its word
-	used        bool         // something that is mapped refers to it
-	identifiers []identifier // of a patient or practitioner, also of one that is refused
-	person      string       // SourceID of a patient or practitioner, "" of one that is refused
+	root        string       // the part of fullURL before "Type/id"; "" where that is no URL of a REST API
+	host        string       // of fullURL; "" where that is no HTTP URL
+	resource    resource     // nil for an unsupported kind, and when it is refused
+	refused     bool         // its content must not be used
+	used        bool         // a mapped resource refers to it
+	identifiers []identifier // of a patient or practitioner, even a refused one
+	person      string       // SourceID of a patient or practitioner, "" of a refused one
 	inside      index        // see contained
 }

@@ -7,10 +7,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// The structs of this package hold the elements of FHIR R4 that are mapped, by
+// The structs of this package have the mapped elements of FHIR R4, by
 // the names of the specification.
 
-// base is what every resource has (hl7.org/fhir/R4/domainresource.html).
+// base has the elements of every resource (hl7.org/fhir/R4/domainresource.html).
 type base struct {
 	ID                string           `json:"id"`
 	ImplicitRules     string           `json:"implicitRules"`
@@ -20,8 +20,8 @@ type base struct {
 
 func (b *base) core() *base { return b }
 
-// modified says why the resource must not be read by who does not understand all
-// of it, or "" (hl7.org/fhir/R4/extensibility.html#modifierExtension).
+// modified returns the reason why only a program that understands all of the resource may read
+// it, or "" (hl7.org/fhir/R4/extensibility.html#modifierExtension).
 func (b *base) modified() string {
 	if b.ImplicitRules != "" || len(b.ModifierExtension) > 0 {
 		return "it has implicit rules or a modifier extension, which may change its meaning"
@@ -39,7 +39,7 @@ type identifier struct {
 	Value  string  `json:"value"`
 }
 
-// key is the identity that the identifier gives, "" where it lacks a part. A system
+// key is the identity from the identifier, "" where a part is missing. A system
 // is a URI, which has no "|": with one, two pairs would make the same key.
 func (i identifier) key() string {
 	if strings.TrimSpace(i.System) == "" || strings.TrimSpace(i.Value) == "" || strings.Contains(i.System, "|") {
@@ -59,7 +59,7 @@ type concept struct {
 	Text   string   `json:"text"`
 }
 
-// name is what people call the concept.
+// name is the name that people use for the concept.
 func (c concept) name() string {
 	if s := strings.TrimSpace(c.Text); s != "" {
 		return s
@@ -92,7 +92,7 @@ func (c concept) has(code string) bool {
 	return false
 }
 
-// coded is the name followed by the codes of the great terminologies, as in
+// coded is the name followed by the codes of the large terminologies, as in
 // "Asthma (SNOMED CT 195967001)".
 func (c concept) coded() string {
 	var codes []string
@@ -175,11 +175,11 @@ type annotation struct {
 	Text string `json:"text"`
 }
 
-// decimal is a number as it is written: its precision means something
+// decimal is a number as it is written: its precision has a meaning
 // (hl7.org/fhir/R4/datatypes.html#decimal).
 type decimal string
 
-var errNoNumber = errors.New("a number is expected")
+var errNoNumber = errors.New("expected a number")
 
 // UnmarshalJSON keeps the digits.
 func (d *decimal) UnmarshalJSON(b []byte) error {
@@ -211,7 +211,7 @@ type ratio struct {
 	Denominator quantity `json:"denominator"`
 }
 
-// safeType keeps a resource type only if it can be one: it is shown.
+// safeType replaces a text that cannot be a resource type, because the type is shown.
 func safeType(s string) string {
 	if s == "" || len(s) > 64 || strings.ContainsFunc(s, func(r rune) bool {
 		return (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')

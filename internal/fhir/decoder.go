@@ -23,7 +23,7 @@ type decoder struct {
 	resourceType, bundleType string
 }
 
-// refusal is a fault at what the decoder would read next.
+// refusal is a fault at the next thing that the decoder would read.
 type refusal struct {
 	reason string
 	path   string // "": where the decoder is
@@ -52,15 +52,15 @@ func (d *decoder) document() error {
 		return err
 	}
 	if d.resourceType != "Bundle" {
-		return refusal{reason: "this is no FHIR Bundle"}
+		return refusal{reason: "this is not a FHIR Bundle"}
 	}
 	switch d.bundleType {
 	case "transaction", "batch", "collection":
 	default:
-		return refusal{reason: "this bundle is no transaction, batch or collection"}
+		return refusal{reason: "this bundle is not a transaction, batch or collection"}
 	}
 	if d.json.PeekKind() != 0 {
-		return refusal{reason: "the file goes on after the bundle: one file holds one bundle"}
+		return refusal{reason: "the file continues after the bundle: put each bundle into a file of its own"}
 	}
 	if _, err := d.json.ReadToken(); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("reading beyond the bundle: %w", err)
@@ -71,7 +71,7 @@ func (d *decoder) document() error {
 // object reads an object; member reads the value of each member.
 func (d *decoder) object(member func(name string) error) error {
 	if kind := d.json.PeekKind(); kind != '{' && kind != 0 {
-		return refusal{reason: "an object is expected"}
+		return refusal{reason: "expected an object"}
 	}
 	for {
 		token, err := d.json.ReadToken()
@@ -97,7 +97,7 @@ func (d *decoder) member(name string) error {
 			return err
 		}
 		if d.resourceType != "Bundle" {
-			return refusal{reason: "this is no FHIR Bundle"}
+			return refusal{reason: "this is not a FHIR Bundle"}
 		}
 		return nil
 	case "type":
@@ -117,14 +117,14 @@ func (d *decoder) decode(into any) error {
 
 func (d *decoder) skip() error {
 	if err := d.json.SkipValue(); err != nil {
-		return fmt.Errorf("passing over a value: %w", err)
+		return fmt.Errorf("skipping a value: %w", err)
 	}
 	return nil
 }
 
 func (d *decoder) entries() error {
 	if kind := d.json.PeekKind(); kind != '[' && kind != 0 {
-		return refusal{reason: "an array is expected"}
+		return refusal{reason: "expected an array"}
 	}
 	if _, err := d.json.ReadToken(); err != nil {
 		return fmt.Errorf("reading the entries: %w", err)
@@ -155,7 +155,7 @@ func (d *decoder) entry() error {
 	}
 	path := fmt.Sprintf("/entry/%d", e.number)
 	if kind := d.json.PeekKind(); kind != '{' && kind != 0 {
-		return refusal{reason: "an object is expected", path: path}
+		return refusal{reason: "expected an object", path: path}
 	}
 	reason := "the entry has no resource"
 	err := d.object(func(name string) error {
@@ -191,12 +191,12 @@ func (d *decoder) entry() error {
 	return nil
 }
 
-// resource decodes the elements that are mapped. It returns why the resource
+// resource decodes the mapped elements. It returns the reason why the resource
 // has to be skipped, or "".
 func (d *decoder) resource(e *entry, raw jsontext.Value) (reason string) {
 	d.bundle.Resources++
 	if raw.Kind() != '{' {
-		return "an object is expected"
+		return "expected an object"
 	}
 	kind, r, err := understand(raw)
 	e.kind = kind
@@ -214,8 +214,8 @@ func (d *decoder) resource(e *entry, raw jsontext.Value) (reason string) {
 	return r.core().modified()
 }
 
-// understand decodes the elements of a resource that are mapped: none, and nil,
-// of a type that is not read. With an error it returns the id alone, which other
+// understand decodes the mapped elements of a resource: none, and nil,
+// for an unsupported type. With an error it returns the id alone, which other
 // entries may have, too.
 func understand(raw jsontext.Value) (kind string, r resource, err error) {
 	var peek struct {

@@ -19,7 +19,7 @@ func TestReadNamesThePlaceOfAFault(t *testing.T) {
 	for name, c := range map[string]struct {
 		document string
 		line     int64
-		at       string // what stands at the offset
+		at       string // the text at the offset
 		path     string
 	}{
 		"empty":             {"", 1, "", ""},
@@ -71,10 +71,10 @@ func TestReadSkipsAResourceThatIsMisread(t *testing.T) {
 	first, second := b.Skipped[0], b.Skipped[1]
 	if first.Type != "Condition" || first.At.Line != 4 || first.At.Path != "/entry/0/resource/code/text" ||
 		!strings.HasPrefix(document[first.At.Offset:], "{\""+canary) {
-		t.Errorf("the first is said to be a %s at %v", first.Type, first.At)
+		t.Errorf("the first is reported as a %s at %v", first.Type, first.At)
 	}
 	if second.Type != "Observation" || second.At.Line != 6 || second.At.Path != "/entry/2/resource/valueQuantity/value" {
-		t.Errorf("the second is said to be a %s at %v", second.Type, second.At)
+		t.Errorf("the second is reported as a %s at %v", second.Type, second.At)
 	}
 	if diff := cmp.Diff(map[string]int{"unknown type": 1}, b.Unmapped); diff != "" {
 		t.Error("not mapped:", diff)
@@ -139,13 +139,13 @@ func FuzzRead(f *testing.F) {
 		}
 		for _, a := range valid.Accounts {
 			if !absolute(a.SourceID) && !strings.Contains(a.SourceID, "|") {
-				t.Error("somebody has an identity that another file may give to somebody else")
+				t.Error("a person has an identity that another file may give to another person")
 			}
 		}
 	})
 }
 
-// inside checks that a position is one of the document's.
+// inside checks that a position is inside the document.
 func inside(t *testing.T, p Position, document []byte) {
 	t.Helper()
 	if p.Offset < 0 || p.Offset > int64(len(document)) || p.Line != int64(1+strings.Count(string(document[:p.Offset]), "\n")) {
@@ -153,7 +153,7 @@ func inside(t *testing.T, p Position, document []byte) {
 	}
 }
 
-// The path of a fault is for a line of a report, however deep the file is.
+// The path of a fault has to fit a line of a report, however deep the file is.
 func TestAFaultsPathIsShort(t *testing.T) {
 	t.Parallel()
 	deep := "/entry/0/resource/code/extension" + strings.Repeat("/0", 10_000)

@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// Many may refer to one text: what a bundle takes must not be as large as their
-// product, in the end or on the way.
+// Many entries may refer to one text: the memory for a bundle must not grow with their
+// product, in the end or during the reading.
 //
-//nolint:paralleltest // what others allocate would count
+//nolint:paralleltest // allocations of other tests would count
 func TestReadDoesNotMultiplyATextByItsReferences(t *testing.T) {
 	const references, size = 500, 1 << 20
 	const subject = `"subject": {"reference": "urn:uuid:p"}`

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A relative id names somebody else in another hospital's file.
+// A relative id names another person in another hospital's file.
 func TestReadRefusesPeopleWithoutAnIdentity(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []string{"Patient", "Practitioner"} {
@@ -22,7 +22,7 @@ func TestReadRefusesPeopleWithoutAnIdentity(t *testing.T) {
 	}
 }
 
-// A placeholder of one file, or what every machine calls itself, is in another
+// A placeholder of one file, or a name that every machine has, occurs in another
 // hospital's file, too.
 func TestReadKnowsNobodyByAPlaceholder(t *testing.T) {
 	t.Parallel()
@@ -107,7 +107,7 @@ func TestIdentifiersThatTellPeopleApart(t *testing.T) {
 	}
 }
 
-// A family of one insurance number is no single person.
+// A family with one insurance number is not a single person.
 func TestAFamilyIsNotOneAccount(t *testing.T) {
 	t.Parallel()
 	const a, b = "urn:uuid:5b0c8a52-6a0e-4d5c-9c56-2f6c0a1b7d0a", "urn:uuid:5b0c8a52-6a0e-4d5c-9c56-2f6c0a1b7d0b"
@@ -126,8 +126,8 @@ func TestAFamilyIsNotOneAccount(t *testing.T) {
 	}
 }
 
-// A number that several people share, or that was taken from somebody, names nobody,
-// also where the bundle has one of them alone.
+// A number that several people share, or that no longer belongs to a person, identifies nobody,
+// even where the bundle has only one of them.
 func TestReadFollowsNoReferenceByWhatIsNoIdentity(t *testing.T) {
 	t.Parallel()
 	const family = `{"type": {"coding": [{"code": "SN"}]}, "system": "insurer", "value": "1"}`

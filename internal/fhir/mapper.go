@@ -25,7 +25,7 @@ type mapper struct {
 	texts       map[*entry]string // see textOf
 }
 
-// omission is something that is left out of what is imported of the entry.
+// omission is a part of the entry that is not imported.
 type omission struct {
 	entry  *entry
 	reason string
@@ -43,7 +43,7 @@ func newMapper(b *Bundle, source string) *mapper {
 	return m
 }
 
-// mapAll maps in the order in which one thing needs another.
+// mapAll maps the resource types in the order of their dependencies.
 func (m *mapper) mapAll() {
 	for _, e := range m.bundle.entries {
 		e.fullURL, _, _ = strings.Cut(e.fullURL, "/_history/")
@@ -80,8 +80,8 @@ func each[R resource](m *mapper, what func(*entry, R)) {
 	}
 }
 
-// skipTwins skips entries of one identity: of several versions of a resource
-// nobody knows which one holds.
+// skipTwins skips entries of one identity: nobody knows which of several versions of a
+// resource is valid.
 func (m *mapper) skipTwins() {
 	for _, e := range m.bundle.entries {
 		if twin, known := m.byURL[m.sourceID(e)]; known && twin == nil && e.resource != nil {
@@ -91,7 +91,7 @@ func (m *mapper) skipTwins() {
 	}
 }
 
-// member notes that the doctor cared for the patient.
+// member records that the doctor cared for the patient.
 func (m *mapper) member(patient, doctor string) {
 	pair := clinic.CareTeamMember{Patient: patient, Doctor: doctor}
 	if patient == "" || doctor == "" || m.team[pair] {
@@ -101,8 +101,8 @@ func (m *mapper) member(patient, doctor string) {
 	m.bundle.Import.CareTeam = append(m.bundle.Import.CareTeam, pair)
 }
 
-// doctor returns the SourceID of the practitioner that a reference in the entry
-// from means, "" for somebody else.
+// doctor returns the SourceID of the practitioner to whom a reference in the entry
+// from points, "" for anybody else.
 func (m *mapper) doctor(from *entry, r reference) string {
 	id, fault := m.person("Practitioner", from, r)
 	if fault != "" {
@@ -111,7 +111,7 @@ func (m *mapper) doctor(from *entry, r reference) string {
 	return id
 }
 
-// subject returns the SourceID of the patient whom the entry is about. Without
+// subject returns the SourceID of the entry's patient. Without
 // one the entry is skipped.
 func (m *mapper) subject(e *entry, r reference) (patient string, ok bool) {
 	patient, fault := m.person("Patient", e, r)
@@ -119,18 +119,18 @@ func (m *mapper) subject(e *entry, r reference) (patient string, ok bool) {
 	case fault != "":
 		m.skip(e, "its subject "+fault)
 	case patient == "":
-		m.skip(e, "its subject is no patient that is known")
+		m.skip(e, "its subject is not a known patient")
 	}
 	return patient, patient != ""
 }
 
-// skip says why the entry is not imported.
+// skip records the reason why the entry is not imported.
 func (m *mapper) skip(e *entry, reason string) {
 	e.used = true
 	m.bundle.Skipped = append(m.bundle.Skipped, Skipped{Type: e.kind, At: e.at, Reason: reason})
 }
 
-// omit says what is left out of what is imported of the entry.
+// omit records a part of the entry that is not imported.
 func (m *mapper) omit(e *entry, reason string) {
 	if what := (omission{e, reason}); !m.omitted[what] {
 		m.omitted[what] = true
@@ -138,12 +138,12 @@ func (m *mapper) omit(e *entry, reason string) {
 	}
 }
 
-// source is what every record has, apart from its text.
+// source has what every record has apart from its text.
 type source struct {
 	patient   string // SourceID
 	encounter reference
-	authors   []reference // who made it, the likeliest first
-	dates     []string    // when it was, the best first
+	authors   []reference // the likeliest author first
+	dates     []string    // the most precise date first
 }
 
 // record adds a record and its author to the patient's care team.
@@ -181,7 +181,7 @@ func (m *mapper) record(e *entry, s source, fields clinic.RecordFields) {
 	m.bundle.Import.Records = append(m.bundle.Import.Records, r)
 }
 
-// countUnused counts what nothing that is mapped refers to.
+// countUnused counts the resources to which no mapped resource refers.
 func (m *mapper) countUnused() {
 	for _, e := range m.bundle.entries {
 		if e.resource == nil || e.used {
@@ -191,7 +191,7 @@ func (m *mapper) countUnused() {
 	}
 }
 
-// firstTime returns the first of the dates that can be read, in UTC.
+// firstTime returns the first readable date, in UTC.
 func firstTime(dates []string) (time.Time, bool) {
 	for _, s := range dates {
 		// hl7.org/fhir/R4/datatypes.html#dateTime: a date may lack day and month

@@ -14,7 +14,7 @@ import (
 
 const npiSystem = "http://hl7.org/fhir/sid/us-npi"
 
-// identifiersOf are those of a patient or practitioner.
+// identifiersOf returns the identifiers of a patient or practitioner.
 func identifiersOf(r resource) []identifier {
 	switch r := r.(type) {
 	case *patient:
@@ -28,8 +28,8 @@ func identifiersOf(r resource) []identifier {
 // personID is the stable identity of a patient or practitioner: the National
 // Provider Identifier, else the medical record number, else the first
 // identifier of a type that no two people share, else that of the entry. It is
-// "" for other entries, and where the identity would be another person's in
-// another file.
+// "" for other entries, and where another file could use the identity for another
+// person.
 func (m *mapper) personID(e *entry) string {
 	if e.resource == nil || e.kind != "Patient" && e.kind != "Practitioner" {
 		return ""
@@ -51,9 +51,9 @@ func (m *mapper) personID(e *entry) string {
 	return ""
 }
 
-// own reports whether the identifier is one person's, and theirs still. A family
+// own reports whether the identifier belongs to one person, and still does. A family
 // shares the number of its insurance, doctors that of their practice, and numbers of
-// the state are not kept: so these are the types that do (codes of
+// the state must not be stored: so these are the types that qualify (codes of
 // terminology.hl7.org/CodeSystem/v2-0203), and identifiers without a type.
 func (i identifier) own(kind string) bool {
 	switch {
@@ -69,7 +69,7 @@ func (i identifier) own(kind string) bool {
 	return slices.ContainsFunc(codes, i.Type.has)
 }
 
-const noIdentity = "it has no identity beyond this file: no identifier of its own and no fullUrl that is unique; --source names the system that it comes from"
+const noIdentity = "it has no identity beyond this file: no identifier of its own and no unique fullUrl; name the system that it comes from with --source"
 
 func (m *mapper) role(e *entry, r *practitionerRole) {
 	e.used = true
@@ -174,8 +174,8 @@ func (n humanName) parts() (first, last string) {
 	return first, last
 }
 
-// telecom is the first contact point of the system ("phone" or "email"). The
-// parentheses of "(555) 010-1234" go: they are no part of a phone number here.
+// telecom is the first contact point of the system ("phone" or "email"). It drops the
+// parentheses of "(555) 010-1234", which phone numbers cannot have here.
 func telecom(points []contactPoint, system string) string {
 	for _, p := range points {
 		if p.System == system && p.Use != "old" && p.Value != "" {
@@ -204,8 +204,8 @@ func username(first, last, id string) string {
 	return strings.Join(append(parts, shortID(id)), ".")
 }
 
-// shortID is 40 bits of the identity's SHA-256: enough to tell namesakes apart,
-// and it tells nothing of a medical record number to who does not know it.
+// shortID is 40 bits of the identity's SHA-256: enough to distinguish people of one name,
+// and it reveals no medical record number to a reader who does not know it.
 func shortID(id string) string {
 	sum := sha256.Sum256([]byte(id))
 	return hex.EncodeToString(sum[:5])

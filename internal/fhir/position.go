@@ -27,7 +27,7 @@ func (p Position) String() string {
 	return s
 }
 
-// ReadError is why a bundle cannot be read, and where. It quotes nothing of the
+// ReadError is the reason why a bundle cannot be read, and the place. It quotes nothing of the
 // bundle.
 type ReadError struct {
 	Position
@@ -39,7 +39,7 @@ func (f *ReadError) Error() string { return f.Reason + " at " + f.String() }
 
 var errTooLarge = errors.New("the file is too large")
 
-// lineReader remembers where lines begin, from the entry in hand on, and stops
+// lineReader remembers where lines begin, from the present entry on, and stops
 // at the size limit.
 type lineReader struct {
 	r     io.Reader
@@ -64,7 +64,7 @@ func (l *lineReader) Read(p []byte) (int, error) {
 	return n, err //nolint:wrapcheck // io.EOF must stay as it is
 }
 
-// forget drops what is needed for lines before the offset.
+// forget drops the lines before the offset.
 func (l *lineReader) forget(offset int64) {
 	n, _ := slices.BinarySearch(l.ends, offset)
 	l.ends = slices.Delete(l.ends, 0, n)
@@ -76,8 +76,8 @@ func (l *lineReader) at(offset int64, path string) Position {
 	return Position{Offset: offset, Line: l.lines + int64(n) + 1, Path: path}
 }
 
-// place takes position and reason from an error of the JSON decoder, whose own
-// text may quote the bundle. base is the offset and path of what was decoded.
+// place extracts position and reason from an error of the JSON decoder, whose own
+// text may quote the bundle. base is the offset and path of the decoded part.
 func place(err error, base Position) (offset int64, path, reason string) {
 	var syntax *jsontext.SyntacticError
 	var meaning *json.SemanticError
@@ -85,7 +85,7 @@ func place(err error, base Position) (offset int64, path, reason string) {
 	case errors.Is(err, errTooLarge):
 		return base.Offset, base.Path, "the file is larger than the limit"
 	case errors.As(err, &meaning):
-		return base.Offset + meaning.ByteOffset, base.Path + safePath(meaning.JSONPointer), "a value of another kind is expected"
+		return base.Offset + meaning.ByteOffset, base.Path + safePath(meaning.JSONPointer), "expected a value of another kind"
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		reason = "the file ends too early"
 	case errors.Is(err, jsontext.ErrDuplicateName):
@@ -101,11 +101,11 @@ func place(err error, base Position) (offset int64, path, reason string) {
 	return base.Offset, base.Path, reason
 }
 
-// longestPath is more than the path of anything that is read has.
+// longestPath is longer than the path of any supported element.
 const longestPath = 256
 
 // safePath keeps the part of the path that can be FHIR: a broken file may have
-// anything for a name, at any depth.
+// any name, at any depth.
 func safePath(p jsontext.Pointer) string {
 	var b strings.Builder
 	for token := range p.Tokens() {

@@ -7,7 +7,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// unfit says why the request is no prescription, or "".
+// unfit returns the reason why the request is no prescription, or "".
 func (r *medicationRequest) unfit() string {
 	switch {
 	case r.Status == "entered-in-error":
@@ -55,8 +55,8 @@ func (m *mapper) medicationRequest(e *entry, r *medicationRequest) {
 	})
 }
 
-// medication finds what is prescribed: it is named, or refers to a resource of
-// the bundle or inside the request. It is not ok when that was entered in error.
+// medication finds the prescribed medication: the request names it, or refers to a resource of
+// the bundle or inside the request. ok is false when the medication was entered in error.
 func (m *mapper) medication(e *entry, r *medicationRequest) (what concept, ok bool) {
 	ref := r.MedicationReference
 	if ref.Reference == "" {
@@ -77,12 +77,12 @@ func (m *mapper) medication(e *entry, r *medicationRequest) (what concept, ok bo
 
 func (r *medication) unfit() bool { return r.Status == "entered-in-error" }
 
-// reasons names the reasons for which something was done, as the entry says, up to
-// where a field ends.
+// reasons names the reasons for which something was done, according to the entry, up to
+// the length of a field.
 func (m *mapper) reasons(e *entry, patient string, codes []concept, refs []reference) []string {
 	all, length := names(codes, concept.coded), 0
 	for _, ref := range refs {
-		if length > clinic.MaxText { // what follows is cut off
+		if length > clinic.MaxText { // the rest is cut off
 			break
 		}
 		reason := m.reason(e, patient, ref)
@@ -93,7 +93,7 @@ func (m *mapper) reasons(e *entry, patient string, codes []concept, refs []refer
 }
 
 // reason names the patient's condition or observation for which something was
-// done, as the entry from says.
+// done, according to the entry from.
 func (m *mapper) reason(from *entry, patient string, ref reference) string {
 	e, _, fault := m.resolve(from, ref.Reference)
 	if fault != "" {
@@ -114,7 +114,7 @@ func (m *mapper) reason(from *entry, patient string, ref reference) string {
 	}
 	switch {
 	case !own:
-		m.omit(from, "its reason is another subject's")
+		m.omit(from, "its reason belongs to another subject")
 		return ""
 	case unfit:
 		m.omit(from, "its reason was entered in error, refuted or not understood")
@@ -123,8 +123,8 @@ func (m *mapper) reason(from *entry, patient string, ref reference) string {
 	return text
 }
 
-// text is the dosage in words. The text that the prescriber wrote goes before
-// what can be put together from its parts.
+// text is the dosage in words. The prescriber's own text comes before
+// the text that is composed from the parts.
 func (d dosage) text() string {
 	if d.Text != "" {
 		return joined("; ", d.Text, d.PatientInstruction)
@@ -159,15 +159,15 @@ func (d dosage) more() bool {
 	return rest > 0 || d.Timing.Repeat.partial()
 }
 
-// partial reports whether the repetition lacks a part, without which text does
-// not show the others.
+// partial reports whether the repetition lacks a part that text needs to
+// show the others.
 func (r repeat) partial() bool {
 	given := r.Frequency != 0 || r.Period != "" || r.PeriodUnit != ""
 	return given && (r.Frequency < 0 || r.Period == "" || r.PeriodUnit == "")
 }
 
-// text is e.g. "once every 6 hours" or "2 times every day", or "2 times" when it
-// is not said in which time.
+// text is e.g. "once every 6 hours" or "2 times every day", or "2 times" when the
+// period is missing.
 func (r repeat) text() string {
 	var times string
 	switch {

@@ -6,7 +6,7 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// No part of a dosage goes without a word.
+// No part of a dosage is dropped silently.
 func TestDosageSaysHowOften(t *testing.T) {
 	t.Parallel()
 	const more = "; further instructions are in the source"

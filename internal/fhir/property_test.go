@@ -14,7 +14,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// made is an entry of a generated bundle, or what one contains, as its maker knows it.
+// made is an entry of a generated bundle, or a resource inside one, with the facts known to its generator.
 type made struct {
 	number            int    // of the entry
 	marker            string // in its texts
@@ -27,7 +27,7 @@ type made struct {
 	resource          map[string]any
 }
 
-// people returns those whom a reference in the entry names (hl7.org/fhir/R4/bundle.html#references).
+// people returns the people whom a reference in the entry names (hl7.org/fhir/R4/bundle.html#references).
 func people(entries []*made, from *made, ref string) []*made {
 	ref, _, _ = strings.Cut(ref, "/_history/")
 	query, conditional := strings.CutPrefix(ref, "Patient?identifier=")
@@ -50,7 +50,7 @@ func people(entries []*made, from *made, ref string) []*made {
 }
 
 // patientOf returns the SourceID of the one patient whom the reference names, by
-// the accounts that were imported; "" where there is none, or several.
+// the imported accounts; "" where it names none, or several.
 func patientOf(entries []*made, accounts map[int]string, from *made, ref *string) string {
 	if ref == nil {
 		return ""
@@ -104,7 +104,7 @@ func bundleOf(t *rapid.T) []*made {
 	return entries
 }
 
-// located draws where an entry is.
+// located draws the place of an entry.
 func located(t *rapid.T, kind string, number int) *made {
 	e := &made{kind: kind, number: number, marker: fmt.Sprintf("<%d>", number), id: rapid.SampledFrom([]string{"1", "2"}).Draw(t, "id")}
 	switch at := rapid.SampledFrom([]string{"http://a/", "https://b.example/fhir/", "urn", "none", "relative"}).Draw(t, "at"); at {
@@ -146,7 +146,7 @@ func (e *made) about(t *rapid.T, patients []*made) {
 	delete(e.resource, map[string]string{"Condition": "type", "Observation": "type"}[e.kind])
 }
 
-// subjectOf draws a reference to a patient, or to what is none.
+// subjectOf draws a reference to a patient, or an invalid one.
 func subjectOf(t *rapid.T, patients []*made) *string {
 	p := rapid.SampledFrom(patients).Draw(t, "subject")
 	refs := []string{p.kind + "/" + p.id, p.kind + "/" + p.id + "/_history/2", "http://a/Patient/" + p.id, "Patient/9", "#" + p.id, "Group/1", "urn:uuid:zzz"}
@@ -177,7 +177,7 @@ func (e *made) contain(t *rapid.T, patients []*made) {
 	e.resource["contained"] = contained
 }
 
-// referTo draws references to other entries, and to what the entry contains.
+// referTo draws references to other entries, and to resources inside the entry.
 func (e *made) referTo(t *rapid.T, entries []*made) {
 	refs := func(what string) []any {
 		var all []any
@@ -219,9 +219,9 @@ func documentOf(t *rapid.T, entries []*made) string {
 	return string(document)
 }
 
-// However ids collide and references are written: a record lands with the patient
-// whom its own subject names, its text is made of what that patient's own entries
-// say, that patient's own visits alone let a doctor in, and what is left out is told.
+// However ids collide and references are written: a record belongs to the patient
+// whom its own subject names, its text comes from that patient's own
+// entries, only that patient's own visits give a doctor access, and every omission is reported.
 func TestNoRecordLandsWithAPatientWhomItsSubjectDoesNotName(t *testing.T) {
 	t.Parallel()
 	landed, taken := 0, 0
@@ -236,7 +236,7 @@ func TestNoRecordLandsWithAPatientWhomItsSubjectDoesNotName(t *testing.T) {
 		for _, a := range valid.Accounts {
 			accounts[a.Entry] = a.SourceID
 			if !absolute(a.SourceID) && !strings.Contains(a.SourceID, "|") {
-				t.Errorf("%s may be somebody else in another file", a.SourceID)
+				t.Errorf("%s may be another person in another file", a.SourceID)
 			}
 		}
 		told := map[string]bool{}
@@ -253,25 +253,25 @@ func TestNoRecordLandsWithAPatientWhomItsSubjectDoesNotName(t *testing.T) {
 		}
 		for i, e := range entries {
 			if e.kind != "Observation" && e.kind != "Patient" && !told[fmt.Sprintf("/entry/%d/resource", i)] {
-				t.Errorf("nobody is told what became of entry %d, %s", i, e.kind)
+				t.Errorf("the report does not mention entry %d, %s", i, e.kind)
 			}
 		}
 		for _, m := range valid.CareTeam {
 			visit, err := strconv.Atoi(strings.TrimPrefix(m.Doctor, "staff|"))
 			if err != nil || entries[visit].wrong {
-				t.Errorf("%v is of no visit: %v", m, err)
+				t.Errorf("%v belongs to no visit: %v", m, err)
 			} else if who := patientOf(entries, accounts, entries[visit], entries[visit].subject); known(accounts, m.Patient) && who != m.Patient {
-				t.Errorf("%v is of a visit of %q", m, who)
+				t.Errorf("%v belongs to a visit of %q", m, who)
 			}
 		}
 	})
 	if landed == 0 || taken == 0 {
-		t.Errorf("%d records landed and took in %d other entries: nothing is tried", landed, taken)
+		t.Errorf("%d records landed and included %d other entries: the bundle tests nothing", landed, taken)
 	}
 }
 
-// ofOne checks that all that the record holds is its patient's, and counts what
-// it took in of other entries.
+// ofOne checks that all parts of the record belong to its patient, and counts the
+// other entries that it includes.
 func ofOne(t *rapid.T, entries []*made, accounts map[int]string, r clinic.ImportedRecord) (others int) {
 	own := entries[r.Entry]
 	who := patientOf(entries, accounts, own, own.subject)
@@ -300,7 +300,7 @@ func ofOne(t *rapid.T, entries []*made, accounts map[int]string, r clinic.Import
 	return others
 }
 
-// parts are the entries and what they contain.
+// parts are the entries and the resources inside them.
 func parts(entries []*made) []*made {
 	all := slices.Clone(entries)
 	for _, e := range entries {
@@ -309,7 +309,7 @@ func parts(entries []*made) []*made {
 	return all
 }
 
-// known reports whether the patient came with the bundle.
+// known reports whether the bundle has the patient.
 func known(accounts map[int]string, patient string) bool {
 	return slices.Contains(slices.Collect(maps.Values(accounts)), patient)
 }

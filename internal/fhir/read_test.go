@@ -79,7 +79,7 @@ func TestReadMapsPeopleToAccounts(t *testing.T) {
 			Username: "ada.sample." + shortID(adaID), FirstName: "Ada", LastName: "Sample", Role: clinic.RoleDoctor,
 			Specialization: "Cardiology", LicenseNumber: "NPI-9000000001",
 		}},
-		// he is not active: not verified
+		// The doctor is not active, so not verified.
 		{Entry: 2, SourceID: secondID, Registration: clinic.Registration{
 			Username: "dr." + shortID(secondID), LastName: "Dr. 医 師", Role: clinic.RoleDoctor,
 			Specialization: "General Medicine", LicenseNumber: "FHIR-" + shortID(secondID),

@@ -10,15 +10,15 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// Why a reference cannot be followed.
+// The reasons why a reference cannot be followed.
 const (
 	ambiguous  = "may mean several entries of the bundle"
 	invalid    = "is not valid"
 	conditions = "has other conditions than one identifier"
-	disagrees  = "has the identifier of somebody else"
+	disagrees  = "has another person's identifier"
 )
 
-// index finds entries by a name. It holds nil where the name may mean several.
+// index finds entries by a name. It has nil for a name of several entries.
 type index map[string]*entry
 
 func (x index) add(name string, e *entry) {
@@ -36,7 +36,7 @@ func (e *entry) is(other *entry) bool {
 	return e == other || e != nil && other != nil && e.person != "" && e.person == other.person && e.kind == other.kind
 }
 
-// locate notes how references other than its URL may name the entry.
+// locate records the references other than its URL that may name the entry.
 func (m *mapper) locate(e *entry) {
 	if e.root != "" {
 		m.roots[e.root] = true
@@ -59,7 +59,7 @@ func (m *mapper) locate(e *entry) {
 }
 
 // sourceID is the entry's identity in the system it comes from. Without a
-// fullUrl that is unique it is one in that system alone, unless the operator
+// unique fullUrl it identifies the entry in that system alone, unless the operator
 // named the system.
 func (m *mapper) sourceID(e *entry) string {
 	id := e.fullURL
@@ -72,7 +72,7 @@ func (m *mapper) sourceID(e *entry) string {
 	return id
 }
 
-// beyond is the identity that what an absolute reference names has in other bundles;
+// beyond is the identity of an absolute reference's target in other bundles;
 // "" for none.
 func (m *mapper) beyond(ref string) string {
 	switch {
@@ -86,9 +86,9 @@ func (m *mapper) beyond(ref string) string {
 
 var uuidURN = regexp.MustCompile(`^(?i)urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
-// unique reports whether a fullUrl names one thing in all bundles. A urn:uuid: that
-// holds no UUID is a placeholder of its bundle, every machine calls itself localhost,
-// and what has a "|" may be somebody's identifier.
+// unique reports whether a fullUrl names one thing in all bundles. A urn:uuid: without
+// a UUID is a placeholder of its bundle, every machine calls itself localhost,
+// and a URL with a "|" may be a person's identifier.
 func unique(fullURL string) bool {
 	if strings.Contains(fullURL, "|") {
 		return false
@@ -110,7 +110,7 @@ func absolute(ref string) bool {
 	return i > 0 && ref[i] == ':'
 }
 
-// rootOf returns what comes before "Type/id" in a URL of the REST API, such as
+// rootOf returns the part before "Type/id" in a URL of the REST API, such as
 // "https://hospital.example/fhir/", and "" for another URL.
 func rootOf(fullURL, kind string) string {
 	i := strings.LastIndex(fullURL, "/"+kind+"/")
@@ -120,7 +120,7 @@ func rootOf(fullURL, kind string) string {
 	return fullURL[:i+1]
 }
 
-// hostOf returns the host of a URL of HTTP, and "" for another URL.
+// hostOf returns the host of an HTTP URL, and "" for another URL.
 func hostOf(fullURL string) string {
 	scheme, rest, _ := strings.Cut(fullURL, "://")
 	if !strings.EqualFold(scheme, "http") && !strings.EqualFold(scheme, "https") {
@@ -136,13 +136,13 @@ func typeAndID(ref string) bool {
 	return kind != "" && id != "" && !strings.ContainsAny(id, "/?#")
 }
 
-// resolve returns the entry or contained resource that a reference in the entry
-// from means (hl7.org/fhir/R4/bundle.html#references): nil where there is none,
-// and elsewhere the identity that it may have in another bundle, "" for none.
+// resolve returns the entry or contained resource to which a reference in the entry
+// from points (hl7.org/fhir/R4/bundle.html#references). Where it finds none it returns nil,
+// and in elsewhere the identity that the target may have in another bundle, "" for none.
 //
-// An entry whose fullUrl has no base does not tell whose "Type/id" it means. That
-// is the only entry with this type and id, unless that one has a base and the
-// bundle has several, or the fullUrl tells at least that it is of another host.
+// An entry whose fullUrl has no base does not say which "Type/id" it means. Then it means
+// the only entry with this type and id, unless that one has a base and the
+// bundle has several, or the fullUrl shows at least that it is of another host.
 func (m *mapper) resolve(from *entry, ref string) (found *entry, elsewhere, fault string) {
 	ref, _, _ = strings.Cut(ref, "/_history/")
 	var known bool
@@ -173,11 +173,11 @@ func (m *mapper) resolve(from *entry, ref string) (found *entry, elsewhere, faul
 	return found, elsewhere, ""
 }
 
-// person returns the SourceID of the patient or practitioner (kind) that a
-// reference in the entry from means, who may have come with an earlier bundle;
-// "" for somebody else.
+// person returns the SourceID of the patient or practitioner (kind) to whom a
+// reference in the entry from points, who may have come with an earlier bundle;
+// "" for anybody else.
 func (m *mapper) person(kind string, from *entry, r reference) (id, fault string) {
-	// a conditional reference, hl7.org/fhir/R4/http.html#trules
+	// A conditional reference: hl7.org/fhir/R4/http.html#trules
 	if query, ok := strings.CutPrefix(r.Reference, kind+"?"); ok {
 		return m.conditional(kind, query)
 	}
@@ -206,7 +206,7 @@ func (m *mapper) person(kind string, from *entry, r reference) (id, fault string
 	return found.person, ""
 }
 
-// conditional returns the person whom the query of a conditional reference means.
+// conditional returns the person whom the query of a conditional reference selects.
 func (m *mapper) conditional(kind, query string) (id, fault string) {
 	values, err := url.ParseQuery(query)
 	if err != nil {
@@ -220,7 +220,7 @@ func (m *mapper) conditional(kind, query string) (id, fault string) {
 	return m.identified(kind, identifier{System: system, Value: value}.key())
 }
 
-// kind is the resource type that the reference itself tells, "" when it does not.
+// kind is the resource type in the reference itself, "" when it has none.
 func (r reference) kind() string {
 	if kind, _, ok := strings.Cut(r.Reference, "/"); ok && !strings.Contains(kind, ":") {
 		return kind
@@ -252,8 +252,8 @@ func (m *mapper) concerns(patient string, from *entry, subject reference) bool {
 	return id != "" && id == patient
 }
 
-// contained returns the resources inside the entry's own by "#id". They refer to
-// each other, and to entries, as the entry does.
+// contained returns the resources inside the entry's own by "#id". Their references have
+// the same meaning as the entry's.
 func (e *entry) contained() index {
 	if e.inside == nil && e.resource != nil {
 		e.inside = index{}

@@ -26,7 +26,7 @@ func quoted(s string) string {
 	return string(b)
 }
 
-// patientJSON has a medical record number that is the name.
+// patientJSON has the name as its medical record number.
 func patientJSON(id, name string) string {
 	return fmt.Sprintf(`{"resourceType": "Patient", "id": %q, "name": [{"family": %q}],
 		"identifier": [{"type": {"coding": [{"code": "MR"}]}, "system": "mr", "value": %q}]}`, id, name, name)
@@ -37,7 +37,7 @@ func conditionJSON(text, subject string) string {
 		"subject": {"reference": %s}}`, text, quoted(subject))
 }
 
-// landed tells by their titles whom the records belong to that are valid.
+// landed returns the patients of the valid records, by the records' titles.
 func landed(b *Bundle) map[string]string {
 	valid, _, _ := b.Import.Check()
 	patients := map[string]string{}
@@ -62,7 +62,7 @@ func TestRelativeReferenceIsOfItsEntrysBase(t *testing.T) {
 	}
 }
 
-// Two entries are patient 1 of a bundle in each case, or might be.
+// In each case two entries of the bundle are patient 1, or might be.
 func TestReadSkipsWhatMayBelongToSeveralPatients(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ first, second, condition string }{
@@ -112,7 +112,7 @@ func TestReadSkipsWhatMayBelongToSeveralPatients(t *testing.T) {
 			for _, entries := range [][]string{{c.first, c.second, c.condition}, {c.condition, c.second, c.first}} {
 				b := readEntries(t, entries...)
 				if diff := cmp.Diff(map[string]string{}, landed(b)); diff != "" {
-					t.Errorf("it landed with somebody (-want +got):\n%s", diff)
+					t.Errorf("it landed with a patient (-want +got):\n%s", diff)
 				}
 				skipped := false
 				for _, s := range b.Skipped {
@@ -126,7 +126,7 @@ func TestReadSkipsWhatMayBelongToSeveralPatients(t *testing.T) {
 	}
 }
 
-// Of two versions of a resource nobody knows which one holds.
+// Nobody knows which of two versions of a resource is valid.
 func TestReadSkipsEntriesOfOneFullURL(t *testing.T) {
 	t.Parallel()
 	b := readEntries(t,
@@ -139,7 +139,7 @@ func TestReadSkipsEntriesOfOneFullURL(t *testing.T) {
 	}
 }
 
-// A later version of a resource is no other one, in another bundle either.
+// A later version of a resource is the same resource, in another bundle too.
 func TestReadKnowsAResourceInEachVersion(t *testing.T) {
 	t.Parallel()
 	patient := entryJSON("http://a/Patient/1/_history/1", patientJSON("1", "A"))
@@ -161,7 +161,7 @@ func TestReadKnowsAResourceInEachVersion(t *testing.T) {
 	}
 }
 
-// The same doctor twice is the same doctor.
+// The same doctor twice is one doctor.
 func TestReadTakesAPersonTwiceForOne(t *testing.T) {
 	t.Parallel()
 	b := readEntries(t,

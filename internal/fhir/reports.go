@@ -42,17 +42,17 @@ func (m *mapper) diagnosticReport(e *entry, r *diagnosticReport) {
 // mostResults is how many observations one report may have.
 const mostResults = 10_000
 
-// findings are what the observations of a report say.
+// findings are the results of a report's observations.
 type findings struct {
 	report  *entry
 	patient string
 	texts   lines
 	length  int             // of the texts, in characters
-	seen    map[*entry]bool // breaks the circle that a broken bundle may have
+	seen    map[*entry]bool // ends the recursion where a broken bundle has a cycle
 }
 
-// results adds one observation of the patient, which the entry from refers to, and
-// those it groups. It ends where the field does: many reports may have the same ones.
+// results adds one observation of the patient, to which the entry from refers, and
+// the observations in it. It ends at the length of a field: many reports may have the same ones.
 func (m *mapper) results(from *entry, ref reference, f *findings) {
 	e, _, fault := m.resolve(from, ref.Reference)
 	if fault != "" {
@@ -69,12 +69,12 @@ func (m *mapper) results(from *entry, ref reference, f *findings) {
 		return
 	}
 	if o.Subject != nil && !m.concerns(f.patient, e, *o.Subject) {
-		m.omit(from, "a result in it is another subject's")
+		m.omit(from, "a result in it belongs to another subject")
 		return
 	}
 	e.used = true
 	switch {
-	case f.length > clinic.MaxText: // what follows is cut off
+	case f.length > clinic.MaxText: // the rest is cut off
 		return
 	case len(f.seen) == mostResults:
 		m.omit(f.report, "it has more than 10,000 results")
@@ -94,7 +94,7 @@ func (f *findings) add(text string) {
 	f.length += utf8.RuneCountInString(text)
 }
 
-// unfit reports whether there is no such observation.
+// unfit reports whether the observation is void.
 func (o *observation) unfit() bool { return o.Status == "entered-in-error" || o.Status == "cancelled" }
 
 // text is e.g. "Hemoglobin: 13.5 g/dL (reference 12 g/dL to 16 g/dL; Low)", with
@@ -150,7 +150,7 @@ func (r referenceRange) text() string {
 	return span(r.Low, r.High)
 }
 
-// value writes whichever value[x] there is.
+// value formats the value[x] of the measurement.
 func (v measurement) value() string {
 	switch {
 	case v.ValueQuantity != nil:

@@ -2,7 +2,7 @@ package fhir
 
 import "github.com/go-json-experiment/json/jsontext"
 
-// newResource returns an empty struct for a resource type that is read, else nil.
+// newResource returns an empty struct for a supported resource type, else nil.
 func newResource(kind string) resource {
 	switch kind {
 	case "Patient":
@@ -165,7 +165,7 @@ type observation struct {
 	base
 	measurement
 	Status    string       `json:"status"`
-	Subject   *reference   `json:"subject"` // nil where whoever refers to it says so
+	Subject   *reference   `json:"subject"` // nil where the referring resource gives the subject
 	HasMember []reference  `json:"hasMember"`
 	Note      []annotation `json:"note"`
 	Component []struct {
@@ -173,7 +173,7 @@ type observation struct {
 	} `json:"component"`
 }
 
-// measurement is what an observation and its components share.
+// measurement has the fields that an observation and its components share.
 type measurement struct {
 	Code                 concept          `json:"code"`
 	ValueQuantity        *quantity        `json:"valueQuantity"`
@@ -197,8 +197,8 @@ type referenceRange struct {
 	Text string   `json:"text"`
 }
 
-// dosage: hl7.org/fhir/R4/dosage.html. Rest holds what is not named here, so
-// that a dosage is never shown as whole when it is not.
+// dosage: hl7.org/fhir/R4/dosage.html. Rest has the elements that are not named here, so
+// that an incomplete dosage is never shown as complete.
 type dosage struct {
 	Sequence              int64     `json:"sequence"`
 	Text                  string    `json:"text"`

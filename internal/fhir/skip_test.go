@@ -8,7 +8,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// A resource that says that it is not to be taken at its word is not imported.
+// A resource that revokes or restricts its own meaning is not imported.
 func TestReadSkipsWhatMustNotBecomeARecord(t *testing.T) {
 	t.Parallel()
 	const (
@@ -20,7 +20,7 @@ func TestReadSkipsWhatMustNotBecomeARecord(t *testing.T) {
 	)
 	for name, resource := range map[string]string{
 		"encounter entered in error":    `{` + seen + `, "status": "entered-in-error"}`,
-		"encounter cancelled":           `{` + seen + `, "status": "cancelled"}`,
+		"encounter canceled":            `{` + seen + `, "status": "cancelled"}`,
 		"encounter planned":             `{` + seen + `, "status": "planned"}`,
 		"condition entered in error":    `{` + found + `, "verificationStatus": {"coding": [{"code": "entered-in-error"}]}}`,
 		"condition refuted":             `{` + found + `, "verificationStatus": {"coding": [{"code": "refuted"}]}}`,
@@ -28,7 +28,7 @@ func TestReadSkipsWhatMustNotBecomeARecord(t *testing.T) {
 		"implicit rules":                `{` + found + `, "implicitRules": "https://hospital.example/rules"}`,
 		"prescription entered in error": `{` + ordered + `, "status": "entered-in-error"}`,
 		"prescription draft":            `{` + ordered + `, "status": "draft"}`,
-		"prescription cancelled":        `{` + ordered + `, "status": "cancelled"}`,
+		"prescription canceled":         `{` + ordered + `, "status": "cancelled"}`,
 		"prescription forbids":          `{` + ordered + `, "status": "active", "doNotPerform": true}`,
 		"prescription proposed":         `{` + ordered + `, "status": "active", "intent": "proposal"}`,
 		"report entered in error":       `{` + reported + `, "status": "entered-in-error"}`,
@@ -59,7 +59,7 @@ func TestReadTakesOnlyEntriesThatPostOrPut(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// the entry without a resource is always skipped
+		// The entry without a resource is always skipped.
 		if len(b.Import.Records) != records || len(b.Skipped) != 2-records {
 			t.Errorf("%s: records %d, skipped %v", method, len(b.Import.Records), b.Skipped)
 		}
@@ -81,11 +81,11 @@ func TestReadShortensTextOnARuneBoundary(t *testing.T) {
 		}
 	}
 	if r.Diagnosis != long {
-		t.Error("a text of just the limit was changed")
+		t.Error("a text at the limit was changed")
 	}
 }
 
-// A name of another system is made one that is taken here; nobody is left out for it.
+// A name of another system is changed into an acceptable one; nobody is left out because of it.
 func TestReadCleansNames(t *testing.T) {
 	t.Parallel()
 	b := readResources(t,

@@ -9,7 +9,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// texts are all texts of the records, by title.
+// texts returns all texts of the records, by title.
 func texts(b *Bundle) map[string]string {
 	all := map[string]string{}
 	for _, r := range b.Import.Records {
@@ -18,8 +18,8 @@ func texts(b *Bundle) map[string]string {
 	return all
 }
 
-// others are parts that A's records refer to, though they are B's, or nobody
-// should go by them.
+// others are resources to which A's records refer, though they belong to B, or must not
+// be used.
 func others(subject string) []string {
 	return []string{
 		entryJSON("urn:uuid:a", patientJSON("a", "A")),
@@ -60,7 +60,7 @@ func TestNothingOfAnotherSubjectIsTakenIn(t *testing.T) {
 					t.Errorf("record %q, there: %v", text, ok)
 				}
 				if len(b.Omitted)+len(b.Skipped) == 0 {
-					t.Error("what is left out is not reported")
+					t.Error("the omission is not reported")
 				}
 				for _, m := range b.Import.CareTeam {
 					if m.Patient == "mr|A" {
@@ -83,7 +83,7 @@ func TestNothingOfAnotherSubjectIsTakenIn(t *testing.T) {
 	}
 }
 
-// What is no fact is no reason either.
+// A void statement must not appear as a reason either.
 func TestNothingThatWasEnteredInErrorIsPrinted(t *testing.T) {
 	t.Parallel()
 	const a = `"subject": {"reference": "urn:uuid:a"}`
@@ -93,7 +93,7 @@ func TestNothingThatWasEnteredInErrorIsPrinted(t *testing.T) {
 		"condition refuted":            `{"resourceType": "Condition", "code": {"text": "WRONG"}, "onsetDateTime": "2020-01-01", ` + status("refuted") + `, ` + a + `}`,
 		"condition not understood":     `{"resourceType": "Condition", "code": {"text": "WRONG"}, "implicitRules": "http://x", ` + a + `}`,
 		"observation entered in error": `{"resourceType": "Observation", "status": "entered-in-error", "code": {"text": "WRONG"}, "valueInteger": 1, ` + a + `}`,
-		"observation cancelled":        `{"resourceType": "Observation", "status": "cancelled", "code": {"text": "WRONG"}, "valueInteger": 1, ` + a + `}`,
+		"observation canceled":         `{"resourceType": "Observation", "status": "cancelled", "code": {"text": "WRONG"}, "valueInteger": 1, ` + a + `}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -29,8 +29,8 @@ func start(text string, most int) string {
 	return text
 }
 
-// textOf returns what another entry has to say, which text makes, as far as a field
-// shows it: many may refer to one entry, and it may have megabytes.
+// textOf returns another entry's text, which text composes, cut to the length of a field:
+// many entries may refer to one, and its text may have megabytes.
 func (m *mapper) textOf(e *entry, text func() string) string {
 	s, known := m.texts[e]
 	if !known {
@@ -40,7 +40,7 @@ func (m *mapper) textOf(e *entry, text func() string) string {
 	return s
 }
 
-// joined joins what is not empty.
+// joined joins the parts that are not empty.
 func joined(separator string, parts ...string) string {
 	var full []string
 	for _, p := range parts {
@@ -51,7 +51,7 @@ func joined(separator string, parts ...string) string {
 	return strings.Join(full, separator)
 }
 
-// lines builds a text of labelled lines; what is empty has none.
+// lines builds a text of labeled lines; empty values have no line.
 type lines []string
 
 func (l *lines) add(label string, values ...string) {
@@ -68,7 +68,7 @@ func (l *lines) notes(notes []annotation) {
 
 func (l lines) String() string { return strings.Join(l, "\n") }
 
-// span writes a period: "2020-01-02T10:00:00Z to 2020-01-02T11:00:00Z".
+// span formats a period: "2020-01-02T10:00:00Z to 2020-01-02T11:00:00Z".
 func (p period) span() string {
 	switch {
 	case p.Start == "":
@@ -79,7 +79,7 @@ func (p period) span() string {
 	return p.Start + " to " + p.End
 }
 
-// text writes a number with at most four digits after the point; one that would
+// text formats a number with at most four digits after the point. A number that would
 // lose all its digits by that, or has an exponent, stays as it is written.
 func (d decimal) text() string {
 	s := string(d)
@@ -97,7 +97,7 @@ func (d decimal) text() string {
 	return r.FloatString(4)
 }
 
-// text writes a quantity: "> 13.5 g/dL". A unit of UCUM's annotations loses its
+// text formats a quantity: "> 13.5 g/dL". A unit of UCUM's annotations loses its
 // braces: "{score}" is "score".
 func (q quantity) text() string {
 	if q.Value == "" {

@@ -2,7 +2,7 @@ package fhir
 
 import "github.com/healthrecords/healthrecords/internal/clinic"
 
-// unfit says why there was no such visit, or "".
+// unfit returns the reason why the visit did not take place, or "".
 func (v *encounter) unfit() string {
 	switch v.Status {
 	case "entered-in-error":
@@ -13,8 +13,8 @@ func (v *encounter) unfit() string {
 	return ""
 }
 
-// visit finds the patient's visit that a reference in the entry from means. It
-// returns nil where there is none, and why when that has to be told.
+// visit finds the patient's visit to which a reference in the entry from points. It
+// returns nil where it finds none, and why when the report has to say so.
 func (m *mapper) visit(from *entry, patient string, ref reference) (visit *entry, v *encounter, why string) {
 	found, _, fault := m.resolve(from, ref.Reference)
 	if fault != "" {
@@ -28,7 +28,7 @@ func (m *mapper) visit(from *entry, patient string, ref reference) (visit *entry
 	case !ok || v.unfit() != "":
 		return nil, nil, "its visit is not imported"
 	case !m.concerns(patient, found, v.Subject):
-		return nil, nil, "its visit is another subject's"
+		return nil, nil, "its visit belongs to another subject"
 	}
 	return found, v, ""
 }
@@ -105,8 +105,8 @@ func (c coding) name() string {
 	return c.Code
 }
 
-// indexDiagnosis notes what was diagnosed at the patient's visit to which the
-// condition belongs. When the condition is mapped it is told why not.
+// indexDiagnosis records the condition as a diagnosis of the patient's visit to which it
+// belongs. Where that fails, the mapping of the condition reports the reason.
 func (m *mapper) indexDiagnosis(e *entry, c *condition) {
 	if c.unfit() != "" {
 		return
@@ -117,7 +117,7 @@ func (m *mapper) indexDiagnosis(e *entry, c *condition) {
 	}
 }
 
-// unfit says why the condition is no diagnosis of the patient, or "".
+// unfit returns the reason why the condition is no diagnosis of the patient, or "".
 func (c *condition) unfit() string {
 	switch {
 	case c.VerificationStatus.has("entered-in-error"):

@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-var errNoBundles = errors.New("no *.json file is there")
+var errNoBundles = errors.New("no *.json file found")
 
-// Files lists the files to import: those named, and the *.json files of the named
-// folders and of all folders below, sorted. Hidden ones are left out. "-" stands for
+// Files lists the files to import: the named ones, and the *.json files in the named
+// folders and all folders below, sorted. Hidden ones are left out. "-" stands for
 // standard input.
 func Files(paths []string) ([]string, error) {
 	var files []string
@@ -52,7 +52,7 @@ func bundlesBelow(folder string) ([]string, error) {
 			if d.IsDir() {
 				return fs.SkipDir
 			}
-		// a pipe would be waited for
+		// A pipe is left out, because reading it could wait for ever.
 		case (d.Type().IsRegular() || d.Type()&fs.ModeSymlink != 0) && strings.EqualFold(filepath.Ext(path), ".json"):
 			files = append(files, path)
 		}
@@ -64,8 +64,8 @@ func bundlesBelow(folder string) ([]string, error) {
 	return files, nil
 }
 
-// printable is the file's name, quoted when it has characters that a terminal
-// might obey.
+// printable is the file's name, quoted when it has characters that control
+// a terminal.
 func printable(name string) string {
 	if name == "-" {
 		return "standard input"

@@ -14,7 +14,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/service"
 )
 
-// Options say what to import and where to tell of it. Files is required.
+// Options describe what to import and where to write the report. Files is required.
 type Options struct {
 	Files []string     // from Files; "-" is Stdin
 	FHIR  fhir.Options // how the bundles are read
@@ -22,7 +22,7 @@ type Options struct {
 	// the bundles and writes nothing.
 	Import           func(context.Context, clinic.Import) (clinic.ImportResult, error)
 	Stdin            io.Reader // nil: nothing
-	Report, Progress io.Writer // nil: nobody reads it
+	Report, Progress io.Writer // nil: discarded
 }
 
 func (o *Options) setDefaults() {
@@ -64,8 +64,8 @@ func New(opts Options) (*Importer, error) {
 }
 
 // Run imports the files and writes the report. It stops when ctx ends or the
-// database is gone; a file that fails for another reason does not keep the
-// others from being imported. Any failure is an error in the end.
+// database is away. A file that fails for another reason does not keep the
+// others from being imported. After any failure Run returns an error in the end.
 func (i *Importer) Run(ctx context.Context) error {
 	report := newReport(i.dryRun)
 	progress := newProgress(i.opts.Progress, len(i.opts.Files))
@@ -89,7 +89,7 @@ func (i *Importer) Run(ctx context.Context) error {
 	}
 	switch {
 	case stopped != nil:
-		return fmt.Errorf("stopped after %d of %d files; what is loaded stays, run it again for the rest: %w",
+		return fmt.Errorf("stopped after %d of %d files; the loaded files stay loaded; run the import again for the rest: %w",
 			report.files, len(i.opts.Files), stopped)
 	case len(report.failed) > 0:
 		return fmt.Errorf("%d of %d files were not loaded", len(report.failed), len(i.opts.Files))
@@ -97,7 +97,7 @@ func (i *Importer) Run(ctx context.Context) error {
 	return nil
 }
 
-// whyStop tells a failure of everything from one of a single file.
+// whyStop returns an error that stops the whole import, and nil for one of a single file.
 func whyStop(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
@@ -123,8 +123,8 @@ func (i *Importer) file(ctx context.Context, name string, r *report) error {
 	return nil
 }
 
-// readUntil reads the file's bundle, and gives up when ctx ends: whoever feeds standard
-// input, or a pipe, may never end.
+// readUntil reads the file's bundle, and gives up when ctx ends: the writer of standard
+// input, or of a pipe, may never end it.
 func (i *Importer) readUntil(ctx context.Context, name string) (*fhir.Bundle, error) {
 	var bundle *fhir.Bundle
 	done := make(chan error, 1)
@@ -154,7 +154,7 @@ func (i *Importer) read(name string) (*fhir.Bundle, error) {
 	return fhir.Read(source, i.opts.FHIR) //nolint:wrapcheck // the report says of which file
 }
 
-// checkOnly is what a dry run does instead of importing.
+// checkOnly replaces the import in a dry run.
 func checkOnly(ctx context.Context, bundle clinic.Import) (clinic.ImportResult, error) {
 	if err := ctx.Err(); err != nil {
 		return clinic.ImportResult{}, fmt.Errorf("checking a bundle: %w", err)

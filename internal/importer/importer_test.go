@@ -18,7 +18,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// goodBundle has a patient, his diagnosis, one without a date, and a claim.
+// goodBundle has a patient, their diagnosis, one without a date, and a claim.
 func goodBundle(number int) string {
 	return fmt.Sprintf(`{"resourceType": "Bundle", "type": "transaction", "entry": [
 	{"fullUrl": "http://h/Patient/%[1]d", "resource": {"resourceType": "Patient", "name": [{"family": "%[2]s"}], "telecom": [{"system": "phone", "value": "%[2]s"}]}},
@@ -47,7 +47,7 @@ func wantLines(t *testing.T, text string, lines ...string) {
 	}
 }
 
-// stubbed imports three good files by way of load.
+// stubbed imports three valid files through load.
 func stubbed(t *testing.T, load func(context.Context, clinic.Import) (clinic.ImportResult, error)) (opts Options, stdout *bytes.Buffer) {
 	t.Helper()
 	folder := t.TempDir()
@@ -68,7 +68,7 @@ func run(ctx context.Context, opts Options) error {
 	return i.Run(ctx)
 }
 
-// failSecond loads all but the second file.
+// failSecond loads every file except the second.
 func failSecond(fail func() error) func(context.Context, clinic.Import) (clinic.ImportResult, error) {
 	calls := 0
 	return func(ctx context.Context, bundle clinic.Import) (clinic.ImportResult, error) {
@@ -92,14 +92,14 @@ func TestImportStopsWhenInterrupted(t *testing.T) {
 	wantLines(t, stdout.String(), "1 files, 4 resources, 1 records")
 }
 
-// Whoever feeds standard input, or a pipe, may never end.
+// The writer of standard input, or of a pipe, may never end it.
 func TestImportStopsWhenInterruptedAtAPipe(t *testing.T) {
 	t.Parallel()
 	pipe := filepath.Join(t.TempDir(), "pipe")
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { // what waits for it ends
+	t.Cleanup(func() { // ends the reading
 		if f, err := os.OpenFile(pipe, os.O_RDWR, 0); err == nil {
 			_ = f.Close()
 		}
@@ -121,11 +121,11 @@ func TestImportStopsWhenInterruptedAtAPipe(t *testing.T) {
 		select {
 		case err := <-ended:
 			if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "3 of 4 files") {
-				t.Errorf("%s: %v, want what is loaded", name, err)
+				t.Errorf("%s: %v, want a note of what is loaded", name, err)
 			}
 			wantLines(t, stdout.String(), "3 files, 12 resources, 3 records")
 		case <-time.After(10 * time.Second):
-			t.Errorf("%s: it waits on", name)
+			t.Errorf("%s: the import still waits", name)
 		}
 	}
 }
@@ -160,7 +160,7 @@ func TestImportGoesOnAfterAFileThatFails(t *testing.T) {
 	wantLines(t, stdout.String(), "2 files, 8 resources, 2 records", opts.Files[1]+": conflict")
 }
 
-// Whom Postgres rolled back twice loses one file, not all that come after it.
+// A file that Postgres rolled back twice does not keep the later ones from being loaded.
 func TestImportGoesOnAfterAFileThatWasRolledBack(t *testing.T) {
 	t.Parallel()
 	opts, stdout := stubbed(t, failSecond(func() error { return clinic.Unavailable(&pgconn.PgError{Code: "40P01"}) }))

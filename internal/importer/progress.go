@@ -10,12 +10,12 @@ import (
 	"golang.org/x/term"
 )
 
-// progress tells how far an import is: on a terminal by a line that changes,
+// progress shows how far an import is: on a terminal by a line that changes,
 // elsewhere by a new line now and then.
 type progress struct {
 	out         io.Writer
 	terminal    bool
-	every       time.Duration // least time between two lines
+	every       time.Duration // minimum time between two lines
 	shown       time.Time
 	total, done int
 	records     int
@@ -31,7 +31,7 @@ func newProgress(out io.Writer, total int) *progress {
 	return p
 }
 
-// begin says which file is in hand.
+// begin shows the file that is being imported.
 func (p *progress) begin(name string) {
 	p.file = printable(name)
 	if name != "-" {
@@ -40,7 +40,7 @@ func (p *progress) begin(name string) {
 	p.show(false)
 }
 
-// end says that a file is done, and how many records the import has by now.
+// end shows that a file is done, and how many records the import has so far.
 func (p *progress) end(records int) {
 	p.done++
 	p.records = records

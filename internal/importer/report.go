@@ -13,10 +13,10 @@ import (
 	"github.com/healthrecords/healthrecords/internal/fhir"
 )
 
-// mostPositions bounds the positions that a report lists; it counts the rest.
+// mostPositions bounds the positions that a report lists; it counts the others.
 const mostPositions = 50
 
-// report gathers what became of the files. It holds no health data: types,
+// report collects the results of the files. It has no health data: only types,
 // counts, positions and fixed reasons.
 type report struct {
 	dryRun    bool
@@ -46,7 +46,7 @@ func newReport(dryRun bool) *report {
 	}
 }
 
-// add counts a file that was loaded.
+// add counts a loaded file.
 func (r *report) add(name string, bundle *fhir.Bundle, result clinic.ImportResult) {
 	r.files++
 	r.resources += bundle.Resources
@@ -77,7 +77,7 @@ func addCounts[K comparable](sum, more map[K]clinic.ImportCounts) {
 	}
 }
 
-// note counts what is left out, in r.skipped or r.omitted, and where it is.
+// note counts an entry or part that is not imported, in r.skipped or r.omitted, and lists its place.
 func (r *report) note(counts map[skipKey]int, name string, s fhir.Skipped) {
 	counts[skipKey{s.Type, s.Reason}]++
 	if len(r.positions) < mostPositions {
@@ -85,7 +85,7 @@ func (r *report) note(counts map[skipKey]int, name string, s fhir.Skipped) {
 	}
 }
 
-// fail notes that nothing of the file was loaded.
+// fail records that nothing of the file was loaded.
 func (r *report) fail(name string, err error) {
 	r.failed = append(r.failed, printable(name)+": "+err.Error())
 }
@@ -103,24 +103,24 @@ func (r *report) print(out io.Writer) error {
 	var b strings.Builder
 	r.printCounts(&b)
 	printTable(&b, "Not mapped, by FHIR resource type:", r.unmapped, unmappedName)
-	printTable(&b, "Skipped, though of a type that is mapped:", r.skipped, skipKey.String)
+	printTable(&b, "Skipped, though the type is mapped:", r.skipped, skipKey.String)
 	printTable(&b, "Imported without a part of it:", r.omitted, skipKey.String)
 	printList(&b, "Where:", r.positions)
 	if n := sum(r.skipped) + sum(r.omitted) - len(r.positions); n > 0 {
 		fmt.Fprintf(&b, "  and %d more\n", n)
 	}
-	printList(&b, "Files of which nothing was loaded:", r.failed)
+	printList(&b, "Files that were not loaded:", r.failed)
 	if r.truncated > 0 {
-		fmt.Fprintf(&b, "\nText fields that were shortened to fit: %d\n", r.truncated)
+		fmt.Fprintf(&b, "\nText fields that were shortened to the maximum length: %d\n", r.truncated)
 	}
 	if r.result.LeftOut > 0 {
-		fmt.Fprintf(&b, "\nOptional fields of accounts that were not valid and stay empty: %d\n", r.result.LeftOut)
+		fmt.Fprintf(&b, "\nOptional fields of accounts that are not valid and were left empty: %d\n", r.result.LeftOut)
 	}
 	took := max(r.took, time.Millisecond)
 	fmt.Fprintf(&b, "\n%d files, %d resources, %d records in %v (%.0f records/s)\n",
 		r.files, r.resources, r.records(), took.Round(time.Millisecond), float64(r.records())/took.Seconds())
 	_, err := io.WriteString(out, b.String())
-	return err //nolint:wrapcheck // the caller says what was written
+	return err //nolint:wrapcheck // the caller names what it writes
 }
 
 func (r *report) printCounts(b *strings.Builder) {
@@ -152,7 +152,7 @@ func sum(counts map[skipKey]int) int {
 	return n
 }
 
-// unmappedName says of a type that is mapped as a part of others why it counts here.
+// unmappedName adds to a type that is mapped as a part of others the reason why it counts here.
 func unmappedName(kind string) string {
 	switch kind {
 	case "Observation":

@@ -7,15 +7,15 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store"
 )
 
-// admit is require for what touches patients' data: the refusal has an audit row.
-func admit(ctx context.Context, db *store.DB, caller clinic.Caller, object clinic.Object, message string, roles ...clinic.Role) error {
-	if refusal := require(caller, message, roles...); refusal != nil {
-		return db.Refused(ctx, caller, object, refusal)
+// admit is for operations on patients' data: a refusal, as require returns it, has an audit row.
+func admit(ctx context.Context, db *store.DB, caller clinic.Caller, object clinic.Object, refusal error) error {
+	if refusal == nil {
+		return nil
 	}
-	return nil
+	return db.Refused(ctx, caller, object, refusal)
 }
 
-// require refuses a caller whose role may never do this (403); message says who may.
+// require refuses a caller whose role may never do this (403); message says which roles may.
 func require(caller clinic.Caller, message string, roles ...clinic.Role) error {
 	for _, r := range roles {
 		if caller.Role == r {

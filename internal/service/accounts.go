@@ -13,7 +13,7 @@ import (
 type AccountsOptions struct {
 	DB                *store.DB
 	Authenticator     *Authenticator
-	Sessions          *Sessions      // where those who register are logged in
+	Sessions          *Sessions      // logs in new accounts
 	Directory         DirectoryCache // nil: no cache
 	AutoVerifyDoctors bool           // verify a doctor's license at registration (development)
 }
@@ -25,8 +25,8 @@ func (o *AccountsOptions) validate() error {
 	return nil
 }
 
-// Accounts are the use cases of accounts: registration, the profile and the password of
-// the caller, and what administrators do with those of others.
+// Accounts are the use cases of accounts: registration, the caller's own profile and password,
+// and the administrators' changes to other accounts.
 type Accounts struct {
 	db         *store.DB
 	auth       *Authenticator
@@ -52,9 +52,9 @@ func (s *Accounts) Profile(ctx context.Context, caller clinic.Caller) (clinic.Pr
 
 // UpdateProfile sets the given fields of the caller's own profile. A doctor who
 // changes the license number is unverified again, unless doctors are verified
-// at registration. The new name of a doctor who is verified, or was ever assigned,
-// is pending until an administrator decides; until then another one is CodeConflict
-// with reason "name_pending".
+// at registration. A new name of a doctor who is verified, or was ever assigned,
+// is pending until an administrator decides. Until then another new name fails with CodeConflict
+// and reason "name_pending".
 func (s *Accounts) UpdateProfile(ctx context.Context, caller clinic.Caller, change clinic.ProfileChange) (clinic.Profile, error) {
 	if err := change.Validate(caller.Role); err != nil {
 		return clinic.Profile{}, err
@@ -85,7 +85,7 @@ func (s *Accounts) updateProfile(ctx context.Context, h store.Handle, change cli
 		if err := h.Accounts().UpdatePatient(ctx, change); err != nil {
 			return err
 		}
-	case clinic.RoleDoctor: // first, since that keeps others from verifying the doctor meanwhile
+	case clinic.RoleDoctor: // first, because it locks out a concurrent verification
 		known, err := h.Accounts().UpdateDoctor(ctx, change, s.autoVerify)
 		if err == nil && known {
 			change, err = askForName(ctx, h, change)
@@ -98,10 +98,10 @@ func (s *Accounts) updateProfile(ctx context.Context, h store.Handle, change cli
 	return h.Accounts().UpdateUser(ctx, change)
 }
 
-// askForName keeps the name that a doctor whom others know wants to have, and returns what
-// is left of the change. A name that waits already stays: an administrator decides
-// on the one that they have seen. The present name takes nothing back, so that a
-// profile can be written as it was read; one of before is brought to its normal form by it.
+// askForName stores the name that a doctor known to others asks for, and returns the rest of
+// the change. A name that is pending already stays, because an administrator must decide on
+// the name that they have seen. The present name does not cancel it, so that a
+// profile can be written as it was read; an older name gets its normal form by this.
 func askForName(ctx context.Context, h store.Handle, change clinic.ProfileChange) (clinic.ProfileChange, error) {
 	profile, err := h.Accounts().Profile(ctx)
 	if err != nil {
@@ -117,7 +117,7 @@ func askForName(ctx context.Context, h store.Handle, change clinic.ProfileChange
 	case pending == nil:
 		return change, h.Accounts().AskForName(ctx, wanted)
 	case wanted != *pending:
-		return change, clinic.Conflict("name_pending", "another new name of yours waits for an administrator's decision")
+		return change, clinic.Conflict("name_pending", "another new name of yours is waiting for an administrator's decision; change the name after it")
 	}
 	return change, nil
 }

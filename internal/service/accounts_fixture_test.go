@@ -16,7 +16,7 @@ import (
 
 const password = "correct horse"
 
-// desk is the use cases of a server that registers people and logs them in.
+// desk has the use cases of a server that registers people and logs them in.
 type desk struct {
 	*service.API
 	Administrators *service.Administrators
@@ -26,12 +26,12 @@ type desk struct {
 	clock          *clock
 }
 
-// clock is the one of second factors; it can be set forward.
+// clock is the clock of second factors; tests can set it forward.
 type clock struct{ ahead atomic.Int64 }
 
 func (c *clock) now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
 
-// newDesk makes one over a database of the test's own; change may be nil.
+// newDesk makes a desk over a database of the test's own; change may be nil.
 func newDesk(t testing.TB, change func(*service.APIOptions)) desk {
 	t.Helper()
 	dsn := testkit.NewDatabase(t, rights.Migrate)
@@ -82,25 +82,25 @@ func (d desk) register(t testing.TB, r clinic.Registration) clinic.Tokens {
 	return testkit.Value(d.Accounts.Register(t.Context(), r, clinic.Idempotency{}))(t)
 }
 
-// caller registers somebody and returns who he is.
+// caller registers a user and returns them as a caller.
 func (d desk) caller(t testing.TB, r clinic.Registration) clinic.Caller {
 	t.Helper()
 	return testkit.CallerOf(d.register(t, r).User)
 }
 
-// wantSession checks that both tokens are good and are the user's.
+// wantSession checks that both tokens are valid and belong to the user.
 func (d desk) wantSession(t testing.TB, s clinic.Tokens, user clinic.User) {
 	t.Helper()
 	got := testkit.Value(d.verifier.Verify(s.Access))(t)
 	if got.UserID != user.ID || got.Role != user.Role {
-		t.Errorf("the access token is %+v's, want %+v's", got, user)
+		t.Errorf("the access token belongs to %+v, want %+v", got, user)
 	}
 	if s.User != user {
 		t.Errorf("user = %+v, want %+v", s.User, user)
 	}
 	if d.db.Count(`SELECT count(*) FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id
 		WHERE s.user_id = $1 AND s.id = $3 AND t.token_hash = $2 AND t.used_at IS NULL`, user.ID, token.HashRefresh(s.Refresh), got.SessionID) != 1 {
-		t.Error("the refresh token is not kept")
+		t.Error("the refresh token is not stored")
 	}
 }
 

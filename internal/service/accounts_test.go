@@ -69,7 +69,7 @@ func TestRegisterDoctor(t *testing.T) {
 	}
 }
 
-func TestRegisterDoctorAsHeSays(t *testing.T) {
+func TestRegisterDoctorAsGiven(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	r := doctor("doctor1")
@@ -80,7 +80,7 @@ func TestRegisterDoctorAsHeSays(t *testing.T) {
 	}
 }
 
-// Somebody may register under a number that a later profile's id makes.
+// A user may register under the number that is later derived from a profile's id.
 func TestDefaultLicenseNumberMayBeTaken(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
@@ -115,7 +115,7 @@ func TestRegisterRefusesTakenNames(t *testing.T) {
 	_, err := d.Accounts.Register(t.Context(), second, clinic.Idempotency{})
 	wantFields(t, err, "license_number")
 	if n := d.db.Count("SELECT count(*) FROM users"); n != 1 {
-		t.Errorf("%d users: what was refused is there", n)
+		t.Errorf("%d users: a refused one exists", n)
 	}
 }
 
@@ -143,7 +143,7 @@ func TestConcurrentRegistrationsOfOneName(t *testing.T) {
 	}
 	group.Wait()
 	if made != 1 || refused != 7 {
-		t.Errorf("%d made, %d refused", made, refused)
+		t.Errorf("%d registered, %d refused", made, refused)
 	}
 }
 
@@ -242,11 +242,11 @@ func TestUpdateProfileRefuses(t *testing.T) {
 	_, err = d.Accounts.UpdateProfile(t.Context(), asDoctor, clinic.ProfileChange{LicenseNumber: new("CA-2"), FirstName: new("Changed")})
 	wantReason(t, err, "license_number_taken")
 	if got := testkit.Value(d.Accounts.Profile(t.Context(), asDoctor))(t).User.FirstName; got != "Jane" {
-		t.Errorf("first name = %q: half of what was refused is there", got)
+		t.Errorf("first name = %q: half of a refused change was made", got)
 	}
 }
 
-// What an administrator verified is the number, not the person.
+// An administrator verified the number, not the person.
 func TestAnotherLicenseNumberIsNotVerified(t *testing.T) {
 	t.Parallel()
 	for name, keeps := range map[string]bool{"manual": false, "automatic": true} {
@@ -289,7 +289,7 @@ func TestInactiveAccountDoesNothing(t *testing.T) {
 	wantReason(t, err, "bad_credentials")
 	_, err = d.Sessions.Refresh(t.Context(), s.Refresh)
 	wantReason(t, err, "refresh_token_invalid")
-	// a role that the token claims and the account has not is no better
+	// Nor does it help when the token claims a role that the account does not have.
 	_, err = d.Accounts.Profile(t.Context(), clinic.Caller{UserID: d.db.Admin().ID, Role: clinic.RolePatient})
 	wantReason(t, err, "account_inactive")
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
-// Administrators are the use cases of the command line that make administrators.
+// Administrators are the use cases with which the command line makes administrators.
 type Administrators struct {
 	db        *store.DB
 	passwords *token.Hasher
@@ -21,9 +21,9 @@ func NewAdministrators(db *store.DB, passwords *token.Hasher) *Administrators {
 	return &Administrators{db: db, passwords: passwords}
 }
 
-// Create makes an administrator; for the command line, never reachable over
-// the network. When the username is taken it is CodeConflict with reason
-// "username_taken", and the user is the one who has it.
+// Create makes an administrator. It is for the command line and never reachable over
+// the network. When the username is taken it fails with CodeConflict and reason
+// "username_taken", and returns the user who has it.
 func (s *Administrators) Create(ctx context.Context, r clinic.Registration) (clinic.User, error) {
 	r.Role = clinic.RoleAdmin
 	if err := r.Validate(); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
-// API is the use cases that the HTTP API offers. They are safe for concurrent use.
+// API has the use cases that the HTTP API offers. They are safe for concurrent use.
 type API struct {
 	Accounts      *Accounts      // registration, profiles, passwords, disabling
 	Sessions      *Sessions      // login, refresh, logout
@@ -30,11 +30,11 @@ type APIOptions struct {
 	Passwords         *token.Hasher
 	Tokens            *token.Signer
 	Directory         DirectoryCache        // nil: no cache
-	Throttle          Throttle              // nil: nobody is slowed down
+	Throttle          Throttle              // nil: no limits
 	AutoVerifyDoctors bool                  // see AccountsOptions
 	BreakGlass        time.Duration         // see AssignmentsOptions
 	SelfAssignment    clinic.SelfAssignment // see AssignmentsOptions
-	TOTP              *token.TOTP           // nil: nobody can enrol a second factor
+	TOTP              *token.TOTP           // nil: second factors are not available
 	TOTPRequired      []clinic.Role         // see SessionsOptions
 	Log               *slog.Logger          // nil: slog.Default()
 }

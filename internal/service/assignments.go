@@ -64,15 +64,15 @@ func NewAssignments(opts AssignmentsOptions) (*Assignments, error) {
 	}, nil
 }
 
-// Assign gives a doctor access to a patient. An administrator names both; a
+// Assign gives a doctor access to a patient. An administrator names both. A
 // doctor may leave out doctor_id or name themselves, on the terms of
-// admitSelfAssignment, which hold before anything is looked at. A pair that is
-// assigned already is answered with its assignment, which lasts no longer for it,
-// and created false. An unverified doctor is CodeConflict with reason
+// admitSelfAssignment, which are checked first. For a pair that is assigned already
+// it returns that assignment unchanged, with created false.
+// An unverified doctor fails with CodeConflict and reason
 // "doctor_not_verified".
 func (s *Assignments) Assign(ctx context.Context, caller clinic.Caller, req clinic.AssignmentRequest, idem clinic.Idempotency) (a clinic.Assignment, created bool, err error) {
 	object := clinic.Object{Kind: clinic.ObjectPatient, ID: req.PatientID}
-	if err := admit(ctx, s.db, caller, object, "only a doctor or an administrator may assign", clinic.RoleDoctor, clinic.RoleAdmin); err != nil {
+	if err := admit(ctx, s.db, caller, object, require(caller, "only doctors and administrators may assign a doctor to a patient", clinic.RoleDoctor, clinic.RoleAdmin)); err != nil {
 		return clinic.Assignment{}, false, err
 	}
 	if caller.Role == clinic.RoleDoctor {
@@ -83,7 +83,7 @@ func (s *Assignments) Assign(ctx context.Context, caller clinic.Caller, req clin
 	if err != nil {
 		return clinic.Assignment{}, false, err
 	}
-	begun := false // by this call: not when it repeats another one
+	begun := false // by this call; false for a repetition
 	err = s.db.Audited(ctx, caller, object, func(h store.Handle) error {
 		doctorID, err := whomToAssign(h.Who, req)
 		if err != nil {
@@ -111,8 +111,8 @@ func (s *Assignments) Assign(ctx context.Context, caller clinic.Caller, req clin
 	return a, created, err
 }
 
-// validate checks the request. When an assignment may end is asked by the clock
-// that ends it, the database's.
+// validate checks the request. It compares the end with the database's clock, which also
+// ends the assignment.
 func (s *Assignments) validate(ctx context.Context, req *clinic.AssignmentRequest) error {
 	if req.EndsAt == nil {
 		return req.Validate(time.Time{})
@@ -128,11 +128,11 @@ func assignment(id int64) clinic.Object {
 	return clinic.Object{Kind: clinic.ObjectAssignment, ID: id}
 }
 
-// whomToAssign returns the doctor that the caller may assign by this request.
+// whomToAssign returns the doctor whom the caller may assign by this request.
 func whomToAssign(who store.Identity, req clinic.AssignmentRequest) (doctorID int64, err error) {
 	if who.Role == clinic.RoleDoctor {
 		if req.DoctorID != 0 && req.DoctorID != who.DoctorID {
-			return 0, clinic.Forbidden("a doctor may assign only themselves")
+			return 0, clinic.Forbidden("doctors may assign only themselves; leave out doctor_id or use your own")
 		}
 		return who.DoctorID, nil
 	}
@@ -142,10 +142,10 @@ func whomToAssign(who store.Identity, req clinic.AssignmentRequest) (doctorID in
 	return req.DoctorID, nil
 }
 
-// assign refuses an unverified doctor before it looks for the patient: whether
-// there is one is not for that doctor to know. One who was verified while he
-// waited for the lock repeats his request: row-level security still takes him for
-// who he was when it began.
+// assign refuses an unverified doctor before it looks for the patient, because that doctor
+// must not learn whether the patient exists. A doctor who was verified while the request
+// waited for the lock has to repeat it: row-level security still uses the identity
+// from its beginning.
 func assign(ctx context.Context, h store.Handle, doctorID int64, req clinic.AssignmentRequest) (made, error) {
 	verified, err := h.Doctors().Lock(ctx, doctorID)
 	if err != nil {
@@ -158,25 +158,25 @@ func assign(ctx context.Context, h store.Handle, doctorID int64, req clinic.Assi
 	return made{ID: id, Created: created}, err
 }
 
-// List lists assignments, newest first: an administrator all, a doctor
-// and a patient their own. A doctor is shown no more of a patient than the id
-// while he may not see the patient.
+// List lists assignments, newest first: all for an administrator, their own for a doctor
+// and a patient. A doctor who may no longer see a patient gets only the patient's
+// id.
 func (s *Assignments) List(ctx context.Context, caller clinic.Caller, filter clinic.AssignmentFilter, page clinic.PageRequest) (clinic.Page[clinic.Assignment], error) {
 	return s.db.As(caller).Assignments().List(ctx, filter, page)
 }
 
-// Get returns one; foreign and missing are the same CodeNotFound.
+// Get returns an assignment. One that the caller may not see and a missing one are the same CodeNotFound.
 func (s *Assignments) Get(ctx context.Context, caller clinic.Caller, id int64) (clinic.Assignment, error) {
 	return s.db.As(caller).Assignments().Get(ctx, id)
 }
 
-// End ends one now; administrators only. One that has ended stays as
-// it is. One that a DoctorAssignment object owns is CodeConflict with reason
-// "managed_by_kubernetes": the object must be deleted instead. force ends it all
-// the same, for an emergency, or where the object is gone without a trace; an
-// object that is still there declares it again when it is next reconciled.
+// End ends an assignment now; administrators only. One that has ended stays as
+// it is. One that a DoctorAssignment object owns fails with CodeConflict and reason
+// "managed_by_kubernetes": the object must be deleted instead. force ends it anyway,
+// for an emergency, or where the object was lost. An existing
+// object declares it again when it is next reconciled.
 func (s *Assignments) End(ctx context.Context, caller clinic.Caller, id int64, force bool) error {
-	if err := admit(ctx, s.db, caller, assignment(id), "only an administrator may end assignments", clinic.RoleAdmin); err != nil {
+	if err := admit(ctx, s.db, caller, assignment(id), require(caller, "only administrators may end assignments", clinic.RoleAdmin)); err != nil {
 		return err
 	}
 	return s.db.Audited(ctx, caller, assignment(id), func(h store.Handle) error {

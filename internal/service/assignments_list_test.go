@@ -9,7 +9,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
-func TestAssignmentsShowEachCallerHisOwn(t *testing.T) {
+func TestAssignmentsShowEachCallerTheirOwn(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	c := f.care()

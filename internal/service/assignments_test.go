@@ -35,9 +35,9 @@ func TestAssignGivesAccess(t *testing.T) {
 		as func(pair) clinic.Caller
 		by func(pair) clinic.AssignmentRequest
 	}{
-		"administrator":          {func(p pair) clinic.Caller { return p.admin }, pair.both},
-		"doctor, naming himself": {pair.asDoctor, pair.both},
-		"doctor, naming nobody": {pair.asDoctor, func(p pair) clinic.AssignmentRequest {
+		"administrator":             {func(p pair) clinic.Caller { return p.admin }, pair.both},
+		"doctor, naming themselves": {pair.asDoctor, pair.both},
+		"doctor, naming no doctor": {pair.asDoctor, func(p pair) clinic.AssignmentRequest {
 			return clinic.AssignmentRequest{PatientID: p.patient.ID, Reason: "primary care"}
 		}},
 	} {
@@ -86,7 +86,7 @@ func TestAssignRefuses(t *testing.T) {
 			change: `UPDATE doctor_profiles SET verified_at = NULL`,
 			code:   clinic.CodeConflict, reason: "doctor_not_verified",
 		},
-		"an unverified doctor himself, whoever the patient": {
+		"an unverified doctor themselves, for a missing patient": {
 			change: `UPDATE doctor_profiles SET verified_at = NULL`,
 			as:     pair.asDoctor,
 			edit:   func(_ pair, r *clinic.AssignmentRequest) { r.PatientID = missing },
@@ -227,8 +227,8 @@ func TestConcurrentAssignsOfOnePair(t *testing.T) {
 	}
 }
 
-// TestAssignAndEndTakeTurns assigns and ends one pair from many sides: no
-// refusal but those that the rules name, and never two at once.
+// TestAssignAndEndTakeTurns assigns and ends one pair concurrently: the only
+// refusals are those of the rules, and the pair never has two assignments at once.
 func TestAssignAndEndTakeTurns(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
@@ -304,7 +304,7 @@ func TestEndAssignment(t *testing.T) {
 				t.Errorf("open = %d after %q", open, test.code)
 			}
 			if n := f.db.Count(`SELECT count(*) FROM assignments WHERE id = $1 AND ends_at = starts_at`, a.ID); (n == 1) != (name == "not begun") {
-				t.Errorf("called off = %d", n)
+				t.Errorf("canceled = %d", n)
 			}
 			wantCode(t, f.Assignments.End(t.Context(), as, 1<<40, false), map[bool]clinic.Code{true: clinic.CodeForbidden, false: clinic.CodeNotFound}[test.as != nil])
 		})
@@ -320,7 +320,7 @@ func TestEndedAssignmentKeepsItsEnd(t *testing.T) {
 		Patient: c.patient, Doctor: c.stranger, StartsAt: later, EndsAt: &later, Source: clinic.SourceKubernetes, Owner: "uid",
 	})
 	if err := f.Assignments.End(t.Context(), testkit.CallerOf(f.db.Admin()), off.ID, false); err != nil {
-		t.Errorf("ending one that was called off: %v", err)
+		t.Errorf("ending one that was canceled: %v", err)
 	}
 	ended := time.Now().Add(-time.Minute)
 	a := f.db.Assignment(testkit.AssignmentOptions{Patient: c.patient, Doctor: c.stranger, EndsAt: &ended, Source: clinic.SourceKubernetes, Owner: "uid"})
@@ -332,9 +332,9 @@ func TestEndedAssignmentKeepsItsEnd(t *testing.T) {
 	}
 }
 
-// TestADoctorVerifiedAmidHisRequestIsAskedToRepeatIt: who he is was found before
-// he waited for the verification, and row-level security goes by that.
-func TestADoctorVerifiedAmidHisRequestIsAskedToRepeatIt(t *testing.T) {
+// TestADoctorVerifiedAmidTheirRequestIsAskedToRepeatIt: the request's identity was found before
+// it waited for the verification, and row-level security uses that identity.
+func TestADoctorVerifiedAmidTheirRequestIsAskedToRepeatIt(t *testing.T) {
 	t.Parallel()
 	e := newEmergency(t)
 	e.db.Exec(`UPDATE doctor_profiles SET verified_at = NULL WHERE id = $1`, e.doctor.ID)
@@ -352,7 +352,7 @@ func TestADoctorVerifiedAmidHisRequestIsAskedToRepeatIt(t *testing.T) {
 	}()
 	for e.db.Count(`SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = current_database() AND NOT granted`) < 2 {
 		if t.Context().Err() != nil {
-			t.Fatal("they do not wait")
+			t.Fatal("the requests do not wait")
 		}
 	}
 	if err := tx.Commit(t.Context()); err != nil {

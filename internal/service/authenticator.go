@@ -14,8 +14,8 @@ import (
 type AuthenticatorOptions struct {
 	DB        *store.DB
 	Passwords *token.Hasher
-	Throttle  Throttle    // nil: nobody is slowed down
-	TOTP      *token.TOTP // nil: nobody can enrol a second factor
+	Throttle  Throttle    // nil: no limits
+	TOTP      *token.TOTP // nil: second factors are not available
 }
 
 func (o *AuthenticatorOptions) setDefaults() {
@@ -31,14 +31,14 @@ func (o *AuthenticatorOptions) validate() error {
 	return nil
 }
 
-// Authenticator checks passwords and second factors, at a login and when the caller
-// gives them again within their session. Every such check goes through it, and so
+// Authenticator checks passwords and second factors, at a login and when callers
+// confirm a request with them. Every such check goes through it, and so
 // through the throttle.
 type Authenticator struct {
 	db        *store.DB
 	passwords *token.Hasher
 	throttle  Throttle
-	totp      *token.TOTP // nil: there is no key for second factors
+	totp      *token.TOTP // nil: no key for second factors is set
 }
 
 // NewAuthenticator checks the options and returns the authenticator.
@@ -50,9 +50,9 @@ func NewAuthenticator(opts AuthenticatorOptions) (*Authenticator, error) {
 	return &Authenticator{db: opts.DB, passwords: opts.Passwords, throttle: opts.Throttle, totp: opts.TOTP}, nil
 }
 
-// throttled compares a secret of the account that somebody wants to get into, unless
-// there were too many wrong ones. compare must be CodeUnauthenticated when, and
-// only when, this one is wrong. Whatever asks a stranger for a password goes
+// throttled compares a secret of the account, unless there were too many wrong attempts.
+// compare must fail with CodeUnauthenticated when, and
+// only when, this one is wrong. Every check of a stranger's password goes
 // through here.
 func (s *Authenticator) throttled(ctx context.Context, username string, compare func() error) error {
 	done, err := s.throttle.Login(ctx, strings.ToLower(username)) // as the database compares names
@@ -64,10 +64,10 @@ func (s *Authenticator) throttled(ctx context.Context, username string, compare 
 	return err
 }
 
-// confirm is throttled for a secret of the caller's own, which they give again within
-// their session: what others guess elsewhere does not keep them from it. The
-// error is wrong where the secret is. That is no CodeUnauthenticated, which
-// clients answer by renewing the access token and trying the same again.
+// confirm is throttled for a secret of the caller's own, which confirms a request within
+// their session: guesses of others do not block it. It returns the
+// error wrong for a wrong secret. That has another code than CodeUnauthenticated, which
+// makes clients renew the access token and send the same request again.
 func (s *Authenticator) confirm(ctx context.Context, caller clinic.Caller, wrong *clinic.Error, compare func() (right bool, err error)) error {
 	done, err := s.throttle.Confirm(ctx, caller)
 	var refusal *clinic.Error
@@ -90,8 +90,8 @@ func (s *Authenticator) confirm(ctx context.Context, caller clinic.Caller, wrong
 	return nil
 }
 
-// confirmPassword asks the caller for his password again, told as field, for
-// what an access token alone must not be enough.
+// confirmPassword compares the password that confirms a request, the field of that name, with the
+// caller's own. It is for requests for which an access token must not be enough.
 func (s *Authenticator) confirmPassword(ctx context.Context, caller clinic.Caller, field, password string) (store.Credentials, error) {
 	known, err := s.db.As(caller).Accounts().Credentials(ctx)
 	if err != nil {
@@ -104,7 +104,7 @@ func (s *Authenticator) confirmPassword(ctx context.Context, caller clinic.Calle
 	})
 }
 
-// checkPassword is CodeUnauthenticated unless the password is that of the account.
+// checkPassword fails with CodeUnauthenticated unless the password is that of the account.
 func (s *Authenticator) checkPassword(ctx context.Context, known store.Credentials, password string) error {
 	ok, _, err := s.passwords.Verify(ctx, known.PasswordHash, password)
 	if err == nil && !ok {

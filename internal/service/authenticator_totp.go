@@ -11,13 +11,13 @@ import (
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
-// maxTOTPWait is the longest that wrong codes keep from another try: see TryTOTP's query.
+// maxTOTPWait is the longest wait after wrong codes: see TryTOTP's query.
 const maxTOTPWait = 15 * time.Minute
 
-var errNoTOTPKey = errors.New("there is no key for second factors")
+var errNoTOTPKey = errors.New("no key for second factors is set")
 
-// checkSecondFactor lets pass who has none, or proves it. It is
-// CodeUnauthenticated with reason "totp_required" without a code, and
+// checkSecondFactor succeeds for an account without a factor and for a right code. It fails
+// with CodeUnauthenticated and reason "totp_required" without a code, and
 // "totp_invalid" with a wrong one.
 func (s *Authenticator) checkSecondFactor(ctx context.Context, known store.Credentials, second clinic.SecondFactor) error {
 	if !known.SecondFactor {
@@ -35,7 +35,7 @@ func (s *Authenticator) checkSecondFactor(ctx context.Context, known store.Crede
 			ok, err = h.SecondFactors().TakeCode(ctx, right)
 		}
 	default:
-		return clinic.Unauthenticated("send a code of your authenticator as totp_code, or a recovery_code").WithReason("totp_required")
+		return clinic.Unauthenticated("send a code from your authenticator as totp_code, or a recovery code as recovery_code").WithReason("totp_required")
 	}
 	if err == nil && !ok {
 		err = clinic.Unauthenticated("the second factor's code is not valid").WithReason("totp_invalid")
@@ -43,8 +43,8 @@ func (s *Authenticator) checkSecondFactor(ctx context.Context, known store.Crede
 	return err
 }
 
-// confirmTOTPCode asks the caller, within their session, for a code of their
-// second factor, told as field. It is taken once, as at a login. A wrong one slows
+// confirmTOTPCode checks a code of the caller's second factor, the field of that name, within
+// their session. A code is accepted once, as at a login. A wrong one slows
 // down no login: the session's quota counts it.
 func (s *Authenticator) confirmTOTPCode(ctx context.Context, caller clinic.Caller, field, code string) error {
 	sealed, err := s.db.As(caller).SecondFactors().Secret(ctx)
@@ -53,7 +53,7 @@ func (s *Authenticator) confirmTOTPCode(ctx context.Context, caller clinic.Calle
 	}
 	wrong := clinic.Invalid(field, "this code is not valid").WithReason("totp_invalid")
 	return s.confirm(ctx, caller, wrong, func() (right bool, err error) {
-		if sealed == nil || s.totp == nil { // whoever has no factor has no right code
+		if sealed == nil || s.totp == nil { // without a factor no code is right
 			return false, nil
 		}
 		step, right, err := s.totp.Check(caller.UserID, sealed, code)
@@ -64,9 +64,9 @@ func (s *Authenticator) confirmTOTPCode(ctx context.Context, caller clinic.Calle
 	})
 }
 
-// tryTOTP checks a code, and counts it as wrong until it is taken. When too many
-// were, it is CodeTooMany with reason "totp_throttled": the wait ends by itself,
-// and only who knows the password can make it begin.
+// tryTOTP checks a code, and counts it as wrong until it is accepted. After too many
+// wrong ones it fails with CodeTooMany and reason "totp_throttled". The wait ends by itself,
+// and only somebody who knows the password can cause it.
 func (s *Authenticator) tryTOTP(ctx context.Context, userID int64, code string, confirmed bool) (right store.TOTPCode, ok bool, err error) {
 	if s.totp == nil {
 		return store.TOTPCode{}, false, fmt.Errorf("checking a second factor: %w", clinic.Internal(errNoTOTPKey))

@@ -32,7 +32,7 @@ func ledger(b testing.TB, f fixture, patients, records int) (doctor clinic.Calle
 	return testkit.CallerOf(d.User), clinic.Caller{UserID: int64(f.db.Count(`SELECT min(user_id) FROM patient_profiles`)), Role: clinic.RolePatient}
 }
 
-// joinAndSort is the list of records as one would write it first: join, sort
+// joinAndSort is the list of records in its obvious form: join, sort
 // all, cut off the page.
 const joinAndSort = `
 	SELECT r.*, u.username, u.email, u.first_name, u.last_name,
@@ -45,8 +45,8 @@ const joinAndSort = `
 	WHERE r.patient_id IN (SELECT a.patient_id FROM patient_access a WHERE a.user_id = $1)
 	ORDER BY r.visit_date DESC, r.id DESC LIMIT $2`
 
-// BenchmarkRecords reads the first page of a list in turns with the join and
-// sort of the same page, and reports how many times faster it is.
+// BenchmarkRecords alternates between the first page of a list and the join and
+// sort of the same page, and reports how many times faster the list is.
 func BenchmarkRecords(b *testing.B) {
 	for _, size := range []struct{ patients, records int }{{1000, 100}, {100, 100}, {10, 100}} {
 		b.Run(fmt.Sprintf("patients=%d", size.patients), func(b *testing.B) {
@@ -164,7 +164,7 @@ func handleInParallel(b *testing.B, f fixture, batch int) {
 }
 
 // BenchmarkDeclare declares the most patients that an object may name, once to
-// begin the assignments and once to find that nothing is to do.
+// begin the assignments and once without a change.
 func BenchmarkDeclare(b *testing.B) {
 	w := newWard(b, 0)
 	w.db.Exec(`WITH u AS (INSERT INTO users (username, role, password_hash)

@@ -8,17 +8,17 @@ import (
 )
 
 // OpenBreakGlass lets a verified doctor read a patient's records for a set time
-// without being assigned. The patient and all administrators are told of it,
-// and that is its price: any patient there is can be named, so that whether
-// there is one costs an alarm to find out. While it is open a repetition is
-// answered with it, and opened false.
+// without an assignment. The patient and all administrators are notified.
+// A doctor can name any patient, but finding out whether one exists
+// costs this alarm. While the access is open, a repetition returns it, with
+// opened false.
 //
-// A wrong password is CodeInvalid with reason "wrong_password", and no
-// CodeUnauthenticated, which clients answer by renewing the access token and
-// trying the same again.
+// A wrong password fails with CodeInvalid and reason "wrong_password" instead of
+// CodeUnauthenticated, which makes clients renew the access token and
+// send the same request again.
 func (s *Assignments) OpenBreakGlass(ctx context.Context, caller clinic.Caller, req clinic.BreakGlassRequest, idem clinic.Idempotency) (a clinic.Assignment, opened bool, err error) {
 	object := clinic.Object{Kind: clinic.ObjectPatient, ID: req.PatientID}
-	if err := admit(ctx, s.db, caller, object, "only a doctor may open emergency access", clinic.RoleDoctor); err != nil {
+	if err := admit(ctx, s.db, caller, object, require(caller, "only doctors may open emergency access", clinic.RoleDoctor)); err != nil {
 		return clinic.Assignment{}, false, err
 	}
 	if err := req.Validate(); err != nil {

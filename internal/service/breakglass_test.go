@@ -10,7 +10,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
-// emergency is a patient with a record, and a doctor who is not his.
+// emergency is a patient with a record, and a doctor who is not assigned to them.
 type emergency struct {
 	fixture
 	care
@@ -65,7 +65,7 @@ func TestBreakGlassIsReadOnlyAndEndsByTheClock(t *testing.T) {
 	_, err = e.Records.Get(t.Context(), e.asDoctor(), e.record.ID)
 	wantCode(t, err, clinic.CodeNotFound)
 	if again := e.open(t); again.ID == a.ID {
-		t.Error("what is over was not opened again")
+		t.Error("access that was over was not opened again")
 	}
 }
 
@@ -88,19 +88,19 @@ func TestBreakGlassRefuses(t *testing.T) {
 		code   clinic.Code
 		reason string
 	}{
-		"a patient":         {as: func(e emergency) clinic.Caller { return e.asPatient() }, code: clinic.CodeForbidden},
-		"an administrator":  {as: func(e emergency) clinic.Caller { return testkit.CallerOf(e.admins[0]) }, code: clinic.CodeForbidden},
-		"a wrong password":  {edit: func(r *clinic.BreakGlassRequest) { r.Password = "securepass124" }, code: clinic.CodeInvalid, reason: "wrong_password"},
-		"no password":       {edit: func(r *clinic.BreakGlassRequest) { r.Password = "" }, code: clinic.CodeInvalid, reason: "wrong_password"},
-		"no reason":         {edit: func(r *clinic.BreakGlassRequest) { r.Reason = " \n" }, code: clinic.CodeInvalid},
-		"an unseen reason":  {edit: func(r *clinic.BreakGlassRequest) { r.Reason = "\u3164\u2800\u200b\U000e0041" }, code: clinic.CodeInvalid},
-		"too many reasons":  {edit: func(r *clinic.BreakGlassRequest) { r.Reason = string(make([]byte, 501)) }, code: clinic.CodeInvalid},
-		"an unknown one":    {edit: func(r *clinic.BreakGlassRequest) { r.PatientID = 1 << 40 }, code: clinic.CodeNotFound},
-		"a disabled doctor": {change: `UPDATE users SET active = false WHERE role = 'DOCTOR'`, code: clinic.CodeUnauthenticated, reason: "account_inactive"},
+		"a patient":          {as: func(e emergency) clinic.Caller { return e.asPatient() }, code: clinic.CodeForbidden},
+		"an administrator":   {as: func(e emergency) clinic.Caller { return testkit.CallerOf(e.admins[0]) }, code: clinic.CodeForbidden},
+		"a wrong password":   {edit: func(r *clinic.BreakGlassRequest) { r.Password = "securepass124" }, code: clinic.CodeInvalid, reason: "wrong_password"},
+		"no password":        {edit: func(r *clinic.BreakGlassRequest) { r.Password = "" }, code: clinic.CodeInvalid, reason: "wrong_password"},
+		"no reason":          {edit: func(r *clinic.BreakGlassRequest) { r.Reason = " \n" }, code: clinic.CodeInvalid},
+		"an unseen reason":   {edit: func(r *clinic.BreakGlassRequest) { r.Reason = "\u3164\u2800\u200b\U000e0041" }, code: clinic.CodeInvalid},
+		"too many reasons":   {edit: func(r *clinic.BreakGlassRequest) { r.Reason = string(make([]byte, 501)) }, code: clinic.CodeInvalid},
+		"an unknown patient": {edit: func(r *clinic.BreakGlassRequest) { r.PatientID = 1 << 40 }, code: clinic.CodeNotFound},
+		"a disabled doctor":  {change: `UPDATE users SET active = false WHERE role = 'DOCTOR'`, code: clinic.CodeUnauthenticated, reason: "account_inactive"},
 		"an unverified doctor": {
 			change: `UPDATE doctor_profiles SET verified_at = NULL`, code: clinic.CodeConflict, reason: "doctor_not_verified",
 		},
-		"an unverified doctor, whoever the patient": {
+		"an unverified doctor, for an unknown patient": {
 			change: `UPDATE doctor_profiles SET verified_at = NULL`, edit: func(r *clinic.BreakGlassRequest) { r.PatientID = 1 << 40 },
 			code: clinic.CodeConflict, reason: "doctor_not_verified",
 		},
@@ -150,7 +150,7 @@ func TestBreakGlassIsOpenedOnceWhoeverRaces(t *testing.T) {
 	}
 	group.Wait()
 	if n := e.db.Count(`SELECT count(*) FROM outbox WHERE type = 'break_glass.opened'`); len(ids) != 1 || openings != 1 || n != 1 {
-		t.Errorf("%d accesses, opened %d times, told %d times", len(ids), openings, n)
+		t.Errorf("%d accesses, opened %d times, notified %d times", len(ids), openings, n)
 	}
 }
 
@@ -171,8 +171,8 @@ func TestBreakGlassRepeatedUnderItsKeyOpensNothing(t *testing.T) {
 	wantReason(t, err, "wrong_password")
 }
 
-// TestBreakGlassIsTold tells the patient and every administrator there is, once
-// each, also when it is over by then.
+// TestBreakGlassIsTold expects a notification to the patient and every administrator, one
+// each, also where the access is over by then.
 func TestBreakGlassIsTold(t *testing.T) {
 	t.Parallel()
 	e := newEmergency(t)

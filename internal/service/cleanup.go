@@ -11,15 +11,15 @@ import (
 // keyLifetime is how long an idempotency key is kept.
 const keyLifetime = 24 * time.Hour
 
-// Cleanup deletes what has served its time.
+// Cleanup deletes rows that are no longer needed.
 type Cleanup struct{ db *store.DB }
 
 // NewCleanup returns the use case.
 func NewCleanup(db *store.DB) *Cleanup { return &Cleanup{db: db} }
 
 // DeleteExpired deletes events finished before the given age, idempotency keys
-// older than a day and expired sessions, up to limit rows each, and says how
-// many rows went.
+// older than a day and expired sessions, up to limit rows each, and returns how
+// many rows it deleted.
 func (s *Cleanup) DeleteExpired(ctx context.Context, age time.Duration, limit int) (int, error) {
 	h := s.db.System()
 	now, err := h.Now(ctx)

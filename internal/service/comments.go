@@ -15,18 +15,18 @@ func NewComments(db *store.DB) *Comments { return &Comments{db: db} }
 
 // List lists the comments of a record that the caller may read, oldest first.
 func (s *Comments) List(ctx context.Context, caller clinic.Caller, recordID int64, page clinic.PageRequest) (clinic.Page[clinic.Comment], error) {
-	if err := admit(ctx, s.db, caller, record(recordID), onlyReaders, clinic.RolePatient, clinic.RoleDoctor); err != nil {
+	if err := admit(ctx, s.db, caller, record(recordID), require(caller, onlyReaders, clinic.RolePatient, clinic.RoleDoctor)); err != nil {
 		return clinic.Page[clinic.Comment]{}, err
 	}
 	return s.db.As(caller).Comments().List(ctx, recordID, page)
 }
 
-// Add adds an assigned doctor's comment. For one who has emergency access
-// it is CodeForbidden with reason "read_only".
+// Add adds a comment of an assigned doctor. For a doctor with emergency access
+// it fails with CodeForbidden and reason "read_only".
 //
-//nolint:revive // argument-limit: the six are what the request holds; a struct would have one user
+//nolint:revive // argument-limit: the six are the parts of the request; a struct would have one user
 func (s *Comments) Add(ctx context.Context, caller clinic.Caller, recordID int64, text string, private bool, idem clinic.Idempotency) (clinic.Comment, error) {
-	if err := admit(ctx, s.db, caller, record(recordID), "only a doctor may comment", clinic.RoleDoctor); err != nil {
+	if err := admit(ctx, s.db, caller, record(recordID), require(caller, "only doctors may comment", clinic.RoleDoctor)); err != nil {
 		return clinic.Comment{}, err
 	}
 	if err := clinic.ValidateComment(&text); err != nil {
@@ -42,7 +42,7 @@ func (s *Comments) Add(ctx context.Context, caller clinic.Caller, recordID int64
 		if repeated {
 			added, err = commentAgain(ctx, h, first)
 		}
-		if err == nil && !added.Private { // the row of a private one has the record: the patient may see that row, and no such comment
+		if err == nil && !added.Private { // the row of a private comment names the record, because the patient may see the row but not the comment
 			h.AuditObject(clinic.Object{Kind: clinic.ObjectComment, ID: added.ID})
 		}
 		return err
@@ -53,16 +53,16 @@ func (s *Comments) Add(ctx context.Context, caller clinic.Caller, recordID int64
 func addComment(ctx context.Context, h store.Handle, recordID int64, text string, private bool) (added clinic.Comment, patientID int64, err error) {
 	added, patientID, err = h.Comments().Insert(ctx, recordID, text, private)
 	if clinic.CodeOf(err) == clinic.CodeNotFound {
-		// Where the record was deleted meanwhile the transaction has failed, and this with it.
+		// Where the record was deleted meanwhile, the transaction has failed, and so does this check.
 		if emergency, errCheck := h.Records().Check(ctx, recordID); errCheck == nil && emergency {
-			err = clinic.Forbidden("emergency access is for reading").WithReason("read_only")
+			err = clinic.Forbidden("emergency access only allows reading; comments need an assignment").WithReason("read_only")
 		}
 	}
 	return added, patientID, err
 }
 
-// commentAgain answers a repetition with the comment as it is now. That it is gone
-// is told to who may still see the patient; it does not exist for anybody else.
+// commentAgain answers a repetition with the comment as it is now. Callers who may still see
+// the patient learn that it was deleted; for others it does not exist.
 func commentAgain(ctx context.Context, h store.Handle, first made) (clinic.Comment, error) {
 	comment, err := h.Comments().Get(ctx, first.ID)
 	if clinic.CodeOf(err) != clinic.CodeNotFound {

@@ -9,17 +9,17 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store"
 )
 
-// Declarations are the use cases of assignments that are declared, as by DoctorAssignment objects.
+// Declarations are the use cases of declared assignments, such as those of DoctorAssignment objects.
 type Declarations struct{ db *store.DB }
 
 // NewDeclarations returns the use cases.
 func NewDeclarations(db *store.DB) *Declarations { return &Declarations{db: db} }
 
-// Declare makes the assignments that the declaration's owner holds what the
-// declaration says, in one transaction. What holds already is not written
-// again; what somebody ended past the platform is begun again. An assignment
-// that began and is declared to begin later ends, and another one is made.
-// Of a declaration whose end has passed nothing is left, even if it is invalid.
+// Declare makes the assignments of the declaration's owner match the
+// declaration, in one transaction. It does not write what matches already.
+// It begins assignments again that were ended outside the platform. An assignment
+// that has begun and is declared to begin later ends, and another one is made.
+// A declaration whose end has passed leaves no assignments, even if it is invalid.
 func (s *Declarations) Declare(ctx context.Context, d clinic.Declaration) (clinic.DeclarationResult, error) {
 	invalid := d.Validate()
 	if invalid != nil && (d.EndsAt == nil || d.Owner == "") {
@@ -101,8 +101,8 @@ func declare(ctx context.Context, h store.Handle, d clinic.Declaration) (clinic.
 	return result, nil
 }
 
-// problemOf is why nobody can be assigned to the doctor. A disabled account is
-// as good as none.
+// problemOf is the reason why the doctor cannot be assigned to anybody. A disabled account counts
+// as missing.
 func problemOf(doctor store.DeclaredDoctor) clinic.DoctorProblem {
 	switch {
 	case doctor.ID == 0 && doctor.UsernameTaken:
@@ -115,8 +115,8 @@ func problemOf(doctor store.DeclaredDoctor) clinic.DoctorProblem {
 	return ""
 }
 
-// Release ends every assignment that the owner holds and returns how many
-// there were.
+// Release ends every assignment of the owner and returns how many it
+// ended.
 func (s *Declarations) Release(ctx context.Context, owner string) (ended int, err error) {
 	err = s.db.Tx(ctx, nil, func(h store.Handle) error {
 		if _, err := h.Declarations().Lock(ctx, owner, ""); err != nil {
@@ -129,7 +129,7 @@ func (s *Declarations) Release(ctx context.Context, owner string) (ended int, er
 	return ended, err
 }
 
-// Retain leaves the assignments that the owner holds active, held by nobody: an
+// Retain leaves the owner's assignments active, but without an owner: an
 // administrator may end them.
 func (s *Declarations) Retain(ctx context.Context, owner string) error {
 	return s.db.Tx(ctx, nil, func(h store.Handle) error {

@@ -10,8 +10,8 @@ import (
 )
 
 // TestDeclareFromManySides declares the same pairs by several owners while
-// others withdraw, assign, end and exchange the doctors: no deadlock, no
-// overlap, and in the end what is declared last.
+// others withdraw, assign, end and exchange the doctors. It expects no deadlock, no
+// overlap, and the last declaration in the end.
 func TestDeclareFromManySides(t *testing.T) {
 	t.Parallel()
 	const patients, rounds = 20, 8

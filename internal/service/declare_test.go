@@ -54,7 +54,7 @@ func (w ward) declare(t testing.TB, d clinic.Declaration, want clinic.Declaratio
 	}
 }
 
-// settled expects that the same declaration again writes nothing.
+// settled checks that the same declaration again writes nothing.
 func (w ward) settled(t testing.TB, d clinic.Declaration) {
 	t.Helper()
 	// xmin changes with every write of a row
@@ -138,7 +138,7 @@ func TestDeclareWithADoctorsProblem(t *testing.T) {
 			doctor: "doctor2", change: `UPDATE doctor_profiles SET verified_at = NULL`,
 			want: clinic.DeclarationResult{Doctor: clinic.DoctorNotVerified, Ended: 2, EndedDoctors: []string{"Doctor1"}},
 		},
-		"not verified any more": { // he sees nothing; what is declared stays, the rest ends
+		"not verified any more": { // the doctor sees nothing; the declared assignments stay, the others end
 			doctor: "doctor1", change: `UPDATE doctor_profiles SET verified_at = NULL`,
 			want: clinic.DeclarationResult{Doctor: clinic.DoctorNotVerified, Ended: 1, EndedDoctors: []string{"Doctor1"}},
 		},
@@ -226,7 +226,7 @@ func TestRetainLeavesAssignmentsActive(t *testing.T) {
 		}
 	}
 	if n := testkit.Value(w.Declarations.Release(t.Context(), "uid-1"))(t); n != 0 {
-		t.Errorf("ended %d assignments that are nobody's", n)
+		t.Errorf("ended %d assignments without an owner", n)
 	}
 	if err := w.Assignments.End(t.Context(), admin, list.Items[0].ID, false); err != nil {
 		t.Error(err)
@@ -262,7 +262,7 @@ func TestDeclarationIsValidated(t *testing.T) {
 	}
 }
 
-// TestDeclareManyPatients counts the statements' effect at the largest size.
+// TestDeclareManyPatients checks the statements' effect at the largest size.
 func TestDeclareManyPatients(t *testing.T) {
 	t.Parallel()
 	w := newWard(t, 0)

@@ -22,7 +22,7 @@ func usernames(page clinic.Page[clinic.Doctor]) (names []string) {
 	return names
 }
 
-// hospital has three doctors of whom one is listed.
+// hospital has three doctors, of whom one is listed.
 func hospital(t testing.TB, change func(*service.APIOptions)) (d desk, asPatient, asAdmin clinic.Caller) {
 	t.Helper()
 	d = newDesk(t, change)
@@ -100,7 +100,7 @@ func TestPatientsAreForAdministrators(t *testing.T) {
 	if n := testkit.Value(d.Patients.List(t.Context(), asAdmin, "", clinic.PageRequest{}))(t).Total; n != 1 {
 		t.Errorf("total = %d", n)
 	}
-	// whoever claims to be one is asked of the database
+	// The database decides whether a caller is an administrator.
 	_, err := d.Patients.List(t.Context(), clinic.Caller{UserID: asPatient.UserID, Role: clinic.RoleAdmin}, "", clinic.PageRequest{})
 	wantCode(t, err, clinic.CodeUnauthenticated)
 }
@@ -124,7 +124,7 @@ func TestVerifyDoctor(t *testing.T) {
 	}
 }
 
-// countingCache counts what the service asks of the real cache.
+// countingCache counts the calls of the real cache.
 type countingCache struct {
 	service.DirectoryCache
 	mutex      sync.Mutex
@@ -181,11 +181,11 @@ func TestDirectoryIsCached(t *testing.T) {
 	if c.hits != 3 || c.puts != 1 {
 		t.Errorf("%d hits, %d puts", c.hits, c.puts)
 	}
-	// a page that administrators see is neither taken from nor put into it
+	// A page for administrators is neither read from the cache nor stored in it.
 	if got := read(asAdmin, clinic.PageRequest{Number: 1, Size: 1}); c.hits != 3 || c.puts != 1 || len(got) != 1 {
 		t.Errorf("an administrator: %d hits, %d puts", c.hits, c.puts)
 	}
-	// nor are searches, cursors and far pages, which could fill it
+	// Nor are searches, cursors and far pages, which could fill it.
 	testkit.Value(d.Doctors.List(t.Context(), asPatient, "listed", clinic.PageRequest{Number: 1, Size: 1}))(t)
 	read(asPatient, clinic.PageRequest{Cursor: clinic.Cursor{Keyset: true}, Size: 1})
 	read(asPatient, clinic.PageRequest{Number: 1_000_000, Size: 1})

@@ -9,8 +9,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store"
 )
 
-// cachedPages is how many pages of each size the directory's cache keeps: what
-// people look at. A bound, so that nobody can fill the cache.
+// cachedPages is how many pages of each size the directory's cache keeps: the ones that
+// people read. The bound keeps callers from filling the cache.
 const cachedPages = 10
 
 // DirectoryCache keeps pages of the doctor directory. It may lose everything at
@@ -37,9 +37,9 @@ func NewDoctors(db *store.DB, directory DirectoryCache) *Doctors {
 	return &Doctors{db: db, directory: directory}
 }
 
-// List lists the directory, ordered by id; for every role. Only verified, active doctors are in it, but
-// administrators see the unverified too. search matches name, username and specialization.
-// A page of it may be as old as the cache lets it be when the cache could not be told of a change.
+// List lists the directory, ordered by id; for every role. It has only verified, active doctors, but
+// administrators see the others too. search matches name, username and specialization.
+// When the cache missed a change, a page may be as old as the lifetime of cached pages.
 func (s *Doctors) List(ctx context.Context, caller clinic.Caller, search string, page clinic.PageRequest) (clinic.Page[clinic.Doctor], error) {
 	if err := clinic.ValidateSearch(&search); err != nil {
 		return clinic.Page[clinic.Doctor]{}, err
@@ -56,7 +56,7 @@ func (s *Doctors) cached(ctx context.Context, caller clinic.Caller, request clin
 	key := fmt.Sprintf("%d.%d", request.Size, request.Number)
 	cached, version, ok := s.directory.Get(ctx, key)
 	if ok && json.Unmarshal(cached, &page) == nil {
-		if _, err := s.db.Identify(ctx, caller); err != nil { // it is for everybody, but he has to be somebody
+		if _, err := s.db.Identify(ctx, caller); err != nil { // for every role, but the account must be active
 			return clinic.Page[clinic.Doctor]{}, err
 		}
 		return page, nil
@@ -66,7 +66,7 @@ func (s *Doctors) cached(ctx context.Context, caller clinic.Caller, request clin
 		return page, err
 	}
 	for i := range page.Items {
-		page.Items[i].User.PhoneNumber = "" // nobody is shown it, so the cache has no business with it
+		page.Items[i].User.PhoneNumber = "" // no reader sees it, so it is not cached
 	}
 	encoded, err := json.Marshal(page)
 	if err != nil {
@@ -76,17 +76,17 @@ func (s *Doctors) cached(ctx context.Context, caller clinic.Caller, request clin
 	return page, nil
 }
 
-// directoryChanged drops the cached pages, after the change was committed. The
-// request may be over by then; its effect on the cache must not be.
+// directoryChanged drops the cached pages after the change was committed. It does so
+// even when the request is over.
 func directoryChanged(ctx context.Context, directory DirectoryCache) {
 	if directory != nil {
 		directory.Invalidate(context.WithoutCancel(ctx))
 	}
 }
 
-// Verify says that the license was verified and the name approved, or takes
-// the verification back; administrators only. What was not seen is not verified:
-// CodeConflict with reason "doctor_changed".
+// Verify records that the license was verified and the name approved, or removes
+// the verification; administrators only. Where the doctor is not as the administrator saw them, it
+// fails with CodeConflict and reason "doctor_changed".
 func (s *Doctors) Verify(ctx context.Context, caller clinic.Caller, doctorID int64, v clinic.Verification) (clinic.Doctor, error) {
 	if err := require(caller, "only administrators verify doctors", clinic.RoleAdmin); err != nil {
 		return clinic.Doctor{}, err

@@ -26,7 +26,7 @@ const (
 	dead
 )
 
-// recipients returns who was told of an event, by user id.
+// recipients returns the users who were notified of an event, by user id.
 func (f fixture) recipients(t testing.TB, event int64) []int64 {
 	t.Helper()
 	rows, err := f.db.Pool.Query(t.Context(), `SELECT recipient_id FROM notifications WHERE event_id = $1 ORDER BY 1`, event)
@@ -51,8 +51,8 @@ func (f fixture) recipients(t testing.TB, event int64) []int64 {
 func TestHandleEventTellsWhomItConcerns(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		happen func(*testing.T, fixture, care) // writes one event
-		change string                          // what happens before it is handled
+		happen func(*testing.T, fixture, care) // makes a change that writes one event
+		change string                          // a change before it is handled
 		want   func(care) []int64
 		code   clinic.Code
 	}{
@@ -70,7 +70,7 @@ func TestHandleEventTellsWhomItConcerns(t *testing.T) {
 			change: `UPDATE assignments SET ends_at = now()`,
 			code:   clinic.CodeNotFound,
 		},
-		"assignment that was called off": {
+		"assignment that was canceled": {
 			happen: assignStranger,
 			change: `UPDATE assignments SET starts_at = now() + interval '1 hour', ends_at = now() + interval '1 hour'`,
 			code:   clinic.CodeNotFound,
@@ -197,7 +197,7 @@ func TestHandleEventManyTimesAtOnce(t *testing.T) {
 	wantCode(t, f.handle(t.Context(), 1<<40), "") // trimmed
 }
 
-// TestEventsOfALaterReleaseStayOpen beside those that this one knows.
+// TestEventsOfALaterReleaseStayOpen beside those that this release knows.
 func TestEventsOfALaterReleaseStayOpen(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -302,7 +302,7 @@ func TestClaimEvents(t *testing.T) {
 	}
 }
 
-// TestClaimEventsSharesThemOut lets many relays claim at once.
+// TestClaimEventsSharesThemOut makes many relays claim at once.
 func TestClaimEventsSharesThemOut(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -336,7 +336,7 @@ func TestClaimEventsSharesThemOut(t *testing.T) {
 			t.Errorf("event %d was claimed %d times", id, times)
 		}
 	}
-	// a relay stops when the others hold the rest for a moment, so some may be left
+	// A relay stops while the others have claimed the rest for a moment, so some may be left.
 	if left := f.db.Count(`SELECT count(*) FROM outbox WHERE attempts = 0`); len(seen)+left != 200 {
 		t.Errorf("claimed %d, left %d, want 200 together", len(seen), left)
 	}
@@ -363,7 +363,7 @@ func TestMarkDeadAndCountEvents(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := f.recipients(t, event); len(got) != 0 {
-		t.Errorf("a dead event told %v", got)
+		t.Errorf("a dead event notified %v", got)
 	}
 	n, oldest, err = f.Outbox.CountOpen(t.Context())
 	if err != nil || n != 0 || oldest != 0 {

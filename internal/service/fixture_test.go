@@ -14,8 +14,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
-// fixture is the use cases over a database of the test's own, and a way past them. Each
-// has the rights of the part that calls it: those of the API are the server's.
+// fixture has the use cases over a database of the test's own, and direct access to it. Each
+// use case has the database rights of the part that calls it: those of the API are the server's.
 type fixture struct {
 	*service.API
 	Outbox         *service.Outbox
@@ -44,7 +44,7 @@ func newFixtureOn(t testing.TB, dsn string) fixture {
 	}
 }
 
-// newAPI is the API's use cases with cheap passwords, whose tokens nobody verifies.
+// newAPI returns the API's use cases with cheap passwords and tokens that nobody verifies.
 func newAPI(t testing.TB, db *store.DB) *service.API {
 	t.Helper()
 	return testkit.Value(service.NewAPI(service.APIOptions{
@@ -53,7 +53,7 @@ func newAPI(t testing.TB, db *store.DB) *service.API {
 	}))(t)
 }
 
-// newAccess has a signing key of the test's own.
+// newAccess returns options with a signing key of the test's own.
 func newAccess(t testing.TB) token.AccessOptions {
 	t.Helper()
 	dir := t.TempDir()
@@ -61,7 +61,7 @@ func newAccess(t testing.TB) token.AccessOptions {
 	return token.AccessOptions{Keys: testkit.Value(token.LoadKeys(dir))(t), Issuer: "test", Audience: "test"}
 }
 
-// handle handles one event; CodeNotFound says that it was dropped.
+// handle handles one event; CodeNotFound means that the event was dropped.
 func (f fixture) handle(ctx context.Context, event int64) error {
 	dropped, err := f.Outbox.Handle(ctx, []int64{event})
 	if err == nil && len(dropped) > 0 {
@@ -77,7 +77,7 @@ func openDB(t testing.TB, url string, connections int32) *store.DB {
 	return db
 }
 
-// care is a patient with a record, his doctor, and another doctor who is not.
+// care is a patient with a record, their doctor, and another doctor who is not assigned.
 type care struct {
 	patient          clinic.Patient
 	doctor, stranger clinic.Doctor
@@ -107,7 +107,7 @@ func wantCode(t testing.TB, err error, want clinic.Code) {
 	}
 }
 
-// cause is what an error's text leaves out.
+// cause returns the cause, which an error's text does not include.
 func cause(err error) error {
 	for errors.Unwrap(err) != nil {
 		err = errors.Unwrap(err)

@@ -8,8 +8,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// TestAPageReadsNoMoreThanItShows runs the lists, in each order and by each filter, at
-// sizes that are skewed: beside the page, nothing may be read but what is counted.
+// TestAPageReadsNoMoreThanItShows runs the lists, in each order and by each filter, over
+// skewed data: beside the page, a statement may read only the rows that it counts.
 func TestAPageReadsNoMoreThanItShows(t *testing.T) {
 	t.Parallel()
 	w := newTown(t)
@@ -52,15 +52,15 @@ func (w town) checkRecords(t *testing.T) {
 	} {
 		for _, order := range clinic.RecordOrders() {
 			for filtered, by := range filters {
-				// the caller's own; the first of each patient, and as many of each of the first
-				// patients as the page has rows; a third of them is of the type
+				// The caller's own; the first of each patient, and as many of each of the first
+				// patients as the page has rows. A third of them have the type.
 				most := who.records + 4*(who.patients+min(who.patients, pageRows)*pageRows+pageRows)
 				if by.rare {
-					most = 3 * who.records // to be counted, to find the first, and to fill the page
+					most = 3 * who.records // to count them, to find the first, and to fill the page
 				}
 				by.filter.Order = order
 				w.tries(by.filter)
-				// the policies ask for the patient of each record that the page looks at
+				// The policies look up the patient of each record that the page reads.
 				limits := map[string]int{"health_records": most, "assignments": 4 * most}
 				list := pages[clinic.Record]{w, "Records.List", fmt.Sprintf("%s, %s, by %s", name, filtered, order), who.caller, limits, func(page clinic.PageRequest) (clinic.Page[clinic.Record], error) {
 					return w.server.Records.List(t.Context(), who.caller, by.filter, page)
@@ -130,7 +130,7 @@ func (w town) checkAuditLog(t *testing.T) {
 			return w.server.AuditLog.List(t.Context(), w.admin, filter, before, 0)
 		}}.checkAll(t)
 	}
-	// No index narrows by anything else: the log is looked through until the page is full, as
+	// No index supports the other filters: the statement reads the log until the page is full, as
 	// docs/operations.md says.
 	all := map[string]int{"audit_log": 2 * (auditRows + auditRowsOfBusy)}
 	for name, filter := range map[string]clinic.AuditFilter{

@@ -10,8 +10,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/service"
 )
 
-// pages is a list of the service as somebody reads it, whose name says by what it is
-// narrowed, with how much of which table may be read for a page.
+// pages is a list of the service as one caller reads it. Its name says how it is
+// narrowed, and limits how many rows of which table a page may read.
 type pages[T any] struct {
 	town
 	list, name string
@@ -36,14 +36,14 @@ func (p pages[T]) checkFirst(t *testing.T) clinic.Page[T] {
 }
 
 // checkAll checks each kind of page: the first one, the next and back from there, the second
-// by its number, and what comes before a position at either end. One of these is the last
-// page; the other is none, for which the list is counted alone.
+// by its number, and those before a position at either end. One of these is the last
+// page; the other is empty, so that only the list is counted.
 func (p pages[T]) checkAll(t *testing.T) {
 	t.Helper()
 	if first := p.checkFirst(t); first.Next != nil {
 		second := p.check(t, "next page", p.limits, clinic.PageRequest{Cursor: *first.Next})
 		p.check(t, "back", p.limits, clinic.PageRequest{Cursor: *second.Previous})
-		skipped := map[string]int{} // read, too
+		skipped := map[string]int{} // the skipped rows are read, too
 		for table, limit := range p.limits {
 			skipped[table] = 2 * limit
 		}
@@ -53,7 +53,7 @@ func (p pages[T]) checkAll(t *testing.T) {
 	p.check(t, "before the highest", p.limits, clinic.PageRequest{Cursor: clinic.Cursor{Keyset: true, Back: true, Key: "9000-01-01T00:00:00Z", ID: math.MaxInt64}})
 }
 
-// log is what pages is, of one that is read in one direction and not counted.
+// log is like pages, for a list that is read in one direction and not counted.
 type log[T any] struct {
 	town
 	list, name string
@@ -78,7 +78,7 @@ func (l log[T]) checkAll(t *testing.T) {
 	}
 }
 
-// tries notes by what the filter narrows.
+// tries records which fields of the filter are set.
 func (w town) tries(filter any) {
 	value := reflect.ValueOf(filter)
 	for i := range value.NumField() {
@@ -88,8 +88,8 @@ func (w town) tries(filter any) {
 	}
 }
 
-// checkAllRan finds the lists of the service that did not run, and the fields of filters
-// that none narrowed by.
+// checkAllRan finds the lists of the service that did not run, and the filter fields
+// that no list used.
 func (w town) checkAllRan(t *testing.T) {
 	t.Helper()
 	subjects := reflect.TypeFor[service.API]()

@@ -61,18 +61,18 @@ func (w town) checkNotifications(t *testing.T) {
 		_, err := w.server.Notifications.MarkRead(t.Context(), w.busy, one)
 		return err
 	})
-	// the index still has those that were unread a moment ago
+	// The index still has notifications that were unread a moment ago.
 	w.check(t, "reading all notifications, which are read", w.busy, map[string]int{"notifications_unread_idx": toldOfBusy}, func() error {
 		_, err := w.server.Notifications.MarkAllRead(t.Context(), w.busy, clinic.Idempotency{})
 		return err
 	})
 }
 
-// checkOwn runs the lists that belong to one thing: a record, or the caller.
+// checkOwn runs the lists that belong to one record, or to the caller.
 func (w town) checkOwn(t *testing.T) {
 	t.Helper()
 	other := int64(w.db.Count(`SELECT min(id) FROM health_records WHERE patient_id = $1`, w.somebody))
-	// the policies ask for the record of each comment, and for the patient of that
+	// The policies look up the record of each comment, and the patient of that record.
 	many := map[string]int{"doctor_comments": 2 * said, "health_records": 2 * said, "assignments": 4 * said}
 	for name, of := range map[string]struct {
 		record int64
@@ -82,7 +82,7 @@ func (w town) checkOwn(t *testing.T) {
 			return w.server.Comments.List(t.Context(), w.quiet, of.record, page)
 		}}.checkAll(t)
 	}
-	mine := map[string]int{"sessions": 4 * logins, "sessions_user_id_idx": 2 * logins} // which are half of all
+	mine := map[string]int{"sessions": 4 * logins, "sessions_user_id_idx": 2 * logins} // half of all
 	for name, who := range map[string]struct {
 		caller clinic.Caller
 		limits map[string]int

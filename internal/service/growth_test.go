@@ -19,15 +19,15 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
-// What the town is made of. It is skewed: what is many for one is few for another.
+// The numbers of the town. They are skewed: a number that is high for one person is low for another.
 const (
 	townPatients    = 2000
 	townDoctors     = 50
-	retiredDoctors  = 500 // who have no patients
+	retiredDoctors  = 500 // without patients
 	careOfOne       = 15  // assignments of each patient that have ended
 	recordsOfMany   = 6000
 	patientsOfBusy  = 100 // of the busy doctor
-	recordsOfBusy   = 50  // of each of these
+	recordsOfBusy   = 50  // of each of these patients
 	auditRows       = 20_000
 	auditRowsOfOne  = auditRows / townPatients
 	auditRowsOfBusy = 5000 // by the busy doctor, about the chronic patient
@@ -45,11 +45,11 @@ type town struct {
 	sent                 *sentStatements
 	admin, busy, chronic clinic.Caller
 	busyID, chronicID    int64             // profiles
-	somebody             int64             // profile of a patient like most
+	somebody             int64             // profile of a typical patient
 	discussed            int64             // their last record
-	quiet                clinic.Caller     // doctor of the chronic patient and of somebody
-	ran                  map[string]bool   // lists, and fields of filters
-	prepared             map[string]string // statements on again, by their texts
+	quiet                clinic.Caller     // doctor of the chronic patient and of patient somebody
+	ran                  map[string]bool   // lists and filter fields that ran
+	prepared             map[string]string // statements on the connection again, by their texts
 	again                *pgx.Conn         // of the server's role
 }
 
@@ -100,7 +100,7 @@ func newTown(t *testing.T) town {
 	return w
 }
 
-// write adds what is about records: comments, and for each record a notification.
+// write adds comments, and a notification for each record.
 func (w *town) write(f *testkit.Factory) {
 	const comments = `INSERT INTO doctor_comments (record_id, doctor_id, comment) SELECT r.id, a.doctor_id, 'text'
 		FROM generate_series(1, $1::int), health_records r JOIN assignments a ON a.patient_id = r.patient_id AND a.ends_at IS NULL WHERE `
@@ -113,7 +113,7 @@ func (w *town) write(f *testkit.Factory) {
 		w.busy.UserID, w.busyID, toldOfBusy)
 }
 
-// watch adds to the audit log, and the sessions.
+// watch adds rows to the audit log, and sessions.
 func (w *town) watch(f *testkit.Factory) {
 	const audit = `INSERT INTO audit_log (user_id, role, operation, object_kind, patient_ids, assignment_ids, reason, decision)
 		SELECT %s, 'PATIENT', 'listRecords', 'record', ARRAY[%s], ARRAY[0], 'own', 'allowed' FROM `
@@ -123,8 +123,8 @@ func (w *town) watch(f *testkit.Factory) {
 	f.Exec(`INSERT INTO sessions (user_id, expires_at) SELECT $1, now() + interval '1 day' FROM generate_series(1, $2::int)`, w.chronic.UserID, logins)
 }
 
-// sentStatements keeps what is sent to Postgres, but for who the caller is and
-// where transactions begin and end.
+// sentStatements records the statements sent to Postgres, except those that identify the caller
+// and those that begin and end transactions.
 type sentStatements struct{ all []pgx.TraceBatchQueryData }
 
 func (s *sentStatements) keep(sql string, args []any) {
@@ -147,12 +147,12 @@ func (s *sentStatements) TraceBatchQuery(_ context.Context, _ *pgx.Conn, data pg
 }
 func (*sentStatements) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 
-// planModes are those of Postgres: for any parameters, as store.Open has it, and
-// for these, as a Postgres may be configured behind a pooler.
+// planModes are those of Postgres: for any parameters, as store.Open sets it, and
+// for the given ones, as a Postgres behind a pooler may be configured.
 func planModes() []string { return []string{"force_generic_plan", "force_custom_plan"} }
 
-// rowsRead runs what was sent once more, as the server and the caller, to see how
-// many rows, or entries of an index, of which tables are looked at.
+// rowsRead runs the statements that were sent once more, as the server and the caller, and returns how
+// many rows, or index entries, of each table they read.
 func (w town) rowsRead(t *testing.T, mode string, caller clinic.Caller) map[string]int {
 	t.Helper()
 	tx := testkit.Value(w.again.Begin(t.Context()))(t)
@@ -186,7 +186,7 @@ func (w town) rowsRead(t *testing.T, mode string, caller clinic.Caller) map[stri
 	return read
 }
 
-// planNode is a node of a plan as EXPLAIN tells of it, averages over its loops.
+// planNode is a node of a plan in EXPLAIN's JSON, with averages over its loops.
 type planNode struct {
 	Kind    string     `json:"Node Type"`
 	Table   string     `json:"Relation Name"`
@@ -198,7 +198,7 @@ type planNode struct {
 	Plans   []planNode `json:"Plans"`
 }
 
-// count adds what the node and those below it read, by table; a bitmap of an
+// count adds the rows that the node and those below it read, by table; for a bitmap of an
 // index by the index.
 func (n planNode) count(read map[string]int) {
 	name := n.Table
@@ -216,11 +216,11 @@ func (n planNode) count(read map[string]int) {
 	}
 }
 
-// few is what may be read of any table without being spoken of: tables that are
-// small are read whole, and those of a page are read by their keys.
+// few rows of any table may be read without an explicit limit: small tables
+// are read whole, and the rows of a page by their keys.
 const few = 400
 
-// check makes the call and holds what it reads in each mode to the limits.
+// check makes the call and compares the rows that it reads in each mode with the limits.
 func (w town) check(t *testing.T, name string, caller clinic.Caller, limits map[string]int, call func() error) {
 	t.Helper()
 	w.sent.all = nil
@@ -230,7 +230,7 @@ func (w town) check(t *testing.T, name string, caller clinic.Caller, limits map[
 	for _, mode := range planModes() {
 		read := w.rowsRead(t, mode, caller)
 		if len(read) == 0 {
-			t.Errorf("%s, %s: nothing is read", name, mode)
+			t.Errorf("%s, %s: no rows are read", name, mode)
 		}
 		for _, table := range slices.Sorted(maps.Keys(read)) {
 			if limit := max(limits[table], few); read[table] > limit {

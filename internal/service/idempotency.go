@@ -10,26 +10,26 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store"
 )
 
-// made is what a request made, and whether it made it. The schema lets nothing
-// else of it be kept.
+// made identifies the object that a request made or found. The schema allows nothing
+// else of it to be stored.
 type made struct {
 	ID        int64
-	Created   bool  `json:",omitempty"` // of what may have been there already
-	PatientID int64 `json:",omitempty"` // of a comment: whose access decides when it is gone
+	Created   bool  `json:",omitempty"` // for objects that may exist already
+	PatientID int64 `json:",omitempty"` // for comments: the patient whose access decides after the comment was deleted
 }
 
-// keepable is what may be kept under a key: no word of what was made, so that
-// nothing is left of it once it is deleted.
+// keepable are the types that may be stored under a key. They contain no text of the object, so that
+// nothing of it remains after it is deleted.
 type keepable interface{ int | int64 | made }
 
-// once makes a creating use case harmless to repeat: within the transaction of
-// h, the first request under the caller's key runs do and keeps what it returns;
-// the same request later gets that again, repeated, and nothing runs. A concurrent
-// twin waits for the first one's end. Another request under the same key is
-// CodeInvalid with reason "idempotency_key_reused". The zero Idempotency just runs do.
+// once makes a creating use case safe to repeat: within the transaction of
+// h, the first request under the caller's key runs do and stores its result.
+// The same request later gets that result, with repeated, and do does not run. A concurrent
+// one waits for the first one's end. Another request under the same key fails with
+// CodeInvalid and reason "idempotency_key_reused". The zero Idempotency just runs do.
 //
-// Whoever repeats is to be answered with what is there now, and what they may
-// see of it now: see orGone.
+// The answer to a repetition must show the object as it is now, and only what the
+// caller may see now: see orGone.
 func once[T keepable](ctx context.Context, h store.Handle, idem clinic.Idempotency, do func() (T, error)) (answer T, repeated bool, err error) {
 	if idem.Key == "" {
 		answer, err = do()
@@ -58,8 +58,8 @@ func once[T keepable](ctx context.Context, h store.Handle, idem clinic.Idempoten
 	return answer, false, h.IdempotencyKeys().Answer(ctx, idem, encoded)
 }
 
-// orGone is the error of reading what a request made, which its repetition finds
-// deleted: CodeGone instead of CodeNotFound.
+// orGone turns the error of reading an object that a repetition finds
+// deleted into CodeGone instead of CodeNotFound.
 func orGone(repeated bool, err error) error {
 	if repeated && clinic.CodeOf(err) == clinic.CodeNotFound {
 		return clinic.Gone()

@@ -21,9 +21,9 @@ func threePatients() clinic.Import {
 	return b
 }
 
-// failAssignments lets the first statements that assign somebody fail with the
+// failAssignments makes the first statements that assign a doctor fail with the
 // SQLSTATE, and counts all of them in the sequence tries, which a rollback does
-// not turn back.
+// not reset.
 func (f *fixture) failAssignments(fails int, state string) {
 	f.db.Exec(`CREATE SEQUENCE tries`)
 	f.db.Exec(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -33,8 +33,8 @@ func (f *fixture) failAssignments(fails int, state string) {
 	f.db.Exec(fmt.Sprintf(`CREATE TRIGGER fail BEFORE INSERT ON assignments FOR EACH STATEMENT EXECUTE FUNCTION fail(%d, '%s')`, fails, state))
 }
 
-// Whoever changes a doctor's assignments locks the doctor first, as the
-// controller does: an import that did not would assign one patient and wait
+// Each transaction that changes a doctor's assignments locks the doctor first, as the
+// controller does. Without the lock an import would assign one patient and wait
 // for the second, while the controller, which has the second, waits for the others.
 func TestImportAndControllerDoNotWaitInACircle(t *testing.T) {
 	t.Parallel()
@@ -74,11 +74,11 @@ func TestImportAndControllerDoNotWaitInACircle(t *testing.T) {
 		t.Errorf("%d assignments, want the controller's 3", n)
 	}
 	if n := f.db.Count(`SELECT last_value FROM tries`); n != 4 {
-		t.Errorf("%d statements assigned somebody, want 4: the import had to begin again", n)
+		t.Errorf("%d statements assigned a doctor, want 4: the import had to begin again", n)
 	}
 }
 
-// A bundle that Postgres rolled back, for a deadlock with somebody else, is tried
+// A bundle that Postgres rolled back because of a deadlock is tried
 // once more.
 func TestImportTriesABundleOnceMore(t *testing.T) {
 	t.Parallel()

@@ -32,12 +32,12 @@ func syntheaFiles(t *testing.T) []string {
 	return files
 }
 
-// census counts what the bundles hold, without the code under test.
+// census counts the contents of the bundles, without the code under test.
 type census struct {
 	records                    map[clinic.RecordType]int
 	patients, doctors, members map[string]bool
 	unmapped                   map[string]int
-	results                    map[string][]string // of a report's URL: what its text must hold
+	results                    map[string][]string // texts that the record of a report must contain, by the report's URL
 }
 
 type object = map[string]any
@@ -113,7 +113,7 @@ func (c *census) resource(url string, r object, byURL map[string]object, shown m
 			o := byURL[observation]
 			c.results[url] = append(c.results[url], at[string](o, "code", "text"), at[string](o, "valueQuantity", "unit"))
 		}
-	case "Observation": // counted when it is known which are part of a report
+	case "Observation": // counted later, when it is known which ones are part of a report
 	default:
 		c.unmapped[kind]++
 	}

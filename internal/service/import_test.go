@@ -13,7 +13,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
-// bundle holds a patient, his doctor and one record.
+// bundle has a patient, their doctor and one record.
 func bundle() clinic.Import {
 	birth := time.Date(1980, 2, 29, 0, 0, 0, 0, time.UTC)
 	return clinic.Import{
@@ -40,7 +40,7 @@ func (f *fixture) importBundle(t *testing.T, b clinic.Import) clinic.ImportResul
 	return testkit.Value(f.Imports.Load(t.Context(), b))(t)
 }
 
-// importedCaller is somebody whom an import brought.
+// importedCaller is a person whom an import created.
 func (f *fixture) importedCaller(t *testing.T, username string) clinic.Caller {
 	t.Helper()
 	id := f.db.Count(`SELECT id FROM users WHERE username = $1`, username)
@@ -168,7 +168,7 @@ func TestImportDoesNotAssignAnUnverifiedDoctor(t *testing.T) {
 	}
 }
 
-// Who registered under a doctor's license number must not become that doctor.
+// A user who registered under a doctor's license number must not become that doctor.
 func TestImportRefusesADoctorWhoseLicenseSomebodyHolds(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -179,16 +179,16 @@ func TestImportRefusesADoctorWhoseLicenseSomebodyHolds(t *testing.T) {
 		t.Errorf("result %+v, want the doctor refused", result)
 	}
 	if n := f.db.Count(`SELECT count(*) FROM health_records r JOIN patient_profiles p ON p.user_id = r.created_by`); n != 1 {
-		t.Error("the record is not there with the patient as its author")
+		t.Error("the record with the patient as its author is missing")
 	}
 	if n := f.db.Count(`SELECT count(*) FROM assignments`); n != 0 {
 		t.Errorf("%d assignments, want none", n)
 	}
 }
 
-// Spelled in another way it is the same number, also within one bundle.
-// Whoever registers under the name that somebody's account would get costs them their
-// import, which the report tells, and nobody else of the bundle.
+// The number is the same in another spelling, also within one bundle.
+// A user who registers under the name that an account would get prevents the import of that
+// account, which the report shows, and of nobody else in the bundle.
 func TestImportRefusesAnAccountWhoseNameSomebodyHas(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -287,13 +287,13 @@ func TestImportedPeopleCannotLogIn(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	f.importBundle(t, bundle())
-	// a hash that can be checked, each its own, so that an attempt to log in looks like any other
+	// Each has a valid hash of its own, so that a login attempt looks like any other.
 	if n := f.db.Count(`SELECT count(DISTINCT password_hash) FROM users WHERE password_hash LIKE '$argon2id$v=19$m=64,t=1,p=1$%'`); n != 2 {
 		t.Errorf("%d accounts have a hash of their own, want 2", n)
 	}
 }
 
-// Two imports of the same bundle at once make everything once.
+// Two concurrent imports of the same bundle make everything once.
 func TestImportsAtTheSameTime(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

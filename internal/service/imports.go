@@ -12,7 +12,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
-// careTeamReason is what the history says of an assignment that an import made.
+// careTeamReason is the reason in the history of an assignment that an import made.
 const careTeamReason = "imported care team"
 
 // Imports are the use cases that load the data of other systems.
@@ -27,13 +27,13 @@ func NewImports(db *store.DB, passwords *token.Hasher, directory DirectoryCache)
 	return &Imports{db: db, passwords: passwords, directory: directory}
 }
 
-// Load writes what a bundle of another system holds, all or nothing, and
-// tells nobody: it is history. What was imported before is found again by its
-// SourceID. An account is then left as it is, since its owner keeps it; a record
-// is changed when its source changed. What is not valid, or belongs to nobody
-// known, is refused and the rest imported. What Postgres rolls back because of
-// others is tried once more. It is for the command line, never reachable over the
-// network.
+// Load writes a bundle of another system, all or nothing, and
+// notifies nobody: it is history. Objects that were imported before are found again by their
+// SourceID. An existing account is left as it is, since its owner maintains it; a record
+// is changed when its source changed. Entries that are invalid, or belong to nobody
+// known, are refused and the rest imported. A bundle that Postgres rolls back because of
+// concurrent transactions is tried once more. It is for the command line and never reachable over
+// the network.
 func (s *Imports) Load(ctx context.Context, bundle clinic.Import) (clinic.ImportResult, error) {
 	valid, refused, leftOut := bundle.Check()
 	i := importing{bundle: valid, hash: s.passwords.Unusable}
@@ -62,11 +62,11 @@ func (s *Imports) Load(ctx context.Context, bundle clinic.Import) (clinic.Import
 	return i.result, nil
 }
 
-// RolledBack reports whether Import failed, twice, because of what others did at the
-// same time: the next bundle may succeed.
+// RolledBack reports whether Load failed, twice, because of concurrent transactions:
+// the next bundle may succeed.
 func RolledBack(err error) bool { return store.RolledBack(err) }
 
-// importing is one bundle on its way into the database.
+// importing is the state of one bundle while it is loaded.
 type importing struct {
 	bundle            clinic.Import
 	hash              func() string
@@ -94,7 +94,7 @@ func (i *importing) write(ctx context.Context, h store.Handle) error {
 	return i.careTeam(ctx, h)
 }
 
-// people makes the accounts of the role that are not there yet, and returns
+// people makes the missing accounts of the role, and returns
 // them with all others that the bundle names.
 func (i *importing) people(ctx context.Context, h store.Handle, role clinic.Role) (map[string]store.ImportedPerson, error) {
 	found, err := h.Imports().People(ctx, role, i.named(role))
@@ -126,7 +126,7 @@ func (i *importing) people(ctx context.Context, h store.Handle, role clinic.Role
 	return known, err
 }
 
-// named returns the SourceIDs of everybody in the bundle who has, or may have,
+// named returns the SourceIDs of all people in the bundle who have, or may have,
 // the role.
 func (i *importing) named(role clinic.Role) []string {
 	var ids []string
@@ -165,7 +165,7 @@ func (i *importing) makePeople(ctx context.Context, h store.Handle, role clinic.
 	if err != nil {
 		return nil, err
 	}
-	missing = i.free(missing, held, "another account has the username that it would get")
+	missing = i.free(missing, held, "another account has its username")
 	if role == clinic.RolePatient {
 		return h.Imports().InsertPatients(ctx, missing)
 	}
@@ -175,10 +175,10 @@ func (i *importing) makePeople(ctx context.Context, h store.Handle, role clinic.
 	if held, err = h.Imports().HeldLicenses(ctx, licenses); err != nil {
 		return nil, err
 	}
-	return h.Imports().InsertDoctors(ctx, i.free(missing, held, "another account holds this license number"))
+	return h.Imports().InsertDoctors(ctx, i.free(missing, held, "another account has this license number"))
 }
 
-// free returns the people of whom nothing is held, and refuses the others.
+// free returns the people whose names are not held, and refuses the others.
 func (i *importing) free(people []store.NewPerson, held []bool, reason string) []store.NewPerson {
 	var free []store.NewPerson
 	for n, p := range people {
@@ -201,7 +201,7 @@ func (i *importing) records(ctx context.Context, h store.Handle) error {
 	for _, r := range i.bundle.Records {
 		patient, ok := i.patients[r.Patient]
 		if !ok {
-			i.refuse(r.Entry, "its patient is not known")
+			i.refuse(r.Entry, "its patient is unknown")
 			continue
 		}
 		row, err := newRecord(r, patient)

@@ -14,8 +14,8 @@ func named(first, last string) clinic.ProfileChange {
 	return clinic.ProfileChange{FirstName: &first, LastName: &last}
 }
 
-// wantTold checks that the patient and the administrators are told who opened
-// emergency access, whatever the doctor is called by now, and that both logs say
+// wantTold checks that the notifications to the patient and the administrators name the doctor who
+// opened emergency access as they were then, and that both logs show
 // the same.
 func (e emergency) wantTold(t *testing.T, when string, want clinic.Person) {
 	t.Helper()
@@ -55,7 +55,7 @@ func (e emergency) person() clinic.Person {
 }
 
 // TestEmergencyAccessUnderAColleaguesName: a verified doctor takes a colleague's
-// name, opens emergency access, and takes their own back before anybody looks.
+// name, opens emergency access, and takes their own name back before anybody looks.
 func TestEmergencyAccessUnderAColleaguesName(t *testing.T) {
 	t.Parallel()
 	e := newEmergency(t)
@@ -67,8 +67,8 @@ func TestEmergencyAccessUnderAColleaguesName(t *testing.T) {
 	e.wantTold(t, "after it was changed back", e.person())
 }
 
-// TestNamesAreThoseOfTheTime: a name and a number change, also before the worker gets
-// to tell of what was done before.
+// TestNamesAreThoseOfTheTime: a change of name and number, also where the worker handles
+// earlier events only after it.
 func TestNamesAreThoseOfTheTime(t *testing.T) {
 	t.Parallel()
 	for name, happen := range map[string]func(*testing.T, emergency){
@@ -89,7 +89,7 @@ func TestNamesAreThoseOfTheTime(t *testing.T) {
 				t.Errorf("the doctor is %+v", doctor)
 			}
 		},
-		"written past the platform": func(_ *testing.T, e emergency) { // by a release before, or by a person
+		"written past the platform": func(_ *testing.T, e emergency) { // by the previous release, or by hand
 			e.db.Exec(`UPDATE users SET first_name = 'Jane', last_name = 'Smith' WHERE id = $1`, e.doctor.User.ID)
 			e.db.Exec(`UPDATE doctor_profiles SET license_number = 'CA-1' WHERE id = $1`, e.doctor.ID)
 		},
@@ -105,7 +105,7 @@ func TestNamesAreThoseOfTheTime(t *testing.T) {
 	}
 }
 
-// A patient's name is that of the time, too, and without a license number.
+// A patient appears under the name of that time, too, and without a license number.
 func TestLogsNameThePatientOfThen(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -127,7 +127,7 @@ func TestLogsNameThePatientOfThen(t *testing.T) {
 			names = append(names, a.User.FullName())
 		}
 	}
-	// newest first; the change of the name was asked for by who had the old one
+	// Newest first; the old name belongs to the request that changed it.
 	if diff := cmp.Diff([]string{"Joan Day", "John Doe", "John Doe"}, names); diff != "" {
 		t.Errorf("the access log (-want +got):\n%s", diff)
 	}

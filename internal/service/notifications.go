@@ -13,8 +13,8 @@ type Notifications struct{ db *store.DB }
 // NewNotifications returns the use cases.
 func NewNotifications(db *store.DB) *Notifications { return &Notifications{db: db} }
 
-// List lists the caller's own, newest first, texts composed under the
-// caller's rights of now.
+// List lists the caller's own, newest first, with texts composed under the
+// caller's present rights.
 func (s *Notifications) List(ctx context.Context, caller clinic.Caller, filter clinic.NotificationFilter, page clinic.PageRequest) (clinic.Page[clinic.Notification], error) {
 	facts, err := s.db.As(caller).Notifications().List(ctx, filter, page)
 	if err != nil {
@@ -34,7 +34,7 @@ func compose(f store.NotificationFacts) clinic.Notification {
 	return f.Notification
 }
 
-// MarkRead marks one as read and returns it; repeating it changes nothing.
+// MarkRead marks a notification as read and returns it; repeating it changes nothing.
 func (s *Notifications) MarkRead(ctx context.Context, caller clinic.Caller, id int64) (n clinic.Notification, err error) {
 	err = s.db.Audited(ctx, caller, clinic.Object{Kind: clinic.ObjectNotification, ID: id}, func(h store.Handle) error {
 		facts, err := h.Notifications().MarkRead(ctx, id)
@@ -44,7 +44,7 @@ func (s *Notifications) MarkRead(ctx context.Context, caller clinic.Caller, id i
 	return n, err
 }
 
-// MarkAllRead marks all unread ones as read and says how many.
+// MarkAllRead marks all unread ones as read and returns how many there were.
 func (s *Notifications) MarkAllRead(ctx context.Context, caller clinic.Caller, idem clinic.Idempotency) (n int, err error) {
 	err = s.db.Tx(ctx, &caller, func(h store.Handle) error {
 		n, _, err = once(ctx, h, idem, func() (int, error) { return h.Notifications().MarkAllRead(ctx) })

@@ -10,7 +10,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
-// handleAll carries out every open event.
+// handleAll handles every open event.
 func (f fixture) handleAll(t testing.TB) {
 	t.Helper()
 	for _, e := range testkit.Value(f.Outbox.Claim(t.Context(), 100, time.Minute))(t) {
@@ -31,7 +31,7 @@ func (f fixture) newest(t testing.TB, as clinic.Caller) clinic.Notification {
 }
 
 // TestNotificationTextFollowsTheReadersRights composes each text before and
-// after the reader loses sight of what it is about.
+// after the reader loses access to its subject.
 func TestNotificationTextFollowsTheReadersRights(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -40,7 +40,7 @@ func TestNotificationTextFollowsTheReadersRights(t *testing.T) {
 		before string
 		change string
 		after  string
-		ids    func(before clinic.Notification) clinic.Notification // which ids are left
+		ids    func(before clinic.Notification) clinic.Notification // the ids that are left
 	}{
 		"record, assignment ended": {
 			happen: createRecord, reader: care.asDoctor,

@@ -15,7 +15,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
-// repeater runs once for a caller, over a database of the test's own.
+// repeater calls once for a caller, over a database of the test's own.
 type repeater struct {
 	db      *store.DB
 	factory *testkit.Factory
@@ -140,7 +140,7 @@ func TestOnceOfConcurrentTwinsRunsOnce(t *testing.T) {
 	}
 }
 
-// The twin of a request that fails takes its place.
+// A request waiting for one that fails runs in its place.
 func TestOnceTwinOfAFailureRuns(t *testing.T) {
 	t.Parallel()
 	r := newRepeater(t)
@@ -168,7 +168,7 @@ func TestOnceTwinOfAFailureRuns(t *testing.T) {
 	})
 	for r.factory.Count(`SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = current_database() AND NOT granted`) == 0 {
 		if t.Context().Err() != nil {
-			t.Fatal("the twin does not wait")
+			t.Fatal("the second request does not wait")
 		}
 	}
 	close(finish)

@@ -8,8 +8,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store"
 )
 
-// ChangePassword gives the caller another password and ends all of his sessions
-// but the one that he calls by. A wrong present password is CodeInvalid with
+// ChangePassword gives the caller another password and ends all of their sessions
+// except the one of this call. A wrong present password fails with CodeInvalid and
 // reason "wrong_password".
 func (s *Accounts) ChangePassword(ctx context.Context, caller clinic.Caller, current, changed string) error {
 	known, err := s.auth.confirmPassword(ctx, caller, "current_password", current)

@@ -48,7 +48,7 @@ func TestChangePasswordRefuses(t *testing.T) {
 	testkit.Value(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 }
 
-// A login that was checked against the old password must not be left over when
+// A login that was checked against the old password must leave no session when
 // the password changes at the same moment.
 func TestNoSessionOfAnOldPasswordIsLeft(t *testing.T) {
 	t.Parallel()
@@ -76,8 +76,8 @@ func TestNoSessionOfAnOldPasswordIsLeft(t *testing.T) {
 	}
 }
 
-// TestAnswersTakeTheSameWork counts hashes, which are nearly all of the time
-// that these answers take.
+// TestAnswersTakeTheSameWork counts hashes, which take nearly all of the time
+// of these answers.
 func TestAnswersTakeTheSameWork(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)

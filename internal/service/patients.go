@@ -15,7 +15,7 @@ func NewPatients(db *store.DB) *Patients { return &Patients{db: db} }
 
 // List lists patients by name or username; administrators only.
 func (s *Patients) List(ctx context.Context, caller clinic.Caller, search string, page clinic.PageRequest) (clinic.Page[clinic.Patient], error) {
-	if err := admit(ctx, s.db, caller, clinic.Object{Kind: clinic.ObjectPatient}, "only administrators list patients", clinic.RoleAdmin); err != nil {
+	if err := admit(ctx, s.db, caller, clinic.Object{Kind: clinic.ObjectPatient}, require(caller, "only administrators list patients", clinic.RoleAdmin)); err != nil {
 		return clinic.Page[clinic.Patient]{}, err
 	}
 	if err := clinic.ValidateSearch(&search); err != nil {
@@ -24,9 +24,9 @@ func (s *Patients) List(ctx context.Context, caller clinic.Caller, search string
 	return s.db.As(caller).Patients().List(ctx, search, page)
 }
 
-// OfDoctor lists the calling doctor's patients of now, by patient id.
+// OfDoctor lists the calling doctor's current patients, by patient id.
 func (s *Patients) OfDoctor(ctx context.Context, caller clinic.Caller, page clinic.PageRequest) (clinic.Page[clinic.PatientSummary], error) {
-	if err := admit(ctx, s.db, caller, clinic.Object{Kind: clinic.ObjectPatient}, onlyDoctors, clinic.RoleDoctor); err != nil {
+	if err := admit(ctx, s.db, caller, clinic.Object{Kind: clinic.ObjectPatient}, require(caller, onlyDoctors, clinic.RoleDoctor)); err != nil {
 		return clinic.Page[clinic.PatientSummary]{}, err
 	}
 	return s.db.As(caller).Patients().OfDoctor(ctx, page)

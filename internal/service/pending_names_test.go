@@ -10,7 +10,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
-// renaming is a verified doctor who wants another name, and who looks on.
+// renaming is a verified doctor who wants another name, and the people who see it.
 type renaming struct {
 	fixture
 	care
@@ -23,7 +23,7 @@ func newRenaming(t *testing.T) renaming {
 	return renaming{fixture: f, care: f.care(), admin: testkit.CallerOf(f.db.Admin())}
 }
 
-// ask has the doctor ask for a name and returns the reason of a refusal.
+// ask makes the doctor ask for a name and returns the reason of a refusal.
 func (r renaming) ask(t *testing.T, first, last string) string {
 	t.Helper()
 	_, err := r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), named(first, last))
@@ -39,7 +39,7 @@ func (r renaming) verify(t *testing.T, v clinic.Verification) (clinic.Doctor, er
 	return r.Doctors.Verify(t.Context(), r.admin, r.doctor.ID, v)
 }
 
-// want checks what the doctor is called, and is to be called, to everybody.
+// want checks which name, and which pending name, each reader sees.
 func (r renaming) want(t *testing.T, name string, pending *clinic.Name) {
 	t.Helper()
 	for reader, caller := range map[string]clinic.Caller{
@@ -47,7 +47,7 @@ func (r renaming) want(t *testing.T, name string, pending *clinic.Name) {
 	} {
 		page := testkit.Value(r.Doctors.List(t.Context(), caller, "", clinic.PageRequest{}))(t)
 		want := pending
-		if reader != "an administrator" { // what others are shown is cached
+		if reader != "an administrator" { // the page of other readers is cached
 			want = nil
 		}
 		if got := page.Items[0]; got.ID != r.doctor.ID || got.User.FullName() != name || cmp.Diff(want, got.PendingName) != "" {
@@ -69,7 +69,7 @@ func TestAVerifiedDoctorsNameWaitsForAnAdministrator(t *testing.T) {
 		}
 		r.want(t, "Jane Smith", wanted)
 	}
-	if reason := r.ask(t, "Jane", "Smith"); reason != "" { // a profile that is written as it was read
+	if reason := r.ask(t, "Jane", "Smith"); reason != "" { // the profile is written as it was read
 		t.Error(reason)
 	}
 	if reason := r.ask(t, "Eve", "Miller"); reason != "name_pending" {
@@ -83,7 +83,7 @@ func TestAVerifiedDoctorsNameWaitsForAnAdministrator(t *testing.T) {
 		t.Errorf("approved: %+v", doctor)
 	}
 	r.want(t, "Jane Miller", nil)
-	testkit.Value(r.verify(t, clinic.Verification{}))(t) // there is nothing to approve any more
+	testkit.Value(r.verify(t, clinic.Verification{}))(t) // no name is pending any more
 	r.want(t, "Jane Miller", nil)
 }
 
@@ -110,7 +110,7 @@ func TestAnAdministratorDecidesOnWhatTheyHaveSeen(t *testing.T) {
 	r.want(t, "Zoë Miller", nil)
 }
 
-// TestANumberOfBeforeIsVerifiedAsItIs, though nobody may take such a one today.
+// TestANumberOfBeforeIsVerifiedAsItIs, though a new doctor could not take such a number today.
 func TestANumberOfBeforeIsVerifiedAsItIs(t *testing.T) {
 	t.Parallel()
 	r := newRenaming(t)
@@ -125,7 +125,7 @@ func TestANumberOfBeforeIsVerifiedAsItIs(t *testing.T) {
 	}
 }
 
-// TestANameOfBeforeInAnotherFormIsTheSameName as the one that it is read and written as.
+// TestANameOfBeforeInAnotherFormIsTheSameName as its normal form.
 func TestANameOfBeforeInAnotherFormIsTheSameName(t *testing.T) {
 	t.Parallel()
 	r := newRenaming(t)
@@ -168,7 +168,7 @@ func TestAPendingNameGoesWithTheVerification(t *testing.T) {
 	}
 }
 
-// Nobody knows a doctor who was never assigned to anybody.
+// A doctor who was never assigned is not known to others.
 func TestAnUnverifiedDoctorChangesTheNameAtOnce(t *testing.T) {
 	t.Parallel()
 	r := newRenaming(t)
@@ -179,8 +179,8 @@ func TestAnUnverifiedDoctorChangesTheNameAtOnce(t *testing.T) {
 	}
 }
 
-// TestADoctorWhoWasAssignedTakesNoNameByLosingTheVerification has a doctor give up the
-// verification so that what they did stands under another name in the patient's list.
+// TestADoctorWhoWasAssignedTakesNoNameByLosingTheVerification makes a doctor give up the
+// verification in order to appear under another name in the patient's list.
 func TestADoctorWhoWasAssignedTakesNoNameByLosingTheVerification(t *testing.T) {
 	t.Parallel()
 	r := newRenaming(t)
@@ -201,7 +201,7 @@ func TestADoctorWhoWasAssignedTakesNoNameByLosingTheVerification(t *testing.T) {
 	r.want(t, "Eve Night", nil)
 }
 
-// Doctors who are verified as they register are no exception.
+// This includes doctors who are verified at registration.
 func TestAutomaticVerificationApprovesNoName(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
@@ -214,12 +214,12 @@ func TestAutomaticVerificationApprovesNoName(t *testing.T) {
 	}
 }
 
-// TestNobodyIsVerifiedUnderANameThatWasNotSeen has an unverified doctor change the
-// name while an administrator, who saw the one before, verifies them.
+// TestNobodyIsVerifiedUnderANameThatWasNotSeen makes an unverified doctor change the
+// name while an administrator, who saw the earlier one, verifies them.
 func TestNobodyIsVerifiedUnderANameThatWasNotSeen(t *testing.T) {
 	t.Parallel()
 	r := newRenaming(t)
-	r.doctor = r.stranger // who was never assigned, and so changes the name at once
+	r.doctor = r.stranger // never assigned, so the name changes at once
 	seen := clinic.Name{First: "Jane", Last: "Smith"}
 	outcomes := map[string]int{}
 	for range 30 {
@@ -246,8 +246,8 @@ func TestNobodyIsVerifiedUnderANameThatWasNotSeen(t *testing.T) {
 	t.Log(outcomes)
 }
 
-// TestNoNameIsApprovedUnseen has a doctor ask for ever other names while an
-// administrator approves, without a word, what they have just seen pending.
+// TestNoNameIsApprovedUnseen makes a doctor ask for one name after another while an
+// administrator approves the pending name that they have just seen.
 func TestNoNameIsApprovedUnseen(t *testing.T) {
 	t.Parallel()
 	r := newRenaming(t)

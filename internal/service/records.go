@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	onlyReaders  = "health records are for patients and their doctors"
-	onlyPatients = "only a patient may write health records"
-	onlyDoctors  = "this is for doctors"
+	onlyReaders  = "only patients and doctors may read health records"
+	onlyPatients = "only patients may write health records"
+	onlyDoctors  = "only doctors have a list of their patients"
 )
 
 // Records are the use cases of health records.
@@ -21,10 +21,10 @@ type Records struct{ db *store.DB }
 // NewRecords returns the use cases.
 func NewRecords(db *store.DB) *Records { return &Records{db: db} }
 
-// List lists what the caller may read: a patient his own, a doctor those of
-// his patients now. Administrators are CodeForbidden.
+// List lists the records that the caller may read: their own for a patient, those of their
+// present patients for a doctor. Administrators get CodeForbidden.
 func (s *Records) List(ctx context.Context, caller clinic.Caller, filter clinic.RecordFilter, page clinic.PageRequest) (clinic.Page[clinic.Record], error) {
-	if err := admit(ctx, s.db, caller, clinic.Object{Kind: clinic.ObjectRecord}, onlyReaders, clinic.RolePatient, clinic.RoleDoctor); err != nil {
+	if err := admit(ctx, s.db, caller, clinic.Object{Kind: clinic.ObjectRecord}, require(caller, onlyReaders, clinic.RolePatient, clinic.RoleDoctor)); err != nil {
 		return clinic.Page[clinic.Record]{}, err
 	}
 	return s.db.As(caller).Records().List(ctx, filter, page)
@@ -32,7 +32,7 @@ func (s *Records) List(ctx context.Context, caller clinic.Caller, filter clinic.
 
 // Get returns one record with the comments that the caller may read.
 func (s *Records) Get(ctx context.Context, caller clinic.Caller, id int64) (clinic.Record, error) {
-	if err := admit(ctx, s.db, caller, record(id), onlyReaders, clinic.RolePatient, clinic.RoleDoctor); err != nil {
+	if err := admit(ctx, s.db, caller, record(id), require(caller, onlyReaders, clinic.RolePatient, clinic.RoleDoctor)); err != nil {
 		return clinic.Record{}, err
 	}
 	return s.db.As(caller).Records().Get(ctx, id)
@@ -41,7 +41,7 @@ func (s *Records) Get(ctx context.Context, caller clinic.Caller, id int64) (clin
 // Create adds a record of the calling patient.
 func (s *Records) Create(ctx context.Context, caller clinic.Caller, fields clinic.RecordFields, idem clinic.Idempotency) (clinic.Record, error) {
 	object := clinic.Object{Kind: clinic.ObjectRecord}
-	if err := admit(ctx, s.db, caller, object, onlyPatients, clinic.RolePatient); err != nil {
+	if err := admit(ctx, s.db, caller, object, require(caller, onlyPatients, clinic.RolePatient)); err != nil {
 		return clinic.Record{}, err
 	}
 	if err := fields.Validate(); err != nil {
@@ -68,11 +68,11 @@ func (s *Records) Create(ctx context.Context, caller clinic.Caller, fields clini
 	return created, err
 }
 
-// Update changes a record of the calling patient. With expect, it is
-// CodePreconditionFailed when the record is at none of these revisions. A change that
-// changes nothing leaves the revision as it is.
+// Update changes a record of the calling patient. With expect, it fails with
+// CodePreconditionFailed when the record is at none of these revisions. A change
+// without an effect keeps the revision.
 func (s *Records) Update(ctx context.Context, caller clinic.Caller, id int64, change clinic.RecordChange, expect []clinic.Revision) (clinic.Record, error) {
-	if err := admit(ctx, s.db, caller, record(id), onlyPatients, clinic.RolePatient); err != nil {
+	if err := admit(ctx, s.db, caller, record(id), require(caller, onlyPatients, clinic.RolePatient)); err != nil {
 		return clinic.Record{}, err
 	}
 	var changed clinic.Record
@@ -98,7 +98,7 @@ func (s *Records) Update(ctx context.Context, caller clinic.Caller, id int64, ch
 
 // Delete removes a record of the calling patient with its comments.
 func (s *Records) Delete(ctx context.Context, caller clinic.Caller, id int64, expect []clinic.Revision) error {
-	if err := admit(ctx, s.db, caller, record(id), onlyPatients, clinic.RolePatient); err != nil {
+	if err := admit(ctx, s.db, caller, record(id), require(caller, onlyPatients, clinic.RolePatient)); err != nil {
 		return err
 	}
 	return s.db.Audited(ctx, caller, record(id), func(h store.Handle) error {
@@ -114,7 +114,7 @@ func (s *Records) Delete(ctx context.Context, caller clinic.Caller, id int64, ex
 func record(id int64) clinic.Object { return clinic.Object{Kind: clinic.ObjectRecord, ID: id} }
 
 // lockRecord locks one of the calling patient's records and returns it, if it
-// is at a revision that is expected; nil expects any.
+// is at an expected revision; nil expects any.
 func lockRecord(ctx context.Context, h store.Handle, id int64, expect []clinic.Revision) (clinic.Record, error) {
 	if err := h.Records().Lock(ctx, id); err != nil {
 		return clinic.Record{}, err

@@ -14,11 +14,11 @@ import (
 )
 
 // chart is a doctor with three patients whose visits and entries share
-// instants, beside a patient of nobody's.
+// instants, and a patient without a doctor.
 type chart struct {
 	fixture
 	doctor  clinic.Caller
-	patient clinic.Caller // the first of his patients
+	patient clinic.Caller // the doctor's first patient
 	mine    clinic.Patient
 	foreign clinic.Patient
 	records []clinic.Record // of the doctor's patients
@@ -47,7 +47,7 @@ func newChart(t *testing.T) chart {
 	return c
 }
 
-// want returns the ids that a list must hold, worked out here.
+// want computes the ids that a list must have.
 func (c chart) want(filter clinic.RecordFilter, of int64) []int64 {
 	kept := slices.DeleteFunc(slices.Clone(c.records), func(r clinic.Record) bool {
 		return of != 0 && r.PatientID != of || filter.PatientID != 0 && r.PatientID != filter.PatientID ||

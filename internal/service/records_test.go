@@ -70,7 +70,7 @@ func TestCreateRecordOnceUnderAKey(t *testing.T) {
 	}
 }
 
-// TestRecordAccess asks for each way to a record as each kind of caller.
+// TestRecordAccess tries each operation on a record as each kind of caller.
 func TestRecordAccess(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -144,7 +144,7 @@ func TestRecordAccess(t *testing.T) {
 	}
 }
 
-// TestDoctorSeesOnlyWhileAssigned takes the doctor's access away in each way.
+// TestDoctorSeesOnlyWhileAssigned ends the doctor's access in each way.
 func TestDoctorSeesOnlyWhileAssigned(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -200,7 +200,7 @@ func TestEmergencyAccessReadsOnly(t *testing.T) {
 	f.db.Assignment(testkit.AssignmentOptions{Patient: c.patient, Doctor: c.doctor, Source: clinic.SourceBreakGlass})
 	records := testkit.Value(f.Records.List(t.Context(), c.asDoctor(), clinic.RecordFilter{}, clinic.PageRequest{}))(t)
 	if records.Total != 1 || len(records.Items) != 1 {
-		t.Errorf("list = %d of %d: a second reason to see the patient doubles his records", len(records.Items), records.Total)
+		t.Errorf("list = %d of %d: a second reason to see the patient doubles their records", len(records.Items), records.Total)
 	}
 }
 
@@ -263,7 +263,7 @@ func TestRevisionGuardsChanges(t *testing.T) {
 	}
 }
 
-// TestConcurrentUpdatesOfOneRevision lets many change what one of them read.
+// TestConcurrentUpdatesOfOneRevision changes one revision concurrently.
 func TestConcurrentUpdatesOfOneRevision(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -289,7 +289,7 @@ func TestConcurrentUpdatesOfOneRevision(t *testing.T) {
 		}
 	}
 	if won != 1 {
-		t.Errorf("%d changes of one revision were taken, want 1", won)
+		t.Errorf("%d changes of one revision succeeded, want 1", won)
 	}
 }
 
@@ -335,7 +335,7 @@ func TestAddedCommentReadsTheSame(t *testing.T) {
 	added := testkit.Value(f.Comments.Add(t.Context(), c.asDoctor(), c.record.ID, "fine", false, noKey))(t)
 	read := testkit.Value(f.Records.Get(t.Context(), c.asPatient(), c.record.ID))(t).Comments[0]
 	read.Doctor.User, added.Doctor.User = clinic.User{}, clinic.User{}
-	added.Doctor.VerifiedAt = nil // for the directory
+	added.Doctor.VerifiedAt = nil // only the directory shows it
 	if diff := cmp.Diff(added, read); diff != "" {
 		t.Errorf("added (-) and read (+) differ:\n%s", diff)
 	}

@@ -82,8 +82,8 @@ func TestConcurrentTwinsRegisterOnce(t *testing.T) {
 	}
 }
 
-// The hash that is kept is the same whatever the password, so it helps nobody
-// who guesses.
+// The stored hash is the same for every password, so it does not help
+// a guesser.
 func TestKeptRegistrationSaysNothingOfThePassword(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)

@@ -15,12 +15,12 @@ import (
 const defaultSpecialization = "General Medicine"
 
 // Register makes an account with its profile and logs it in. A taken username
-// is CodeConflict with reason "username_taken".
+// fails with CodeConflict and reason "username_taken".
 //
 // Nobody is logged in yet, so the keys of registrations are one space for
-// everybody, and a repetition has to prove its password: it is answered with
-// the same user and new tokens. idem.Hash is not used: what is kept is a hash of
-// the registration without its password, which is no help in guessing it.
+// everybody, and a repetition has to prove its password: it gets
+// the same user and new tokens. idem.Hash is not used: the stored hash is that of
+// the registration without its password, so it does not help anybody guess it.
 func (s *Accounts) Register(ctx context.Context, r clinic.Registration, idem clinic.Idempotency) (clinic.Tokens, error) {
 	if err := validRegistration(&r); err != nil {
 		return clinic.Tokens{}, err
@@ -47,8 +47,8 @@ func (s *Accounts) Register(ctx context.Context, r clinic.Registration, idem cli
 	return session, err
 }
 
-// register makes the account, what keep adds to it, and its first session in
-// one transaction. The password is hashed first and whatever comes of it, so
+// register makes the account, runs keep, and starts the account's first session in
+// one transaction. It hashes the password first in every case, so
 // that a taken name takes as long as a free one.
 func (s *Accounts) register(ctx context.Context, r clinic.Registration, keep func(store.Handle, int64) error) (clinic.Tokens, error) {
 	hash, err := s.auth.passwords.Hash(ctx, r.Password)
@@ -76,8 +76,8 @@ func (s *Accounts) register(ctx context.Context, r clinic.Registration, keep fun
 	return session, nil
 }
 
-// registerAgain answers a registration that met a conflict: as the first time
-// when it is the repetition of the one that was made under the key.
+// registerAgain answers a registration that met a conflict. It answers as the first time
+// where this is a repetition of the registration under the key.
 func (s *Accounts) registerAgain(ctx context.Context, r clinic.Registration, key string, hash []byte, conflict error) (clinic.Tokens, error) {
 	first, firstHash, err := s.db.Account(store.ByRegistrationKey(key)).Accounts().RegisteredUnder(ctx, key)
 	switch {
@@ -112,7 +112,7 @@ func registrationHash(r clinic.Registration) ([]byte, error) {
 }
 
 // validRegistration also checks the role, which Registration does not: only
-// here is it chosen by the user.
+// here do users choose it themselves.
 func validRegistration(r *clinic.Registration) error {
 	err := r.Validate()
 	if r.Role == clinic.RolePatient || r.Role == clinic.RoleDoctor {

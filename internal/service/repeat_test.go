@@ -15,13 +15,13 @@ func repeatKey(operation string) clinic.Idempotency {
 	return clinic.Idempotency{Key: "k", Operation: operation, Hash: []byte("hash")}
 }
 
-// asking is the caller in a request with an id, by which its audit rows are found.
+// asking is the caller in a request with an id, which identifies its audit rows.
 func asking(caller clinic.Caller, operation, id string) clinic.Caller {
 	caller.Request = clinic.Request{Operation: operation, ID: id}
 	return caller
 }
 
-// wantAudit expects one audit row of the request, with these words.
+// wantAudit expects one audit row of the request, with this text.
 func (f fixture) wantAudit(t *testing.T, id, want string) {
 	t.Helper()
 	var rows []string
@@ -65,8 +65,8 @@ func TestARepetitionShowsWhatIsThereNow(t *testing.T) {
 	f.wantAudit(t, "comment", fmt.Sprintf("comment %d allowed assignment {%d} {%d}", comment.ID, c.patient.ID, c.assignment.ID))
 }
 
-// TestARepetitionOfWhatIsGone makes nothing anew, and its audit row does not say
-// that anything of a patient's was seen.
+// TestARepetitionOfWhatIsGone makes nothing anew, and its audit row does not record
+// that the caller saw a patient's data.
 func TestARepetitionOfWhatIsGone(t *testing.T) {
 	t.Parallel()
 	e := newEmergency(t)
@@ -110,7 +110,7 @@ func TestARepetitionOfWhatIsGone(t *testing.T) {
 	if err := f.Records.Delete(t.Context(), e.asPatient(), record.ID, nil); err != nil {
 		t.Fatal(err)
 	}
-	f.db.Exec(`DELETE FROM assignments WHERE doctor_id <> $1`, e.care.doctor.ID) // as nobody can but who runs SQL
+	f.db.Exec(`DELETE FROM assignments WHERE doctor_id <> $1`, e.care.doctor.ID) // only SQL can do this
 	before := f.db.Count(`SELECT count(*) FROM outbox`)
 	for operation, object := range map[string]string{
 		"createRecord": fmt.Sprintf("record %d", record.ID), "addComment": fmt.Sprintf("record %d", record.ID),
@@ -127,8 +127,8 @@ func TestARepetitionOfWhatIsGone(t *testing.T) {
 	f.wantAudit(t, "ended", fmt.Sprintf("record %d not_found refused {} {}", record.ID))
 }
 
-// TestNothingOfADeletedRecordIsLeft looks through every column of every table for
-// what a record and its comments said.
+// TestNothingOfADeletedRecordIsLeft searches every column of every table for
+// the texts of a record and its comments.
 func TestNothingOfADeletedRecordIsLeft(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -158,7 +158,7 @@ func TestNothingOfADeletedRecordIsLeft(t *testing.T) {
 	}
 }
 
-// tablesWith names the tables that have the text in any column, or its bytes.
+// tablesWith names the tables that contain the text, or its bytes, in any column.
 func (f fixture) tablesWith(t *testing.T, text string) (found []string) {
 	t.Helper()
 	var tables []string
@@ -175,15 +175,15 @@ func (f fixture) tablesWith(t *testing.T, text string) (found []string) {
 	return found
 }
 
-// TestWhatTheReleaseBeforeKeepsIsCutToIds: while it still runs, what it writes
-// loses its words, and what is here it takes for its own.
+// TestWhatTheReleaseBeforeKeepsIsCutToIds: while the previous release still runs, its stored answers
+// lose their texts, and it can still decode the answers that are stored.
 func TestWhatTheReleaseBeforeKeepsIsCutToIds(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	c := f.care()
 	first := testkit.Value(f.Records.Create(t.Context(), c.asPatient(), fields(), repeatKey("createRecord")))(t)
 	comment := testkit.Value(f.Comments.Add(t.Context(), c.asDoctor(), first.ID, "fine", false, repeatKey("addComment")))(t)
-	var record clinic.Record // as that release decodes
+	var record clinic.Record // as that release decodes it
 	var kept, keptComment string
 	if err := f.db.Pool.QueryRow(t.Context(), `SELECT (SELECT answer FROM idempotency_keys WHERE operation = 'createRecord'),
 		(SELECT answer FROM idempotency_keys WHERE operation = 'addComment')`).Scan(&kept, &keptComment); err != nil {
@@ -213,6 +213,6 @@ func TestWhatTheReleaseBeforeKeepsIsCutToIds(t *testing.T) {
 		t.Errorf("the repetition shows %+v", again)
 	}
 	if _, err := f.db.Pool.Exec(t.Context(), `UPDATE idempotency_keys SET answer = '["a word"]'`); err == nil {
-		t.Error("a word was kept under a key")
+		t.Error("a text was stored under a key")
 	}
 }

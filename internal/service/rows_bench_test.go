@@ -9,7 +9,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/service"
 )
 
-// reads are the statements of a caller that matter, by name.
+// reads are the important read statements of a caller, by name.
 func (l readers) reads(t testing.TB) map[string]func(*service.API) error {
 	t.Helper()
 	ctx := t.Context()
@@ -61,9 +61,9 @@ func (l readers) reads(t testing.TB) map[string]func(*service.API) error {
 	}
 }
 
-// BenchmarkRowSecurity makes each read in turns as the owner, whose policies say
-// true and fall away, and as the server, and reports how many times longer the
-// server's takes: medians, since others use the machine too.
+// BenchmarkRowSecurity alternates each read between the owner, whose policies are
+// true and cost nothing, and the server, and reports how many times longer the
+// server's takes. It uses medians, since other programs use the machine too.
 func BenchmarkRowSecurity(b *testing.B) {
 	l := newReaders(b, 1000, 100)
 	for name, read := range l.reads(b) {

@@ -17,8 +17,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
-// readers are callers over many rows, and the service as its server and as the
-// owner, to whom row-level security shows everything.
+// readers are callers over many rows, with the service as the server and as the
+// owner, for whom row-level security shows everything.
 type readers struct {
 	dsn                    string
 	db                     *testkit.Factory
@@ -29,7 +29,7 @@ type readers struct {
 }
 
 // newReaders makes a doctor with patients who have records each, as many patients
-// who are not his, and a hundred other doctors.
+// of other doctors, and a hundred other doctors.
 func newReaders(t testing.TB, patients, records int) readers {
 	t.Helper()
 	dsn := testkit.NewDatabase(t, rights.Migrate)
@@ -57,7 +57,7 @@ func newReaders(t testing.TB, patients, records int) readers {
 	return l
 }
 
-// lastStatement keeps what was sent to Postgres last.
+// lastStatement keeps the last statement sent to Postgres.
 type lastStatement struct{ pgx.TraceBatchQueryData }
 
 func (*lastStatement) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
@@ -74,7 +74,7 @@ func (l *lastStatement) TraceBatchQuery(_ context.Context, _ *pgx.Conn, data pgx
 func (*lastStatement) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 
 // TestRowSecurityKeepsTheIndexes compares the plan of each read as the server with
-// the one that it has without row-level security.
+// its plan without row-level security.
 func TestRowSecurityKeepsTheIndexes(t *testing.T) {
 	t.Parallel()
 	l := newReaders(t, 300, 200)
@@ -115,8 +115,8 @@ func indexes(plan string) []string {
 
 func scans(plan string) int { return strings.Count(plan, "Seq Scan") }
 
-// plan explains the last statement as the caller, for any parameters as store.Open
-// has it planned.
+// plan explains the last statement as the caller, for any parameters, as store.Open
+// sets it.
 func (l readers) plan(t testing.TB, dsn string, caller clinic.Caller) string {
 	t.Helper()
 	conn := testkit.Value(pgx.Connect(t.Context(), dsn))(t)
@@ -130,7 +130,7 @@ func (l readers) plan(t testing.TB, dsn string, caller clinic.Caller) string {
 	return strings.Join(testkit.Value(pgx.CollectRows(rows, pgx.RowTo[string]))(t), "\n")
 }
 
-// The search runs in a function, so that its plan is not to be seen; the use of
+// The search runs in a function, which hides its plan; so the use of
 // its index is counted.
 func TestTheSearchOfPatientsUsesItsIndex(t *testing.T) {
 	t.Parallel()
@@ -150,7 +150,7 @@ func TestTheSearchOfPatientsUsesItsIndex(t *testing.T) {
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	testkit.Value(conn.Exec(t.Context(), `SELECT 1`))(t) // what ended is counted when it is idle
+	testkit.Value(conn.Exec(t.Context(), `SELECT 1`))(t) // statistics are reported when the connection is idle
 	if l.db.Count(`SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 'users_search_idx'`) == 0 {
 		t.Error("users_search_idx is not used")
 	}

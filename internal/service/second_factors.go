@@ -17,13 +17,13 @@ type SecondFactors struct {
 	required []clinic.Role
 }
 
-// NewSecondFactors returns the use cases. Callers of the required roles may do nothing
-// but enrol until they have a second factor.
+// NewSecondFactors returns the use cases. Callers of the required roles may only
+// enroll until they have a second factor.
 func NewSecondFactors(db *store.DB, auth *Authenticator, required []clinic.Role) *SecondFactors {
 	return &SecondFactors{db: db, auth: auth, required: required}
 }
 
-// Status tells of the caller's second factor.
+// Status describes the caller's second factor.
 func (s *SecondFactors) Status(ctx context.Context, caller clinic.Caller) (clinic.TOTPStatus, error) {
 	status, err := s.db.As(caller).SecondFactors().Status(ctx)
 	if err != nil && clinic.CodeOf(err) != clinic.CodeNotFound {
@@ -33,39 +33,39 @@ func (s *SecondFactors) Status(ctx context.Context, caller clinic.Caller) (clini
 	return status, nil
 }
 
-// Enrol makes a second factor for the caller, which is not asked for until
-// it is confirmed. It is CodeConflict with reason "totp_enabled" where he has
-// one, and "totp_not_configured" where nobody can.
-func (s *SecondFactors) Enrol(ctx context.Context, caller clinic.Caller, password string) (clinic.TOTPEnrolment, error) {
+// Enroll makes a second factor for the caller, which logins do not require until
+// it is confirmed. It fails with CodeConflict and reason "totp_enabled" where the caller has
+// one, and "totp_not_configured" where second factors are not available.
+func (s *SecondFactors) Enroll(ctx context.Context, caller clinic.Caller, password string) (clinic.TOTPEnrollment, error) {
 	if s.auth.totp == nil {
-		return clinic.TOTPEnrolment{}, clinic.Conflict("totp_not_configured", "second factors are not set up here: an operator has to set TOTP_KEY")
+		return clinic.TOTPEnrollment{}, clinic.Conflict("totp_not_configured", "second factors are not available: an operator has to set TOTP_KEY")
 	}
 	known, err := s.auth.confirmPassword(ctx, caller, "password", password)
 	if err != nil {
-		return clinic.TOTPEnrolment{}, err
+		return clinic.TOTPEnrollment{}, err
 	}
-	enrolment, sealed, err := s.auth.totp.Enrol(known.User)
+	enrollment, sealed, err := s.auth.totp.Enroll(known.User)
 	if err != nil {
-		return clinic.TOTPEnrolment{}, err
+		return clinic.TOTPEnrollment{}, err
 	}
-	if err := s.db.As(caller).SecondFactors().Enrol(ctx, sealed); err != nil {
-		return clinic.TOTPEnrolment{}, err
+	if err := s.db.As(caller).SecondFactors().Enroll(ctx, sealed); err != nil {
+		return clinic.TOTPEnrollment{}, err
 	}
-	return enrolment, nil
+	return enrollment, nil
 }
 
-// Confirm takes a first code, from when on a login takes one, and returns
-// the recovery codes. It ends the caller's other sessions. A wrong code is
-// CodeInvalid with reason "totp_invalid".
+// Confirm confirms the factor by its first code. From then on logins require a code. It returns
+// the recovery codes and ends the caller's other sessions. A wrong code fails with
+// CodeInvalid and reason "totp_invalid".
 func (s *SecondFactors) Confirm(ctx context.Context, caller clinic.Caller, code string) (recovery []string, err error) {
 	status, err := s.db.As(caller).SecondFactors().Status(ctx)
 	switch {
 	case clinic.CodeOf(err) == clinic.CodeNotFound:
-		return nil, clinic.Conflict("totp_not_enrolled", "there is no second factor to confirm; enrol one first")
+		return nil, clinic.Conflict("totp_not_enrolled", "this account has no second factor to confirm; enroll one first")
 	case err != nil:
 		return nil, err
 	case status.Enabled:
-		return nil, clinic.Conflict("totp_enabled", "the second factor is confirmed already")
+		return nil, clinic.Conflict("totp_enabled", "the second factor is already confirmed")
 	}
 	right, ok, err := s.auth.tryTOTP(ctx, caller.UserID, code, false)
 	if err != nil {
@@ -93,8 +93,8 @@ func (s *SecondFactors) Confirm(ctx context.Context, caller clinic.Caller, code 
 	return recovery, nil
 }
 
-// Disable removes the caller's second factor, a confirmed one or not, and
-// ends his other sessions: whoever has one of them may be why.
+// Disable removes the caller's second factor, confirmed or not, and
+// ends their other sessions, one of which may belong to a thief.
 func (s *SecondFactors) Disable(ctx context.Context, caller clinic.Caller, password string) error {
 	if _, err := s.auth.confirmPassword(ctx, caller, "password", password); err != nil {
 		return err
@@ -111,11 +111,11 @@ func (s *SecondFactors) Disable(ctx context.Context, caller clinic.Caller, passw
 	return nil
 }
 
-// RefuseEnrolling is CodeForbidden with reason "totp_enrolment_required" for a
-// caller who may only set up the second factor that his role requires, and asked
-// for something else. The refusal has an audit row.
+// RefuseEnrolling returns CodeForbidden with reason "totp_enrolment_required" for a
+// caller who may only set up the second factor that their role requires, and tried
+// something else. The refusal has an audit row.
 func (s *SecondFactors) RefuseEnrolling(ctx context.Context, caller clinic.Caller) error {
-	refusal := clinic.Forbidden("your role needs a second factor: enrol one at auth/totp/, confirm it, and refresh the access token").
+	refusal := clinic.Forbidden("your role needs a second factor: enroll one at /api/auth/totp/, confirm it, and refresh the access token").
 		WithReason("totp_enrolment_required")
 	return s.db.Refused(ctx, caller, clinic.Object{Kind: clinic.ObjectUser, ID: caller.UserID}, refusal)
 }

@@ -6,21 +6,21 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// admitSelfAssignment lets pass a doctor who asks for a patient of their own, on
-// the terms that hold here, and returns the request with its end. It looks for no
-// patient: whether there is one is told only after this.
+// admitSelfAssignment checks that a doctor may assign themselves, on the
+// configured terms, and returns the request with its end. It does not look for the
+// patient: the caller learns only later whether the patient exists.
 //
-// Where nobody may it is CodeForbidden with reason "self_assignment_off". A
-// confirmation that is missing is CodeInvalid with reason "confirmation_required",
-// a wrong one has "wrong_password" or "totp_invalid"; CodeTooMany says that there
-// were too many wrong ones in this session. Refusals have an audit row, but for
-// requests that lack something.
+// Where self-assignment is off it fails with CodeForbidden and reason "self_assignment_off". A
+// missing confirmation fails with CodeInvalid and reason "confirmation_required",
+// a wrong one with "wrong_password" or "totp_invalid", and too many
+// wrong ones in this session with CodeTooMany. Refusals have an audit row, except
+// those of incomplete requests.
 func (s *Assignments) admitSelfAssignment(ctx context.Context, caller clinic.Caller, object clinic.Object, req clinic.AssignmentRequest) (clinic.AssignmentRequest, error) {
 	switch s.selfTerms {
 	case clinic.SelfAssignmentOpen:
 		return req, s.validate(ctx, &req)
 	case clinic.SelfAssignmentOff:
-		refusal := clinic.Forbidden("doctors do not assign themselves here; ask an administrator").WithReason("self_assignment_off")
+		refusal := clinic.Forbidden("self-assignment is off on this server; ask an administrator for the assignment").WithReason("self_assignment_off")
 		return req, s.db.Refused(ctx, caller, object, refusal)
 	case clinic.SelfAssignmentConfirm:
 	}
@@ -45,13 +45,13 @@ func (s *Assignments) admitSelfAssignment(ctx context.Context, caller clinic.Cal
 	return req, nil
 }
 
-// noteSelfAssignment counts and logs what a doctor made for themselves.
+// noteSelfAssignment counts and logs an assignment that a doctor made for themselves.
 func (s *Assignments) noteSelfAssignment(ctx context.Context, caller clinic.Caller, a clinic.Assignment) {
 	s.selfMade.Add(1)
 	s.log.WarnContext(ctx, "a doctor assigned themselves", "assignment_id", a.ID, "user_id", caller.UserID, "terms", string(s.selfTerms))
 }
 
-// SelfAssignments says how many assignments of themselves doctors made through
+// SelfAssignments returns how many assignments doctors made for themselves through
 // these Assignments, and on which terms.
 func (s *Assignments) SelfAssignments() (made int64, terms clinic.SelfAssignment) {
 	return s.selfMade.Load(), s.selfTerms

@@ -15,7 +15,7 @@ import (
 )
 
 // practice is a desk with a doctor who is logged in and has a second factor, and
-// a patient who is not theirs. A doctor has to confirm there.
+// a patient of other doctors. Its terms require a confirmation.
 type practice struct {
 	authenticator
 	patient clinic.Patient
@@ -25,7 +25,7 @@ func newPractice(t *testing.T) practice {
 	t.Helper()
 	a := authenticator{desk: newDesk(t, nil)}
 	a.caller = testkit.Value(a.verifier.Verify(a.register(t, doctor("doctor1")).Access))(t)
-	a.secret = testkit.Value(a.SecondFactors.Enrol(t.Context(), a.caller, password))(t).Secret
+	a.secret = testkit.Value(a.SecondFactors.Enroll(t.Context(), a.caller, password))(t).Secret
 	a.recovery = testkit.Value(a.SecondFactors.Confirm(t.Context(), a.caller, a.code(t).TOTPCode))(t)
 	a.step()
 	return practice{a, a.db.Patient(testkit.PatientOptions{})}
@@ -35,7 +35,7 @@ func (p practice) request() clinic.AssignmentRequest {
 	return clinic.AssignmentRequest{PatientID: p.patient.ID, Reason: "on call", Password: password}
 }
 
-// byCode is a request that is confirmed by the code of the authenticator.
+// byCode is a request confirmed by a code of the authenticator.
 func (p practice) byCode(t *testing.T) clinic.AssignmentRequest {
 	t.Helper()
 	r := p.request()
@@ -43,7 +43,7 @@ func (p practice) byCode(t *testing.T) clinic.AssignmentRequest {
 	return r
 }
 
-// wrongCode is one of no half minute near this one.
+// wrongCode is a code of no time step near this one.
 func (p practice) wrongCode(t *testing.T) string {
 	t.Helper()
 	return testkit.Value(totp.GenerateCode(p.secret, p.clock.now().Add(time.Hour)))(t)
@@ -161,7 +161,7 @@ func TestSelfAssignmentNeedsKnownTerms(t *testing.T) {
 	}
 }
 
-// TestSelfAssignmentEnds gives it the end that was asked for, or else that of the terms.
+// TestSelfAssignmentEnds expects the requested end, or else that of the terms.
 func TestSelfAssignmentEnds(t *testing.T) {
 	t.Parallel()
 	asked := time.Now().AddDate(1, 0, 0).Add(-time.Minute).UTC().Truncate(time.Second)
@@ -201,14 +201,14 @@ func TestSelfAssignmentEnds(t *testing.T) {
 	}
 }
 
-// TestACodeConfirmsOnce takes a code for one assignment or one login, and slows
-// down no login by wrong ones.
+// TestACodeConfirmsOnce uses a code for one assignment or one login. Wrong codes
+// do not slow down logins.
 func TestACodeConfirmsOnce(t *testing.T) {
 	t.Parallel()
 	p := newPractice(t)
 	wrong := p.byCode(t)
 	wrong.TOTPCode = p.wrongCode(t)
-	for range 20 { // more than a login takes
+	for range 20 { // more than a login allows
 		_, _, err := p.Assignments.Assign(t.Context(), p.caller, wrong, noKey)
 		wantReason(t, err, "totp_invalid")
 	}
@@ -246,8 +246,8 @@ func TestACodeConfirmsOnce(t *testing.T) {
 	}
 }
 
-// TestCodesOfLoginsDoNotBlockAConfirmation: whoever knows the password and guesses
-// codes at logins slows down logins.
+// TestCodesOfLoginsDoNotBlockAConfirmation: guesses at codes in logins with the right password
+// slow down only logins.
 func TestCodesOfLoginsDoNotBlockAConfirmation(t *testing.T) {
 	t.Parallel()
 	p := newPractice(t)
@@ -260,8 +260,8 @@ func TestCodesOfLoginsDoNotBlockAConfirmation(t *testing.T) {
 	wantCode(t, err, "")
 }
 
-// TestSelfAssignmentIsTold tells patient and doctor, and every administrator
-// there is, once each, also when it is over by then.
+// TestSelfAssignmentIsTold expects a notification to the patient, the doctor and every
+// administrator, one each, also where the assignment is over by then.
 func TestSelfAssignmentIsTold(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]string{
@@ -294,8 +294,8 @@ func TestSelfAssignmentIsTold(t *testing.T) {
 	}
 }
 
-// TestADeclaredAssignmentIsNobodysOwn: it has no one who asked for it, and is told
-// only while it lasts, and to no administrator.
+// TestADeclaredAssignmentIsNobodysOwn: nobody requested it, so its event
+// notifies only while it lasts, and no administrator.
 func TestADeclaredAssignmentIsNobodysOwn(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

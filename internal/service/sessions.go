@@ -17,7 +17,7 @@ type SessionsOptions struct {
 	DB            *store.DB
 	Authenticator *Authenticator
 	Tokens        *token.Signer
-	TOTPRequired  []clinic.Role // roles whose users may only enrol a second factor until they have one
+	TOTPRequired  []clinic.Role // users of these roles may only enroll a second factor until they have one
 	Log           *slog.Logger  // nil: slog.Default()
 }
 
@@ -34,7 +34,7 @@ func (o *SessionsOptions) validate() error {
 	return nil
 }
 
-// Sessions are the use cases of logins and of what they last for.
+// Sessions are the use cases of logins and the sessions that they start.
 type Sessions struct {
 	db       *store.DB
 	auth     *Authenticator
@@ -53,10 +53,10 @@ func NewSessions(opts SessionsOptions) (*Sessions, error) {
 }
 
 // Login checks the password and starts a session. An unknown name, a wrong
-// password and an account that is not active are the same CodeUnauthenticated
-// with reason "bad_credentials", after the same work. It is CodeTooMany, for all
-// of them alike, when too many guesses were wrong. Only who has the right
-// password learns that a second factor is asked for.
+// password and an account that is not active fail with the same CodeUnauthenticated
+// and reason "bad_credentials", after the same work. After too many wrong guesses all
+// of them fail with CodeTooMany. Only a caller with the right
+// password learns that a second factor is required.
 func (s *Sessions) Login(ctx context.Context, username, password string, second clinic.SecondFactor) (clinic.Tokens, error) {
 	var known store.Credentials
 	err := s.auth.throttled(ctx, username, func() (err error) {
@@ -72,7 +72,7 @@ func (s *Sessions) Login(ctx context.Context, username, password string, second 
 	return s.start(ctx, s.db.Account(store.ByUserID(known.User.ID)), known)
 }
 
-// login returns whose name and password these are.
+// login returns the account with this name and password.
 func (s *Sessions) login(ctx context.Context, username, password string) (store.Credentials, error) {
 	known, err := s.credentials(ctx, username)
 	if err != nil {
@@ -91,7 +91,7 @@ func (s *Sessions) login(ctx context.Context, username, password string) (store.
 	return known, nil
 }
 
-// credentials finds a user by name; the zero Credentials when there is none.
+// credentials finds a user by name; the zero Credentials when no account has it.
 func (s *Sessions) credentials(ctx context.Context, username string) (store.Credentials, error) {
 	if !clinic.ValidUsername(username) {
 		return store.Credentials{}, nil
@@ -103,8 +103,8 @@ func (s *Sessions) credentials(ctx context.Context, username string) (store.Cred
 	return known, err
 }
 
-// upgradeHash gives the password a hash of today's costs. A failure is no reason
-// to refuse the login: the next one tries again.
+// upgradeHash gives the password a hash of the present costs. A failure does not
+// refuse the login: the next one tries again.
 func (s *Sessions) upgradeHash(ctx context.Context, known store.Credentials, password string) {
 	hash, err := s.auth.passwords.Hash(ctx, password)
 	if err == nil {
@@ -126,7 +126,7 @@ func (s *Sessions) start(ctx context.Context, h store.Handle, known store.Creden
 }
 
 // issue signs the access token. Without the second factor that their role
-// requires, the user may do nothing by it but enrol one.
+// requires, the user may only enroll one with it.
 func (s *Sessions) issue(r store.Refreshed, refresh string) (clinic.Tokens, error) {
 	access, err := s.tokens.Issue(clinic.Caller{
 		UserID: r.User.ID, Role: r.User.Role, SessionID: r.SessionID,
@@ -139,10 +139,10 @@ func (s *Sessions) issue(r store.Refreshed, refresh string) (clinic.Tokens, erro
 }
 
 // Refresh trades a refresh token for a new pair. A used, expired or unknown one,
-// and one of an account that is not active, is CodeUnauthenticated with reason
+// and one of an account that is not active, fails with CodeUnauthenticated and reason
 // "refresh_token_invalid". Using one again within token.RefreshGrace, while its
-// successor was not used, gives the same successor; later it ends the session:
-// one of the two who have it is not its owner.
+// successor was not used, gives the same successor. Later it ends the session,
+// because one of the two users of the token is not its owner.
 func (s *Sessions) Refresh(ctx context.Context, refresh string) (clinic.Tokens, error) {
 	rotation := store.Rotation{Used: token.HashRefresh(refresh), SuccessorSalt: token.NewSalt(), Lifetime: token.RefreshLifetime, Longest: token.SessionLifetime}
 	h := s.db.Account(store.ByRefreshToken(rotation.Used))
@@ -175,8 +175,8 @@ func (s *Sessions) refuseRefresh(ctx context.Context, hash []byte) error {
 	return clinic.Unauthenticated("the refresh token is not valid").WithReason("refresh_token_invalid")
 }
 
-// Logout ends the caller's session. That it ends at the same moment for another
-// reason is no fault.
+// Logout ends the caller's session. It succeeds too where the session ends at the same moment for
+// another reason.
 func (s *Sessions) Logout(ctx context.Context, caller clinic.Caller) error {
 	err := s.db.As(caller).Sessions().End(ctx, caller.SessionID)
 	if clinic.CodeOf(err) == clinic.CodeNotFound {
@@ -186,17 +186,17 @@ func (s *Sessions) Logout(ctx context.Context, caller clinic.Caller) error {
 }
 
 // LogoutByRefresh ends the session of a refresh token, whether or not it was
-// used. A token of no session is no fault: it has ended (RFC 7009 section 2.2).
+// used. A token without a session is no error: the session has ended (RFC 7009 section 2.2).
 func (s *Sessions) LogoutByRefresh(ctx context.Context, refresh string) error {
 	return s.db.System().Sessions().EndOfToken(ctx, token.HashRefresh(refresh))
 }
 
-// List lists the caller's own, the newest login first.
+// List lists the caller's own sessions, the newest login first.
 func (s *Sessions) List(ctx context.Context, caller clinic.Caller, page clinic.PageRequest) (clinic.Page[clinic.ActiveSession], error) {
 	return s.db.As(caller).Sessions().List(ctx, page)
 }
 
-// End ends one of the caller's own: its access tokens are refused from
+// End ends one of the caller's own sessions: its access tokens are refused from
 // the next request on.
 func (s *Sessions) End(ctx context.Context, caller clinic.Caller, id int64) error {
 	return s.db.As(caller).Sessions().End(ctx, id)

@@ -85,7 +85,7 @@ func TestLoginUpgradesTheHash(t *testing.T) {
 	}
 	testkit.Value(today.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 	if hash() != strong {
-		t.Error("a hash of today's costs was made again")
+		t.Error("a hash of the present costs was replaced")
 	}
 }
 
@@ -149,7 +149,7 @@ func TestUsedRefreshTokenEndsItsSession(t *testing.T) {
 		_, err := d.Accounts.Profile(t.Context(), testkit.Value(d.verifier.Verify(stolen.Access))(t))
 		wantReason(t, err, "session_ended")
 	}
-	testkit.Value(d.Sessions.Refresh(t.Context(), other.Refresh))(t) // another login is not concerned
+	testkit.Value(d.Sessions.Refresh(t.Context(), other.Refresh))(t) // another login is not affected
 }
 
 func TestRepeatedRefreshGetsTheSameSuccessor(t *testing.T) {
@@ -167,12 +167,12 @@ func TestRepeatedRefreshGetsTheSameSuccessor(t *testing.T) {
 	}
 	testkit.Value(d.Sessions.Refresh(t.Context(), first.Refresh))(t)
 	if n := d.db.Count("SELECT count(*) FROM refresh_tokens WHERE successor_salt IS NOT NULL"); n != 1 {
-		t.Errorf("%d salts are kept, want that of the newest used token", n)
+		t.Errorf("%d salts are stored, want that of the newest used token", n)
 	}
 }
 
-// Who reads the database has the hash of the used token and the salt of its
-// successor: neither makes a token that is taken.
+// A reader of the database gets the hash of the used token and the salt of its
+// successor: neither yields a token that is accepted.
 func TestDatabaseMakesNoSuccessor(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
@@ -291,7 +291,7 @@ func TestSessionsAreTheCallersOwn(t *testing.T) {
 	testkit.Value(d.Accounts.Profile(t.Context(), caller))(t)
 }
 
-// A session is one user's: his id with a session of somebody else is nobody.
+// A session belongs to one user: another user's id with it is nobody.
 func TestForeignSessionIdentifiesNobody(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)

@@ -14,7 +14,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
-// statements counts what is sent to Postgres, in batches or alone.
+// statements counts the statements that are sent to Postgres, in batches or alone.
 type statements struct{ count atomic.Int64 }
 
 func (s *statements) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
@@ -32,8 +32,8 @@ func (s *statements) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQ
 }
 func (s *statements) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 
-// TestListsTakeTwoStatements reads full pages of whatever is listed: the check
-// of the caller and the list itself, however many rows there are.
+// TestListsTakeTwoStatements reads full pages of every list: the check
+// of the caller and the list itself, for any number of rows.
 func TestListsTakeTwoStatements(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -29,10 +29,10 @@ func (a authenticator) code(t testing.TB) clinic.SecondFactor {
 	return clinic.SecondFactor{TOTPCode: testkit.Value(totp.GenerateCode(a.secret, a.clock.now()))(t)}
 }
 
-// step lets the code of the next time step come.
+// step moves the clock to the next time step.
 func (a authenticator) step() { a.clock.ahead.Add(int64(30 * time.Second)) }
 
-// login logs patient1 in, and returns the reason why not.
+// login logs patient1 in, and returns the reason of a refusal.
 func (a authenticator) login(t testing.TB, second clinic.SecondFactor) (reason string) {
 	t.Helper()
 	_, err := a.Sessions.Login(t.Context(), "patient1", password, second)
@@ -43,25 +43,25 @@ func newAuthenticator(t testing.TB, d desk) authenticator {
 	t.Helper()
 	a := authenticator{desk: d}
 	a.caller = testkit.Value(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
-	a.secret = testkit.Value(d.SecondFactors.Enrol(t.Context(), a.caller, password))(t).Secret
+	a.secret = testkit.Value(d.SecondFactors.Enroll(t.Context(), a.caller, password))(t).Secret
 	a.recovery = testkit.Value(d.SecondFactors.Confirm(t.Context(), a.caller, a.code(t).TOTPCode))(t)
 	a.step()
 	return a
 }
 
-func TestEnrolmentIsAskedForOnceItIsConfirmed(t *testing.T) {
+func TestEnrollmentIsAskedForOnceItIsConfirmed(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	a := authenticator{desk: d}
 	a.caller = testkit.Value(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
 	_, err := d.SecondFactors.Confirm(t.Context(), a.caller, "123456")
 	wantReason(t, err, "totp_not_enrolled")
-	_, err = d.SecondFactors.Enrol(t.Context(), a.caller, "wrong horse")
+	_, err = d.SecondFactors.Enroll(t.Context(), a.caller, "wrong horse")
 	wantReason(t, err, "wrong_password")
-	first := testkit.Value(d.SecondFactors.Enrol(t.Context(), a.caller, password))(t)
-	a.secret = testkit.Value(d.SecondFactors.Enrol(t.Context(), a.caller, password))(t).Secret // the QR code was lost
+	first := testkit.Value(d.SecondFactors.Enroll(t.Context(), a.caller, password))(t)
+	a.secret = testkit.Value(d.SecondFactors.Enroll(t.Context(), a.caller, password))(t).Secret // the QR code was lost
 	if a.login(t, clinic.SecondFactor{}) != "" || a.secret == first.Secret {
-		t.Error("a factor that is not confirmed is asked for")
+		t.Error("a login requires an unconfirmed factor")
 	}
 	other := testkit.Value(d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{}))(t)
 	_, err = d.SecondFactors.Confirm(t.Context(), a.caller, testkit.Value(totp.GenerateCode(first.Secret, a.clock.now()))(t))
@@ -75,26 +75,26 @@ func TestEnrolmentIsAskedForOnceItIsConfirmed(t *testing.T) {
 	}
 	_, err = d.Accounts.Profile(t.Context(), testkit.Value(d.verifier.Verify(other.Access))(t))
 	wantReason(t, err, "session_ended")
-	_, err = d.SecondFactors.Enrol(t.Context(), a.caller, password)
+	_, err = d.SecondFactors.Enroll(t.Context(), a.caller, password)
 	wantReason(t, err, "totp_enabled")
 	_, err = d.SecondFactors.Confirm(t.Context(), a.caller, a.code(t).TOTPCode)
 	wantReason(t, err, "totp_enabled")
 }
 
-// Another enrolment may come while a code is looked at. Its secret is one that the code proved nothing of.
+// Another enrollment may happen while a code is checked. The code proves nothing about its secret.
 func TestConfirmationIsOfTheSecretThatTheCodeIsOf(t *testing.T) {
 	t.Parallel()
 	meanwhile := func() {}
 	d := newDesk(t, func(o *service.APIOptions) {
 		o.TOTP = testkit.Value(token.NewTOTP(token.TOTPOptions{Key: "a key that is known to tests", Issuer: "test", Now: func() time.Time {
-			meanwhile() // the time is asked for between reading the secret and taking the code
+			meanwhile() // the clock is read between reading the secret and using up the code
 			return time.Now()
 		}}))(t)
 	})
 	caller := testkit.Value(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
-	first := testkit.Value(d.SecondFactors.Enrol(t.Context(), caller, password))(t)
-	var second clinic.TOTPEnrolment
-	meanwhile = sync.OnceFunc(func() { second = testkit.Value(d.SecondFactors.Enrol(t.Context(), caller, password))(t) })
+	first := testkit.Value(d.SecondFactors.Enroll(t.Context(), caller, password))(t)
+	var second clinic.TOTPEnrollment
+	meanwhile = sync.OnceFunc(func() { second = testkit.Value(d.SecondFactors.Enroll(t.Context(), caller, password))(t) })
 	_, err := d.SecondFactors.Confirm(t.Context(), caller, testkit.Value(totp.GenerateCode(first.Secret, time.Now()))(t))
 	wantReason(t, err, "totp_invalid")
 	if testkit.Value(d.SecondFactors.Status(t.Context(), caller))(t).Enabled {
@@ -121,7 +121,7 @@ func TestLoginTakesEachCodeOnce(t *testing.T) {
 	next := a.code(t)
 	a.clock.ahead.Add(-int64(30 * time.Second))
 	if a.login(t, next) != "" || a.login(t, code) != "totp_invalid" {
-		t.Error("a code of before the last one is taken")
+		t.Error("a code from before the last one is accepted")
 	}
 	_, err := a.Sessions.Login(t.Context(), "patient1", "wrong horse", clinic.SecondFactor{})
 	wantReason(t, err, "bad_credentials") // nobody learns of the factor without the password
@@ -183,13 +183,13 @@ func TestWrongCodesAreSlowedDownAndLockNobodyOut(t *testing.T) {
 	}
 	group.Wait()
 	if looked.Load() != 5 {
-		t.Errorf("%d wrong codes were looked at, want 5", looked.Load())
+		t.Errorf("%d wrong codes were checked, want 5", looked.Load())
 	}
 	if got := a.login(t, a.code(t)); got != "totp_throttled" {
-		t.Errorf("a right code meanwhile: %q", got)
+		t.Errorf("a right code during the wait: %q", got)
 	}
 	if got := a.login(t, clinic.SecondFactor{RecoveryCode: a.recovery[0]}); got != "" {
-		t.Errorf("a recovery code meanwhile: %q", got)
+		t.Errorf("a recovery code during the wait: %q", got)
 	}
 	a.db.Exec("UPDATE totp_factors SET failures = 1000, retry_at = now()")
 	a.login(t, wrong)
@@ -216,7 +216,7 @@ func TestDisabledFactorIsNotAskedFor(t *testing.T) {
 		t.Errorf("login: %q", got)
 	}
 	if n := a.db.Count("SELECT count(*) FROM sessions WHERE id <> $1 AND created_at < (SELECT max(created_at) FROM sessions)", a.caller.SessionID); n != 0 {
-		t.Errorf("%d other sessions went on", n)
+		t.Errorf("%d other sessions are left", n)
 	}
 	if n := a.db.Count("SELECT count(*) FROM recovery_codes"); n != 0 {
 		t.Errorf("%d recovery codes are left", n)
@@ -225,7 +225,7 @@ func TestDisabledFactorIsNotAskedFor(t *testing.T) {
 }
 
 // Registering again under the same Idempotency-Key logs in by the password; it
-// must not be a way around the second factor.
+// must not bypass the second factor.
 func TestRepeatedRegistrationDoesNotSkipTheFactor(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
@@ -233,13 +233,13 @@ func TestRepeatedRegistrationDoesNotSkipTheFactor(t *testing.T) {
 	a := authenticator{desk: d}
 	a.caller = testkit.Value(d.verifier.Verify(testkit.Value(d.Accounts.Register(t.Context(), patient("patient1"), once))(t).Access))(t)
 	testkit.Value(d.Accounts.Register(t.Context(), patient("patient1"), once))(t)
-	a.secret = testkit.Value(d.SecondFactors.Enrol(t.Context(), a.caller, password))(t).Secret
+	a.secret = testkit.Value(d.SecondFactors.Enroll(t.Context(), a.caller, password))(t).Secret
 	testkit.Value(d.SecondFactors.Confirm(t.Context(), a.caller, a.code(t).TOTPCode))(t)
 	_, err := d.Accounts.Register(t.Context(), patient("patient1"), once)
 	wantReason(t, err, "totp_required")
 }
 
-func TestRoleThatRequiresAFactorMayOnlyEnrol(t *testing.T) {
+func TestRoleThatRequiresAFactorMayOnlyEnroll(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, func(o *service.APIOptions) { o.TOTPRequired = []clinic.Role{clinic.RolePatient} })
 	enrolling := func(s clinic.Tokens) bool { return testkit.Value(d.verifier.Verify(s.Access))(t).Enrolling }
@@ -251,32 +251,32 @@ func TestRoleThatRequiresAFactorMayOnlyEnrol(t *testing.T) {
 		}
 	}
 	if enrolling(d.register(t, doctor("doctor1"))) {
-		t.Error("a doctor may only enrol")
+		t.Error("a doctor may only enroll")
 	}
 	a := authenticator{desk: d, caller: testkit.Value(d.verifier.Verify(refreshed.Access))(t)}
 	if !testkit.Value(d.SecondFactors.Status(t.Context(), a.caller))(t).Required {
-		t.Error("the status does not tell")
+		t.Error("the status does not show it")
 	}
-	a.secret = testkit.Value(d.SecondFactors.Enrol(t.Context(), a.caller, password))(t).Secret
+	a.secret = testkit.Value(d.SecondFactors.Enroll(t.Context(), a.caller, password))(t).Secret
 	testkit.Value(d.SecondFactors.Confirm(t.Context(), a.caller, a.code(t).TOTPCode))(t)
 	after := testkit.Value(d.Sessions.Refresh(t.Context(), refreshed.Refresh))(t)
 	a.step()
 	if enrolling(after) || enrolling(testkit.Value(d.Sessions.Login(t.Context(), "patient1", password, a.code(t)))(t)) {
-		t.Error("who has the factor may only enrol")
+		t.Error("a user with the factor may only enroll")
 	}
 	if err := d.SecondFactors.Disable(t.Context(), a.caller, password); err != nil {
 		t.Fatal(err)
 	}
 	if !enrolling(testkit.Value(d.Sessions.Refresh(t.Context(), after.Refresh))(t)) {
-		t.Error("who has disabled it may do everything")
+		t.Error("a user who has disabled it may do everything")
 	}
 }
 
-func TestEnrolmentNeedsAKey(t *testing.T) {
+func TestEnrollmentNeedsAKey(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, func(o *service.APIOptions) { o.TOTP = nil })
 	caller := testkit.Value(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t)
-	_, err := d.SecondFactors.Enrol(t.Context(), caller, password)
+	_, err := d.SecondFactors.Enroll(t.Context(), caller, password)
 	wantCode(t, err, clinic.CodeConflict)
 	wantReason(t, err, "totp_not_configured")
 }

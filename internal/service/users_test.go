@@ -8,7 +8,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
-// TestOfAdministratorsWhoDisableEachOtherOneIsLeft also when they do it at the
+// TestOfAdministratorsWhoDisableEachOtherOneIsLeft also when they do so at the
 // same moment.
 func TestOfAdministratorsWhoDisableEachOtherOneIsLeft(t *testing.T) {
 	t.Parallel()

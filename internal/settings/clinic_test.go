@@ -7,8 +7,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// TestSettingsTakeWhatTheClinicDeclares: this package imports none of the project,
-// and writes such words down itself.
+// TestSettingsTakeWhatTheClinicDeclares: this package imports no other package of the project,
+// and repeats such words.
 func TestSettingsTakeWhatTheClinicDeclares(t *testing.T) {
 	t.Parallel()
 	var roles []string

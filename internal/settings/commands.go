@@ -54,7 +54,7 @@ func (s *Server) validate(f *ValidationErrors) {
 	f.require(s.SigningKeysDir != "", "SIGNING_KEYS_DIR", "is not set; choose a directory and run `healthrecords keys generate --dir` on it")
 	f.require(s.TOTPKey == "" || len(s.TOTPKey) >= 24, "TOTP_KEY", "is too short; set at least 24 random characters, for example from `openssl rand -base64 24`")
 	for _, role := range s.TOTPRoles {
-		f.require(slices.Contains([]string{"PATIENT", "DOCTOR", "ADMIN"}, role), "TOTP_REQUIRED_ROLES", "holds what is no role; write for example ADMIN,DOCTOR")
+		f.require(slices.Contains([]string{"PATIENT", "DOCTOR", "ADMIN"}, role), "TOTP_REQUIRED_ROLES", "has an entry that is not a role; write for example ADMIN,DOCTOR")
 	}
 	f.require(len(s.TOTPRoles) == 0 || s.TOTPKey != "", "TOTP_REQUIRED_ROLES", "requires TOTP_KEY; without it users of these roles cannot do anything")
 	for _, origin := range s.CORSOrigins {
@@ -64,7 +64,7 @@ func (s *Server) validate(f *ValidationErrors) {
 	f.require(slices.Contains([]string{"confirm", "open", "off"}, s.SelfAssignment), "DOCTOR_SELF_ASSIGNMENT", "must be confirm, open or off")
 	for _, network := range s.TrustedProxies {
 		_, err := netip.ParsePrefix(network)
-		f.require(err == nil, "TRUSTED_PROXIES", "holds what is no network; write for example 10.0.0.0/8,192.0.2.7/32")
+		f.require(err == nil, "TRUSTED_PROXIES", "has an entry that is not a network; write for example 10.0.0.0/8,192.0.2.7/32")
 	}
 	f.require(s.Connections >= 1, "MAX_CONNECTIONS", "must be 1 or more")
 	f.require(s.PerAddress >= 1, "MAX_CONNECTIONS_PER_ADDRESS", "must be 1 or more")

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Database says how to reach Postgres: by DATABASE_URL, or in separate
-// variables, which need no escaping and let the password come from its own file.
+// Database describes how to reach Postgres: by DATABASE_URL, or by separate
+// variables, which need no escaping and allow the password to come from its own file.
 type Database struct {
 	URL         Secret `env:"DATABASE_URL" help:"Postgres, as postgres://user:password@host:port/database (required unless DATABASE_HOST is set)"`
 	Host        string `env:"DATABASE_HOST" help:"alternative to DATABASE_URL: host name, address, or socket directory; of several, separated by commas, the one that accepts writes is used"`

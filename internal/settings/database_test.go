@@ -61,7 +61,7 @@ func TestDatabaseInPiecesHasDefaults(t *testing.T) {
 	}
 	config, err = pgx.ParseConfig(tool.Database.ConnString().Reveal())
 	if err != nil || config.Host != "/run/postgresql" {
-		t.Errorf("a socket's directory is not taken: %v", err)
+		t.Errorf("a socket's directory is refused: %v", err)
 	}
 }
 
@@ -77,7 +77,7 @@ func TestDatabaseFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := load(pieces("DATABASE_SSLROOTCERT", certificates, "DATABASE_SSLMODE", "verify-full"), &Tool{}); err != nil {
-		t.Errorf("certificates that are looked at: %v", err)
+		t.Errorf("certificates that TLS checks: %v", err)
 	}
 	for _, test := range []struct {
 		name    string
@@ -91,7 +91,7 @@ func TestDatabaseFaults(t *testing.T) {
 		{"a port out of range", pieces("DATABASE_PORT", "65536"), []string{"DATABASE_PORT"}},
 		{"no such mode", pieces("DATABASE_SSLMODE", "yes"), []string{"DATABASE_SSLMODE"}},
 		{"no certificates", pieces("DATABASE_SSLROOTCERT", empty, "DATABASE_SSLMODE", "require"), []string{"DATABASE_SSLROOTCERT"}},
-		{"certificates that are not looked at", pieces("DATABASE_SSLROOTCERT", certificates), []string{"DATABASE_SSLROOTCERT"}},
+		{"certificates that TLS does not check", pieces("DATABASE_SSLROOTCERT", certificates), []string{"DATABASE_SSLROOTCERT"}},
 		{"certificates without TLS", pieces("DATABASE_SSLROOTCERT", certificates, "DATABASE_SSLMODE", "disable"), []string{"DATABASE_SSLROOTCERT"}},
 		{"no file of certificates", pieces("DATABASE_SSLROOTCERT", empty+"x", "DATABASE_SSLMODE", "require"), []string{"DATABASE_SSLROOTCERT"}},
 	} {

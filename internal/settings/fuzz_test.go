@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// FuzzLoad loads any values. Those that are accepted can be used; the error
-// for those that are not quotes no secret.
+// FuzzLoad loads any values. Accepted values can be used; the error
+// for others quotes no secret.
 func FuzzLoad(f *testing.F) {
 	const canary = "canary-5c7e"
 	f.Add("postgres://owner:"+canary+"@127.0.0.1:5432/records", "redis://:"+canary+"@127.0.0.1:6379/3", "https://a.example", "10.0.0.0/8", "127.0.0.1:8000", "20s")

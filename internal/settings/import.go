@@ -18,7 +18,7 @@ func (i *Import) validate(f *ValidationErrors) {
 	}
 }
 
-// HasRedis reports whether anything says how to reach Redis.
+// HasRedis reports whether any setting of Redis is set.
 func (i *Import) HasRedis() bool {
 	r := i.Redis
 	texts := r.URL + r.Password + r.SentinelPassword + r.TLSKey + Secret(r.MasterName+r.Username+r.TLSCA+r.TLSCert)

@@ -14,11 +14,11 @@ func TestImportNeedsNoRedis(t *testing.T) {
 		t.Errorf("with Redis: %v", err)
 	}
 	if err := load(environ("REDIS_URL", "http://"), new(Import)); err == nil {
-		t.Error("a Redis URL that is none is accepted")
+		t.Error("an invalid Redis URL is accepted")
 	}
 }
 
-// A setting of Redis without an address is a mistake, and nothing to pass over.
+// A setting of Redis without an address is a mistake that must not be ignored.
 func TestImportRefusesRedisWithoutAnAddress(t *testing.T) {
 	t.Parallel()
 	for _, setting := range [][2]string{
@@ -35,7 +35,7 @@ func TestImportRefusesRedisWithoutAnAddress(t *testing.T) {
 		variables := environ(setting[0], setting[1])
 		delete(variables, "REDIS_URL")
 		if err := load(variables, new(Import)); err == nil {
-			t.Errorf("%s alone is passed over", setting[0])
+			t.Errorf("%s alone is ignored", setting[0])
 		}
 	}
 }

@@ -177,12 +177,12 @@ func TestSecretsAreNeverShown(t *testing.T) {
 		slog.New(handler).Info("settings", "all", s, "url", s.Database.URL)
 	}
 	if err := load(environ("DATABASE_URL", "hidden", "REDIS_URL", "redis://:hidden@[", "REDIS_TLS_KEY", "hidden"), &Server{}); err == nil {
-		t.Error("the faulty settings were taken")
+		t.Error("the faulty settings were accepted")
 	} else {
 		b.WriteString(err.Error())
 	}
 	if !strings.Contains(b.String(), redacted) {
-		t.Error("nothing stands for the secrets")
+		t.Error("nothing replaces the secrets")
 	}
 	for _, form := range []string{"hidden", fmt.Sprintf("%x", "hidden"), fmt.Sprintf("%d", []byte("hidden"))} {
 		if strings.Contains(b.String(), form) {
@@ -198,7 +198,7 @@ func TestEveryVariableIsToldOfAndFound(t *testing.T) {
 		seen := map[string]bool{}
 		for _, v := range variablesOf(target) {
 			if v.help == "" || !strings.Contains(usage, v.name+" ") {
-				t.Errorf("%s: usage says nothing of %s", name, v.name)
+				t.Errorf("%s: usage does not mention %s", name, v.name)
 			}
 			key := v.name
 			if v.kind.Kind() != reflect.String {

@@ -11,7 +11,7 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
-// Redis says how to reach Redis: one server by REDIS_URL, or Sentinel, or a
+// Redis describes how to reach Redis: one server by REDIS_URL, or Sentinel, or a
 // Cluster.
 type Redis struct {
 	URL               Secret `env:"REDIS_URL" help:"URL of a single server, as redis://user:password@host:port/database; rediss:// for TLS"`
@@ -33,13 +33,13 @@ func (r Redis) validate(f *ValidationErrors) {
 	r.validateMode(f)
 	r.validateEffect(f)
 	for _, address := range r.SentinelAddresses {
-		f.require(isAddress(address), "REDIS_SENTINEL_ADDRESSES", "holds what is not host:port; write for example sentinel-0:26379,sentinel-1:26379")
+		f.require(isAddress(address), "REDIS_SENTINEL_ADDRESSES", "has an entry that is not host:port; write for example sentinel-0:26379,sentinel-1:26379")
 	}
 	for _, address := range r.ClusterAddresses {
-		f.require(isAddress(address), "REDIS_CLUSTER_ADDRESSES", "holds what is not host:port; write for example redis-0:6379,redis-1:6379")
+		f.require(isAddress(address), "REDIS_CLUSTER_ADDRESSES", "has an entry that is not host:port; write for example redis-0:6379,redis-1:6379")
 	}
 	f.require(r.Database >= 0, "REDIS_DATABASE", "must be 0 or more")
-	f.require(r.TLSCA == "" || x509.NewCertPool().AppendCertsFromPEM([]byte(r.TLSCA)), "REDIS_TLS_CA", "holds no PEM certificate")
+	f.require(r.TLSCA == "" || x509.NewCertPool().AppendCertsFromPEM([]byte(r.TLSCA)), "REDIS_TLS_CA", "has no PEM certificate")
 	if r.TLSCert != "" || r.TLSKey != "" {
 		_, err := tls.X509KeyPair([]byte(r.TLSCert), []byte(r.TLSKey.Reveal()))
 		f.require(err == nil, "REDIS_TLS_CERT", "and REDIS_TLS_KEY are not a PEM certificate and its key; give both, or neither")
@@ -79,7 +79,7 @@ func (r Redis) validateEffect(f *ValidationErrors) {
 
 	single, err := parseRedisURL(r.URL)
 	if err != nil {
-		single = &redis.Options{} // no REDIS_URL, or one that is refused already
+		single = &redis.Options{} // no REDIS_URL, or an invalid one, which has a fault already
 	}
 	encrypted := r.TLS || single.TLSConfig != nil
 	const needsTLS = "has no effect without TLS, and the password would be readable on the network; write rediss:// in REDIS_URL, or set REDIS_TLS=true with Sentinel or a Cluster"
@@ -88,7 +88,7 @@ func (r Redis) validateEffect(f *ValidationErrors) {
 	const twice = "is set together with the one in REDIS_URL; set one of them"
 	f.require(r.Username == "" || single.Username == "", "REDIS_USERNAME", twice)
 	f.require(r.Password == "" || single.Password == "", "REDIS_PASSWORD", twice)
-	const needsPassword = "names a user but no password, without which nobody logs in; set REDIS_PASSWORD"
+	const needsPassword = "names a user without a password; set REDIS_PASSWORD"
 	f.require(r.Username == "" || r.Password+Secret(single.Password) != "", "REDIS_USERNAME", needsPassword)
 	f.require(single.Username == "" || r.Password+Secret(single.Password) != "", "REDIS_URL", needsPassword)
 }
@@ -151,7 +151,7 @@ func (r Redis) addCertificates(config *tls.Config) {
 func parseRedisURL(url Secret) (*redis.Options, error) {
 	options, err := redis.ParseURL(url.Reveal())
 	if err == nil && (strings.HasPrefix(url.Reveal(), "unix:") || strings.Contains(url.Reveal(), "?")) {
-		return nil, errors.New("a socket is no address of a universal client, and no parameter is an option of it")
+		return nil, errors.New("a universal client supports neither a socket nor parameters")
 	}
 	return options, err
 }

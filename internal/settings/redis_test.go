@@ -77,7 +77,7 @@ func TestRedisOptions(t *testing.T) {
 	}
 }
 
-// TestRedisSettingsOfNoEffectAreFaults holds for each setting that the chosen way to Redis would not read. Those of TLS would
+// TestRedisSettingsOfNoEffectAreFaults tries each setting that the chosen way to Redis does not read. Those of TLS would
 // leave the password readable on the network.
 func TestRedisSettingsOfNoEffectAreFaults(t *testing.T) {
 	t.Parallel()

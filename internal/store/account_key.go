@@ -1,7 +1,8 @@
 package store
 
-// AccountKey is what finds an account before there is a caller. It is a statement
-// that makes the account the transaction's user; one who is not there is nobody.
+// AccountKey finds an account before there is a caller. It is a statement that
+// makes the account the transaction's user. Where no account has the key, the
+// transaction has no user and sees nobody.
 type AccountKey struct {
 	sql string
 	arg any
@@ -17,14 +18,14 @@ func ByRegistrationKey(key string) AccountKey {
 	return AccountKey{"-- name: EnterByRegistrationKey\nSELECT set_config('healthrecords.user_id', account_registered_under($1)::text, true)", key}
 }
 
-// ByRefreshToken finds the account whose session the token with the hash is of.
+// ByRefreshToken finds the account that owns the session of the token with the hash.
 func ByRefreshToken(hash []byte) AccountKey {
 	return AccountKey{`-- name: EnterByRefreshToken
 SELECT set_config('healthrecords.user_id', (
 	SELECT s.user_id FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id WHERE t.token_hash = $1)::text, true)`, hash}
 }
 
-// ByUserID is for an account that was found by another key.
+// ByUserID finds the account with the id, which another key found before.
 func ByUserID(id int64) AccountKey {
 	return AccountKey{"-- name: EnterByUserID\nSELECT set_config('healthrecords.user_id', $1::bigint::text, true)", id}
 }

@@ -8,17 +8,17 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
-// Credentials are what a login is checked against.
+// Credentials are what a login is compared with.
 type Credentials struct {
 	User         clinic.User
 	PasswordHash string
-	Version      int64 // counts the changes of what the user logs in with, from 1
-	SecondFactor bool  // he logs in with a second factor
+	Version      int64 // counts the changes of the password and the second factor, from 1
+	SecondFactor bool  // whether a login needs a second factor
 }
 
-// Create makes an account with the profile of its role. It is CodeConflict
+// Create makes an account with the profile of its role. It fails with CodeConflict
 // when the username or the license number is taken. A doctor without a license
-// number gets one made of the profile's id.
+// number gets one derived from the profile's id.
 func (h Accounts) Create(ctx context.Context, r clinic.Registration, passwordHash string, verified bool) (clinic.User, error) {
 	id, err := h.q.EnterNewUser(ctx, h.db)
 	if err != nil {
@@ -57,7 +57,8 @@ func (h Accounts) createProfile(ctx context.Context, userID int64, r clinic.Regi
 	return nil
 }
 
-// Credentials are those of the handle's account or caller; CodeNotFound when there is none.
+// Credentials returns the credentials of the handle's account or caller. It fails
+// with CodeNotFound where the account does not exist.
 func (h Accounts) Credentials(ctx context.Context) (Credentials, error) {
 	row, err := h.q.GetCredentials(ctx, h.db)
 	if err != nil {
@@ -66,21 +67,21 @@ func (h Accounts) Credentials(ctx context.Context) (Credentials, error) {
 	return Credentials{User: userOf(row.Account), PasswordHash: row.PasswordHash, Version: row.CredentialsVersion, SecondFactor: row.SecondFactor}, nil
 }
 
-// ChangePassword gives the caller another password. It is CodeConflict when his
-// credentials are not those of the version any more.
+// ChangePassword gives the caller another password. It fails with CodeConflict when
+// the version of the caller's credentials has changed.
 func (h Accounts) ChangePassword(ctx context.Context, version int64, hash string) error {
 	n, err := h.q.ChangePassword(ctx, h.db, dbsqlc.ChangePasswordParams{ID: h.Who.UserID, CredentialsVersion: version, PasswordHash: hash})
 	if err != nil {
 		return fmt.Errorf("changing a password: %w", translate(err))
 	}
 	if n == 0 {
-		return clinic.Conflict("password_changed", "the password or the second factor was changed meanwhile")
+		return clinic.Conflict("password_changed", "the password or the second factor was changed at the same time; log in and try again")
 	}
 	return nil
 }
 
-// KeepRegistrationKey remembers that the user registered under the key. It is
-// CodeConflict when somebody else did.
+// KeepRegistrationKey records that the user registered under the key. It fails with
+// CodeConflict when another user did.
 func (h Accounts) KeepRegistrationKey(ctx context.Context, userID int64, key string, hash []byte) error {
 	err := h.q.KeepRegistrationKey(ctx, h.db, dbsqlc.KeepRegistrationKeyParams{UserID: userID, Key: key, RequestHash: hash})
 	if err != nil {
@@ -89,8 +90,8 @@ func (h Accounts) KeepRegistrationKey(ctx context.Context, userID int64, key str
 	return nil
 }
 
-// RegisteredUnder returns who registered under the key of the handle's account,
-// and the hash of the request; CodeNotFound when nobody did.
+// RegisteredUnder returns the user who registered under the key of the handle's
+// account, and the hash of the request. It fails with CodeNotFound when nobody did.
 func (h Accounts) RegisteredUnder(ctx context.Context, key string) (Credentials, []byte, error) {
 	row, err := h.q.CredentialsByRegistrationKey(ctx, h.db, key)
 	if err != nil {
@@ -118,8 +119,8 @@ func (h Accounts) LockAdmins(ctx context.Context) ([]int64, error) {
 	return ids, nil
 }
 
-// SetActive disables or enables an account and returns it; CodeNotFound when
-// there is none. Its sessions end with the change.
+// SetActive disables or enables an account and returns it. It fails with CodeNotFound
+// when the account does not exist. The account's sessions end with the change.
 func (h Accounts) SetActive(ctx context.Context, id int64, active bool) (clinic.User, error) {
 	n, err := h.q.SetUserActive(ctx, h.db, dbsqlc.SetUserActiveParams{ID: id, Active: active})
 	if err != nil {
@@ -135,7 +136,7 @@ func (h Accounts) SetActive(ctx context.Context, id int64, active bool) (clinic.
 	return userOf(*row), nil
 }
 
-// Profile returns the caller with the profile of his role.
+// Profile returns the caller with the profile of their role.
 func (h Accounts) Profile(ctx context.Context) (clinic.Profile, error) {
 	profile, err := h.profile(ctx)
 	if err != nil {
@@ -169,7 +170,7 @@ func (h Accounts) profile(ctx context.Context) (clinic.Profile, error) {
 	return clinic.Profile{User: userOf(*row)}, nil
 }
 
-// UpdateUser sets those of the given fields that every account has.
+// UpdateUser sets the given fields that every account has.
 func (h Accounts) UpdateUser(ctx context.Context, c clinic.ProfileChange) error {
 	err := h.q.UpdateUser(ctx, h.db, dbsqlc.UpdateUserParams{
 		ID: h.Who.UserID, Email: c.Email, FirstName: c.FirstName, LastName: c.LastName, PhoneNumber: c.PhoneNumber,
@@ -194,10 +195,10 @@ func (h Accounts) UpdatePatient(ctx context.Context, c clinic.ProfileChange) err
 	return nil
 }
 
-// UpdateDoctor sets the given fields of the calling doctor's profile and says
-// whether others know them by their name: whoever is verified, or was ever assigned
-// to anybody, until the transaction ends. Another license number is not verified,
-// unless keepVerified.
+// UpdateDoctor sets the given fields of the calling doctor's profile. It reports
+// whether others know the doctor by name, which is so for doctors who are verified or
+// were ever assigned to a patient; this does not change until the transaction ends.
+// Another license number ends the verification, unless keepVerified.
 func (h Accounts) UpdateDoctor(ctx context.Context, c clinic.ProfileChange, keepVerified bool) (known bool, err error) {
 	p := dbsqlc.UpdateDoctorParams{
 		UserID: h.Who.UserID, Specialization: c.Specialization, LicenseNumber: c.LicenseNumber, KeepVerified: keepVerified,
@@ -211,8 +212,8 @@ func (h Accounts) UpdateDoctor(ctx context.Context, c clinic.ProfileChange, keep
 	return known, nil
 }
 
-// AskForName keeps the name that the calling doctor wants to have, for an
-// administrator to decide.
+// AskForName stores the name that the calling doctor asks for. It waits for an
+// administrator's decision.
 func (h Accounts) AskForName(ctx context.Context, name clinic.Name) error {
 	err := h.q.AskForName(ctx, h.db, dbsqlc.AskForNameParams{UserID: h.Who.UserID, FirstName: name.First, LastName: name.Last})
 	if err != nil {

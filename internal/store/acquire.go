@@ -9,11 +9,11 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// acquireLimit bounds how long anything waits for a connection of the pool:
-// with all of them busy the answer is CodeUnavailable soon, and not a queue of
-// requests whose clients have given up. It is a tracer because pgx has no such
-// setting, and a tracer's context is that of the waiting alone, whatever the
-// statement is and however long it may take.
+// acquireLimit bounds how long a statement waits for a connection of the pool. When
+// all connections are busy, callers soon get CodeUnavailable instead of joining a
+// queue of requests whose clients have given up. It is a tracer because pgx has no
+// such setting: a tracer's context covers the wait alone, and neither the statement
+// nor its running time.
 type acquireLimit struct{ wait time.Duration }
 
 // withAcquireLimit adds the limit to a tracer, which may be nil.

@@ -13,8 +13,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
-// TestABusyPoolIsUnavailableSoon holds both connections of a pool. Whatever
-// needs a third one is told so within the limit, leaves nobody waiting, and
+// TestABusyPoolIsUnavailableSoon occupies both connections of a pool. Anything that
+// needs a third one fails within the limit, keeps nobody else waiting, and
 // works again once a connection is free.
 func TestABusyPoolIsUnavailableSoon(t *testing.T) {
 	t.Parallel()
@@ -48,13 +48,13 @@ func TestABusyPoolIsUnavailableSoon(t *testing.T) {
 		}
 	}
 	group.Wait()
-	if took := time.Since(start); took > 20*time.Second { // in turns it would be 100 s
-		t.Errorf("100 that found the pool busy took %s to be told", took)
+	if took := time.Since(start); took > 20*time.Second { // one after the other would take 100 s
+		t.Errorf("100 statements on a busy pool took %s to fail", took)
 	}
 	release()
 	for name, need := range needs {
 		if err := need(t.Context()); clinic.CodeOf(err) == clinic.CodeUnavailable {
-			t.Errorf("%s, once connections are free: %v", name, err)
+			t.Errorf("%s, after connections are free again: %v", name, err)
 		}
 	}
 	if stat := db.Stat(); stat.TotalConns() > 2 || stat.AcquiredConns() != 0 {
@@ -62,7 +62,7 @@ func TestABusyPoolIsUnavailableSoon(t *testing.T) {
 	}
 }
 
-// TestALongStatementIsNotCut shows that the limit is for waiting alone.
+// TestALongStatementIsNotCut shows that the limit is for the wait alone.
 func TestALongStatementIsNotCut(t *testing.T) {
 	t.Parallel()
 	db, err := Open(t.Context(), Options{URL: testkit.NewDatabase(t, nil), AcquireTimeout: 2 * time.Second})
@@ -75,7 +75,7 @@ func TestALongStatementIsNotCut(t *testing.T) {
 	}
 }
 
-// holdConnections takes n connections of the pool until release is called.
+// holdConnections occupies n connections of the pool until release is called.
 func holdConnections(t *testing.T, db *DB, n int) (release func()) {
 	t.Helper()
 	var held []*pgxpool.Conn

@@ -13,7 +13,7 @@ import (
 )
 
 // Lock keeps an active doctor's assignments and verification from
-// changing until the transaction ends, and says whether he is verified.
+// changing until the transaction ends, and reports whether the doctor is verified.
 func (h Doctors) Lock(ctx context.Context, id int64) (verified bool, err error) {
 	verified, err = h.q.LockDoctor(ctx, h.db, id)
 	if err != nil {
@@ -22,7 +22,7 @@ func (h Doctors) Lock(ctx context.Context, id int64) (verified bool, err error) 
 	return verified, nil
 }
 
-// LockDoctor is LockDoctor for the doctor of an assignment, active
+// LockDoctor is Doctors.Lock for the doctor of an assignment, active
 // or not.
 func (h Assignments) LockDoctor(ctx context.Context, id int64) error {
 	n, err := h.q.LockDoctorOfAssignment(ctx, h.db, id)
@@ -35,10 +35,10 @@ func (h Assignments) LockDoctor(ctx context.Context, id int64) error {
 	return nil
 }
 
-// Assign gives a locked doctor access to the request's patient from now on, asked
-// for by the caller, and adds the event; or it finds the pair assigned already. A
-// pair that is to be assigned later, while this would last, is a conflict,
-// "already_assigned".
+// Assign gives a locked doctor access to the request's patient from now on, on the
+// caller's request, and adds the event. Where the pair is assigned already, it returns
+// that assignment. It fails with the conflict "already_assigned" where another
+// assignment of the pair begins during this one.
 func (h Assignments) Assign(ctx context.Context, doctorID int64, req clinic.AssignmentRequest) (id int64, created bool, err error) {
 	id, err = h.q.InsertAssignment(ctx, h.db, dbsqlc.InsertAssignmentParams{
 		PatientID: req.PatientID, DoctorID: doctorID, RequestedBy: &h.Who.UserID, Reason: req.Reason, EndsAt: req.EndsAt,
@@ -51,7 +51,7 @@ func (h Assignments) Assign(ctx context.Context, doctorID int64, req clinic.Assi
 	}
 	id, err = h.q.FindAssignment(ctx, h.db, dbsqlc.FindAssignmentParams{PatientID: req.PatientID, DoctorID: doctorID})
 	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, false, clinic.Conflict("already_assigned", "this doctor is to be assigned to this patient later already")
+		return 0, false, clinic.Conflict("already_assigned", "an assignment of this doctor to this patient begins later; end that one first, or set an ends_at before its start")
 	}
 	if err != nil {
 		return 0, false, fmt.Errorf("finding an assignment: %w", translate(err))
@@ -60,7 +60,7 @@ func (h Assignments) Assign(ctx context.Context, doctorID int64, req clinic.Assi
 }
 
 // OpenBreakGlass gives a locked doctor, the caller, access to a patient for
-// lifetime, and adds the event; or it finds that he has it already.
+// lifetime, and adds the event. It returns the emergency access that the doctor has already, if any.
 func (h Assignments) OpenBreakGlass(ctx context.Context, patientID int64, reason string, lifetime time.Duration) (id int64, opened bool, err error) {
 	id, err = h.q.OpenBreakGlass(ctx, h.db, dbsqlc.OpenBreakGlassParams{
 		PatientID: patientID, DoctorID: h.Who.DoctorID, RequestedBy: &h.Who.UserID, Reason: reason, Lifetime: lifetime.Seconds(),
@@ -78,7 +78,7 @@ func (h Assignments) OpenBreakGlass(ctx context.Context, patientID int64, reason
 	return id, false, nil
 }
 
-// List lists the caller's own, an administrator's everybody's, newest first.
+// List lists the caller's own assignments, or all for an administrator, newest first.
 func (h Assignments) List(ctx context.Context, filter clinic.AssignmentFilter, request clinic.PageRequest) (clinic.Page[clinic.Assignment], error) {
 	list := func(h handle, w window) ([]*dbsqlc.ListAssignmentsRow, error) {
 		return h.q.ListAssignments(ctx, h.reading(w), dbsqlc.ListAssignmentsParams{
@@ -109,7 +109,7 @@ func (h Assignments) List(ctx context.Context, filter clinic.AssignmentFilter, r
 	return page, nil
 }
 
-// Get returns one of those that Assignments lists.
+// Get returns one of the assignments that List lists.
 func (h Assignments) Get(ctx context.Context, id int64) (clinic.Assignment, error) {
 	w := window{Limit: 1}
 	rows, err := h.q.ListAssignments(ctx, h.auditing(clinic.Object{Kind: clinic.ObjectAssignment, ID: id}, 0).db, dbsqlc.ListAssignmentsParams{
@@ -125,7 +125,7 @@ func (h Assignments) Get(ctx context.Context, id int64) (clinic.Assignment, erro
 	return assignmentOf(rows[0]), nil
 }
 
-// End ends one now, or calls it off before it begins. One that has
+// End ends an assignment now, or cancels it before it begins. An assignment that has
 // ended stays as it is.
 func (h Assignments) End(ctx context.Context, id int64) error {
 	if err := h.q.EndAssignment(ctx, h.db, id); err != nil {
@@ -163,7 +163,7 @@ func assignmentOf(r *dbsqlc.ListAssignmentsRow) clinic.Assignment {
 	return a
 }
 
-// orZero is what a nullable column holds, the zero value for null.
+// orZero is the value of a nullable column, and the zero value for null.
 func orZero[T any](value *T) T {
 	var zero T
 	if value == nil {

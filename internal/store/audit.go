@@ -14,7 +14,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
-// audit is the row of a request in the making.
+// audit collects the audit row of a request.
 type audit struct {
 	caller      clinic.Caller
 	object      clinic.Object
@@ -24,7 +24,7 @@ type audit struct {
 	emergency   bool
 }
 
-// AuditPatient notes that the transaction read or changed the patient's data, and which
+// AuditPatient records that the transaction read or changed the patient's data, and which
 // assignment allowed it: 0 for none.
 func (h handle) AuditPatient(patientID, assignmentID int64, emergency bool) {
 	if h.audit == nil || h.audit.seen[patientID] {
@@ -39,7 +39,7 @@ func (h handle) AuditPatient(patientID, assignmentID int64, emergency bool) {
 	h.audit.emergency = h.audit.emergency || emergency
 }
 
-// AuditObject names what the transaction made.
+// AuditObject records the object that the transaction made.
 func (h handle) AuditObject(object clinic.Object) {
 	if h.audit != nil {
 		h.audit.object = object
@@ -47,9 +47,9 @@ func (h handle) AuditObject(object clinic.Object) {
 }
 
 // Audited is Tx for what reads or changes patients' data: the audit row is part
-// of the transaction. When fn refuses, what it did is rolled back and the row
-// tells of the refusal. Without its row nothing is answered: its failure is
-// the error.
+// of the transaction. When fn refuses, its changes are rolled back and the row
+// records the refusal. When the row cannot be written, Audited returns that error and
+// the caller gets no answer.
 func (db *DB) Audited(ctx context.Context, caller clinic.Caller, object clinic.Object, fn func(Handle) error) error {
 	if db.unaudited {
 		return db.Tx(ctx, person(caller), fn)
@@ -68,7 +68,7 @@ func (db *DB) Audited(ctx context.Context, caller clinic.Caller, object clinic.O
 	return err
 }
 
-// person is the caller unless it is a program, whose rights are not asked.
+// person is the caller, or nil for a program, whose rights are not checked.
 func person(caller clinic.Caller) *clinic.Caller {
 	if caller.UserID == 0 {
 		return nil
@@ -76,8 +76,8 @@ func person(caller clinic.Caller) *clinic.Caller {
 	return &caller
 }
 
-// Refused writes the audit row of a request that refusal, which it returns,
-// refuses before anything is read. An error that is none is returned alone.
+// Refused writes the audit row of a request that is refused before anything is read,
+// and returns the refusal. An error that is no refusal is returned without a row.
 func (db *DB) Refused(ctx context.Context, caller clinic.Caller, object clinic.Object, refusal error) error {
 	if !isRefusal(refusal) {
 		return refusal
@@ -93,7 +93,7 @@ func (db *DB) refused(ctx context.Context, a *audit, refusal error) error {
 }
 
 // isRefusal reports whether the error is an answer to the caller rather than a
-// failure, and the caller somebody.
+// failure, and the caller is known.
 func isRefusal(err error) bool {
 	return slices.Contains(clinic.RefusalCodes(), clinic.CodeOf(err))
 }
@@ -130,13 +130,13 @@ func orNil(id int64) *int64 {
 }
 
 // auditing returns the handle for the statement that answers a read of the
-// object: it writes the audit row in the same statement, so that a read costs
-// no second round trip and there is none without its row. The statement tells
-// in columns of its own who was seen. shown is how many of its rows
-// the caller gets to see; 0 means that he asked for one object, which is not
-// found where there is no row.
+// object. It writes the audit row in the same statement, so that a read costs
+// no second round trip and never goes without its row. Extra columns of the statement
+// name the patients whose data was seen. shown is how many of its rows
+// the caller gets to see; 0 means that the caller asked for one object, which is not
+// found when the statement returns no row.
 //
-// In a transaction it is the handle itself: there the transaction has a row.
+// In a transaction it returns the handle itself: the transaction has a row.
 func (h handle) auditing(object clinic.Object, shown int32) handle {
 	if h.single {
 		h.db = auditedDB{DBTX: h.db, wrapped: h.wrapped, caller: h.Who.Caller, object: object, shown: shown}
@@ -144,7 +144,7 @@ func (h handle) auditing(object clinic.Object, shown int32) handle {
 	return h
 }
 
-// auditedDB adds the audit row to statements.
+// auditedDB adds the writing of the audit row to statements.
 type auditedDB struct {
 	dbsqlc.DBTX
 	wrapped *sync.Map // statements by their wrapping
@@ -153,9 +153,9 @@ type auditedDB struct {
 	shown   int32
 }
 
-// auditSQL goes around a statement. {1} to {10} stand for its parameters, which
-// come after those of the statement. {9} is why there is access, and {10} why there
-// is where some of it comes by emergency access alone.
+// auditSQL wraps a statement. {1} to {10} stand for its parameters, which
+// come after those of the statement. {9} is the reason of the access, and {10} the reason
+// where some of it comes by emergency access alone.
 const auditSQL = `
 ), audit AS (
 	INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, request_id, address,
@@ -171,7 +171,7 @@ const auditSQL = `
 )
 SELECT * FROM answer`
 
-// seenOneSQL is who is seen in an answer that has one row or none.
+// seenOneSQL selects the patient in an answer of one row or none.
 const seenOneSQL = `
 		SELECT CASE WHEN answer.seen_patient IS NULL THEN 0 ELSE 1 END AS count,
 			coalesce(answer.seen_in_emergency, false) AS emergency,
@@ -179,13 +179,13 @@ const seenOneSQL = `
 			CASE WHEN answer.seen_patient IS NULL THEN '{}' ELSE ARRAY[coalesce(answer.seen_through, 0)]::bigint[] END AS assignments
 		FROM (SELECT) AS once LEFT JOIN answer ON true`
 
-// seenPageSQL is who is seen in a page: the row after it only tells that there is more.
+// seenPageSQL selects the patients in a page. The row after the page only shows that there are more.
 const seenPageSQL = seenManySQL + shownSQL + seenOnceSQL
 
-// seenNarrowedSQL is who is seen in a page of a list that is narrowed to one patient.
+// seenNarrowedSQL selects the patients in a page of a list that is narrowed to one patient.
 const seenNarrowedSQL = seenManySQL + narrowedSQL + seenOnceSQL
 
-// seenManySQL and seenOnceSQL go around those who are shown.
+// seenManySQL and seenOnceSQL wrap the rows of the patients who are shown.
 const seenManySQL = `
 		SELECT count(*) AS count, coalesce(bool_or(one.seen_in_emergency), false) AS emergency,
 			coalesce(array_agg(one.seen_patient) FILTER (WHERE one.seen_patient IS NOT NULL), '{}') AS patients,
@@ -201,8 +201,8 @@ const seenOnceSQL = `) AS shown
 // shownSQL are the rows of a page.
 const shownSQL = `SELECT seen_patient, seen_through, seen_in_emergency FROM answer LIMIT {8}`
 
-// narrowedSQL is for a list that is narrowed to one patient. One whom the caller may
-// see is seen whatever the page shows: an empty one still has a count.
+// narrowedSQL is for a list that is narrowed to one patient. A patient whom the caller may
+// see is recorded even where the page is empty: the page still has a count.
 const narrowedSQL = `
 				WITH visible AS (
 					SELECT p.id AS seen_patient, access.assignment_id AS seen_through, coalesce(access.emergency, false) AS seen_in_emergency
@@ -230,7 +230,7 @@ func (a auditedDB) wrap(ctx context.Context, sql string, args []any) (string, []
 
 const auditParameters = 10
 
-// seen tells in which way the statement says who is seen.
+// seen returns the SQL that selects the patients whose data the answer shows.
 func (a auditedDB) seen() string {
 	switch {
 	case a.shown == 0:
@@ -241,8 +241,8 @@ func (a auditedDB) seen() string {
 	return seenPageSQL
 }
 
-// wrapping names a wrapped statement: a list is also read for one of its rows, or
-// for those of one patient.
+// wrapping identifies a wrapped statement: a list's statement also reads a single row, or
+// the rows of one patient.
 type wrapping struct{ sql, seen string }
 
 // wrapSQL keeps the statement's name, which tracing shows, in front.

@@ -9,8 +9,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
-// List lists the audit log, newest first, from below the row with the id
-// before on; 0 is the beginning. Reading it is a row of its own, which names
+// List lists the audit log, newest first. It begins below the row with the id before;
+// 0 begins at the newest. The reading itself gets an audit row, which names
 // the patient of the filter.
 func (h AuditLog) List(ctx context.Context, filter clinic.AuditFilter, before int64, size int) (clinic.Log[clinic.AuditEvent], error) {
 	since, until := bounds(filter.From, filter.To)

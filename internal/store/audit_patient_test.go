@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Each patient has one place in the audit row, with the assignment that was first.
+// Each patient occurs once in the audit row, with the first assignment.
 func TestAuditPatientNotesEachPatientOnce(t *testing.T) {
 	t.Parallel()
 	h := Handle{handle{audit: &audit{}}}

@@ -30,8 +30,8 @@ func (h AuditChain) Months(ctx context.Context) ([]AuditMonth, error) {
 	return months, nil
 }
 
-// Runs returns the ids of a table of months' rows as first and last of each run,
-// in order.
+// Runs returns the runs of consecutive ids in a month's table, in order: the first and
+// the last id of each.
 func (h AuditChain) Runs(ctx context.Context, table string) ([][2]int64, error) {
 	rows, err := h.db.Query(ctx, "-- name: AuditRuns\nSELECT ARRAY[min(id), max(id)] FROM (SELECT id, id - row_number() OVER (ORDER BY id) AS run FROM "+
 		pgx.Identifier{table}.Sanitize()+") ids GROUP BY run ORDER BY min(id)")
@@ -54,13 +54,13 @@ func (h AuditChain) Ends(ctx context.Context, table string) (first, last int64, 
 	return first, last, nil
 }
 
-// droppedSuffix is of tables whose rows are none of the log any more.
+// droppedSuffix marks the tables whose rows no longer belong to the log.
 const droppedSuffix = "_dropped"
 
-// DetachMonth takes a month from the log; its table gets another name, until
-// DropAuditTable. Only the owner may. It waits for whoever uses the log, and who comes
-// then waits behind it: see TxLocked. Postgres knows a way that locks less, and refuses
-// it where there is a default partition, without which a row might have no place.
+// DetachMonth detaches a month from the log and renames its table, until DropTable removes
+// it. Only the owner of the log may. It waits for all transactions that use the log, and later
+// ones wait behind it: see TxLocked. DETACH CONCURRENTLY locks less, but Postgres refuses it
+// where the table has a default partition, and without that a row might have no partition.
 func (h AuditChain) DetachMonth(ctx context.Context, month AuditMonth) (table string, err error) {
 	table = month.Name + droppedSuffix
 	name := pgx.Identifier{month.Name}.Sanitize()
@@ -74,7 +74,7 @@ func (h AuditChain) DetachMonth(ctx context.Context, month AuditMonth) (table st
 	return table, nil
 }
 
-// DetachedTables lists what DetachAuditMonth took from the log and is still there.
+// DetachedTables lists the tables that DetachMonth detached and DropTable has not removed.
 func (h AuditChain) DetachedTables(ctx context.Context) ([]string, error) {
 	rows, err := h.db.Query(ctx, `-- name: DetachedAuditTables
 		SELECT c.relname FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'

@@ -12,8 +12,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
-// AuditBound is a row of the audit log and a transaction that is younger than
-// each one which drew an id up to the row's.
+// AuditBound is a row of the audit log and a transaction id. Every transaction that drew
+// an id up to the row's is older than this transaction.
 type AuditBound struct {
 	ID          int64
 	at          string // of the row, as Postgres sends it: with the id, no other row has it
@@ -33,18 +33,18 @@ func (h AuditChain) Bound(ctx context.Context, closed int64) (AuditBound, error)
 }
 
 // Settled reports whether no row up to the bound can appear any more, and
-// whether the bound is of this database as it is now: after a restore, or a failover
-// that lost rows, it is not.
+// whether the bound comes from the database's present history: after a restore, or a failover
+// that lost rows, it does not.
 func (h AuditChain) Settled(ctx context.Context, bound AuditBound) (settled, known bool, err error) {
 	row, err := h.q.AuditSettled(ctx, h.db, dbsqlc.AuditSettledParams{Transaction: bound.transaction, ID: bound.ID, At: bound.at})
 	if err != nil {
-		return false, false, fmt.Errorf("asking for open transactions: %w", translate(err))
+		return false, false, fmt.Errorf("looking for open transactions: %w", translate(err))
 	}
 	return row.Settled, row.Known, nil
 }
 
-// OldestTransaction says, for people, whose open transaction is the oldest of all
-// databases of this Postgres that write; "" when there is none. One that is prepared
+// OldestTransaction describes, for operators, the oldest open transaction that writes, in any
+// database of this Postgres. It is "" when none is open. A prepared transaction
 // has no process.
 func (h AuditChain) OldestTransaction(ctx context.Context) (string, error) {
 	var process int
@@ -64,8 +64,8 @@ func (h AuditChain) OldestTransaction(ctx context.Context) (string, error) {
 	return fmt.Sprintf("process %d, role %s, database %s", process, role, database), nil
 }
 
-// OldestUnsealed says how long ago the oldest row came that no checkpoint closes;
-// 0 when there is none.
+// OldestUnsealed returns the age of the oldest row that no checkpoint covers;
+// 0 when all are covered.
 func (h AuditChain) OldestUnsealed(ctx context.Context) (time.Duration, error) {
 	seconds, err := h.q.OldestUnsealed(ctx, h.db)
 	if err != nil {
@@ -82,7 +82,7 @@ func (h AuditChain) Lock(ctx context.Context) error {
 	return nil
 }
 
-// LastCheckpoint returns the newest, without its digests; its Number is 0 before the first.
+// LastCheckpoint returns the newest checkpoint, without its digests; its Number is 0 before the first.
 func (h AuditChain) LastCheckpoint(ctx context.Context) (clinic.AuditCheckpoint, error) {
 	row, err := h.q.LastCheckpoint(ctx, h.db)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -94,7 +94,7 @@ func (h AuditChain) LastCheckpoint(ctx context.Context) (clinic.AuditCheckpoint,
 	return clinic.AuditCheckpoint{Number: row.Number, LastID: row.LastID, Statement: row.Statement, Signature: row.Signature}, nil
 }
 
-// AddCheckpoint adds one, with the last closed id of its statement.
+// AddCheckpoint adds a checkpoint, with the last closed id of its statement.
 func (h AuditChain) AddCheckpoint(ctx context.Context, closed int64, c clinic.AuditCheckpoint) error {
 	err := h.q.InsertCheckpoint(ctx, h.db, dbsqlc.InsertCheckpointParams{
 		Number: c.Number, LastID: closed, Statement: c.Statement, Signature: c.Signature,

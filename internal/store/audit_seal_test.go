@@ -8,8 +8,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
-// TestABoundIsOfOneDatabase: a row, or a transaction's id, that is not there any more
-// says that this database is another one, or an earlier state of it.
+// TestABoundIsOfOneDatabase: a missing row, or a missing transaction id,
+// means that this database is another one, or an earlier state of it.
 func TestABoundIsOfOneDatabase(t *testing.T) {
 	t.Parallel()
 	dsn := testkit.NewDatabase(t, schema.Migrate)

@@ -12,18 +12,18 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
-// errOutOfTime is of a row whose time JSON cannot write.
+// errOutOfTime means that JSON cannot express the row's time.
 var errOutOfTime = errors.New("the year is beyond 9999 or before the first")
 
-// unreadable reports whether a statement failed because of what a row holds. Somebody
-// edited it: no program of the platform writes such a thing.
+// unreadable reports whether a statement failed because of a row's content. Such a row was
+// edited: no program of the platform writes one.
 func unreadable(err error) bool {
 	var scan pgx.ScanArgError
 	return errors.As(err, &scan) || errors.Is(err, errOutOfTime)
 }
 
-// Checkpoints returns up to most after the one with the number. One whose digests
-// cannot be read has such as agree with no statement.
+// Checkpoints returns up to most checkpoints after the one with the number. Where the digests
+// of a checkpoint cannot be read, it returns digests that agree with no statement.
 func (h AuditChain) Checkpoints(ctx context.Context, after int64, most int) ([]clinic.AuditCheckpoint, error) {
 	rows, err := h.q.Checkpoints(ctx, h.db, dbsqlc.CheckpointsParams{Beyond: after, Most: int32(most)}) // #nosec G115 -- a batch size
 	switch {
@@ -54,7 +54,7 @@ func (h AuditChain) CheckpointStatements(ctx context.Context, after int64, most 
 	return found, nil
 }
 
-// DropCheckpoints returns those that retention made.
+// DropCheckpoints returns the checkpoints that retention made.
 func (h AuditChain) DropCheckpoints(ctx context.Context) ([]clinic.AuditCheckpoint, error) {
 	rows, err := h.q.DropCheckpoints(ctx, h.db)
 	if err != nil {
@@ -74,7 +74,7 @@ func checkpointsOf(rows []*dbsqlc.AuditCheckpoint) []clinic.AuditCheckpoint {
 }
 
 // Rows returns the rows from first up to upTo by id, no more than most.
-// One that cannot be read has only its ID and Raw.
+// A row that cannot be read has only its ID and Raw.
 func (h AuditChain) Rows(ctx context.Context, first, upTo int64, most int) ([]clinic.AuditRow, error) {
 	found, err := h.readableRows(ctx, first, upTo, most)
 	if unreadable(err) {
@@ -101,8 +101,8 @@ func (h AuditChain) readableRows(ctx context.Context, first, upTo int64, most in
 	return found, nil
 }
 
-// rowByRow reads each row alone. Where several have one id, all of them are as they
-// are written.
+// rowByRow reads each row alone. Where several rows have one id, all of them are returned
+// as raw text.
 func (h AuditChain) rowByRow(ctx context.Context, first, upTo int64, most int) ([]clinic.AuditRow, error) {
 	raw, err := h.q.RawAuditRows(ctx, h.db, dbsqlc.RawAuditRowsParams{First: first, UpTo: upTo, Most: int32(most)}) // #nosec G115 -- a batch size
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// Identity is a caller as the database knows him at this moment.
+// Identity is a caller as the database knows them at this moment.
 type Identity struct {
 	clinic.Caller
 	PatientID int64 // profile of a patient, else 0
@@ -20,15 +20,15 @@ type Identity struct {
 	Verified  bool  // the doctor's license was verified
 }
 
-// identifySQL goes before every statement of a caller. It says to the transaction
-// who he is, which row-level security asks for. For an account that is not
-// active, or has another role, it fails with inactiveAccount, for a session that
-// has ended with endedSession, and the rest of the transaction with it.
+// identifySQL goes before every statement of a caller. It sets the transaction's
+// identity, which row-level security reads. It fails with inactiveAccount for an account
+// that is not active or has another role, and with endedSession for a session that
+// has ended. The rest of the transaction then fails too.
 const identifySQL = `-- name: Identify
 SELECT patient_id, doctor_id, verified FROM identify($1, $2, $3)`
 
-// Identify checks the caller alone, in one round trip: CodeUnauthenticated when
-// his account is not active or his session has ended.
+// Identify checks the caller alone, in one round trip. It fails with CodeUnauthenticated
+// when their account is not active or their session has ended.
 func (db *DB) Identify(ctx context.Context, caller clinic.Caller) (Identity, error) {
 	return identify(ctx, db.pool, caller)
 }
@@ -51,8 +51,8 @@ func identify(ctx context.Context, db queryRower, caller clinic.Caller) (Identit
 	return who, nil
 }
 
-// callerDB sends each statement in a batch behind the one that says whom it is
-// for: one round trip, one implicit transaction.
+// callerDB sends each statement in a batch, behind the statement that sets the transaction's
+// identity: one round trip, one implicit transaction.
 type callerDB struct {
 	pool *pgxpool.Pool
 	who  string // identifySQL, or that of an AccountKey
@@ -65,7 +65,7 @@ func (c callerDB) send(ctx context.Context, sql string, args []any) (pgx.BatchRe
 	batch.Queue(sql, args...)
 	results := c.pool.SendBatch(ctx, batch)
 	if _, err := results.Exec(); err != nil {
-		_ = results.Close() // the first error is the one that tells
+		_ = results.Close() // the first error is the cause
 		return nil, fmt.Errorf("identifying the caller: %w", translate(err))
 	}
 	return results, nil
@@ -107,7 +107,7 @@ type batchRows struct {
 	err   error
 }
 
-// Close closes the rows, then the batch; Err tells of a failure of either.
+// Close closes the rows, then the batch; Err returns a failure of either.
 func (r *batchRows) Close() {
 	r.Rows.Close()
 	if err := r.batch.Close(); err != nil && r.err == nil {

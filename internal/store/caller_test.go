@@ -19,26 +19,26 @@ import (
 )
 
 // openTest returns a new, migrated database of the test's own behind a pool of
-// two connections: one that is not given back shows soon.
+// two connections, so that a connection that is not returned shows soon.
 func openTest(t testing.TB, url string) *DB {
 	t.Helper()
 	db, err := Open(t.Context(), Options{URL: url, MaxConns: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(db.Close) // waits for ever for a connection that is not given back
+	t.Cleanup(db.Close) // waits for ever for a connection that is not returned
 	return db
 }
 
-// wantIdle waits until the pool closed its broken connections, which it does in
-// the background, and has none lent.
+// wantIdle waits until the pool has closed its broken connections, which it does in
+// the background, and until no connection is in use.
 func wantIdle(t testing.TB, db *DB) {
 	t.Helper()
 	deadline := time.After(10 * time.Second)
 	for db.Stat().AcquiredConns() != 0 {
 		select {
 		case <-deadline:
-			t.Fatalf("%d connections were not given back", db.Stat().AcquiredConns())
+			t.Fatalf("%d connections were not returned", db.Stat().AcquiredConns())
 		case <-time.After(time.Millisecond):
 		}
 	}
@@ -153,7 +153,7 @@ func TestTxKnowsItsCaller(t *testing.T) {
 	}
 }
 
-// A pool of two runs dry at the third connection that is not given back.
+// A pool of two is exhausted by the second connection that is not returned.
 func TestConnectionsAreGivenBack(t *testing.T) {
 	t.Parallel()
 	db := openTest(t, testkit.NewDatabase(t, schema.Migrate))
@@ -199,7 +199,7 @@ func TestConnectionsAreGivenBack(t *testing.T) {
 			return err
 		},
 		"context over": func() error { return query(over, h, "SELECT 1") },
-		"cancelled while it runs": func() error {
+		"canceled while it runs": func() error {
 			ctx, cancel := context.WithCancel(t.Context())
 			rows, err := h.db.Query(ctx, "SELECT n, pg_sleep(CASE n WHEN 5000 THEN 60 ELSE 0 END) FROM generate_series(1, 5001) AS n")
 			cancel()
@@ -230,7 +230,7 @@ func TestConnectionsAreGivenBack(t *testing.T) {
 	}
 }
 
-// TestReadIsOneRoundTrip counts how often the client spoke and the server answered.
+// TestReadIsOneRoundTrip counts how often the client sent and the server answered.
 func TestReadIsOneRoundTrip(t *testing.T) {
 	t.Parallel()
 	dsn, turns := countTurns(t, testkit.NewDatabase(t, schema.Migrate))
@@ -256,7 +256,7 @@ func TestReadIsOneRoundTrip(t *testing.T) {
 }
 
 // countTurns puts a proxy before the server of dsn. It counts round trips: how
-// often the client's turn to speak followed the server's.
+// often the client sent data after the server did.
 func countTurns(t testing.TB, dsn string) (proxied string, turns *atomic.Int64) {
 	t.Helper()
 	target, err := url.Parse(dsn)

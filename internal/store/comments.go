@@ -37,7 +37,7 @@ func (h Comments) List(ctx context.Context, recordID int64, request clinic.PageR
 	return page, nil
 }
 
-// Get returns one that the caller may read.
+// Get returns a comment that the caller may read.
 func (h Comments) Get(ctx context.Context, id int64) (clinic.Comment, error) {
 	row, err := h.q.GetComment(ctx, h.db, dbsqlc.GetCommentParams{ID: id, Caller: h.Who.UserID, SeesPrivate: h.seesPrivate()})
 	if err != nil {
@@ -60,9 +60,9 @@ func (h Patients) Visible(ctx context.Context, id int64) (bool, error) {
 	return sees, nil
 }
 
-// Insert adds a comment of the calling doctor, and its event unless it
-// is private, and says whose record it is on. CodeNotFound: they are not assigned
-// to that patient.
+// Insert adds a comment of the calling doctor, and its event unless the comment
+// is private. It returns the comment and the patient whose record it is on. It fails with
+// CodeNotFound where the doctor is not assigned to that patient.
 func (h Comments) Insert(ctx context.Context, recordID int64, text string, private bool) (added clinic.Comment, patientID int64, err error) {
 	row, err := h.q.InsertComment(ctx, h.db, dbsqlc.InsertCommentParams{
 		RecordID: recordID, DoctorID: h.Who.DoctorID, Comment: text, IsPrivate: private,
@@ -94,7 +94,7 @@ type commentRow struct {
 	LastName          string    `json:"last_name"`
 }
 
-// commentsOf decodes a JSON array of comments; nil is none.
+// commentsOf decodes a JSON array of comments; nil means none.
 func commentsOf(encoded []byte) ([]clinic.Comment, error) {
 	if encoded == nil {
 		return nil, nil

@@ -24,7 +24,7 @@ type Options struct {
 	MaxConns int32             // size of the pool; 0 takes pgx's default
 	Tracer   pgx.QueryTracer   // may be nil
 	// AcquireTimeout is how long a statement waits for a connection when all are
-	// busy, or are being made; then it is CodeUnavailable. 0: 3 s.
+	// busy or being opened. Then it fails with CodeUnavailable. 0 means 3 s.
 	AcquireTimeout time.Duration
 }
 
@@ -37,8 +37,8 @@ type DB struct {
 	wrapped   sync.Map // see auditedDB
 }
 
-// Open makes the pool. It does not connect: a database that is not up yet is
-// found by the first statement, and by readiness.
+// Open makes the pool. It does not connect: the first statement, and readiness, find out
+// whether the database is up.
 func Open(ctx context.Context, opts Options) (*DB, error) {
 	opts.setDefaults()
 	config, err := pgxpool.ParseConfig(opts.URL)
@@ -53,8 +53,8 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	config.ConnConfig.Tracer = withAcquireLimit(opts.Tracer, opts.AcquireTimeout)
 	config.ConnConfig.RuntimeParams["application_name"] = "healthrecords"
 	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
-	// The policies make a short statement look dear to the planner; compiling it
-	// takes many times as long as running it.
+	// The policies make the planner overestimate the cost of short statements. Compiling them
+	// would take many times as long as running them.
 	config.ConnConfig.RuntimeParams["jit"] = "off"
 	// Each statement is planned once for each connection, for any parameters. With
 	// the policies planning takes many times as long as reading a record, and no
@@ -84,12 +84,12 @@ func (db *DB) Stat() *pgxpool.Stat { return db.pool.Stat() }
 // its statements by subject.
 type Handle struct{ handle }
 
-// handle is what the statements of every subject need.
+// handle has the fields that the statements of every subject need.
 type handle struct {
 	db dbsqlc.DBTX
 	q  *dbsqlc.Queries
-	// Who is the caller as the database knows them now. It is known inside a
-	// transaction; a single statement of As checks it on its way.
+	// Who is the caller as the database knows them now. It is set inside a
+	// transaction; a single statement of As checks the caller in the same round trip.
 	Who Identity
 
 	wrapped *sync.Map
@@ -102,7 +102,7 @@ func newHandle(db dbsqlc.DBTX, who Identity) Handle {
 }
 
 // Now is the time by the database's clock, which decides when access begins and
-// ends: a program's own may differ.
+// ends: the clock of a program may differ.
 func (h Handle) Now(ctx context.Context) (now time.Time, err error) {
 	if err := h.db.QueryRow(ctx, "-- name: Now\nSELECT statement_timestamp()").Scan(&now); err != nil {
 		return time.Time{}, fmt.Errorf("reading the database's clock: %w", translate(err))
@@ -112,8 +112,8 @@ func (h Handle) Now(ctx context.Context) (now time.Time, err error) {
 
 // As returns a handle for single statements of the caller. Each is sent
 // together with the check that the caller's account still exists and is
-// active, in one round trip and one implicit transaction; the check's failure
-// is the statement's error, a clinic error with CodeUnauthenticated.
+// active, in one round trip and one implicit transaction. Where the check fails,
+// the statement fails with CodeUnauthenticated.
 //
 // A statement that reads patients' data writes its audit row too: see auditing.
 func (db *DB) As(caller clinic.Caller) Handle {
@@ -123,7 +123,7 @@ func (db *DB) As(caller clinic.Caller) Handle {
 }
 
 // Account returns a handle for single statements about one account before there
-// is a caller: they see that account, and no other person nor any health data.
+// is a caller. They see that account, but no other person and no health data.
 func (db *DB) Account(key AccountKey) Handle {
 	return newHandle(callerDB{db.pool, key.sql, []any{key.arg}}, Identity{})
 }
@@ -133,8 +133,8 @@ func (db *DB) Account(key AccountKey) Handle {
 func (db *DB) System() Handle { return newHandle(db.pool, Identity{}) }
 
 // Tx runs fn in a transaction of the caller (nil: of the platform itself) and
-// commits when fn returns nil. fn must use only its handle. What touches
-// patients' data goes through Audited instead.
+// commits when fn returns nil. fn must use only its handle. Use Audited instead for what
+// reads or changes patients' data.
 func (db *DB) Tx(ctx context.Context, caller *clinic.Caller, fn func(Handle) error) error {
 	tx, err := db.pool.Begin(ctx)
 	if err != nil {
@@ -156,9 +156,9 @@ func (db *DB) Tx(ctx context.Context, caller *clinic.Caller, fn func(Handle) err
 	return nil
 }
 
-// Snapshot runs fn in a transaction that only reads, and sees the audit log and its chain
-// as they are when it begins, however long it takes. It locks the log before it sees
-// anything: a month that retention detaches is gone from older snapshots, too.
+// Snapshot runs fn in a read-only transaction that sees the audit log and its chain
+// as they are when it begins, however long it takes. It locks the log before its first
+// read, because a month that retention detaches disappears from older snapshots, too.
 func (db *DB) Snapshot(ctx context.Context, fn func(Handle) error) error {
 	tx, err := db.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err != nil {
@@ -171,8 +171,8 @@ func (db *DB) Snapshot(ctx context.Context, fn func(Handle) error) error {
 	return fn(newHandle(tx, Identity{}))
 }
 
-// rollback does nothing after a commit. The context may be over when it is
-// needed; the rollback must not be, nor may it wait for a dead network.
+// rollback does nothing after a commit. It runs even when the context is over, but does
+// not wait long for a dead network.
 func rollback(ctx context.Context, tx pgx.Tx) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

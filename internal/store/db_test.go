@@ -49,8 +49,8 @@ func TestOpenDoesNotNeedTheDatabase(t *testing.T) {
 	}
 }
 
-// TestPostgresNoticesThatAProgramIsGone whose node failed without a word: else what it had
-// begun would stay open for two hours, and hold back the sealing of the audit log.
+// TestPostgresNoticesThatAProgramIsGone covers a node that failed without closing connections:
+// its transactions would stay open for two hours and hold back the sealing of the audit log.
 func TestPostgresNoticesThatAProgramIsGone(t *testing.T) {
 	t.Parallel()
 	dsn := testkit.NewDatabase(t, schema.Migrate)
@@ -60,17 +60,17 @@ func TestPostgresNoticesThatAProgramIsGone(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(db.Close)
-		var probed, abandoned bool // both are 0, or of hours, without a setting, or where there is no TCP
+		var probed, abandoned bool // both are 0 or hours without a setting, or without TCP
 		err = db.pool.QueryRow(t.Context(), `SELECT inet_client_addr() IS NOT NULL
 				AND current_setting('tcp_keepalives_idle')::int + current_setting('tcp_keepalives_interval')::int * current_setting('tcp_keepalives_count')::int <= 60,
 			current_setting('tcp_user_timeout')::int BETWEEN 1 AND 60000`).Scan(&probed, &abandoned)
 		if err != nil || !probed || !abandoned {
-			t.Errorf("the part %q: it is asked for %t, given up %t, %v", part, probed, abandoned, err)
+			t.Errorf("the part %q: probed %t, abandoned %t, %v", part, probed, abandoned, err)
 		}
 	}
 }
 
-// TestAStuckTransactionEnds also where a part shares the owner's role, and the caller is told to come back.
+// TestAStuckTransactionEnds also where a part shares the owner's role. The caller may try again.
 func TestAStuckTransactionEnds(t *testing.T) {
 	t.Parallel()
 	dsn := testkit.NewDatabase(t, nil)
@@ -164,7 +164,7 @@ func TestTimesAreInUTC(t *testing.T) {
 	}
 }
 
-// What a constraint was broken with is in the driver's error; it must not get
+// The driver's error quotes the values that broke a constraint; it must not get
 // any further.
 func TestErrorsDoNotQuoteRows(t *testing.T) {
 	t.Parallel()

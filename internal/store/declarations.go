@@ -41,7 +41,7 @@ func (h Declarations) Lock(ctx context.Context, owner, doctor string) (DeclaredD
 }
 
 // FindPatients returns the profile ids of the patients with the usernames, and
-// why the others have none.
+// the usernames without a patient, each with the reason.
 func (h Declarations) FindPatients(ctx context.Context, usernames []string) (ids []int64, others []clinic.Unassigned, err error) {
 	rows, err := h.q.FindPatients(ctx, h.db, usernames)
 	if err != nil {
@@ -60,9 +60,9 @@ func (h Declarations) FindPatients(ctx context.Context, usernames []string) (ids
 	return ids, others, nil
 }
 
-// EndUnwanted ends the owner's open assignments but those of the doctor to the
+// EndUnwanted ends the owner's open assignments, except those of the doctor to the
 // patients that need not begin again. It returns the doctor's username for each
-// one that it ended.
+// assignment that it ended.
 func (h Declarations) EndUnwanted(ctx context.Context, d clinic.Declaration, doctorID int64, patientIDs []int64) ([]string, error) {
 	doctors, err := h.q.EndUnwanted(ctx, h.db, dbsqlc.EndUnwantedParams{
 		Owner: d.Owner, DoctorID: doctorID, StartsAt: d.Begin(),
@@ -86,8 +86,8 @@ func (h Declarations) Adjust(ctx context.Context, d clinic.Declaration, doctorID
 	return nil
 }
 
-// Insert assigns the doctor to those of the patients who are not, with
-// their events, and says how many there were.
+// Insert assigns the doctor to those of the patients who are not assigned yet, with
+// their events, and returns how many it assigned.
 func (h Declarations) Insert(ctx context.Context, d clinic.Declaration, doctorID int64, patientIDs []int64) (int, error) {
 	n, err := h.q.InsertDeclared(ctx, h.db, dbsqlc.InsertDeclaredParams{
 		Owner: d.Owner, DeclaredBy: d.Name, DoctorID: doctorID, PatientIDs: patientIDs,
@@ -99,7 +99,7 @@ func (h Declarations) Insert(ctx context.Context, d clinic.Declaration, doctorID
 	return int(n), nil
 }
 
-// Retain leaves the owner's open assignments to nobody.
+// Retain leaves the owner's open assignments as they are, but without an owner.
 func (h Declarations) Retain(ctx context.Context, owner string) error {
 	if err := h.q.RetainAssignments(ctx, h.db, owner); err != nil {
 		return fmt.Errorf("retaining assignments: %w", translate(err))

@@ -15,7 +15,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
-// TestConstraintsHoldWhatTheClinicDeclares: package clinic says what there is, and
+// TestConstraintsHoldWhatTheClinicDeclares: package clinic declares the allowed values, and
 // a migration has to follow it.
 func TestConstraintsHoldWhatTheClinicDeclares(t *testing.T) {
 	t.Parallel()
@@ -54,7 +54,7 @@ func TestConstraintsHoldWhatTheClinicDeclares(t *testing.T) {
 	}
 }
 
-// TestSchemaNamesRolesThatThereAre looks through policies, views and functions.
+// TestSchemaNamesRolesThatThereAre searches policies, views and functions.
 func TestSchemaNamesRolesThatThereAre(t *testing.T) {
 	t.Parallel()
 	conn := connect(t, testkit.NewDatabase(t, rights.Migrate))
@@ -89,8 +89,8 @@ func TestSchemaNamesRolesThatThereAre(t *testing.T) {
 	}
 }
 
-// TestStatementsNameWhatTheClinicDeclares holds each text that a statement quotes to
-// what package clinic declares.
+// TestStatementsNameWhatTheClinicDeclares compares each text that a statement quotes with
+// the declarations of package clinic.
 func TestStatementsNameWhatTheClinicDeclares(t *testing.T) {
 	t.Parallel()
 	known := slices.Concat(texts(clinic.Roles()), texts(clinic.AssignmentSources()), texts(clinic.AccessReasons()), texts(clinic.ObjectKinds()),
@@ -106,7 +106,7 @@ func TestStatementsNameWhatTheClinicDeclares(t *testing.T) {
 	known = append(known,
 		"done", "dropped", "dead", // outcomes of an event
 		"declare", "adjustDeclared", "endDeclared", "disown", // the controller's operations
-		"register", "user", "healthrecords.user_id", // what a transaction is for
+		"register", "user", "healthrecords.user_id", // the caller of a transaction
 		"assignments of ", "healthrecords.import", "healthrecords.audit.chain", // names of locks
 	)
 	files, err := filepath.Glob("queries/*.sql")
@@ -148,7 +148,7 @@ func TestStatementsNameWhatTheClinicDeclares(t *testing.T) {
 	}
 }
 
-// postgresWords are texts that mean something to Postgres, or to readers alone.
+// postgresWords are texts that have a meaning for Postgres, or for readers only.
 func postgresWords() []string {
 	return []string{"epoch", "hex", "users", "doctor_profiles", "DOC"} // DOC begins a license number
 }

@@ -58,8 +58,8 @@ func (h Patients) List(ctx context.Context, search string, request clinic.PageRe
 	return page, nil
 }
 
-// LockProfile is LockDoctor for a doctor who is active or not: the license
-// number and the names do not change, either. It returns the doctor.
+// LockProfile is Lock for a doctor who may be inactive. It also keeps the license
+// number and the names from changing, and returns the doctor.
 func (h Doctors) LockProfile(ctx context.Context, id int64) (clinic.Doctor, error) {
 	n, err := h.q.LockDoctorProfile(ctx, h.db, id)
 	if err != nil {
@@ -71,7 +71,7 @@ func (h Doctors) LockProfile(ctx context.Context, id int64) (clinic.Doctor, erro
 	return h.Get(ctx, id)
 }
 
-// Get returns one.
+// Get returns a doctor.
 func (h Doctors) Get(ctx context.Context, id int64) (clinic.Doctor, error) {
 	row, err := h.q.DoctorByID(ctx, h.db, id)
 	if err != nil {
@@ -89,7 +89,7 @@ func (h Doctors) SetVerified(ctx context.Context, id int64, verified bool) error
 	return nil
 }
 
-// DecideName makes a locked doctor's pending name the present one, or drops it.
+// DecideName makes a locked doctor's pending name their present name, or drops it.
 func (h Doctors) DecideName(ctx context.Context, doctorID int64, approved bool) error {
 	if _, err := h.q.DecideName(ctx, h.db, dbsqlc.DecideNameParams{DoctorID: doctorID, Approved: approved}); err != nil {
 		return fmt.Errorf("deciding on a name: %w", translate(err))

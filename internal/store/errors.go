@@ -12,20 +12,20 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// violations maps the names of constraints to what is told to the person who broke
-// them: nil for a check that clinic's validation makes first, where breaking it is a bug.
+// violations maps the name of a constraint to the error of the caller who broke
+// it. It is nil for a check that clinic's validation makes first: breaking that is a bug.
 func violations(constraint string) error {
 	switch constraint {
 	case "users_username_key":
 		return conflict("username_taken", "username", "this username is taken")
 	case "doctor_profiles_license_number_key":
-		return conflict("license_number_taken", "license_number", "this license number is registered already")
+		return conflict("license_number_taken", "license_number", "this license number is already registered")
 	case "idempotency_keys_register_key":
 		return clinic.Conflict("idempotency_key_reused", "this Idempotency-Key was used for another request")
 	case "assignments_one_active":
-		return conflict("already_assigned", "doctor_id", "this doctor is assigned to this patient at that time already")
+		return conflict("already_assigned", "doctor_id", "this doctor is already assigned to this patient at that time")
 	case "assignments_period":
-		return conflict("assignment_over", "ends_at", "the assignment would be over before it begins; enter a later time")
+		return conflict("assignment_over", "ends_at", "the assignment would end before it begins; enter a later time")
 	}
 	return dangling(constraint)
 }
@@ -36,8 +36,8 @@ func conflict(reason, field, message string) error {
 	return e
 }
 
-// dangling maps the names of foreign keys to what is told when what a new row
-// refers to is not there, or was deleted since the statement found it.
+// dangling maps the name of a foreign key to the error of a caller whose new row
+// refers to something that does not exist, or was deleted since the statement found it.
 func dangling(foreignKey string) error {
 	switch foreignKey {
 	case "doctor_comments_record_fkey", "notifications_record_fkey":
@@ -51,7 +51,7 @@ func dangling(foreignKey string) error {
 	case "notifications_assignment_fkey":
 		return clinic.NotFound("assignment")
 	case "recovery_codes_factor_fkey":
-		return clinic.Conflict("totp_not_enrolled", "the second factor was removed; enrol one first")
+		return clinic.Conflict("totp_not_enrolled", "the second factor was removed; enroll one first")
 	case "refresh_tokens_session_fkey":
 		return sessionEnded()
 	case "patient_profiles_user_fkey", "doctor_profiles_user_fkey", "health_records_patient_fkey",
@@ -64,7 +64,7 @@ func dangling(foreignKey string) error {
 }
 
 func accountInactive() error {
-	return clinic.Unauthenticated("this account is not active any more").WithReason("account_inactive")
+	return clinic.Unauthenticated("this account is no longer active").WithReason("account_inactive")
 }
 
 func sessionEnded() error {
@@ -119,8 +119,8 @@ func translatePg(pg *pgconn.PgError) error {
 	return clinic.Internal(pg)
 }
 
-// RolledBack reports whether Postgres rolled a transaction back because of what
-// others did at the same time (class 40), so that it may succeed when it is tried again.
+// RolledBack reports whether Postgres rolled a transaction back because of a concurrent
+// one (class 40), so that another attempt may succeed.
 func RolledBack(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && strings.HasPrefix(pg.Code, "40")
@@ -133,8 +133,8 @@ func unavailable(err error) bool {
 		strings.Contains(err.Error(), "conn closed") || strings.Contains(err.Error(), "closed pool")
 }
 
-// orNotFound is translate for a statement that must find a row: none means that
-// what does not exist for this caller.
+// orNotFound is translate for a statement that must find a row. No row means that what
+// does not exist for this caller.
 func orNotFound(err error, what string) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return clinic.NotFound(what)

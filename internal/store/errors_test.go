@@ -13,8 +13,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
-// TestEveryForeignKeyIsTold: what a statement found may be deleted before its row
-// refers to it. That is no fault of the server, whichever foreign key finds it.
+// TestEveryForeignKeyIsTold: an object that a statement found may be deleted before a new row
+// refers to it. That is not an error of the server, whichever foreign key finds it.
 func TestEveryForeignKeyIsTold(t *testing.T) {
 	t.Parallel()
 	want := map[string]clinic.Code{

@@ -8,8 +8,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// Reordered are the texts of a compiled statement in the orders that its marks allow for,
-// but for the one that it has.
+// Reordered returns the texts of a compiled statement in every order that its marks allow,
+// except its own.
 func Reordered(sql string) map[string]string {
 	texts := map[string]string{}
 	switch {
@@ -24,8 +24,8 @@ func Reordered(sql string) map[string]string {
 	return texts
 }
 
-// Audited are the texts of a statement with each audit row that it may write; none for one
-// that does not say who is seen.
+// Audited returns the texts of a statement with each audit row that it may write; none for a
+// statement that does not name the patients whose data it shows.
 func Audited(sql string) map[string]string {
 	texts := map[string]string{}
 	if !strings.Contains(sql, "seen_patient") {

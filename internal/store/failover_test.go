@@ -50,7 +50,7 @@ func (p pair) url(t *testing.T, database string) string {
 	return first.String()
 }
 
-// write fails on a server that takes reads only.
+// write fails on a server that only takes reads.
 func write(ctx context.Context, db *DB) error { return db.System().Outbox().MarkDead(ctx, 1) }
 
 func eventuallyWrites(t *testing.T, db *DB) {
@@ -110,12 +110,12 @@ func TestReadyAsksForWrites(t *testing.T) {
 	if err := db.Ready(t.Context()); err == nil {
 		t.Error("a standby is ready")
 	}
-	read := openTest(t, p.standby.DSN(replicated)+"&target_session_attrs=any") // as an auditor may, to spare the primary
+	read := openTest(t, p.standby.DSN(replicated)+"&target_session_attrs=any") // as an auditor may do to spare the primary
 	if err := schema.Check(t.Context(), read); err != nil {
-		t.Errorf("a standby that was asked for: %v", err)
+		t.Errorf("a standby that the URL asks for: %v", err)
 	}
 	if err := read.Ready(t.Context()); err == nil {
-		t.Error("a standby that was asked for is ready")
+		t.Error("a standby that the URL asks for is ready")
 	}
 	if err := p.standby.Promote(t.Context()); err != nil {
 		t.Fatal(err)

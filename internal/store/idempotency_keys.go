@@ -12,7 +12,7 @@ import (
 // KeptAnswer is what is stored under an idempotency key.
 type KeptAnswer struct {
 	Hash   []byte // of the request that was answered first
-	Answer []byte // JSON without a text; nil: the key is new and this transaction's to answer
+	Answer []byte // JSON without texts; nil: the key is new, and this transaction stores its answer
 }
 
 // Claim inserts the caller's key or returns what is stored under
@@ -39,7 +39,7 @@ func (h IdempotencyKeys) Answer(ctx context.Context, idem clinic.Idempotency, an
 }
 
 // Trim deletes up to most keys made before the instant and
-// says how many went.
+// returns how many it deleted.
 func (h IdempotencyKeys) Trim(ctx context.Context, before time.Time, most int) (int, error) {
 	n, err := h.q.TrimIdempotencyKeys(ctx, h.db, dbsqlc.TrimIdempotencyKeysParams{Before: before, Most: int64(most)})
 	if err != nil {

@@ -32,7 +32,7 @@ type NewRecord struct {
 	Digest    []byte // SHA-256 of the content as imported
 }
 
-// Lock waits until no other import writes; it holds until the
+// Lock waits until no other import writes, and keeps others waiting until the
 // transaction ends.
 func (h Imports) Lock(ctx context.Context) error {
 	if err := h.q.LockImport(ctx, h.db); err != nil {
@@ -67,8 +67,8 @@ func importedPeople[R importedRow](rows []*R, err error) ([]ImportedPerson, erro
 	return people, nil
 }
 
-// HeldLicenses says which of the license numbers an account has, or stand before
-// in the list, in whichever spelling.
+// HeldLicenses reports for each license number whether an account has it or it occurs
+// earlier in the list, in any spelling.
 func (h Imports) HeldLicenses(ctx context.Context, numbers []string) (held []bool, err error) {
 	places, err := h.q.HeldLicenses(ctx, h.db, numbers)
 	if err != nil {
@@ -77,7 +77,7 @@ func (h Imports) HeldLicenses(ctx context.Context, numbers []string) (held []boo
 	return heldAt(places, len(numbers)), nil
 }
 
-// HeldUsernames says which of the usernames an account has, or stand before in the list.
+// HeldUsernames reports for each username whether an account has it or it occurs earlier in the list.
 func (h Imports) HeldUsernames(ctx context.Context, usernames []string) (held []bool, err error) {
 	places, err := h.q.HeldUsernames(ctx, h.db, usernames)
 	if err != nil {
@@ -137,8 +137,8 @@ func (h Imports) InsertDoctors(ctx context.Context, people []NewPerson) ([]Impor
 }
 
 // WriteRecords makes the records that are new and changes those whose digest
-// differs from the one they were imported with. No two may have the same
-// patient and SourceID. It returns what it did by type; Unchanged is 0.
+// differs from that of their last import. No two may have the same
+// patient and SourceID. It returns the counts by type; Unchanged is 0.
 func (h Imports) WriteRecords(ctx context.Context, records []NewRecord) (map[clinic.RecordType]clinic.ImportCounts, error) {
 	var p dbsqlc.ImportRecordsParams
 	for _, r := range records {
@@ -174,7 +174,7 @@ func (h Imports) WriteRecords(ctx context.Context, records []NewRecord) (map[cli
 
 // AssignCareTeam locks the doctors and assigns each to the patient at the same
 // index, by profile id, unless the pair was ever assigned or the doctor cannot be.
-// It says how many it assigned.
+// It returns how many it assigned.
 func (h Imports) AssignCareTeam(ctx context.Context, patientIDs, doctorIDs []int64, reason string) (int, error) {
 	if err := h.q.LockDoctors(ctx, h.db, doctorIDs); err != nil {
 		return 0, fmt.Errorf("locking doctors: %w", translate(err))

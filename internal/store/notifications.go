@@ -8,14 +8,14 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
-// NotificationFacts are a notification without a text, and what its text is made
-// of: nothing that the reader may not see.
+// NotificationFacts are a notification without its text, and the facts that its text is
+// composed of. They contain nothing that the reader may not see.
 type NotificationFacts struct {
 	clinic.Notification
 	Subject clinic.NotificationSubject
 }
 
-// List lists the caller's own, newest first.
+// List lists the caller's own notifications, newest first.
 func (h Notifications) List(ctx context.Context, filter clinic.NotificationFilter, request clinic.PageRequest) (clinic.Page[NotificationFacts], error) {
 	page, err := readPage(listing[*dbsqlc.ListNotificationsRow, NotificationFacts]{
 		page: request,
@@ -39,7 +39,7 @@ func (h Notifications) List(ctx context.Context, filter clinic.NotificationFilte
 	return page, nil
 }
 
-// MarkRead marks one of the caller's own as read and returns it.
+// MarkRead marks one of the caller's notifications as read and returns it.
 func (h Notifications) MarkRead(ctx context.Context, id int64) (NotificationFacts, error) {
 	if err := h.q.ReadNotification(ctx, h.db, dbsqlc.ReadNotificationParams{ID: id, Caller: h.Who.UserID}); err != nil {
 		return NotificationFacts{}, fmt.Errorf("marking a notification: %w", translate(err))
@@ -60,7 +60,7 @@ func (h Notifications) MarkRead(ctx context.Context, id int64) (NotificationFact
 	return notificationOf(rows[0], h.Who.Role), nil
 }
 
-// MarkAllRead marks the caller's unread ones as read and says how many.
+// MarkAllRead marks the caller's unread notifications as read and returns how many.
 func (h Notifications) MarkAllRead(ctx context.Context) (int, error) {
 	n, err := h.q.ReadAllNotifications(ctx, h.db, h.Who.UserID)
 	if err != nil {
@@ -69,7 +69,7 @@ func (h Notifications) MarkAllRead(ctx context.Context) (int, error) {
 	return int(n), nil
 }
 
-// notificationOf takes what the statement joined for the reader.
+// notificationOf builds the facts from the columns that the statement joined for the reader.
 func notificationOf(r *dbsqlc.ListNotificationsRow, reader clinic.Role) NotificationFacts {
 	n := NotificationFacts{Notification: clinic.Notification{
 		ID: r.ID, Type: clinic.NotificationType(r.Type), Read: r.ReadAt != nil, CreatedAt: r.CreatedAt,

@@ -20,7 +20,7 @@ import (
 //	DESC/*order*/         the direction
 //	)/*range*/            the end of a condition on a column it is not always sorted by
 //
-// As sqlc compiled it, a statement has the list's default order. Only constants
+// sqlc compiles a statement with the list's default order. Only constants
 // of this file get into a statement.
 type ordered struct {
 	dbsqlc.DBTX
@@ -63,8 +63,8 @@ func (h handle) readingRecords(w window, order clinic.RecordOrder) dbsqlc.DBTX {
 func recordMarks(order clinic.RecordOrder, back bool) []string {
 	var marks []string
 	if order == clinic.OrderCreatedAsc || order == clinic.OrderCreatedDesc {
-		// The condition on visits must not lead to their index: whatever it leaves would
-		// have to be sorted. Postgres seeks nothing by IS TRUE.
+		// The condition on visits must not use their index: its rows would
+		// have to be sorted. Postgres uses no index for IS TRUE.
 		marks = append(marks, "r.visit_date/*key*/", "r.created_at", ")/*range*/", ") IS TRUE")
 	}
 	if ascending(order) != back {
@@ -77,7 +77,7 @@ func ascending(order clinic.RecordOrder) bool {
 	return order == clinic.OrderVisitAsc || order == clinic.OrderCreatedAsc
 }
 
-// beyondID is the id to read beyond in a list ordered by id.
+// beyondID is the id after which to read, in a list ordered by id.
 func (w window) beyondID(ascending bool) int64 {
 	if w.ID == 0 && !ascending {
 		return math.MaxInt64
@@ -85,7 +85,7 @@ func (w window) beyondID(ascending bool) int64 {
 	return w.ID
 }
 
-// beyondKey is the time to read beyond in a list ordered by time.
+// beyondKey is the time after which to read, in a list ordered by time.
 func (w window) beyondKey(ascending bool) (time.Time, error) {
 	switch {
 	case w.ID == 0 && ascending:
@@ -100,6 +100,6 @@ func (w window) beyondKey(ascending bool) (time.Time, error) {
 	return key, nil
 }
 
-// The bounds of what a list of times can hold.
+// The bounds of the times in a list.
 func beginningOfTime() time.Time { return time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC) }
 func endOfTime() time.Time       { return time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC) }

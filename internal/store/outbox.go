@@ -14,8 +14,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
-// Claim takes open events that are due, no more than most, by id, and puts
-// off their next publication.
+// Claim claims open events that are due, no more than most, by id, and sets the time of
+// their next publication.
 func (h Outbox) Claim(ctx context.Context, most int, retryAfter time.Duration) ([]clinic.Event, error) {
 	rows, err := h.q.ClaimEvents(ctx, h.db, dbsqlc.ClaimEventsParams{
 		Most: int32(most), RetrySeconds: retryAfter.Seconds(), // #nosec G115 -- a batch size
@@ -33,7 +33,7 @@ func (h Outbox) Claim(ctx context.Context, most int, retryAfter time.Duration) (
 	return events, nil
 }
 
-// Release takes back the claim of events that ClaimEvents returned: they
+// Release undoes the claim of events that Claim returned: they
 // are due now, and the attempt does not count.
 func (h Outbox) Release(ctx context.Context, events []clinic.Event) error {
 	var claimed dbsqlc.ReleaseEventsParams
@@ -47,8 +47,8 @@ func (h Outbox) Release(ctx context.Context, events []clinic.Event) error {
 	return nil
 }
 
-// Republish makes what was published and is open due now, and takes back the
-// publication.
+// Republish makes published events that are still open due now, and does not count their
+// last publication.
 func (h Outbox) Republish(ctx context.Context) (int, error) {
 	n, err := h.q.RepublishEvents(ctx, h.db)
 	if err != nil {
@@ -57,9 +57,9 @@ func (h Outbox) Republish(ctx context.Context) (int, error) {
 	return int(n), nil
 }
 
-// Handle commits the effects of those of the events that are open and of a
-// kind that there is, in one statement, and returns which of them were dropped:
-// their subject is gone.
+// Handle commits the effects of those events that are open and of a
+// known kind, in one statement. It returns the events that it dropped because
+// their subject no longer exists.
 func (h Outbox) Handle(ctx context.Context, ids []int64) (dropped []int64, err error) {
 	rows, err := h.q.HandleEvents(ctx, h.db, kindsOf(ids))
 	if isForeignKeyViolation(err) { // the subject was deleted meanwhile: the next attempt sees that
@@ -76,8 +76,8 @@ func (h Outbox) Handle(ctx context.Context, ids []int64) (dropped []int64, err e
 	return dropped, nil
 }
 
-// kindsOf adds to the events the kinds of events and of notifications that there
-// are: a row of the latter has one kind of recipients.
+// kindsOf adds the kinds of events and of notifications to the events.
+// Each row of the latter has one kind of recipients.
 func kindsOf(ids []int64) dbsqlc.HandleEventsParams {
 	p := dbsqlc.HandleEventsParams{IDs: ids}
 	for _, kind := range clinic.EventKinds() {
@@ -103,8 +103,8 @@ func (h Outbox) MarkDead(ctx context.Context, id int64) error {
 	return nil
 }
 
-// CountOpen counts the open events that have taken place, and says how long
-// ago the first of them did.
+// CountOpen counts the open events that have taken place, and returns the age
+// of the first of them.
 func (h Outbox) CountOpen(ctx context.Context) (count int, oldest time.Duration, err error) {
 	row, err := h.q.OpenEvents(ctx, h.db)
 	if err != nil {
@@ -114,7 +114,7 @@ func (h Outbox) CountOpen(ctx context.Context) (count int, oldest time.Duration,
 }
 
 // Trim deletes events finished before the instant, no more than most, and
-// says how many went.
+// returns how many it deleted.
 func (h Outbox) Trim(ctx context.Context, before time.Time, most int) (int, error) {
 	n, err := h.q.TrimEvents(ctx, h.db, dbsqlc.TrimEventsParams{Before: before, Most: int32(most)}) // #nosec G115 -- a batch size
 	if err != nil {

@@ -8,18 +8,18 @@ import (
 )
 
 // window is the part of an ordered list that a statement reads for a page.
-// Rows come in reading order: with Back against the list's order, beginning
+// Rows come in reading order. With Back that is against the list's order, beginning
 // next to the position.
 type window struct {
 	Back   bool
 	ID     int64  // position: rows strictly beyond it; 0: from the beginning
 	Key    string // sort key of the position, "" for lists ordered by id
-	Limit  int32  // one more than the page's size: the extra row tells that the list goes on
+	Limit  int32  // one more than the page's size: the extra row shows that the list goes on
 	Offset int32  // rows to skip, of a page by number
 }
 
-// windowOf takes what is out of range for the nearest value within it, and no
-// size at all for the default.
+// windowOf replaces values that are out of range by the nearest allowed ones, and a
+// missing size by the default.
 func windowOf(page clinic.PageRequest) window {
 	size := page.Size
 	if size == 0 {
@@ -44,7 +44,7 @@ func (w window) shown() int32 { return w.Limit - 1 }
 // nothing is found there, the list is empty.
 func (w window) beginning() bool { return w.ID == 0 && w.Offset == 0 }
 
-// listing is how one list is read: R is a row of the statement, T what it holds.
+// listing is how one list is read: R is a row of the statement, T an item of the list.
 type listing[R, T any] struct {
 	page clinic.PageRequest
 	// read returns the rows of the window in reading order, at most w.Limit.
@@ -100,8 +100,8 @@ func (l listing[R, T]) whole(w window, rows []R) (int64, error) {
 	return l.count()
 }
 
-// link sets the positions of the neighbours; more says that rows lie beyond the
-// page in reading order. A position that was read from is a neighbour's row.
+// link sets the positions of the neighboring pages. more means that rows lie beyond the
+// page in reading order. The position that the page was read from is a row of a neighboring page.
 func (l listing[R, T]) link(page *clinic.Page[T], w window, more bool) {
 	next, previous := more, !w.beginning()
 	if w.Back {
@@ -121,8 +121,8 @@ func (l listing[R, T]) link(page *clinic.Page[T], w window, more bool) {
 	}
 }
 
-// linkEmpty points back to where the reader came from: the rows that he was to
-// see went meanwhile. A page by number beyond the end has no position.
+// linkEmpty points back to the page that the reader came from: the rows of this one
+// were deleted meanwhile. A page by number beyond the end has no position.
 func (l listing[R, T]) linkEmpty(page *clinic.Page[T], w window) {
 	if w.ID == 0 {
 		return

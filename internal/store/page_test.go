@@ -56,7 +56,7 @@ func next(p clinic.Page[struct{}]) *clinic.Cursor     { return p.Next }
 func previous(p clinic.Page[struct{}]) *clinic.Cursor { return p.Previous }
 
 // checkPaging proves of a list with these ids, in order: walking next to the end
-// and previous back gives each row once, at the size, and so do the numbers.
+// and previous back gives each row once, at the size, and so do the page numbers.
 func checkPaging(t *rapid.T, read reader, want []int64, size int) {
 	t.Helper()
 	full := slices.Collect(slices.Chunk(want, size))
@@ -202,7 +202,7 @@ func TestReadPageReportsItsErrors(t *testing.T) {
 	}
 }
 
-// statements counts what is sent.
+// statements counts the batches and queries that are sent.
 type statements struct{ batches, queries atomic.Int64 }
 
 func (s *statements) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
@@ -265,7 +265,7 @@ func TestPageIsTwoStatementsInOneBatch(t *testing.T) {
 	}
 }
 
-// BenchmarkSearch is what a list costs at 100,000 users.
+// BenchmarkSearch measures a list of 100,000 users.
 func BenchmarkSearch(b *testing.B) {
 	dsn := testkit.NewDatabase(b, schema.Migrate)
 	factory := testkit.NewFactory(b, dsn)

@@ -8,7 +8,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
-// OfDoctor lists the calling doctor's patients of now, by patient id.
+// OfDoctor lists the calling doctor's current patients, by patient id.
 func (h Patients) OfDoctor(ctx context.Context, request clinic.PageRequest) (clinic.Page[clinic.PatientSummary], error) {
 	page, err := readPage(listing[*dbsqlc.ListPatientsOfDoctorRow, clinic.PatientSummary]{
 		page: request,

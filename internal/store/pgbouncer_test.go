@@ -10,9 +10,9 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/schema"
 )
 
-// TestPgBouncerIsToldOfEveryParameter holds the list of operations.md against
-// the parameters that a connection brings: PgBouncer refuses those that it does not
-// know, unless this list names them.
+// TestPgBouncerIsToldOfEveryParameter compares the list in operations.md with
+// the parameters that a connection sends: PgBouncer refuses parameters that it does not
+// know, unless its configuration lists them.
 func TestPgBouncerIsToldOfEveryParameter(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../docs/operations.md")

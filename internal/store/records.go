@@ -9,7 +9,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
-// List lists what the caller may read.
+// List lists the records that the caller may read.
 func (h Records) List(ctx context.Context, filter clinic.RecordFilter, request clinic.PageRequest) (clinic.Page[clinic.Record], error) {
 	since, until := bounds(filter.From, filter.To)
 	page, err := readPage(listing[*dbsqlc.ListRecordsRow, clinic.Record]{
@@ -43,7 +43,7 @@ func (h Records) List(ctx context.Context, filter clinic.RecordFilter, request c
 	return page, nil
 }
 
-// Get returns one that the caller may read.
+// Get returns a record that the caller may read.
 func (h Records) Get(ctx context.Context, id int64) (clinic.Record, error) {
 	row, err := h.q.GetRecord(ctx, h.auditing(clinic.Object{Kind: clinic.ObjectRecord, ID: id}, 0).db, dbsqlc.GetRecordParams{ID: id, Caller: h.Who.UserID, SeesPrivate: h.seesPrivate()})
 	if err != nil {
@@ -52,8 +52,8 @@ func (h Records) Get(ctx context.Context, id int64) (clinic.Record, error) {
 	return recordOf(row.HealthRecord, row.Account, row.Comments)
 }
 
-// Check is CodeNotFound unless the caller may read the record, and says
-// whether that is for emergency access alone.
+// Check fails with CodeNotFound unless the caller may read the record. It reports
+// whether they may by emergency access alone.
 func (h Records) Check(ctx context.Context, id int64) (emergency bool, err error) {
 	seen, err := h.q.CheckRecord(ctx, h.db, dbsqlc.CheckRecordParams{ID: id, Caller: h.Who.UserID})
 	if err != nil {
@@ -120,8 +120,8 @@ func (h Records) Delete(ctx context.Context, id int64) error {
 	return nil
 }
 
-// seesPrivate reports whether private comments are for the caller, on records
-// that he may read at all.
+// seesPrivate reports whether the caller sees private comments, on records
+// that they may read at all.
 func (h handle) seesPrivate() bool { return h.Who.Role == clinic.RoleDoctor }
 
 func recordOf(r dbsqlc.HealthRecord, creator dbsqlc.Account, comments []byte) (clinic.Record, error) {
@@ -136,7 +136,7 @@ func recordOf(r dbsqlc.HealthRecord, creator dbsqlc.Account, comments []byte) (c
 	}, err
 }
 
-// ofPatient is a list of the kind, or the patient whom it is narrowed to.
+// ofPatient is a list of the kind, or the part of it about one patient.
 func ofPatient(kind clinic.ObjectKind, patientID int64) clinic.Object {
 	if patientID != 0 {
 		return clinic.Object{Kind: clinic.ObjectPatient, ID: patientID}
@@ -152,7 +152,7 @@ func recordKey(order clinic.RecordOrder, r clinic.Record) string {
 	return key.Format(time.RFC3339Nano)
 }
 
-// bounds are those of a filter, or of all times.
+// bounds are the period of a filter, or all times.
 func bounds(from, to *time.Time) (since, until time.Time) {
 	since, until = beginningOfTime(), endOfTime()
 	if from != nil {

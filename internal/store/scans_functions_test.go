@@ -11,8 +11,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
-// callsOf says how each function of the schema is called, or has a trigger call it, and by
-// whom. No plan shows what is in a function.
+// callsOf describes how each function of the schema is called, directly or by a trigger, and by
+// whom. No plan shows the statements of a function.
 func callsOf(crowd map[string]int64) map[string]functionCall {
 	call := func(role clinic.Role, sql string, ids ...string) functionCall {
 		var values []any
@@ -50,7 +50,7 @@ func callsOf(crowd map[string]int64) map[string]functionCall {
 }
 
 type functionCall struct {
-	as  clinic.Role // "": nobody
+	as  clinic.Role // "": no caller
 	sql string
 }
 
@@ -86,7 +86,7 @@ func checkFunctions(t *testing.T, dsn string, callers []clinic.Caller) {
 	for _, function := range functions {
 		call, known := calls[function]
 		if !known {
-			t.Errorf("%s: say in callsOf how it is called", function)
+			t.Errorf("%s: add to callsOf how it is called", function)
 			continue
 		}
 		for table, read := range readBy(t, conn, callersBy[call.as], call.sql) {
@@ -97,8 +97,8 @@ func checkFunctions(t *testing.T, dsn string, callers []clinic.Caller) {
 	}
 }
 
-// readBy runs the statement for the caller, and takes it back, and returns how many rows of
-// which table were read by it or by whatever it called.
+// readBy runs the statement for the caller, rolls it back, and returns the number of rows
+// that it, and the functions that it called, read in each table.
 func readBy(t *testing.T, conn *pgx.Conn, caller clinic.Caller, sql string) map[string]int {
 	t.Helper()
 	tx, err := conn.Begin(t.Context())
@@ -124,7 +124,7 @@ func readBy(t *testing.T, conn *pgx.Conn, caller clinic.Caller, sql string) map[
 	return read
 }
 
-// rowsRead are those that the connection read of each table, by an index or not; Postgres
+// rowsRead returns the rows that the connection read in each table, by an index or not; Postgres
 // counts them from before the transaction on.
 func rowsRead(t *testing.T, tx pgx.Tx) map[string]int {
 	t.Helper()
@@ -141,7 +141,7 @@ func rowsRead(t *testing.T, tx pgx.Tx) map[string]int {
 	return read
 }
 
-// What is deleted, or gets another key, is looked for in the tables that refer to it.
+// Postgres looks for rows that refer to a row which is deleted or gets another key.
 func TestForeignKeysHaveIndexes(t *testing.T) {
 	t.Parallel()
 	conn := connect(t, testkit.NewDatabase(t, rights.Migrate))

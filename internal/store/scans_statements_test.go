@@ -14,14 +14,14 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store"
 )
 
-// statement is one of the store's, in one of the forms in which it is sent.
+// statement is a statement of the store, in one of the forms in which it is sent.
 type statement struct {
 	file, name, form, text string
 	audited                bool // it writes an audit row, and only the server sends it
 }
 
-// generated are the statements that sqlc compiled: each as it is, in its other orders, and
-// in all of them with the audit rows that it may write.
+// generated returns the statements that sqlc compiled: each as it is, in its other orders, and
+// each of those with the audit rows that it may write.
 func generated(t *testing.T) (found []statement) {
 	t.Helper()
 	for _, s := range literals(t, "dbsqlc/*.sql.go", nil) {
@@ -37,7 +37,7 @@ func generated(t *testing.T) (found []statement) {
 	return found
 }
 
-// written are the statements that are written in Go, with an example of what they are made of.
+// written returns the statements that are written in Go, with an example for each of their parts.
 func written(t *testing.T, dsn string) []statement {
 	t.Helper()
 	var month string
@@ -51,9 +51,9 @@ func written(t *testing.T, dsn string) []statement {
 		})...)
 }
 
-// literals are the texts in Go files that read or change rows. Each is named as it names
-// itself, or as the declaration that it is in. operands say what stands for an expression
-// that is no text.
+// literals returns the texts in Go files that read or change rows. Each has the name in its own
+// text, or that of the declaration around it. operands are the values of expressions
+// that are not texts.
 func literals(t *testing.T, pattern string, operands map[string]string) (found []statement) {
 	t.Helper()
 	files, err := filepath.Glob(pattern)
@@ -62,7 +62,7 @@ func literals(t *testing.T, pattern string, operands map[string]string) (found [
 	}
 	begins := regexp.MustCompile(`^(?:-- name: (\w+)[^\n]*\n)?((?s)\s*(?:SELECT|WITH|INSERT|UPDATE|DELETE)\s.*)`)
 	for _, name := range files {
-		if strings.HasSuffix(name, "_test.go") || name == "audit.go" { // whose texts are parts: see store.Audited
+		if strings.HasSuffix(name, "_test.go") || name == "audit.go" { // its texts are parts: see store.Audited
 			continue
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
@@ -92,7 +92,7 @@ func literals(t *testing.T, pattern string, operands map[string]string) (found [
 	return found
 }
 
-// textOf returns the text that an expression is, or adds up to.
+// textOf returns the text that an expression is, or the sum of its texts.
 func textOf(t *testing.T, expression ast.Expr, operands map[string]string) (text string, is bool) {
 	t.Helper()
 	switch e := expression.(type) {
@@ -116,7 +116,7 @@ func textOf(t *testing.T, expression ast.Expr, operands map[string]string) (text
 	return "", false
 }
 
-// declared is the name of what the declaration declares.
+// declared returns the name that the declaration declares.
 func declared(declaration ast.Decl) string {
 	switch d := declaration.(type) {
 	case *ast.FuncDecl:

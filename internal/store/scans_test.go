@@ -31,16 +31,16 @@ func connect(t *testing.T, dsn string) *pgx.Conn {
 	return conn
 }
 
-// mayScan are the statements in whose plan a table that grows is read as a whole,
-// with the table and why that may be. A new statement uses an index, or is in it.
+// mayScan lists the statements whose plan reads a growing table as a whole,
+// with the table and the reason. A new statement either uses an index or is listed here.
 func mayScan() map[string]string {
 	const (
-		directory = "doctors are few: the directory finds, counts and sorts all who fit"
-		migrates  = "migrate looks through each row once"
+		directory = "doctors are few: the directory finds, counts and sorts all that match"
+		migrates  = "migrate reads each row once"
 		declared  = "doctors are few: one declaration is carried out at a time, in the background"
 	)
 	return map[string]string{
-		"ListAssignments: assignments":        "to an administrator who narrows by nothing, whose list is counted; the part for that does not run otherwise",
+		"ListAssignments: assignments":        "for an administrator without a filter, whose list is counted; that part does not run otherwise",
 		"ListDoctors: doctor_profiles":        directory,
 		"ListDoctors: users_doctors_idx":      directory,
 		"CountDoctors: doctor_profiles":       directory,
@@ -54,15 +54,15 @@ func mayScan() map[string]string {
 	}
 }
 
-// runBy are the parts that alone run the statements of a file: others might, but
-// with policies by which they are planned differently. "" is the owner.
+// runBy names the one part that runs the statements of a file: other parts might run them, but
+// their policies give other plans. "" is the owner.
 func runBy() map[string]schema.Part {
 	return map[string]schema.Part{"declare.sql.go": schema.PartController, "events.sql.go": schema.PartWorker, "import.sql.go": ""}
 }
 
 // TestStatementsUseIndexes plans every statement of the store, in each form in which it is
-// sent, for any parameters as store.Open has it, as each part that may run it, in tables
-// that are large.
+// sent, with the generic plans of store.Open, as each part that may run it, in large
+// tables.
 func TestStatementsUseIndexes(t *testing.T) {
 	t.Parallel()
 	dsn, callers := newCrowd(t)
@@ -86,12 +86,12 @@ func TestStatementsUseIndexes(t *testing.T) {
 			planned[sql.name+sql.form] = true
 			for _, table := range root.scanned() {
 				if !large[table] {
-					continue // the months to come of the audit log
+					continue // future months of the audit log
 				}
 				key := sql.name + ": " + month.ReplaceAllString(table, "audit_log")
 				used[key] = true
 				if allowed[key] == "" {
-					t.Errorf("%s%s: all of it is read: add an index, or a line with the reason to mayScan", key, sql.form)
+					t.Errorf("%s%s: the statement reads all of it: add an index, or a line with the reason to mayScan", key, sql.form)
 				}
 			}
 		}
@@ -110,13 +110,13 @@ func TestStatementsUseIndexes(t *testing.T) {
 	}
 	for key := range allowed {
 		if !used[key] {
-			t.Errorf("%s: it is read by an index, and need not be listed", key)
+			t.Errorf("%s: the statement uses an index; remove it from the list", key)
 		}
 	}
 	checkFunctions(t, dsn, callers)
 }
 
-// newCrowd makes a database in which no table that grows is small, and says who calls.
+// newCrowd makes a database in which every growing table is large, and returns callers.
 func newCrowd(t *testing.T) (dsn string, callers []clinic.Caller) {
 	t.Helper()
 	dsn = testkit.NewDatabase(t, rights.Migrate)
@@ -155,7 +155,7 @@ func newCrowd(t *testing.T) (dsn string, callers []clinic.Caller) {
 	return dsn, append(callers, testkit.CallerOf(admin))
 }
 
-// largeIn are the tables that are large, and their indexes.
+// largeIn returns the tables that are large, and their indexes.
 func largeIn(t *testing.T, dsn string) map[string]bool {
 	t.Helper()
 	rows, err := connect(t, dsn).Query(t.Context(), `SELECT relname::text FROM pg_class WHERE reltuples > 5000`)
@@ -215,7 +215,7 @@ func explain(t *testing.T, conn *pgx.Conn, caller clinic.Caller, sql string) *no
 		t.Fatal(err)
 	}
 	var values []string
-	for _, kind := range types { // not null, for which months of the audit log would be left out
+	for _, kind := range types { // not null, which would exclude months of the audit log
 		values = append(values, map[string]string{"text": "''", "boolean": "true", "timestamp with time zone": "now()", "bytea": "''", "inet": "NULL", "jsonb": "NULL", "date": "NULL", "name": "''"}[kind])
 		if strings.HasSuffix(kind, "[]") {
 			values[len(values)-1] = "'{}'"
@@ -241,7 +241,7 @@ func explain(t *testing.T, conn *pgx.Conn, caller clinic.Caller, sql string) *no
 	return &explained[0].Plan
 }
 
-// node is one of a plan, as EXPLAIN tells of it.
+// node is a node of a plan, in the JSON of EXPLAIN.
 type node struct {
 	Kind      string `json:"Node Type"`
 	Table     string `json:"Relation Name"`
@@ -250,8 +250,8 @@ type node struct {
 	Plans     []node `json:"Plans"`
 }
 
-// scanned are the tables and indexes that are read from beginning to end below the
-// node. What a LIMIT reads in the order of an index ends by itself.
+// scanned returns the tables and indexes that are read from beginning to end below the
+// node. A LIMIT ends the reading of an index in its order.
 func (n node) scanned() []string {
 	found := map[string]bool{}
 	n.scan(found, false)

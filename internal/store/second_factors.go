@@ -8,10 +8,10 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
-// Enrol keeps a sealed secret for the caller, to be confirmed. It is
-// CodeConflict when he has a confirmed one.
-func (h SecondFactors) Enrol(ctx context.Context, secret []byte) error {
-	n, err := h.q.EnrolTOTP(ctx, h.db, dbsqlc.EnrolTOTPParams{UserID: h.Who.UserID, Secret: secret})
+// Enroll stores a sealed secret for the caller, who has to confirm it. It fails with
+// CodeConflict when the caller has a confirmed one.
+func (h SecondFactors) Enroll(ctx context.Context, secret []byte) error {
+	n, err := h.q.EnrollTOTP(ctx, h.db, dbsqlc.EnrollTOTPParams{UserID: h.Who.UserID, Secret: secret})
 	if err != nil {
 		return fmt.Errorf("enrolling a second factor: %w", translate(err))
 	}
@@ -21,8 +21,8 @@ func (h SecondFactors) Enrol(ctx context.Context, secret []byte) error {
 	return nil
 }
 
-// Status tells of the caller's factor; CodeNotFound when he has none, not
-// even one to be confirmed.
+// Status describes the caller's factor. It fails with CodeNotFound when the caller has
+// none, not even an unconfirmed one.
 func (h SecondFactors) Status(ctx context.Context) (clinic.TOTPStatus, error) {
 	row, err := h.q.TOTPStatus(ctx, h.db, h.Who.UserID)
 	if err != nil {
@@ -32,8 +32,8 @@ func (h SecondFactors) Status(ctx context.Context) (clinic.TOTPStatus, error) {
 }
 
 // Try counts an attempt and returns the sealed secret of the user's factor,
-// a confirmed one or one to be confirmed. It is CodeNotFound when there is none
-// such, or when too many attempts were wrong.
+// a confirmed or an unconfirmed one. It fails with CodeNotFound when the user has no such
+// factor, or made too many wrong attempts.
 func (h SecondFactors) Try(ctx context.Context, userID int64, confirmed bool) (secret []byte, err error) {
 	secret, err = h.q.TryTOTP(ctx, h.db, dbsqlc.TryTOTPParams{UserID: userID, Confirmed: confirmed})
 	if err != nil {
@@ -52,15 +52,15 @@ func (h SecondFactors) Secret(ctx context.Context) (secret []byte, err error) {
 	return secret, nil
 }
 
-// TOTPCode is a code that was found right.
+// TOTPCode is a code that was verified.
 type TOTPCode struct {
 	UserID int64
-	Secret []byte // sealed: the factor that it is of
-	Step   int64  // the time step that it is of
+	Secret []byte // sealed: that of the code's factor
+	Step   int64  // the code's time step
 }
 
-// TakeCode takes a code, and reports whether it was the first of its step or a
-// later one, and of the factor that there is now.
+// TakeCode uses the code up. It reports whether its step is later than that of every code
+// used before, and its factor is the present one.
 func (h SecondFactors) TakeCode(ctx context.Context, code TOTPCode) (taken bool, err error) {
 	n, err := h.q.TakeTOTP(ctx, h.db, dbsqlc.TakeTOTPParams{UserID: code.UserID, Secret: code.Secret, Step: code.Step})
 	if err != nil {
@@ -69,7 +69,7 @@ func (h SecondFactors) TakeCode(ctx context.Context, code TOTPCode) (taken bool,
 	return n == 1, nil
 }
 
-// TakeRecoveryCode uses the code up, and reports whether it was there.
+// TakeRecoveryCode uses the code up, and reports whether it existed.
 func (h SecondFactors) TakeRecoveryCode(ctx context.Context, userID int64, hash []byte) (taken bool, err error) {
 	n, err := h.q.TakeRecoveryCode(ctx, h.db, dbsqlc.TakeRecoveryCodeParams{UserID: userID, CodeHash: hash})
 	if err != nil {
@@ -78,8 +78,8 @@ func (h SecondFactors) TakeRecoveryCode(ctx context.Context, userID int64, hash 
 	return n == 1, nil
 }
 
-// Confirm keeps the caller's recovery codes and lets logins that
-// were checked without the factor start no session any more.
+// Confirm keeps the caller's recovery codes. Logins that were checked without the
+// factor can no longer start a session.
 func (h SecondFactors) Confirm(ctx context.Context, recoveryHashes [][]byte) error {
 	err := h.q.KeepRecoveryCodes(ctx, h.db, dbsqlc.KeepRecoveryCodesParams{UserID: h.Who.UserID, Hashes: recoveryHashes})
 	if err == nil {
@@ -91,15 +91,15 @@ func (h SecondFactors) Confirm(ctx context.Context, recoveryHashes [][]byte) err
 	return nil
 }
 
-// Disable removes the caller's factor and its recovery codes; CodeConflict
-// when he has none.
+// Disable removes the caller's factor and its recovery codes. It fails with CodeConflict
+// when the caller has none.
 func (h SecondFactors) Disable(ctx context.Context) error {
 	n, err := h.q.DisableTOTP(ctx, h.db, h.Who.UserID)
 	if err != nil {
 		return fmt.Errorf("disabling a second factor: %w", translate(err))
 	}
 	if n == 0 {
-		return clinic.Conflict("totp_not_enrolled", "there is no second factor to disable")
+		return clinic.Conflict("totp_not_enrolled", "this account has no second factor to disable")
 	}
 	return nil
 }

@@ -13,14 +13,14 @@ import (
 )
 
 // Start keeps the hash of a login's first refresh token and returns the
-// session's id. It is CodeUnauthenticated when the user is not active any more,
-// or his credentials are not those that were checked.
+// session's id. It fails with CodeUnauthenticated when the user is no longer active,
+// or their credentials have changed since they were checked.
 func (h Sessions) Start(ctx context.Context, c Credentials, hash []byte, lifetime time.Duration) (id int64, err error) {
 	id, err = h.q.StartSession(ctx, h.db, dbsqlc.StartSessionParams{
 		UserID: c.User.ID, CredentialsVersion: c.Version, TokenHash: hash, Lifetime: lifetime.Seconds(),
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, clinic.Unauthenticated("this account is not active any more, or its password was changed").WithReason("account_inactive")
+		return 0, clinic.Unauthenticated("this account is no longer active, or its password was changed; log in again").WithReason("account_inactive")
 	}
 	if err != nil {
 		return 0, fmt.Errorf("starting a session: %w", translate(err))
@@ -32,20 +32,20 @@ func (h Sessions) Start(ctx context.Context, c Credentials, hash []byte, lifetim
 type Rotation struct {
 	Used          []byte // hash of the token
 	Successor     []byte // hash of its successor
-	SuccessorSalt []byte // what the successor was made with
+	SuccessorSalt []byte // from which the successor was derived
 	Lifetime      time.Duration
 	Longest       time.Duration // of the session, since its login
 }
 
-// Refreshed is the session that a refresh token goes on with.
+// Refreshed is the session of a refresh token.
 type Refreshed struct {
 	User          clinic.User
 	SessionID     int64
-	SecondFactor  bool // the user has one now
+	SecondFactor  bool // whether the user has one now
 	SuccessorSalt []byte
 }
 
-// Rotate carries out the rotation. It is CodeNotFound when the token
+// Rotate carries out the rotation. It fails with CodeNotFound when the token
 // is unknown, used or expired, or the user is not active.
 func (h Sessions) Rotate(ctx context.Context, r Rotation) (Refreshed, error) {
 	row, err := h.q.RotateRefreshToken(ctx, h.db, dbsqlc.RotateRefreshTokenParams{
@@ -60,8 +60,8 @@ func (h Sessions) Rotate(ctx context.Context, r Rotation) (Refreshed, error) {
 	}, nil
 }
 
-// RepeatRefresh finds what a token was rotated to within the grace. It is
-// CodeNotFound for every other token, also when its successor was used.
+// RepeatRefresh finds the successor of a token that was rotated within the grace period. It
+// fails with CodeNotFound for every other token, also when its successor was used.
 func (h Sessions) RepeatRefresh(ctx context.Context, hash []byte, grace time.Duration) (Refreshed, error) {
 	row, err := h.q.RepeatRefresh(ctx, h.db, dbsqlc.RepeatRefreshParams{TokenHash: hash, Grace: grace.Seconds()})
 	if err != nil {
@@ -73,7 +73,7 @@ func (h Sessions) RepeatRefresh(ctx context.Context, hash []byte, grace time.Dur
 }
 
 // EndOfUsedToken ends the session of a token that was used already and
-// returns the user; CodeNotFound when there is no such token.
+// returns the user. It fails with CodeNotFound when no such token exists.
 func (h Sessions) EndOfUsedToken(ctx context.Context, hash []byte) (userID int64, err error) {
 	userID, err = h.q.EndSessionOfUsedToken(ctx, h.db, hash)
 	if err != nil {
@@ -90,7 +90,7 @@ func (h Sessions) EndOfToken(ctx context.Context, hash []byte) error {
 	return nil
 }
 
-// End ends one of the caller's own; CodeNotFound when he has none with the id.
+// End ends one of the caller's own sessions. It fails with CodeNotFound when they have none with the id.
 func (h Sessions) End(ctx context.Context, id int64) error {
 	n, err := h.q.EndSession(ctx, h.db, dbsqlc.EndSessionParams{ID: id, Caller: h.Who.UserID})
 	if err != nil {
@@ -102,7 +102,7 @@ func (h Sessions) End(ctx context.Context, id int64) error {
 	return nil
 }
 
-// EndOthers ends all of the caller's own but the one that he calls by.
+// EndOthers ends all of the caller's sessions except the one of this call.
 func (h Sessions) EndOthers(ctx context.Context) error {
 	err := h.q.EndOtherSessions(ctx, h.db, dbsqlc.EndOtherSessionsParams{Caller: h.Who.UserID, Kept: h.Who.SessionID})
 	if err != nil {
@@ -111,7 +111,7 @@ func (h Sessions) EndOthers(ctx context.Context) error {
 	return nil
 }
 
-// List lists the caller's own, the newest login first.
+// List lists the caller's own sessions, the newest login first.
 func (h Sessions) List(ctx context.Context, request clinic.PageRequest) (clinic.Page[clinic.ActiveSession], error) {
 	page, err := readPage(listing[*dbsqlc.ListSessionsRow, clinic.ActiveSession]{
 		page: request,
@@ -136,7 +136,7 @@ func (h Sessions) List(ctx context.Context, request clinic.PageRequest) (clinic.
 }
 
 // Trim deletes expired refresh tokens and sessions, up to most of
-// each, and says how many rows went.
+// each, and returns how many rows it deleted.
 func (h Sessions) Trim(ctx context.Context, most int) (int, error) {
 	tokens, errTokens := h.q.TrimRefreshTokens(ctx, h.db, int64(most))
 	sessions, errSessions := h.q.TrimSessions(ctx, h.db, int64(most))

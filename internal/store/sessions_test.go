@@ -17,8 +17,8 @@ func randomHash() []byte {
 	return hash
 }
 
-// A token that is being made while its session ends must not outlive it, nor
-// may the two wait for each other.
+// A token that is being made while its session ends must not outlive the session, and
+// the two must not deadlock.
 func TestSessionEndsWithTheTokenThatIsBeingMade(t *testing.T) {
 	t.Parallel()
 	dsn := testkit.NewDatabase(t, schema.Migrate)
@@ -41,7 +41,7 @@ func TestSessionEndsWithTheTokenThatIsBeingMade(t *testing.T) {
 			t.Fatal(err)
 		}
 		var group sync.WaitGroup
-		group.Go(func() { // the owner goes on while a thief uses the old token
+		group.Go(func() { // the owner refreshes while a thief uses the old token
 			for range 1000 {
 				if newest, err = rotate(newest); err != nil {
 					break
@@ -61,7 +61,7 @@ func TestSessionEndsWithTheTokenThatIsBeingMade(t *testing.T) {
 	}
 }
 
-// An account is disabled while a session of it is being started.
+// An account is disabled while one of its sessions is being started.
 func TestDisablingEndsTheSessionThatIsBeingStarted(t *testing.T) {
 	t.Parallel()
 	dsn := testkit.NewDatabase(t, schema.Migrate)

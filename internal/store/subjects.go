@@ -1,7 +1,7 @@
 package store
 
-// A subject's statements are methods of its own type, which is a Handle by another
-// name: making one costs nothing.
+// The statements of a subject are methods of a type of its own, which only gives the
+// handle another name: making one costs nothing.
 type (
 	// Accounts are the statements about accounts and their profiles.
 	Accounts struct{ handle }

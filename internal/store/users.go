@@ -14,8 +14,8 @@ func userOf(a dbsqlc.Account) clinic.User {
 	}
 }
 
-// personOf is somebody as name_versions has them; nil where the statement joined
-// nobody. The license number is nil for who is no doctor.
+// personOf is a person with their names from name_versions; nil where the statement joined
+// none. The license number is nil for everyone but doctors.
 func personOf(id int64, username string, name clinic.Name, license *string) *clinic.Person {
 	if username == "" {
 		return nil
@@ -23,7 +23,7 @@ func personOf(id int64, username string, name clinic.Name, license *string) *cli
 	return &clinic.Person{ID: id, Username: username, Name: name, LicenseNumber: orZero(license)}
 }
 
-// withPendingName adds the name that waits for a decision; nil where none does, or
+// withPendingName adds the name that waits for a decision. It is nil where none waits, or
 // the caller may not know it.
 func withPendingName(d clinic.Doctor, first, last *string) clinic.Doctor {
 	if first != nil {

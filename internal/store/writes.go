@@ -8,14 +8,14 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/postgres"
 )
 
-// ErrReadOnly means that Postgres answers and takes no writes: it is a standby,
-// or was told to.
+// ErrReadOnly means that Postgres answers but takes no writes: it is a standby,
+// or was set to read only.
 var ErrReadOnly = errors.New("the database takes no writes")
 
 const undefinedTable = "42P01" // SQLSTATE
 
 // TxLocked is Tx of the platform itself for changes of the schema: each wait for a
-// lock is short, and fn runs again when one was in vain.
+// lock is short, and fn runs again after a wait that failed.
 func (db *DB) TxLocked(ctx context.Context, fn func(Handle) error) error {
 	return postgres.RetryLocked(ctx, func() error {
 		return db.Tx(ctx, nil, func(h Handle) error {
@@ -27,7 +27,7 @@ func (db *DB) TxLocked(ctx context.Context, fn func(Handle) error) error {
 	})
 }
 
-// Ready fails unless Postgres answers and takes writes: ErrReadOnly where it takes none.
+// Ready fails unless Postgres answers and takes writes. It fails with ErrReadOnly where Postgres takes none.
 func (db *DB) Ready(ctx context.Context) error {
 	var readOnly bool
 	if err := db.pool.QueryRow(ctx, `SELECT current_setting('transaction_read_only')::boolean`).Scan(&readOnly); err != nil {

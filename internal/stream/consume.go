@@ -10,11 +10,11 @@ import (
 
 const firstEntry = "0-0"
 
-// Read gives consumer up to count new entries, which are pending from then on.
+// Read returns up to count new entries for the consumer, which are pending from then on.
 // It waits up to block for the first, and returns an empty Batch when none came
 // (XREADGROUP). The end of ctx does not interrupt the wait, since an entry that
-// is delivered at that moment would be lost to everybody until it is reclaimed:
-// block is how long a stop may take. Messages may come with an error; handle
+// is delivered at that moment would reach no consumer until it is reclaimed:
+// so a stop may take as long as block. Messages may come with an error; handle
 // them all the same.
 func (s *Stream) Read(ctx context.Context, consumer string, count int, block time.Duration) (Batch, error) {
 	args := &redis.XReadGroupArgs{
@@ -43,7 +43,7 @@ func (s *Stream) Read(ctx context.Context, consumer string, count int, block tim
 	return batch, err
 }
 
-// Reclaim gives consumer up to count entries that have been pending for minIdle
+// Reclaim returns up to count entries for the consumer that have been pending for minIdle
 // (XAUTOCLAIM): their consumer died, or could not handle them. Their idle time
 // begins anew, so that no other consumer claims them as well.
 func (s *Stream) Reclaim(ctx context.Context, consumer string, minIdle time.Duration, count int) (Batch, error) {
@@ -61,12 +61,12 @@ func (s *Stream) Reclaim(ctx context.Context, consumer string, minIdle time.Dura
 		if len(entries) > 0 || next == firstEntry {
 			return s.batch(ctx, entries)
 		}
-		args.Start = next // each call looks at a part of what is pending
+		args.Start = next // each call scans a part of the pending entries
 	}
 }
 
 // batch decodes entries. One that cannot be decoded goes to the dead-letter
-// stream; if even that fails it stays pending, to be reclaimed, and the error
+// stream; if that fails too, it stays pending, to be reclaimed, and the error
 // comes with the messages of the others.
 func (s *Stream) batch(ctx context.Context, entries []redis.XMessage) (Batch, error) {
 	var batch Batch
@@ -84,7 +84,7 @@ func (s *Stream) batch(ctx context.Context, entries []redis.XMessage) (Batch, er
 }
 
 // Ack ends the delivery of entries and deletes them (XACK, XDEL), also when ctx
-// has ended: what was handled needs no second delivery.
+// has ended: handled entries need no second delivery.
 func (s *Stream) Ack(ctx context.Context, entries ...string) error {
 	if len(entries) == 0 {
 		return nil
@@ -102,7 +102,7 @@ func (s *Stream) Ack(ctx context.Context, entries ...string) error {
 	return nil
 }
 
-// DeadLetter moves a message to the dead-letter stream, for a person to look at,
+// DeadLetter moves a message to the dead-letter stream, for an operator to look at,
 // with the reason as a short code; also when ctx has ended.
 func (s *Stream) DeadLetter(ctx context.Context, message Message, reason string) error {
 	return s.moveToDead(ctx, message.Entry, reason, map[string]any{
@@ -114,7 +114,7 @@ func (s *Stream) moveToDead(ctx context.Context, entry, reason string, fields ma
 	ctx, cancel := detached(ctx)
 	defer cancel()
 	values := []any{"reason", reason, "entry", entry}
-	for _, name := range []string{fieldEvent, fieldType, fieldAttempt} { // what else it has is not the platform's
+	for _, name := range []string{fieldEvent, fieldType, fieldAttempt} { // other fields are not the platform's
 		if value, ok := fields[name]; ok {
 			values = append(values, name, value)
 		}

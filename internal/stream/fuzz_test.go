@@ -9,8 +9,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// FuzzDecode decodes any entry. One that is taken for a message encodes to the
-// same message; the error for one that is not quotes none of its fields.
+// FuzzDecode decodes any entry. A decoded message encodes to the
+// same message; the error for another entry quotes none of its fields.
 func FuzzDecode(f *testing.F) {
 	f.Add("1", string(clinic.EventRecordCreated), "1")
 	f.Add("-1", "", "x")

@@ -20,18 +20,18 @@ const (
 type Message struct {
 	Entry   string // id of the stream's entry, to acknowledge it by
 	EventID int64
-	Type    clinic.EventType // as the entry says: any text, for people alone
+	Type    clinic.EventType // as in the entry: any text, only for people to read
 	Attempt int              // how often the event was published, this time included
 }
 
-// Batch is what one Read or Reclaim brought.
+// Batch is the result of one Read or Reclaim.
 type Batch struct {
 	Messages []Message
-	// Undecodable counts the entries that were no messages. They have been
+	// Undecodable counts the entries that were no messages. They were
 	// moved to the dead-letter stream.
 	Undecodable int
-	// Lost says that this Read made the consumer group: it is the first ever, or
-	// Redis lost what had been published. Of several consumers one is told.
+	// Lost means that this Read made the consumer group: it is the first Read ever, or
+	// Redis lost the published entries. Only one of several consumers gets it.
 	Lost bool
 }
 

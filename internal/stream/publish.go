@@ -10,7 +10,7 @@ import (
 
 // Publish appends the events in one pipeline (XADD). After an error any of them
 // may have been appended; publishing all of them again is harmless. The stream
-// grows as long as nobody reads it: look at its Backlog before.
+// grows while nobody reads it: check its Backlog before.
 func (s *Stream) Publish(ctx context.Context, events []clinic.Event) error {
 	pipe := s.client.Pipeline()
 	for _, event := range events {

@@ -15,13 +15,13 @@ import (
 
 const (
 	deadMaxLen = 10_000
-	// settleTimeout bounds what is done although the context has ended.
+	// settleTimeout bounds the work that is finished after the context has ended.
 	settleTimeout = 5 * time.Second
 )
 
 // Options describe the stream. Client is required.
 type Options struct {
-	Client    redis.UniversalClient // stays the caller's to close
+	Client    redis.UniversalClient // the caller closes it
 	KeyPrefix string                // start of every key, e.g. "healthrecords:"
 	Group     string                // consumer group; "" is "workers"
 }
@@ -56,7 +56,7 @@ func New(options Options) (*Stream, error) {
 	return &Stream{client: options.Client, key: key, dead: key + ":dead", group: options.Group, removeScript: redis.NewScript(removeScript)}, nil
 }
 
-// Figures describe how full the stream is.
+// Figures count the stream's entries by their state.
 type Figures struct {
 	Waiting int64 // entries that no consumer has read: the group's lag
 	Pending int64 // entries that were read and not acknowledged
@@ -90,12 +90,12 @@ func (s *Stream) Backlog(ctx context.Context) (int64, error) {
 	return length, nil
 }
 
-// removeScript removes idle consumers. It is one step: what a consumer read that
-// came back before it is removed would be delivered to nobody again.
+// removeScript removes idle consumers. It is one step: when a consumer came back and read entries just
+// before its removal, nobody would get these entries again.
 //
 //	KEYS[1]  the stream
-//	ARGV     its group; milliseconds that a consumer was not heard of
-//	returns  how many it removed
+//	ARGV     its group; milliseconds since a consumer's last call
+//	returns  the number of removed consumers
 //
 //nolint:dupword // two blocks of Lua end
 const removeScript = `
@@ -114,8 +114,8 @@ return removed
 `
 
 // RemoveConsumers removes the group's consumers that have nothing pending and
-// were not heard of for idle (XINFO CONSUMERS, XGROUP DELCONSUMER), and says how
-// many. One that comes back is made again by its next Read.
+// have not called for idle (XINFO CONSUMERS, XGROUP DELCONSUMER), and returns how
+// many it removed. The next Read of a removed consumer makes it again.
 func (s *Stream) RemoveConsumers(ctx context.Context, idle time.Duration) (int, error) {
 	removed, err := s.removeScript.Run(ctx, s.client, []string{s.key}, s.group, idle.Milliseconds()).Int()
 	if isNoGroup(err) {
@@ -128,8 +128,8 @@ func (s *Stream) RemoveConsumers(ctx context.Context, idle time.Duration) (int, 
 }
 
 // createGroup makes the stream and its group (XGROUP CREATE MKSTREAM). The group
-// starts at the first entry: what was published before the group existed is
-// delivered too. It is not created when another consumer was faster.
+// starts at the first entry: entries that were published before the group existed are
+// delivered too. created is false when another consumer was faster.
 func (s *Stream) createGroup(ctx context.Context) (created bool, err error) {
 	err = s.client.XGroupCreateMkStream(ctx, s.key, s.group, "0").Err()
 	switch {
@@ -141,19 +141,19 @@ func (s *Stream) createGroup(ctx context.Context) (created bool, err error) {
 	return false, unavailable("creating the consumer group", err)
 }
 
-// isNoGroup says that Redis knows no such group or stream: it is new, or lost
-// what it had.
+// isNoGroup reports whether Redis does not know the group or the stream: they are new, or
+// Redis lost its data.
 func isNoGroup(err error) bool {
 	return err != nil && (strings.HasPrefix(err.Error(), "NOGROUP") || strings.HasPrefix(err.Error(), "ERR no such key"))
 }
 
-// unavailable translates an error of Redis. Unlike Postgres', its text holds no
+// unavailable translates an error of Redis. Unlike Postgres' errors, its text has no
 // data and is kept for the log.
 func unavailable(doing string, err error) error {
 	return fmt.Errorf("%s: %w: %w", doing, clinic.Unavailable(err), err)
 }
 
-// detached is for what must be finished although ctx has ended.
+// detached is the context for work that must be finished after ctx has ended.
 func detached(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), settleTimeout)
 }

@@ -121,7 +121,7 @@ func TestEntriesGoFromWaitingToPendingToGone(t *testing.T) {
 		t.Errorf("the next read gives %v", got)
 	}
 	if n, err := f.Backlog(t.Context()); err != nil || n != 1 {
-		t.Errorf("Backlog = %d, %v, want the one that is pending", n, err)
+		t.Errorf("Backlog = %d, %v, want the pending one", n, err)
 	}
 }
 
@@ -139,7 +139,7 @@ func TestEntriesCarryIDsOnly(t *testing.T) {
 	}
 }
 
-// How much there may be is the relay's to say.
+// The relay decides how long the stream may get.
 func TestPublishTrimsNothing(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -158,7 +158,7 @@ func TestPublishTrimsNothing(t *testing.T) {
 	}
 }
 
-// returning has a consumer come back while it is about to be removed.
+// returning is a consumer that comes back while it is about to be removed.
 type returning struct{ back func() }
 
 func (r returning) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
@@ -193,12 +193,12 @@ func TestAConsumerThatComesBackIsNotRemoved(t *testing.T) {
 	if !slices.Equal(ids(got), []int64{2}) {
 		t.Fatalf("the consumer came back to %v", got)
 	}
-	f.expect(t, stream.Figures{Pending: 1}) // else it would be delivered to nobody again
+	f.expect(t, stream.Figures{Pending: 1}) // otherwise no consumer would get it again
 	if err := f.Ack(t.Context(), entries(got)...); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := remover.RemoveConsumers(t.Context(), time.Hour); err != nil || n != 0 {
-		t.Errorf("of those heard of within the hour RemoveConsumers removes %d, %v", n, err)
+		t.Errorf("RemoveConsumers removes %d of those that called within the hour, %v", n, err)
 	}
 	if n, err := remover.RemoveConsumers(t.Context(), 0); err != nil || n != 1 {
 		t.Errorf("RemoveConsumers = %d, %v, want the one that is idle", n, err)
@@ -214,7 +214,7 @@ func TestReclaimTakesWhatADeadConsumerLeft(t *testing.T) {
 	f.publish(t, 1, 2)
 	f.read(t, "a")
 	if got, err := f.Reclaim(t.Context(), "b", time.Hour, 10); err != nil || len(got.Messages) != 0 {
-		t.Errorf("what is not idle is reclaimed: %v, %v", got, err)
+		t.Errorf("an entry that is not idle is reclaimed: %v, %v", got, err)
 	}
 	got, err := f.Reclaim(t.Context(), "b", 0, 10)
 	if err != nil || !slices.Equal(ids(got), []int64{1, 2}) {
@@ -226,7 +226,7 @@ func TestReclaimTakesWhatADeadConsumerLeft(t *testing.T) {
 	f.expect(t, stream.Figures{Pending: 2})
 }
 
-// XAUTOCLAIM looks at ten times count entries only, so that what is idle may be behind what is not.
+// XAUTOCLAIM scans only ten times count entries, so that idle entries may come after others.
 func TestReclaimLooksAtEverythingPending(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -276,7 +276,7 @@ func TestDeadLetterMovesTheEntry(t *testing.T) {
 	}
 }
 
-// TestKindsOfEventsAreNotTheStreams: a later release may have others.
+// TestKindsOfEventsAreNotTheStreams: a later release may have other kinds.
 func TestKindsOfEventsAreNotTheStreams(t *testing.T) {
 	t.Parallel()
 	f := setup(t)
@@ -349,10 +349,10 @@ func TestRedisGoneAndBackEmpty(t *testing.T) {
 		}
 	}
 	if err := f.Ack(t.Context(), entries(batch)...); err != nil {
-		t.Errorf("acknowledging what was lost: %v", err)
+		t.Errorf("acknowledging a lost entry: %v", err)
 	}
 	f.publish(t, 2)
 	if got := ids(f.read(t, "a")); !slices.Contains(got, 2) {
-		t.Errorf("read %v, want what was published since", got)
+		t.Errorf("read %v, want the events published since", got)
 	}
 }

@@ -18,7 +18,7 @@ const shutdownGrace = 5 * time.Second
 
 // AdminOptions describe the admin port of a process.
 type AdminOptions struct {
-	Address  string // host:port; port 0 takes a free one
+	Address  string // host:port; port 0 chooses a free one
 	Gatherer prometheus.Gatherer
 	Checks   []Check      // all must pass for /readyz to answer 200
 	Log      *slog.Logger // nil: slog.Default()
@@ -40,7 +40,7 @@ type Admin struct {
 	server   *http.Server
 }
 
-// NewAdmin takes the port, so that a port in use is found before anything
+// NewAdmin opens the port, so that a port in use is found before anything
 // starts. Start serves it.
 func NewAdmin(ctx context.Context, options AdminOptions) (*Admin, error) {
 	options.setDefaults()
@@ -65,7 +65,7 @@ func NewAdmin(ctx context.Context, options AdminOptions) (*Admin, error) {
 	}}, nil
 }
 
-// Address is host:port of the port taken.
+// Address is host:port of the opened port.
 func (a *Admin) Address() string { return a.listener.Addr().String() }
 
 // Start serves until ctx ends. Give it a context that ends after those of the

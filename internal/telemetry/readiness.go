@@ -17,14 +17,14 @@ const (
 )
 
 // Check is one condition of readiness. Run gets a few seconds; its error is
-// logged when it begins, and never shown to whoever asks.
+// logged when it begins, and never part of an answer.
 type Check struct {
 	Name string
 	Run  func(context.Context) error
 }
 
-// Await runs the check until it passes. When ctx ends first, it returns the error
-// of that.
+// Await runs the check until it passes. When ctx ends first, it returns the context's
+// error.
 func (c Check) Await(ctx context.Context, log *slog.Logger) error {
 	for attempt := 0; ; attempt++ {
 		bounded, cancel := context.WithTimeout(ctx, checkTimeout)
@@ -44,18 +44,18 @@ func (c Check) Await(ctx context.Context, log *slog.Logger) error {
 	}
 }
 
-// Before returns a part that starts once the check passes, and not at all when its
-// context ends before.
+// Before returns a part that starts once the check passes, and never when its
+// context ends earlier.
 func (c Check) Before(log *slog.Logger, part func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if err := c.Await(ctx, log); err != nil {
-			return nil //nolint:nilerr // it was told to stop before
+			return nil //nolint:nilerr // the process stops before the part starts
 		}
 		return part(ctx)
 	}
 }
 
-// Latched returns a check that goes on passing after it has passed once.
+// Latched returns a check that keeps passing after it has passed once.
 func (c Check) Latched() Check {
 	var passed atomic.Bool
 	return Check{Name: c.Name, Run: func(ctx context.Context) error {
@@ -104,7 +104,7 @@ func (r *readiness) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 			result, status = "failed", http.StatusServiceUnavailable
 		}
 		_, _ = fmt.Fprintf(&body, "%s %s\n", check.Name, result)
-		if request.Context().Err() == nil { // else it is the asker who failed
+		if request.Context().Err() == nil { // otherwise the client has given up
 			r.tell(ctx, check.Name, results[i])
 		}
 	}
@@ -113,7 +113,7 @@ func (r *readiness) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	_, _ = w.Write([]byte(body.String()))
 }
 
-// tell logs a check's result when it is another than the last time.
+// tell logs a check's result when it differs from the last one.
 func (r *readiness) tell(ctx context.Context, name string, err error) {
 	r.mutex.Lock()
 	defer r.mutex.Unlock()

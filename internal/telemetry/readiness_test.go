@@ -29,7 +29,7 @@ func TestLatchedKeepsPassing(t *testing.T) {
 	}
 }
 
-// TestNothingWorksBeforeItsCheckPasses holds a part back until its check passes.
+// TestNothingWorksBeforeItsCheckPasses starts a part only after its check passes.
 func TestNothingWorksBeforeItsCheckPasses(t *testing.T) {
 	t.Parallel()
 	var ready atomic.Bool
@@ -69,6 +69,6 @@ func TestNothingWorksBeforeItsCheckPasses(t *testing.T) {
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
 	if err := part(stopped); err != nil || len(started) != 0 {
-		t.Errorf("told to stop while it waits: %v, %d parts started", err, len(started))
+		t.Errorf("stopped while it waits: %v, %d parts started", err, len(started))
 	}
 }

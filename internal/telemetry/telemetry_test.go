@@ -84,14 +84,14 @@ func TestAdminPort(t *testing.T) {
 	expect("/readyz", http.StatusServiceUnavailable, "draining failed")
 
 	if _, err := telemetry.NewAdmin(t.Context(), telemetry.AdminOptions{Address: admin.Address(), Gatherer: telemetry.NewRegistry("")}); err == nil {
-		t.Error("a port in use was taken")
+		t.Error("a port in use was accepted")
 	}
 	stop()
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
 	if got := strings.Count(logged.String(), "check=postgres"); got != 2 {
-		t.Errorf("%d lines tell of postgres, want its failure and its return:\n%s", got, logged.String())
+		t.Errorf("%d lines name postgres, want its failure and its recovery:\n%s", got, logged.String())
 	}
 }
 
@@ -113,7 +113,7 @@ func get(t *testing.T, url string) (int, string) {
 	return response.StatusCode, string(body)
 }
 
-// collectorServer takes spans as an OpenTelemetry collector does.
+// collectorServer receives spans as an OpenTelemetry collector does.
 type collectorServer struct {
 	collector.UnimplementedTraceServiceServer
 	received chan *collector.ExportTraceServiceRequest
@@ -133,7 +133,7 @@ func TestTracesAreExportedWhereAnEndpointIsSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, span := traces.Provider.Tracer("").Start(t.Context(), "unseen"); span.IsRecording() {
-		t.Error("a span is recorded with nowhere to go")
+		t.Error("a span is recorded without an exporter")
 	}
 
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -160,7 +160,7 @@ func TestTracesAreExportedWhereAnEndpointIsSet(t *testing.T) {
 			t.Errorf("the span is %q", got)
 		}
 		if !strings.Contains(request.String(), "healthrecords-test") {
-			t.Errorf("the service is not named in %v", request)
+			t.Errorf("the service's name is missing in %v", request)
 		}
 	case <-time.After(10 * time.Second):
 		t.Error("no span arrived")

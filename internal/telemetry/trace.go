@@ -17,17 +17,17 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// TraceOptions describe the process to whoever reads its traces.
+// TraceOptions describe the process in its traces.
 type TraceOptions struct {
 	Service string // e.g. healthrecords-server; OTEL_SERVICE_NAME overrides it
 	Version string
-	Log     *slog.Logger // told when spans cannot be exported; nil: slog.Default()
+	Log     *slog.Logger // logs failed exports; nil: slog.Default()
 }
 
 func (o *TraceOptions) setDefaults() { o.Log = cmp.Or(o.Log, slog.Default()) }
 
-// Traces makes spans. Give Provider to whatever makes them, and call Shutdown
-// last: it sends what is waiting.
+// Traces makes spans. Pass Provider to the parts that make spans, and call Shutdown
+// last: it sends the spans that are waiting.
 type Traces struct {
 	Provider   trace.TracerProvider
 	Propagator propagation.TextMapPropagator // W3C Trace Context

@@ -12,11 +12,11 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// Factory inserts people and what belongs to them straight into a migrated
-// database, past every rule but the constraints. Zero fields of its options
-// take unobtrusive values; names are numbered, so that no two collide.
+// Factory inserts people and their objects straight into a migrated
+// database, without any rule except the constraints. Zero fields of its options
+// mean unobtrusive values; names are numbered, so that no two collide.
 type Factory struct {
-	// Pool is for what a test wants to see or spoil by itself.
+	// Pool is for statements of the test itself.
 	Pool   *pgxpool.Pool
 	t      testing.TB
 	number atomic.Int64
@@ -59,10 +59,10 @@ type DoctorOptions struct {
 	Unverified     bool
 }
 
-// CallerOf returns who the user is in a call of the service.
+// CallerOf returns the user as the caller of a use case.
 func CallerOf(u clinic.User) clinic.Caller { return clinic.Caller{UserID: u.ID, Role: u.Role} }
 
-// LoggedIn returns the user as the caller of a new session: who an access token is for.
+// LoggedIn returns the user as the caller of a new session, for an access token.
 func (f *Factory) LoggedIn(u clinic.User) clinic.Caller {
 	f.t.Helper()
 	caller := CallerOf(u)
@@ -119,7 +119,7 @@ func (f *Factory) Doctor(o DoctorOptions) clinic.Doctor {
 	return d
 }
 
-// Exec runs a statement and returns how many rows it touched.
+// Exec runs a statement and returns the number of affected rows.
 func (f *Factory) Exec(sql string, args ...any) int64 {
 	f.t.Helper()
 	tag, err := f.Pool.Exec(context.WithoutCancel(f.t.Context()), sql, args...)
@@ -129,7 +129,7 @@ func (f *Factory) Exec(sql string, args ...any) int64 {
 	return tag.RowsAffected()
 }
 
-// Count returns the number that a statement such as SELECT count(*) gives.
+// Count returns the number that a statement such as SELECT count(*) selects.
 func (f *Factory) Count(sql string, args ...any) (n int) {
 	f.t.Helper()
 	f.scan(sql, args, &n)

@@ -77,7 +77,7 @@ func (f *Factory) Assignment(o AssignmentOptions) clinic.Assignment {
 	return a
 }
 
-// EndAssignment ends an assignment now, as somebody in psql would.
+// EndAssignment ends an assignment now, as an operator in psql would.
 func (f *Factory) EndAssignment(a clinic.Assignment) {
 	f.t.Helper()
 	f.Exec(`UPDATE assignments SET ends_at = greatest(starts_at, now()) WHERE id = $1`, a.ID)

@@ -14,7 +14,7 @@ type redisInstance struct {
 }
 
 // NewRedis returns the connection URL of a logical database of the test's own in the shared instance, and a key prefix
-// that no other test has, for channels and whatever else logical databases do not separate.
+// that no other test has, for channels and everything else that logical databases do not separate.
 func NewRedis(t testing.TB) (url, prefix string) {
 	t.Helper()
 	instances.mutex.Lock()

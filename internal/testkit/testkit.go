@@ -2,7 +2,7 @@
 // started by the first test that asks for it and shared by all tests of the process, which run in parallel: each
 // test gets its own database and its own logical Redis database. Only tests may import it.
 //
-// A package that uses it says
+// A package that uses it has
 //
 //	func TestMain(m *testing.M) { testkit.Main(m) }
 package testkit
@@ -20,11 +20,11 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/services"
 )
 
-// Patience is how long a test's pool waits for a connection. On a machine that is busy with other tests the three
-// seconds of production may pass before Postgres has made one.
+// Patience is how long a test's pool waits for a connection. On a machine that is busy with other tests, Postgres
+// may need more than the three seconds of production to make one.
 const Patience = time.Minute
 
-// instances is what the tests of this process share. It is package state because tests of one process have
+// instances are the services that the tests of this process share. They are package state because tests of one process have
 // no other common owner.
 var instances = &shared{} //nolint:gochecknoglobals // see above
 
@@ -34,12 +34,12 @@ type shared struct {
 	postgres   *postgresInstance
 	redis      *redisInstance
 	control    *services.ControlPlane
-	controlErr error // a failed start is not tried again
+	controlErr error // a failed start is not repeated
 	stops      []func(context.Context) error
 }
 
-// Main runs the tests of a package and then stops what they started. When the process is killed instead, the kernel
-// stops it, and a later run removes the files.
+// Main runs the tests of a package and then stops the services that they started. When the process is killed instead,
+// the kernel stops them, and a later run removes the files.
 func Main(m *testing.M) {
 	m.Run() // keeps the exit code for the caller of TestMain
 	if err := instances.stop(context.Background()); err != nil {
@@ -47,7 +47,7 @@ func Main(m *testing.M) {
 	}
 }
 
-// Must fails the test where preparing it failed.
+// Must fails the test where its preparation failed.
 func Must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
@@ -55,7 +55,7 @@ func Must(t testing.TB, err error) {
 	}
 }
 
-// Value returns the value of a call, and fails the test where there was an error:
+// Value returns the value of a call, and fails the test on an error:
 //
 //	records := testkit.Value(store.Open(ctx, opts))(t)
 func Value[T any](value T, err error) func(testing.TB) T {

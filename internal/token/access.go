@@ -29,7 +29,7 @@ type claims struct {
 	jwt.RegisteredClaims
 	Role    clinic.Role `json:"role"`
 	Session string      `json:"sid"`
-	// What the token is good for alone: to set up a second factor.
+	// A token with this claim only allows setting up a second factor.
 	Enrolling bool `json:"enrolling,omitempty"`
 }
 
@@ -68,7 +68,7 @@ func NewSigner(opts AccessOptions) (*Signer, error) {
 	return &Signer{opts: opts}, nil
 }
 
-// Issue returns an access token of the user, good for AccessLifetime.
+// Issue returns an access token of the user, valid for AccessLifetime.
 func (s *Signer) Issue(caller clinic.Caller) (string, error) {
 	now := s.opts.Now()
 	id, err := uuid.NewRandom()
@@ -92,16 +92,16 @@ func (s *Signer) Issue(caller clinic.Caller) (string, error) {
 	return signed, nil
 }
 
-// Verifier checks access tokens. It remembers those it found good until they
+// Verifier checks access tokens. It remembers valid ones until they
 // end, so that the signature of a token is checked once. It is safe for
 // concurrent use.
 type Verifier struct {
 	opts   AccessOptions
 	parser *jwt.Parser
-	known  *lru.Cache[[sha256.Size]byte, verified] // by SHA-256: the tokens themselves are not kept
+	known  *lru.Cache[[sha256.Size]byte, verified] // by SHA-256: the tokens themselves are not stored
 }
 
-// verified is what a good token says.
+// verified is the content of a valid token.
 type verified struct {
 	caller  clinic.Caller
 	expires time.Time
@@ -116,7 +116,7 @@ func NewVerifier(opts AccessOptions) (*Verifier, error) {
 	}
 	known, err := lru.New[[sha256.Size]byte, verified](opts.Remember)
 	if err != nil {
-		return nil, fmt.Errorf("making the memory of verified tokens: %w", err)
+		return nil, fmt.Errorf("making the cache of verified tokens: %w", err)
 	}
 	return &Verifier{
 		opts: opts, known: known,
@@ -128,8 +128,8 @@ func NewVerifier(opts AccessOptions) (*Verifier, error) {
 	}, nil
 }
 
-// Verify returns who the token says its bearer is. A token that is not good is
-// CodeUnauthenticated with reason "token_expired" or "token_invalid".
+// Verify returns the caller whom the token identifies. It fails with
+// CodeUnauthenticated and reason "token_expired" or "token_invalid".
 func (v *Verifier) Verify(token string) (clinic.Caller, error) {
 	if len(token) > maxTokenLength {
 		return clinic.Caller{}, errInvalidToken()
@@ -143,7 +143,7 @@ func (v *Verifier) Verify(token string) (clinic.Caller, error) {
 		}
 		v.known.Add(key, found)
 	}
-	if v.opts.Keys.public(found.keyID) == nil { // it was removed meanwhile
+	if v.opts.Keys.public(found.keyID) == nil { // the key was removed meanwhile
 		v.known.Remove(key)
 		return clinic.Caller{}, errInvalidToken()
 	}
@@ -179,8 +179,8 @@ func (v *Verifier) check(token string) (verified, error) {
 	}, nil
 }
 
-// key finds the key that the header names. Nothing else of the header chooses
-// how the token is verified, and no extension is understood (RFC 7515 section
+// key finds the key that the header names. Nothing else of the header decides
+// how the token is verified, and no extension is supported (RFC 7515 section
 // 4.1.11).
 func (v *Verifier) key(t *jwt.Token) (any, error) {
 	if _, critical := t.Header["crit"]; critical || t.Header["typ"] != tokenType {

@@ -130,7 +130,7 @@ func TestAccessTokenEndsAfterItsLifetime(t *testing.T) {
 	}
 }
 
-// forge signs with the right key what a test says.
+// forge signs the given header and body with the given key.
 func forge(t testing.TB, key any, method jwt.SigningMethod, header, body map[string]any) string {
 	t.Helper()
 	forged := jwt.NewWithClaims(method, jwt.MapClaims(body))
@@ -155,7 +155,7 @@ func TestVerifyRefusesWhatItDidNotIssue(t *testing.T) {
 	}
 	header, body := good()
 	if _, err := a.verifier.Verify(forge(t, key, jwt.SigningMethodEdDSA, header, body)); err != nil {
-		t.Fatalf("the forgery without a fault was refused, so the others prove nothing: %v", err)
+		t.Fatalf("a forged token without a fault was refused, so the others prove nothing: %v", err)
 	}
 	for name, spoil := range map[string]func(header, body map[string]any){
 		"issuer":           func(_, b map[string]any) { b["iss"] = "https://other.example" },
@@ -257,7 +257,7 @@ func TestAccessNeedsItsOptions(t *testing.T) {
 	}
 }
 
-// The ratio of the two is what remembering a signature saves.
+// The ratio of the two shows what remembering a signature saves.
 func BenchmarkVerify(b *testing.B) {
 	a := newAccess(b, b.TempDir())
 	signed := a.issue(b, clinic.Caller{UserID: 1, Role: clinic.RolePatient, SessionID: 3})
@@ -277,7 +277,7 @@ func BenchmarkVerify(b *testing.B) {
 		}
 		other := a.issue(b, clinic.Caller{UserID: 2, Role: clinic.RolePatient, SessionID: 3})
 		for b.Loop() {
-			signed, other = other, signed // each drives the other out
+			signed, other = other, signed // each evicts the other
 			if _, err := verifier.Verify(signed); err != nil {
 				b.Fatal(err)
 			}

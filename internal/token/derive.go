@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Derive returns a secret for another purpose, which label names: all who have
+// Derive returns a secret for another purpose, which label names: all processes with
 // the same keys derive the same one, and nobody else can. It changes when
 // another key signs.
 func (k *Keys) Derive(label string) []byte {

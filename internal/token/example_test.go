@@ -82,7 +82,7 @@ func ExampleTOTP() {
 		fmt.Println(err)
 		return
 	}
-	enrollment, sealed, err := factors.Enrol(clinic.User{ID: 7, Username: "alice"})
+	enrollment, sealed, err := factors.Enroll(clinic.User{ID: 7, Username: "alice"})
 	if err != nil {
 		fmt.Println(err)
 		return

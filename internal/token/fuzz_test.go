@@ -10,8 +10,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// FuzzVerify verifies any token. None is accepted but, byte by byte, the one
-// that was signed.
+// FuzzVerify verifies any token. Only the signed one, byte by byte, is
+// accepted.
 func FuzzVerify(f *testing.F) {
 	dir := f.TempDir()
 	if _, err := GenerateKey(dir); err != nil {
@@ -52,8 +52,8 @@ func FuzzVerify(f *testing.F) {
 	})
 }
 
-// FuzzPasswordHash decodes any hash. One that is accepted can be computed, at
-// bounded costs, and encodes to one that means the same.
+// FuzzPasswordHash decodes any hash. An accepted one can be computed, at
+// bounded costs, and encodes to one with the same meaning.
 func FuzzPasswordHash(f *testing.F) {
 	const salt, key = "AAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 	for _, seed := range []string{
@@ -77,7 +77,7 @@ func FuzzPasswordHash(f *testing.F) {
 	})
 }
 
-// FuzzKeyFile loads any file as a key: one that is not is an error that quotes
+// FuzzKeyFile loads any file as a key: the error for a file that is none quotes
 // nothing of it.
 func FuzzKeyFile(f *testing.F) {
 	_, _, content, err := newKey(time.Now())

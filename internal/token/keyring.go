@@ -14,15 +14,15 @@ import (
 )
 
 // KeyDelay is how long a new key is only accepted before it signs. It is longer
-// than it takes until every replica has read it, which for a mounted Secret is
-// the kubelet's period and cache of about two minutes, and until who caches the
-// published keys asks again.
+// than the time until every replica has read it, which for a mounted Secret is
+// the kubelet's period and cache of about two minutes, and until caches of the
+// published keys are renewed.
 const KeyDelay = 10 * time.Minute
 
 // keyPoll is how often the directory is read again.
 const keyPoll = 10 * time.Second
 
-// KeysOptions say where the keys are. Dir is required; the others are for tests.
+// KeysOptions describe where the keys are. Dir is required; the others are for tests.
 type KeysOptions struct {
 	Dir   string
 	Delay time.Duration // 0: KeyDelay
@@ -44,9 +44,9 @@ func (o *KeysOptions) validate() error {
 }
 
 // Keys are the Ed25519 keys of access tokens, as they are in a directory now:
-// every *.pem file, each a PKCS #8 private key, should be readable by this
-// program alone (mode 0600). All verify; the newest signs, once it is KeyDelay
-// old by its name. Keys are safe for concurrent use.
+// every *.pem file, each a PKCS #8 private key, which only this
+// program should be able to read (mode 0600). All verify; the newest one that is at least
+// KeyDelay old by its name signs. Keys are safe for concurrent use.
 type Keys struct {
 	opts KeysOptions
 	set  atomic.Pointer[[]signingKey] // from the oldest to the newest, never empty
@@ -59,7 +59,7 @@ type signingKey struct {
 	from    time.Time // signs from then on
 }
 
-// LoadKeys reads the keys in dir. It is ErrNoKeys when there is none.
+// LoadKeys reads the keys in dir. It fails with ErrNoKeys when dir has none.
 func LoadKeys(dir string) (*Keys, error) { return OpenKeys(KeysOptions{Dir: dir}) }
 
 // OpenKeys is LoadKeys with options.
@@ -97,13 +97,13 @@ func (k *Keys) read() ([]signingKey, error) {
 	return set, nil
 }
 
-// Watch reads the directory again and again until ctx ends. What cannot be read
-// is logged, and the keys before it stay. It polls: a mounted Secret changes by
-// a link that is swapped, and some file systems tell nobody.
+// Watch reads the directory again and again until ctx ends. It logs what it cannot read
+// and keeps the earlier keys. It polls, because a mounted Secret changes by
+// swapping a link, and some file systems send no notifications.
 func (k *Keys) Watch(ctx context.Context) error {
 	ticker := time.NewTicker(k.opts.Poll)
 	defer ticker.Stop()
-	var failed string // told once, until it is another failure
+	var failed string // each failure is logged once, until another one happens
 	for {
 		select {
 		case <-ctx.Done():
@@ -114,7 +114,7 @@ func (k *Keys) Watch(ctx context.Context) error {
 		switch {
 		case err != nil && err.Error() != failed:
 			failed = err.Error()
-			k.opts.Log.ErrorContext(ctx, "the signing keys cannot be read; those before stay in use", "error", err)
+			k.opts.Log.ErrorContext(ctx, "cannot read the signing keys; the earlier ones stay in use", "error", err)
 		case err == nil && !slices.EqualFunc(set, *k.set.Load(), sameKey):
 			k.set.Store(&set)
 			k.opts.Log.InfoContext(ctx, "the signing keys changed", "keys", len(set))
@@ -127,7 +127,7 @@ func (k *Keys) Watch(ctx context.Context) error {
 
 func sameKey(a, b signingKey) bool { return a.id == b.id && a.from.Equal(b.from) }
 
-// signing is the newest key that signs at the time, the oldest where none does yet.
+// signing is the newest key that signs at the time, or the oldest one where none does yet.
 func (k *Keys) signing(now time.Time) signingKey {
 	set := *k.set.Load()
 	for _, key := range slices.Backward(set) {
@@ -138,7 +138,7 @@ func (k *Keys) signing(now time.Time) signingKey {
 	return set[0]
 }
 
-// public is the verifying key with the id, nil where there is none.
+// public is the verifying key with the id, or nil.
 func (k *Keys) public(id string) ed25519.PublicKey {
 	for _, key := range *k.set.Load() {
 		if key.id == id {

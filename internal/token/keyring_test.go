@@ -78,15 +78,15 @@ func TestKeyWithoutATimeIsOlderThanEveryOther(t *testing.T) {
 	writePEM(t, filepath.Join(dir, "zzz.pem"), key)
 	a := newAccess(t, dir)
 	if _, signed := signedWith(t, a); signed == "" {
-		t.Error("it does not sign alone")
+		t.Error("the only key does not sign")
 	}
 	_, timed := addKey(t, dir, time.Now().Add(-time.Hour))
 	if id, _ := signedWith(t, newAccess(t, dir)); id != timed {
-		t.Error("it signs though there is a newer one")
+		t.Error("the key signs though a newer one exists")
 	}
 }
 
-// watched are keys that are read again every millisecond.
+// watched are keys that are read every millisecond.
 func watched(t *testing.T, dir string) *access {
 	t.Helper()
 	a := newAccess(t, dir)
@@ -169,7 +169,7 @@ func TestWatchReadsASwappedSecret(t *testing.T) {
 		t.Errorf("a token of the first key: %v", err)
 	}
 
-	// The first key goes: also a token that the verifier remembers is refused.
+	// The first key is removed: even a token that the verifier remembers is refused.
 	if err := os.Remove(filepath.Join(dir, name)); err != nil {
 		t.Fatal(err)
 	}
@@ -196,5 +196,5 @@ func TestWatchKeepsTheKeysThatItCouldRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, second := addKey(t, dir, time.Now().Add(-time.Hour))
-	await(t, "the mended directory is read", func() bool { id, _ := signedWith(t, a); return id == second })
+	await(t, "the repaired directory is read", func() bool { id, _ := signedWith(t, a); return id == second })
 }

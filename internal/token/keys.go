@@ -17,13 +17,13 @@ import (
 	"time"
 )
 
-// ErrNoKeys means that a key directory holds no key.
+// ErrNoKeys means that a key directory has no key.
 var ErrNoKeys = errors.New("no signing key: run `healthrecords keys generate`")
 
 const (
 	pemType = "PRIVATE KEY" // PKCS #8, RFC 7468 section 10
 	pemName = ".pem"
-	// A key's name says when it was made, so that every replica agrees on its age.
+	// A key's name has the time when it was made, so that every replica agrees on its age.
 	nameLayout = "20060102T150405.000000000Z"
 )
 
@@ -37,9 +37,9 @@ func KeyID(key ed25519.PublicKey) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// GenerateKey makes a first key in dir, which it makes too when it is missing,
-// with modes 0600 and 0700, and returns its id. It does nothing, and returns "",
-// when there is a key already.
+// GenerateKey makes a first key in dir, and dir itself where it is missing,
+// with modes 0600 and 0700, and returns its id. Where a key exists already, it does nothing
+// and returns "".
 func GenerateKey(dir string) (id string, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("making the key directory: %w", err)
@@ -58,7 +58,7 @@ func GenerateKey(dir string) (id string, err error) {
 	return id, nil
 }
 
-// newKey returns a key that is made now, by its id, as the name and the content of its file.
+// newKey returns a key made at the time now, as the name and the content of its file, and its id.
 func newKey(now time.Time) (name, id string, content []byte, err error) {
 	public, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -71,8 +71,8 @@ func newKey(now time.Time) (name, id string, content []byte, err error) {
 	return now.UTC().Format(nameLayout) + pemName, KeyID(public), pem.EncodeToMemory(&pem.Block{Type: pemType, Bytes: der}), nil
 }
 
-// madeAt is the time in a key's name. A name without one is that of a key which
-// was there from the beginning: the zero time.
+// madeAt is the time in a key's name. A name without one belongs to a key from before
+// such names: the zero time.
 func madeAt(name string) time.Time {
 	made, err := time.Parse(nameLayout, strings.TrimSuffix(filepath.Base(name), pemName))
 	if err != nil {
@@ -81,8 +81,8 @@ func madeAt(name string) time.Time {
 	return made
 }
 
-// keyNames picks the keys among names and sorts them from the oldest to the
-// newest. Names that begin with a dot are what Kubernetes keeps in a mounted Secret.
+// keyNames selects the keys among names and sorts them from the oldest to the
+// newest. Names that begin with a dot are Kubernetes' own files in a mounted Secret.
 func keyNames(names []string) []string {
 	keys := slices.DeleteFunc(slices.Clone(names), func(name string) bool {
 		return filepath.Ext(name) != pemName || name[0] == '.'
@@ -91,7 +91,7 @@ func keyNames(names []string) []string {
 	return keys
 }
 
-// writeNew makes the whole file or none: who reads the directory never meets
+// writeNew makes the whole file or none: a reader of the directory never sees
 // half a key.
 func writeNew(name string, content []byte) error {
 	temporary, err := os.CreateTemp(filepath.Dir(name), ".key-*") // mode 0600
@@ -103,7 +103,7 @@ func writeNew(name string, content []byte) error {
 	if err := errors.Join(err, temporary.Sync(), temporary.Close()); err != nil {
 		return err
 	}
-	return os.Link(temporary.Name(), name) // refuses to replace a key
+	return os.Link(temporary.Name(), name) // fails where the key exists
 }
 
 // keyFiles lists the names of the keys in dir, from the oldest to the newest.

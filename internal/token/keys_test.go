@@ -164,12 +164,12 @@ func TestSuccessorTakesTheTokenAndItsSalt(t *testing.T) {
 	if err != nil || len(raw) != 32 || string(token.HashRefresh(successor)) != string(hash) {
 		t.Errorf("the successor is no refresh token: %q, %v", successor, err)
 	}
-	fromDatabase, _ := token.Successor(string(stored), salt) // what is stored of the token
+	fromDatabase, _ := token.Successor(string(stored), salt) // the stored form of the token
 	withoutSalt, _ := token.Successor(refresh, nil)
 	otherSalt, _ := token.Successor(refresh, token.NewSalt())
 	for _, guess := range []string{refresh, fromDatabase, withoutSalt, otherSalt} {
 		if guess == successor {
-			t.Error("the successor can be made of one of the two")
+			t.Error("the successor can be derived from the token or the salt alone")
 		}
 	}
 }

@@ -8,24 +8,24 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// lines let one client have as many hashes computed, or next in turn, as there
-// are slots. Its others stand in a line of their own: however many it asks for,
-// another client waits for a few of them and not for all. Clients are told apart
+// lines allow one client as many hashes, computed or next in turn, as there
+// are slots. Its others wait in a line of their own: however many it asks for,
+// another client waits for only a few of them. Clients are distinguished
 // by clinic.Network.
 type lines struct {
-	places int // in front of each line
+	places int // at the front of each line
 	mutex  sync.Mutex
 	lines  map[netip.Prefix]*line // of clients that want a hash now
 }
 
 type line struct {
 	front   chan struct{}
-	waiting int // those in front among them
+	waiting int // including those at the front
 }
 
 func newLines(places int) *lines { return &lines{places: places, lines: map[netip.Prefix]*line{}} }
 
-// pass returns when the context's client is in front of its line. leave must be
+// pass returns when the context's client is at the front of its line. leave must be
 // called once.
 func (l *lines) pass(ctx context.Context) (leave func(), err error) {
 	client := clinic.Network(clinic.AddressOf(ctx))

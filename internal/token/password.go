@@ -21,16 +21,16 @@ const (
 	saltLength = 16 // bytes; RFC 9106 section 3.1
 	hashLength = 32 // bytes
 
-	// What a hash that is read may cost: no row of the database is to take the
-	// server's memory or its minutes.
+	// The highest costs of a stored hash: no row of the database can use up the
+	// server's memory or minutes of its time.
 	maxMemory = 1 << 20 // KiB
 	maxPasses = 64
 )
 
 var errBadHash = errors.New("not an argon2id hash in PHC string format")
 
-// HasherOptions are the costs of a password hash. Zero values take OWASP's
-// recommendation of the Password Storage Cheat Sheet: 19 MiB, 2 passes, 1 lane.
+// HasherOptions are the costs of a password hash. Zero values mean OWASP's
+// recommendation in the Password Storage Cheat Sheet: 19 MiB, 2 passes, 1 lane.
 type HasherOptions struct {
 	MemoryKiB   uint32
 	Passes      uint32
@@ -53,7 +53,7 @@ func (o *HasherOptions) validate() error {
 }
 
 // Hasher hashes and checks passwords with argon2id. It bounds how many are
-// computed at the same time, since each takes its memory, and takes clients in
+// computed at the same time, since each needs its memory, and serves clients in
 // turn. It is safe for concurrent use.
 type Hasher struct {
 	costs    costs
@@ -69,7 +69,7 @@ type costs struct {
 	lanes          uint8
 }
 
-// NewHasher fills in the defaults and returns the hasher.
+// NewHasher sets the defaults and returns the hasher.
 func NewHasher(opts HasherOptions) (*Hasher, error) {
 	opts.setDefaults()
 	if err := opts.validate(); err != nil {
@@ -85,7 +85,7 @@ func NewHasher(opts HasherOptions) (*Hasher, error) {
 }
 
 // Hash returns the password's hash in PHC string format. It waits for its turn;
-// when ctx ends first, it is CodeUnavailable.
+// when ctx ends first, it fails with CodeUnavailable.
 func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	salt := randomBytes(saltLength)
 	key, err := h.derive(ctx, h.costs, password, salt, hashLength)
@@ -95,15 +95,15 @@ func (h *Hasher) Hash(ctx context.Context, password string) (string, error) {
 	return encodeHash(h.costs, salt, key), nil
 }
 
-// Unusable returns a hash that no password is known for, of an account that
+// Unusable returns a hash without a known password, for an account that
 // nobody can log in to yet. It costs nothing.
 func (h *Hasher) Unusable() string {
 	return encodeHash(h.costs, randomBytes(saltLength), randomBytes(hashLength))
 }
 
 // Verify reports whether password matches hash, and whether a matching one
-// should be hashed again because the costs changed. With the hash "", of a user
-// who does not exist, it does the same work and reports false. It waits like Hash.
+// should be hashed again because the costs changed. With the hash "", for an unknown
+// user, it does the same work and reports false. It waits like Hash.
 func (h *Hasher) Verify(ctx context.Context, hash, password string) (ok, rehash bool, err error) {
 	known := hash != ""
 	if !known {
@@ -121,8 +121,8 @@ func (h *Hasher) Verify(ctx context.Context, hash, password string) (ok, rehash 
 	return ok, ok && c != h.costs, nil
 }
 
-// Computed is how many hashes were computed: the work that answers are not to
-// differ by.
+// Computed returns how many hashes were computed: answers must not
+// differ in this work.
 func (h *Hasher) Computed() int64 { return h.computed.Load() }
 
 func (h *Hasher) derive(ctx context.Context, c costs, password string, salt []byte, length uint32) ([]byte, error) {

@@ -9,7 +9,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
-// cheap keeps the tests of everything but the costs themselves fast.
+// cheap keeps all tests fast except those of the costs themselves.
 func cheap() token.HasherOptions { return token.HasherOptions{MemoryKiB: 64, Passes: 1} }
 
 func newHasher(t testing.TB, opts token.HasherOptions) *token.Hasher {
@@ -65,8 +65,8 @@ func TestVerifyTellsPasswordsApart(t *testing.T) {
 	}
 }
 
-// The vector is of the reference implementation, as golang.org/x/crypto/argon2
-// tests with it: echo -n password | argon2 somesalt -id -k 64 -t 1 -p 1 -l 24.
+// The vector comes from the reference implementation, as in the tests of
+// golang.org/x/crypto/argon2: echo -n password | argon2 somesalt -id -k 64 -t 1 -p 1 -l 24.
 func TestVerifyReadsHashesOfOthers(t *testing.T) {
 	t.Parallel()
 	const reference = "$argon2id$v=19$m=64,t=1,p=1$c29tZXNhbHQ$ZVrRXqxlLcWfcXCnMyv0m4Rpvh/bnCi7"
@@ -99,13 +99,13 @@ func TestVerifyOfNobodyWorksAndRefuses(t *testing.T) {
 		return time.Since(start)
 	}
 	somebody, nobody := time.Hour, time.Hour
-	for range 50 { // until both had a quiet moment of the machine
+	for range 50 { // until each was measured in a quiet moment of the machine
 		somebody, nobody = min(somebody, took(known)), min(nobody, took(""))
 		if nobody > somebody/2 {
 			return
 		}
 	}
-	t.Errorf("nobody took %v, somebody %v", nobody, somebody)
+	t.Errorf("an unknown user took %v, a known one %v", nobody, somebody)
 }
 
 func TestUnusableHashesAreEachTheirOwnAndMatchNothing(t *testing.T) {

@@ -9,14 +9,14 @@ import (
 const refreshLength = 32 // bytes
 
 // NewRefresh returns a new refresh token, 32 random bytes in base64url, and its
-// hash, which is what is stored.
+// hash, for the database.
 func NewRefresh() (refresh string, hash []byte) { return encodeRefresh(randomBytes(refreshLength)) }
 
-// NewSalt returns 32 random bytes to make a token's successor with.
+// NewSalt returns 32 random bytes from which a token's successor is derived.
 func NewSalt() []byte { return randomBytes(refreshLength) }
 
 // Successor returns the refresh token that follows refresh, and its hash: the
-// same one for the same salt. Who has only one of the two knows nothing of it.
+// same one for the same salt. The token or the salt alone reveals nothing about it.
 func Successor(refresh string, salt []byte) (successor string, hash []byte) {
 	mac := hmac.New(sha256.New, []byte(refresh))
 	mac.Write(salt)

@@ -8,25 +8,25 @@ import (
 	"time"
 )
 
-// keySlack is for clocks that differ and for a replica that reads late.
+// keySlack allows for clocks that differ and for a replica that reads late.
 const keySlack = time.Minute
 
-// ErrRotating means that a rotation is under way.
+// ErrRotating means that a rotation is in progress.
 var ErrRotating = errors.New("the newest key does not sign yet: wait until it is ten minutes old")
 
-// Rotation is what changes a set of keys to go on with a new one.
+// Rotation describes how to change a set of keys to continue with a new one.
 type Rotation struct {
 	Name      string // of the new key's file
 	ID        string // of the new key
 	Content   []byte
 	SignsFrom time.Time
-	Remove    []string // names of the keys that no token can need any more
+	Remove    []string // names of the keys that no valid token needs any more
 }
 
-// PlanRotation says what to add to and remove from files with the names: those
-// of a directory, or of a Secret's data. Nothing in use is refused by it: the
-// new key is only accepted at first, and a key stays for as long as tokens that
-// it signed live. It is ErrRotating while the newest key does not sign yet.
+// PlanRotation returns what to add to and remove from files with the names: those
+// of a directory, or of a Secret's data. It invalidates no token in use: the
+// new key is only accepted at first, and a key stays as long as the tokens that
+// it signed are valid. It fails with ErrRotating while the newest key does not sign yet.
 func PlanRotation(names []string, now time.Time) (Rotation, error) {
 	keys := keyNames(names)
 	if len(keys) > 0 && now.Before(madeAt(keys[len(keys)-1]).Add(KeyDelay)) {
@@ -47,7 +47,7 @@ func PlanRotation(names []string, now time.Time) (Rotation, error) {
 	return r, err
 }
 
-// RotateKeys carries the rotation out in dir.
+// RotateKeys carries out the rotation in dir.
 func RotateKeys(dir string, now time.Time) (Rotation, error) {
 	names, err := keyFiles(dir)
 	if err != nil {

@@ -47,7 +47,7 @@ func TestRotateKeysNeedsADirectory(t *testing.T) {
 	}
 }
 
-// However often and whenever keys are rotated, whoever has read the files within
+// However often and whenever keys are rotated, every process that has read the files within
 // the last KeyDelay knows the key of every token that has not expired.
 func TestRotationRefusesNoToken(t *testing.T) {
 	t.Parallel()
@@ -75,16 +75,16 @@ func TestRotationRefusesNoToken(t *testing.T) {
 			names = append(names, r.Name)
 			history = append(history, version{now, names})
 		}
-		// A signer may sign by any version that is at most KeyDelay old, and the token lives from then on.
+		// A signer may sign by any version that is at most KeyDelay old, and the token is valid from then on.
 		for signer, signed := range history {
 			for age := time.Duration(0); age <= token.KeyDelay; age += token.KeyDelay / 4 {
 				at := signed.at.Add(age)
 				if signer+1 < len(history) && at.After(history[signer+1].at.Add(token.KeyDelay/4)) {
-					break // it has read the next version by then
+					break // by then it has read the next version
 				}
 				key := signerOf(signed.names, at)
 				for verifier, known := range history {
-					used := known.at // a verifier knows a version from then on, and until it reads the next
+					used := known.at // a verifier uses a version from then until it reads the next
 					until := used.Add(100 * time.Hour)
 					if verifier+1 < len(history) {
 						until = history[verifier+1].at.Add(token.KeyDelay / 4)
@@ -98,7 +98,7 @@ func TestRotationRefusesNoToken(t *testing.T) {
 	})
 }
 
-// signerOf is the rule of docs/operations.md, told again.
+// signerOf implements the rule of docs/operations.md independently.
 func signerOf(names []string, at time.Time) string {
 	signer := names[0]
 	for _, name := range names[1:] {

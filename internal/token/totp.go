@@ -23,7 +23,7 @@ const (
 	totpPeriod = 30 // seconds of a time step, what every authenticator knows
 	totpSecret = 20 // bytes; RFC 4226 section 4
 
-	// MinTOTPKey is the length of a key, in characters: at random, these are
+	// MinTOTPKey is the minimum length of a key, in characters: random ones have
 	// 120 bits or more.
 	MinTOTPKey = 24
 
@@ -31,10 +31,10 @@ const (
 	recoveryLength = 16 // characters of base32: 80 bits
 )
 
-// TOTPOptions are required but for Now.
+// TOTPOptions are required except Now.
 type TOTPOptions struct {
 	Key    string           // seals the secrets; long and random, and not in the database
-	Issuer string           // what authenticators show beside the username
+	Issuer string           // the name that authenticators show beside the username
 	Now    func() time.Time // nil: time.Now
 }
 
@@ -79,28 +79,28 @@ func NewTOTP(opts TOTPOptions) (*TOTP, error) {
 	return &TOTP{opts: opts, sealer: sealer}, nil
 }
 
-// Enrol returns a new secret, once for the user and once sealed, to be stored.
-func (t *TOTP) Enrol(user clinic.User) (e clinic.TOTPEnrolment, sealed []byte, err error) {
+// Enroll returns a new secret, as text for the user and sealed for the database.
+func (t *TOTP) Enroll(user clinic.User) (e clinic.TOTPEnrollment, sealed []byte, err error) {
 	key, err := totp.Generate(totp.GenerateOpts{
 		Issuer: t.opts.Issuer, AccountName: user.Username, SecretSize: totpSecret, Period: totpPeriod, Rand: rand.Reader,
 	})
 	if err != nil {
-		return clinic.TOTPEnrolment{}, nil, fmt.Errorf("making a second factor: %w", clinic.Internal(err))
+		return clinic.TOTPEnrollment{}, nil, fmt.Errorf("making a second factor: %w", clinic.Internal(err))
 	}
 	sealed = t.sealer.Seal(nil, nil, []byte(key.Secret()), owner(user.ID)) //nolint:gosec // the nonce is random, and made by the cipher
-	return clinic.TOTPEnrolment{Secret: key.Secret(), URL: key.URL()}, sealed, nil
+	return clinic.TOTPEnrollment{Secret: key.Secret(), URL: key.URL()}, sealed, nil
 }
 
-// owner binds a sealed secret to its user: that of another row does not open.
+// owner binds a sealed secret to its user: a secret of another row cannot be opened.
 func owner(userID int64) []byte { return strconv.AppendInt([]byte("user "), userID, 10) }
 
-// Check reports whether the code is that of the time now, or of the step before
-// or after (RFC 6238 section 5.2), and of which step. Whoever takes it has to
-// see that none is taken twice.
+// Check reports whether the code is that of the present time step, or of the step before
+// or after (RFC 6238 section 5.2), and returns the step. The caller has to
+// make sure that no code is accepted twice.
 func (t *TOTP) Check(userID int64, sealed []byte, code string) (step int64, ok bool, err error) {
 	secret, err := t.sealer.Open(nil, nil, sealed, owner(userID))
 	if err != nil {
-		return 0, false, fmt.Errorf("opening a second factor: %w", clinic.Internal(errors.New("it was sealed by another key")))
+		return 0, false, fmt.Errorf("opening a second factor: %w", clinic.Internal(errors.New("it was sealed with another key")))
 	}
 	now := t.opts.Now().Unix() / totpPeriod
 	for _, step := range []int64{now - 1, now, now + 1} {
@@ -116,7 +116,7 @@ func (t *TOTP) Check(userID int64, sealed []byte, code string) (step int64, ok b
 }
 
 // NewRecoveryCodes returns ten codes, written like ABCD-EFGH-IJKL-MNOP, and
-// their hashes, which are what is stored.
+// their hashes, for the database.
 func NewRecoveryCodes() (codes []string, hashes [][]byte) {
 	for range recoveryCodes {
 		text := rand.Text()[:recoveryLength]
@@ -126,8 +126,8 @@ func NewRecoveryCodes() (codes []string, hashes [][]byte) {
 	return codes, hashes
 }
 
-// HashRecoveryCode returns the SHA-256 by which a code is found, however it is
-// spaced and whatever its case. It needs no cost: 80 random bits are not guessed.
+// HashRecoveryCode returns the SHA-256 by which a code is found, with any
+// spacing and case. It needs no cost: 80 random bits cannot be guessed.
 func HashRecoveryCode(code string) []byte {
 	sum := sha256.Sum256([]byte(strings.ToUpper(strings.NewReplacer("-", "", " ", "").Replace(code))))
 	return sum[:]

@@ -30,7 +30,7 @@ func TestTOTPTakesTheCodeOfItsTime(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_800_000_015, 0)
 	factor := newTOTP(t, totpKey, now)
-	e, sealed, err := factor.Enrol(clinic.User{ID: 7, Username: "jane"})
+	e, sealed, err := factor.Enroll(clinic.User{ID: 7, Username: "jane"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,9 +52,9 @@ func TestTOTPTakesTheCodeOfItsTime(t *testing.T) {
 	}
 }
 
-func TestTOTPEnrolmentIsForAuthenticators(t *testing.T) {
+func TestTOTPEnrollmentIsForAuthenticators(t *testing.T) {
 	t.Parallel()
-	e, _, err := newTOTP(t, totpKey, time.Now()).Enrol(clinic.User{ID: 7, Username: "jane@example.org"})
+	e, _, err := newTOTP(t, totpKey, time.Now()).Enroll(clinic.User{ID: 7, Username: "jane@example.org"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,11 +73,11 @@ func TestSealedTOTPIsOfOneKeyAndUser(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	factor := newTOTP(t, totpKey, now)
-	e, sealed, err := factor.Enrol(clinic.User{ID: 7, Username: "jane"})
+	e, sealed, err := factor.Enroll(clinic.User{ID: 7, Username: "jane"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, again, err := factor.Enrol(clinic.User{ID: 7, Username: "jane"})
+	_, again, err := factor.Enroll(clinic.User{ID: 7, Username: "jane"})
 	if err != nil || bytes.Equal(sealed, again) || bytes.Contains(sealed, []byte(e.Secret)) {
 		t.Errorf("the secret is not hidden: %v", err)
 	}
@@ -103,7 +103,7 @@ func TestTOTPNeedsAKey(t *testing.T) {
 	t.Parallel()
 	for _, opts := range []token.TOTPOptions{{Key: "short", Issuer: "x"}, {Key: totpKey}, {}} {
 		if _, err := token.NewTOTP(opts); err == nil {
-			t.Errorf("%+v is taken", opts)
+			t.Errorf("%+v is accepted", opts)
 		}
 	}
 }

@@ -38,7 +38,7 @@ func TestHashingWaitsForASlotUntilItsContextEnds(t *testing.T) {
 		t.Error(err)
 	}
 	if len(h.slots) != 0 {
-		t.Error("a slot was not given back")
+		t.Error("a slot was not returned")
 	}
 }
 
@@ -64,7 +64,7 @@ func TestOneClientsPasswordsKeepNobodyElseWaiting(t *testing.T) {
 	for h.Computed() < atOnce { // until all of them have come
 		runtime.Gosched()
 	}
-	least := int64(math.MaxInt64) // a moment may pass before the other client stands in line
+	least := int64(math.MaxInt64) // a moment may pass before the other client is in line
 	for range 20 {
 		before := h.Computed()
 		if _, err := h.Hash(other, "once"); err != nil {
@@ -73,6 +73,6 @@ func TestOneClientsPasswordsKeepNobodyElseWaiting(t *testing.T) {
 		least = min(least, h.Computed()-before)
 	}
 	if least > atOnce/4 {
-		t.Errorf("a client waits for %d hashes, nearly all that another one asked for", least)
+		t.Errorf("a client waits for %d hashes, nearly all of another client's", least)
 	}
 }

@@ -50,7 +50,7 @@ type enrolTOTPResponse struct {
 }
 
 func (h *handlers) enrolTOTP(ctx context.Context, request *passwordRequest) (*enrolTOTPResponse, error) {
-	enrolment, err := h.service.SecondFactors.Enrol(ctx, web.CallerOf(ctx), request.Body.Password)
+	enrolment, err := h.service.SecondFactors.Enroll(ctx, web.CallerOf(ctx), request.Body.Password)
 	if err != nil {
 		return nil, err
 	}

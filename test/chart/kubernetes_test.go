@@ -20,7 +20,8 @@ var operators = map[string]string{
 	"sigs.k8s.io/gateway-api@v1.5.1":                             "config/crd/standard",
 }
 
-// TestObjectsAreValid validates the output of both Helms for every values file with the schemas of Kubernetes and of the operators.
+// TestObjectsAreValid validates the output of both Helms for every values file, with the schemas of Kubernetes and of the
+// operators.
 func TestObjectsAreValid(t *testing.T) {
 	t.Parallel()
 	schemas := t.TempDir()

@@ -52,7 +52,7 @@ func TestPodsAreRestricted(t *testing.T) {
 	}
 }
 
-// TestNoSecretIsInAnArgument: arguments are visible to everybody who sees the processes of a node or the definition of a container.
+// TestNoSecretIsInAnArgument: everybody who sees the processes of a node, or the definition of a container, sees arguments.
 func TestNoSecretIsInAnArgument(t *testing.T) {
 	t.Parallel()
 	for name, file := range ciValues(t) {

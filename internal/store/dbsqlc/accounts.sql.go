@@ -70,8 +70,8 @@ type CreateDoctorParams struct {
 	Verified          bool
 }
 
-// Without a license number the doctor gets one made of the profile's id, and of
-// something random where somebody registered under that one.
+// Without a license number the doctor gets one derived from the profile's id, plus
+// something random where that number is taken.
 func (q *Queries) CreateDoctor(ctx context.Context, db DBTX, arg CreateDoctorParams) error {
 	_, err := db.Exec(ctx, createDoctor,
 		arg.UserID,
@@ -279,7 +279,7 @@ const enterNewUser = `-- name: EnterNewUser :one
 SELECT set_config('healthrecords.user_id', nextval(pg_get_serial_sequence('users', 'id'))::text, true)::bigint
 `
 
-// Gives the account that is to be made its id, and makes it the transaction's user.
+// Draws the id of the account to be made, and makes it the transaction's user.
 func (q *Queries) EnterNewUser(ctx context.Context, db DBTX) (int64, error) {
 	row := db.QueryRow(ctx, enterNewUser)
 	var column_1 int64
@@ -321,7 +321,7 @@ type GetCredentialsRow struct {
 	SecondFactor       bool
 }
 
-// Of the transaction's user.
+// The credentials of the transaction's user.
 func (q *Queries) GetCredentials(ctx context.Context, db DBTX) (*GetCredentialsRow, error) {
 	row := db.QueryRow(ctx, getCredentials)
 	var i GetCredentialsRow
@@ -385,7 +385,7 @@ const lockDoctorProfile = `-- name: LockDoctorProfile :execrows
 SELECT FROM doctor_profiles d WHERE d.id = $1 FOR NO KEY UPDATE OF d
 `
 
-// Of an account that is active or not, see LockDoctor.
+// For an active or inactive account, see LockDoctor.
 func (q *Queries) LockDoctorProfile(ctx context.Context, db DBTX, id int64) (int64, error) {
 	result, err := db.Exec(ctx, lockDoctorProfile, id)
 	if err != nil {
@@ -474,9 +474,9 @@ type UpdateDoctorParams struct {
 	UserID            int64
 }
 
-// What was verified is the license number: another one has to be verified anew.
-// Whether others know the doctor, who is verified or was ever assigned, holds until
-// the transaction ends, see LockDoctor.
+// The verification is of the license number: another number has to be verified anew.
+// Others know a doctor who is verified or was ever assigned. The answer to that does not
+// change until the transaction ends, see LockDoctor.
 func (q *Queries) UpdateDoctor(ctx context.Context, db DBTX, arg UpdateDoctorParams) (bool, error) {
 	row := db.QueryRow(ctx, updateDoctor,
 		arg.Specialization,

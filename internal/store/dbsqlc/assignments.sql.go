@@ -77,8 +77,8 @@ type InsertAssignmentParams struct {
 	EndsAt      *time.Time
 }
 
-// No row if the pair is assigned at that time already. That there is no such
-// patient the foreign key tells: a doctor does not see him yet.
+// No row if the pair is assigned at that time already. The foreign key detects a
+// missing patient, because a doctor does not see an unassigned one.
 func (q *Queries) InsertAssignment(ctx context.Context, db DBTX, arg InsertAssignmentParams) (int64, error) {
 	row := db.QueryRow(ctx, insertAssignment,
 		arg.PatientID,
@@ -187,10 +187,10 @@ type ListAssignmentsRow struct {
 	SeenInEmergency  bool
 }
 
-// Lists the caller's own, or everybody's. A doctor is shown who the patient is
-// only while he may see the patient. Of what is looked through, one part runs:
-// each has an index for what is asked, where a condition that may be given or not
-// would have none.
+// Lists the caller's own, or everybody's. A doctor sees who the patient is
+// only while they may see the patient. Only one of the parts runs:
+// each has an index for its filter, which a condition with an optional parameter
+// could not use.
 func (q *Queries) ListAssignments(ctx context.Context, db DBTX, arg ListAssignmentsParams) ([]*ListAssignmentsRow, error) {
 	rows, err := db.Query(ctx, listAssignments,
 		arg.Caller,
@@ -282,9 +282,9 @@ WHERE d.id = $1 AND u.active
 FOR NO KEY UPDATE OF d
 `
 
-// Whoever changes a doctor's assignments locks the doctor first, several of them
-// by id: what is decided after that holds until the transaction ends, and nobody
-// waits in a circle. Verifying a doctor locks the same row.
+// Each transaction that changes a doctor's assignments locks the doctor first, and several
+// doctors by id: its decisions then stay true until it ends, and there are no
+// deadlocks. Verifying a doctor locks the same row.
 func (q *Queries) LockDoctor(ctx context.Context, db DBTX, id int64) (bool, error) {
 	row := db.QueryRow(ctx, lockDoctor, id)
 	var verified bool
@@ -331,7 +331,7 @@ type OpenBreakGlassParams struct {
 	Lifetime    float64
 }
 
-// Emergency access of a locked doctor. No row if it is open already, or there is no such patient.
+// Emergency access of a locked doctor. No row if it is open already, or the patient does not exist.
 func (q *Queries) OpenBreakGlass(ctx context.Context, db DBTX, arg OpenBreakGlassParams) (int64, error) {
 	row := db.QueryRow(ctx, openBreakGlass,
 		arg.PatientID,

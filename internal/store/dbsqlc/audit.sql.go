@@ -67,7 +67,7 @@ type AuditRowsRow struct {
 
 // An array that does not begin at 1, or has arrays in it, has the same elements and
 // another meaning, since patients and assignments are paired by their places; and 0 is
-// read as NULL is. No program writes such a row: it is made one that cannot be read.
+// read as NULL is. No program writes such a row, so the statement makes it unreadable.
 func (q *Queries) AuditRows(ctx context.Context, db DBTX, arg AuditRowsParams) ([]*AuditRowsRow, error) {
 	rows, err := db.Query(ctx, auditRows, arg.First, arg.UpTo, arg.Most)
 	if err != nil {
@@ -119,9 +119,9 @@ type AuditSettledRow struct {
 	Known   bool
 }
 
-// Whether every transaction with an id below the bound's has ended, and whether this
-// database is the one that the bound is of: a restore, or a failover that loses rows,
-// takes back the row or the transactions' ids. Others come under the same.
+// Whether every transaction with an id below the bound's has ended, and whether the bound
+// comes from this history of the database: a restore, or a failover that loses rows,
+// takes back the row or the transaction ids, and others get the same ids.
 func (q *Queries) AuditSettled(ctx context.Context, db DBTX, arg AuditSettledParams) (*AuditSettledRow, error) {
 	row := db.QueryRow(ctx, auditSettled, arg.Transaction, arg.ID, arg.At)
 	var i AuditSettledRow
@@ -224,8 +224,8 @@ SELECT number, last_id, statement, signature, row_ids, digests FROM audit_checkp
 WHERE statement LIKE '%"kind":"drop"%' ORDER BY number
 `
 
-// Statements of retention, of which there are few. Whoever verifies finds out about one
-// that is no JSON, so that it is not read as such here.
+// Statements of retention, which are few. They are not read as JSON here: a statement that
+// is no JSON is found by the verification.
 func (q *Queries) DropCheckpoints(ctx context.Context, db DBTX) ([]*AuditCheckpoint, error) {
 	rows, err := db.Query(ctx, dropCheckpoints)
 	if err != nil {
@@ -281,7 +281,7 @@ type InsertAuditParams struct {
 	Address       *netip.Addr
 }
 
-// The audit row of a request that is no single read: see audit.go for those.
+// The audit row of a request that is not a single read: see audit.go for those.
 func (q *Queries) InsertAudit(ctx context.Context, db DBTX, arg InsertAuditParams) error {
 	_, err := db.Exec(ctx, insertAudit,
 		arg.UserID,
@@ -396,8 +396,8 @@ type ListAccessLogRow struct {
 	SeenInEmergency bool
 }
 
-// What a patient sees: of a row about several patients, their own part. LIMIT 1 has the
-// assignments looked up, where a plan for a patient with many rows would hash them all.
+// The page that a patient sees: of a row about several patients, their own part. LIMIT 1 makes
+// Postgres look up the assignments; for a patient with many rows it would hash them all.
 func (q *Queries) ListAccessLog(ctx context.Context, db DBTX, arg ListAccessLogParams) ([]*ListAccessLogRow, error) {
 	rows, err := db.Query(ctx, listAccessLog, arg.Caller, arg.BeyondID, arg.Most)
 	if err != nil {
@@ -491,9 +491,9 @@ type ListAuditRow struct {
 	SeenInEmergency bool
 }
 
-// What administrators see, everybody by the name of then; a filter that is not
-// given does not narrow. The audit row of the reading names the patient of the filter.
-// One part of the page runs: all rows of the patient, by an index that has no order,
+// The page that administrators see, each person by the name at that time. A missing filter
+// does not narrow the page. The audit row of the reading names the patient of the filter.
+// One part of the page runs: all rows of the patient, by an index without an order,
 // those of the user, or the log.
 func (q *Queries) ListAudit(ctx context.Context, db DBTX, arg ListAuditParams) ([]*ListAuditRow, error) {
 	rows, err := db.Query(ctx, listAudit,
@@ -549,7 +549,7 @@ const lockAuditChain = `-- name: LockAuditChain :exec
 SELECT pg_advisory_xact_lock(hashtextextended('healthrecords.audit.chain', 0))
 `
 
-// One sealer, or retention, at a time.
+// Only one sealer or retention runs at a time.
 func (q *Queries) LockAuditChain(ctx context.Context, db DBTX) error {
 	_, err := db.Exec(ctx, lockAuditChain)
 	return err
@@ -563,7 +563,7 @@ SELECT coalesce(extract(epoch FROM now() - (
 )), 0)::float8 AS seconds
 `
 
-// How long ago the oldest row came that no checkpoint closes.
+// The age of the oldest row that no checkpoint covers.
 func (q *Queries) OldestUnsealed(ctx context.Context, db DBTX) (float64, error) {
 	row := db.QueryRow(ctx, oldestUnsealed)
 	var seconds float64
@@ -595,7 +595,7 @@ type RawAuditRowsRow struct {
 	Raw string
 }
 
-// As text, for rows that cannot be read as what they should be.
+// As text, for rows that cannot be read with their types.
 func (q *Queries) RawAuditRows(ctx context.Context, db DBTX, arg RawAuditRowsParams) ([]*RawAuditRowsRow, error) {
 	rows, err := db.Query(ctx, rawAuditRows, arg.First, arg.UpTo, arg.Most)
 	if err != nil {

@@ -34,7 +34,7 @@ type GetCommentRow struct {
 	Emergency    bool
 }
 
-// One that the caller may read.
+// A comment that the caller may read.
 func (q *Queries) GetComment(ctx context.Context, db DBTX, arg GetCommentParams) (*GetCommentRow, error) {
 	row := db.QueryRow(ctx, getComment, arg.Caller, arg.ID, arg.SeesPrivate)
 	var i GetCommentRow
@@ -87,7 +87,7 @@ type InsertCommentRow struct {
 }
 
 // No row if the doctor is not assigned to the record's patient. Emergency access
-// is for reading. Nobody is told of a private comment, so it makes no event.
+// is for reading. A private comment notifies nobody, so it makes no event.
 func (q *Queries) InsertComment(ctx context.Context, db DBTX, arg InsertCommentParams) (*InsertCommentRow, error) {
 	row := db.QueryRow(ctx, insertComment,
 		arg.RecordID,
@@ -160,8 +160,8 @@ type ListCommentsRow struct {
 	SeenInEmergency bool
 }
 
-// One row if the caller may see the record, with the page's comments in it: an
-// empty page differs from a record that is not there.
+// One row if the caller may see the record, with the page's comments in it: so an
+// empty page differs from a missing record.
 func (q *Queries) ListComments(ctx context.Context, db DBTX, arg ListCommentsParams) (*ListCommentsRow, error) {
 	row := db.QueryRow(ctx, listComments,
 		arg.SeesPrivate,

@@ -43,9 +43,9 @@ type AdjustDeclaredParams struct {
 	Reason   string
 }
 
-// Brings what the owner holds of the doctor to the declared period and reason,
-// and the event of one that has not begun to its new start. One that would
-// overlap somebody else's stays as it is.
+// Gives the owner's assignments of the doctor the declared period and reason,
+// and the event of an assignment that has not begun its new start. An assignment that would
+// overlap another owner's stays as it is.
 func (q *Queries) AdjustDeclared(ctx context.Context, db DBTX, arg AdjustDeclaredParams) error {
 	_, err := db.Exec(ctx, adjustDeclared,
 		arg.StartsAt,
@@ -79,8 +79,8 @@ type EndUnwantedParams struct {
 	StartsAt   time.Time
 }
 
-// Ends what the owner holds and does not wish for (any more): what is not of
-// this doctor and these patients, or runs already though it is to begin later.
+// Ends the owner's assignments that are not wanted (any more): those of another
+// doctor or patient, and those that run already though they are to begin later.
 func (q *Queries) EndUnwanted(ctx context.Context, db DBTX, arg EndUnwantedParams) ([]string, error) {
 	rows, err := db.Query(ctx, endUnwanted,
 		arg.Owner,
@@ -170,7 +170,7 @@ type InsertDeclaredParams struct {
 	PatientIDs []int64
 }
 
-// Assigns the doctor to those of the patients whom nobody assigned him to for
+// Assigns the doctor to those of the patients to whom they are not assigned in
 // any part of the period. The event takes place when the assignment begins.
 func (q *Queries) InsertDeclared(ctx context.Context, db DBTX, arg InsertDeclaredParams) (int64, error) {
 	result, err := db.Exec(ctx, insertDeclared,
@@ -212,8 +212,8 @@ type LockDoctorsOfOwnerRow struct {
 	Named    bool
 }
 
-// Locks the doctor with the username, and those whom the owner's open assignments
-// belong to, in the order of LockDoctor's rule.
+// Locks the doctor with the username and the doctors of the owner's open assignments,
+// in the order of LockDoctor's rule.
 func (q *Queries) LockDoctorsOfOwner(ctx context.Context, db DBTX, arg LockDoctorsOfOwnerParams) ([]*LockDoctorsOfOwnerRow, error) {
 	rows, err := db.Query(ctx, lockDoctorsOfOwner, arg.Username, arg.Owner)
 	if err != nil {

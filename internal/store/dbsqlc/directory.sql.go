@@ -76,9 +76,9 @@ type ListDoctorsRow struct {
 	Total         int64
 }
 
-// Doctors are few: whoever fits is found, counted and sorted. An empty pattern
-// fits all. Pending names are for administrators, who see the unlisted; what
-// others are shown is cached.
+// Doctors are few: all that match are found, counted and sorted. An empty pattern
+// matches all. Pending names are for administrators, who see the unlisted doctors; the
+// page of other readers is cached.
 func (q *Queries) ListDoctors(ctx context.Context, db DBTX, arg ListDoctorsParams) ([]*ListDoctorsRow, error) {
 	rows, err := db.Query(ctx, listDoctors,
 		arg.Unlisted,
@@ -165,8 +165,8 @@ type ListPatientsRow struct {
 	SeenInEmergency bool
 }
 
-// Patients are many: without a pattern the page is read off the primary key, in
-// its direction, and only the branch that is asked for runs.
+// Patients are many: without a pattern the page is read from the primary key, in
+// its direction, and only the requested branch runs.
 func (q *Queries) ListPatients(ctx context.Context, db DBTX, arg ListPatientsParams) ([]*ListPatientsRow, error) {
 	rows, err := db.Query(ctx, listPatients,
 		arg.Pattern,

@@ -141,13 +141,14 @@ type HandleEventsRow struct {
 	There bool
 }
 
-// Commits the effect of open events: who is told now, and the end of the row.
-// The rows are locked in one order, and who waited for a lock finds the row
-// finished. An event whose subject is gone is dropped. An assignment that is to
-// begin later is an event of that time, and stays open until then.
-// Whoever gave themselves access is told of also when it is over by now.
+// Commits the effect of open events: their notifications, and the end of the row.
+// The rows are locked in one order, and a transaction that waited for a lock finds the row
+// finished. An event whose subject no longer exists is dropped. An assignment that
+// begins later is an event of that time, and stays open until then.
+// The administrators are notified of a doctor's access to a patient by self-assignment
+// even where it has ended by now.
 // The kinds are those of package clinic, each with its subject, or its event and its
-// recipients. An event of no kind stays open, for a later release.
+// recipients. An event of an unknown kind stays open, for a later release.
 func (q *Queries) HandleEvents(ctx context.Context, db DBTX, arg HandleEventsParams) ([]*HandleEventsRow, error) {
 	rows, err := db.Query(ctx, handleEvents,
 		arg.EventTypes,
@@ -218,8 +219,8 @@ type ReleaseEventsParams struct {
 	Attempts []int32
 }
 
-// Takes a claim back, as if it had not been made. Events that others work on, or
-// have claimed since, are left alone.
+// Undoes a claim. It leaves events alone that other transactions are handling, or
+// that were claimed since.
 func (q *Queries) ReleaseEvents(ctx context.Context, db DBTX, arg ReleaseEventsParams) error {
 	_, err := db.Exec(ctx, releaseEvents, arg.IDs, arg.Attempts)
 	return err
@@ -235,7 +236,7 @@ UPDATE outbox o SET next_at = now(), attempts = o.attempts - 1
 FROM waiting WHERE o.id = waiting.id
 `
 
-// Those that others work on are left alone, and so are events of the future.
+// It leaves events alone that other transactions are handling, and events of the future.
 func (q *Queries) RepublishEvents(ctx context.Context, db DBTX) (int64, error) {
 	result, err := db.Exec(ctx, republishEvents)
 	if err != nil {
@@ -255,7 +256,7 @@ type TrimEventsParams struct {
 	Most   int32
 }
 
-// An array has what goes looked up, where IN would hash the whole table.
+// With an array the events to delete are looked up; IN would hash the whole table.
 func (q *Queries) TrimEvents(ctx context.Context, db DBTX, arg TrimEventsParams) (int64, error) {
 	result, err := db.Exec(ctx, trimEvents, arg.Before, arg.Most)
 	if err != nil {

@@ -51,8 +51,8 @@ type ClaimIdempotencyKeyRow struct {
 	Answer      []byte
 }
 
-// The row is locked for the transaction; a twin waits here for its end. Every
-// committed row has an answer, so a row without one was inserted just now.
+// The row is locked for the transaction; a concurrent request with the same key waits here for
+// its end. Every committed row has an answer, so a row without one was inserted just now.
 func (q *Queries) ClaimIdempotencyKey(ctx context.Context, db DBTX, arg ClaimIdempotencyKeyParams) (*ClaimIdempotencyKeyRow, error) {
 	row := db.QueryRow(ctx, claimIdempotencyKey,
 		arg.UserID,

@@ -29,8 +29,8 @@ type AssignCareTeamParams struct {
 	DoctorIDs  []int64
 }
 
-// An assignment that was ended is not made again: whoever took the doctor's
-// access away meant it. An unverified doctor cannot be assigned.
+// An assignment that was ended is not made again: it was ended on purpose.
+// An unverified doctor cannot be assigned.
 func (q *Queries) AssignCareTeam(ctx context.Context, db DBTX, arg AssignCareTeamParams) (int64, error) {
 	result, err := db.Exec(ctx, assignCareTeam, arg.Reason, arg.PatientIDs, arg.DoctorIDs)
 	if err != nil {
@@ -49,8 +49,8 @@ WHERE given.turn > 1
     OR EXISTS (SELECT FROM doctor_profiles d WHERE license_key(d.license_number) = license_key(given.number) AND NOT d.license_twin)
 `
 
-// The places, from 1, of those license numbers that an account holds, or that
-// stand before in the list: who registered under a false one must not become the
+// The places, from 1, of those license numbers that an account has, or that
+// occur earlier in the list: a user who registered under a false one must not become the
 // imported doctor.
 func (q *Queries) HeldLicenses(ctx context.Context, db DBTX, licenseNumbers []string) ([]int64, error) {
 	rows, err := db.Query(ctx, heldLicenses, licenseNumbers)
@@ -81,8 +81,8 @@ FROM (
 WHERE given.turn > 1 OR EXISTS (SELECT FROM users u WHERE lower(u.username) = lower(given.username))
 `
 
-// The places, from 1, of those usernames that an account has, or that stand before in
-// the list: who registered under one must not keep the others of the bundle out.
+// The places, from 1, of those usernames that an account has, or that occur earlier in
+// the list: a user who registered under one must not keep the others of the bundle out.
 func (q *Queries) HeldUsernames(ctx context.Context, db DBTX, usernames []string) ([]int64, error) {
 	rows, err := db.Query(ctx, heldUsernames, usernames)
 	if err != nil {
@@ -139,7 +139,7 @@ type ImportRecordsRow struct {
 	Created    bool
 }
 
-// Returns the rows that it made or changed: those whose source is as it was are
+// Returns the rows that it made or changed: rows whose source is unchanged are
 // not touched. No event is written: this is history, and nobody waits for it.
 func (q *Queries) ImportRecords(ctx context.Context, db DBTX, arg ImportRecordsParams) ([]*ImportRecordsRow, error) {
 	rows, err := db.Query(ctx, importRecords,
@@ -394,8 +394,8 @@ const lockImport = `-- name: LockImport :exec
 SELECT pg_advisory_xact_lock(hashtextextended('healthrecords.import', 0))
 `
 
-// Imports write one after the other: two that bring the same people would make
-// them twice or wait for each other in a circle.
+// Imports write one after the other: two with the same people would make
+// them twice or deadlock.
 func (q *Queries) LockImport(ctx context.Context, db DBTX) error {
 	_, err := db.Exec(ctx, lockImport)
 	return err

@@ -47,7 +47,7 @@ func (q *Queries) CountPatientsOfDoctor(ctx context.Context, db DBTX, caller int
 }
 
 const countRecords = `-- name: CountRecords :one
-SELECT coalesce(sum(his.count), 0)::bigint AS count
+SELECT coalesce(sum(per_patient.count), 0)::bigint AS count
 FROM (
     SELECT DISTINCT a.patient_id FROM patient_access a
     WHERE a.user_id = $1 AND ($2::bigint = 0 OR a.patient_id = $2)
@@ -55,7 +55,7 @@ FROM (
     SELECT count(*) AS count FROM callers_records t
     WHERE t.patient_id = p.patient_id AND ($3::text = '' OR t.record_type = $3)
         AND t.visit_date >= $4 AND t.visit_date < $5
-) AS his
+) AS per_patient
 `
 
 type CountRecordsParams struct {
@@ -272,7 +272,7 @@ type ListPatientsOfDoctorRow struct {
 	SeenInEmergency bool
 }
 
-// last_visit means nothing where there are no records.
+// last_visit has no meaning for a patient without records.
 func (q *Queries) ListPatientsOfDoctor(ctx context.Context, db DBTX, arg ListPatientsOfDoctorParams) ([]*ListPatientsOfDoctorRow, error) {
 	rows, err := db.Query(ctx, listPatientsOfDoctor,
 		arg.Caller,
@@ -353,12 +353,12 @@ WITH patients AS MATERIALIZED (
 SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment, r.medications, r.visit_date, r.source_id, r.source_digest, r.version, r.created_at, r.updated_at, creator.id, creator.username, creator.email, creator.first_name, creator.last_name, creator.role, creator.phone_number, creator.active, creator.created_at,
     (SELECT coalesce(json_agg(row_to_json(c.*) ORDER BY c.id), '[]')
      FROM comment_details c WHERE c.record_id = r.id AND ($1::boolean OR NOT c.is_private))::json AS comments,
-    (SELECT coalesce(sum(his.count), 0)
+    (SELECT coalesce(sum(per_patient.count), 0)
      FROM patients p CROSS JOIN LATERAL (
         SELECT count(*) AS count FROM callers_records t
         WHERE t.patient_id = p.patient_id AND ($2::text = '' OR t.record_type = $2)
             AND t.visit_date >= $3 AND t.visit_date < $4
-     ) AS his)::bigint AS total,
+     ) AS per_patient)::bigint AS total,
     r.patient_id AS seen_patient, page.assignment_id AS seen_through, page.emergency::boolean AS seen_in_emergency
 FROM page
 JOIN health_records r ON r.id = page.id
@@ -390,14 +390,14 @@ type ListRecordsRow struct {
 	SeenInEmergency bool
 }
 
-// A statement that answers a caller's read says of each row which patient is
-// seen, through which assignment, and whether in an emergency: the audit row
-// is made of these three columns, see audit.go.
+// A statement that answers a caller's read names in each row the patient whose data it
+// shows, the assignment, and whether the access is an emergency's: the audit row
+// is made from these three columns, see audit.go.
 //
-// Lists what the caller may read. Only a patient whose own first record is among
-// the first N of these firsts can have one among the first N of all, so the page
-// is sought among at most N patients (@depth), N records of each. The marks /*...*/ are
-// rewritten for the other orders: see order.go.
+// Lists the records that the caller may read. Only the first N patients, in the order of
+// their first records, can have a record among the first N of all. So the page
+// is searched among at most N patients (@depth), N records of each. order.go
+// rewrites the marks /*...*/ for the other orders.
 func (q *Queries) ListRecords(ctx context.Context, db DBTX, arg ListRecordsParams) ([]*ListRecordsRow, error) {
 	rows, err := db.Query(ctx, listRecords,
 		arg.SeesPrivate,

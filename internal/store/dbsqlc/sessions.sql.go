@@ -98,7 +98,7 @@ type ListSessionsRow struct {
 	Total      int64
 }
 
-// Lists the caller's own.
+// Lists the caller's own sessions.
 func (q *Queries) ListSessions(ctx context.Context, db DBTX, arg ListSessionsParams) ([]*ListSessionsRow, error) {
 	rows, err := db.Query(ctx, listSessions,
 		arg.Caller,
@@ -149,7 +149,7 @@ type RepeatRefreshRow struct {
 	SecondFactor  bool
 }
 
-// A token that was used a moment ago, and whose successor was not yet.
+// A token that was used a moment ago, and whose successor was not used yet.
 func (q *Queries) RepeatRefresh(ctx context.Context, db DBTX, arg RepeatRefreshParams) (*RepeatRefreshRow, error) {
 	row := db.QueryRow(ctx, repeatRefresh, arg.TokenHash, arg.Grace)
 	var i RepeatRefreshRow
@@ -210,9 +210,9 @@ type RotateRefreshTokenRow struct {
 	SecondFactor bool
 }
 
-// The session's row is locked first, as its deletion does: of two that use the
-// same token one comes second and finds it used, and none that is made while
-// the session ends is left over.
+// The session's row is locked first, as its deletion does: of two requests with the
+// same token one comes second and finds it used, and no token survives that is made while
+// the session ends.
 func (q *Queries) RotateRefreshToken(ctx context.Context, db DBTX, arg RotateRefreshTokenParams) (*RotateRefreshTokenRow, error) {
 	row := db.QueryRow(ctx, rotateRefreshToken,
 		arg.UsedHash,
@@ -258,8 +258,8 @@ type StartSessionParams struct {
 }
 
 // Starts nothing for a user who is not active, or whose credentials were
-// changed since they were checked: a change that is under way is waited for, and one that
-// comes later finds the session.
+// changed since they were checked. It waits for a concurrent change, and a
+// later change finds the session.
 func (q *Queries) StartSession(ctx context.Context, db DBTX, arg StartSessionParams) (int64, error) {
 	row := db.QueryRow(ctx, startSession,
 		arg.TokenHash,

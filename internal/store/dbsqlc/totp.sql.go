@@ -30,20 +30,20 @@ func (q *Queries) DisableTOTP(ctx context.Context, db DBTX, userID int64) (int64
 	return result.RowsAffected(), nil
 }
 
-const enrolTOTP = `-- name: EnrolTOTP :execrows
+const enrollTOTP = `-- name: EnrollTOTP :execrows
 INSERT INTO totp_factors (user_id, secret) VALUES ($1, $2)
 ON CONFLICT (user_id) DO UPDATE SET secret = excluded.secret, created_at = now(), last_step = 0
 WHERE totp_factors.confirmed_at IS NULL
 `
 
-type EnrolTOTPParams struct {
+type EnrollTOTPParams struct {
 	UserID int64
 	Secret []byte
 }
 
-// Replaces an enrolment that was not confirmed, and no other.
-func (q *Queries) EnrolTOTP(ctx context.Context, db DBTX, arg EnrolTOTPParams) (int64, error) {
-	result, err := db.Exec(ctx, enrolTOTP, arg.UserID, arg.Secret)
+// Replaces an unconfirmed enrollment, and no other.
+func (q *Queries) EnrollTOTP(ctx context.Context, db DBTX, arg EnrollTOTPParams) (int64, error) {
+	result, err := db.Exec(ctx, enrollTOTP, arg.UserID, arg.Secret)
 	if err != nil {
 		return 0, err
 	}
@@ -68,8 +68,8 @@ const secondFactor = `-- name: SecondFactor :one
 SELECT secret FROM totp_factors WHERE user_id = $1 AND confirmed_at IS NOT NULL
 `
 
-// The caller's, for a code that they give within their session: the quota of the
-// session counts it, so that whoever stole that does not slow down logins.
+// The caller's factor, for a code that they send within their session. The quota of the
+// session counts such codes, so that a stolen session does not slow down logins.
 func (q *Queries) SecondFactor(ctx context.Context, db DBTX, userID int64) ([]byte, error) {
 	row := db.QueryRow(ctx, secondFactor, userID)
 	var secret []byte
@@ -123,9 +123,9 @@ type TakeTOTPParams struct {
 	Secret []byte
 }
 
-// Takes the code of a time step, and confirms the factor by it; a code of that
-// step or an earlier one is not taken any more, nor is one of a secret that was
-// replaced since it was checked.
+// Uses up the code of a time step, and confirms the factor by it. It accepts no code of that
+// step or an earlier one again, and none of a secret that was replaced since the
+// code was checked.
 func (q *Queries) TakeTOTP(ctx context.Context, db DBTX, arg TakeTOTPParams) (int64, error) {
 	result, err := db.Exec(ctx, takeTOTP, arg.Step, arg.UserID, arg.Secret)
 	if err != nil {
@@ -148,8 +148,8 @@ type TryTOTPParams struct {
 	Confirmed bool
 }
 
-// Counts a code as wrong before it is looked at, so that guesses at the same
-// moment are counted too. Four may be wrong in a row; each further one doubles
+// Counts a code as wrong before it is checked, so that concurrent guesses
+// are counted too. Four may be wrong in a row; each further one doubles
 // the wait, from 30 s to a quarter of an hour.
 func (q *Queries) TryTOTP(ctx context.Context, db DBTX, arg TryTOTPParams) ([]byte, error) {
 	row := db.QueryRow(ctx, tryTOTP, arg.UserID, arg.Confirmed)

@@ -11,22 +11,22 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ErrBadURL stands for pgx's own error, which may quote the password.
+// ErrBadURL replaces pgx's own error, which may quote the password.
 var ErrBadURL = errors.New("the database URL cannot be parsed: use postgres://user:password@host:port/database")
 
-const readOnlyTransaction = "25006" // SQLSTATE of a write where there is none
+const readOnlyTransaction = "25006" // SQLSTATE of a write on a server that takes none
 
-// Configure has connections go to a server that takes writes, and each side of
-// them notice that the other one is gone. Set config.ConnectTimeout before.
+// Configure makes connections go to a server that takes writes, and makes each side of
+// them notice when the other one is gone. Set config.ConnectTimeout before.
 func Configure(config *pgx.ConnConfig) {
 	needWrites(config)
 	noticeLostPeers(config)
 }
 
-// needWrites has connections made to a server that takes writes. Of several
-// hosts in the URL the standbys are passed over; a connection whose server became
-// one is closed at its first write, so that the next is made to another. A URL
-// with target_session_attrs keeps those: whoever only reads may spare the primary.
+// needWrites makes connections go to a server that takes writes. It passes over the
+// standbys among several hosts in the URL. A connection whose server became a
+// standby is closed at its first write, so that the next one goes to another host. A URL
+// with target_session_attrs keeps its value: a program that only reads may spare the primary.
 func needWrites(config *pgx.ConnConfig) {
 	if !strings.Contains(config.ConnString(), "target_session_attrs") {
 		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
@@ -37,7 +37,7 @@ func needWrites(config *pgx.ConnConfig) {
 	}
 }
 
-// noticeLostPeers has each side of a connection notice that the other one is gone.
+// noticeLostPeers makes each side of a connection notice when the other one is gone.
 func noticeLostPeers(config *pgx.ConnConfig) {
 	maps.Copy(config.RuntimeParams, Keepalives())
 	config.DialFunc = (&net.Dialer{
@@ -46,9 +46,9 @@ func noticeLostPeers(config *pgx.ConnConfig) {
 	}).DialContext
 }
 
-// Keepalives have Postgres end the session of a program whose node is gone without a word, within a minute, and not
-// within the two hours of TCP's own: until then its transaction is open, with the locks that it has. A command of the
-// owner has them too, while it has no timeout: it may work for hours.
+// Keepalives make Postgres end the session of a program whose node vanished, within a minute
+// instead of TCP's two hours: until then its transaction stays open and keeps its locks. The commands of the
+// owner use them too, because they have no timeout: they may work for hours.
 func Keepalives() map[string]string {
 	return map[string]string{
 		"tcp_keepalives_idle": "30", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "3", // seconds, and times

@@ -14,10 +14,10 @@ import (
 )
 
 const (
-	// LockTimeout is how long a change of the schema waits for its locks. Every request on
-	// the table queues behind it for that time, so it is short, and tried again.
+	// LockTimeout is how long one attempt to change the schema waits for its locks. It is short
+	// because every request on the table queues behind the attempt.
 	LockTimeout = "200ms"
-	// lockPatience is for how long it is tried again: a backup, or whatever else reads the
+	// lockPatience is how long attempts are repeated: a backup, or another reader of the
 	// table, may take hours.
 	lockPatience = 10 * time.Minute
 
@@ -25,7 +25,7 @@ const (
 )
 
 // RetryLocked repeats do, which must do all or nothing, while it fails because of a
-// lock that others hold. Between two attempts those who queued get their turn.
+// lock that another transaction has. Between two attempts the requests that queued get their turn.
 func RetryLocked(ctx context.Context, do func() error) error {
 	deadline := time.Now().Add(lockPatience)
 	for {
@@ -34,7 +34,7 @@ func RetryLocked(ctx context.Context, do func() error) error {
 			return err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("waiting for locks, which somebody holds for long: wait for backups, reports and open transactions to end, then do this again: %w", err)
+			return fmt.Errorf("waiting for locks that another session keeps: wait until backups, reports and open transactions end, then run this again: %w", err)
 		}
 		timer := time.NewTimer(time.Second + rand.N(time.Second)) // #nosec G404 -- spreads them, hides nothing
 		select {

@@ -1,4 +1,4 @@
--- Gives the account that is to be made its id, and makes it the transaction's user.
+-- Draws the id of the account to be made, and makes it the transaction's user.
 -- name: EnterNewUser :one
 SELECT set_config('healthrecords.user_id', nextval(pg_get_serial_sequence('users', 'id'))::text, true)::bigint;
 
@@ -12,8 +12,8 @@ RETURNING created_at;
 INSERT INTO patient_profiles (user_id, date_of_birth, blood_type, address, emergency_contact)
 VALUES (@user_id, @date_of_birth, @blood_type, @address, @emergency_contact);
 
--- Without a license number the doctor gets one made of the profile's id, and of
--- something random where somebody registered under that one.
+-- Without a license number the doctor gets one derived from the profile's id, plus
+-- something random where that number is taken.
 -- name: CreateDoctor :exec
 INSERT INTO doctor_profiles (id, user_id, specialization, license_number, years_of_experience, verified_at)
 OVERRIDING SYSTEM VALUE
@@ -30,7 +30,7 @@ FROM (
     FROM (SELECT nextval(pg_get_serial_sequence('doctor_profiles', 'id')) AS id) AS s
 ) AS n;
 
--- Of the transaction's user.
+-- The credentials of the transaction's user.
 -- name: GetCredentials :one
 SELECT sqlc.embed(a), u.password_hash, u.credentials_version, has_second_factor(u.id) AS second_factor
 FROM users u JOIN accounts a ON a.id = u.id
@@ -89,9 +89,9 @@ UPDATE patient_profiles SET
     emergency_contact = coalesce(sqlc.narg('emergency_contact'), emergency_contact)
 WHERE user_id = @user_id;
 
--- What was verified is the license number: another one has to be verified anew.
--- Whether others know the doctor, who is verified or was ever assigned, holds until
--- the transaction ends, see LockDoctor.
+-- The verification is of the license number: another number has to be verified anew.
+-- Others know a doctor who is verified or was ever assigned. The answer to that does not
+-- change until the transaction ends, see LockDoctor.
 -- name: UpdateDoctor :one
 UPDATE doctor_profiles SET
     specialization = coalesce(sqlc.narg('specialization'), specialization),
@@ -114,7 +114,7 @@ SELECT decide_name(@doctor_id, @approved);
 UPDATE doctor_profiles SET verified_at = CASE WHEN @verified::boolean THEN coalesce(verified_at, now()) END
 WHERE id = @id;
 
--- Of an account that is active or not, see LockDoctor.
+-- For an active or inactive account, see LockDoctor.
 -- name: LockDoctorProfile :execrows
 SELECT FROM doctor_profiles d WHERE d.id = @id FOR NO KEY UPDATE OF d;
 

@@ -1,6 +1,6 @@
--- Whoever changes a doctor's assignments locks the doctor first, several of them
--- by id: what is decided after that holds until the transaction ends, and nobody
--- waits in a circle. Verifying a doctor locks the same row.
+-- Each transaction that changes a doctor's assignments locks the doctor first, and several
+-- doctors by id: its decisions then stay true until it ends, and there are no
+-- deadlocks. Verifying a doctor locks the same row.
 -- name: LockDoctor :one
 SELECT (d.verified_at IS NOT NULL)::boolean AS verified
 FROM doctor_profiles d JOIN users u ON u.id = d.user_id
@@ -11,8 +11,8 @@ FOR NO KEY UPDATE OF d;
 SELECT FROM doctor_profiles d WHERE d.id = (SELECT a.doctor_id FROM assignments a WHERE a.id = @id)
 FOR NO KEY UPDATE OF d;
 
--- No row if the pair is assigned at that time already. That there is no such
--- patient the foreign key tells: a doctor does not see him yet.
+-- No row if the pair is assigned at that time already. The foreign key detects a
+-- missing patient, because a doctor does not see an unassigned one.
 -- name: InsertAssignment :one
 WITH assignment AS (
     INSERT INTO assignments (patient_id, doctor_id, source, requested_by, reason, starts_at, ends_at)
@@ -30,7 +30,7 @@ SELECT a.id FROM assignments a
 WHERE a.patient_id = @patient_id AND a.doctor_id = @doctor_id AND a.source <> 'break_glass'
     AND a.starts_at <= statement_timestamp() AND (a.ends_at IS NULL OR a.ends_at > statement_timestamp());
 
--- Emergency access of a locked doctor. No row if it is open already, or there is no such patient.
+-- Emergency access of a locked doctor. No row if it is open already, or the patient does not exist.
 -- name: OpenBreakGlass :one
 WITH assignment AS (
     INSERT INTO assignments (patient_id, doctor_id, source, requested_by, reason, starts_at, ends_at)
@@ -53,10 +53,10 @@ SELECT a.id FROM assignments a
 WHERE a.patient_id = @patient_id AND a.doctor_id = @doctor_id AND a.source = 'break_glass'
     AND a.starts_at <= statement_timestamp() AND a.ends_at > statement_timestamp();
 
--- Lists the caller's own, or everybody's. A doctor is shown who the patient is
--- only while he may see the patient. Of what is looked through, one part runs:
--- each has an index for what is asked, where a condition that may be given or not
--- would have none.
+-- Lists the caller's own, or everybody's. A doctor sees who the patient is
+-- only while they may see the patient. Only one of the parts runs:
+-- each has an index for its filter, which a condition with an optional parameter
+-- could not use.
 -- name: ListAssignments :many
 WITH mine AS (
     SELECT a.id, a.patient_id, a.doctor_id, a.starts_at, a.ends_at FROM assignments a

@@ -1,4 +1,4 @@
--- The audit row of a request that is no single read: see audit.go for those.
+-- The audit row of a request that is not a single read: see audit.go for those.
 -- name: InsertAudit :exec
 INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address)
 VALUES (@user_id, @role, @operation, @object_kind, @object_id, @patient_ids, @assignment_ids, @reason, @decision, @request_id, @address);
@@ -14,15 +14,15 @@ WITH newest AS MATERIALIZED (
 )
 SELECT newest.id, newest.at::text AS at, pg_current_xact_id()::text::numeric::bigint AS transaction FROM newest;
 
--- Whether every transaction with an id below the bound's has ended, and whether this
--- database is the one that the bound is of: a restore, or a failover that loses rows,
--- takes back the row or the transactions' ids. Others come under the same.
+-- Whether every transaction with an id below the bound's has ended, and whether the bound
+-- comes from this history of the database: a restore, or a failover that loses rows,
+-- takes back the row or the transaction ids, and others get the same ids.
 -- name: AuditSettled :one
 SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::numeric::bigint >= @transaction::bigint)::boolean AS settled,
     (pg_snapshot_xmax(pg_current_snapshot())::text::numeric::bigint > @transaction::bigint
         AND EXISTS (SELECT FROM audit_log l WHERE l.id = @id AND encode(timestamptz_send(l.at), 'hex') = @at::text))::boolean AS known;
 
--- How long ago the oldest row came that no checkpoint closes.
+-- The age of the oldest row that no checkpoint covers.
 -- name: OldestUnsealed :one
 SELECT coalesce(extract(epoch FROM now() - (
     SELECT l.at FROM audit_log l
@@ -30,7 +30,7 @@ SELECT coalesce(extract(epoch FROM now() - (
     ORDER BY l.id LIMIT 1
 )), 0)::float8 AS seconds;
 
--- One sealer, or retention, at a time.
+-- Only one sealer or retention runs at a time.
 -- name: LockAuditChain :exec
 SELECT pg_advisory_xact_lock(hashtextextended('healthrecords.audit.chain', 0));
 
@@ -49,8 +49,8 @@ WHERE number > @beyond ORDER BY number LIMIT @most;
 SELECT number, last_id, statement, signature FROM audit_checkpoints
 WHERE number > @beyond ORDER BY number LIMIT @most;
 
--- Statements of retention, of which there are few. Whoever verifies finds out about one
--- that is no JSON, so that it is not read as such here.
+-- Statements of retention, which are few. They are not read as JSON here: a statement that
+-- is no JSON is found by the verification.
 -- name: DropCheckpoints :many
 SELECT number, last_id, statement, signature, row_ids, digests FROM audit_checkpoints
 WHERE statement LIKE '%"kind":"drop"%' ORDER BY number;
@@ -61,13 +61,13 @@ SELECT count(*) FROM audit_log WHERE id > @beyond;
 -- name: ForgetDigests :exec
 UPDATE audit_checkpoints SET row_ids = NULL, digests = NULL WHERE number = ANY(@numbers::bigint[]);
 
--- As text, for rows that cannot be read as what they should be.
+-- As text, for rows that cannot be read with their types.
 -- name: RawAuditRows :many
 SELECT l.id, to_jsonb(l)::text AS raw FROM audit_log l WHERE l.id >= @first AND l.id <= @up_to ORDER BY l.id, l.at LIMIT @most;
 
 -- An array that does not begin at 1, or has arrays in it, has the same elements and
 -- another meaning, since patients and assignments are paired by their places; and 0 is
--- read as NULL is. No program writes such a row: it is made one that cannot be read.
+-- read as NULL is. No program writes such a row, so the statement makes it unreadable.
 -- name: AuditRows :many
 SELECT id, at, user_id, role, operation, object_kind, object_id,
     (CASE WHEN array_lower(patient_ids, 1) <> 1 OR array_ndims(patient_ids) > 1 OR user_id = 0 OR object_id = 0
@@ -77,9 +77,9 @@ SELECT id, at, user_id, role, operation, object_kind, object_id,
     reason, decision, request_id, address
 FROM audit_log WHERE id >= @first AND id <= @up_to ORDER BY id LIMIT @most;
 
--- What administrators see, everybody by the name of then; a filter that is not
--- given does not narrow. The audit row of the reading names the patient of the filter.
--- One part of the page runs: all rows of the patient, by an index that has no order,
+-- The page that administrators see, each person by the name at that time. A missing filter
+-- does not narrow the page. The audit row of the reading names the patient of the filter.
+-- One part of the page runs: all rows of the patient, by an index without an order,
 -- those of the user, or the log.
 -- name: ListAudit :many
 WITH of_patient AS MATERIALIZED (
@@ -111,8 +111,8 @@ FROM page JOIN audit_entries l ON l.id = page.id AND l.at = page.at
 LEFT JOIN LATERAL known_as(l.user_id, l.at) AS u ON true
 ORDER BY l.id DESC;
 
--- What a patient sees: of a row about several patients, their own part. LIMIT 1 has the
--- assignments looked up, where a plan for a patient with many rows would hash them all.
+-- The page that a patient sees: of a row about several patients, their own part. LIMIT 1 makes
+-- Postgres look up the assignments; for a patient with many rows it would hash them all.
 -- name: ListAccessLog :many
 WITH page AS (
     SELECT l.id, l.at, l.user_id, l.role, l.operation, l.object_kind, l.object_id, l.decision, l.assignment_id, l.reason

@@ -1,5 +1,5 @@
--- One row if the caller may see the record, with the page's comments in it: an
--- empty page differs from a record that is not there.
+-- One row if the caller may see the record, with the page's comments in it: so an
+-- empty page differs from a missing record.
 -- name: ListComments :one
 SELECT (
         SELECT coalesce(json_agg(row_to_json(c.*)), '[]')
@@ -19,7 +19,7 @@ JOIN LATERAL (
 ) AS seen ON true
 WHERE r.id = @record_id;
 
--- One that the caller may read.
+-- A comment that the caller may read.
 -- name: GetComment :one
 SELECT json_build_array(row_to_json(c.*))::json AS comments, r.patient_id, seen.assignment_id, seen.emergency::boolean AS emergency
 FROM comment_details c
@@ -34,7 +34,7 @@ WHERE c.id = @id AND (@sees_private::boolean OR NOT c.is_private);
 SELECT EXISTS (SELECT FROM patient_access a WHERE a.user_id = @caller AND a.patient_id = @patient_id);
 
 -- No row if the doctor is not assigned to the record's patient. Emergency access
--- is for reading. Nobody is told of a private comment, so it makes no event.
+-- is for reading. A private comment notifies nobody, so it makes no event.
 -- name: InsertComment :one
 WITH access AS (
     SELECT r.id AS record_id, r.patient_id, a.doctor_id, a.id AS assignment_id

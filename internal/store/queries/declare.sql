@@ -5,8 +5,8 @@
 -- name: LockOwner :exec
 SELECT pg_advisory_xact_lock(hashtextextended('assignments of ' || @owner::text, 0));
 
--- Locks the doctor with the username, and those whom the owner's open assignments
--- belong to, in the order of LockDoctor's rule.
+-- Locks the doctor with the username and the doctors of the owner's open assignments,
+-- in the order of LockDoctor's rule.
 -- name: LockDoctorsOfOwner :many
 SELECT d.id, (d.verified_at IS NOT NULL)::boolean AS verified, u.active, (lower(u.username) = lower(@username::text))::boolean AS named
 FROM doctor_profiles d JOIN users u ON u.id = d.user_id
@@ -27,8 +27,8 @@ FROM (SELECT unnest(@usernames::text[]) AS username) AS n
 LEFT JOIN users u ON lower(u.username) = lower(n.username)
 LEFT JOIN patient_profiles p ON p.user_id = u.id;
 
--- Ends what the owner holds and does not wish for (any more): what is not of
--- this doctor and these patients, or runs already though it is to begin later.
+-- Ends the owner's assignments that are not wanted (any more): those of another
+-- doctor or patient, and those that run already though they are to begin later.
 -- name: EndUnwanted :many
 WITH ended AS (
     UPDATE assignments a SET ends_at = greatest(a.starts_at, statement_timestamp())
@@ -43,9 +43,9 @@ WITH ended AS (
 )
 SELECT username FROM ended;
 
--- Brings what the owner holds of the doctor to the declared period and reason,
--- and the event of one that has not begun to its new start. One that would
--- overlap somebody else's stays as it is.
+-- Gives the owner's assignments of the doctor the declared period and reason,
+-- and the event of an assignment that has not begun its new start. An assignment that would
+-- overlap another owner's stays as it is.
 -- name: AdjustDeclared :exec
 WITH wanted AS (
     SELECT a.id, a.patient_id, a.doctor_id, a.starts_at AS starts_before,
@@ -70,7 +70,7 @@ UPDATE outbox o SET created_at = c.starts_at, next_at = c.starts_at
 FROM changed c
 WHERE o.assignment_id = c.id AND o.type = 'assignment.created' AND o.finished_at IS NULL AND c.starts_at <> c.starts_before;
 
--- Assigns the doctor to those of the patients whom nobody assigned him to for
+-- Assigns the doctor to those of the patients to whom they are not assigned in
 -- any part of the period. The event takes place when the assignment begins.
 -- name: InsertDeclared :execrows
 WITH created AS (

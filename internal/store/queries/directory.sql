@@ -1,6 +1,6 @@
--- Doctors are few: whoever fits is found, counted and sorted. An empty pattern
--- fits all. Pending names are for administrators, who see the unlisted; what
--- others are shown is cached.
+-- Doctors are few: all that match are found, counted and sorted. An empty pattern
+-- matches all. Pending names are for administrators, who see the unlisted doctors; the
+-- page of other readers is cached.
 -- name: ListDoctors :many
 WITH found AS MATERIALIZED (
     SELECT d.id
@@ -25,8 +25,8 @@ WHERE (@unlisted::boolean OR d.verified_at IS NOT NULL AND u.active)
     AND (@pattern::text = '' OR d.specialization ILIKE @pattern::text
         OR (u.first_name || ' ' || u.last_name || ' ' || u.username) ILIKE @pattern::text);
 
--- Patients are many: without a pattern the page is read off the primary key, in
--- its direction, and only the branch that is asked for runs.
+-- Patients are many: without a pattern the page is read from the primary key, in
+-- its direction, and only the requested branch runs.
 -- name: ListPatients :many
 WITH found AS MATERIALIZED (
     SELECT id::bigint FROM patients_named(@pattern::text) AS id WHERE @pattern::text <> ''

@@ -12,8 +12,8 @@ SET attempts = o.attempts + 1,
 FROM due WHERE o.id = due.id
 RETURNING o.id, o.type, o.created_at, o.attempts;
 
--- Takes a claim back, as if it had not been made. Events that others work on, or
--- have claimed since, are left alone.
+-- Undoes a claim. It leaves events alone that other transactions are handling, or
+-- that were claimed since.
 -- name: ReleaseEvents :exec
 WITH claimed AS MATERIALIZED (
     SELECT o.id FROM outbox o
@@ -24,7 +24,7 @@ WITH claimed AS MATERIALIZED (
 UPDATE outbox o SET next_at = now(), attempts = o.attempts - 1
 FROM claimed WHERE o.id = claimed.id;
 
--- Those that others work on are left alone, and so are events of the future.
+-- It leaves events alone that other transactions are handling, and events of the future.
 -- name: RepublishEvents :execrows
 WITH waiting AS MATERIALIZED (
     SELECT o.id FROM outbox o
@@ -34,13 +34,14 @@ WITH waiting AS MATERIALIZED (
 UPDATE outbox o SET next_at = now(), attempts = o.attempts - 1
 FROM waiting WHERE o.id = waiting.id;
 
--- Commits the effect of open events: who is told now, and the end of the row.
--- The rows are locked in one order, and who waited for a lock finds the row
--- finished. An event whose subject is gone is dropped. An assignment that is to
--- begin later is an event of that time, and stays open until then.
--- Whoever gave themselves access is told of also when it is over by now.
+-- Commits the effect of open events: their notifications, and the end of the row.
+-- The rows are locked in one order, and a transaction that waited for a lock finds the row
+-- finished. An event whose subject no longer exists is dropped. An assignment that
+-- begins later is an event of that time, and stays open until then.
+-- The administrators are notified of a doctor's access to a patient by self-assignment
+-- even where it has ended by now.
 -- The kinds are those of package clinic, each with its subject, or its event and its
--- recipients. An event of no kind stays open, for a later release.
+-- recipients. An event of an unknown kind stays open, for a later release.
 -- name: HandleEvents :many
 WITH event_kind AS MATERIALIZED (
     SELECT unnest(@event_types::text[]) AS type, unnest(@event_subjects::text[]) AS subject
@@ -111,7 +112,7 @@ UPDATE outbox SET finished_at = now(), outcome = 'dead' WHERE id = @id AND finis
 SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS oldest_seconds
 FROM outbox WHERE finished_at IS NULL AND created_at <= now();
 
--- An array has what goes looked up, where IN would hash the whole table.
+-- With an array the events to delete are looked up; IN would hash the whole table.
 -- name: TrimEvents :execrows
 DELETE FROM outbox WHERE id = ANY(ARRAY(
     SELECT o.id FROM outbox o WHERE o.finished_at < @before::timestamptz ORDER BY o.finished_at LIMIT @most

@@ -1,5 +1,5 @@
--- The row is locked for the transaction; a twin waits here for its end. Every
--- committed row has an answer, so a row without one was inserted just now.
+-- The row is locked for the transaction; a concurrent request with the same key waits here for
+-- its end. Every committed row has an answer, so a row without one was inserted just now.
 -- name: ClaimIdempotencyKey :one
 INSERT INTO idempotency_keys AS k (user_id, operation, key, request_hash)
 VALUES (@user_id, @operation, @key, @request_hash)

@@ -1,5 +1,5 @@
--- Imports write one after the other: two that bring the same people would make
--- them twice or wait for each other in a circle.
+-- Imports write one after the other: two with the same people would make
+-- them twice or deadlock.
 -- name: LockImport :exec
 SELECT pg_advisory_xact_lock(hashtextextended('healthrecords.import', 0));
 
@@ -9,8 +9,8 @@ SELECT id, user_id, source_id::text AS source_id FROM patient_profiles WHERE sou
 -- name: ImportedDoctors :many
 SELECT id, user_id, source_id::text AS source_id FROM doctor_profiles WHERE source_id = ANY(@source_ids::text[]);
 
--- The places, from 1, of those license numbers that an account holds, or that
--- stand before in the list: who registered under a false one must not become the
+-- The places, from 1, of those license numbers that an account has, or that
+-- occur earlier in the list: a user who registered under a false one must not become the
 -- imported doctor.
 -- name: HeldLicenses :many
 SELECT given.place::bigint
@@ -21,8 +21,8 @@ FROM (
 WHERE given.turn > 1
     OR EXISTS (SELECT FROM doctor_profiles d WHERE license_key(d.license_number) = license_key(given.number) AND NOT d.license_twin);
 
--- The places, from 1, of those usernames that an account has, or that stand before in
--- the list: who registered under one must not keep the others of the bundle out.
+-- The places, from 1, of those usernames that an account has, or that occur earlier in
+-- the list: a user who registered under one must not keep the others of the bundle out.
 -- name: HeldUsernames :many
 SELECT given.place::bigint
 FROM (
@@ -75,7 +75,7 @@ SELECT made.id, input.specialization, input.license_number, CASE WHEN input.veri
 FROM made JOIN input ON input.username = made.username
 RETURNING id, user_id, source_id::text AS source_id;
 
--- Returns the rows that it made or changed: those whose source is as it was are
+-- Returns the rows that it made or changed: rows whose source is unchanged are
 -- not touched. No event is written: this is history, and nobody waits for it.
 -- name: ImportRecords :many
 INSERT INTO health_records AS r (patient_id, created_by, record_type, title, description, symptoms, diagnosis,
@@ -96,8 +96,8 @@ RETURNING r.record_type, (r.version = 1)::boolean AS created;
 -- name: LockDoctors :exec
 SELECT FROM doctor_profiles WHERE id = ANY(@ids::bigint[]) ORDER BY id FOR NO KEY UPDATE;
 
--- An assignment that was ended is not made again: whoever took the doctor's
--- access away meant it. An unverified doctor cannot be assigned.
+-- An assignment that was ended is not made again: it was ended on purpose.
+-- An unverified doctor cannot be assigned.
 -- name: AssignCareTeam :execrows
 INSERT INTO assignments (patient_id, doctor_id, source, reason, starts_at)
 SELECT pair.patient_id, pair.doctor_id, 'rest', @reason, now()

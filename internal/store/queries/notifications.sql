@@ -1,7 +1,7 @@
 -- Lists the caller's own and counts them; or finds the one with the id (@id), without
--- counting. The patient, and what belongs to them, is joined only if the caller may
--- see them now; for an administrator, who may know every patient (@everybody), the
--- patient alone. People have the names that they had when it happened.
+-- counting. The patient and their data are joined only if the caller may
+-- see them now. An administrator, who may know every patient (@everybody), gets the
+-- patient alone. People have the names that they had at the time of the event.
 -- name: ListNotifications :many
 WITH page AS (
     (SELECT n.id FROM notifications n

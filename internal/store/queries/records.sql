@@ -1,11 +1,11 @@
--- A statement that answers a caller's read says of each row which patient is
--- seen, through which assignment, and whether in an emergency: the audit row
--- is made of these three columns, see audit.go.
+-- A statement that answers a caller's read names in each row the patient whose data it
+-- shows, the assignment, and whether the access is an emergency's: the audit row
+-- is made from these three columns, see audit.go.
 --
--- Lists what the caller may read. Only a patient whose own first record is among
--- the first N of these firsts can have one among the first N of all, so the page
--- is sought among at most N patients (@depth), N records of each. The marks /*...*/ are
--- rewritten for the other orders: see order.go.
+-- Lists the records that the caller may read. Only the first N patients, in the order of
+-- their first records, can have a record among the first N of all. So the page
+-- is searched among at most N patients (@depth), N records of each. order.go
+-- rewrites the marks /*...*/ for the other orders.
 -- name: ListRecords :many
 WITH patients AS MATERIALIZED (
     SELECT a.patient_id, coalesce(min(a.assignment_id) FILTER (WHERE NOT a.emergency), min(a.assignment_id)) AS assignment_id,
@@ -37,12 +37,12 @@ WITH patients AS MATERIALIZED (
 SELECT sqlc.embed(r), sqlc.embed(creator),
     (SELECT coalesce(json_agg(row_to_json(c.*) ORDER BY c.id), '[]')
      FROM comment_details c WHERE c.record_id = r.id AND (@sees_private::boolean OR NOT c.is_private))::json AS comments,
-    (SELECT coalesce(sum(his.count), 0)
+    (SELECT coalesce(sum(per_patient.count), 0)
      FROM patients p CROSS JOIN LATERAL (
         SELECT count(*) AS count FROM callers_records t
         WHERE t.patient_id = p.patient_id AND (@record_type::text = '' OR t.record_type = @record_type)
             AND t.visit_date >= @since AND t.visit_date < @until
-     ) AS his)::bigint AS total,
+     ) AS per_patient)::bigint AS total,
     r.patient_id AS seen_patient, page.assignment_id AS seen_through, page.emergency::boolean AS seen_in_emergency
 FROM page
 JOIN health_records r ON r.id = page.id
@@ -50,7 +50,7 @@ JOIN accounts creator ON creator.id = r.created_by
 ORDER BY page.sort_key DESC/*order*/, page.id DESC/*order*/;
 
 -- name: CountRecords :one
-SELECT coalesce(sum(his.count), 0)::bigint AS count
+SELECT coalesce(sum(per_patient.count), 0)::bigint AS count
 FROM (
     SELECT DISTINCT a.patient_id FROM patient_access a
     WHERE a.user_id = @caller AND (@patient_id::bigint = 0 OR a.patient_id = @patient_id)
@@ -58,7 +58,7 @@ FROM (
     SELECT count(*) AS count FROM callers_records t
     WHERE t.patient_id = p.patient_id AND (@record_type::text = '' OR t.record_type = @record_type)
         AND t.visit_date >= @since AND t.visit_date < @until
-) AS his;
+) AS per_patient;
 
 -- name: GetRecord :one
 SELECT sqlc.embed(r), sqlc.embed(creator),
@@ -108,7 +108,7 @@ RETURNING *;
 -- name: DeleteRecord :execrows
 DELETE FROM health_records WHERE id = @id AND patient_id = @patient_id;
 
--- last_visit means nothing where there are no records.
+-- last_visit has no meaning for a patient without records.
 -- name: ListPatientsOfDoctor :many
 WITH patients AS MATERIALIZED (
     SELECT a.patient_id AS id, coalesce(min(a.id) FILTER (WHERE a.source <> 'break_glass'), min(a.id)) AS assignment_id,

@@ -1,6 +1,6 @@
 -- Starts nothing for a user who is not active, or whose credentials were
--- changed since they were checked: a change that is under way is waited for, and one that
--- comes later finds the session.
+-- changed since they were checked. It waits for a concurrent change, and a
+-- later change finds the session.
 -- name: StartSession :one
 WITH session AS (
     INSERT INTO sessions (user_id, expires_at)
@@ -12,9 +12,9 @@ INSERT INTO refresh_tokens (session_id, token_hash, expires_at)
 SELECT session.id, @token_hash, session.expires_at FROM session
 RETURNING session_id;
 
--- The session's row is locked first, as its deletion does: of two that use the
--- same token one comes second and finds it used, and none that is made while
--- the session ends is left over.
+-- The session's row is locked first, as its deletion does: of two requests with the
+-- same token one comes second and finds it used, and no token survives that is made while
+-- the session ends.
 -- name: RotateRefreshToken :one
 WITH session AS MATERIALIZED (
     SELECT s.id, s.user_id
@@ -40,7 +40,7 @@ WITH session AS MATERIALIZED (
 )
 SELECT sqlc.embed(a), used.id AS session_id, has_second_factor(a.id) AS second_factor FROM used JOIN accounts a ON a.id = used.user_id;
 
--- A token that was used a moment ago, and whose successor was not yet.
+-- A token that was used a moment ago, and whose successor was not used yet.
 -- name: RepeatRefresh :one
 SELECT sqlc.embed(a), t.session_id, t.successor_salt, has_second_factor(a.id) AS second_factor
 FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id JOIN accounts a ON a.id = s.user_id
@@ -62,7 +62,7 @@ DELETE FROM sessions WHERE id = @id AND user_id = @caller AND expires_at > now()
 -- name: EndOtherSessions :exec
 DELETE FROM sessions WHERE user_id = @caller AND id <> @kept;
 
--- Lists the caller's own.
+-- Lists the caller's own sessions.
 -- name: ListSessions :many
 SELECT s.id, s.created_at, s.last_used_at, s.expires_at,
     (SELECT count(*) FROM sessions t WHERE t.user_id = @caller AND t.expires_at > now())::bigint AS total

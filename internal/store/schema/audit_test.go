@@ -13,8 +13,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
-// TestAPatientsLogHidesPrivateComments has rows as this release and the one before
-// write them, of comments that are there and of some that are gone.
+// TestAPatientsLogHidesPrivateComments uses rows as this release and the previous one
+// write them, about existing and deleted comments.
 func TestAPatientsLogHidesPrivateComments(t *testing.T) {
 	t.Parallel()
 	h := newHospital(t)
@@ -109,7 +109,7 @@ func TestPartsWriteAuditRowsOfTheirOwn(t *testing.T) {
 			return err
 		})
 		if codeOf(err) != test.want || test.want == "" && err != nil {
-			t.Errorf("the %s for %v writes %v: %v, want SQLSTATE %q", test.part, test.caller, test.row, err, test.want)
+			t.Errorf("the %s for %v adds %v: %v, want SQLSTATE %q", test.part, test.caller, test.row, err, test.want)
 		}
 	}
 }

@@ -16,34 +16,34 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
-// withoutPatientData are the tables that need no row-level security, and why. A
-// new table is in it, or is protected.
+// withoutPatientData lists the tables that need no row-level security, with the reason. A
+// new table is either listed here or protected.
 func withoutPatientData() map[string]string {
 	return map[string]string{
 		"goose_db_version": "the version of the schema",
-		"doctor_profiles":  "the directory of doctors, which is for everybody who is logged in",
-		"sessions":         "times; a session is asked for before there is a caller",
-		"refresh_tokens":   "hashes and times; as sessions",
-		"totp_factors":     "sealed by a key that the database does not have; asked for before there is a caller",
-		"recovery_codes":   "hashes; as totp_factors",
+		"doctor_profiles":  "the directory of doctors, which all logged-in users may read",
+		"sessions":         "times; a session is looked up before the caller is known",
+		"refresh_tokens":   "hashes and times; looked up as sessions are",
+		"totp_factors":     "sealed by a key that the database does not have; looked up before the caller is known",
+		"recovery_codes":   "hashes; looked up as totp_factors are",
 
 		"audit_checkpoints": "numbers and digests of audit rows",
 	}
 }
 
-// ofTheOwner are the views that read with their owner's rights, each with why
-// that shows a caller no more than is his.
+// ofTheOwner lists the views that read with their owner's rights, each with the reason why
+// it still shows callers no more than they may see.
 func ofTheOwner() map[string]string {
 	return map[string]string{
-		"callers_patients": "its condition is on the caller, behind a barrier",
-		"callers_records":  "its condition is on the caller, behind a barrier",
-		"callers_audit":    "its condition is on the caller, behind a barrier",
-		"audit_entries":    "an administrator sees all rows, everybody else none",
+		"callers_patients": "its condition names the caller, behind a barrier",
+		"callers_records":  "its condition names the caller, behind a barrier",
+		"callers_audit":    "its condition names the caller, behind a barrier",
+		"audit_entries":    "an administrator sees all rows, other callers none",
 	}
 }
 
-// hospital has a row of everything: Ann and her doctor, Bob, who was his patient,
-// and Cleo, who is to be.
+// hospital has a row in every table: Ann and her doctor; Bob, who was a patient of that doctor;
+// and Cleo, who is going to be one.
 type hospital struct {
 	dsn                       string
 	owner                     *testkit.Factory
@@ -74,7 +74,7 @@ func newHospital(t *testing.T) hospital {
 	f.Exec(`UPDATE assignments SET requested_by = $1 WHERE id IN (1, 4)`, h.admin.ID)                               // Ann's and Bob's
 	f.Comment(testkit.CommentOptions{Record: h.ofAnn, Doctor: h.doctor})                                            // 1
 	f.Comment(testkit.CommentOptions{Record: h.ofAnn, Doctor: h.doctor, Private: true})                             // 2
-	f.Comment(testkit.CommentOptions{Record: h.ofBob, Doctor: h.doctor})                                            // 3, when he was his patient
+	f.Comment(testkit.CommentOptions{Record: h.ofBob, Doctor: h.doctor})                                            // 3, while Bob was the doctor's patient
 	f.Comment(testkit.CommentOptions{Record: h.ofBob, Doctor: h.other, Private: true})                              // 4
 	f.Exec(`INSERT INTO pending_names (user_id, first_name, last_name) VALUES ($1, 'New', 'Name')`, h.doctor.User.ID)
 	f.Exec(`INSERT INTO notifications (recipient_id, event_id, type) SELECT id, 1, 'NEW_RECORD' FROM users ORDER BY id`)
@@ -87,8 +87,8 @@ func newHospital(t *testing.T) hospital {
 	return h
 }
 
-// as runs do in a transaction of the caller (nil: of nobody) with the server's
-// role, and takes back what it did.
+// as runs do in a transaction of the caller (nil: no caller) with the server's
+// role, and rolls it back.
 func (h hospital) as(t *testing.T, caller *clinic.User, do func(pgx.Tx)) {
 	t.Helper()
 	conn := connect(t, rights.URL(t, h.dsn, schema.PartServer))
@@ -138,13 +138,13 @@ func TestTheServersRoleSeesNothingWithoutACaller(t *testing.T) {
 			continue
 		}
 		if !r.Protected && !r.View {
-			t.Errorf("%s is neither protected by row-level security, forced, nor said to hold no patient data", r.Name)
+			t.Errorf("%s is neither protected by row-level security, forced, nor listed as a table without patient data", r.Name)
 		}
 		if r.View && !r.Invoker && ofTheOwner()[r.Name] == "" {
-			t.Errorf("the view %s reads with its owner's rights: make it security_invoker", r.Name)
+			t.Errorf("the view %s reads with its owner's rights: add security_invoker", r.Name)
 		}
 		if ofTheOwner()[r.Name] == "" && h.owner.Count("SELECT count(*) FROM "+r.Name) == 0 {
-			t.Errorf("%s is empty: give the hospital of this test a row of it", r.Name)
+			t.Errorf("%s is empty: add a row of it to the hospital of this test", r.Name)
 		}
 		h.as(t, nil, func(tx pgx.Tx) {
 			found, err := readAll(t, tx, "SELECT 1::bigint FROM "+r.Name)
@@ -245,7 +245,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			}
 		})
 	}
-	h.as(t, nil, func(tx pgx.Tx) { // who logs in has no role yet
+	h.as(t, nil, func(tx pgx.Tx) { // a user who is logging in has no role yet
 		_, err := tx.Exec(t.Context(), `SELECT set_config('healthrecords.user_id', account_named($1)::text, true)`, strings.ToUpper(h.ann.User.Username))
 		if err != nil {
 			t.Fatal(err)
@@ -259,7 +259,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 	})
 }
 
-// A statement touches the rows that the number says, or is denied.
+// A statement changes the given number of rows, or is denied.
 func TestRawStatementsWriteWhatTheCallerMayWrite(t *testing.T) {
 	t.Parallel()
 	h := newHospital(t)
@@ -276,7 +276,7 @@ func TestRawStatementsWriteWhatTheCallerMayWrite(t *testing.T) {
 		want   int64
 	}{
 		{&h.ann.User, `UPDATE health_records SET title = 'x'`, 1},
-		{&h.ann.User, `DELETE FROM health_records`, 1}, // its private comment too, though she does not see it
+		{&h.ann.User, `DELETE FROM health_records`, 1}, // the private comment too, though she does not see it
 		{&h.ann.User, fmt.Sprintf(insert, h.ann.ID, h.ann.User.ID), 1},
 		{&h.ann.User, fmt.Sprintf(insert, h.bob.ID, h.ann.User.ID), refused},
 		{&h.ann.User, fmt.Sprintf(insert, h.ann.ID, h.bob.User.ID), refused},
@@ -308,7 +308,7 @@ func TestRawStatementsWriteWhatTheCallerMayWrite(t *testing.T) {
 		{&h.admin, `UPDATE assignments SET ends_at = greatest(starts_at, now())`, 6},
 		{&h.admin, `UPDATE users SET email = 'x'`, 1},
 		{&h.admin, `DELETE FROM health_records`, 0},
-		{&h.admin, fmt.Sprintf(assign, h.cleo.ID, h.other.ID, h.ann.User.ID), refused}, // in another's name
+		{&h.admin, fmt.Sprintf(assign, h.cleo.ID, h.other.ID, h.ann.User.ID), refused}, // in the name of another user
 		{&h.other.User, `INSERT INTO outbox (type, patient_id) VALUES ('record.created', 1)`, refused},
 		{nil, `INSERT INTO outbox (type, patient_id) VALUES ('record.created', 1)`, refused},
 		{nil, fmt.Sprintf(insert, h.ann.ID, h.ann.User.ID), refused},
@@ -329,7 +329,7 @@ func TestRawStatementsWriteWhatTheCallerMayWrite(t *testing.T) {
 	}
 }
 
-// TestWhoLookedIsForWhomItIsAbout asks for the actor of every audit row.
+// TestWhoLookedIsForWhomItIsAbout looks up the actor of every audit row.
 func TestWhoLookedIsForWhomItIsAbout(t *testing.T) {
 	t.Parallel()
 	h := newHospital(t)
@@ -354,17 +354,17 @@ func TestWhoLookedIsForWhomItIsAbout(t *testing.T) {
 		h.as(t, test.caller, func(tx pgx.Tx) {
 			got, err := readAll(t, tx, all)
 			if want := slices.Sorted(slices.Values(test.want)); err != nil || !slices.Equal(got, want) {
-				t.Errorf("%s is told of %v, want %v (%v)", name, got, want, err)
+				t.Errorf("%s sees the actors %v, want %v (%v)", name, got, want, err)
 			}
 		})
 	}
 }
 
-func TestACallerIsForgottenWithHisTransaction(t *testing.T) {
+func TestACallerIsForgottenWithTheTransaction(t *testing.T) {
 	t.Parallel()
 	h := newHospital(t)
 	conn := connect(t, rights.URL(t, h.dsn, schema.PartServer))
-	for range 2 { // the settings have been there once when it is asked again
+	for range 2 { // at the second read the connection had the settings before
 		var seen int
 		if err := conn.QueryRow(t.Context(), `SELECT count(*) FROM users`).Scan(&seen); err != nil || seen != 0 {
 			t.Fatalf("%d users, %v", seen, err)

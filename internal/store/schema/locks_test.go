@@ -12,14 +12,14 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
-// TestChangesOfTheSchemaKeepNobodyWaiting: a backup reads a table for hours, and whoever
-// uses the table meanwhile does not wait behind the change, which waits for the backup.
+// TestChangesOfTheSchemaKeepNobodyWaiting: a backup reads a table for hours. The change waits for
+// the backup, but other users of the table do not wait behind the change.
 func TestChangesOfTheSchemaKeepNobodyWaiting(t *testing.T) {
 	t.Parallel()
-	const patience = time.Minute // bounds what would wait for ever
+	const patience = time.Minute // so that a failing test does not wait for ever
 	for name, test := range map[string]struct {
 		table  string
-		before func(t *testing.T, dsn string) // makes the change necessary
+		before func(t *testing.T, dsn string) // creates the need for the change
 		change func(ctx context.Context, dsn string) error
 	}{
 		"a migration": {"idempotency_keys", func(t *testing.T, dsn string) {

@@ -42,7 +42,7 @@ func Migrate(ctx context.Context, url string) error {
 	return nil
 }
 
-// up logs what it applied, also where a later migration fails.
+// up logs the migrations that it applied, even when a later one fails.
 func up(ctx context.Context, provider *goose.Provider) error {
 	results, err := provider.Up(ctx)
 	var partial *goose.PartialError

@@ -15,7 +15,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
-// migrationsOf are those of the database at dsn, one by one.
+// migrationsOf returns a provider for the database at dsn, to run its migrations one by one.
 func migrationsOf(t *testing.T, dsn string) *goose.Provider {
 	t.Helper()
 	db, err := sql.Open("pgx", dsn)
@@ -30,7 +30,7 @@ func migrationsOf(t *testing.T, dsn string) *goose.Provider {
 	return provider
 }
 
-// TestMigrationsGoDownAndUpAgain as an owner that is no superuser, with the
+// TestMigrationsGoDownAndUpAgain runs them as an owner that is no superuser, with the
 // parts' roles in the policies.
 func TestMigrationsGoDownAndUpAgain(t *testing.T) {
 	t.Parallel()
@@ -39,7 +39,7 @@ func TestMigrationsGoDownAndUpAgain(t *testing.T) {
 	owner := connect(t, dsn)
 	var mighty bool
 	if err := owner.QueryRow(t.Context(), `SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user`).Scan(&mighty); err != nil || mighty {
-		t.Fatalf("the owner may do more than one of a managed Postgres: %v, %v", mighty, err)
+		t.Fatalf("the owner has more rights than on a managed Postgres: %v, %v", mighty, err)
 	}
 	if _, err := provider.DownTo(t.Context(), 0); err != nil {
 		t.Fatalf("down: %v", err)
@@ -78,8 +78,8 @@ func TestConcurrentMigrationsTakeTurns(t *testing.T) {
 	}
 }
 
-// TestTheLogIsOpenWhileTheSchemaGrows: the programs of the release before go on
-// adding to the log between its migration and EnsureRoles.
+// TestTheLogIsOpenWhileTheSchemaGrows: the programs of the previous release keep
+// adding to the log between the migration and EnsureRoles.
 func TestTheLogIsOpenWhileTheSchemaGrows(t *testing.T) {
 	t.Parallel()
 	dsn := testkit.NewDatabase(t, rights.Migrate)
@@ -100,14 +100,14 @@ func TestTheLogIsOpenWhileTheSchemaGrows(t *testing.T) {
 	}
 }
 
-// TestTemporaryTablesDoNotDivertTheOwner, should a part be able to make some: they
-// are found before all others unless the search path says
-// otherwise. A function with the owner's rights must not take one for the log's.
+// TestTemporaryTablesDoNotDivertTheOwner tries temporary tables, in case a part could make some:
+// Postgres finds them before all others unless the search path says
+// otherwise. A function with the owner's rights must not take one for the log's table.
 func TestTemporaryTablesDoNotDivertTheOwner(t *testing.T) {
 	t.Parallel()
 	dsn := testkit.NewDatabase(t, rights.Migrate)
 	owner := connect(t, dsn)
-	var drop string // a month that begins is the moment for the attack
+	var drop string // the attack needs a month that begins
 	if err := owner.QueryRow(t.Context(), `SELECT 'DROP TABLE audit_log_' || to_char(now() AT TIME ZONE 'UTC', 'YYYY"_"MM')`).Scan(&drop); err != nil {
 		t.Fatal(err)
 	}
@@ -130,9 +130,9 @@ func TestTemporaryTablesDoNotDivertTheOwner(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := worker.Exec(t.Context(), "SELECT title FROM health_records"); codeOf(err) != denied {
-		t.Errorf("the worker gave itself a right of the owner: %v, want SQLSTATE %s", err, denied)
+		t.Errorf("the worker gained a right of the owner: %v, want SQLSTATE %s", err, denied)
 	}
-	var unpinned []string // a statement's names are bound when it is made, if it is SQL's own
+	var unpinned []string // a function with a standard SQL body binds its names when it is made
 	if err := owner.QueryRow(t.Context(), `SELECT coalesce(array_agg(p.proname::text), '{}') FROM pg_proc p
 		WHERE p.pronamespace = current_schema()::regnamespace AND p.prosecdef AND p.prosqlbody IS NULL
 			AND NOT 'search_path=' || current_schema() || ', pg_temp' = ANY(coalesce(p.proconfig, '{}'))`).Scan(&unpinned); err != nil || len(unpinned) != 0 {

@@ -16,7 +16,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
-// versions are what somebody was known as, from the first time on.
+// versions returns the names of a user, from the first on.
 func versions(t *testing.T, f *testkit.Factory, user clinic.User) []string {
 	t.Helper()
 	rows, err := f.Pool.Query(t.Context(), `SELECT concat_ws(' ', username, first_name, last_name, license_number) FROM name_versions
@@ -37,7 +37,7 @@ func TestEachNameIsKept(t *testing.T) {
 	patient := f.Patient(testkit.PatientOptions{Person: testkit.Person{Username: "ann", FirstName: "Ann", LastName: "Lee"}})
 	doctor := f.Doctor(testkit.DoctorOptions{Person: testkit.Person{Username: "eve", FirstName: "Eve", LastName: "Night"}})
 	f.Exec(`UPDATE doctor_profiles SET license_number = 'CA-1' WHERE id = $1`, doctor.ID)
-	f.Exec(`UPDATE users SET email = 'eve@example.com', updated_at = now() WHERE id = $1`, doctor.User.ID) // no version
+	f.Exec(`UPDATE users SET email = 'eve@example.com', updated_at = now() WHERE id = $1`, doctor.User.ID) // makes no version
 	f.Exec(`UPDATE users SET last_name = 'Day'`)
 	f.Exec(`UPDATE users SET last_name = 'Day'`)
 	f.Exec(`UPDATE doctor_profiles SET license_number = license_number, specialization = 'x'`)
@@ -57,7 +57,7 @@ func TestEachNameIsKept(t *testing.T) {
 	}
 	f.Exec(`DELETE FROM users`)
 	if n := f.Count(`SELECT count(*) FROM name_versions`); n != 0 {
-		t.Errorf("%d versions of nobody", n)
+		t.Errorf("%d versions without a user", n)
 	}
 }
 
@@ -76,7 +76,7 @@ func TestNamesKeepTheirOrderWhateverTheClockSays(t *testing.T) {
 	}
 }
 
-// The newest version is what there is, whoever changes the two parts of it at once.
+// The newest version matches the present name, even when both of its parts change at once.
 func TestTheNewestNameIsThePresentOne(t *testing.T) {
 	t.Parallel()
 	f := testkit.NewFactory(t, testkit.NewDatabase(t, schema.Migrate))
@@ -92,14 +92,14 @@ func TestTheNewestNameIsThePresentOne(t *testing.T) {
 	group.Wait()
 	if n := f.Count(`SELECT count(*) FROM users u JOIN doctor_profiles d ON d.user_id = u.id CROSS JOIN LATERAL known_as(u.id, 'infinity') v
 		WHERE (v.first_name, v.license_number) = (u.first_name, d.license_number)`); n != 1 {
-		t.Error("the newest version is not what the doctor is known as")
+		t.Error("the newest version is not the doctor's present name")
 	}
 	if n := f.Count(`SELECT count(*) FROM name_versions`); n != 41 {
 		t.Errorf("%d versions, want 41", n)
 	}
 }
 
-// schemaBeforeNames returns a database as the release before names left it.
+// schemaBeforeNames returns a database with the schema of the last release without names.
 func schemaBeforeNames(t *testing.T) (dsn string) {
 	t.Helper()
 	dsn = testkit.NewDatabase(t, rights.Migrate)
@@ -118,8 +118,8 @@ func schemaBeforeNames(t *testing.T) (dsn string) {
 	return dsn
 }
 
-// TestNamesAndNumbersOfBefore brings a database of the release before up to date,
-// in which license numbers were told apart that are not any more.
+// TestNamesAndNumbersOfBefore migrates a database of the previous release, in
+// which some license numbers were distinct that now count as equal.
 func TestNamesAndNumbersOfBefore(t *testing.T) {
 	t.Parallel()
 	dsn := schemaBeforeNames(t)
@@ -146,7 +146,7 @@ func TestNamesAndNumbersOfBefore(t *testing.T) {
 	if got := oddTexts(t, dsn); !slices.Equal(got, []string{"doctor_profiles.license_number", "doctor_profiles.license_number", "doctor_profiles.license_number"}) {
 		t.Errorf("odd texts: %v", got)
 	}
-	// neither a new doctor nor one with another number gets one of theirs, by any release
+	// No release gives one of their numbers to a new doctor or to one who changes theirs.
 	newcomer := f.Doctor(testkit.DoctorOptions{})
 	for _, change := range []string{`UPDATE doctor_profiles SET license_number = 'c-a1' WHERE id = $1`, `UPDATE doctor_profiles SET license_number = 'CA-2.' WHERE id = $1`} {
 		_, err := f.Pool.Exec(t.Context(), change, newcomer.ID)
@@ -154,11 +154,11 @@ func TestNamesAndNumbersOfBefore(t *testing.T) {
 			t.Errorf("%s: %v", change, err)
 		}
 	}
-	f.Exec(`UPDATE doctor_profiles SET years_of_experience = 9`) // the twins go on
+	f.Exec(`UPDATE doctor_profiles SET years_of_experience = 9`) // the twins can still be changed
 }
 
-// TestNumbersOfBeforeInAnyScript has numbers that the release before took, and that
-// have letters of other alphabets or widths, or no letter at all.
+// TestNumbersOfBeforeInAnyScript uses numbers that the previous release accepted, with
+// letters of other alphabets or widths, or without any letter.
 func TestNumbersOfBeforeInAnyScript(t *testing.T) {
 	t.Parallel()
 	dsn := schemaBeforeNames(t)
@@ -176,7 +176,7 @@ func TestNumbersOfBeforeInAnyScript(t *testing.T) {
 			t.Errorf("%q is a twin: %t, want %t", number, n == 1, twins[number])
 		}
 	}
-	// The release before may still run, and take numbers of the kind.
+	// The previous release may still run, and accept such numbers.
 	newcomer := f.Doctor(testkit.DoctorOptions{})
 	for number, taken := range map[string]bool{
 		"\u0414\u0415-1": false, "\u4e19\u7b2c": false, "--": false,
@@ -189,8 +189,8 @@ func TestNumbersOfBeforeInAnyScript(t *testing.T) {
 	}
 }
 
-// TestATwinWhoChangesTheNumberIsOneNoMore does so as the release before, which knows
-// nothing of twins and may still run.
+// TestATwinWhoChangesTheNumberIsOneNoMore changes it as the previous release does, which
+// does not know of twins and may still run.
 func TestATwinWhoChangesTheNumberIsOneNoMore(t *testing.T) {
 	t.Parallel()
 	dsn := schemaBeforeNames(t)
@@ -210,11 +210,11 @@ func TestATwinWhoChangesTheNumberIsOneNoMore(t *testing.T) {
 	f.Exec(change, "Ca 1", doctors["ca-1"].ID) // the same number in another spelling
 	f.Exec(change, "CA-3", doctors["ca-1"].ID)
 	if n := f.Count(`SELECT count(*) FROM doctor_profiles WHERE license_twin`); n != 0 {
-		t.Errorf("%d twins of nobody", n)
+		t.Errorf("%d twins of a number that nobody has", n)
 	}
 }
 
-// TestATwinIsLeftTheNumberThatNobodyElseHas: it is the twin's then, whoever comes for it.
+// TestATwinIsLeftTheNumberThatNobodyElseHas: from then on the number is the twin's, whoever else claims it.
 func TestATwinIsLeftTheNumberThatNobodyElseHas(t *testing.T) {
 	t.Parallel()
 	dsn := schemaBeforeNames(t)
@@ -230,15 +230,15 @@ func TestATwinIsLeftTheNumberThatNobodyElseHas(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Exec(change, "CA-3", doctors["CA-1"].ID)
-	if n := f.Count(`SELECT count(*) FROM doctor_profiles WHERE id = $1 AND NOT license_twin`, doctors["ca-1"].ID); n != 1 { // who is verified
-		t.Error("the number is nobody's")
+	if n := f.Count(`SELECT count(*) FROM doctor_profiles WHERE id = $1 AND NOT license_twin`, doctors["ca-1"].ID); n != 1 { // the verified one
+		t.Error("nobody has the number")
 	}
 	if _, err := f.Pool.Exec(t.Context(), change, "CA.1", doctors["CA-2"].ID); constraintOf(err) != "doctor_profiles_license_number_key" {
 		t.Errorf("another doctor takes the number: %v", err)
 	}
 	f.Exec(change, "CA-4", doctors["ca-1"].ID)
 	if n := f.Count(`SELECT count(*) FROM doctor_profiles WHERE license_twin`); n != 0 {
-		t.Errorf("%d twins of nobody", n)
+		t.Errorf("%d twins of a number that nobody has", n)
 	}
 }
 

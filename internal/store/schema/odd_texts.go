@@ -9,14 +9,14 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// OddText is a text that is stored, and that would be refused today.
+// OddText is a stored text that would be refused today.
 type OddText struct {
 	Table, Column string
 	ID            int64
-	Rule          string // what a new one is asked for; it quotes nothing
+	Rule          string // the rule for new ones; it quotes nothing
 }
 
-// oddText says where such texts may be: those that stand in other people's lists.
+// oddText describes where such texts may be: in columns that other people's lists show.
 type oddText struct {
 	table, column, where string
 	check                func(text string) (rules []string)
@@ -39,8 +39,8 @@ func oddTexts() []oddText {
 	}
 }
 
-// OddTexts looks through the database at url, as its owner, and reports each text
-// that breaks a rule of today. It reads each row of these tables once.
+// OddTexts searches the database at url, as its owner, and reports each text
+// that breaks a present rule. It reads each row of these tables once.
 func OddTexts(ctx context.Context, url string, report func(OddText)) error {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {

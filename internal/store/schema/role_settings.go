@@ -12,13 +12,13 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/postgres"
 )
 
-// Settings are what Postgres holds a part to, by the names of its settings: settings of the part's role, and of each of
-// its connections, where they stand above those of the role.
+// Settings are the limits that Postgres sets for a part, by the names of its settings: those of the part's role, and of
+// each of its connections, where they override those of the role.
 func (p Part) Settings() map[string]string {
 	statement := map[Part]string{
 		PartServer:     "15s",   // as long as a request
 		PartController: "30s",   // as long as a call of the reconciler
-		PartWorker:     "10min", // moves months of audit rows to their partitions, where no worker ran for that long
+		PartWorker:     "10min", // after months without a worker it moves as many months of audit rows to their partitions
 	}[p]
 	if statement == "" {
 		return nil
@@ -33,18 +33,18 @@ func (p Part) Settings() map[string]string {
 	return settings
 }
 
-// connectionShare is the part of Postgres' connections that one role gets at most. How many replicas there are is not
-// known here; the rest is for the others and the owner, should somebody flood Postgres with one role's password.
+// connectionShare is the part of Postgres' connections that one role may use. The number of replicas is not
+// known here. The rest is for the other roles and the owner, should somebody flood Postgres with one role's password.
 const connectionShare = 0.75
 
-// strangeSetting is an entry of a role's settings that a session of the role can have made: not one that takes a
-// superuser, nor the search path in another database, which an installation there has set for its parts. That one takes
-// back what a thief makes of it.
+// strangeSetting is true of an entry of a role's settings that a session of the role can have made. That excludes settings
+// that need a superuser, and the search path in another database, which an installation there has set for its parts: that
+// installation itself resets what a thief does to it.
 const strangeSetting = `NOT EXISTS (SELECT FROM pg_settings p WHERE p.name = split_part(entry, '=', 1) AND p.context LIKE 'superuser%')
 	AND NOT (coalesce(d.datname, current_database()) <> current_database() AND split_part(entry, '=', 1) = 'search_path')`
 
-// strangeSettings names the settings of the role that are not its part's and that a session of the role can have made:
-// who has its password leaves them to those who log in after the password was changed.
+// strangeSettings names the settings of the role that are not its part's and that a session of the role can have made.
+// A thief of the password could leave them to the sessions that start after the password was changed.
 func strangeSettings(ctx context.Context, conn *pgx.Conn, l Login) ([]string, error) {
 	var own []string
 	for name, value := range l.Part.Settings() {
@@ -67,7 +67,7 @@ func strangeSettings(ctx context.Context, conn *pgx.Conn, l Login) ([]string, er
 }
 
 // partSettings returns the statements that give the role its part's settings and connections, and no others. A setting
-// that only a superuser can have made is kept, unless the owner is superuser.
+// that only a superuser can have made stays, unless the owner is a superuser.
 func partSettings(ctx context.Context, conn *pgx.Conn, l Login) (string, error) {
 	var current string
 	var connections int
@@ -78,7 +78,7 @@ func partSettings(ctx context.Context, conn *pgx.Conn, l Login) (string, error) 
 			FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase JOIN pg_roles r ON r.oid = s.setrole, unnest(s.setconfig) entry
 			WHERE r.rolname = $1 AND d.datname <> current_database() AND `+strangeSetting+`)`, l.Role, connectionShare).Scan(&current, &connections, &elsewhere)
 	if err != nil {
-		return "", fmt.Errorf("looking for settings of it in other databases: %w", err)
+		return "", fmt.Errorf("looking for its settings in other databases: %w", err)
 	}
 	role := "ALTER ROLE " + pgx.Identifier{l.Role}.Sanitize()
 	in := role + " IN DATABASE " + pgx.Identifier{current}.Sanitize()
@@ -87,12 +87,12 @@ func partSettings(ctx context.Context, conn *pgx.Conn, l Login) (string, error) 
 	for name, value := range l.Part.Settings() {
 		statements = append(statements, fmt.Sprintf("%s SET %s = '%s'", role, name, value))
 	}
-	// The part finds the schema where the owner does.
+	// The part finds the schema by the search path of the owner.
 	statements = append(statements, in+" SET search_path FROM CURRENT")
 	return strings.Join(statements, ";\n"), nil
 }
 
-// dropLargeObjects removes those that the role made in this database: the platform makes none.
+// dropLargeObjects removes the role's large objects in this database: the platform makes none.
 func dropLargeObjects(ctx context.Context, conn *pgx.Conn, role string) error {
 	const some = 1000 // for each of them Postgres keeps a lock until the end of the transaction
 	for dropped := some; dropped == some; {
@@ -101,22 +101,22 @@ func dropLargeObjects(ctx context.Context, conn *pgx.Conn, role string) error {
 			return err
 		})
 		if postgres.HasCode(err, "42501") {
-			return nil // checkLeft tells of them
+			return nil // checkLeft logs them
 		}
 		if err != nil {
 			return fmt.Errorf("removing its large objects: %w", err)
 		}
 		if dropped > 0 {
-			slog.WarnContext(ctx, "large objects of a role are removed", "role", role, "objects", dropped)
+			slog.WarnContext(ctx, "removed large objects of a role", "role", role, "objects", dropped)
 		}
 	}
 	return nil
 }
 
-// dropSomeLargeObjects does so as the role itself, which takes being its member until the end of the transaction.
+// dropSomeLargeObjects removes some as the role itself, of which it is made a member until the end of the transaction.
 func dropSomeLargeObjects(ctx context.Context, tx pgx.Tx, role string, most int) (int, error) {
 	var there, member bool
-	// From Postgres 16 on, who made a role is its member, and may not act as it.
+	// From Postgres 16 on, the creator of a role is its member, but may not act as it.
 	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_largeobject_metadata WHERE lomowner = r.oid),
 			pg_has_role(r.oid, CASE WHEN current_setting('server_version_num')::int < 160000 THEN 'MEMBER' ELSE 'SET' END)
 		FROM pg_roles r WHERE rolname = $1`, role).Scan(&there, &member)
@@ -140,7 +140,7 @@ func dropSomeLargeObjects(ctx context.Context, tx pgx.Tx, role string, most int)
 	return int(tag.RowsAffected()), err
 }
 
-// checkLeft logs what the parts should not have and the owner may not take from them.
+// checkLeft logs rights of the parts that they should not have and the owner may not revoke.
 func checkLeft(ctx context.Context, conn *pgx.Conn, logins []Login) error {
 	var roles []string
 	for _, l := range logins {
@@ -156,10 +156,10 @@ func checkLeft(ctx context.Context, conn *pgx.Conn, logins []Login) error {
 				JOIN pg_database d ON d.oid = s.dbid)
 		FROM part`, roles).Scan(&temporary, &large, &owned)
 	if err != nil {
-		return fmt.Errorf("looking for what parts have beside their rights: %w", err)
+		return fmt.Errorf("looking for excess rights of parts: %w", err)
 	}
 	if temporary || large || len(owned) > 0 {
-		slog.WarnContext(ctx, "parts have more than they need, and the owner may not change that: see Database roles in docs/operations.md",
+		slog.WarnContext(ctx, "parts have more rights than they need, and the owner may not revoke them: see Database roles in docs/operations.md",
 			"temporary_tables", temporary, "large_objects", large, "owners_of_objects", owned)
 	}
 	return nil

@@ -38,22 +38,22 @@ type Login struct {
 //go:embed grants/*.sql
 var grants embed.FS
 
-// rolesTimeout bounds how long other programs that change the same roles are
-// waited for.
+// rolesTimeout bounds the wait for other programs that change the same
+// roles.
 const rolesTimeout = time.Minute
 
 var (
-	errRoleMissing = errors.New("there is no such role, and the owner may not make it: make it, with LOGIN, or give the owner CREATEROLE")
-	errRoleRights  = errors.New("the role has more rights than a part may have: it must be able to log in, be neither superuser " +
+	errRoleMissing = errors.New("the role does not exist, and the owner may not create it: create it with LOGIN, or give the owner CREATEROLE")
+	errRoleRights  = errors.New("the role has rights that a part must not have, or cannot log in: give it LOGIN, and make it neither SUPERUSER " +
 		"nor BYPASSRLS, CREATEDB, CREATEROLE or REPLICATION, and no member of the owner")
-	errRoleSettings = errors.New("the role has settings that somebody with its password may have left, and the owner may not take them back: " +
-		"have ALTER ROLE ... RESET ALL and ALTER ROLE ... IN DATABASE ... RESET ALL run by who may, and put settings of your own on the database")
+	errRoleSettings = errors.New("the role has settings that a thief of its password may have left, and the owner may not reset them: " +
+		"run ALTER ROLE ... RESET ALL and ALTER ROLE ... IN DATABASE ... RESET ALL as a role that may, and set your own settings on the database")
 )
 
-// EnsureRoles makes the roles, or sets their passwords, and gives each the rights
-// of its part on the schema at url, whose owner the URL names: these rights
-// and no others, its part's row-level security policies, and the settings of its part. What somebody with the former
-// password left behind, settings and large objects, goes. Where the owner may not change roles they must be there, keep
+// EnsureRoles makes the roles, or sets their passwords, and gives each exactly the rights
+// of its part on the schema at url, whose owner the URL names, with the part's policies for
+// row-level security and the part's settings. It removes settings and large objects that somebody with the former
+// password left behind. Where the owner may not change roles, the roles must exist, keep
 // their passwords, and have no settings of that kind. Several may run at once, also for other databases of
 // the same Postgres. Rights that a newer release gave are left as they are.
 func EnsureRoles(ctx context.Context, url string, logins []Login) error {
@@ -91,8 +91,8 @@ func EnsureRoles(ctx context.Context, url string, logins []Login) error {
 	return checkLeft(ctx, conn, logins)
 }
 
-// ensureRole makes the role or sets its password, and its part's settings. What a role may do besides is
-// not mentioned for one that exists: only a superuser may mention it.
+// ensureRole makes the role, or sets its password, and sets its part's settings. For an existing role it does not mention
+// other attributes, which only a superuser may mention.
 func ensureRole(ctx context.Context, conn *pgx.Conn, l Login) error {
 	verifier, err := scramVerifier(l.Password)
 	if err != nil {
@@ -105,7 +105,7 @@ func ensureRole(ctx context.Context, conn *pgx.Conn, l Login) error {
 	if err != nil {
 		return fmt.Errorf("looking for it: %w", err)
 	}
-	if owner { // or superuser: what a part is held to is not for it
+	if owner { // or superuser: the limits of a part are not for it
 		return errRoleRights
 	}
 	if !exists && !may {
@@ -127,12 +127,12 @@ func ensureRole(ctx context.Context, conn *pgx.Conn, l Login) error {
 		// A verifier has no character that ends the literal.
 		_, err = conn.Exec(ctx, fmt.Sprintf(statement, pgx.Identifier{l.Role}.Sanitize(), verifier)+";\n"+settings)
 	}
-	if exists && (!may || postgres.HasCode(err, "42501")) { // from Postgres 16 on, who did not make a role may not change it
-		slog.InfoContext(ctx, "a role is kept as it is: the owner may not change it", "role", l.Role)
+	if exists && (!may || postgres.HasCode(err, "42501")) { // from Postgres 16 on, only the creator of a role may change it
+		slog.InfoContext(ctx, "left a role as it is: the owner may not change it", "role", l.Role)
 		return nil
 	}
 	if err == nil && len(strange) > 0 {
-		slog.WarnContext(ctx, "settings of a role are taken back", "role", l.Role, "settings", strange)
+		slog.WarnContext(ctx, "reset settings of a role", "role", l.Role, "settings", strange)
 	}
 	return err
 }
@@ -156,7 +156,7 @@ func checkRole(ctx context.Context, conn *pgx.Conn, l Login) error {
 
 func grantAll(ctx context.Context, tx pgx.Tx, logins []Login) error {
 	if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock(hashtextextended('healthrecords.roles', 0))`); err != nil {
-		return fmt.Errorf("waiting for others: %w", err)
+		return fmt.Errorf("waiting for other changes of the roles: %w", err)
 	}
 	want, err := latestVersion()
 	if err != nil {
@@ -172,7 +172,7 @@ func grantAll(ctx context.Context, tx pgx.Tx, logins []Login) error {
 		return fmt.Errorf("reading the schema: %w", err)
 	}
 	if have > want {
-		slog.InfoContext(ctx, "rights are left as they are: the schema is newer than this program", "version", have)
+		slog.InfoContext(ctx, "left the rights as they are: the schema is newer than this program", "version", have)
 		return nil
 	}
 	schema = pgx.Identifier{schema}.Sanitize()
@@ -194,14 +194,14 @@ func grantAll(ctx context.Context, tx pgx.Tx, logins []Login) error {
 			err = openRows(ctx, tx, l)
 		}
 		if err != nil {
-			return fmt.Errorf("those of the %s: %w", l.Part, err)
+			return fmt.Errorf("of the %s: %w", l.Part, err)
 		}
 	}
 	return nil
 }
 
-// closeToPublic takes from everybody what nobody of the platform needs: making objects in the schema, as they could before
-// Postgres 15, temporary tables, and large objects, whose functions only a superuser may close.
+// closeToPublic revokes from PUBLIC the rights that the platform does not need: making objects in the schema, which was
+// allowed before Postgres 15, temporary tables, and large objects, whose functions only a superuser may close.
 func closeToPublic(ctx context.Context, tx pgx.Tx, database, schema string) error {
 	var functions string
 	err := tx.QueryRow(ctx, `SELECT coalesce(string_agg(format('; REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', oid::regprocedure), ''), '')
@@ -213,8 +213,8 @@ func closeToPublic(ctx context.Context, tx pgx.Tx, database, schema string) erro
 	return err
 }
 
-// openRows makes the policies that have the part's name those of its role. What is
-// so already is not touched: a change locks the table for everybody.
+// openRows gives the policies that have the part's name to its role. It leaves a correct policy
+// alone: a change locks the table for everybody.
 func openRows(ctx context.Context, tx pgx.Tx, l Login) error {
 	rows, err := tx.Query(ctx, `SELECT format('ALTER POLICY %I ON %I TO %I', policyname, tablename, $2::name) FROM pg_policies
 		WHERE schemaname = current_schema() AND policyname = $1 AND roles <> ARRAY[$2::name] ORDER BY tablename`, string(l.Part), l.Role)
@@ -232,7 +232,7 @@ func openRows(ctx context.Context, tx pgx.Tx, l Login) error {
 }
 
 // untilAlone repeats do while another program changes the same roles or tables:
-// roles belong to all databases of a Postgres, and advisory locks to one.
+// roles belong to all databases of a Postgres, but advisory locks to one.
 func untilAlone(ctx context.Context, do func() error) error {
 	for {
 		err := postgres.RetryLocked(ctx, do)

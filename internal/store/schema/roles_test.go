@@ -167,7 +167,7 @@ func TestEnsureRolesChangesPasswordsAndTakesBackRights(t *testing.T) {
 	login.Password = "second"
 	ensure()
 	if _, err := pgx.Connect(t.Context(), first); codeOf(err) != "28P01" {
-		t.Errorf("the old password: %v, want that it is wrong", err)
+		t.Errorf("the old password: %v, want a wrong password", err)
 	}
 	conn := connect(t, as(t, dsn, login.Role, login.Password))
 	for _, statement := range []string{"SELECT title FROM health_records", "UPDATE health_records SET title = ''", "SELECT email FROM users"} {
@@ -205,14 +205,14 @@ func TestEnsureRolesWithoutCreaterole(t *testing.T) {
 		return schema.EnsureRoles(t.Context(), dsn, []schema.Login{{Part: schema.PartController, Role: role, Password: "another"}})
 	}
 	if err := ensure("unmade"); err == nil || codeOf(err) != "" {
-		t.Errorf("a role that is missing: %v, want to be told what to do", err)
+		t.Errorf("a missing role: %v, want an error that says what to do", err)
 	}
 	if err := ensure("made"); err != nil {
 		t.Fatal(err)
 	}
 	conn := connect(t, as(t, dsn, "made", "of the dba"))
 	if _, err := conn.Exec(t.Context(), "SELECT username FROM users"); err != nil {
-		t.Errorf("the role that was there has no rights: %v", err)
+		t.Errorf("the existing role has no rights: %v", err)
 	}
 	for _, right := range []string{"BYPASSRLS", "SUPERUSER", "CREATEDB", "CREATEROLE", "REPLICATION", "NOLOGIN"} {
 		undo := "NO" + right
@@ -223,7 +223,7 @@ func TestEnsureRolesWithoutCreaterole(t *testing.T) {
 			t.Fatal(err)
 		}
 		if err := ensure("made"); err == nil {
-			t.Errorf("a role with %s is taken", right)
+			t.Errorf("a role with %s is accepted", right)
 		}
 		if err := server.Exec(t.Context(), "ALTER ROLE made "+undo); err != nil {
 			t.Fatal(err)
@@ -233,10 +233,10 @@ func TestEnsureRolesWithoutCreaterole(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := ensure("made"); err == nil {
-		t.Error("a member of the owner is taken")
+		t.Error("a member of the owner is accepted")
 	}
 	if err := ensure(services.Role); err == nil {
-		t.Error("the owner is taken")
+		t.Error("the owner is accepted")
 	}
 }
 
@@ -257,8 +257,8 @@ func TestEnsureRolesKeepsPasswordsOutOfStatements(t *testing.T) {
 	}
 }
 
-// TestPartsWorkForAnOwnerWhoMayMakeNoRoles is the way of CloudNativePG and of
-// managed databases: somebody else makes the roles, before the schema is there.
+// TestPartsWorkForAnOwnerWhoMayMakeNoRoles is the case of CloudNativePG and of
+// managed databases: somebody else makes the roles before the schema exists.
 func TestPartsWorkForAnOwnerWhoMayMakeNoRoles(t *testing.T) {
 	t.Parallel()
 	server := testkit.StartPostgres(t)

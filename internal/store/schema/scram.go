@@ -16,9 +16,9 @@ const (
 	scramSalt       = 16   // bytes
 )
 
-// scramVerifier is what Postgres keeps of a password (RFC 5802, in the format of
-// pg_authid.rolpassword). Sent instead of the password, no log of statements
-// holds the password.
+// scramVerifier is the form in which Postgres stores a password (RFC 5802, in the format of
+// pg_authid.rolpassword). Sending it instead of the password keeps the password out of
+// the logs of statements.
 func scramVerifier(password string) (string, error) {
 	if prepared, err := precis.OpaqueString.String(password); err == nil {
 		password = prepared // as the driver does when it logs in

@@ -42,7 +42,7 @@ func column(t *testing.T, conn *pgx.Conn, query string, args ...any) []string {
 	return found
 }
 
-// leaveSettings does what a thief can who has the role's password, for whoever logs in as the role after them.
+// leaveSettings does what a thief of the role's password can do to later sessions of the role.
 func leaveSettings(t *testing.T, thief *pgx.Conn) {
 	t.Helper()
 	database := pgx.Identifier{column(t, thief, "SELECT current_database()")[0]}.Sanitize()
@@ -79,7 +79,7 @@ func TestWhatAStolenRoleLeftIsTakenBack(t *testing.T) {
 		thief := connect(t, as(t, dsn, l.Role, l.Password))
 		leaveSettings(t, thief)
 		run(t, thief, "SELECT lo_from_bytea(0, 'left behind') FROM generate_series(1, 2500)")
-		// Nobody can be left to be the caller of later sessions.
+		// No session can set the caller of later sessions.
 		if _, err := thief.Exec(t.Context(), "SELECT set_config('healthrecords.user_id', '1', false); ALTER ROLE CURRENT_USER SET healthrecords.user_id = '1'"); codeOf(err) != denied {
 			t.Errorf("%s leaves a caller: %v, want SQLSTATE %s", l.Role, err, denied)
 		}
@@ -102,7 +102,7 @@ func TestWhatAStolenRoleLeftIsTakenBack(t *testing.T) {
 		run(t, conn, "SELECT FROM goose_db_version")
 	}
 	if members := column(t, owner, "SELECT roleid::regrole::text FROM pg_auth_members WHERE member = current_user::regrole AND roleid::regrole::text LIKE '%stolen%' AND NOT admin_option"); len(members) != 0 {
-		t.Errorf("the owner is left a member of %v", members)
+		t.Errorf("the owner is still a member of %v", members)
 	}
 }
 
@@ -121,8 +121,8 @@ func TestNoPartMakesTemporaryTables(t *testing.T) {
 	}
 }
 
-// TestNoPartMakesLargeObjects where the owner is superuser, as in the chart's bundled Postgres: no other may take that
-// right away.
+// TestNoPartMakesLargeObjects where the owner is a superuser, as in the chart's bundled Postgres: no other owner may
+// revoke that right.
 func TestNoPartMakesLargeObjects(t *testing.T) {
 	t.Parallel()
 	server := testkit.StartPostgres(t)
@@ -141,7 +141,7 @@ func TestNoPartMakesLargeObjects(t *testing.T) {
 	}
 }
 
-// superuser makes a migrated database whose owner is superuser, and returns its URL.
+// superuser makes a migrated database whose owner is a superuser, and returns its URL.
 func superuser(t *testing.T, server *services.Postgres) string {
 	t.Helper()
 	if err := server.CreateDatabase(t.Context(), "records", ""); err != nil {
@@ -157,7 +157,7 @@ func superuser(t *testing.T, server *services.Postgres) string {
 	return dsn
 }
 
-// TestAFloodOfConnectionsLeavesSomeForTheOthers opens connections as a part until no more are given.
+// TestAFloodOfConnectionsLeavesSomeForTheOthers opens connections as a part until Postgres refuses more.
 func TestAFloodOfConnectionsLeavesSomeForTheOthers(t *testing.T) {
 	t.Parallel()
 	server := testkit.StartPostgres(t)
@@ -187,7 +187,7 @@ func TestAFloodOfConnectionsLeavesSomeForTheOthers(t *testing.T) {
 	}
 	rotated := []schema.Login{{Part: schema.PartServer, Role: "flooding", Password: "another"}}
 	if err := schema.EnsureRoles(t.Context(), dsn, rotated); err != nil {
-		t.Errorf("the owner does not get in: %v", err)
+		t.Errorf("the owner cannot connect: %v", err)
 	}
 }
 
@@ -218,7 +218,7 @@ func TestSettingsThatCannotBeTakenBackAreRefused(t *testing.T) {
 	leaveSettings(t, connect(t, as(t, dsn, "made", "x")))
 	err := ensure()
 	if err == nil {
-		t.Fatal("settings that a thief may have left are taken")
+		t.Fatal("settings that a thief may have left are accepted")
 	}
 	for _, name := range []string{"search_path", "row_security", "work_mem"} {
 		if !strings.Contains(err.Error(), name) {
@@ -226,11 +226,11 @@ func TestSettingsThatCannotBeTakenBackAreRefused(t *testing.T) {
 		}
 	}
 	if strings.Contains(err.Error(), "log_statement") {
-		t.Errorf("the error names what no thief can have left: %v", err)
+		t.Errorf("the error names a setting that no thief can have left: %v", err)
 	}
 	administer(`ALTER ROLE made RESET ALL; ALTER ROLE made IN DATABASE records RESET ALL; ALTER ROLE made IN DATABASE postgres RESET ALL`)
 	if err := ensure(); err != nil {
-		t.Errorf("after they were taken back: %v", err)
+		t.Errorf("after they were reset: %v", err)
 	}
 }
 
@@ -254,7 +254,7 @@ func TestPartsAreHeldToTheirTimeouts(t *testing.T) {
 	}
 }
 
-// TestTheOwnerIsHeldToNothing when somebody names it as a part's role.
+// TestTheOwnerIsHeldToNothing when it is named as the role of a part.
 func TestTheOwnerIsHeldToNothing(t *testing.T) {
 	t.Parallel()
 	dsn := testkit.NewDatabase(t, schema.Migrate)
@@ -263,7 +263,7 @@ func TestTheOwnerIsHeldToNothing(t *testing.T) {
 	}
 	if limited := column(t, connect(t, dsn), `SELECT rolname::text FROM pg_roles r WHERE rolname = current_user
 		AND (rolconnlimit <> -1 OR EXISTS (SELECT FROM pg_db_role_setting WHERE setrole = r.oid))`); len(limited) != 0 {
-		t.Error("the owner is held to a part's limits")
+		t.Error("the owner has a part's limits")
 	}
 }
 

@@ -12,11 +12,11 @@ import (
 )
 
 // ErrBehind means that `healthrecords migrate` has not run for this version
-// yet. A schema that is ahead is fine: migrations only expand what a running
+// yet. A newer schema is fine: migrations only expand what a running
 // version needs.
 var ErrBehind = errors.New("the database schema is older than this program: run `healthrecords migrate`")
 
-// Database tells its schema's version: see store.DB.
+// Database returns its schema's version: see store.DB.
 type Database interface {
 	// SchemaVersion returns the number of the newest migration that was applied; 0 before the first.
 	SchemaVersion(ctx context.Context) (int64, error)

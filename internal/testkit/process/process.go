@@ -16,7 +16,7 @@ import (
 
 const (
 	pollInterval = 25 * time.Millisecond
-	// outputGrace is how long the output of a child that ended is still read when a grandchild holds the pipe.
+	// outputGrace is how long the output of an ended child is still read while a grandchild has the pipe open.
 	outputGrace = 2 * time.Second
 )
 
@@ -31,7 +31,7 @@ type Options struct {
 	Files       []*os.File          // open in the child too, from descriptor 3 on
 	Credential  *syscall.Credential // user to run as; nil keeps the parent's
 	Output      io.Writer           // receives stdout and stderr besides Tail; nil for none
-	StopSignal  syscall.Signal      // asks for an orderly end; SIGTERM when zero
+	StopSignal  syscall.Signal      // asks the child to end; SIGTERM when zero
 	DeathSignal syscall.Signal      // sent by the kernel when the parent dies; SIGKILL when zero
 }
 
@@ -98,7 +98,7 @@ func (p *Process) Pid() int { return p.cmd.Process.Pid }
 // Done is closed when the child has ended.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Err says how the child ended, nil for exit code 0. It may be asked once Done is closed.
+// Err returns how the child ended, nil for exit code 0. Call it only after Done is closed.
 func (p *Process) Err() error { return p.err }
 
 // Tail returns the last lines that the child wrote.
@@ -119,23 +119,23 @@ func (p *Process) Stop(ctx context.Context) error {
 	}
 }
 
-// Kill ends the child with SIGKILL, and with it whatever it started in its process group, and waits for its end.
+// Kill ends the child and everything that it started in its process group with SIGKILL, and waits for its end.
 func (p *Process) Kill() {
 	select {
-	case <-p.done: // the process group's number may belong to somebody else by now
+	case <-p.done: // the process group's number may belong to another one by now
 	default:
 		_ = syscall.Kill(-p.Pid(), syscall.SIGKILL) // fails only when nothing is left to kill
 		<-p.done
 	}
 }
 
-// WaitReady calls check until it succeeds. It gives up when the child ends or ctx does; the error then holds
+// WaitReady calls check until it succeeds. It gives up when the child ends or ctx does; the error then has
 // check's last error and the child's last lines.
 func (p *Process) WaitReady(ctx context.Context, check func(context.Context) error) error {
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for {
-		select { // before the check: what answers may be a stranger on the port that the child did not get
+		select { // before the check, which another program may answer on a port that the child did not get
 		case <-p.done:
 			return fmt.Errorf("%s ended before it was ready: %w\n%s", p.Name(), exitError(p.err), p.Tail())
 		default:

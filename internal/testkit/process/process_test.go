@@ -20,7 +20,7 @@ import (
 
 const parentRole = "PROCESS_TEST_PARENT"
 
-// TestMain also plays the parent that TestChildDiesWithItsParent kills.
+// TestMain also runs as the parent that TestChildDiesWithItsParent kills.
 func TestMain(m *testing.M) {
 	if os.Getenv(parentRole) == "" {
 		m.Run()
@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 func TestChildDiesWithItsParent(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS != "linux" {
-		t.Skip("only Linux tells a child that its parent died")
+		t.Skip("only Linux ends a child whose parent died")
 	}
 	parent := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // G702: this test's own program
 	parent.Env = append(os.Environ(), parentRole+"=yes")
@@ -93,7 +93,7 @@ func TestStopKillsWhatDoesNotStop(t *testing.T) {
 		t.Errorf("Stop() = %v, want the deadline", err)
 	}
 	if running(p.Pid()) {
-		t.Error("it still runs")
+		t.Error("the child still runs")
 	}
 }
 
@@ -146,7 +146,7 @@ func awaitOutput(t *testing.T, p *process.Process, text string) {
 	await(t, "output "+text, func() bool { return strings.Contains(p.Tail(), text) })
 }
 
-// running says whether a process exists that is more than an exit code that nobody has asked for.
+// running reports whether a process exists, other than one that has ended and waits for its parent.
 func running(pid int) bool {
 	if syscall.Kill(pid, 0) != nil {
 		return false
@@ -162,7 +162,7 @@ func await(t *testing.T, what string, condition func() bool) {
 	for !condition() {
 		select {
 		case <-deadline:
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatalf("timed out waiting for %s", what)
 		case <-ticker.C:
 		}
 	}

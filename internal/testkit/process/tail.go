@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// tailBytes bounds what is kept of a child's output.
+// tailBytes bounds the part of a child's output that is kept.
 const tailBytes = 4096
 
-// tail is a writer that remembers the end of what was written.
+// tail is a writer that keeps the end of its input.
 type tail struct {
 	mutex sync.Mutex
 	kept  []byte
@@ -26,7 +26,7 @@ func (t *tail) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// String returns whole lines, unless one line alone is longer than what is kept.
+// String returns whole lines, unless one line alone is longer than the kept part.
 func (t *tail) String() string {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()

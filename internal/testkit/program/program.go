@@ -1,5 +1,5 @@
-// Package program runs healthrecords itself, in processes of a test's own: the test's binary, started as the program that
-// it was compiled with. A package that uses it says
+// Package program runs healthrecords itself, in processes of a test's own: it starts the test's binary as the program that
+// it was compiled with. A package that uses it has
 //
 //	func TestMain(m *testing.M) {
 //		if program.Asked() {
@@ -27,7 +27,7 @@ import (
 
 const asProgram = "HEALTHRECORDS_TEST_PROGRAM"
 
-// Asked reports whether this process is to be the program and not its test.
+// Asked reports whether this process should run as the program instead of its test.
 func Asked() bool { return os.Getenv(asProgram) != "" }
 
 // Part is a process of the platform that can be killed and started again at the same addresses.
@@ -62,7 +62,7 @@ func (p *Part) stop(t *testing.T) {
 		t.Error(err)
 	}
 	if t.Failed() {
-		t.Logf("the last words of the %s:\n%s", p.name, p.process.Tail())
+		t.Logf("the last output of the %s:\n%s", p.name, p.process.Tail())
 	}
 }
 
@@ -96,7 +96,7 @@ func (p *Part) Crash(ctx context.Context) error {
 	return p.start(ctx)
 }
 
-// Output returns all that the process and its predecessors wrote.
+// Output returns everything that the process and its predecessors wrote.
 func (p *Part) Output() string { return p.output.String() }
 
 // output is a buffer that a process writes and a test reads.
@@ -119,7 +119,7 @@ func (o *output) String() string {
 	return o.buffer.String()
 }
 
-// Run runs a subcommand that ends.
+// Run runs a subcommand until it ends.
 func Run(t *testing.T, args ...string) {
 	t.Helper()
 	p, err := process.Start(process.Options{Name: args[0], Path: os.Args[0], Args: args, Env: append(os.Environ(), asProgram+"=1")})

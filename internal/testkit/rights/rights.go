@@ -1,4 +1,4 @@
-// Package rights gives tests databases in which each part has the rights that it has in production, and no others.
+// Package rights gives tests databases in which each part has exactly the rights that it has in production.
 // Only tests may import it.
 package rights
 
@@ -26,7 +26,7 @@ func login(part schema.Part) schema.Login {
 	return schema.Login{Part: part, Role: "healthrecords_" + string(part), Password: password}
 }
 
-// URL is the owner's connection URL as the part's.
+// URL returns the part's connection URL for the owner's.
 func URL(t testing.TB, owner string, part schema.Part) string {
 	t.Helper()
 	location, err := url.Parse(owner)

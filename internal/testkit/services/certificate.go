@@ -19,7 +19,7 @@ import (
 const (
 	servingCertificate = "apiserver.crt"
 	servingKey         = "apiserver.key"
-	certificateLife    = 10 * 365 * 24 * time.Hour // the instance's whole life; nobody else trusts it
+	certificateLife    = 10 * 365 * 24 * time.Hour // longer than any instance lives; nobody else trusts it
 )
 
 // certify makes the API server's self-signed certificate and the key of it and of service account tokens, once.
@@ -49,7 +49,7 @@ func (c *ControlPlane) certify() error {
 	if err := writePEM(c.path(servingKey), "EC PRIVATE KEY", encoded); err != nil {
 		return err
 	}
-	return writePEM(c.path(servingCertificate), "CERTIFICATE", certificate) // last: its presence says that all is done
+	return writePEM(c.path(servingCertificate), "CERTIFICATE", certificate) // last: its presence means that all is done
 }
 
 func writePEM(path, kind string, content []byte) error {

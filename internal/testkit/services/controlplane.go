@@ -23,8 +23,8 @@ import (
 // ControlPlaneOptions describe a Kubernetes API server with its etcd.
 type ControlPlaneOptions struct {
 	Binaries string    // directory of kube-apiserver and etcd; see ControlPlaneBinaries
-	Dir      string    // keeps the objects, keys and certificates; made when missing
-	Port     int       // 0 takes a free one
+	Dir      string    // directory of the objects, keys and certificates; made when missing
+	Port     int       // 0 chooses a free one
 	Durable  bool      // survives the loss of power, at the cost of speed
 	Output   io.Writer // receives the logs; nil for none
 }
@@ -38,8 +38,8 @@ type ControlPlane struct {
 	server  *process.Process
 }
 
-// etcd asks nobody who they are, so it listens on sockets alone, in a directory that is closed to others. Their names are
-// relative to it: the path of a socket has 107 bytes at most.
+// etcd does not authenticate its clients, so it listens only on sockets, in a directory that is closed to others. Their
+// names are relative to the directory, because the path of a socket has 107 bytes at most.
 const (
 	etcdSocket     = "etcd.sock"
 	etcdPeerSocket = "etcd-peer.sock"
@@ -173,20 +173,20 @@ func (c *ControlPlane) InstallCRDs(dir string) error {
 	return nil
 }
 
-// Kubectl is where hack/control-plane puts kubectl on a system that has none.
+// Kubectl is the path of the kubectl that hack/control-plane installs on a system without one.
 func (c *ControlPlane) Kubectl() string { return filepath.Join(c.options.Binaries, "kubectl") }
 
 // Processes are the running programs.
 func (c *ControlPlane) Processes() []*process.Process { return []*process.Process{c.etcd, c.server} }
 
-// Stop ends both programs in order.
+// Stop shuts both programs down.
 func (c *ControlPlane) Stop(ctx context.Context) error {
 	return errors.Join(stop(ctx, c.server), stop(ctx, c.etcd))
 }
 
 func (c *ControlPlane) path(name string) string { return filepath.Join(c.options.Dir, name) }
 
-// ErrMissingBinaries means that kube-apiserver and etcd are not where they are looked for.
+// ErrMissingBinaries means that kube-apiserver and etcd were not found.
 var ErrMissingBinaries = errors.New("run `make control-plane`")
 
 // ControlPlaneBinaries finds the directory of kube-apiserver and etcd: the one that KUBEBUILDER_ASSETS names, or else
@@ -210,7 +210,7 @@ func ControlPlaneBinaries(root string) (string, error) {
 	}
 	for _, name := range []string{"kube-apiserver", "etcd"} {
 		if path, found := lookUp(dir, name); !found {
-			return "", fmt.Errorf("%w: there is no %s", ErrMissingBinaries, path)
+			return "", fmt.Errorf("%w: %s does not exist", ErrMissingBinaries, path)
 		}
 	}
 	return dir, nil

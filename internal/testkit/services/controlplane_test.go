@@ -12,14 +12,14 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/services"
 )
 
-// TestNobodyReachesEtcdByTheNetwork: it asks for no password, and whoever reaches it is administrator of the cluster.
+// TestNobodyReachesEtcdByTheNetwork: it requires no password, and its clients are administrators of the cluster.
 func TestNobodyReachesEtcdByTheNetwork(t *testing.T) {
 	t.Parallel()
 	binaries, err := services.ControlPlaneBinaries("../../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := filepath.Join(t.TempDir(), strings.Repeat("deep/", 25), "control-plane") // no socket could have so long a path
+	dir := filepath.Join(t.TempDir(), strings.Repeat("deep/", 25), "control-plane") // longer than the path of a socket can be
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestNobodyReachesEtcdByTheNetwork(t *testing.T) {
 		}
 	}
 	if listening["kube-apiserver"] != 1 || listening["etcd"] != 0 {
-		t.Errorf("TCP ports that are listened on: %v, want the API server's alone", listening)
+		t.Errorf("listening TCP ports: %v, want only the API server's", listening)
 	}
 	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("the sockets' directory is open to others: %v, %v", info, err)

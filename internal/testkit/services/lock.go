@@ -11,7 +11,7 @@ import (
 
 const lockInterval = 50 * time.Millisecond
 
-// ErrLocked means that another process holds the lock.
+// ErrLocked means that another process has the lock.
 var ErrLocked = errors.New("locked by another process")
 
 func tryLock(path string) (*os.File, error) {
@@ -29,8 +29,8 @@ func tryLock(path string) (*os.File, error) {
 	return file, nil
 }
 
-// Lock takes the lock that a file stands for, and waits for it until ctx ends; the error is ErrLocked then. The lock
-// ends when the returned file is closed here and in every child that got it, or when they end.
+// Lock locks the file, and waits for that until ctx ends; then the error is ErrLocked. The lock
+// ends when the returned file is closed here and in every child that inherited it, or when they end.
 func Lock(ctx context.Context, path string) (*os.File, error) {
 	ticker := time.NewTicker(lockInterval)
 	defer ticker.Stop()

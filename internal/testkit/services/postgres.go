@@ -28,9 +28,9 @@ const (
 
 // PostgresOptions describe a Postgres instance.
 type PostgresOptions struct {
-	// Dir holds the data; it is made when missing. Every user must be able to reach it when the caller is root.
+	// Dir is the directory of the data; it is made when missing. Every user must be able to reach it when the caller is root.
 	Dir     string
-	Port    int       // 0 takes a free one
+	Port    int       // 0 chooses a free one
 	Durable bool      // survives the loss of power, at the cost of speed
 	Output  io.Writer // receives the log; nil for none
 }
@@ -47,7 +47,7 @@ type Postgres struct {
 // StartPostgres starts an instance, made first when its directory is empty.
 func StartPostgres(ctx context.Context, options PostgresOptions) (*Postgres, error) {
 	p := &Postgres{options: options}
-	steps := []func(context.Context) error{p.prepare, p.initialise, p.Start, p.createRole}
+	steps := []func(context.Context) error{p.prepare, p.initialize, p.Start, p.createRole}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(fmt.Errorf("starting Postgres: %w", err), p.Stop(ctx))
@@ -79,9 +79,9 @@ func (p *Postgres) prepare(ctx context.Context) (err error) {
 	return os.Chown(p.passwordFile(), int(p.user.Uid), int(p.user.Gid)) // initdb reads it
 }
 
-// initialise makes the database cluster beside its final place, so that an interrupted initdb leaves nothing that
+// initialize makes the database cluster beside its final place, so that an interrupted initdb leaves nothing that
 // looks finished.
-func (p *Postgres) initialise(ctx context.Context) error {
+func (p *Postgres) initialize(ctx context.Context) error {
 	data := p.data()
 	if _, err := os.Stat(data); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -122,7 +122,7 @@ func (p *Postgres) Start(ctx context.Context) (err error) {
 		args = append(args, "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
 			"-c", "max_wal_size=128MB") // the data may be in memory
 	}
-	// The children of a server that was killed hold the data for a moment longer.
+	// The children of a killed server keep the data open for a moment longer.
 	lock, err := Lock(ctx, filepath.Join(p.options.Dir, lockName))
 	if err != nil {
 		return err
@@ -172,7 +172,7 @@ func (p *Postgres) Exec(ctx context.Context, statement string) error {
 	return nil
 }
 
-// CreateDatabase makes a database that belongs to Role, as a copy of template, or empty when template is "".
+// CreateDatabase makes a database owned by Role, as a copy of template, or empty when template is "".
 func (p *Postgres) CreateDatabase(ctx context.Context, name, template string) error {
 	statement := "CREATE DATABASE " + pgx.Identifier{name}.Sanitize() + " OWNER " + Role
 	if template != "" {
@@ -181,7 +181,7 @@ func (p *Postgres) CreateDatabase(ctx context.Context, name, template string) er
 	return p.Exec(ctx, statement)
 }
 
-// EnsureDatabase makes an empty database that belongs to Role, unless there is one of that name.
+// EnsureDatabase makes an empty database owned by Role, unless one of that name exists.
 func (p *Postgres) EnsureDatabase(ctx context.Context, name string) error {
 	exists, err := p.exists(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name)
 	if err != nil || exists {
@@ -209,7 +209,7 @@ func (p *Postgres) dsn(role, database string) string {
 // Process is the running server, nil before the first Start.
 func (p *Postgres) Process() *process.Process { return p.process }
 
-// Stop disconnects the clients and ends the instance in order.
+// Stop disconnects the clients and shuts the instance down.
 func (p *Postgres) Stop(ctx context.Context) error { return stop(ctx, p.process) }
 
 // Kill ends the instance as a crash would.

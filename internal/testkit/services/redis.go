@@ -21,11 +21,11 @@ const RedisDatabases = 4096
 // RedisOptions describe a Redis instance.
 type RedisOptions struct {
 	Dir    string    // working directory, made when missing
-	Port   int       // 0 takes a free one
+	Port   int       // 0 chooses a free one
 	Output io.Writer // receives the log; nil for none
 }
 
-// Redis is a private instance that keeps nothing: it is empty after each Start. Its address and password stay the
+// Redis is a private instance without persistence: it is empty after each Start. Its address and password stay the
 // same over Stop and Start.
 type Redis struct {
 	options  RedisOptions
@@ -61,7 +61,7 @@ func (r *Redis) prepare(ctx context.Context) (err error) {
 	if r.password, err = Secret(filepath.Join(r.options.Dir, "password")); err != nil {
 		return err
 	}
-	// A file and not arguments, which every user of the machine can read.
+	// A file instead of arguments, which every user of the machine can read.
 	configuration := fmt.Sprintf("bind %s\nport %d\nrequirepass %s\ndatabases %d\nsave \"\"\nappendonly no\n",
 		loopback, r.options.Port, r.password, RedisDatabases)
 	if err := os.WriteFile(r.configuration(), []byte(configuration), 0o600); err != nil {
@@ -100,7 +100,7 @@ func (r *Redis) URL(database int) string {
 // Process is the running server.
 func (r *Redis) Process() *process.Process { return r.process }
 
-// Stop ends the instance in order. Its content is lost.
+// Stop shuts the instance down. Its content is lost.
 func (r *Redis) Stop(ctx context.Context) error { return stop(ctx, r.process) }
 
 // Kill ends the instance as a crash would.

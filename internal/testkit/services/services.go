@@ -1,5 +1,5 @@
-// Package services starts private instances of what the platform stands on: Postgres, Redis and a Kubernetes
-// control plane. They listen on loopback only, ask for a password or token, and end with the program that
+// Package services starts private instances of the services that the platform uses: Postgres, Redis and a Kubernetes
+// control plane. They listen on loopback only, require a password or token, and end with the program that
 // started them. Tests and the development runner share it.
 package services
 
@@ -29,7 +29,7 @@ const (
 )
 
 // FreePort returns a TCP port of the loopback address that nobody listens on. It is below the range that systems
-// use for outgoing connections, so that it stays free while a service that had it is down.
+// use for outgoing connections, so that it stays free while its service is down.
 func FreePort(ctx context.Context) (int, error) {
 	const lowest, count, attempts = 20000, 12000, 100
 	var last error
@@ -42,7 +42,7 @@ func FreePort(ctx context.Context) (int, error) {
 	return 0, fmt.Errorf("finding a free port: %w", last)
 }
 
-// PortFree returns an error when a TCP port of the loopback address cannot be listened on.
+// PortFree returns an error when a TCP port of the loopback address is in use.
 func PortFree(ctx context.Context, port int) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address(port))
 	if err != nil {
@@ -69,14 +69,14 @@ func Secret(path string) (string, error) {
 	return text, nil
 }
 
-// lookUp says whether dir holds an executable of that name, and its path.
+// lookUp reports whether dir has an executable of that name, and returns its path.
 func lookUp(dir, name string) (string, bool) {
 	path := filepath.Join(dir, name)
 	info, err := os.Stat(path)
 	return path, err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
-// stop ends a process in order, or by force when that takes too long. A process that was never started is fine.
+// stop ends a process with its signal, or by force when that takes too long. It ignores a process that was never started.
 func stop(ctx context.Context, p *process.Process) error {
 	if p == nil {
 		return nil
@@ -94,11 +94,11 @@ func GetOK(ctx context.Context, client *http.Client, url string) error {
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return fmt.Errorf("asking %s: %w", url, err)
+		return fmt.Errorf("calling %s: %w", url, err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("asking %s: status %d", url, response.StatusCode)
+		return fmt.Errorf("calling %s: status %d", url, response.StatusCode)
 	}
 	return nil
 }

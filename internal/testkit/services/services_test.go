@@ -66,7 +66,7 @@ func TestNewWorkspaceRemovesAbandonedOnes(t *testing.T) {
 	}
 	for dir, want := range map[string]bool{abandoned: false, young: true, kept.Dir(): true, last.Dir(): true} {
 		if _, err := os.Stat(dir); (err == nil) != want {
-			t.Errorf("%s is there: %t, want %t", dir, err == nil, want)
+			t.Errorf("%s exists: %t, want %t", dir, err == nil, want)
 		}
 	}
 	if err := errors.Join(kept.Remove(), last.Remove()); err != nil {

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// StartStandby starts a hot standby of a running primary. Its roles and passwords are the primary's; it takes reads only,
+// StartStandby starts a hot standby of a running primary. It has the primary's roles and passwords, and only takes reads
 // until Promote.
 func StartStandby(ctx context.Context, primary *Postgres, options PostgresOptions) (*Postgres, error) {
 	p := &Postgres{options: options}

@@ -29,7 +29,7 @@ func unprivileged() (*syscall.Credential, error) {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 }
 
-// Traversable says whether every user can reach dir, which need not exist yet. Below a directory like /root the
+// Traversable reports whether every user can reach dir, which need not exist yet. Below a directory like /root the
 // unprivileged user of Postgres cannot open its own data.
 func Traversable(dir string) (bool, error) {
 	dir, err := filepath.Abs(dir)

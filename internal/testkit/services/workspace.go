@@ -14,11 +14,11 @@ const (
 	lockName         = "lock"
 	sharedMemory     = "/dev/shm"
 	roomyBytes       = 2 << 30
-	// abandonedAfter spares a workspace that is just being made and not locked yet.
+	// abandonedAfter spares a workspace that was just made and is not locked yet.
 	abandonedAfter = time.Minute
 )
 
-// Workspace is a temporary directory that every user can reach, held by a lock while its process lives.
+// Workspace is a temporary directory that every user can reach, locked while its process lives.
 type Workspace struct {
 	dir  string
 	lock *os.File
@@ -50,7 +50,7 @@ func NewWorkspace() (*Workspace, error) {
 // Dir is the workspace's path.
 func (w *Workspace) Dir() string { return w.dir }
 
-// Remove deletes the workspace with all in it.
+// Remove deletes the workspace with its content.
 func (w *Workspace) Remove() error {
 	return errors.Join(os.RemoveAll(w.dir), w.lock.Close())
 }
@@ -73,11 +73,11 @@ func workspaceParent() (string, error) {
 	return "", errors.New("finding a temporary directory that every user can reach")
 }
 
-// roomy says whether a file system has space for the data of tests. Containers often have a tiny /dev/shm.
+// roomy reports whether a file system has space for the data of tests. Containers often have a tiny /dev/shm.
 func roomy(dir string) bool {
 	var space syscall.Statfs_t
 	if err := syscall.Statfs(dir, &space); err != nil {
-		return false // there is none
+		return false // the directory does not exist
 	}
 	return space.Bavail*uint64(space.Bsize) >= roomyBytes //nolint:gosec // G115: a block's size is positive
 }
@@ -93,7 +93,7 @@ func removeAbandoned(parent string) error {
 		}
 		lock, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR, 0)
 		if err != nil {
-			continue // just being made or removed, or somebody else's
+			continue // just being made or removed, or another user's
 		}
 		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
 			err = os.RemoveAll(dir)

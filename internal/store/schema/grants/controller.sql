@@ -1,12 +1,12 @@
--- What the controller's statements need, and nothing more: it finds people by
+-- The rights that the controller's statements need, and nothing more: it finds people by
 -- their usernames, and no health data.
 
 GRANT SELECT ON goose_db_version TO :"role";
 
 GRANT SELECT (id, username, active) ON users TO :"role";
 GRANT SELECT (id, user_id) ON patient_profiles TO :"role";
--- Locking a row takes the right to update a column. This one has a single value
--- that it can have.
+-- Locking a row needs the right to update a column. A constraint allows this column
+-- only one value.
 GRANT SELECT (id, user_id, verified_at), UPDATE (role) ON doctor_profiles TO :"role";
 
 GRANT SELECT, INSERT (patient_id, doctor_id, source, owner, declared_by, reason, starts_at, ends_at),

@@ -1,6 +1,6 @@
--- What the server's statements need, and nothing more. Role, username and
--- activity of an account cannot be changed by it, nor can who made a record of
--- whom; it adds events and reads none.
+-- The rights that the server's statements need, and nothing more. It can change neither the
+-- role, username or activity of an account, nor the patient and creator of a record. It
+-- adds events and reads none.
 
 GRANT SELECT ON goose_db_version TO :"role";
 
@@ -12,7 +12,7 @@ GRANT SELECT ON users, doctor_profiles, patient_profiles, assignments, health_re
     patient_access, comment_details, name_versions, pending_names
 TO :"role";
 
-GRANT USAGE ON SEQUENCE users_id_seq TO :"role"; -- an account is entered before it is made
+GRANT USAGE ON SEQUENCE users_id_seq TO :"role"; -- an account gets its id before it is made
 GRANT INSERT (id, username, email, first_name, last_name, phone_number, role, password_hash),
     UPDATE (email, first_name, last_name, phone_number, password_hash, credentials_version, updated_at)
 ON users TO :"role";
@@ -21,7 +21,7 @@ GRANT INSERT (user_id, date_of_birth, blood_type, address, emergency_contact),
     UPDATE (date_of_birth, blood_type, address, emergency_contact)
 ON patient_profiles TO :"role";
 
-GRANT USAGE ON SEQUENCE doctor_profiles_id_seq TO :"role"; -- a license number is made of the id
+GRANT USAGE ON SEQUENCE doctor_profiles_id_seq TO :"role"; -- a missing license number is derived from the id
 GRANT INSERT (id, user_id, specialization, license_number, years_of_experience, verified_at),
     UPDATE (specialization, license_number, years_of_experience, verified_at)
 ON doctor_profiles TO :"role";
@@ -48,7 +48,7 @@ GRANT INSERT (user_id, operation, key, request_hash), UPDATE (key, answer) ON id
 GRANT SELECT, INSERT (user_id, secret), UPDATE (secret, created_at, confirmed_at, last_step, failures, retry_at), DELETE
 ON totp_factors TO :"role";
 GRANT SELECT, INSERT (user_id, code_hash), UPDATE (used_at) ON recovery_codes TO :"role";
--- The audit log is added to and read; nobody changes it.
+-- The server adds to the audit log and reads it; nobody changes it.
 GRANT SELECT ON callers_audit, audit_entries TO :"role";
 GRANT INSERT (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address)
 ON audit_log TO :"role";

@@ -1,5 +1,5 @@
--- What the worker's statements need, and nothing more: it sees that records and
--- comments are there, and no word of what they hold.
+-- The rights that the worker's statements need, and nothing more: it sees that records and
+-- comments exist, but none of their content.
 
 GRANT SELECT ON goose_db_version TO :"role";
 
@@ -7,7 +7,7 @@ GRANT SELECT, UPDATE (created_at, attempts, next_at, finished_at, outcome), DELE
 
 GRANT INSERT (recipient_id, event_id, happened_at, type, patient_id, doctor_id, assignment_id, record_id, comment_id) ON notifications TO :"role";
 
--- what an event is about, and who is told of it
+-- the subject of an event, and its recipients
 GRANT SELECT (id, patient_id, doctor_id, source, requested_by, starts_at, ends_at) ON assignments TO :"role";
 GRANT SELECT (id) ON health_records TO :"role";
 GRANT SELECT (id, is_private) ON doctor_comments TO :"role";
@@ -16,7 +16,7 @@ GRANT SELECT (id, user_id, verified_at) ON doctor_profiles TO :"role";
 GRANT SELECT (id, role, active) ON users TO :"role";
 GRANT SELECT ON active_assignments TO :"role";
 
--- what is trimmed
+-- tables that it trims
 GRANT SELECT (ctid, created_at), DELETE ON idempotency_keys TO :"role";
 GRANT SELECT (id, expires_at), DELETE ON sessions, refresh_tokens TO :"role";
 

@@ -3,8 +3,8 @@
 -- btree_gist lets an exclusion constraint compare ids for equality; it is a
 -- trusted extension, so the owner of the database may create it.
 CREATE EXTENSION IF NOT EXISTS btree_gist;
--- pg_trgm, trusted too, finds a part of a name by an index: at 100,000 users in
--- 0.2 ms instead of 176.
+-- pg_trgm, trusted too, finds a part of a name by an index: in 0.2 ms instead of
+-- 176 ms among 100,000 users.
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
 
 CREATE TABLE users (
@@ -30,14 +30,14 @@ CREATE TABLE users (
     CONSTRAINT users_last_name_length CHECK (char_length(last_name) <= 150),
     CONSTRAINT users_phone_number_length CHECK (char_length(phone_number) <= 20)
 );
--- Jane and jane are one name: nobody can pose as another by its case.
+-- Jane and jane are one name: no user can pose as another by changing case.
 CREATE UNIQUE INDEX users_username_key ON users (lower(username) text_pattern_ops);
 
 CREATE INDEX users_search_idx ON users USING gin ((first_name || ' ' || last_name || ' ' || username) gin_trgm_ops);
--- the directory need not look at everybody else
+-- the directory reads the active doctors only
 CREATE INDEX users_doctors_idx ON users (id) INCLUDE (active) WHERE role = 'DOCTOR';
 
--- What may be read of a user: all but the password hash.
+-- The columns of a user that may be read: all but the password hash.
 CREATE VIEW accounts AS
 SELECT id, username, email, first_name, last_name, role, phone_number, active, created_at FROM users;
 
@@ -83,9 +83,9 @@ CREATE TABLE patient_profiles (
     CONSTRAINT patient_profiles_source_id_length CHECK (char_length(source_id) BETWEEN 1 AND 200)
 );
 
--- Who a caller is at this moment. It goes before every statement of a caller,
--- in the same transaction: its error keeps what follows from happening. The role
--- is compared too, so that a token never outlives a change of what it claims.
+-- Identifies the caller at this moment. It goes before every statement of a caller,
+-- in the same transaction: when it fails, the statements after it do not run. It
+-- compares the role too, so that a token is void once its claims are no longer true.
 -- +goose StatementBegin
 CREATE FUNCTION identify(caller bigint, claimed_role text, OUT patient_id bigint, OUT doctor_id bigint, OUT verified boolean)
 LANGUAGE plpgsql STABLE AS $$
@@ -113,7 +113,7 @@ CREATE TABLE assignments (
     requested_by bigint, -- the user who asked over REST
     reason       text        NOT NULL DEFAULT '',
     starts_at    timestamptz NOT NULL,
-    ends_at      timestamptz, -- null: open-ended; equal to starts_at: called off before it began
+    ends_at      timestamptz, -- null: open-ended; equal to starts_at: canceled before it began
     created_at   timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT assignments_pkey PRIMARY KEY (id),
     CONSTRAINT assignments_patient_fkey FOREIGN KEY (patient_id) REFERENCES patient_profiles (id) ON DELETE CASCADE,
@@ -130,7 +130,7 @@ CREATE TABLE assignments (
 );
 -- who may see this patient; also the check on each read of a doctor
 CREATE INDEX assignments_patient_idx ON assignments (patient_id, doctor_id, starts_at, ends_at);
--- a doctor's patients, and his history
+-- a doctor's patients, and the history of them
 CREATE INDEX assignments_doctor_idx ON assignments (doctor_id, patient_id, starts_at, ends_at);
 CREATE INDEX assignments_owner_idx ON assignments (owner) WHERE owner IS NOT NULL;
 CREATE INDEX assignments_requested_by_idx ON assignments (requested_by) WHERE requested_by IS NOT NULL;
@@ -169,7 +169,7 @@ CREATE TABLE health_records (
     CONSTRAINT health_records_source_digest_agrees CHECK ((source_id IS NULL) = (source_digest IS NULL)),
     CONSTRAINT health_records_source_digest_length CHECK (octet_length(source_digest) = 32)
 );
--- the two orders of a list; with what it may be filtered by, paging and counting read the index only
+-- the two orders of a list, with the columns of its filters: paging and counting read only the index
 CREATE INDEX health_records_visit_idx ON health_records (patient_id, visit_date DESC, id DESC) INCLUDE (record_type);
 CREATE INDEX health_records_created_idx ON health_records (patient_id, created_at DESC, id DESC) INCLUDE (record_type, visit_date);
 CREATE INDEX health_records_created_by_idx ON health_records (created_by);
@@ -191,15 +191,15 @@ CREATE INDEX doctor_comments_record_idx ON doctor_comments (record_id, id);
 CREATE INDEX doctor_comments_doctor_idx ON doctor_comments (doctor_id);
 
 -- Who may see which patient is decided here and nowhere else. The time is the
--- statement's, not the transaction's: a transaction that waited sees what ended
--- meanwhile as ended.
+-- statement's, not the transaction's: after waiting, a transaction sees that access has
+-- ended meanwhile.
 CREATE VIEW active_assignments AS
 SELECT a.id, a.patient_id, a.doctor_id, d.user_id AS doctor_user_id, a.source, a.starts_at
 FROM assignments a
 JOIN doctor_profiles d ON d.id = a.doctor_id
 WHERE a.starts_at <= statement_timestamp() AND (a.ends_at IS NULL OR a.ends_at > statement_timestamp())
     AND d.verified_at IS NOT NULL
-    AND (SELECT u.active FROM users u WHERE u.id = d.user_id); -- asked once for each doctor, not for each assignment
+    AND (SELECT u.active FROM users u WHERE u.id = d.user_id); -- evaluated once for each doctor, not for each assignment
 
 -- One row for each reason why the user may see the patient's records: emergency
 -- access beside an ordinary assignment makes two.
@@ -208,7 +208,7 @@ SELECT p.user_id, p.id AS patient_id FROM patient_profiles p
 UNION ALL
 SELECT a.doctor_user_id, a.patient_id FROM active_assignments a;
 
--- a comment with what its readers see of the doctor
+-- a comment with the details of the doctor that its readers see
 CREATE VIEW comment_details AS
 SELECT c.id, c.record_id, c.comment, c.is_private, c.created_at, c.doctor_id,
     d.specialization, d.license_number, d.years_of_experience,
@@ -232,7 +232,7 @@ CREATE TABLE outbox (
     attempts      integer     NOT NULL DEFAULT 0, -- times published
     next_at       timestamptz NOT NULL DEFAULT now(), -- when to publish (again)
     finished_at   timestamptz,
-    outcome       text, -- done; dropped: what it was about is gone; dead: given up, for a person to look at
+    outcome       text, -- done; dropped: its subject no longer exists; dead: given up, for an operator to look at
     CONSTRAINT outbox_pkey PRIMARY KEY (id),
     CONSTRAINT outbox_type_known CHECK (type IN ('assignment.created', 'record.created', 'comment.created')),
     CONSTRAINT outbox_outcome_known CHECK (outcome IN ('done', 'dropped', 'dead')),
@@ -256,7 +256,7 @@ CREATE TABLE notifications (
     read_at       timestamptz,
     created_at    timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT notifications_pkey PRIMARY KEY (id),
-    -- however often an event is delivered, each recipient is told once
+    -- however often an event is delivered, each recipient gets one notification
     CONSTRAINT notifications_once UNIQUE (event_id, recipient_id),
     CONSTRAINT notifications_recipient_fkey FOREIGN KEY (recipient_id) REFERENCES users (id) ON DELETE CASCADE,
     CONSTRAINT notifications_patient_fkey FOREIGN KEY (patient_id) REFERENCES patient_profiles (id) ON DELETE CASCADE,
@@ -274,7 +274,7 @@ CREATE INDEX notifications_assignment_idx ON notifications (assignment_id) WHERE
 CREATE INDEX notifications_patient_idx ON notifications (patient_id) WHERE patient_id IS NOT NULL;
 CREATE INDEX notifications_doctor_idx ON notifications (doctor_id) WHERE doctor_id IS NOT NULL;
 
--- One login. Deleting it ends it: its refresh tokens go with it, also one that
+-- One login. Deleting it ends it: its refresh tokens are deleted too, also one that
 -- is being made at the same moment.
 CREATE TABLE sessions (
     id         bigint GENERATED ALWAYS AS IDENTITY,
@@ -287,7 +287,7 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_user_idx ON sessions (user_id);
 CREATE INDEX sessions_expires_idx ON sessions (expires_at);
 
--- A refresh token is kept as a hash: who reads this table cannot log in.
+-- A refresh token is kept as a hash: nobody can log in with the content of this table.
 CREATE TABLE refresh_tokens (
     id         bigint GENERATED ALWAYS AS IDENTITY,
     session_id bigint      NOT NULL,
@@ -317,7 +317,7 @@ CREATE TABLE idempotency_keys (
     CONSTRAINT idempotency_keys_key_length CHECK (char_length(key) BETWEEN 1 AND 255)
 );
 CREATE INDEX idempotency_keys_created_idx ON idempotency_keys (created_at);
--- Who registers has no account yet to keep his keys under: they are one space.
+-- A registration has no account yet to which its key could belong: these keys are one space.
 CREATE UNIQUE INDEX idempotency_keys_register_key ON idempotency_keys (key) WHERE operation = 'register';
 
 -- +goose Down

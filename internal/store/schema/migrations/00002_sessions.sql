@@ -1,26 +1,26 @@
 -- +goose Up
 
--- Counts the changes of what the user logs in with, his password and second
--- factor. A login that was checked against what was before starts no session
--- any more; making a better hash of the same password is no change.
+-- Counts the changes of the user's password and second factor. A login that was checked
+-- against the values before a change can no longer start a session.
+-- A better hash of the same password is no change.
 ALTER TABLE users ADD COLUMN credentials_version bigint NOT NULL DEFAULT 1;
 
 ALTER TABLE sessions ADD COLUMN last_used_at timestamptz NOT NULL DEFAULT now(); -- login or newest refresh
--- a user's list, and ending his others
+-- the list of a user's sessions, and the ending of all but one
 CREATE INDEX sessions_user_id_idx ON sessions (user_id, id);
 DROP INDEX sessions_user_idx;
 
--- The successor of a used token is made of the token and this salt, so that a
+-- The successor of a used token is derived from the token and this salt, so that a
 -- repetition gets the same one: neither the database nor an old token alone can
--- make it. It is forgotten when the successor is used.
+-- derive it. The salt is deleted when the successor is used.
 ALTER TABLE refresh_tokens ADD COLUMN successor_salt bytea,
     ADD CONSTRAINT refresh_tokens_successor_salt_length CHECK (octet_length(successor_salt) = 32),
     ADD CONSTRAINT refresh_tokens_successor_salt_used CHECK (successor_salt IS NULL OR used_at IS NOT NULL);
 CREATE INDEX refresh_tokens_salted_idx ON refresh_tokens (session_id) WHERE successor_salt IS NOT NULL;
 
 -- identify with the caller's session, which must not have ended; 0 stands for a
--- call that does not come over the network. The one without it stays for
--- programs of before.
+-- call that does not come over the network. The version without it stays for
+-- programs of the previous release.
 -- +goose StatementBegin
 CREATE FUNCTION identify(caller bigint, claimed_role text, session bigint, OUT patient_id bigint, OUT doctor_id bigint, OUT verified boolean)
 LANGUAGE plpgsql STABLE AS $$

@@ -1,12 +1,12 @@
 -- +goose Up
 
 -- One row for each request that read or changed patient data, and for each one
--- that was refused. It holds ids only, and refers to nothing by foreign keys:
--- it outlives what it tells of.
+-- that was refused. A row has ids only and no foreign keys, because it
+-- outlives the objects that it names.
 CREATE SEQUENCE audit_log_id_seq;
 CREATE TABLE audit_log (
-    -- A transaction has its own id before it draws one for a row: whoever sees
-    -- all transactions up to an instant ended has every id drawn before it
+    -- A transaction has its own id before it draws one for a row. So once all
+    -- transactions up to an instant have ended, every id drawn before it is
     -- settled. CASE guarantees the order. The sealer depends on this.
     id             bigint      NOT NULL DEFAULT CASE WHEN pg_current_xact_id() IS NOT NULL THEN nextval('audit_log_id_seq') END,
     at             timestamptz NOT NULL DEFAULT now(),
@@ -16,22 +16,22 @@ CREATE TABLE audit_log (
     object_kind    text        NOT NULL,
     object_id      bigint, -- null: a list
     patient_ids    bigint[]    NOT NULL DEFAULT '{}',
-    assignment_ids bigint[]    NOT NULL DEFAULT '{}', -- what gave access to the patient at the same index; 0: no assignment
-    reason         text        NOT NULL, -- own, assignment, break_glass, role; refused: there was no access
+    assignment_ids bigint[]    NOT NULL DEFAULT '{}', -- the assignment that gave access to the patient at the same index; 0: none
+    reason         text        NOT NULL, -- own, assignment, break_glass, role; refused: no access
     decision       text        NOT NULL, -- allowed, or the code of the refusal
     request_id     text        NOT NULL DEFAULT '',
     address        inet,
     -- No checks: Postgres compiles each of them for every insertion, and five would
-    -- make a row cost twice as much. Only this platform's own code writes here.
+    -- double the cost of a row. Only this platform's own code writes here.
     CONSTRAINT audit_log_pkey PRIMARY KEY (id, at)
 ) PARTITION BY RANGE (at);
 ALTER SEQUENCE audit_log_id_seq OWNED BY audit_log.id;
--- who looked at a patient's data; without a pending list, which all writers would wait for
+-- who looked at a patient's data; without a pending list, whose cleanup would delay all writers
 CREATE INDEX audit_log_patients_idx ON audit_log USING gin (patient_ids) WITH (fastupdate = off);
--- what a user did
+-- the actions of a user
 CREATE INDEX audit_log_user_idx ON audit_log (user_id, id);
 
--- Whatever happens, a row has a place. A month that is made later takes its rows from here.
+-- This partition takes every row that has no other. A month that is made later takes its rows from here.
 CREATE TABLE audit_log_default PARTITION OF audit_log DEFAULT;
 
 -- Makes the partitions of this month (UTC) and the three after it. The worker
@@ -61,8 +61,8 @@ REVOKE ALL ON FUNCTION audit_prepare_months() FROM PUBLIC;
 SELECT audit_prepare_months();
 
 -- The chain that seals the log: each statement is signed and names the hash of
--- the one before. A statement of kind seal closes a range of ids for ever: what
--- has a digest here was in it, and nothing else may be.
+-- the one before. A statement of kind seal closes a range of ids for ever: the rows
+-- with a digest here were in it, and no other rows may be.
 CREATE TABLE audit_checkpoints (
     number     bigint NOT NULL,
     last_id    bigint NOT NULL, -- every id up to here is closed
@@ -75,7 +75,7 @@ CREATE TABLE audit_checkpoints (
         AND octet_length(digests) = 32 * cardinality(row_ids))
 );
 
--- Why the user may see the patient's records: through which assignment, and
+-- The reason why the user may see the patient's records: through which assignment, and
 -- whether that is emergency access. One row for each reason: emergency access
 -- beside an ordinary assignment makes two.
 CREATE OR REPLACE VIEW patient_access AS

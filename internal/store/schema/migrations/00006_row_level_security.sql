@@ -1,21 +1,21 @@
 -- +goose Up
 
--- Row-level security: a statement sees the rows of whom its transaction is for,
--- whatever its WHERE forgot. docs/adr/0007-row-level-security.md tells why it is
--- done in this way.
+-- Row-level security: a statement sees only the rows of its transaction's caller,
+-- even where its WHERE lacks a condition. docs/adr/0007-row-level-security.md gives the
+-- reasons for this design.
 
--- Whom the transaction is for: what identify found, null for what he is not. The
--- settings end with the transaction, and are '' on a connection that had them.
--- Where many rows are read, policies ask by a subquery: it is answered once for
--- each statement and not for each row, and costs more to plan.
+-- The transaction's caller: the ids that identify found, null for a profile that the caller
+-- does not have. The settings end with the transaction, and are '' on a connection that had
+-- them. Policies of tables of which many rows are read ask by a subquery: Postgres answers it
+-- once for each statement and not for each row, though it costs more to plan.
 CREATE FUNCTION caller_id(what text) RETURNS bigint LANGUAGE sql STABLE PARALLEL SAFE
 RETURN nullif(current_setting('healthrecords.' || what || '_id', true), '')::bigint;
 
 CREATE FUNCTION caller_role() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 RETURN nullif(current_setting('healthrecords.role', true), '');
 
--- As in 00002, and it says to the transaction whom it is for. It reads with the
--- owner's rights, before anybody may read anything.
+-- As in 00002, and it sets the transaction's caller. It reads with the
+-- owner's rights, because nobody may read anything before it.
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION identify(caller bigint, claimed_role text, session bigint, OUT patient_id bigint, OUT doctor_id bigint, OUT verified boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
@@ -44,11 +44,11 @@ END
 $$;
 -- +goose StatementEnd
 
--- The other ways past the policies, each as narrow as what needs it, with the owner's
--- rights: their names are bound here, so that no search path leads them elsewhere.
+-- The other ways past the policies. Each runs with the owner's rights and is as narrow as its
+-- use allows. The names in them are bound here, so that no search path redirects them.
 
--- Before a login nobody is there. It gives the id only: whom it is entered as the
--- transaction's user may read that one account.
+-- Before a login no caller is known. This gives the id only: a transaction that then sets it as
+-- its user may read that one account.
 -- +goose StatementBegin
 CREATE FUNCTION account_named(name text) RETURNS bigint LANGUAGE sql STABLE SECURITY DEFINER BEGIN ATOMIC
     SELECT u.id FROM users u WHERE lower(u.username) = lower(name);
@@ -70,17 +70,17 @@ CREATE FUNCTION patients_named(pattern text) RETURNS SETOF bigint LANGUAGE sql S
 END;
 -- +goose StatementEnd
 
--- An administrator changes nothing else of an account that is not his. Who disables
--- somebody locks the administrators first, in one order: of two who disable each
--- other one comes second, and finds himself gone.
+-- An administrator changes nothing else of another user's account. An administrator who disables
+-- an account locks the administrators first, in one order: of two who disable each
+-- other, one comes second and finds their own account disabled.
 -- +goose StatementBegin
 CREATE FUNCTION lock_admins() RETURNS SETOF bigint LANGUAGE sql SECURITY DEFINER BEGIN ATOMIC
     SELECT u.id FROM users u WHERE caller_role() = 'ADMIN' AND u.role = 'ADMIN' AND u.active ORDER BY u.id FOR NO KEY UPDATE;
 END;
 -- +goose StatementEnd
 
--- A change ends the sessions, whichever it is: one that a login began while the
--- account was being disabled must not come back with it.
+-- Either change ends the sessions: a session that a login started while the
+-- account was being disabled must not become valid again with it.
 -- +goose StatementBegin
 CREATE FUNCTION set_user_active(account bigint, activity boolean) RETURNS SETOF bigint LANGUAGE sql SECURITY DEFINER BEGIN ATOMIC
     WITH ended AS (
@@ -95,33 +95,33 @@ END;
 REVOKE EXECUTE ON FUNCTION identify(bigint, text, bigint), account_named, account_registered_under, patients_named,
     lock_admins, set_user_active FROM PUBLIC;
 
--- A view reads with the rights of who asks, not with those of its owner.
+-- A view reads with the rights of its reader, not with those of its owner.
 ALTER VIEW accounts SET (security_invoker = true);
 ALTER VIEW active_assignments SET (security_invoker = true);
 ALTER VIEW patient_access SET (security_invoker = true);
 ALTER VIEW comment_details SET (security_invoker = true);
 
--- Whom the calling doctor may see now, for the policies. It alone reads with its
--- owner's rights: what it shows is the caller's own by its condition, which a
--- barrier keeps before all others, and policies below policies would cost more to
--- plan than what they protect costs to read.
+-- The patients whom the calling doctor may see now, for the policies. Only this view reads with its
+-- owner's rights: its condition limits it to the caller's own patients, and a barrier
+-- keeps that condition before all others. Policies below policies would cost more to
+-- plan than the protected rows cost to read.
 CREATE VIEW callers_patients WITH (security_barrier = true) AS
 SELECT a.patient_id, a.source FROM assignments a
 WHERE a.doctor_id = caller_id('verified_doctor')
     AND a.starts_at <= statement_timestamp() AND (a.ends_at IS NULL OR a.ends_at > statement_timestamp());
 
--- What records are counted in: those that the policy of health_records shows, by
--- what they are counted by. Here the caller's patients are hashed once for each
--- statement; the policy looks for each record's, which is best for one record and
--- takes six times as long for a hundred thousand.
+-- Counts read this view: the records that the policy of health_records shows, with the
+-- columns that they are counted by. It hashes the caller's patients once for each
+-- statement. The policy looks up the patient of each record, which is best for one record but
+-- six times as slow for a hundred thousand.
 CREATE VIEW callers_records WITH (security_barrier = true) AS
 SELECT r.patient_id, r.record_type, r.visit_date FROM health_records r
 WHERE r.patient_id = (SELECT caller_id('patient')) OR r.patient_id IN (SELECT c.patient_id FROM callers_patients c);
 
--- Whether the account is a patient's whom the caller may see now, or that of who
--- asked for one of the caller's assignments. It is in PL/pgSQL, which keeps its
--- plans: users are part of nearly every statement, and in each place this would be
--- three more tables to plan and to begin reading.
+-- Whether the account belongs to a patient whom the caller may see now, or to the user who
+-- requested one of the caller's assignments. It is in PL/pgSQL, which keeps its
+-- plans: users are part of nearly every statement, and each of those would have
+-- three more tables to plan and to open.
 -- +goose StatementBegin
 CREATE FUNCTION caller_knows(account bigint) RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
 BEGIN
@@ -135,7 +135,7 @@ END
 $$;
 -- +goose StatementEnd
 
--- Nobody's temporary table can take the place of one that these read.
+-- No temporary table can take the place of a table that these read.
 -- +goose StatementBegin
 DO $$
 BEGIN
@@ -169,9 +169,9 @@ CREATE POLICY caller_reads ON patient_profiles FOR SELECT USING (
 CREATE POLICY caller_adds ON patient_profiles FOR INSERT WITH CHECK (user_id = caller_id('user'));
 CREATE POLICY caller_changes ON patient_profiles FOR UPDATE USING (user_id = caller_id('user'));
 
--- A user with no role yet is one who logs in or registers: he sees his account
--- alone. A doctor's account is in the directory; an administrator's is shown with
--- the assignments that he asked for. Nobody becomes an administrator through this.
+-- A user without a role is logging in or registering, and sees only their own account.
+-- A doctor's account is in the directory; an administrator's is shown with
+-- the assignments that they requested. Nobody becomes an administrator through this.
 ALTER TABLE users ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY owner ON users TO CURRENT_USER USING (true);
 CREATE POLICY worker ON users FOR SELECT TO CURRENT_USER USING (true);
@@ -195,7 +195,7 @@ CREATE POLICY caller_adds ON health_records FOR INSERT WITH CHECK (
 CREATE POLICY caller_changes ON health_records FOR UPDATE USING (patient_id = caller_id('patient'));
 CREATE POLICY caller_removes ON health_records FOR DELETE USING (patient_id = caller_id('patient'));
 
--- whoever sees the record sees its comments, the private ones if he is a doctor
+-- readers of a record see its comments; only doctors see the private ones
 ALTER TABLE doctor_comments ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY owner ON doctor_comments TO CURRENT_USER USING (true);
 CREATE POLICY worker ON doctor_comments FOR SELECT TO CURRENT_USER USING (true);
@@ -208,15 +208,15 @@ CREATE POLICY caller_adds ON doctor_comments FOR INSERT WITH CHECK (
         SELECT FROM health_records r JOIN callers_patients c ON c.patient_id = r.patient_id
         WHERE r.id = doctor_comments.record_id AND c.source <> 'break_glass'));
 
--- Whoever does something may add to the log, also for a caller who was refused and
--- so has no transaction. It is read through the views below: a condition on the
+-- Everybody may add to the log, also about a caller who was refused and so has no
+-- transaction. The log is read through the views below: a condition on the
 -- array of patients is not leakproof, and could not use its index under a policy.
 ALTER TABLE audit_log ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY owner ON audit_log TO CURRENT_USER USING (true);
 CREATE POLICY worker ON audit_log FOR SELECT TO CURRENT_USER USING (true);
 CREATE POLICY everybody_adds ON audit_log FOR INSERT WITH CHECK (true);
 
--- Of each row the calling patient's own part, with the name of whoever is no patient.
+-- The calling patient's own part of each row, with the name of the actor, unless that is a patient.
 CREATE VIEW callers_audit WITH (security_barrier = true) AS
 SELECT l.id, l.at, l.user_id, l.role, l.operation, l.object_kind, l.object_id, l.reason, l.decision,
     nullif(l.assignment_ids[array_position(l.patient_ids, caller_id('patient'))], 0) AS assignment_id,

@@ -1,6 +1,6 @@
 -- +goose Up
 
--- Nobody's temporary table can take the place of one that the function touches with
+-- No temporary table can take the place of a table that the function uses with
 -- its owner's rights: a trigger on it would run with them, too.
 -- +goose StatementBegin
 DO $$

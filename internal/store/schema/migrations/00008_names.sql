@@ -1,9 +1,9 @@
 -- +goose Up
 
--- What people were called, and when: a log names who did something by the name of
--- then (docs/adr/0009-names-by-time.md). A change adds a row and leaves the others
--- as they are. No part may write here; triggers do, whoever changes a name and by
--- which release.
+-- The names of people, and when they had them: a log names the actor by the name at that
+-- time (docs/adr/0009-names-by-time.md). A change adds a row and leaves the others
+-- as they are. No part may write here; triggers do, whichever part or release
+-- changes a name.
 CREATE TABLE name_versions (
     user_id        bigint      NOT NULL,
     since          timestamptz NOT NULL, -- -infinity: from the beginning
@@ -15,16 +15,16 @@ CREATE TABLE name_versions (
     CONSTRAINT name_versions_user_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE
 );
 
--- How somebody was known at a time. A statement that calls it is planned as if it
--- had the lookup written out.
+-- The name of a person at a time. A statement that calls it is planned as if the
+-- lookup were written out.
 -- +goose StatementBegin
 CREATE FUNCTION known_as(account bigint, moment timestamptz) RETURNS SETOF name_versions LANGUAGE sql STABLE ROWS 1 BEGIN ATOMIC
     SELECT v.* FROM name_versions v WHERE v.user_id = account AND v.since <= moment ORDER BY v.since DESC LIMIT 1;
 END;
 -- +goose StatementEnd
 
--- The time is the change's own: a transaction that waited for another one's change
--- of the same user began before it, and comes after it. A clock that was set back
+-- The time is that of the change: a transaction that waited for another change
+-- of the same user began before that one, but comes after it. A clock that was set back
 -- changes no order.
 -- +goose StatementBegin
 CREATE FUNCTION keep_name() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
@@ -39,7 +39,7 @@ END
 $$;
 -- +goose StatementEnd
 
--- A profile is made together with its user: nobody knew the doctor without a number.
+-- A profile is made together with its user: a doctor was never known without a number.
 -- +goose StatementBegin
 CREATE FUNCTION keep_license() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
@@ -64,12 +64,12 @@ CREATE TRIGGER doctor_licensed AFTER INSERT ON doctor_profiles FOR EACH ROW EXEC
 CREATE TRIGGER license_changed AFTER UPDATE ON doctor_profiles FOR EACH ROW
     WHEN (OLD.license_number IS DISTINCT FROM NEW.license_number) EXECUTE FUNCTION keep_license();
 
--- Names of before were not kept: the present ones count from the beginning.
+-- Earlier names were not kept: the present ones count from the beginning.
 INSERT INTO name_versions (user_id, since, username, first_name, last_name, license_number)
 SELECT u.id, '-infinity', u.username, u.first_name, u.last_name, d.license_number
 FROM users u LEFT JOIN doctor_profiles d ON d.user_id = u.id;
 
--- The name that a doctor whom others know wants to have, until an administrator decides.
+-- The new name that a doctor known to others has requested, until an administrator decides.
 CREATE TABLE pending_names (
     user_id    bigint NOT NULL,
     first_name text   NOT NULL,
@@ -80,7 +80,7 @@ CREATE TABLE pending_names (
     CONSTRAINT pending_names_last_name_length CHECK (char_length(last_name) <= 150)
 );
 
--- A name was to be approved with that license. Whoever may not take it by themselves asks again.
+-- The request belongs to that license. Doctors who may not change their name by themselves request it again.
 -- +goose StatementBegin
 CREATE FUNCTION drop_pending_name() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
@@ -92,7 +92,7 @@ $$;
 CREATE TRIGGER verification_lost AFTER UPDATE ON doctor_profiles FOR EACH ROW
     WHEN (OLD.verified_at IS NOT NULL AND NEW.verified_at IS NULL) EXECUTE FUNCTION drop_pending_name();
 
--- What an administrator decides on the pending name of a doctor whose row is locked.
+-- Carries out an administrator's decision on the pending name of a doctor whose row is locked.
 -- +goose StatementBegin
 CREATE FUNCTION decide_name(doctor bigint, approved boolean) RETURNS SETOF bigint LANGUAGE sql SECURITY DEFINER BEGIN ATOMIC
     WITH decided AS (
@@ -105,9 +105,9 @@ CREATE FUNCTION decide_name(doctor bigint, approved boolean) RETURNS SETOF bigin
 END;
 -- +goose StatementEnd
 
--- Who made an entry of the calling patient's access log, as they were known then;
--- nobody for another patient. It is a function and no part of the view callers_audit,
--- which would look for the names of the whole log to show a page of it.
+-- The actor of an entry of the calling patient's access log, as they were known then;
+-- no row where the actor is another patient. It is a function and no part of the view
+-- callers_audit, which would look up the names of the whole log to show one page.
 -- +goose StatementBegin
 CREATE FUNCTION who_looked(entry bigint, entered timestamptz) RETURNS SETOF name_versions
 LANGUAGE sql STABLE SECURITY DEFINER ROWS 1 BEGIN ATOMIC
@@ -120,7 +120,7 @@ END;
 
 REVOKE EXECUTE ON FUNCTION keep_name, keep_license, drop_pending_name, decide_name, who_looked FROM PUBLIC;
 
--- Nobody's temporary table can take the place of one that these touch.
+-- No temporary table can take the place of a table that these use.
 -- +goose StatementBegin
 DO $$
 BEGIN
@@ -131,7 +131,7 @@ END
 $$;
 -- +goose StatementEnd
 
--- Whoever sees a user sees what the user was called: as users.
+-- Readers of a user see the names of that user, by the policy of users.
 ALTER TABLE name_versions ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY owner ON name_versions TO CURRENT_USER USING (true);
 CREATE POLICY caller_reads ON name_versions FOR SELECT USING (
@@ -145,19 +145,19 @@ CREATE POLICY owner ON pending_names TO CURRENT_USER USING (true);
 CREATE POLICY caller_reads ON pending_names FOR SELECT USING (user_id = caller_id('user') OR caller_role() = 'ADMIN');
 CREATE POLICY caller_adds ON pending_names FOR INSERT WITH CHECK (user_id = caller_id('user'));
 
--- When the event happened; null where a release before wrote the notification. A
--- worker that was away for an hour tells of it as it was.
+-- The time of the event; null where the previous release wrote the notification. A
+-- worker that was away for an hour describes the event as it was then.
 ALTER TABLE notifications ADD COLUMN happened_at timestamptz;
 
--- What a license number comes down to: blanks, punctuation and case make no
--- difference, nor do O and 0, I and 1, which look alike. New ones are ASCII. An older
--- one may be in other letters, which are as good as those, in other widths, and of
--- punctuation alone.
+-- The canonical form of a license number: blanks, punctuation and case make no
+-- difference, nor do O and 0, I and 1, which look alike. New numbers are ASCII. Older
+-- ones may have letters of other scripts, which are kept, letters of other widths, or
+-- punctuation only.
 CREATE FUNCTION license_key(license_number text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN coalesce(nullif(translate(upper(regexp_replace(
     normalize(license_number, NFKC) COLLATE "C", '[\u0001-/:-@[-`{-\u00a0\u00ad\u2000-\u206f\u2212\ufeff]', '', 'g')), 'OI', '01'), ''), license_number);
 
--- One of several doctors whose numbers were told apart before and are not any more;
+-- Marks a doctor whose number was once distinct from another doctor's and is no longer;
 -- the first verified one has the number. `migrate` reports the others until they
 -- have another.
 ALTER TABLE doctor_profiles ADD COLUMN license_twin boolean NOT NULL DEFAULT false;
@@ -166,7 +166,7 @@ FROM (
     SELECT id, row_number() OVER (PARTITION BY license_key(license_number) ORDER BY verified_at IS NULL, id) AS place FROM doctor_profiles
 ) AS twins
 WHERE twins.id = d.id AND twins.place > 1;
--- Whoever takes another number, by whichever release, has it for themselves or not at all.
+-- A doctor who takes another number, by any release, must be its only owner.
 -- +goose StatementBegin
 CREATE FUNCTION end_twin() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -178,9 +178,9 @@ $$;
 CREATE TRIGGER license_twin_left BEFORE UPDATE ON doctor_profiles FOR EACH ROW
     WHEN (OLD.license_twin AND license_key(OLD.license_number) <> license_key(NEW.license_number)) EXECUTE FUNCTION end_twin();
 
--- A number that its doctor gives up goes to a twin, if there is one: otherwise the
--- next who comes could have it too. Who is at work on that twin now is not waited
--- for, as that one may wait for this doctor.
+-- A number that its doctor gives up goes to a twin, if one exists: otherwise the
+-- next newcomer could have it too. It does not wait for a transaction that
+-- works on that twin, because that one may wait for this doctor.
 -- +goose StatementBegin
 CREATE FUNCTION hand_over_license() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
@@ -205,14 +205,14 @@ $$;
 CREATE TRIGGER license_given_up AFTER UPDATE ON doctor_profiles FOR EACH ROW
     WHEN (NOT OLD.license_twin AND license_key(OLD.license_number) <> license_key(NEW.license_number)) EXECUTE FUNCTION hand_over_license();
 
--- Under the name of the constraint before: the release before knows it.
+-- It keeps the earlier constraint's name, which the previous release knows.
 ALTER TABLE doctor_profiles DROP CONSTRAINT doctor_profiles_license_number_key;
 CREATE UNIQUE INDEX doctor_profiles_license_number_key ON doctor_profiles (license_key(license_number)) WHERE NOT license_twin;
 CREATE INDEX doctor_profiles_license_twin_idx ON doctor_profiles (license_key(license_number)) WHERE license_twin;
 
--- An administrator's search, as in 00006. LIMIT has the patients of whom it finds looked up:
--- whatever the pattern, Postgres expects that one user of two hundred fits it, for whom it
--- would read all patients.
+-- An administrator's search, as in 00006. LIMIT makes Postgres look up the patients of the users
+-- that it finds: for any pattern it expects one user of two hundred to match, and
+-- would read all patients for them.
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION patients_named(pattern text) RETURNS SETOF bigint LANGUAGE sql STABLE SECURITY DEFINER BEGIN ATOMIC
     SELECT p.id FROM users u CROSS JOIN LATERAL (SELECT one.id FROM patient_profiles one WHERE one.user_id = u.id LIMIT 1) AS p

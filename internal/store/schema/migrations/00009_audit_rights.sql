@@ -1,9 +1,9 @@
 -- +goose Up
 
--- A private comment shows in the patient's log as what it is besides: a doctor read the
--- record. Its row has the record for its object. Before, it had the comment, as a public
--- one has: which of them it is, the comment tells as long as it is there. When it went with
--- its record, nothing does, and the row is that of a doctor who listed records.
+-- In the patient's log a private comment appears as the reading of the record that it
+-- included. The object of its row is the record. Before, it was the comment, as for a
+-- public one: only the comment itself shows which of them it is. Where the comment was
+-- deleted with its record, the row appears as that of a doctor who listed records.
 CREATE OR REPLACE VIEW callers_audit WITH (security_barrier = true) AS
 SELECT l.id, l.at, l.user_id, l.role,
     CASE read.record WHEN 0 THEN l.operation WHEN -1 THEN 'listRecords' ELSE 'getRecord' END AS operation,
@@ -14,8 +14,8 @@ SELECT l.id, l.at, l.user_id, l.role,
     u.username, u.first_name, u.last_name
 FROM audit_log l
 CROSS JOIN LATERAL (
-    -- which record was read: 0 if the row is shown as it is, -1 if nothing tells any more.
-    -- A subquery, and no join, for which the plan would hash all comments there are.
+    -- The record that was read: 0 if the row is shown as it is, -1 if nothing shows it any more.
+    -- A subquery and no join, whose plan would hash all comments.
     SELECT CASE
         WHEN l.operation <> 'addComment' OR l.decision <> 'allowed' THEN 0
         WHEN l.object_kind = 'record' THEN l.object_id
@@ -25,9 +25,9 @@ CROSS JOIN LATERAL (
 LEFT JOIN users u ON u.id = l.user_id AND (u.role <> 'PATIENT' OR u.id = caller_id('user'))
 WHERE l.patient_ids @> ARRAY[caller_id('patient')];
 
--- Each part adds rows of its own kind. The server does so as the caller of its transaction.
--- Without a caller it adds what was refused, whose transaction is over by then, and reads,
--- of which one transaction may write many; server/audit_test.go holds their names against
+-- Each part adds rows of its own kind. The server adds them as the caller of its transaction.
+-- Without a caller it adds refusals, whose transaction has ended by then, and reads,
+-- of which one transaction may write many. server/audit_test.go compares their names with
 -- the API's document.
 DROP POLICY everybody_adds ON audit_log;
 CREATE POLICY server ON audit_log FOR INSERT TO CURRENT_USER WITH CHECK (
@@ -41,9 +41,9 @@ CREATE POLICY controller ON audit_log FOR INSERT TO CURRENT_USER WITH CHECK (
     user_id IS NULL AND role = 'CONTROLLER' AND operation IN ('declare', 'adjustDeclared', 'endDeclared', 'disown')
     AND object_kind = 'assignment' AND reason = 'role' AND decision = 'allowed');
 
--- The programs run meanwhile. So the policies are for their roles at once, where those are
--- there, and not only when EnsureRoles has come: the controller's is that of its other
--- policies, the server's is who else may add to the log.
+-- The programs run during the migration. So the policies apply to their roles at once, where
+-- those exist, and not only after EnsureRoles: the controller's role is that of its other
+-- policies, and the server's is the other role that may add to the log.
 -- +goose StatementBegin
 DO $$
 DECLARE
@@ -63,8 +63,8 @@ END
 $$;
 -- +goose StatementEnd
 
--- A checkpoint follows the last one, whoever adds it: otherwise one of a far number would be
--- the last for ever, and one of a far id would close the log to what is sealed next.
+-- A checkpoint must follow the last one, whoever adds it: otherwise one with a far number would be
+-- the last for ever, and one with a far id would close the log to all rows before that id.
 -- +goose StatementBegin
 CREATE FUNCTION audit_follow_chain() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
@@ -85,7 +85,7 @@ $$;
 -- +goose StatementEnd
 CREATE TRIGGER audit_checkpoints_follow BEFORE INSERT ON audit_checkpoints FOR EACH ROW EXECUTE FUNCTION audit_follow_chain();
 
--- Nobody's temporary table takes the place of those that it reads.
+-- No temporary table can take the place of the tables that it reads.
 -- +goose StatementBegin
 DO $$
 BEGIN

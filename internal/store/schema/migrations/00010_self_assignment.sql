@@ -1,7 +1,7 @@
 -- +goose Up
 
--- Administrators are told of doctors who assign themselves. It is the effect of
--- assignment.created, so that a worker of the release before can handle it.
+-- Administrators are notified of doctors who assign themselves. This is an effect of
+-- assignment.created, so that a worker of the previous release can handle the event.
 ALTER TABLE notifications DROP CONSTRAINT notifications_type_known,
     ADD CONSTRAINT notifications_type_known
         CHECK (type IN ('PATIENT_ASSIGNED', 'NEW_RECORD', 'COMMENT_ADDED', 'BREAK_GLASS', 'SELF_ASSIGNED'));

@@ -1,14 +1,14 @@
 -- +goose Up
 
--- What is kept under a key is what the first request made: its id and numbers,
--- never a word of it. A repetition reads the thing again, so that one that was
--- deleted lives on nowhere. The rows that are there are looked at below.
+-- A key stores the ids and numbers of what the first request made, never its
+-- text. A repetition reads the object again, so that a deleted
+-- one lives on nowhere. The statements below handle the existing rows.
 ALTER TABLE idempotency_keys ADD CONSTRAINT idempotency_keys_answer_without_text
     CHECK (NOT jsonb_path_exists(answer, 'strict $.** ? (@.type() == "string")')) NOT VALID;
 
--- The release before keeps whole records and comments, and may still run. It finds
--- an answer here, and so makes nothing twice, but has no more than the id to show.
--- When no such program runs any more, this can go.
+-- The previous release stores whole records and comments, and may still run. It finds
+-- an answer here, and so makes nothing twice, but can show no more than the id.
+-- This can be removed once no such program runs.
 -- +goose StatementBegin
 CREATE FUNCTION keep_ids_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

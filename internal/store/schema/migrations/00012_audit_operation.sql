@@ -1,15 +1,15 @@
 -- +goose Up
 
--- Verifying, exporting and retention read retention's statements first: among millions
--- of checkpoints they are a few.
+-- Verification, exports and retention read retention's statements first, which are few
+-- among millions of checkpoints.
 CREATE INDEX audit_checkpoints_drops_idx ON audit_checkpoints (number) WHERE statement LIKE '%"kind":"drop"%';
 
--- Makes the partitions of this month (UTC) and the three after it, and those of former
--- months whose rows wait in the default partition. Attaching one locks the default
--- partition for everybody who reads the log, until the call ends. So one call moves the
--- rows of one month at most, and moves them before it takes that lock; only what came
--- meanwhile moves under it. A call that does not get the lock at once fails, and the
--- worker calls again: nobody waits behind a backup.
+-- Makes the partitions of this month (UTC) and the three after it, and those of earlier
+-- months whose rows wait in the default partition. Attaching a partition locks the default
+-- one for all readers of the log until the call ends. So one call moves the
+-- rows of one month at most, before it takes that lock; only rows that arrive
+-- meanwhile are moved under the lock. A call that does not get the lock at once fails, and the
+-- worker calls again: no request waits behind a backup.
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION audit_prepare_months() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET timezone = 'UTC' SET lock_timeout = '200ms' AS $$

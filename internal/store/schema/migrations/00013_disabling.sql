@@ -1,9 +1,9 @@
 -- +goose Up
 
--- As in 00006, but the account's row is locked first: a login that is about to start a
--- session has started it by then, or finds the account disabled. In one statement the
--- deletion did not see a session that was started while the statement waited; it was
--- good again when the account was enabled.
+-- As in 00006, but the account's row is locked first: a concurrent login has then either
+-- started its session or finds the account disabled. In one statement, the
+-- deletion did not see a session that was started while the statement waited; the session
+-- became valid again when the account was enabled.
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION set_user_active(account bigint, activity boolean) RETURNS SETOF bigint LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
