@@ -212,6 +212,16 @@ func TestServiceStallsOnWhatItRefuses(t *testing.T) {
 	h.expect(t, da, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.ReasonInvalid)
 	h.edit(t, da, func(da *v1alpha1.DoctorAssignment) { da.Spec.Reason = "a block of YAML\n" })
 	h.expectReady(t, da)
+
+	// A fault elsewhere in the spec does not prolong access beyond its end.
+	record := h.Record(testkit.RecordOptions{Patient: h.patients["patient1"]})
+	h.edit(t, da, func(da *v1alpha1.DoctorAssignment) {
+		da.Spec.Reason, da.Spec.EndsAt = "two\nlines", new(metav1.NewTime(time.Now().Add(-time.Hour)))
+	})
+	h.expect(t, da, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.ReasonExpired)
+	if got := h.reads(t, "doctor1", record); got != clinic.CodeNotFound {
+		t.Errorf("reading after the end is %q, want %q", got, clinic.CodeNotFound)
+	}
 }
 
 func TestServiceWritesNothingWhenNothingChanged(t *testing.T) {

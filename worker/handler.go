@@ -61,7 +61,7 @@ func (h *handler) handleAll(ctx context.Context, batch stream.Batch) error {
 	var settled []string
 	var fault error
 	for i, message := range batch.Messages {
-		h.metrics.handled.WithLabelValues(typeOf(message), string(results[i].outcome)).Inc()
+		h.metrics.handled.WithLabelValues(typeOf(message.Type), string(results[i].outcome)).Inc()
 		if results[i].outcome == pending {
 			fault = results[i].err // all pending results have the same cause
 			continue
@@ -93,9 +93,12 @@ func (h *handler) handleTogether(ctx context.Context, messages []stream.Message)
 		}
 		return nil, false
 	}
-	for _, id := range ids {
+	for _, message := range messages {
 		r := result{outcome: done}
-		if slices.Contains(subjectless, id) {
+		switch {
+		case !message.Type.Known(): // still open
+			r.outcome = retry
+		case slices.Contains(subjectless, message.EventID):
 			r.outcome = dropped
 		}
 		results = append(results, r)
@@ -120,7 +123,7 @@ func (h *handler) handleEach(ctx context.Context, messages []stream.Message) []r
 // handle handles one message in its own transaction.
 func (h *handler) handle(ctx context.Context, message stream.Message) result {
 	ctx, span := h.tracer.Start(ctx, "handle event", trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
-		attribute.Int64("event.id", message.EventID), attribute.String("event.type", typeOf(message)),
+		attribute.Int64("event.id", message.EventID), attribute.String("event.type", typeOf(message.Type)),
 		attribute.Int("event.attempt", message.Attempt)))
 	defer span.End()
 	subjectless, err := h.effects(ctx, []int64{message.EventID})
@@ -128,6 +131,9 @@ func (h *handler) handle(ctx context.Context, message stream.Message) result {
 		return result{outcome: dropped}
 	}
 	r := result{outcomeOf(err, message.Attempt, h.maxAttempts), err}
+	if !message.Type.Known() && r.outcome != pending { // still open, and never dead: a later release can handle it
+		r.outcome = retry
+	}
 	if r.outcome == dead {
 		if err := h.markDead(ctx, message, clinic.CodeOf(r.err)); err != nil {
 			r = result{pending, err}
@@ -176,15 +182,15 @@ func (h *handler) logUnhandled(ctx context.Context, message stream.Message, r re
 		level = slog.LevelError
 	case retry:
 	}
-	h.log.Log(ctx, level, "event not handled", "event_id", message.EventID, "event_type", typeOf(message),
+	h.log.Log(ctx, level, "event not handled", "event_id", message.EventID, "event_type", typeOf(message.Type),
 		"attempt", message.Attempt, "outcome", string(r.outcome), "code", string(clinic.CodeOf(r.err)))
 }
 
 // typeOf returns the type of the message's event for metrics and logs. A type that
 // this release does not know becomes "other", because its text may be anything.
-func typeOf(message stream.Message) string {
-	if !message.Type.Known() {
+func typeOf(event clinic.EventType) string {
+	if !event.Known() {
 		return "other"
 	}
-	return string(message.Type)
+	return string(event)
 }

@@ -121,6 +121,44 @@ func TestOutcomesOfADelivery(t *testing.T) {
 	}
 }
 
+// Nobody handles an event of a kind that this release does not know. It is still open, so its delivery is not done;
+// and it is never dead, because a later release can handle it.
+func TestEventOfAnUnknownKindIsNeitherDoneNorDead(t *testing.T) {
+	t.Parallel()
+	for name, effect := range map[string]error{"handled with others": nil, "handled by itself": clinic.Internal(errors.New(canary))} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := setup(t)
+			f.options.setDefaults()
+			m, err := newMetrics(f.registry)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.outbox.handle = func(context.Context, int64) error { return effect }
+			f.outbox.due = []clinic.Event{{ID: 42, Type: "unheard.of", Attempts: f.options.MaxAttempts + 1}}
+			if _, err := newRelay(f.options, m).publish(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			batch, err := f.stream.Read(t.Context(), "a", f.options.BatchSize, readBlock)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := newHandler(f.options, m).handleAll(t.Context(), batch); err != nil {
+				t.Fatal(err)
+			}
+			if got := f.figures(t); got != (stream.Figures{}) || len(f.outbox.dead) > 0 {
+				t.Errorf("left are %+v, dead are %v", got, f.outbox.dead)
+			}
+			if got := testutil.ToFloat64(m.handled.WithLabelValues("other", string(retry))); got != 1 {
+				t.Errorf("%v deliveries of type other are to be retried, want 1", got)
+			}
+			if got := testutil.ToFloat64(m.published.WithLabelValues("other")); got != 1 {
+				t.Errorf("%v events of type other are published, want 1", got)
+			}
+		})
+	}
+}
+
 // If the outbox cannot be updated, the event stays pending.
 func TestWhatCannotBeBuriedStaysPending(t *testing.T) {
 	t.Parallel()

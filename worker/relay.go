@@ -79,7 +79,7 @@ func (r *relay) publish(ctx context.Context) (int, error) {
 		return 0, errors.Join(err, r.release(ctx, events))
 	}
 	for _, event := range events {
-		r.metrics.published.WithLabelValues(string(event.Type)).Inc()
+		r.metrics.published.WithLabelValues(typeOf(event.Type)).Inc()
 	}
 	return len(events), nil
 }

@@ -22,36 +22,43 @@ func NewDeclarations(db *store.DB) *Declarations { return &Declarations{db: db} 
 // A declaration whose end has passed leaves no assignments, even if it is invalid.
 func (s *Declarations) Declare(ctx context.Context, d clinic.Declaration) (clinic.DeclarationResult, error) {
 	invalid := d.Validate()
-	if invalid != nil && d.EndsAt == nil {
+	if invalid != nil && (d.EndsAt == nil || d.Owner == "") {
 		return clinic.DeclarationResult{}, invalid
 	}
 	var result clinic.DeclarationResult
 	err := s.db.Tx(ctx, nil, func(h store.Handle) (err error) {
 		if invalid != nil {
-			result, err = endExpired(ctx, h, d, invalid)
-		} else {
-			result, err = declare(ctx, h, d)
+			result, err = expire(ctx, h, d, invalid)
+			return err
 		}
+		result, err = declare(ctx, h, d)
 		return err
 	})
-	return result, err
-}
-
-// endExpired ends what the owner of an invalid declaration holds if its end has passed. Otherwise it fails as invalid.
-func endExpired(ctx context.Context, h store.Handle, d clinic.Declaration, invalid error) (clinic.DeclarationResult, error) {
-	if _, err := h.Declarations().Lock(ctx, d.Owner, ""); err != nil {
-		return clinic.DeclarationResult{}, err
-	}
-	now, err := h.Now(ctx)
 	if err != nil {
 		return clinic.DeclarationResult{}, err
 	}
-	if d.EndsAt.After(now) {
-		return clinic.DeclarationResult{}, invalid
+	return result, nil
+}
+
+// expire ends what the owner of an invalid declaration holds if the declaration's
+// end has passed: a fault elsewhere in it must not prolong access. Otherwise it
+// returns invalid.
+func expire(ctx context.Context, h store.Handle, d clinic.Declaration, invalid error) (clinic.DeclarationResult, error) {
+	var result clinic.DeclarationResult
+	if _, err := h.Declarations().Lock(ctx, d.Owner, ""); err != nil {
+		return result, err
+	}
+	var err error
+	if result.At, err = h.Now(ctx); err != nil {
+		return result, err
+	}
+	if d.EndsAt.After(result.At) {
+		return result, invalid
 	}
 	ended, err := h.Declarations().EndUnwanted(ctx, clinic.Declaration{Owner: d.Owner}, 0, nil)
 	slices.Sort(ended)
-	return clinic.DeclarationResult{At: now, Ended: len(ended), EndedDoctors: slices.Compact(ended)}, err
+	result.Ended, result.EndedDoctors = len(ended), slices.Compact(ended)
+	return result, err
 }
 
 func declare(ctx context.Context, h store.Handle, d clinic.Declaration) (clinic.DeclarationResult, error) {

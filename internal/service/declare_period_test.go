@@ -1,7 +1,6 @@
 package service_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -67,26 +66,26 @@ func TestDeclaredPeriod(t *testing.T) {
 	}
 }
 
-// TestNothingIsLeftOfWhatEndedThoughItIsInvalid revokes by endsAt, in a declaration that has a fault besides.
-func TestNothingIsLeftOfWhatEndedThoughItIsInvalid(t *testing.T) {
+// A fault elsewhere in the declaration does not prolong access beyond its end.
+func TestDeclarationThatIsNotValidEndsAllTheSame(t *testing.T) {
 	t.Parallel()
-	w := newWard(t, 1)
-	d := w.wish(1)
-	w.declare(t, d, clinic.DeclarationResult{Assigned: 1, Created: 1})
+	w := newWard(t, 2)
+	d := w.wish(2)
+	w.declare(t, d, clinic.DeclarationResult{Assigned: 2, Created: 2})
 
-	d.Reason, d.EndsAt = strings.Repeat("x", clinic.MaxReason+1), ptr(time.Now().Add(time.Hour))
+	d.Reason, d.EndsAt = "primary\ncare", ptr(time.Now().Add(time.Hour))
 	_, err := w.Declarations.Declare(t.Context(), d)
 	wantCode(t, err, clinic.CodeInvalid)
-	if n := w.held(d.Owner); n != 1 {
-		t.Errorf("%d assignments are held, want that of before", n)
+	if n := w.db.Count(`SELECT count(*) FROM active_assignments`); n != 2 {
+		t.Errorf("%d assignments are active before the end, want 2 as they were", n)
 	}
 
 	d.EndsAt = ptr(time.Now().Add(-time.Hour))
-	w.declare(t, d, clinic.DeclarationResult{Ended: 1, EndedDoctors: []string{"Doctor1"}})
-	if n := w.held(d.Owner); n != 0 {
-		t.Errorf("%d assignments are left", n)
+	w.declare(t, d, clinic.DeclarationResult{Ended: 2, EndedDoctors: []string{"Doctor1"}})
+	w.declare(t, d, clinic.DeclarationResult{})
+	if n := w.db.Count(`SELECT count(*) FROM active_assignments`); n != 0 {
+		t.Errorf("%d assignments are active after the end, want none", n)
 	}
-	w.settled(t, d)
 }
 
 func TestDeclareDoesNotOverlapOthers(t *testing.T) {

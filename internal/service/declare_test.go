@@ -239,15 +239,16 @@ func TestRetainLeavesAssignmentsActive(t *testing.T) {
 func TestDeclarationIsValidated(t *testing.T) {
 	t.Parallel()
 	w := newWard(t, 1)
+	later := time.Now().Add(time.Hour)
 	for name, edit := range map[string]func(*clinic.Declaration){
 		"no patient":          func(d *clinic.Declaration) { d.Patients = nil },
 		"too many":            func(d *clinic.Declaration) { d.Patients = names(clinic.MaxDeclared + 1) },
 		"twice":               func(d *clinic.Declaration) { d.Patients = []string{"patient0", "PATIENT0"} },
 		"an odd name":         func(d *clinic.Declaration) { d.Patients = []string{"a b"} },
 		"no doctor":           func(d *clinic.Declaration) { d.Doctor = "" },
-		"no owner":            func(d *clinic.Declaration) { d.Owner = "" },
+		"no owner":            func(d *clinic.Declaration) { d.Owner, d.EndsAt = "", ptr(time.Now().Add(-time.Hour)) },
 		"a long reason":       func(d *clinic.Declaration) { d.Reason = strings.Repeat("x", clinic.MaxReason+1) },
-		"ends when it starts": func(d *clinic.Declaration) { d.StartsAt = ptr(time.Now().Add(time.Hour)); d.EndsAt = d.StartsAt },
+		"ends when it starts": func(d *clinic.Declaration) { d.StartsAt, d.EndsAt = ptr(later), ptr(later) },
 	} {
 		d := w.wish(1)
 		edit(&d)
