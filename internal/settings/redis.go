@@ -88,9 +88,9 @@ func (r Redis) validateEffect(f *ValidationErrors) {
 	const twice = "is set together with the one in REDIS_URL; set one of them"
 	f.require(r.Username == "" || single.Username == "", "REDIS_USERNAME", twice)
 	f.require(r.Password == "" || single.Password == "", "REDIS_PASSWORD", twice)
-	const needsPassword = "names a user without a password; set REDIS_PASSWORD"
-	f.require(r.Username == "" || r.Password+Secret(single.Password) != "", "REDIS_USERNAME", needsPassword)
-	f.require(single.Username == "" || r.Password+Secret(single.Password) != "", "REDIS_URL", needsPassword)
+	const userAlone = "names a user without a password; set REDIS_PASSWORD"
+	f.require(r.Username == "" || r.Password+Secret(single.Password) != "", "REDIS_USERNAME", userAlone)
+	f.require(single.Username == "" || r.Password+Secret(single.Password) != "", "REDIS_URL", userAlone)
 }
 
 // Options returns the options of a go-redis client. The settings have been
