@@ -150,7 +150,7 @@ func allPairs(t *testing.T) []pair {
 	var repeatable []string
 	loadContract(t).each(func(_, method string, op *openapi3.Operation) {
 		if method != http.MethodGet && !slices.ContainsFunc(writes(), func(w write) bool { return w.operation == op.OperationID }) {
-			t.Errorf("%s is not among the writes that race", op.OperationID)
+			t.Errorf("%s is not among the writes that race: add it to writes", op.OperationID)
 		}
 		if op.Parameters.GetByInAndName(openapi3.ParameterInHeader, "Idempotency-Key") != nil {
 			repeatable = append(repeatable, op.OperationID)
