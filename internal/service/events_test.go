@@ -144,7 +144,7 @@ func TestHandleEventTellsWhomItConcerns(t *testing.T) {
 				want = test.want(c)
 			}
 			if got := f.recipients(t, event); !slices.Equal(got, want) {
-				t.Errorf("recipients = %v, want %v", got, want)
+				t.Errorf("users %v are notified, want %v: compare the kinds of this event in clinic.NotificationKinds", got, want)
 			}
 			wantOutcome := done
 			if test.code != "" {
