@@ -1,18 +1,17 @@
-// Package controllers carries DoctorAssignment objects into the clinic. Each kind has its own files, named
-// after it: the reconciler, the outcome of a pass, the release of what an object holds, and the setup. Begin with
-// Reconcile, in doctorassignment_reconciler.go; [Setup] connects it to the manager, and [Declarer] is what it needs of
-// package service.
+// Package controllers turns DoctorAssignment objects into assignments. Each kind has its own files, named after
+// it: the reconciler, the outcome of a reconciliation, the release of an object's assignments, and the setup. Begin
+// with Reconcile, in doctorassignment_reconciler.go. [Setup] connects it to the manager, and [Declarer] is the part
+// of package service that it needs.
 //
-// One pass over an object has these steps, in this order:
+// A reconciliation of an object (a pass) has these steps, in this order:
 //
-//  1. release what deleted objects of the same name still hold
+//  1. release the assignments that deleted objects of the same name still own
 //  2. get the object, and add the finalizer
-//  3. declare what the spec says; or, where the object is being deleted, release or retain its assignments and
+//  3. declare what the spec says; or, if the object is being deleted, release or retain its assignments and
 //     remove the finalizer
-//  4. write the conditions, in one patch of the status, and only when they changed
+//  4. if the conditions have changed, write them in one patch of the status
 //
-// The outcome of the pass decides in which of five states the object is. Exactly one condition is True but
-// while a pass fails, when Ready is Unknown and Reconciling is True:
+// The outcome of the pass puts the object into one of five states. In each of them, exactly one condition is True:
 //
 //	state     conditions                            next pass
 //	Ready     Ready=True                            after the resync interval
@@ -25,7 +24,7 @@
 //
 //	                         ┌── every patient is assigned ─────────────► Ready (Assigned)
 //	                         │                                              │ startsAt moved    ▲ startsAt
-//	                         ├── startsAt is to come ───────────────────► Scheduled (Scheduled)─┘
+//	                         ├── startsAt is in the future ─────────────► Scheduled (Scheduled)─┘
 //	object ── one pass ──────┤
 //	  ▲                      ├── a user is unknown, of another role or
 //	  │                      │   not verified; another change was faster ► Waiting (PatientsNotAssigned, DoctorNotFound,
@@ -35,7 +34,8 @@
 //	  └── the next pass of the state's row above
 //
 // An object that is being deleted leaves these states. Its finalizer keeps it until its assignments have ended or
-// are retained; meanwhile a failure shows as above, and is repeated even where it would otherwise be Stalled:
+// are retained. Until then, failures show as above, and the controller tries again even after a failure that would
+// otherwise make the object Stalled:
 //
 //	deleted ── released or retained ─┬─► gone
 //	   ▲  │                          └─► Waiting (Deleted), while another finalizer keeps the object

@@ -1,21 +1,21 @@
-// Package auditlog takes care of the audit log after its rows are written. The
-// life of a row:
+// Package auditlog manages the rows of the audit log after they are written. A
+// row has these stages:
 //
-//  1. Written: the statement that reads or changes patients' data writes the row
-//     too, in the same transaction (package store, audit.go). No answer leaves
+//  1. Written: the statement that reads or changes patients' data also writes the
+//     row, in the same transaction (package store, audit.go). No answer is sent
 //     before that transaction is committed.
-//  2. Sealed: [Sealer] digests the rows that no open transaction can precede any
-//     more, and adds a signed checkpoint with their digests to the chain. The
-//     worker calls it every few seconds. Package audit has the digests, the
-//     statements and the signatures.
+//  2. Sealed: when no open transaction can still add an earlier row, [Sealer]
+//     computes the digests of the rows, and adds a signed checkpoint with these
+//     digests to the chain. The worker calls it every few seconds. Package audit
+//     defines the digests, the checkpoints and the signatures.
 //  3. Verified: [Verify] compares every row with its digest, and every checkpoint
 //     with the one before, in one snapshot of the database. [Export] writes rows
 //     with their checkpoints for somebody who verifies them without the database,
-//     and [Newest] returns the checkpoint to keep elsewhere.
-//  4. Dropped: [Retention] drops whole months that are older than the policy keeps,
-//     and adds a checkpoint that says which rows they had, so that their absence
-//     verifies too.
+//     and [Newest] returns the checkpoint to store outside the database.
+//  4. Dropped: [Retention] drops whole months that are older than the retention
+//     period, and adds a checkpoint that says which rows they contained, so that
+//     [Verify] accepts that these rows are missing.
 //
-// Users read the log through package service. `healthrecords audit` is the command
-// line of 3 and 4.
+// Users read the log through package service. The command `healthrecords audit`
+// runs steps 3 and 4.
 package auditlog

@@ -1,33 +1,35 @@
-// Package service holds the use cases: who may do what, and what is written together. Every way into the platform - REST,
-// controller, import, worker - comes through here, so that the same rules hold for all of them.
+// Package service contains the use cases. They decide who may do what, and what is written in one transaction. REST, the
+// controller, the import and the worker all use this package, so the same rules hold for all of them.
 //
 // # Where to begin
 //
-// [Records] in records.go is a subject as most are: lists and reads are one statement, writes one transaction.
-// [Comments.Add] also refuses by the state of the data, [Assignments.Assign] confirms a password first.
+// [Records] in records.go is a typical subject: each list and each read is one statement, and each write is one transaction.
+// [Comments.Add] can also refuse a request because of the state of the data, and [Assignments.Assign] first confirms a
+// password.
 //
 // # Subjects
 //
-// Each subject is a type in a file of its own, with only the parts that it needs. [API] has those of the HTTP API, and
-// [NewAPI] connects them. [Declarations] is for the controller, [Outbox] and [Cleanup] for the worker, [Imports] and
-// [Administrators] for commands. [Authenticator] is no subject: it checks passwords and second factors for several.
+// Each subject is a type in its own file, and takes only the dependencies that it needs. [API] contains the subjects of the
+// HTTP API, and [NewAPI] creates them. [Declarations] is for the controller, [Outbox] and [Cleanup] are for the worker, and
+// [Imports] and [Administrators] are for commands. [Authenticator] is not a subject: several subjects use it to check
+// passwords and second factors.
 //
 // # A use case
 //
-// A use case takes the caller, and goes through these steps:
+// A use case takes the caller, and has these steps:
 //
-//  1. admit (access.go) refuses a role that may never do this, with an audit row. Where no patient's data is concerned,
-//     require refuses without a row.
-//  2. The Validate method of package clinic normalizes what was sent, and reports every wrong field at once.
-//  3. A read calls a statement of [store.DB.As]. A write runs in [store.DB.Audited], or in [store.DB.Tx] where no
-//     patient's data is concerned. Both decide about access in the database, at this moment.
-//  4. once (idempotency.go) runs a write under its Idempotency-Key. It keeps the ids of what was made, so that a
-//     repetition reads what these ids name now; orGone is its answer where that was deleted.
+//  1. admit (access.go) refuses a role that may never do this, and writes an audit row. If no patient's data is concerned,
+//     require refuses without an audit row.
+//  2. A Validate function of package clinic normalizes the input, and reports all wrong fields at once.
+//  3. A read calls a statement of [store.DB.As]. A write runs in [store.DB.Audited], or in [store.DB.Tx] if no patient's
+//     data is concerned. Both check access in the database, at this moment.
+//  4. once (idempotency.go) runs a write under its Idempotency-Key. It stores the ids of the created objects, so that a
+//     repeated request reads the current state of these objects. If they were deleted, orGone returns CodeGone.
 //
-// Errors are those of package clinic. Statements have already translated the database's.
+// Errors are those of package clinic. Package store has already translated the errors of the database.
 //
-// # What it asks of others
+// # Dependencies
 //
-// [DirectoryCache] and [Throttle] are interfaces of this package; package cache implements both on Redis. Each may be
-// nil: the directory then comes from Postgres, and nobody is slowed down.
+// [DirectoryCache] and [Throttle] are interfaces that package cache implements with Redis. Each may be nil: then the
+// directory comes from Postgres, and attempts are not limited.
 package service

@@ -1,56 +1,58 @@
-// Package store is the only way to Postgres. It holds the platform's statements, and translates every error of the
-// database into a clinic error, so that no text of the database leaves the package.
+// Package store is the platform's access to Postgres. It contains the SQL statements, and translates every error of the
+// database into a clinic error, so that no message from the database leaves the package.
 //
 // # Where to begin
 //
-// [Records.List] and [Records.Insert] in records.go are a list and a write as all others are. Their SQL is in
-// queries/records.sql, which sqlc compiles to package dbsqlc (hack/generate sqlc). Package schema has the tables, their
-// policies and the rights of each program's role. Package postgres has what every connection has in common.
+// [Records.List] and [Records.Insert] in records.go are a typical list and a typical write. Their SQL is in
+// queries/records.sql, which sqlc compiles to package dbsqlc (hack/generate sqlc). Package schema contains the tables, their
+// policies and the rights of each program's role. Package postgres contains what all connections have in common.
 //
 // # Handles
 //
-// A statement is a method of a subject of a [Handle]: h.Records().Get, h.Sessions().Start, h.Outbox().Claim; subjects.go
-// lists the subjects. What a statement may see depends on where the Handle comes from:
+// Each statement is a method of one of the subjects of a [Handle], such as h.Records().Get, h.Sessions().Start or
+// h.Outbox().Claim; subjects.go lists the subjects. What a statement may see depends on where the Handle comes from:
 //
 //	[DB.As]        single statements of a caller: every read of the API
 //	[DB.Audited]   a transaction of a caller, or of an import, that touches patients' data, with its audit row
-//	[DB.Tx]        a transaction of a caller without patients' data, or (caller nil) of the platform, as the controller's
+//	[DB.Tx]        a transaction of a caller without patients' data, or, if caller is nil, of the platform (the controller)
 //	[DB.Account]   single statements about one account before there is a caller: login, refresh, registration
-//	[DB.System]    single statements of the platform: the worker's, and the server's that need no caller, as the time
+//	[DB.System]    single statements of the platform: those of the worker, and those of the server that need no caller
 //	[DB.TxLocked]  a transaction that changes the schema, such as dropping a month of the audit log
 //	[DB.Snapshot]  a read of the audit log as it was at one instant
 //
-// Two more send no statement of a subject: [DB.Identify] checks a caller alone, for an answer that comes from the cache,
-// and [DB.Refused] writes the audit row of a request that the caller's role may never make.
+// Two more methods do not return a Handle: [DB.Identify] only checks a caller, for an answer that comes from the cache, and
+// [DB.Refused] writes the audit row of a request that the caller's role may never make.
 //
 // # A read
 //
-// db.As(caller).Records().Get(ctx, id) goes through these steps:
+// db.As(caller).Records().Get(ctx, id) takes these steps:
 //
-//  1. Identify: callerDB (caller.go) sends the statement in one batch behind a call of the function identify, in one
-//     round trip and one transaction. identify fails unless the account is active in that role and the session has not
-//     ended, and sets who the caller is for the rest of the transaction.
-//  2. Access: the statement's own condition names what the caller may read. The policies of row-level security, which
-//     read what identify set, hold it a second time.
-//  3. Audit: handle.auditing (audit.go) wraps a statement of patients' data in one that writes the audit row too. The
-//     statement says whose data a row shows in its columns seen_patient, seen_through and seen_in_emergency.
-//  4. Errors: translate and orNotFound (errors.go) turn the driver's error into a clinic error. No row is CodeNotFound,
-//     whether the object does not exist or the caller may not see it.
+//  1. Identify: callerDB (caller.go) sends a call of the SQL function identify and the statement in one batch, which is one
+//     round trip and one transaction. identify fails unless the account is active and has the caller's role, and the session
+//     has not ended. It tells the rest of the transaction who the caller is.
+//  2. Access: the statement's own condition selects what the caller may read. The policies of row-level security, which
+//     read what identify set, check this a second time.
+//  3. Audit: handle.auditing (audit.go) wraps a statement that reads patients' data in one that also writes the audit row.
+//     The columns seen_patient, seen_through and seen_in_emergency of the statement say whose data a row shows.
+//  4. Errors: translate and orNotFound (errors.go) turn the driver's error into a clinic error. If no row is found, it is
+//     CodeNotFound, whether the object does not exist or the caller may not see it.
 //
-// A list has two more parts. readPage (page.go) asks for one row more than the page shows, which says whether the list
-// goes on, and makes the cursors. A list with several orders is written once: order.go rewrites the marks in its SQL.
+// A list also uses readPage (page.go). It asks for one row more than the page shows, to find out whether there is another
+// page, and makes the cursors. A list that can be sorted in several ways is one statement: order.go replaces the marks in
+// its SQL.
 //
 // # A write
 //
-// db.Audited(ctx, caller, object, fn) goes through these steps:
+// db.Audited(ctx, caller, object, fn) takes these steps:
 //
-//  1. Identify: the first statement of the transaction, as above. [Handle] then has the caller's profiles in Who.
-//  2. fn runs its statements. A statement that writes an event adds it to the outbox in the same SQL. Policies check
-//     each new row. [Handle.AuditPatient] notes whose data was touched, and [Handle.AuditObject] what was made.
-//  3. The audit row is written, and the transaction commits. When fn returns an error that refuses the caller, such as
-//     CodeNotFound or CodeConflict, everything is rolled back, and a row with the refusal is written by itself.
-//  4. Errors: violations and dangling (errors.go) give each constraint that a request can violate its clinic error. Any
-//     other violation is CodeInternal: validation in package clinic should have come first.
+//  1. Identify: the first statement of the transaction, as above. The field Who of the [Handle] then contains the caller's
+//     identity.
+//  2. fn runs its statements. A statement that causes an event also adds it to the outbox. Policies check each new row.
+//     [Handle.AuditPatient] notes whose data was touched, and [Handle.AuditObject] which object was created.
+//  3. The audit row is written, and the transaction commits. If fn returns an error that refuses the request, such as
+//     CodeNotFound or CodeConflict, everything is rolled back, and the audit row with the refusal is written separately.
+//  4. Errors: violations and dangling (errors.go) map each constraint that a request can violate to a clinic error. Any
+//     other violation is CodeInternal, because validation in package clinic should have prevented it.
 //
 // # Tests
 //

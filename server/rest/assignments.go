@@ -12,14 +12,14 @@ import (
 const (
 	assignDoctorNote = "An administrator sends `patient_id` and `doctor_id`. A doctor can only assign themselves, and may omit `doctor_id`.\n\n" +
 		"By default, doctors must confirm with `password` or `totp_code` and give a `reason`. Their assignment ends at `ends_at`, which may be " +
-		"at most a year away, or else after 90 days. The operator can drop these requirements, or not let doctors assign themselves at all.\n\n" +
-		"Without a confirmation, the answer is 422 with the code `confirmation_required`. Where doctors may not assign themselves, it is 403 " +
+		"at most a year away, or else after 90 days. The operator can drop these requirements, or forbid doctors to assign themselves.\n\n" +
+		"Without a confirmation, the answer is 422 with the code `confirmation_required`. If doctors may not assign themselves, it is 403 " +
 		"with the code `self_assignment_off`. All administrators are notified when a doctor assigns themselves. If the doctor is already " +
 		"assigned to the patient, the answer is the existing assignment, whose end does not change."
 	listAssignmentsNote = "Newest first. Administrators see all assignments; doctors and patients see their own. The list includes ended assignments."
 	getAssignmentNote   = "Administrators see all assignments; doctors and patients see their own."
 	endAssignmentNote   = "The doctor loses access with their next request. To end an assignment that a DoctorAssignment object declares, change or " +
-		"delete the object: here the answer is 409, unless `force` is true. Use `force` in an emergency, or when the object no longer exists."
+		"delete the object: the answer to this operation is 409, unless `force` is true. Use `force` in an emergency, or when the object no longer exists."
 )
 
 type assignment struct {
@@ -133,7 +133,7 @@ func (h *handlers) getAssignment(ctx context.Context, request *assignmentIDReque
 
 type endAssignmentRequest struct {
 	ID    int64 `path:"id" doc:"The assignment's id."`
-	Force bool  `query:"force" doc:"Also end an assignment that a DoctorAssignment object declares. If the object still exists, its next reconcile declares the assignment again."`
+	Force bool  `query:"force" doc:"Also end an assignment that a DoctorAssignment object declares. If the object still exists, the controller soon creates the assignment again."`
 }
 
 func (h *handlers) endAssignment(ctx context.Context, request *endAssignmentRequest) (*noContent, error) {

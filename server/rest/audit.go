@@ -35,11 +35,11 @@ type accessEntry struct {
 	At         time.Time           `json:"at" example:"2025-05-27T10:30:00Z"`
 	User       *logUser            `json:"user" doc:"null for a program, and for an account that no longer exists."`
 	Role       clinic.Role         `json:"role" doc:"The user's role; CONTROLLER or IMPORT for a program." example:"DOCTOR"`
-	Operation  string              `json:"operation" doc:"The operationId in this document, or the use case of a program." example:"getRecord"`
+	Operation  string              `json:"operation" doc:"The operationId in this document or, for a program, the name of its use case." example:"getRecord"`
 	Object     clinic.ObjectKind   `json:"object" example:"record"`
 	ObjectID   *int64              `json:"object_id" doc:"null for a list." example:"1"`
 	Decision   string              `json:"decision" doc:"allowed, or the error code of the refusal." example:"allowed"`
-	Reason     clinic.AccessReason `json:"reason" enum:"own,assignment,break_glass,role,refused" doc:"Why access was given; refused if it was not." example:"assignment"`
+	Reason     clinic.AccessReason `json:"reason" enum:"own,assignment,break_glass,role,refused" doc:"Why access was given, or refused if it was not." example:"assignment"`
 	Assignment *int64              `json:"assignment" doc:"The assignment that gave access; null if access did not depend on one." example:"1"`
 	Purpose    string              `json:"purpose" doc:"The reason that was given for the assignment." example:"primary care"`
 }
@@ -69,13 +69,13 @@ type auditEntry struct {
 	User        *logUser            `json:"user" doc:"null for a program, and for an account that no longer exists."`
 	UserID      *int64              `json:"user_id" doc:"null for a program." example:"2"`
 	Role        clinic.Role         `json:"role" doc:"The user's role; CONTROLLER or IMPORT for a program." example:"DOCTOR"`
-	Operation   string              `json:"operation" doc:"The operationId in this document, or the use case of a program." example:"getRecord"`
+	Operation   string              `json:"operation" doc:"The operationId in this document or, for a program, the name of its use case." example:"getRecord"`
 	Object      clinic.ObjectKind   `json:"object" example:"record"`
 	ObjectID    *int64              `json:"object_id" doc:"null for a list." example:"1"`
 	Patients    []int64             `json:"patients" nullable:"false" doc:"Ids of the patients whose data was read or changed." example:"[1]"`
 	Assignments []int64             `json:"assignments" nullable:"false" doc:"For each patient, in the order of patients, the id of the assignment that gave access; 0 if access did not depend on one." example:"[1]"`
 	Decision    string              `json:"decision" doc:"allowed, or the error code of the refusal." example:"allowed"`
-	Reason      clinic.AccessReason `json:"reason" enum:"own,assignment,break_glass,role,refused" doc:"Why access was given; refused if it was not." example:"assignment"`
+	Reason      clinic.AccessReason `json:"reason" enum:"own,assignment,break_glass,role,refused" doc:"Why access was given, or refused if it was not." example:"assignment"`
 	RequestID   string              `json:"request_id" example:"0f8c2a51-7b1e-4f3c-9a55-2f1c7b8f3d10"`
 	Address     string              `json:"address" doc:"The client's IP address, as the server saw it." example:"192.0.2.1"`
 }

@@ -11,7 +11,7 @@ const breakGlassNote = "Gives a verified doctor access to the records of any pat
 	"password. They can read the records, but not comment on them, until `ends_at` or until an administrator ends the access. The patient and all " +
 	"administrators are notified at once.\n\n" +
 	"If the doctor already has emergency access to the patient, the answer is that assignment: it is not extended, and nobody is notified again. " +
-	"A wrong password is 422 with the code `wrong_password`, not 401, because the access token is valid."
+	"The answer to a wrong password is 422 with the code `wrong_password`, not 401, because the access token is valid."
 
 type breakGlassRequest struct {
 	web.Repeatable

@@ -10,7 +10,7 @@ import (
 // The notes on these operations.
 const (
 	listDoctorsNote  = "Administrators also see doctors whose license is not verified."
-	verifyDoctorNote = "Verifies the license and approves a pending name, also if the doctor is already verified. To approve only what you have checked, send " +
+	verifyDoctorNote = "Verifies the license and approves a pending name, even if the doctor is already verified. To approve only what you have checked, send " +
 		"the names and the license number: if they have changed since, the answer is 409 with the code `doctor_changed`, and nothing changes. " +
 		"To reject a pending name, send the current one.\n\n" +
 		"`{\"verified\": false}` revokes the verification and discards a pending name. The doctor then no longer sees any patient."
@@ -36,7 +36,7 @@ type verifyDoctorRequest struct {
 
 type verification struct {
 	Verified      *bool   `json:"verified,omitempty" doc:"false revokes the verification." default:"true"`
-	FirstName     *string `json:"first_name,omitempty" maxLength:"150" doc:"With last_name: the name that you have checked. The pending one is approved; the current one rejects a pending one." example:"Jane"`
+	FirstName     *string `json:"first_name,omitempty" maxLength:"150" doc:"With last_name: the name that you have checked. To approve the pending name, send it; to reject it, send the current name." example:"Jane"`
 	LastName      *string `json:"last_name,omitempty" maxLength:"150" example:"Smith"`
 	LicenseNumber *string `json:"license_number,omitempty" maxLength:"50" doc:"The license number that you have checked." example:"DOC000001"`
 }

@@ -41,7 +41,7 @@ func newDocument(version string) *huma.OpenAPI {
 				"What a caller may not see does not exist for them: the answer to another user's id and to an unknown id is the same 404. " +
 				"Unknown fields and parameters are refused. Every error is a problem document (RFC 9457) whose `code` is for programs.\n\n" +
 				"Texts are stored in Unicode normalization form C. Names, titles, reasons and other texts of a single line must not contain line breaks, " +
-				"control characters or marks that change the writing direction. Characters without a visible shape are removed from them.",
+				"control characters or marks that change the writing direction. Invisible characters are removed from them.",
 		},
 		Servers: []*huma.Server{{URL: "/"}},
 		Tags: []*huma.Tag{
@@ -97,7 +97,7 @@ func (r route) operation() huma.Operation {
 func commonFailures() map[int]string {
 	return map[int]string{
 		http.StatusBadRequest:            "The body is not JSON, or If-Match is not a list of entity tags",
-		http.StatusUnauthorized:          "The access token is missing or not valid. At a login: the credentials are wrong",
+		http.StatusUnauthorized:          "The access token is missing or not valid; or, at a login, the credentials are wrong",
 		http.StatusForbidden:             "The caller's role may not call this operation, or the caller must set up a second factor first",
 		http.StatusNotFound:              "The object does not exist, or the caller may not see it",
 		http.StatusRequestTimeout:        "The body did not arrive in time",
@@ -108,7 +108,7 @@ func commonFailures() map[int]string {
 		http.StatusUnsupportedMediaType:  "The operation does not accept the body's media type",
 		http.StatusUnprocessableEntity:   "Fields or parameters are wrong or unknown; errors lists them",
 		http.StatusTooManyRequests:       "Too many attempts, or too many requests from the client's address at once; Retry-After says when to try again",
-		http.StatusInternalServerError:   "An error of the server; operators find it by the request id",
+		http.StatusInternalServerError:   "An error in the server; operators can find its cause in the logs by the request id",
 		http.StatusServiceUnavailable:    "The service is not available at the moment; Retry-After says when to try again",
 	}
 }
@@ -139,7 +139,7 @@ func (r route) complete(op *huma.Operation) {
 		op.Responses[strconv.Itoa(status)] = &huma.Response{Ref: "#/components/responses/" + responseName(status)}
 	}
 	if hasParameter(op, "If-None-Match") {
-		op.Responses[strconv.Itoa(http.StatusNotModified)] = &huma.Response{Description: "The client has the current state"}
+		op.Responses[strconv.Itoa(http.StatusNotModified)] = &huma.Response{Description: "The client already has the current version"}
 	}
 	for _, p := range op.Parameters {
 		p.Schema.Description = ""        // the parameter has the same text

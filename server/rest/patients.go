@@ -8,7 +8,7 @@ import (
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
 
-const listPatientsNote = "In the order of their ids."
+const listPatientsNote = "Ordered by id."
 
 type listPatientsRequest struct {
 	web.Paging

@@ -9,7 +9,7 @@ import (
 )
 
 const pendingNames = "If a doctor is verified, or was ever assigned to a patient, an administrator must approve a new name. Until then it is in " +
-	"`pending_name`, and the current name is shown. A different new name is then 409 with the code `name_pending`. " +
+	"`pending_name`, and the current name is shown. The answer to another new name is then 409 with the code `name_pending`. " +
 	"Other doctors' names change at once."
 
 // The notes on these operations.

@@ -18,7 +18,7 @@ const (
 	listRecordsNote = "Patients see their own records; doctors see the records of their current patients. By default, the latest visit comes first."
 	getRecordNote   = "Patients see their own records; doctors see the records of their current patients. Private comments are shown to doctors only."
 
-	replaceRecordNote = "Patients can replace only their own records. Omitted texts become empty."
+	replaceRecordNote = "Patients can replace only their own records. Omitted optional fields become empty."
 	changeRecordNote  = "Patients can change only their own records. " + mergePatchNote
 	deleteRecordNote  = "Patients can delete only their own records. The comments on the record are deleted, too."
 )

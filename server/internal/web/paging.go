@@ -45,7 +45,7 @@ func (p Paging) PageRequest() clinic.PageRequest { return p.request }
 
 // Page is the body of a list, in the format of the Django REST framework.
 type Page[T any] struct {
-	Count    int     `json:"count" doc:"The number of items on all pages, with the same filter." example:"1"`
+	Count    int     `json:"count" doc:"The number of items on all pages that match the filter." example:"1"`
 	Next     *string `json:"next" doc:"The URL of the next page; null on the last page." example:"/api/health-records/?page=3"`
 	Previous *string `json:"previous" doc:"The URL of the previous page; null on the first page." example:"/api/health-records/?page=1"`
 	Results  []T     `json:"results" nullable:"false"`
