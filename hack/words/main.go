@@ -1,15 +1,16 @@
-// Command words fails if a tracked file contains one of the words in words.txt. It prints the place, the line and what to write
+// Command words fails if a file of the repository contains one of the words in words.txt. It prints the place, the line and what to write
 // instead. Run it in the top directory of the repository; arguments select files and directories.
 package main
 
 import (
 	"bytes"
-	"context"
 	_ "embed"
 	"fmt"
 	"os"
-	"os/exec"
+	"slices"
 	"strings"
+
+	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
 //go:embed words.txt
@@ -35,19 +36,21 @@ func run(paths []string) ([]finding, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading hack/words/words.txt: %w", err)
 	}
-	args := append([]string{"ls-files", "-z", "--"}, paths...)
-	tracked, err := exec.CommandContext(context.Background(), "git", args...).Output() //nolint:gosec // no shell
+	files, err := testkit.Files(".")
 	if err != nil {
-		return nil, fmt.Errorf("listing the tracked files: %w", err)
+		return nil, err
 	}
 	var found []finding
-	for path := range strings.SplitSeq(strings.TrimRight(string(tracked), "\x00"), "\x00") {
-		content, err := os.ReadFile(path) //nolint:gosec // a tracked file
-		if os.IsNotExist(err) || bytes.IndexByte(content, 0) >= 0 {
-			continue // deleted, or binary
+	for _, path := range files {
+		if len(paths) > 0 && !slices.ContainsFunc(paths, func(p string) bool { return path == p || strings.HasPrefix(path, strings.TrimSuffix(p, "/")+"/") }) {
+			continue
 		}
+		content, err := os.ReadFile(path) //nolint:gosec // a file of the repository
 		if err != nil {
 			return nil, err
+		}
+		if bytes.IndexByte(content, 0) >= 0 {
+			continue // binary
 		}
 		found = append(found, rules.check(path, string(content))...)
 	}

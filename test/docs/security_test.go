@@ -3,7 +3,6 @@ package docs_test
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -42,11 +41,9 @@ func TestSecurityNamesTestsThatThereAre(t *testing.T) {
 func TestFilesThatDocumentsAndScriptsName(t *testing.T) {
 	t.Parallel()
 	root := testkit.Root(t)
-	tracked, err := exec.CommandContext(t.Context(), "git", "-C", root, "ls-files", "*.md", "hack").Output()
-	testkit.Must(t, err)
 	name, found := regexp.MustCompile(`(?:[a-z][\w-]*/)+\w+_test\.(?:go|yaml)`), 0
-	for file := range strings.FieldsSeq(string(tracked)) {
-		if strings.HasSuffix(file, ".go") {
+	for _, file := range testkit.Value(testkit.Files(root))(t) {
+		if !strings.HasSuffix(file, ".md") && !(strings.HasPrefix(file, "hack/") && filepath.Ext(file) == "") {
 			continue
 		}
 		for _, named := range name.FindAllString(read(t, file), -1) {
