@@ -107,7 +107,7 @@ func (w town) checkSubjectRan(t *testing.T, subject reflect.StructField) {
 		}
 		list := subject.Name + "." + method.Name
 		if !w.ran[list] {
-			t.Errorf("the list %s did not run: give newTown rows for it, and check its pages in growth_lists_test.go", list)
+			t.Errorf("the list %s did not run: give newTown rows for it, and check its pages in growth_lists_test.go or growth_people_test.go", list)
 		}
 		for j := range method.Type.NumIn() {
 			filter := method.Type.In(j)
