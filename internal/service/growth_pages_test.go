@@ -42,7 +42,10 @@ func (p pages[T]) checkAll(t *testing.T) {
 	t.Helper()
 	if first := p.checkFirst(t); first.Next != nil {
 		second := p.check(t, "next page", p.limits, clinic.PageRequest{Cursor: *first.Next})
-		p.check(t, "back", p.limits, clinic.PageRequest{Cursor: *second.Previous})
+		back := p.check(t, "back", p.limits, clinic.PageRequest{Cursor: *second.Previous})
+		if !reflect.DeepEqual(back.Items, first.Items) {
+			t.Errorf("%s: %s: back from the second page is not the first one: the statement must run on reading(w), and have its marks", p.list, p.name)
+		}
 		skipped := map[string]int{} // the skipped rows are read, too
 		for table, limit := range p.limits {
 			skipped[table] = 2 * limit
@@ -107,7 +110,7 @@ func (w town) checkSubjectRan(t *testing.T, subject reflect.StructField) {
 		}
 		list := subject.Name + "." + method.Name
 		if !w.ran[list] {
-			t.Errorf("the list %s did not run: give newTown rows for it, and check its pages in growth_lists_test.go", list)
+			t.Errorf("the list %s did not run: give newTown rows for it, and check its pages in growth_lists_test.go or growth_people_test.go", list)
 		}
 		for j := range method.Type.NumIn() {
 			filter := method.Type.In(j)
