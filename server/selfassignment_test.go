@@ -57,7 +57,7 @@ func TestSelfAssignmentTakesAConfirmation(t *testing.T) {
 		t.Errorf("the administrator's notification is %v", told)
 	}
 	err = testutil.GatherAndCompare(s.metrics, strings.NewReader(`
-# HELP healthrecords_self_assignments_total Assignments that doctors made for themselves, by DOCTOR_SELF_ASSIGNMENT.
+# HELP healthrecords_self_assignments_total Assignments that doctors created for themselves, by the value of DOCTOR_SELF_ASSIGNMENT.
 # TYPE healthrecords_self_assignments_total counter
 healthrecords_self_assignments_total{mode="confirm"} 1
 `), "healthrecords_self_assignments_total")

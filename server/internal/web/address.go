@@ -65,7 +65,7 @@ func warnOfProxy(trusting bool, log *slog.Logger, next http.Handler) http.Handle
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Forwarded-For") != "" && !warned.Swap(true) {
 			log.WarnContext(r.Context(), "requests have X-Forwarded-For, but TRUSTED_PROXIES is empty: "+
-				"if a proxy sets the header, add its network to TRUSTED_PROXIES, or all of its clients are throttled as one")
+				"if a proxy sets the header, add its network there, or all of its clients are throttled as one")
 		}
 		next.ServeHTTP(w, r)
 	})
