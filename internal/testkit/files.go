@@ -11,7 +11,7 @@ import (
 // Files returns the files of the repository, relative to its root and in lexical order. It leaves out .git and the
 // directories in .gitignore. It does not ask git, which knows nothing of sources that were exported.
 func Files(root string) ([]string, error) {
-	ignored, err := os.ReadFile(filepath.Join(root, ".gitignore")) //nolint:gosec // a file of the repository
+	ignored, err := os.ReadFile(filepath.Join(root, ".gitignore"))
 	if err != nil {
 		return nil, fmt.Errorf("reading .gitignore: %w", err)
 	}
