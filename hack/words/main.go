@@ -1,5 +1,5 @@
-// Command words fails if a file of the repository contains one of the words in words.txt. It prints the place, the line and what to write
-// instead. Run it in the top directory of the repository; arguments select files and directories.
+// Command words fails if a file of the repository contains one of the words in words.txt. It prints the place, the line and
+// what to write instead. Run it in the top directory of the repository; arguments select files and directories.
 package main
 
 import (
