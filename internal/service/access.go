@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"slices"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/store"
@@ -17,10 +18,8 @@ func admit(ctx context.Context, db *store.DB, caller clinic.Caller, object clini
 
 // require refuses a caller whose role may never do this (403); message says which roles may.
 func require(caller clinic.Caller, message string, roles ...clinic.Role) error {
-	for _, r := range roles {
-		if caller.Role == r {
-			return nil
-		}
+	if slices.Contains(roles, caller.Role) {
+		return nil
 	}
 	return clinic.Forbidden(message)
 }

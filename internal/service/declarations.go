@@ -45,19 +45,17 @@ func (s *Declarations) Declare(ctx context.Context, d clinic.Declaration) (clini
 // returns invalid.
 func expire(ctx context.Context, h store.Handle, d clinic.Declaration, invalid error) (clinic.DeclarationResult, error) {
 	var result clinic.DeclarationResult
-	if _, err := h.Declarations().Lock(ctx, d.Owner, ""); err != nil {
+	_, err := h.Declarations().Lock(ctx, d.Owner, "")
+	if err != nil {
 		return result, err
 	}
-	var err error
 	if result.At, err = h.Now(ctx); err != nil {
 		return result, err
 	}
 	if d.EndsAt.After(result.At) {
 		return result, invalid
 	}
-	ended, err := h.Declarations().EndUnwanted(ctx, clinic.Declaration{Owner: d.Owner}, 0, nil)
-	slices.Sort(ended)
-	result.Ended, result.EndedDoctors = len(ended), slices.Compact(ended)
+	result.Ended, result.EndedDoctors, err = endUnwanted(ctx, h, clinic.Declaration{Owner: d.Owner}, 0, nil)
 	return result, err
 }
 
@@ -78,12 +76,9 @@ func declare(ctx context.Context, h store.Handle, d clinic.Declaration) (clinic.
 			return result, err
 		}
 	}
-	ended, err := h.Declarations().EndUnwanted(ctx, d, doctor.ID, patients)
-	if err != nil {
+	if result.Ended, result.EndedDoctors, err = endUnwanted(ctx, h, d, doctor.ID, patients); err != nil {
 		return result, err
 	}
-	slices.Sort(ended)
-	result.Ended, result.EndedDoctors = len(ended), slices.Compact(ended)
 	if len(patients) > 0 {
 		if err := h.Declarations().Adjust(ctx, d, doctor.ID); err != nil {
 			return result, err
@@ -99,6 +94,14 @@ func declare(ctx context.Context, h store.Handle, d clinic.Declaration) (clinic.
 	result.Assigned = len(patients)
 	slices.SortFunc(result.Unassigned, func(a, b clinic.Unassigned) int { return cmp.Compare(a.Username, b.Username) })
 	return result, nil
+}
+
+// endUnwanted ends the owner's assignments that are not of the doctor and the patients, and
+// returns how many there were and the usernames of their doctors.
+func endUnwanted(ctx context.Context, h store.Handle, d clinic.Declaration, doctorID int64, patients []int64) (int, []string, error) {
+	ended, err := h.Declarations().EndUnwanted(ctx, d, doctorID, patients)
+	slices.Sort(ended)
+	return len(ended), slices.Compact(ended), err
 }
 
 // problemOf is the reason why the doctor cannot be assigned to anybody. A disabled account counts
