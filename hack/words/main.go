@@ -1,5 +1,5 @@
 // Command words fails if a file of the repository contains one of the words in words.txt. It prints the place, the line and
-// what to write instead. Run it in the top directory of the repository; arguments select files and directories.
+// what to write instead. Run it in the top directory of the repository.
 package main
 
 import (
@@ -7,8 +7,6 @@ import (
 	_ "embed"
 	"fmt"
 	"os"
-	"slices"
-	"strings"
 
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
@@ -17,7 +15,7 @@ import (
 var list string
 
 func main() {
-	found, err := run(os.Args[1:])
+	found, err := run()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "words:", err)
 		os.Exit(2)
@@ -31,7 +29,7 @@ func main() {
 	}
 }
 
-func run(paths []string) ([]finding, error) {
+func run() ([]finding, error) {
 	rules, err := parse(list)
 	if err != nil {
 		return nil, fmt.Errorf("reading hack/words/words.txt: %w", err)
@@ -42,9 +40,6 @@ func run(paths []string) ([]finding, error) {
 	}
 	var found []finding
 	for _, path := range files {
-		if len(paths) > 0 && !slices.ContainsFunc(paths, func(p string) bool { return path == p || strings.HasPrefix(path, strings.TrimSuffix(p, "/")+"/") }) {
-			continue
-		}
 		content, err := os.ReadFile(path) //nolint:gosec // a file of the repository
 		if err != nil {
 			return nil, err
