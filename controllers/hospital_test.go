@@ -38,11 +38,11 @@ func startHospital(t *testing.T, o Options) *hospital {
 
 func newHospital(t *testing.T, dsn string, factory *testkit.Factory) *hospital {
 	t.Helper()
-	server := openAs(t, dsn, schema.PartServer)
+	server := rights.OpenAs(t, dsn, schema.PartServer, store.Options{MaxConns: 8})
 	h := &hospital{
 		cluster: newCluster(t), Factory: factory,
 		records: service.NewRecords(server), assignments: newAssignments(t, server),
-		declarer: service.NewDeclarations(openAs(t, dsn, schema.PartController)),
+		declarer: service.NewDeclarations(rights.OpenAs(t, dsn, schema.PartController, store.Options{MaxConns: 8})),
 		doctors:  map[string]clinic.Doctor{}, patients: map[string]clinic.Patient{},
 	}
 	for i := range 2 {
@@ -52,17 +52,6 @@ func newHospital(t *testing.T, dsn string, factory *testkit.Factory) *hospital {
 		h.registerPatient(fmt.Sprintf("patient%d", i+1))
 	}
 	return h
-}
-
-// openAs opens the database with the rights that the part has in production.
-func openAs(t *testing.T, dsn string, part schema.Part) *store.DB {
-	t.Helper()
-	db, err := store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, part), MaxConns: 8, AcquireTimeout: testkit.Patience})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(db.Close)
-	return db
 }
 
 func newAssignments(t *testing.T, db *store.DB) *service.Assignments {

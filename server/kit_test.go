@@ -2,7 +2,6 @@ package server_test
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -92,7 +91,7 @@ func newReplica(t testing.TB, r replica, changes ...func(*server.Options)) *worl
 		t: t, database: r.database, contract: loadContract(t), log: &lockedBuffer{}, statements: &statementCounter{}, metrics: prometheus.NewRegistry(),
 	}
 	r.pool.Tracer = w.statements
-	db := openAs(t, r.database, schema.PartServer, r.pool)
+	db := rights.OpenAs(t, r.database, schema.PartServer, r.pool)
 	access := token.AccessOptions{Keys: r.keys, Issuer: "healthrecords", Audience: "healthrecords"}
 	signer, err := token.NewSigner(access)
 	testkit.Must(t, err)
@@ -120,8 +119,8 @@ func newReplica(t testing.TB, r replica, changes ...func(*server.Options)) *worl
 	}
 	w.service, err = service.NewAPI(w.parts)
 	testkit.Must(t, err)
-	w.worker = service.NewOutbox(openAs(t, r.database, schema.PartWorker, store.Options{}))
-	w.owner = service.NewAdministrators(open(t, r.database, store.Options{}), passwords)
+	w.worker = service.NewOutbox(rights.OpenAs(t, r.database, schema.PartWorker, store.Options{}))
+	w.owner = service.NewAdministrators(rights.Open(t, store.Options{URL: r.database}), passwords)
 	opts := server.Options{Service: w.service, Verifier: w.verifier, Log: log, Metrics: w.metrics, Version: "test"}
 	for _, change := range changes {
 		change(&opts)
@@ -136,21 +135,6 @@ func newReplica(t testing.TB, r replica, changes ...func(*server.Options)) *worl
 	t.Cleanup(api.Close)
 	w.url = api.URL
 	return w
-}
-
-func openAs(t testing.TB, database string, part schema.Part, pool store.Options) *store.DB {
-	t.Helper()
-	return open(t, rights.URL(t, database, part), pool)
-}
-
-func open(t testing.TB, url string, pool store.Options) *store.DB {
-	t.Helper()
-	pool.URL, pool.MaxConns = url, cmp.Or(pool.MaxConns, 4)
-	pool.AcquireTimeout = cmp.Or(pool.AcquireTimeout, testkit.Patience)
-	db, err := store.Open(t.Context(), pool)
-	testkit.Must(t, err)
-	t.Cleanup(db.Close)
-	return db
 }
 
 func newRedisClient(t testing.TB, url string) *redis.Client {

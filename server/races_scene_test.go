@@ -67,7 +67,7 @@ func newScene(t *testing.T) *scene {
 	database := testkit.NewDatabase(t, rights.Migrate)
 	w := newWorldOn(t, database)
 	parts := w.parts
-	parts.DB = openAs(t, database, schema.PartServer, store.Options{Tracer: gates{}, MaxConns: 6})
+	parts.DB = rights.OpenAs(t, database, schema.PartServer, store.Options{Tracer: gates{}, MaxConns: 6})
 	parts.Throttle, parts.Directory = nil, nil // the scene's people try more often than the throttle allows
 	parts.Log = slog.New(slog.DiscardHandler)
 	raced, err := service.NewAPI(parts)

@@ -34,9 +34,9 @@ type platform struct {
 
 func newPlatform(t testing.TB, dsn string) platform {
 	t.Helper()
-	own := openAs(t, dsn, schema.PartWorker)
+	own := rights.OpenAs(t, dsn, schema.PartWorker, store.Options{MaxConns: 8})
 	p := platform{
-		records: service.NewRecords(openAs(t, dsn, schema.PartServer)), outbox: service.NewOutbox(own), cleanup: service.NewCleanup(own),
+		records: service.NewRecords(rights.OpenAs(t, dsn, schema.PartServer, store.Options{MaxConns: 8})), outbox: service.NewOutbox(own), cleanup: service.NewCleanup(own),
 		db: testkit.NewFactory(t, dsn),
 	}
 	patient := p.db.Patient(testkit.PatientOptions{})
@@ -45,17 +45,6 @@ func newPlatform(t testing.TB, dsn string) platform {
 		p.db.Assignment(testkit.AssignmentOptions{Patient: patient, Doctor: p.db.Doctor(testkit.DoctorOptions{})})
 	}
 	return p
-}
-
-// openAs opens the database with the rights that the part has in production.
-func openAs(t testing.TB, dsn string, part schema.Part) *store.DB {
-	t.Helper()
-	db, err := store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, part), MaxConns: 8, AcquireTimeout: testkit.Patience})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(db.Close)
-	return db
 }
 
 // createRecords creates n records with their events. It tries again during an outage.

@@ -35,7 +35,7 @@ func newVault(t *testing.T) vault {
 	dsn := testkit.NewDatabase(t, rights.Migrate)
 	v := vault{
 		db:     testkit.NewFactory(t, dsn),
-		worker: openDB(t, rights.URL(t, dsn, schema.PartWorker)), owner: openDB(t, dsn),
+		worker: rights.OpenAs(t, dsn, schema.PartWorker, store.Options{}), owner: rights.Open(t, store.Options{URL: dsn}),
 	}
 	v.sealer = newSealer(t, v.worker, sealingKey)
 	return v

@@ -8,6 +8,7 @@ import (
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/service"
+	"github.com/healthrecords/healthrecords/internal/store"
 	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
@@ -41,7 +42,7 @@ func newDesk(t testing.TB, change func(*service.APIOptions)) desk {
 	d := desk{
 		clock: c,
 		opts: service.APIOptions{
-			DB: openDB(t, rights.URL(t, dsn, schema.PartServer), 8), Passwords: newHasher(t, 64), Tokens: testkit.Value(token.NewSigner(access))(t),
+			DB: rights.OpenAs(t, dsn, schema.PartServer, store.Options{MaxConns: 8}), Passwords: newHasher(t, 64), Tokens: testkit.Value(token.NewSigner(access))(t),
 			AutoVerifyDoctors: true, TOTP: testkit.Value(token.NewTOTP(totp))(t),
 			Log: slog.New(slog.DiscardHandler),
 		},
@@ -51,7 +52,7 @@ func newDesk(t testing.TB, change func(*service.APIOptions)) desk {
 		change(&d.opts)
 	}
 	d.API = testkit.Value(service.NewAPI(d.opts))(t)
-	d.Administrators = service.NewAdministrators(openDB(t, dsn, 1), d.opts.Passwords)
+	d.Administrators = service.NewAdministrators(rights.Open(t, store.Options{URL: dsn, MaxConns: 1}), d.opts.Passwords)
 	return d
 }
 

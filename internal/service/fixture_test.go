@@ -34,11 +34,11 @@ func newFixture(t testing.TB) fixture {
 // newFixtureOn is newFixture on a database that rights.Migrate was called for.
 func newFixtureOn(t testing.TB, dsn string) fixture {
 	t.Helper()
-	owner, worker, passwords := openDB(t, dsn, 8), openDB(t, rights.URL(t, dsn, schema.PartWorker), 8), newHasher(t, 64)
+	owner, worker, passwords := rights.Open(t, store.Options{URL: dsn, MaxConns: 8}), rights.OpenAs(t, dsn, schema.PartWorker, store.Options{MaxConns: 8}), newHasher(t, 64)
 	return fixture{
-		API:    newAPI(t, openDB(t, rights.URL(t, dsn, schema.PartServer), 8)),
+		API:    newAPI(t, rights.OpenAs(t, dsn, schema.PartServer, store.Options{MaxConns: 8})),
 		Outbox: service.NewOutbox(worker), Cleanup: service.NewCleanup(worker),
-		Declarations: service.NewDeclarations(openDB(t, rights.URL(t, dsn, schema.PartController), 8)),
+		Declarations: service.NewDeclarations(rights.OpenAs(t, dsn, schema.PartController, store.Options{MaxConns: 8})),
 		Imports:      service.NewImports(owner, passwords, nil), Administrators: service.NewAdministrators(owner, passwords),
 		db: testkit.NewFactory(t, dsn),
 	}
@@ -68,13 +68,6 @@ func (f fixture) handle(ctx context.Context, event int64) error {
 		return clinic.NotFound("subject of the event")
 	}
 	return err
-}
-
-func openDB(t testing.TB, url string, connections int32) *store.DB {
-	t.Helper()
-	db := testkit.Value(store.Open(t.Context(), store.Options{URL: url, MaxConns: connections, AcquireTimeout: testkit.Patience}))(t)
-	t.Cleanup(db.Close)
-	return db
 }
 
 // care is a patient with a record, their doctor, and another doctor who is not assigned.

@@ -53,7 +53,7 @@ func newReaders(t testing.TB, patients, records int) readers {
 	server := testkit.Value(store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, schema.PartServer), MaxConns: 1, Tracer: l.sent}))(t)
 	t.Cleanup(server.Close)
 	l.server = newAPI(t, server)
-	l.owner = newAPI(t, openDB(t, dsn, 1))
+	l.owner = newAPI(t, rights.Open(t, store.Options{URL: dsn, MaxConns: 1}))
 	return l
 }
 

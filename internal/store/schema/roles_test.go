@@ -22,6 +22,16 @@ func parts() []schema.Part {
 	return []schema.Part{schema.PartServer, schema.PartWorker, schema.PartController}
 }
 
+// startMigrated starts a Postgres of the test's own, whose roles no other test sees, and migrates a database in it.
+func startMigrated(t *testing.T) (server *services.Postgres, dsn string) {
+	t.Helper()
+	server = testkit.StartPostgres(t)
+	testkit.Must(t, server.CreateDatabase(t.Context(), "records", ""))
+	dsn = server.DSN("records")
+	testkit.Must(t, schema.Migrate(t.Context(), dsn))
+	return server, dsn
+}
+
 func connect(t *testing.T, dsn string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), dsn)
@@ -190,14 +200,7 @@ func TestEnsureRolesChangesPasswordsAndTakesBackRights(t *testing.T) {
 
 func TestEnsureRolesWithoutCreaterole(t *testing.T) {
 	t.Parallel()
-	server := testkit.StartPostgres(t)
-	if err := server.CreateDatabase(t.Context(), "records", ""); err != nil {
-		t.Fatal(err)
-	}
-	dsn := server.DSN("records")
-	if err := schema.Migrate(t.Context(), dsn); err != nil {
-		t.Fatal(err)
-	}
+	server, dsn := startMigrated(t)
 	if err := server.Exec(t.Context(), "ALTER ROLE "+services.Role+" NOCREATEROLE; CREATE ROLE made LOGIN PASSWORD 'of the dba'"); err != nil {
 		t.Fatal(err)
 	}
@@ -242,14 +245,7 @@ func TestEnsureRolesWithoutCreaterole(t *testing.T) {
 
 func TestEnsureRolesKeepsPasswordsOutOfStatements(t *testing.T) {
 	t.Parallel()
-	server := testkit.StartPostgres(t)
-	if err := server.CreateDatabase(t.Context(), "records", ""); err != nil {
-		t.Fatal(err)
-	}
-	dsn := server.DSN("records")
-	if err := schema.Migrate(t.Context(), dsn); err != nil {
-		t.Fatal(err)
-	}
+	_, dsn := startMigrated(t)
 	// Statements fail for a role of this name, and a failed one is what Postgres logs and the driver may quote.
 	err := schema.EnsureRoles(t.Context(), dsn, []schema.Login{{Part: schema.PartServer, Role: "pg_reserved", Password: "secret"}})
 	if err == nil || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "SCRAM") {

@@ -160,14 +160,7 @@ func superuser(t *testing.T, server *services.Postgres) string {
 // TestAFloodOfConnectionsLeavesSomeForTheOthers opens connections as a part until Postgres refuses more.
 func TestAFloodOfConnectionsLeavesSomeForTheOthers(t *testing.T) {
 	t.Parallel()
-	server := testkit.StartPostgres(t)
-	if err := server.CreateDatabase(t.Context(), "records", ""); err != nil {
-		t.Fatal(err)
-	}
-	dsn := server.DSN("records")
-	if err := schema.Migrate(t.Context(), dsn); err != nil {
-		t.Fatal(err)
-	}
+	_, dsn := startMigrated(t)
 	logins := []schema.Login{{Part: schema.PartServer, Role: "flooding", Password: "x"}, {Part: schema.PartWorker, Role: "other", Password: "x"}}
 	if err := schema.EnsureRoles(t.Context(), dsn, logins); err != nil {
 		t.Fatal(err)
@@ -194,14 +187,7 @@ func TestAFloodOfConnectionsLeavesSomeForTheOthers(t *testing.T) {
 // TestSettingsThatCannotBeTakenBackAreRefused where somebody else makes the roles.
 func TestSettingsThatCannotBeTakenBackAreRefused(t *testing.T) {
 	t.Parallel()
-	server := testkit.StartPostgres(t)
-	if err := server.CreateDatabase(t.Context(), "records", ""); err != nil {
-		t.Fatal(err)
-	}
-	dsn := server.DSN("records")
-	if err := schema.Migrate(t.Context(), dsn); err != nil {
-		t.Fatal(err)
-	}
+	server, dsn := startMigrated(t)
 	administer := func(statement string) {
 		t.Helper()
 		if err := server.Exec(t.Context(), statement); err != nil {

@@ -3,11 +3,14 @@
 package rights
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"testing"
 
+	"github.com/healthrecords/healthrecords/internal/store"
 	"github.com/healthrecords/healthrecords/internal/store/schema"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
 const password = "known-to-tests"
@@ -35,4 +38,22 @@ func URL(t testing.TB, owner string, part schema.Part) string {
 	}
 	location.User = url.UserPassword(login(part).Role, password)
 	return location.String()
+}
+
+// Open opens the database at opts.URL until the test ends. By default it has 4
+// connections, and statements wait for one as long as a test may.
+func Open(t testing.TB, opts store.Options) *store.DB {
+	t.Helper()
+	opts.MaxConns = cmp.Or(opts.MaxConns, 4)
+	opts.AcquireTimeout = cmp.Or(opts.AcquireTimeout, testkit.Patience)
+	db := testkit.Value(store.Open(t.Context(), opts))(t)
+	t.Cleanup(db.Close)
+	return db
+}
+
+// OpenAs is Open as the part, on the owner's URL.
+func OpenAs(t testing.TB, owner string, part schema.Part, opts store.Options) *store.DB {
+	t.Helper()
+	opts.URL = URL(t, owner, part)
+	return Open(t, opts)
 }
