@@ -119,7 +119,7 @@ func (h *handlers) login(ctx context.Context, request *loginRequest) (*loginResp
 
 type refreshRequest struct {
 	Body struct {
-		Refresh string `json:"refresh" maxLength:"4096"`
+		Refresh string `json:"refresh" maxLength:"4096" doc:"The refresh token from the login or the last refresh." example:"paste-here-the-refresh-token-from-the-login"`
 	} `nameHint:"Refresh"`
 }
 

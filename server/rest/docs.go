@@ -36,8 +36,8 @@ func addDocs(router chi.Router, api huma.API, guard *web.Guard) error {
 		return fmt.Errorf("reading the documentation page: %w", err)
 	}
 	add := func(path string, handler http.Handler) { addFile(router, path, guard.Serve(handler)) }
-	add("/api/openapi.json", written("application/openapi+json", api.OpenAPI().MarshalJSON))
-	add("/api/openapi.yaml", written("application/openapi+yaml", api.OpenAPI().YAML))
+	add("/api/openapi.json", written("application/openapi+json", func() ([]byte, error) { return documentJSON(api.OpenAPI()) }))
+	add("/api/openapi.yaml", written("application/openapi+yaml", func() ([]byte, error) { return documentYAML(api.OpenAPI()) }))
 	add(docsPath, docsPage(index))
 	add(docsPath+"start.js", static("text/javascript; charset=utf-8", script))
 	assets := v5emb.New("", "", docsPath)

@@ -13,18 +13,19 @@ import (
 // route describes one operation: everything that is known before its handler
 // runs. The OpenAPI document and the tests are derived from it.
 type route struct {
-	id          string
-	method      string
-	path        string // the first segment below /api/ is the operation's tag
-	access      access
-	summary     string
-	description string                   // the note that follows the summary and the access in the document
-	examples    map[string]*huma.Example // examples of the body, by name
-	failures    []int                    // statuses besides those that document.go derives
-	terms       web.Terms                // how the body is read, which pool does the work, and the deadline
-	session     bool                     // the operation also accepts an access token, in place of a refresh token in the body
-	audited     access                   // callers whose requests, allowed or refused, add a row to the audit log; "" means none
-	reason      string                   // why requests of other callers add none
+	id            string
+	method        string
+	path          string // the first segment below /api/ is the operation's tag
+	access        access
+	summary       string
+	description   string                   // the note that follows the summary and the access in the document
+	examples      map[string]*huma.Example // examples of the body, by name
+	failures      []int                    // statuses besides those that failures.go derives
+	conflictCodes []string                 // codes of the status 409
+	terms         web.Terms                // how the body is read, which pool does the work, and the deadline
+	session       bool                     // the operation also accepts an access token, in place of a refresh token in the body
+	audited       access                   // callers whose requests, allowed or refused, add a row to the audit log; "" means none
+	reason        string                   // why requests of other callers add none
 	binding
 }
 
@@ -52,6 +53,12 @@ func (r route) example(bodies map[string]*huma.Example) route {
 // fails adds failures that the operation may answer with.
 func (r route) fails(statuses ...int) route {
 	r.failures = append(slices.Clone(r.failures), statuses...)
+	return r
+}
+
+// conflicts adds the failure 409 with all codes that the operation has for it.
+func (r route) conflicts(codes ...string) route {
+	r.conflictCodes = codes
 	return r
 }
 

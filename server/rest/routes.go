@@ -10,7 +10,7 @@ func routes(h *handlers) []route {
 	const unauthenticated, notFound, conflict, gone = http.StatusUnauthorized, http.StatusNotFound, http.StatusConflict, http.StatusGone
 	return []route{
 		op("POST /api/auth/register/", "register", anybody, "Register a patient or a doctor", created(h.register)).
-			describe(registerNote).example(registerExample()).fails(conflict).unaudited("creates an account: no data existed before"),
+			describe(registerNote).example(registerExample()).conflicts("username_taken", "license_number_taken", "idempotency_key_reused").unaudited("creates an account: no data existed before"),
 		op("POST /api/auth/login/", "login", anybody, "Log in", to(h.login)).
 			describe(loginNote).example(loginExample()).fails(unauthenticated, conflict).unaudited("returns the user's own name and tokens, and no profile"),
 		op("POST /api/auth/token/refresh/", "refreshToken", anybody, "Exchange a refresh token for new tokens", to(h.refreshToken)).
@@ -22,30 +22,30 @@ func routes(h *handlers) []route {
 		op("DELETE /api/auth/sessions/{id}/", "endSession", everyone, "End one of your own sessions", to(h.endSession)).
 			describe(endSessionNote).unaudited("ends a session"),
 		op("POST /api/auth/password/", "changePassword", everyone, "Change your own password", to(h.changePassword)).
-			describe(changePasswordNote).fails(conflict).unaudited("changes how the caller logs in"),
+			describe(changePasswordNote).example(changePasswordExample()).conflicts("password_changed").unaudited("changes how the caller logs in"),
 		op("GET /api/auth/totp/", "getTOTP", everyone, "Get the state of your own second factor", to(h.getTOTP)).
 			enrolling().unaudited("returns whether the caller has a second factor"),
 		op("POST /api/auth/totp/", "enrolTOTP", everyone, "Enroll a second factor", created(h.enrolTOTP)).
-			enrolling().describe(enrolTOTPNote).fails(conflict).unaudited("changes how the caller logs in"),
+			enrolling().describe(enrolTOTPNote).conflicts("totp_not_configured", "totp_enabled").unaudited("changes how the caller logs in"),
 		op("POST /api/auth/totp/confirm/", "confirmTOTP", everyone, "Confirm the second factor", to(h.confirmTOTP)).
-			enrolling().describe(confirmTOTPNote).fails(conflict).unaudited("changes how the caller logs in"),
+			enrolling().describe(confirmTOTPNote).conflicts("totp_not_enrolled", "totp_enabled").unaudited("changes how the caller logs in"),
 		op("POST /api/auth/totp/disable/", "disableTOTP", everyone, "Disable the second factor", to(h.disableTOTP)).
-			describe(disableTOTPNote).fails(conflict).unaudited("changes how the caller logs in"),
+			describe(disableTOTPNote).example(disableTOTPExample()).conflicts("totp_not_enrolled").unaudited("changes how the caller logs in"),
 		op("GET /api/auth/profile/", "getProfile", everyone, "Get your own profile", to(h.getProfile)).
 			enrolling().auditedFor(patients, "the profile of a doctor or an administrator contains no patient data"),
 		op("PUT /api/auth/profile/", "replaceProfile", everyone, "Replace your own profile", to(h.replaceProfile)).
-			describe(replaceProfileNote).example(replaceProfileExample()).fails(conflict),
+			describe(replaceProfileNote).example(replaceProfileExample()).conflicts("name_pending", "license_number_taken"),
 		op("PATCH /api/auth/profile/", "changeProfile", everyone, "Change some fields of your own profile", to(h.changeProfile)).
-			describe(changeProfileNote).example(changeProfileExample()).fails(conflict),
+			describe(changeProfileNote).example(changeProfileExample()).conflicts("name_pending", "license_number_taken"),
 		op("GET /api/auth/doctors/", "listDoctors", everyone, "List the directory of doctors", to(h.listDoctors)).
 			describe(listDoctorsNote).unaudited("contains no patient data"),
 		op("POST /api/auth/assign-doctor/", "assignDoctor", doctorsAndAdmins, "Assign a doctor to a patient", to(h.assignDoctor)).
-			describe(assignDoctorNote).example(assignDoctorExample()).fails(notFound, conflict, gone),
+			describe(assignDoctorNote).example(assignDoctorExample()).fails(notFound, gone).conflicts("already_assigned", "assignment_over", "doctor_not_verified"),
 
 		op("GET /api/health-records/", "listRecords", patientsOrDoctors, "List health records", to(h.listRecords)).
 			describe(listRecordsNote),
 		op("POST /api/health-records/", "createRecord", patients, "Create a health record", created(h.createRecord)).
-			fails(gone),
+			example(createRecordExample()).fails(gone),
 		op("GET /api/health-records/{id}/", "getRecord", patientsOrDoctors, "Get a health record", to(h.getRecord)).
 			describe(getRecordNote),
 		op("PUT /api/health-records/{id}/", "replaceRecord", patients, "Replace a health record", to(h.replaceRecord)).
@@ -69,19 +69,19 @@ func routes(h *handlers) []route {
 		op("GET /api/patients/", "listPatients", admins, "Find patients", to(h.listPatients)).
 			describe(listPatientsNote),
 		op("POST /api/users/{id}/disable/", "disableUser", admins, "Disable an account", to(h.disableUser)).
-			describe(disableUserNote).fails(conflict),
+			describe(disableUserNote).conflicts("own_account"),
 		op("POST /api/users/{id}/enable/", "enableUser", admins, "Enable an account", to(h.enableUser)).
 			describe(enableUserNote),
 		op("POST /api/doctors/{id}/verify/", "verifyDoctor", admins, "Verify a doctor", to(h.verifyDoctor)).
-			describe(verifyDoctorNote).fails(conflict).unaudited("contains no patient data"),
+			describe(verifyDoctorNote).example(verifyDoctorExample()).conflicts("doctor_changed").unaudited("contains no patient data"),
 		op("GET /api/assignments/", "listAssignments", everyone, "List assignments", to(h.listAssignments)).
 			describe(listAssignmentsNote),
 		op("GET /api/assignments/{id}/", "getAssignment", everyone, "Get an assignment", to(h.getAssignment)).
 			describe(getAssignmentNote),
 		op("POST /api/break-glass/", "breakGlass", doctors, "Open emergency access to a patient's records", to(h.openBreakGlass)).
-			describe(breakGlassNote).fails(notFound, conflict, gone),
+			describe(breakGlassNote).fails(notFound, gone).conflicts("doctor_not_verified"),
 		op("DELETE /api/assignments/{id}/", "endAssignment", admins, "End an assignment", to(h.endAssignment)).
-			describe(endAssignmentNote).fails(conflict),
+			describe(endAssignmentNote).conflicts("managed_by_kubernetes"),
 
 		op("GET /.well-known/jwks.json", "listKeys", anybody, "Get the public keys that verify access tokens", to(h.listKeys)).
 			inMemory().describe(listKeysNote).unaudited("returns public keys only"),

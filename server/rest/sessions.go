@@ -19,7 +19,7 @@ const (
 type logoutRequest struct {
 	Authorization string `header:"Authorization" hidden:"true"`
 	Body          *struct {
-		Refresh string `json:"refresh" pattern:"^[A-Za-z0-9_-]{43}$"`
+		Refresh string `json:"refresh" pattern:"^[A-Za-z0-9_-]{43}$" doc:"The refresh token of the session." example:"paste-here-the-refresh-token-from-the-login"`
 	} `nameHint:"Logout"`
 }
 

@@ -17,17 +17,6 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// Codes of problems that only HTTP has. The other codes are the codes and reasons
-// of package clinic.
-const (
-	codeMalformed        = "malformed"
-	codeMethodNotAllowed = "method_not_allowed"
-	codeTimeout          = "request_timeout"
-	codeTooLarge         = "too_large"
-	codeMediaType        = "unsupported_media_type"
-	codeTooManyAtOnce    = "too_many_at_once"
-)
-
 // Problem is the body of every error (RFC 9457). It repeats nothing from the
 // request except the request id.
 type Problem struct { //nolint:errname // RFC 9457 calls it a problem
