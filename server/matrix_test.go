@@ -313,7 +313,7 @@ type operation struct {
 
 // public reports whether anybody may call the operation, according to the document.
 func public(op *openapi3.Operation) bool {
-	return op.Security == nil || slices.ContainsFunc(*op.Security, func(r openapi3.SecurityRequirement) bool { return len(r) == 0 })
+	return op.Security == nil || len(*op.Security) == 0 || slices.ContainsFunc(*op.Security, func(r openapi3.SecurityRequirement) bool { return len(r) == 0 })
 }
 
 // documented returns the document's operations. Those that change objects that the

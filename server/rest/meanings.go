@@ -86,7 +86,7 @@ func explainEnums(document *huma.OpenAPI) {
 	}
 	eachOperation(document, func(op *huma.Operation) {
 		for _, p := range op.Parameters {
-			p.Description += explanation(known[p.Name], p.Schema.Enum)
+			p.Description = explain(p.Description, known[p.Name], p.Schema.Enum)
 		}
 	})
 }
@@ -98,14 +98,14 @@ func explainProperties(known map[string][]meaning, schema *huma.Schema, done map
 	}
 	done[schema] = true
 	for name, property := range schema.Properties {
-		property.Description += explanation(known[name], property.Enum)
+		property.Description = explain(property.Description, known[name], property.Enum)
 		explainProperties(known, property, done)
 	}
 	explainProperties(known, schema.Items, done)
 }
 
-// explanation lists the meanings of the values, in Markdown.
-func explanation(known []meaning, values []any) string {
+// explain adds the meanings of the values to a description, as a list in Markdown.
+func explain(description string, known []meaning, values []any) string {
 	var list strings.Builder
 	for _, m := range known {
 		for _, value := range values {
@@ -115,7 +115,7 @@ func explanation(known []meaning, values []any) string {
 		}
 	}
 	if list.Len() == 0 {
-		return ""
+		return description
 	}
-	return "\n" + list.String()
+	return strings.TrimSpace(description + "\n" + list.String())
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 
@@ -50,7 +51,9 @@ func CodesOf(status int) []ErrorCode {
 
 // ErrorCodes returns all codes, by status. The first code of a status is the general one.
 func ErrorCodes() []ErrorCode {
-	return slices.Concat(requestCodes(), loginCodes(), conflictCodes(), serverCodes())
+	all := slices.Concat(requestCodes(), loginCodes(), conflictCodes(), serverCodes())
+	slices.SortStableFunc(all, func(a, b ErrorCode) int { return cmp.Compare(a.Statuses[0], b.Statuses[0]) })
+	return all
 }
 
 func one(status int, code clinic.Code, meaning, remedy string) ErrorCode {
@@ -123,7 +126,9 @@ func loginCodes() []ErrorCode {
 
 // conflictCodes are the codes of requests that the current state does not allow.
 func conflictCodes() []ErrorCode {
-	conflict := func(reason clinic.Code, meaning, remedy string) ErrorCode { return one(http.StatusConflict, reason, meaning, remedy) }
+	conflict := func(reason clinic.Code, meaning, remedy string) ErrorCode {
+		return one(http.StatusConflict, reason, meaning, remedy)
+	}
 	return []ErrorCode{
 		conflict(clinic.CodeConflict, "the request conflicts with the current state", "Read the current state, then decide again."),
 		conflict("username_taken", "the username is taken", "Choose another username.").naming("username"),

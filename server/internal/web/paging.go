@@ -17,7 +17,7 @@ import (
 // huma ignores the fields of embedded types that are not.
 type Paging struct {
 	Page     int    `query:"page" minimum:"1" maximum:"10000" default:"1" doc:"The number of the page. High numbers are slow; use cursor to read long lists."`
-	PageSize int    `query:"page_size" minimum:"1" maximum:"100" default:"20"`
+	PageSize int    `query:"page_size" minimum:"1" maximum:"100" default:"20" doc:"How many items a page has at most."`
 	Cursor   string `query:"cursor" maxLength:"200" doc:"Reads pages by position, which is equally fast for every page. Send an empty cursor for the first page, then follow next and previous. With a cursor, page is ignored."`
 
 	request clinic.PageRequest

@@ -10,7 +10,7 @@ import (
 // counted, so its pages have no numbers. The type is exported because huma
 // ignores the fields of embedded types that are not.
 type LogPaging struct {
-	PageSize int    `query:"page_size" minimum:"1" maximum:"100" default:"20"`
+	PageSize int    `query:"page_size" minimum:"1" maximum:"100" default:"20" doc:"How many items a page has at most."`
 	Cursor   string `query:"cursor" maxLength:"200" doc:"The value of next on the previous page. Without it, the answer is the newest page."`
 
 	before int64
