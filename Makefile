@@ -31,6 +31,10 @@ deps: ## Install missing system packages: Postgres, Redis, Chromium, promtool.
 control-plane: ## Download or build kube-apiserver and etcd, once.
 	@hack/control-plane >/dev/null
 
+.PHONY: node
+node: ## Install Node.js and the programs of hack/node, once; they check the OpenAPI document.
+	@hack/node/run true
+
 .PHONY: clean
 clean: ## Remove everything that make run, make build and make release created, including all data.
 	@hack/clean
@@ -41,7 +45,7 @@ clean: ## Remove everything that make run, make build and make release created, 
 RACE ?= $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
 .PHONY: test
-test: deps control-plane ## Run all tests except those that need a cluster; TEST="PACKAGE... [FLAG...]" selects tests.
+test: deps control-plane node ## Run all tests except those that need a cluster; TEST="PACKAGE... [FLAG...]" selects tests.
 	go test $(RACE) $(or $(TEST),./...)
 
 .PHONY: security
@@ -69,8 +73,12 @@ lint: ## Lint Go and the shell scripts, and check the sizes of files.
 	go run ./hack/words
 	hack/shellcheck
 
+.PHONY: verify-api
+verify-api: ## Check the OpenAPI document with Redocly and Spectral; make verify includes this.
+	hack/verify-api
+
 .PHONY: verify
-verify: ## Fail if a generated file does not match its sources, or version numbers differ.
+verify: verify-api ## Fail if a generated file does not match its sources, or version numbers differ.
 	@hack/version >/dev/null
 	hack/verify
 

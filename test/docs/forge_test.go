@@ -22,7 +22,7 @@ func read(t *testing.T, file string) string {
 	return string(content)
 }
 
-// TestEveryModuleIsKeptUpToDate compares the tracked go.mod files with those in Dependabot's configuration.
+// TestEveryModuleIsKeptUpToDate compares the tracked go.mod and package.json files with those in Dependabot's configuration.
 func TestEveryModuleIsKeptUpToDate(t *testing.T) {
 	t.Parallel()
 	var config struct {
@@ -32,22 +32,49 @@ func TestEveryModuleIsKeptUpToDate(t *testing.T) {
 		} `json:"updates"`
 	}
 	testkit.Must(t, yaml.Unmarshal([]byte(read(t, ".github/dependabot.yml")), &config))
-	var configured []string
-	for _, update := range config.Updates {
-		if update.Ecosystem == "gomod" {
-			configured = append(configured, update.Directories...)
+	for ecosystem, name := range map[string]string{"gomod": "go.mod", "npm": "package-lock.json"} {
+		var configured []string
+		for _, update := range config.Updates {
+			if update.Ecosystem == ecosystem {
+				configured = append(configured, update.Directories...)
+			}
+		}
+		var modules []string
+		for _, file := range testkit.Value(testkit.Files(testkit.Root(t)))(t) {
+			if path.Base(file) == name {
+				modules = append(modules, path.Join("/", path.Dir(file)))
+			}
+		}
+		slices.Sort(configured)
+		slices.Sort(modules)
+		if diff := cmp.Diff(modules, configured); diff != "" {
+			t.Errorf("%s files (-) and .github/dependabot.yml (+) differ:\n%s", name, diff)
 		}
 	}
-	var modules []string
-	for _, file := range testkit.Value(testkit.Files(testkit.Root(t)))(t) {
-		if path.Base(file) == "go.mod" {
-			modules = append(modules, path.Join("/", path.Dir(file)))
+}
+
+// TestNodePinsAreExact checks that the programs of hack/node come in fixed versions, from the registry that npm is configured
+// for, and that no install script runs.
+func TestNodePinsAreExact(t *testing.T) {
+	t.Parallel()
+	var manifest struct{ Dependencies, OptionalDependencies map[string]string }
+	testkit.Must(t, yaml.Unmarshal([]byte(read(t, "hack/node/package.json")), &manifest))
+	exact := regexp.MustCompile(`^\d+\.\d+\.\d+$`)
+	for _, pins := range []map[string]string{manifest.Dependencies, manifest.OptionalDependencies} {
+		if len(pins) == 0 {
+			t.Error("hack/node/package.json pins nothing")
+		}
+		for name, version := range pins {
+			if !exact.MatchString(version) {
+				t.Errorf("hack/node/package.json: %s has the version %s, which is not exact", name, version)
+			}
 		}
 	}
-	slices.Sort(configured)
-	slices.Sort(modules)
-	if diff := cmp.Diff(modules, configured); diff != "" {
-		t.Errorf("go.mod files (-) and .github/dependabot.yml (+) differ:\n%s", diff)
+	if strings.Contains(read(t, "hack/node/package-lock.json"), `"resolved"`) {
+		t.Error("hack/node/package-lock.json has addresses of a registry: run npm install in hack/node, where .npmrc omits them")
+	}
+	if !strings.Contains(read(t, "hack/node/.npmrc"), "ignore-scripts=true\n") {
+		t.Error("hack/node/.npmrc allows install scripts")
 	}
 }
 
