@@ -3,6 +3,7 @@ package server_test
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -159,6 +160,21 @@ func TestOperationsComeInTheOrderOfUse(t *testing.T) {
 	}
 	if !slices.Equal(got, want) || len(got) < 20 {
 		t.Errorf("the document has the paths %q, the table has %q", got, want)
+	}
+}
+
+// TestDocumentNamesThePublicURL reads the document from servers with a public URL and without one.
+func TestDocumentNamesThePublicURL(t *testing.T) {
+	t.Parallel()
+	for publicURL, want := range map[string][]string{"": {"/"}, "https://records.example.org/": {"/", "https://records.example.org"}} {
+		w := newWorld(t, func(o *server.Options) { o.PublicURL = publicURL })
+		var got []string
+		for _, s := range dig[[]any](t, w.want(http.StatusOK, call{method: get, path: "/api/openapi.json"}), "servers") {
+			got = append(got, s.(map[string]any)["url"].(string))
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("with the public URL %q, the servers are %q", publicURL, got)
+		}
 	}
 }
 

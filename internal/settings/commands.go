@@ -23,7 +23,7 @@ type Server struct {
 	Database         Database
 	Redis            Redis
 	ListenAddress    string        `env:"LISTEN_ADDRESS" envDefault:"127.0.0.1:8000" help:"host:port on which the API listens"`
-	PublicURL        string        `env:"PUBLIC_URL" help:"URL under which clients reach the API; empty: the URL of each request"`
+	PublicURL        string        `env:"PUBLIC_URL" help:"URL under which clients reach the API, for links; empty: links are relative to the URL of the request"`
 	SigningKeysDir   string        `env:"SIGNING_KEYS_DIR" help:"directory of the keys that sign access tokens (required; healthrecords keys generate creates one)"`
 	TokenIssuer      string        `env:"TOKEN_ISSUER" envDefault:"healthrecords" help:"iss claim of access tokens"`
 	TokenAudience    string        `env:"TOKEN_AUDIENCE" envDefault:"healthrecords" help:"aud claim of access tokens"`

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/go-chi/chi/v5"
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -57,6 +58,9 @@ func Mount(router chi.Router, opts Options) error {
 		service: opts.Service, verify: opts.Verify, keys: opts.Keys, log: opts.Log, breakGlass: breakGlass, publicURL: opts.PublicURL,
 	}
 	api := newAPI(router, h, opts.Guard.Steps, opts.Version)
+	if opts.PublicURL != "" { // second, because the documentation page may only call the server that it came from
+		api.OpenAPI().Servers = append(api.OpenAPI().Servers, &huma.Server{URL: opts.PublicURL, Description: "The address for clients"})
+	}
 	return addDocs(router, api, opts.Guard)
 }
 
