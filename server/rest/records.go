@@ -27,7 +27,7 @@ const (
 	replaceRecordNote = "Patients can replace only their own records. `record_type`, `title` and `visit_date` are required. An omitted text " +
 		"keeps its value; an empty text or null clears it. " + writeBackNote
 	changeRecordNote = "Patients can change only their own records. " + mergePatchNote + writeBackNote
-	deleteRecordNote  = "Patients can delete only their own records. The comments on the record are deleted, too."
+	deleteRecordNote = "Patients can delete only their own records. The comments on the record are deleted, too."
 )
 
 type healthRecord struct {

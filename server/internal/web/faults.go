@@ -68,7 +68,8 @@ func (x *Exchange) refusal(found []clinic.FieldError) *clinic.Error {
 		}
 	}
 	var broken *clinic.Error
-	if x.rules != nil && errors.As(x.rules(), &broken) {
+	whole := slices.ContainsFunc(found, func(f clinic.FieldError) bool { return f.Field == "" }) // no field was decoded
+	if !whole && x.rules != nil && errors.As(x.rules(), &broken) {
 		for _, f := range broken.Fields {
 			if !slices.ContainsFunc(found, func(other clinic.FieldError) bool { return other.Field == f.Field }) {
 				all = append(all, f)

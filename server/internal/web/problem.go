@@ -38,7 +38,7 @@ type Problem struct { //nolint:errname // RFC 9457 calls it a problem
 
 // FieldProblem says what is wrong with one field.
 type FieldProblem struct {
-	Field   string `json:"field" doc:"The name of the field or parameter, such as title or patient_profile.blood_type; empty for the body as a whole, and for an unknown field or parameter." example:"title"`
+	Field   string `json:"field" doc:"The name of the field or parameter, such as title or patient_profile.blood_type; empty for the body as a whole. An unknown field has the name of the object that contains it." example:"title"`
 	Message string `json:"message" example:"must be a text of 1 to 200 characters, such as \"Annual Physical\""`
 }
 
