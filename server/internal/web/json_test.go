@@ -33,7 +33,7 @@ func TestTheNearestNameIsSuggested(t *testing.T) {
 	names := []string{"blood_type", "date_of_birth", "phone_number", "record_type", "title", "visit_date"}
 	for sent, want := range map[string]string{
 		"titel": "title", "Title": "title", "TITLE": "title", "visitDate": "visit_date", "visit-date": "visit_date", "phone": "phone_number",
-		"date": "visit_date", "recordtype": "record_type", "x": "", "": "", "notes": "", strings.Repeat("title", 20): "", "titleä": "title",
+		"date": "date_of_birth", "recordtype": "record_type", "x": "", "": "", "notes": "", strings.Repeat("title", 20): "", "titleä": "title",
 	} {
 		if got := nearest(sent, names); got != want {
 			t.Errorf("nearest(%q) = %q, want %q", sent, got, want)
