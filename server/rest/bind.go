@@ -34,7 +34,7 @@ func newAPI(router chi.Router, h *handlers, before steps, version string) huma.A
 	all := routes(h)
 	for _, r := range all {
 		op := r.operation()
-		op.Middlewares = before(r.terms)
+		op.Middlewares = append(before(r.terms), web.NoteUnknown)
 		r.register(api, op, h.log)
 	}
 	completeDocument(api.OpenAPI(), all)

@@ -30,24 +30,28 @@ func Refuse(field, message string) []error {
 	return []error{&huma.ErrorDetail{Location: byRule + "." + field, Message: message}}
 }
 
-// noteUnknown is the middleware that finds parameters of the URL that the operation does not know. huma would report them without
-// the other faults.
-func noteUnknown(ctx huma.Context, next func(huma.Context)) {
+// NoteUnknown is the middleware that finds parameters of the URL that the operation does not know. huma would report them without
+// the other faults. The handler must call Unfit.
+func NoteUnknown(ctx huma.Context, next func(huma.Context)) {
 	if u := ctx.URL(); u.RawQuery != "" {
-		var known []string
-		for _, p := range ctx.Operation().Parameters {
-			if p.In == "query" {
-				known = append(known, p.Name)
-			}
-		}
 		x := ExchangeOf(ctx.Context())
+		all := ctx.Operation().Parameters
 		for sent := range u.Query() {
-			if !slices.Contains(known, sent) {
-				x.unknown = append(x.unknown, clinic.FieldError{Message: unknown("parameter", sent, known)})
+			if !slices.ContainsFunc(all, func(p *huma.Param) bool { return p.In == "query" && p.Name == sent }) {
+				x.unknown = append(x.unknown, clinic.FieldError{Message: unknown("parameter", sent, queryNames(all))})
 			}
 		}
 	}
 	next(ctx)
+}
+
+func queryNames(all []*huma.Param) (names []string) {
+	for _, p := range all {
+		if p.In == "query" {
+			names = append(names, p.Name)
+		}
+	}
+	return names
 }
 
 // Unfit returns the error for a request whose only faults huma has not found: unknown parameters, and the rules for its body.

@@ -117,7 +117,7 @@ func (g *Guard) Steps(t Terms) huma.Middlewares {
 	if t.Body == Streamed {
 		steps = append(steps, g.pace.stream)
 	}
-	return append(steps, noteUnknown)
+	return steps
 }
 
 // Serve is the middleware for answers from memory outside of huma. Only the
