@@ -32,10 +32,10 @@ func newOwned(t *testing.T) owned {
 		"patient_profile": map[string]any{"date_of_birth": "1980-02-29", "blood_type": "A+", "address": "1 Main Street\nSpringfield", "emergency_contact": "Mary"},
 	}})
 	s.want(http.StatusOK, call{method: patch, path: profilePath, token: s.doctor.token, body: map[string]any{"last_name": "Miller"}}) // pending
-	old := s.doctor2("old")
+	old := s.world.doctor(s.admin, "old")
 	db.Exec(`UPDATE users SET first_name = E'Eve\u202e', email = 'none', phone_number = 'ask' WHERE id = $1`, old.userID)
 	db.Exec(`UPDATE doctor_profiles SET license_number = '№ ca_1', specialization = E'a\u0007' WHERE user_id = $1`, old.userID)
-	oldRecord := fmt.Sprintf("/api/health-records/%d/", s.record2())
+	oldRecord := fmt.Sprintf("/api/health-records/%d/", s.world.record(s.patient))
 	db.Exec(`UPDATE health_records SET title = E'a\u0007', visit_date = '1066-10-14', symptoms = E'b\u0007' WHERE '/api/health-records/' || id || '/' = $1`, oldRecord)
 	return owned{setup: s, objects: map[string]call{
 		"a patient's profile":            {path: profilePath, token: s.patient.token},
@@ -47,10 +47,6 @@ func newOwned(t *testing.T) owned {
 		"a record with texts of before":  {path: oldRecord, token: s.patient.token},
 	}}
 }
-
-func (s *setup) doctor2(name string) person { return s.world.doctor(s.admin, name) }
-
-func (s *setup) record2() int64 { return s.world.record(s.patient) }
 
 // shown is an object without the time of its last change.
 func (o owned) shown(c call) map[string]any {
@@ -189,7 +185,7 @@ func TestProfilesNest(t *testing.T) {
 		"of a doctor":        {s.patient, object{"doctor_profile": object{"license_number": "CA-1"}, "specialization": "x"}, object{"doctor_profile.license_number": "only doctors have this field; leave it out", "specialization": "only doctors have this field; leave it out"}},
 		"of a patient":       {s.doctor, object{"patient_profile": object{"address": "x"}}, object{"patient_profile.address": "only patients have this field; leave it out"}},
 		"a wrong nested one": {s.patient, object{"patient_profile": object{"blood_type": "C", "date_of_birth": "x"}}, object{"patient_profile.blood_type": "use one of A+, A-, B+, B-, AB+, AB-, O+, O-", "patient_profile.date_of_birth": "must be a day such as 1980-02-29, or null"}},
-		"a taken number":     {s.doctor2("other"), object{"doctor_profile": object{"license_number": "DOC000001"}}, object{"doctor_profile.license_number": "this license number is already registered"}},
+		"a taken number":     {s.world.doctor(s.admin, "other"), object{"doctor_profile": object{"license_number": "DOC000001"}}, object{"doctor_profile.license_number": "this license number is already registered"}},
 	} {
 		got := send(test.who, test.body)
 		if diff := cmp.Diff(test.want, faultsOf(t, got)); diff != "" {
