@@ -92,7 +92,10 @@ func wrongBodies(path, method string, schema *openapi3.Schema) []call {
 	bodies := []string{
 		canary, `"` + canary + `"`, `["` + canary + `"]`, `{"` + canary + `":"` + canary + `"}`, `{"a":"` + canary, "\xff" + canary,
 	}
-	for name := range schema.Properties {
+	for name, property := range schema.Properties {
+		if property.Value.ReadOnly { // no value is wrong: see TestIgnoredFieldsChangeNothing
+			continue
+		}
 		for _, value := range []string{
 			`{"` + canary + `":1}`, `["` + canary + `"]`, `"` + canary + `\u0000"`, `"` + canary + strings.Repeat("x", 10_001) + `"`,
 		} {

@@ -94,7 +94,10 @@ func TestPutReplacesAndPatchMerges(t *testing.T) {
 	replaced := s.want(http.StatusOK, call{method: put, path: s.record, token: s.patient.token, body: map[string]any{
 		"record_type": "DIAGNOSIS", "title": "Cold", "visit_date": "2025-06-01T08:00:00Z", "symptoms": "Cough",
 	}})
-	for field, want := range map[string]any{"record_type": "DIAGNOSIS", "title": "Cold", "symptoms": "Cough", "description": "", "medications": ""} {
+	kept := visit()
+	for field, want := range map[string]any{
+		"record_type": "DIAGNOSIS", "title": "Cold", "symptoms": "Cough", "description": kept["description"], "medications": kept["medications"],
+	} {
 		if replaced[field] != want {
 			t.Errorf("PUT left %s = %v, want %v", field, replaced[field], want)
 		}
@@ -106,6 +109,14 @@ func TestPutReplacesAndPatchMerges(t *testing.T) {
 	for field, want := range map[string]any{"title": "Cold", "symptoms": "", "treatment": "Tea"} {
 		if merged[field] != want {
 			t.Errorf("PATCH left %s = %v, want %v", field, merged[field], want)
+		}
+	}
+	cleared := s.want(http.StatusOK, call{method: put, path: s.record, token: s.patient.token, body: map[string]any{
+		"record_type": "DIAGNOSIS", "title": "Cold", "visit_date": "2025-06-01T08:00:00Z", "description": nil, "medications": "",
+	}})
+	for field, want := range map[string]any{"description": "", "medications": "", "treatment": "Tea"} {
+		if cleared[field] != want {
+			t.Errorf("PUT left %s = %v, want %v", field, cleared[field], want)
 		}
 	}
 	for _, field := range []string{"title", "record_type", "visit_date"} {
@@ -138,7 +149,7 @@ func TestProfileUpdates(t *testing.T) {
 		t.Errorf("null did not clear: %v", p)
 	}
 	for _, refused := range []map[string]any{
-		{"user_type": "ADMIN"}, {"username": "other"}, {"specialization": "Surgery"}, {"date_of_birth": "29.2.1980"}, {"blood_type": "C"}, {"is_verified": true},
+		{"specialization": "Surgery"}, {"date_of_birth": "29.2.1980"}, {"blood_type": "C"}, {"is_verified": true},
 	} {
 		s.want(http.StatusUnprocessableEntity, call{method: patch, path: path, token: s.patient.token, body: refused})
 	}

@@ -22,7 +22,7 @@ func TestEmergencyAccessUnderAnotherName(t *testing.T) {
 		t.Errorf("the profile is %v", changed)
 	}
 	s.want(http.StatusOK, breakGlass(doctor, s.patient))
-	s.want(http.StatusOK, rename(doctor, "First", "Of night"))
+	s.want(http.StatusConflict, rename(doctor, "First", "Of night")) // the new name stays pending
 	s.settle()
 	license := dig[string](t, changed, "doctor_profile", "license_number")
 	told := "Dr. First Of night (night, license " + license + ") opened emergency access"

@@ -3,6 +3,7 @@ package server_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -15,7 +16,11 @@ func TestNoFieldRegistersAnotherRole(t *testing.T) {
 		`"user_type":"PATIENT","is_superuser":true`, `"user_type":"PATIENT","is_admin":true`, `"user_type":["ADMIN"]`, `"user_type":null`,
 	} {
 		body := fmt.Sprintf(`{"username":"user%d","password":"securepass123","password_confirm":"securepass123",%s}`, i, extra)
-		if got := w.do(call{method: post, path: "/api/auth/register/", body: body}); got.status != http.StatusUnprocessableEntity {
+		want := http.StatusUnprocessableEntity
+		if strings.Count(extra, `"user_type"`) > 1 { // not taken for JSON
+			want = http.StatusBadRequest
+		}
+		if got := w.do(call{method: post, path: "/api/auth/register/", body: body}); got.status != want {
 			t.Errorf("%s answered %d: %s", extra, got.status, got.body)
 		}
 	}

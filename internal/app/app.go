@@ -49,7 +49,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root.SetErr(stderr)
 	if err := root.ExecuteContext(ctx); err != nil {
 		if !errors.Is(err, errReported) {
-			_, _ = fmt.Fprintln(stderr, "healthrecords:", err)
+			_, _ = fmt.Fprintln(stderr, "healthrecords:", told(err))
 		}
 		return 1
 	}

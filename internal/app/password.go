@@ -45,7 +45,7 @@ func promptPassword(fd int, prompt io.Writer) (string, error) {
 		answers[i] = string(b)
 	}
 	if answers[0] != answers[1] {
-		return "", clinic.Invalid("password", "the two passwords differ")
+		return "", errors.New("the two passwords differ; type the same password twice")
 	}
 	return answers[0], nil
 }

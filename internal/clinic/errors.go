@@ -140,10 +140,10 @@ func DoctorUnverified() *Error {
 	return Conflict("doctor_not_verified", "the doctor's license is not verified yet; an administrator has to verify it first")
 }
 
-// PreconditionFailed means that the record changed since the caller read it
+// PreconditionFailed means that the object changed since the caller read it
 // (RFC 9110 section 13.1.1).
 func PreconditionFailed() *Error {
-	return &Error{Code: CodePreconditionFailed, Message: "the record was changed since you read it; read it again, then repeat the change"}
+	return &Error{Code: CodePreconditionFailed, Message: "it was changed since you read it; read it again, then repeat the change with the new ETag"}
 }
 
 // TooMany means that there were too many attempts, and that the caller may try again

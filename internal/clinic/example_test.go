@@ -24,7 +24,7 @@ func ExampleRecordFields_Validate() {
 	// Output:
 	// invalid
 	// record_type - use one of CHECKUP, DIAGNOSIS, PRESCRIPTION, LAB_RESULT, EMERGENCY
-	// title - this field is required
+	// title - must not be empty: use 1 to 200 characters that can be seen
 }
 
 // The cause of an error is for errors.Is alone. What is printed is meant for the caller.

@@ -24,8 +24,8 @@ func (f *faults) password(field, password, username, email string) {
 	n := utf8.RuneCountInString(password)
 	f.add(n < MinPassword || n > MaxPassword, field,
 		"use "+strconv.Itoa(MinPassword)+" to "+strconv.Itoa(MaxPassword)+" characters")
-	f.add(isCommonPassword(password), field, "this password is too common; choose another one")
-	f.add(resembles(password, username) || resembles(password, email), field, "the password is too similar to the username or the email address; choose another one")
+	f.add(isCommonPassword(password), field, "this password is too common; choose another one, such as several words that nobody would guess")
+	f.add(resembles(password, username) || resembles(password, email), field, "the password is too similar to the username or the email address; choose another one, such as several words that nobody would guess")
 }
 
 // isCommonPassword searches the list as it is: that takes 20 µs, and a hash 20 ms.

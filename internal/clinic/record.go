@@ -64,6 +64,29 @@ func (c RecordChange) Apply(f RecordFields) RecordFields {
 	return f
 }
 
+// Without returns the change without the fields that already have the value. A stored text need not follow the present rules, and
+// those who send it back do not change it.
+func (c RecordChange) Without(f RecordFields) RecordChange {
+	drop(&c.Type, f.Type)
+	drop(&c.Title, f.Title)
+	drop(&c.Description, f.Description)
+	drop(&c.Symptoms, f.Symptoms)
+	drop(&c.Diagnosis, f.Diagnosis)
+	drop(&c.Treatment, f.Treatment)
+	drop(&c.Medications, f.Medications)
+	if c.VisitDate != nil && c.VisitDate.Truncate(time.Microsecond).Equal(f.VisitDate) { // as it is stored
+		c.VisitDate = nil
+	}
+	return c
+}
+
+// drop leaves a field as it is, if it already has the value.
+func drop[T comparable](value **T, stored T) {
+	if *value != nil && **value == stored {
+		*value = nil
+	}
+}
+
 func set[T any](field *T, value *T) {
 	if value != nil {
 		*field = *value

@@ -28,7 +28,7 @@ func (f *faults) line(field string, value *string, least, most int) {
 	}
 	f.add(!utf8.ValidString(*value) || strings.ContainsFunc(*value, breaksLine), field,
 		"use one line, without control characters or marks that change the writing direction")
-	f.add(least == 0 && strings.TrimSpace(*value) != "" && !visible(*value), field, "use visible characters")
+	f.add(least == 0 && strings.TrimSpace(*value) != "" && !visible(*value), field, "use characters that can be seen, or leave the text empty")
 	*value = normalLine(*value)
 	f.sized(field, *value, least, most)
 }
@@ -44,12 +44,19 @@ func (f *faults) text(field string, value *string, least, most int) {
 	*value = norm.NFC.String(*value)
 	f.add(!utf8.ValidString(*value) || strings.ContainsFunc(*value, func(r rune) bool {
 		return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t' || '\u202a' <= r && r <= '\u202e'
-	}), field, "control characters and overrides of the writing direction are not allowed")
+	}), field, "use no control characters but tabs and line breaks, and no marks that override the writing direction")
 	f.sized(field, *value, least, most)
 }
 
 func (f *faults) sized(field, value string, least, most int) {
-	f.add(least > 0 && !visible(value), field, "this field is required")
+	if least > 0 && !visible(value) {
+		text := "must not be empty"
+		if most != math.MaxInt {
+			text += ": use " + strconv.Itoa(least) + " to " + strconv.Itoa(most) + " characters that can be seen"
+		}
+		f.add(true, field, text)
+		return
+	}
 	f.add(utf8.RuneCountInString(value) > most, field, "use at most "+strconv.Itoa(most)+" characters")
 }
 
@@ -61,7 +68,7 @@ func (f *faults) license(value *string, least int) {
 		return
 	}
 	*value = strings.TrimSpace(normalLicense(*value))
-	f.add(*value != "" && !licensePattern.MatchString(*value), "license_number", "use the letters A to Z, digits, spaces and - . / only")
+	f.add(*value != "" && !licensePattern.MatchString(*value), "license_number", "use the letters A to Z, digits, spaces and - . / only, such as DOC000001")
 	f.line("license_number", value, least, maxLicense)
 }
 

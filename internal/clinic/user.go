@@ -108,7 +108,7 @@ func (v *Verification) Validate() error {
 	}
 	if v.LicenseNumber != nil {
 		*v.LicenseNumber = normalLine(normalLicense(*v.LicenseNumber))
-		f.add(*v.LicenseNumber == "", "license_number", "this field is required")
+		f.add(*v.LicenseNumber == "", "license_number", "send the license number that you have checked, such as DOC000001, or leave the field out")
 	}
 	return f.err()
 }
@@ -167,6 +167,7 @@ type Registration struct {
 // ProfileChange has the fields to set; nil leaves a field as it is.
 type ProfileChange struct {
 	Email, FirstName, LastName, PhoneNumber *string
+	NameWanted                              bool        // the name is what its owner wants, even if it is the present one: they have not only sent back what they read
 	Specialization, LicenseNumber           *string     // doctors
 	YearsOfExperience                       *int        // doctors
 	DateOfBirth                             **time.Time // patients; pointer to nil clears it
@@ -179,6 +180,40 @@ func (c ProfileChange) Name(present Name) Name {
 	set(&present.Last, c.LastName)
 	return present
 }
+
+// Without returns the change without the fields that already have the value. A stored text need not follow the present rules, and
+// those who send it back do not change it. Names stay if the rules allow them, because an older one gets its normal form.
+func (c ProfileChange) Without(p Profile) ProfileChange {
+	drop(&c.Email, p.User.Email)
+	drop(&c.PhoneNumber, p.User.PhoneNumber)
+	dropRefused(&c.FirstName, p.User.FirstName)
+	dropRefused(&c.LastName, p.User.LastName)
+	if d := p.Doctor; d != nil {
+		drop(&c.Specialization, d.Specialization)
+		drop(&c.LicenseNumber, d.LicenseNumber)
+		drop(&c.YearsOfExperience, d.YearsOfExperience)
+	}
+	if p.Patient != nil {
+		drop(&c.BloodType, p.Patient.BloodType)
+		drop(&c.Address, p.Patient.Address)
+		drop(&c.EmergencyContact, p.Patient.EmergencyContact)
+		if c.DateOfBirth != nil && sameDay(*c.DateOfBirth, p.Patient.DateOfBirth) {
+			c.DateOfBirth = nil
+		}
+	}
+	return c
+}
+
+// dropRefused is drop for a text that the rules would refuse.
+func dropRefused(value **string, stored string) {
+	var f faults
+	line := stored
+	if f.line("", &line, 0, MaxName); len(f) > 0 {
+		drop(value, stored)
+	}
+}
+
+func sameDay(a, b *time.Time) bool { return a == b || a != nil && b != nil && a.Equal(*b) }
 
 // Tokens are the result of a login. Expiry of the access token is
 // token.AccessLifetime after its issue.

@@ -38,6 +38,13 @@ func BloodTypes() []string {
 	return []string{"A+", "A-", "B+", "B-", "AB+", "AB-", "O+", "O-"}
 }
 
+// The faults of fields that several requests have.
+const (
+	badUsername = "use letters, digits and @ . + - _ only, such as jane.smith"
+	badEmail    = "enter an email address such as jane@example.org"
+	badPhone    = "enter a phone number such as +1234567890: at most 20 digits, spaces and ( ) . -"
+)
+
 // faults collects all faults of a request, so that one answer reports them together.
 type faults []FieldError
 
@@ -49,7 +56,7 @@ func (f *faults) add(wrong bool, field, message string) {
 
 // time refuses times that JSON cannot express: it has four digits for a year, in UTC.
 func (f *faults) time(field string, t *time.Time) {
-	f.add(t != nil && t.UTC().Year() > 9999, field, "enter a time before the year 10000")
+	f.add(t != nil && t.UTC().Year() > 9999, field, "enter a time before the year 10000, such as 2025-05-27T10:00:00Z")
 }
 
 func (f *faults) err() error {
@@ -76,20 +83,20 @@ func ValidateSearch(search *string) error {
 func (r *Registration) Validate() error {
 	var f faults
 	f.sized("username", r.Username, 1, MaxUsername)
-	f.add(r.Username != "" && !usernamePattern.MatchString(r.Username), "username", "use letters, digits and @ . + - _ only")
+	f.add(r.Username != "" && !usernamePattern.MatchString(r.Username), "username", badUsername)
 	f.line("email", &r.Email, 0, MaxEmail)
-	f.add(!validEmail(r.Email), "email", "enter a valid email address")
+	f.add(!validEmail(r.Email), "email", badEmail)
 	f.password("password", r.Password, r.Username, r.Email)
 	f.line("first_name", &r.FirstName, 0, MaxName)
 	f.line("last_name", &r.LastName, 0, MaxName)
-	f.add(!validPhone(r.PhoneNumber), "phone_number", "enter a phone number such as +1234567890")
+	f.add(!validPhone(r.PhoneNumber), "phone_number", badPhone)
 	f.doctor(&r.Specialization, &r.YearsOfExperience)
 	f.license(&r.LicenseNumber, 0)
 	f.patient(r.DateOfBirth, &r.BloodType, &r.Address, &r.EmergencyContact)
 	f.add(r.Role != RoleDoctor && (r.Specialization != "" || r.LicenseNumber != "" || r.YearsOfExperience != 0),
-		"user_type", "specialization, license_number and years_of_experience are only for doctors")
+		"user_type", "only DOCTOR has specialization, license_number and years_of_experience; leave them out")
 	f.add(r.Role != RolePatient && (r.DateOfBirth != nil || r.BloodType != "" || r.Address != "" || r.EmergencyContact != ""),
-		"user_type", "date_of_birth, blood_type, address and emergency_contact are only for patients")
+		"user_type", "only PATIENT has date_of_birth, blood_type, address and emergency_contact; leave them out")
 	return f.err()
 }
 
@@ -97,35 +104,53 @@ func (r *Registration) Validate() error {
 func (c *ProfileChange) Validate(role Role) error {
 	var f faults
 	f.line("email", c.Email, 0, MaxEmail)
-	f.add(c.Email != nil && !validEmail(*c.Email), "email", "enter a valid email address")
+	f.add(c.Email != nil && !validEmail(*c.Email), "email", badEmail)
 	f.line("first_name", c.FirstName, 0, MaxName)
 	f.line("last_name", c.LastName, 0, MaxName)
-	f.add(c.PhoneNumber != nil && !validPhone(*c.PhoneNumber), "phone_number", "enter a phone number such as +1234567890")
-	f.doctor(c.Specialization, c.YearsOfExperience)
-	f.license(c.LicenseNumber, 1)
-	var birth *time.Time
-	if c.DateOfBirth != nil {
-		birth = *c.DateOfBirth
+	f.add(c.PhoneNumber != nil && !validPhone(*c.PhoneNumber), "phone_number", badPhone)
+	if role == RoleDoctor {
+		f.doctor(c.Specialization, c.YearsOfExperience)
+		f.license(c.LicenseNumber, 1)
 	}
-	f.patient(birth, c.BloodType, c.Address, c.EmergencyContact)
-	f.add(role != RoleDoctor && (c.Specialization != nil || c.LicenseNumber != nil || c.YearsOfExperience != nil),
-		"user_type", "specialization, license_number and years_of_experience are only for doctors")
-	f.add(role != RolePatient && (c.DateOfBirth != nil || c.BloodType != nil || c.Address != nil || c.EmergencyContact != nil),
-		"user_type", "date_of_birth, blood_type, address and emergency_contact are only for patients")
+	if role == RolePatient {
+		var birth *time.Time
+		if c.DateOfBirth != nil {
+			birth = *c.DateOfBirth
+		}
+		f.patient(birth, c.BloodType, c.Address, c.EmergencyContact)
+	}
+	const forDoctors, forPatients = "only doctors have this field; leave it out", "only patients have this field; leave it out"
+	f.add(role != RoleDoctor && c.Specialization != nil, "specialization", forDoctors)
+	f.add(role != RoleDoctor && c.LicenseNumber != nil, "license_number", forDoctors)
+	f.add(role != RoleDoctor && c.YearsOfExperience != nil, "years_of_experience", forDoctors)
+	f.add(role != RolePatient && c.DateOfBirth != nil, "date_of_birth", forPatients)
+	f.add(role != RolePatient && c.BloodType != nil, "blood_type", forPatients)
+	f.add(role != RolePatient && c.Address != nil, "address", forPatients)
+	f.add(role != RolePatient && c.EmergencyContact != nil, "emergency_contact", forPatients)
 	return f.err()
 }
 
 // Validate normalizes every text of a record and checks every field.
 func (r *RecordFields) Validate() error {
+	all := RecordChange{
+		Type: &r.Type, Title: &r.Title, Description: &r.Description, Symptoms: &r.Symptoms, Diagnosis: &r.Diagnosis,
+		Treatment: &r.Treatment, Medications: &r.Medications, VisitDate: &r.VisitDate,
+	}
+	return all.Validate()
+}
+
+// Validate normalizes the texts that are set and checks them.
+func (c *RecordChange) Validate() error {
 	var f faults
-	f.add(!slices.Contains(RecordTypes(), r.Type), "record_type", "use one of "+listed(RecordTypes()))
-	f.line("title", &r.Title, 1, MaxTitle)
-	f.text("description", &r.Description, 0, MaxText)
-	f.text("symptoms", &r.Symptoms, 0, MaxText)
-	f.text("diagnosis", &r.Diagnosis, 0, MaxText)
-	f.text("treatment", &r.Treatment, 0, MaxText)
-	f.text("medications", &r.Medications, 0, MaxText)
-	f.add(r.VisitDate.Year() < 1900 || r.VisitDate.Year() > 2199, "visit_date", "enter a date between 1900 and 2199")
+	f.add(c.Type != nil && !slices.Contains(RecordTypes(), *c.Type), "record_type", "use one of "+listed(RecordTypes()))
+	f.line("title", c.Title, 1, MaxTitle)
+	f.text("description", c.Description, 0, MaxText)
+	f.text("symptoms", c.Symptoms, 0, MaxText)
+	f.text("diagnosis", c.Diagnosis, 0, MaxText)
+	f.text("treatment", c.Treatment, 0, MaxText)
+	f.text("medications", c.Medications, 0, MaxText)
+	f.add(c.VisitDate != nil && (c.VisitDate.Year() < 1900 || c.VisitDate.Year() > 2199),
+		"visit_date", "enter a time in the years 1900 to 2199, such as 2025-05-27T10:00:00Z")
 	return f.err()
 }
 
@@ -147,7 +172,7 @@ func (r *AssignmentRequest) Validate(now time.Time) error {
 // password nor code was sent.
 func (r *AssignmentRequest) ValidateConfirmed(now time.Time) error {
 	f := r.faults(now, 1)
-	f.add(r.EndsAt != nil && r.EndsAt.After(now.AddDate(1, 0, 0)), "ends_at", "enter a time within a year")
+	f.add(r.EndsAt != nil && r.EndsAt.After(now.AddDate(1, 0, 0)), "ends_at", "enter a time within a year from now, in the form 2025-05-27T10:00:00Z")
 	f.add(r.Password != "" && r.TOTPCode != "", "totp_code", "send totp_code or password, not both")
 	if r.Password == "" && r.TOTPCode == "" {
 		f.add(true, "password", "to assign yourself, send your password again, or a code from your authenticator as totp_code")
@@ -159,7 +184,7 @@ func (r *AssignmentRequest) ValidateConfirmed(now time.Time) error {
 func (r *AssignmentRequest) faults(now time.Time, leastReason int) faults {
 	var f faults
 	f.line("reason", &r.Reason, leastReason, MaxReason)
-	f.add(r.EndsAt != nil && !r.EndsAt.After(now), "ends_at", "enter a time in the future")
+	f.add(r.EndsAt != nil && !r.EndsAt.After(now), "ends_at", "enter a time in the future, in the form 2025-05-27T10:00:00Z")
 	f.time("ends_at", r.EndsAt)
 	return f
 }
@@ -182,14 +207,14 @@ func (d *Declaration) Validate() error {
 		odd = odd || !usernamePattern.MatchString(patient)
 		seen[strings.ToLower(patient)] = true
 	}
-	f.add(odd, "patients", "use letters, digits and @ . + - _ only")
+	f.add(odd, "patients", badUsername)
 	f.add(len(d.Patients) == 0 || len(d.Patients) > MaxDeclared, "patients", "name 1 to "+strconv.Itoa(MaxDeclared)+" patients")
 	f.add(len(seen) < len(d.Patients), "patients", "name each patient once; case makes no difference")
-	f.add(d.Owner == "", "owner", "this field is required")
-	f.add(!usernamePattern.MatchString(d.Doctor), "doctor", "use letters, digits and @ . + - _ only")
+	f.add(d.Owner == "", "owner", "send the UID of the object")
+	f.add(!usernamePattern.MatchString(d.Doctor), "doctor", badUsername)
 	d.Reason = strings.TrimRight(d.Reason, "\r\n")
 	f.line("reason", &d.Reason, 0, MaxReason)
-	f.add(d.EndsAt != nil && !d.EndsAt.After(d.Begin()), "endsAt", "enter a time later than startsAt")
+	f.add(d.EndsAt != nil && !d.EndsAt.After(d.Begin()), "endsAt", "enter a time later than startsAt, in the form 2025-05-27T10:00:00Z")
 	f.time("startsAt", d.StartsAt)
 	f.time("endsAt", d.EndsAt)
 	return f.err()
@@ -197,11 +222,11 @@ func (d *Declaration) Validate() error {
 
 func (f *faults) doctor(specialization *string, years *int) {
 	f.line("specialization", specialization, 0, MaxName)
-	f.add(years != nil && (*years < 0 || *years > 80), "years_of_experience", "enter 0 to 80")
+	f.add(years != nil && (*years < 0 || *years > 80), "years_of_experience", "enter a whole number from 0 to 80")
 }
 
 func (f *faults) patient(birth *time.Time, blood, address, contact *string) {
-	f.add(birth != nil && (birth.Year() < 1850 || birth.After(time.Now())), "date_of_birth", "enter a date in the past, YYYY-MM-DD")
+	f.add(birth != nil && (birth.Year() < 1850 || birth.After(time.Now())), "date_of_birth", "enter a day in the past, from the year 1850 on, such as 1980-02-29")
 	f.add(blood != nil && *blood != "" && !slices.Contains(BloodTypes(), *blood), "blood_type", "use one of "+listed(BloodTypes()))
 	f.text("address", address, 0, MaxProfileText)
 	f.text("emergency_contact", contact, 0, MaxProfileText)

@@ -212,7 +212,7 @@ func TestUpdateProfileSetsWhatIsGiven(t *testing.T) {
 	} {
 		step.apply(want.Patient)
 		want.User = want.Patient.User
-		got := testkit.Value(d.Accounts.UpdateProfile(t.Context(), caller, step.change))(t)
+		got := testkit.Value(d.Accounts.UpdateProfile(t.Context(), caller, step.change, nil))(t)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
@@ -221,7 +221,7 @@ func TestUpdateProfileSetsWhatIsGiven(t *testing.T) {
 		}
 	}
 	var nobody *time.Time
-	if got := testkit.Value(d.Accounts.UpdateProfile(t.Context(), caller, clinic.ProfileChange{DateOfBirth: &nobody}))(t); got.Patient.DateOfBirth != nil {
+	if got := testkit.Value(d.Accounts.UpdateProfile(t.Context(), caller, clinic.ProfileChange{DateOfBirth: &nobody}, nil))(t); got.Patient.DateOfBirth != nil {
 		t.Errorf("date of birth = %v, want it cleared", got.Patient.DateOfBirth)
 	}
 }
@@ -230,16 +230,16 @@ func TestUpdateProfileRefuses(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	asPatient, asDoctor := d.caller(t, patient("patient1")), d.caller(t, doctor("doctor1"))
-	_, err := d.Accounts.UpdateProfile(t.Context(), asPatient, clinic.ProfileChange{LicenseNumber: new("CA-1"), Email: new("x")})
-	wantFields(t, err, "user_type", "email")
-	_, err = d.Accounts.UpdateProfile(t.Context(), asDoctor, clinic.ProfileChange{BloodType: new("O+")})
-	wantFields(t, err, "user_type")
-	_, err = d.Accounts.UpdateProfile(t.Context(), asDoctor, clinic.ProfileChange{LicenseNumber: new(" ")})
+	_, err := d.Accounts.UpdateProfile(t.Context(), asPatient, clinic.ProfileChange{LicenseNumber: new("CA-1"), Email: new("x")}, nil)
+	wantFields(t, err, "license_number", "email")
+	_, err = d.Accounts.UpdateProfile(t.Context(), asDoctor, clinic.ProfileChange{BloodType: new("O+")}, nil)
+	wantFields(t, err, "blood_type")
+	_, err = d.Accounts.UpdateProfile(t.Context(), asDoctor, clinic.ProfileChange{LicenseNumber: new(" ")}, nil)
 	wantFields(t, err, "license_number")
 	taken := doctor("doctor2")
 	taken.LicenseNumber = "CA-2"
 	d.register(t, taken)
-	_, err = d.Accounts.UpdateProfile(t.Context(), asDoctor, clinic.ProfileChange{LicenseNumber: new("CA-2"), FirstName: new("Changed")})
+	_, err = d.Accounts.UpdateProfile(t.Context(), asDoctor, clinic.ProfileChange{LicenseNumber: new("CA-2"), FirstName: new("Changed")}, nil)
 	wantReason(t, err, "license_number_taken")
 	if got := testkit.Value(d.Accounts.Profile(t.Context(), asDoctor))(t).User.FirstName; got != "Jane" {
 		t.Errorf("first name = %q: half of a refused change was made", got)
@@ -261,11 +261,11 @@ func TestAnotherLicenseNumberIsNotVerified(t *testing.T) {
 			testkit.Value(d.Doctors.Verify(t.Context(), admin, 1, clinic.Verification{Verified: true}))(t)
 			for _, number := range []string{"DOC000001", "doc 000-001"} {
 				same := clinic.ProfileChange{LicenseNumber: &number, YearsOfExperience: new(9), Specialization: new("Cardiology")}
-				if p := testkit.Value(d.Accounts.UpdateProfile(t.Context(), caller, same))(t); p.Doctor.VerifiedAt == nil || p.Doctor.YearsOfExperience != 9 {
+				if p := testkit.Value(d.Accounts.UpdateProfile(t.Context(), caller, same, nil))(t); p.Doctor.VerifiedAt == nil || p.Doctor.YearsOfExperience != 9 {
 					t.Errorf("the same number: %+v", p.Doctor)
 				}
 			}
-			p := testkit.Value(d.Accounts.UpdateProfile(t.Context(), caller, clinic.ProfileChange{LicenseNumber: new("CA-1")}))(t)
+			p := testkit.Value(d.Accounts.UpdateProfile(t.Context(), caller, clinic.ProfileChange{LicenseNumber: new("CA-1")}, nil))(t)
 			if (p.Doctor.VerifiedAt != nil) != keeps || p.Doctor.LicenseNumber != "CA-1" {
 				t.Errorf("another number: %+v", p.Doctor)
 			}
@@ -281,7 +281,7 @@ func TestInactiveAccountDoesNothing(t *testing.T) {
 	d.db.Exec("UPDATE users SET active = false WHERE id = $1", s.User.ID)
 	_, err := d.Accounts.Profile(t.Context(), caller)
 	wantReason(t, err, "account_inactive")
-	_, err = d.Accounts.UpdateProfile(t.Context(), caller, clinic.ProfileChange{Email: new("new@example.com")})
+	_, err = d.Accounts.UpdateProfile(t.Context(), caller, clinic.ProfileChange{Email: new("new@example.com")}, nil)
 	wantReason(t, err, "account_inactive")
 	_, err = d.Doctors.List(t.Context(), caller, "", clinic.PageRequest{})
 	wantReason(t, err, "account_inactive")

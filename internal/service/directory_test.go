@@ -217,7 +217,7 @@ func TestChangesShowInTheDirectoryAtOnce(t *testing.T) {
 	want("unverified")
 	asNew := d.caller(t, doctor("new")) // verified at once
 	want("unverified", "new")
-	testkit.Value(d.Accounts.UpdateProfile(t.Context(), asNew, clinic.ProfileChange{Specialization: new("Cardiology")}))(t)
+	testkit.Value(d.Accounts.UpdateProfile(t.Context(), asNew, clinic.ProfileChange{Specialization: new("Cardiology")}, nil))(t)
 	if got := read().Items[1].Specialization; got != "Cardiology" {
 		t.Errorf("specialization = %s", got)
 	}

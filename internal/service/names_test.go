@@ -59,11 +59,11 @@ func (e emergency) person() clinic.Person {
 func TestEmergencyAccessUnderAColleaguesName(t *testing.T) {
 	t.Parallel()
 	e := newEmergency(t)
-	testkit.Value(e.Accounts.UpdateProfile(t.Context(), e.asDoctor(), named("Jane", "Smith")))(t)
+	testkit.Value(e.Accounts.UpdateProfile(t.Context(), e.asDoctor(), named("Jane", "Smith"), nil))(t)
 	e.open(t)
 	e.handleAll(t)
 	e.wantTold(t, "while the name is changed", e.person())
-	testkit.Value(e.Accounts.UpdateProfile(t.Context(), e.asDoctor(), named("Eve", "Night")))(t)
+	testkit.Value(e.Accounts.UpdateProfile(t.Context(), e.asDoctor(), named("Eve", "Night"), nil))(t)
 	e.wantTold(t, "after it was changed back", e.person())
 }
 
@@ -76,14 +76,14 @@ func TestNamesAreThoseOfTheTime(t *testing.T) {
 			t.Helper()
 			change := named("Jane", "Smith")
 			change.LicenseNumber = new("CA-1")
-			profile := testkit.Value(e.Accounts.UpdateProfile(t.Context(), e.asDoctor(), change))(t)
+			profile := testkit.Value(e.Accounts.UpdateProfile(t.Context(), e.asDoctor(), change, nil))(t)
 			if profile.Doctor.LicenseNumber != "CA-1" || profile.Doctor.VerifiedAt != nil || profile.Doctor.PendingName == nil {
 				t.Errorf("the profile is %+v of %+v", profile.Doctor, profile.User)
 			}
 		},
 		"one that an administrator approved": func(t *testing.T, e emergency) {
 			t.Helper()
-			testkit.Value(e.Accounts.UpdateProfile(t.Context(), e.asDoctor(), named("Jane", "Smith")))(t)
+			testkit.Value(e.Accounts.UpdateProfile(t.Context(), e.asDoctor(), named("Jane", "Smith"), nil))(t)
 			doctor := testkit.Value(e.Doctors.Verify(t.Context(), testkit.CallerOf(e.admins[0]), e.doctor.ID, clinic.Verification{Verified: true}))(t)
 			if doctor.User.FullName() != "Jane Smith" {
 				t.Errorf("the doctor is %+v", doctor)
@@ -111,7 +111,7 @@ func TestLogsNameThePatientOfThen(t *testing.T) {
 	f := newFixture(t)
 	c := f.care()
 	createRecord(t, f, c)
-	testkit.Value(f.Accounts.UpdateProfile(t.Context(), c.asPatient(), named("Joan", "Day")))(t)
+	testkit.Value(f.Accounts.UpdateProfile(t.Context(), c.asPatient(), named("Joan", "Day"), nil))(t)
 	f.handleAll(t)
 	if got := f.newest(t, c.asDoctor()).Message; !strings.HasPrefix(got, "John Doe added") {
 		t.Errorf("the doctor reads %q", got)

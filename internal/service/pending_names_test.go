@@ -26,7 +26,7 @@ func newRenaming(t *testing.T) renaming {
 // ask makes the doctor ask for a name and returns the reason of a refusal.
 func (r renaming) ask(t *testing.T, first, last string) string {
 	t.Helper()
-	_, err := r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), named(first, last))
+	_, err := r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), named(first, last), nil)
 	if err != nil {
 		wantCode(t, err, clinic.CodeConflict)
 	}
@@ -75,7 +75,7 @@ func TestAVerifiedDoctorsNameWaitsForAnAdministrator(t *testing.T) {
 	if reason := r.ask(t, "Eve", "Miller"); reason != "name_pending" {
 		t.Errorf("another name while one is pending: %q", reason)
 	}
-	testkit.Value(r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), clinic.ProfileChange{PhoneNumber: new("+1234567890"), YearsOfExperience: new(7)}))(t)
+	testkit.Value(r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), clinic.ProfileChange{PhoneNumber: new("+1234567890"), YearsOfExperience: new(7)}, nil))(t)
 	r.want(t, "Jane Smith", wanted)
 
 	doctor := testkit.Value(r.verify(t, clinic.Verification{}))(t)
@@ -131,12 +131,12 @@ func TestANameOfBeforeInAnotherFormIsTheSameName(t *testing.T) {
 	r := newRenaming(t)
 	const decomposed = "Jose\u0301"
 	r.db.Exec(`UPDATE users SET first_name = $1 WHERE id = $2`, decomposed, r.doctor.User.ID)
-	profile := testkit.Value(r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), named(decomposed, "Smith")))(t)
+	profile := testkit.Value(r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), named(decomposed, "Smith"), nil))(t)
 	if profile.Doctor.PendingName != nil || profile.User.FirstName != "Jos\u00e9" {
 		t.Errorf("a profile that is written as it was read has the name %q and asks for %v", profile.User.FirstName, profile.Doctor.PendingName)
 	}
 	r.db.Exec(`UPDATE users SET first_name = $1 WHERE id = $2`, decomposed, r.doctor.User.ID)
-	profile = testkit.Value(r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), clinic.ProfileChange{LastName: new("Miller")}))(t)
+	profile = testkit.Value(r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), clinic.ProfileChange{LastName: new("Miller")}, nil))(t)
 	if want := (&clinic.Name{First: "Jos\u00e9", Last: "Miller"}); cmp.Diff(want, profile.Doctor.PendingName) != "" {
 		t.Errorf("the pending name is %q, want %q", profile.Doctor.PendingName, want)
 	}
@@ -153,7 +153,7 @@ func TestAPendingNameGoesWithTheVerification(t *testing.T) {
 		},
 		"lost by another number": func(t *testing.T, r renaming) error {
 			t.Helper()
-			_, err := r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), clinic.ProfileChange{LicenseNumber: new("CA-1")})
+			_, err := r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), clinic.ProfileChange{LicenseNumber: new("CA-1")}, nil)
 			return err
 		},
 	} {
@@ -173,7 +173,7 @@ func TestAnUnverifiedDoctorChangesTheNameAtOnce(t *testing.T) {
 	t.Parallel()
 	r := newRenaming(t)
 	r.db.Exec(`UPDATE doctor_profiles SET verified_at = NULL WHERE id = $1`, r.stranger.ID)
-	profile := testkit.Value(r.Accounts.UpdateProfile(t.Context(), r.asStranger(), named("Eve", "Night")))(t)
+	profile := testkit.Value(r.Accounts.UpdateProfile(t.Context(), r.asStranger(), named("Eve", "Night"), nil))(t)
 	if profile.User.FullName() != "Eve Night" || profile.Doctor.PendingName != nil {
 		t.Errorf("the profile is %+v of %+v", profile.Doctor, profile.User)
 	}
@@ -187,7 +187,7 @@ func TestADoctorWhoWasAssignedTakesNoNameByLosingTheVerification(t *testing.T) {
 	change := named("Eve", "Night")
 	change.LicenseNumber = new("CA-1")
 	for range 2 { // the second change finds the doctor unverified
-		profile := testkit.Value(r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), change))(t)
+		profile := testkit.Value(r.Accounts.UpdateProfile(t.Context(), r.asDoctor(), change, nil))(t)
 		if profile.User.FullName() != "Jane Smith" || profile.Doctor.VerifiedAt != nil ||
 			cmp.Diff(&clinic.Name{First: "Eve", Last: "Night"}, profile.Doctor.PendingName) != "" {
 			t.Errorf("the profile is %+v of %+v", profile.Doctor, profile.User)
@@ -208,7 +208,7 @@ func TestAutomaticVerificationApprovesNoName(t *testing.T) {
 	caller := d.caller(t, doctor("doctor1"))
 	change := named("Eve", "Night")
 	change.LicenseNumber = new("CA-1")
-	profile := testkit.Value(d.Accounts.UpdateProfile(t.Context(), caller, change))(t)
+	profile := testkit.Value(d.Accounts.UpdateProfile(t.Context(), caller, change, nil))(t)
 	if profile.User.FullName() != "Jane Smith" || cmp.Diff(&clinic.Name{First: "Eve", Last: "Night"}, profile.Doctor.PendingName) != "" {
 		t.Errorf("the profile is %+v of %+v", profile.Doctor, profile.User)
 	}

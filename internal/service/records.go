@@ -80,10 +80,11 @@ func (s *Records) Update(ctx context.Context, caller clinic.Caller, id int64, ch
 		if changed, err = lockRecord(ctx, h, id, expect); err != nil {
 			return err
 		}
-		fields := change.Apply(changed.RecordFields)
-		if err := fields.Validate(); err != nil {
+		change = change.Without(changed.RecordFields)
+		if err := change.Validate(); err != nil {
 			return err
 		}
+		fields := change.Apply(changed.RecordFields)
 		fields.VisitDate = fields.VisitDate.UTC().Truncate(time.Microsecond) // as it is stored
 		if fields == changed.RecordFields {
 			return nil

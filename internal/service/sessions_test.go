@@ -251,7 +251,7 @@ func TestLogoutEndsTheSessionAtOnce(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		_, readErr := d.Accounts.Profile(t.Context(), caller)
-		_, writeErr := d.Accounts.UpdateProfile(t.Context(), caller, clinic.ProfileChange{})
+		_, writeErr := d.Accounts.UpdateProfile(t.Context(), caller, clinic.ProfileChange{}, nil)
 		for _, err := range []error{readErr, writeErr, d.Sessions.Logout(t.Context(), caller)} {
 			wantCode(t, err, clinic.CodeUnauthenticated)
 			wantReason(t, err, "session_ended")

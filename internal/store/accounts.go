@@ -170,6 +170,22 @@ func (h Accounts) profile(ctx context.Context) (clinic.Profile, error) {
 	return clinic.Profile{User: userOf(*row)}, nil
 }
 
+// LockProfile keeps the caller's profile from changing until the transaction ends.
+func (h Accounts) LockProfile(ctx context.Context) error {
+	lock := h.q.LockAccount
+	switch h.Who.Role {
+	case clinic.RolePatient:
+		lock = h.q.LockPatientOfUser
+	case clinic.RoleDoctor:
+		lock = h.q.LockDoctorOfUser
+	case clinic.RoleAdmin: // has no profile
+	}
+	if err := lock(ctx, h.db, h.Who.UserID); err != nil {
+		return fmt.Errorf("locking a profile: %w", translate(err))
+	}
+	return nil
+}
+
 // UpdateUser sets the given fields that every account has.
 func (h Accounts) UpdateUser(ctx context.Context, c clinic.ProfileChange) error {
 	err := h.q.UpdateUser(ctx, h.db, dbsqlc.UpdateUserParams{

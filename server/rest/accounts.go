@@ -3,6 +3,8 @@ package rest
 import (
 	"context"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
@@ -46,6 +48,27 @@ type registration struct {
 	EmergencyContact  string      `json:"emergency_contact,omitempty" maxLength:"500" doc:"For patients."`
 }
 
+// Resolve implements huma.Resolver.
+func (r *registration) Resolve(ctx huma.Context) []error {
+	return web.Rules(ctx, func() error {
+		registration, err := r.domain()
+		return together(err, registration.Validate())
+	})
+}
+
+func (r registration) domain() (clinic.Registration, error) {
+	birth, err := parseDate("date_of_birth", r.DateOfBirth)
+	if r.Password != r.PasswordConfirm {
+		err = together(err, clinic.Invalid("password_confirm", "must be the same as password"))
+	}
+	return clinic.Registration{
+		Username: r.Username, Email: r.Email, Password: r.Password, FirstName: r.FirstName, LastName: r.LastName,
+		PhoneNumber: r.PhoneNumber, Role: r.UserType, Specialization: r.Specialization, LicenseNumber: r.LicenseNumber,
+		YearsOfExperience: r.YearsOfExperience, DateOfBirth: birth, BloodType: r.BloodType, Address: r.Address,
+		EmergencyContact: r.EmergencyContact,
+	}, err
+}
+
 type tokens struct {
 	Refresh string `json:"refresh" doc:"The refresh token. It works once, at /api/auth/token/refresh/."`
 	Access  string `json:"access" doc:"The access token, for the Authorization header. It is valid for 5 minutes."`
@@ -59,24 +82,15 @@ type registerResponse struct {
 }
 
 func (h *handlers) register(ctx context.Context, request *registerRequest) (*registerResponse, error) {
-	body := request.Body
-	if body.Password != body.PasswordConfirm {
-		return nil, clinic.Invalid("password_confirm", "the two passwords differ")
-	}
-	birth, err := parseDate("date_of_birth", body.DateOfBirth)
+	r, err := request.Body.domain()
 	if err != nil {
-		return nil, err
+		return nil, together(err, r.Validate())
 	}
 	once, err := request.Once(ctx) // without the body, so that no fast hash of a password is stored: the service compares the registration
 	if err != nil {
 		return nil, err
 	}
-	session, err := h.service.Accounts.Register(ctx, clinic.Registration{
-		Username: body.Username, Email: body.Email, Password: body.Password, FirstName: body.FirstName, LastName: body.LastName,
-		PhoneNumber: body.PhoneNumber, Role: body.UserType, Specialization: body.Specialization, LicenseNumber: body.LicenseNumber,
-		YearsOfExperience: body.YearsOfExperience, DateOfBirth: birth, BloodType: body.BloodType, Address: body.Address,
-		EmergencyContact: body.EmergencyContact,
-	}, once)
+	session, err := h.service.Accounts.Register(ctx, r, once)
 	if err != nil {
 		return nil, err
 	}

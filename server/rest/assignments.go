@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
@@ -62,6 +64,20 @@ type assignmentRequest struct {
 	TOTPCode  string     `json:"totp_code,omitempty" maxLength:"6" doc:"The current code from the caller's authenticator app, in place of password. Each code works once." example:"123456"`
 }
 
+// Resolve implements huma.Resolver.
+func (r *assignmentRequest) Resolve(ctx huma.Context) []error {
+	return web.Rules(ctx, func() error {
+		request := r.domain()
+		return request.Validate(time.Now())
+	})
+}
+
+func (r assignmentRequest) domain() clinic.AssignmentRequest {
+	return clinic.AssignmentRequest{
+		PatientID: r.PatientID, DoctorID: r.DoctorID, Reason: r.Reason, EndsAt: r.EndsAt, Password: r.Password, TOTPCode: r.TOTPCode,
+	}
+}
+
 // identity returns the part of the request that an Idempotency-Key identifies. It
 // has no password, so that no fast hash of one is stored, and no code, because a
 // repeated request contains the next code.
@@ -83,10 +99,7 @@ func (h *handlers) assignDoctor(ctx context.Context, request *assignDoctorReques
 	if err != nil {
 		return nil, err
 	}
-	a, begun, err := h.service.Assignments.Assign(ctx, web.CallerOf(ctx), clinic.AssignmentRequest{
-		PatientID: request.Body.PatientID, DoctorID: request.Body.DoctorID, Reason: request.Body.Reason,
-		EndsAt: request.Body.EndsAt, Password: request.Body.Password, TOTPCode: request.Body.TOTPCode,
-	}, once)
+	a, begun, err := h.service.Assignments.Assign(ctx, web.CallerOf(ctx), request.Body.domain(), once)
 	if err != nil {
 		return nil, err
 	}

@@ -24,17 +24,17 @@ type steps = func(web.Terms) huma.Middlewares
 
 // newAPI adds the routes to router.
 func newAPI(router chi.Router, h *handlers, before steps, version string) huma.API {
+	document := newDocument(version)
 	api := huma.NewAPI(huma.Config{
-		OpenAPI:                      newDocument(version),
-		Formats:                      huma.DefaultFormats,
-		DefaultFormat:                "application/json",
-		RejectUnknownQueryParameters: true,
-		Transformers:                 []huma.Transformer{web.HideInput},
+		OpenAPI:       document,
+		Formats:       web.Formats(),
+		DefaultFormat: "application/json",
+		Transformers:  []huma.Transformer{web.Explain(document.Components.Schemas)},
 	}, adapter{router})
 	all := routes(h)
 	for _, r := range all {
 		op := r.operation()
-		op.Middlewares = before(r.terms)
+		op.Middlewares = append(before(r.terms), web.NoteUnknown)
 		r.register(api, op, h.log)
 	}
 	completeDocument(api.OpenAPI(), all)
@@ -52,6 +52,9 @@ type binding struct {
 func to[I, O any](handle func(context.Context, *I) (*O, error)) binding {
 	b := binding{register: func(api huma.API, op huma.Operation, log *slog.Logger) {
 		huma.Register(api, op, func(ctx context.Context, request *I) (*O, error) {
+			if err := web.Unfit(ctx); err != nil {
+				return nil, web.Fail(ctx, log, err)
+			}
 			answer, err := handle(ctx, request)
 			if err != nil {
 				return nil, web.Fail(ctx, log, err)

@@ -3,6 +3,8 @@ package rest
 import (
 	"context"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
@@ -15,11 +17,21 @@ const breakGlassNote = "Gives a verified doctor access to the records of any pat
 
 type breakGlassRequest struct {
 	web.Repeatable
-	Body struct {
-		PatientID int64  `json:"patient_id" minimum:"1" example:"1"`
-		Reason    string `json:"reason" minLength:"1" maxLength:"500" doc:"The patient and the administrators see it." example:"unconscious in the emergency room"`
-		Password  string `json:"password" maxLength:"128" doc:"The caller's password." example:"securepass123"`
-	} `nameHint:"BreakGlass"`
+	Body breakGlass
+}
+
+type breakGlass struct {
+	PatientID int64  `json:"patient_id" minimum:"1" example:"1"`
+	Reason    string `json:"reason" minLength:"1" maxLength:"500" doc:"The patient and the administrators see it." example:"unconscious in the emergency room"`
+	Password  string `json:"password" maxLength:"128" doc:"The caller's password." example:"securepass123"`
+}
+
+// Resolve implements huma.Resolver.
+func (b *breakGlass) Resolve(ctx huma.Context) []error {
+	return web.Rules(ctx, func() error {
+		request := clinic.BreakGlassRequest{Reason: b.Reason}
+		return request.Validate()
+	})
 }
 
 func (h *handlers) openBreakGlass(ctx context.Context, request *breakGlassRequest) (*assignmentResponse, error) {

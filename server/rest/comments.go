@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
@@ -49,6 +51,11 @@ type addCommentRequest struct {
 type commentInput struct {
 	Comment   string `json:"comment" minLength:"1" maxLength:"5000" example:"Patient shows good health indicators. Recommend annual follow-up."`
 	IsPrivate bool   `json:"is_private,omitempty" doc:"Whether the comment is shown to doctors only." example:"false"`
+}
+
+// Resolve implements huma.Resolver.
+func (c *commentInput) Resolve(ctx huma.Context) []error {
+	return web.Rules(ctx, func() error { return clinic.ValidateComment(&c.Comment) })
 }
 
 type addCommentResponse struct {

@@ -3,6 +3,8 @@ package rest
 import (
 	"context"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
@@ -41,6 +43,14 @@ type verification struct {
 	LicenseNumber *string `json:"license_number,omitempty" maxLength:"50" doc:"The license number that you have checked." example:"DOC000001"`
 }
 
+// Resolve implements huma.Resolver.
+func (v *verification) Resolve(ctx huma.Context) []error {
+	return web.Rules(ctx, func() error {
+		verification, err := v.domain()
+		return together(err, verification.Validate())
+	})
+}
+
 func (v *verification) domain() (clinic.Verification, error) {
 	if v == nil {
 		return clinic.Verification{Verified: true}, nil
@@ -50,9 +60,9 @@ func (v *verification) domain() (clinic.Verification, error) {
 	case v.FirstName != nil && v.LastName != nil:
 		verification.Name = &clinic.Name{First: *v.FirstName, Last: *v.LastName}
 	case v.FirstName != nil:
-		return verification, clinic.Invalid("last_name", "send both names or none")
+		return verification, clinic.Invalid("last_name", "send both names, such as Jane and Smith, or none of them")
 	case v.LastName != nil:
-		return verification, clinic.Invalid("first_name", "send both names or none")
+		return verification, clinic.Invalid("first_name", "send both names, such as Jane and Smith, or none of them")
 	}
 	return verification, nil
 }

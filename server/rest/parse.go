@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"errors"
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
@@ -13,7 +14,7 @@ func parseDate(field, s string) (*time.Time, error) {
 	}
 	t, err := time.Parse(time.DateOnly, s)
 	if err != nil {
-		return nil, clinic.Invalid(field, "enter a date as YYYY-MM-DD")
+		return nil, clinic.Invalid(field, "must be a day such as 1980-02-29")
 	}
 	return &t, nil
 }
@@ -28,7 +29,7 @@ func parseBound(field, s string, days int) (*time.Time, error) {
 	}
 	t, err := time.Parse(time.DateOnly, s)
 	if err != nil {
-		return nil, clinic.Invalid(field, "enter a time such as 2025-05-27T10:00:00Z, or a day such as 2025-05-27")
+		return nil, clinic.Invalid(field, "must be a time such as 2025-05-27T10:00:00Z, or a day such as 2025-05-27")
 	}
 	t = t.AddDate(0, 0, days)
 	return &t, nil
@@ -41,4 +42,19 @@ func parseBool(s string) *bool {
 	}
 	b := s == "true"
 	return &b
+}
+
+// together returns one error with the faults of all, or nil.
+func together(errs ...error) error {
+	var all []clinic.FieldError
+	for _, err := range errs {
+		var invalid *clinic.Error
+		if errors.As(err, &invalid) {
+			all = append(all, invalid.Fields...)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return clinic.InvalidFields(all)
 }

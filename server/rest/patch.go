@@ -32,6 +32,21 @@ func (patch[T]) Schema(r huma.Registry) *huma.Schema {
 	return &s
 }
 
+// readBack adds the fields of an answer that a request lacks: a client may send back everything that it has read. They are ignored,
+// whatever they hold.
+func readBack[Answer any](r huma.Registry, request *huma.Schema) *huma.Schema {
+	answer := r.Schema(reflect.TypeFor[Answer](), true, "")
+	for answer.Ref != "" {
+		answer = r.SchemaFromRef(answer.Ref)
+	}
+	for name := range answer.Properties {
+		if request.Properties[name] == nil {
+			request.Properties[name] = &huma.Schema{ReadOnly: true, Description: "Ignored: the value is only read."}
+		}
+	}
+	return request
+}
+
 // change returns nil for an omitted field, and the zero value for null.
 func (p patch[T]) change() *T {
 	if !p.sent {

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
@@ -14,9 +15,13 @@ const pendingNames = "If a doctor is verified, or was ever assigned to a patient
 
 // The notes on these operations.
 const (
-	replaceProfileNote = "Replaces `email`, `first_name`, `last_name` and `phone_number`. The fields that only doctors or only patients have " +
-		"change if they are sent. " + pendingNames
-	changeProfileNote = mergePatchNote + pendingNames
+	replaceProfileNote = "Replaces `email`, `first_name`, `last_name` and `phone_number`. " + roleFieldsNote + writeBackNote + pendingNames +
+		" The current name changes nothing."
+	changeProfileNote = mergePatchNote + roleFieldsNote + writeBackNote + pendingNames + " So is the answer to the current name, unless the request " +
+		"also contains `pending_name`, as a profile does that you send back: only an administrator can reject a pending name."
+	roleFieldsNote = "The fields that only patients or only doctors have are in `patient_profile` and `doctor_profile`, as in the answer; you can " +
+		"also send them outside of these objects. Omitted ones keep their values, and an empty text or null clears one. " +
+		"If `patient_profile` or `doctor_profile` is null, nothing in it changes. "
 )
 
 type profile struct {
@@ -49,13 +54,12 @@ type doctorProfile struct {
 }
 
 type profileResponse struct {
-	Body profile
+	Status int
+	ETag   string `header:"ETag" doc:"Identifies the current version of the profile, for If-Match and If-None-Match."`
+	Body   profile
 }
 
-func answerProfile(p clinic.Profile, err error) (*profileResponse, error) {
-	if err != nil {
-		return nil, err
-	}
+func newProfile(p clinic.Profile) profile {
 	u := newUser(p.User)
 	body := profile{
 		ID: u.ID, Username: u.Username, Email: u.Email, FirstName: u.FirstName, LastName: u.LastName,
@@ -76,81 +80,26 @@ func answerProfile(p clinic.Profile, err error) (*profileResponse, error) {
 			YearsOfExperience: p.Doctor.YearsOfExperience, IsVerified: p.Doctor.VerifiedAt != nil, PendingName: newName(p.Doctor.PendingName),
 		}
 	}
-	return &profileResponse{Body: body}, nil
+	return body
 }
 
-func (h *handlers) getProfile(ctx context.Context, _ *struct{}) (*profileResponse, error) {
-	return answerProfile(h.service.Accounts.Profile(ctx, web.CallerOf(ctx)))
+func answerProfile(p clinic.Profile) *profileResponse {
+	body := newProfile(p)
+	return &profileResponse{Status: http.StatusOK, ETag: web.DigestETag(body), Body: body}
 }
 
-// RoleFields are the fields of a profile that belong to one role. The type is
-// exported because huma ignores the fields of embedded types that are not.
-type RoleFields struct {
-	Specialization    patch[string] `json:"specialization,omitzero" maxLength:"150" doc:"For doctors."`
-	LicenseNumber     patch[string] `json:"license_number,omitzero" maxLength:"50" doc:"For doctors."`
-	YearsOfExperience patch[int]    `json:"years_of_experience,omitzero" minimum:"0" maximum:"80" doc:"For doctors."`
-	DateOfBirth       patch[string] `json:"date_of_birth,omitzero" format:"date" doc:"For patients."`
-	BloodType         patch[string] `json:"blood_type,omitzero" doc:"For patients. One of A+, A-, B+, B-, AB+, AB-, O+, O-." example:"A+"`
-	Address           patch[string] `json:"address,omitzero" maxLength:"500" doc:"For patients."`
-	EmergencyContact  patch[string] `json:"emergency_contact,omitzero" maxLength:"500" doc:"For patients."`
+type getProfileRequest struct {
+	IfNoneMatch string `header:"If-None-Match" doc:"The ETags that the client has. If one of them is current, the answer is 304."`
 }
 
-func (f RoleFields) change() (clinic.ProfileChange, error) {
-	change := clinic.ProfileChange{
-		Specialization: f.Specialization.change(), LicenseNumber: f.LicenseNumber.change(), YearsOfExperience: f.YearsOfExperience.change(),
-		BloodType: f.BloodType.change(), Address: f.Address.change(), EmergencyContact: f.EmergencyContact.change(),
-	}
-	if f.DateOfBirth.sent {
-		birth, err := parseDate("date_of_birth", f.DateOfBirth.value)
-		if err != nil {
-			return change, err
-		}
-		change.DateOfBirth = &birth
-	}
-	return change, nil
-}
-
-type replaceProfileRequest struct {
-	Body profileReplacement
-}
-
-type profileReplacement struct {
-	Email       string `json:"email" maxLength:"254" example:"patient@example.com"`
-	FirstName   string `json:"first_name" maxLength:"150" example:"John"`
-	LastName    string `json:"last_name" maxLength:"150" example:"Doe"`
-	PhoneNumber string `json:"phone_number" maxLength:"20" example:"+1234567890"`
-	RoleFields
-}
-
-func (h *handlers) replaceProfile(ctx context.Context, request *replaceProfileRequest) (*profileResponse, error) {
-	body := request.Body
-	change, err := body.change()
+func (h *handlers) getProfile(ctx context.Context, request *getProfileRequest) (*profileResponse, error) {
+	p, err := h.service.Accounts.Profile(ctx, web.CallerOf(ctx))
 	if err != nil {
 		return nil, err
 	}
-	change.Email, change.FirstName, change.LastName, change.PhoneNumber = &body.Email, &body.FirstName, &body.LastName, &body.PhoneNumber
-	return answerProfile(h.service.Accounts.UpdateProfile(ctx, web.CallerOf(ctx), change))
-}
-
-type changeProfileRequest struct {
-	Body profileChange
-}
-
-type profileChange struct {
-	Email       patch[string] `json:"email,omitzero" maxLength:"254" example:"patient@example.com"`
-	FirstName   patch[string] `json:"first_name,omitzero" maxLength:"150" example:"John"`
-	LastName    patch[string] `json:"last_name,omitzero" maxLength:"150" example:"Doe"`
-	PhoneNumber patch[string] `json:"phone_number,omitzero" maxLength:"20" example:"+1234567890"`
-	RoleFields
-}
-
-func (h *handlers) changeProfile(ctx context.Context, request *changeProfileRequest) (*profileResponse, error) {
-	body := request.Body
-	change, err := body.change()
-	if err != nil {
-		return nil, err
+	response := answerProfile(p)
+	if web.NotModified(request.IfNoneMatch, response.ETag) {
+		response.Status = http.StatusNotModified
 	}
-	change.Email, change.FirstName = body.Email.change(), body.FirstName.change()
-	change.LastName, change.PhoneNumber = body.LastName.change(), body.PhoneNumber.change()
-	return answerProfile(h.service.Accounts.UpdateProfile(ctx, web.CallerOf(ctx), change))
+	return response, nil
 }

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
@@ -13,14 +15,19 @@ import (
 // mergePatchNote is about every PATCH.
 const mergePatchNote = "The body is a JSON merge patch (RFC 7396): omitted fields keep their values, and null clears a field. "
 
+// writeBackNote is about every PUT and PATCH of an object that can be read.
+const writeBackNote = "You can send back the object as you have read it, with your changes: fields that are only read are ignored. " +
+	"With the header `If-Match`, the change is refused (412) if the object has changed since. "
+
 // The notes on these operations.
 const (
 	listRecordsNote = "Patients see their own records; doctors see the records of their current patients. By default, the latest visit comes first."
 	getRecordNote   = "Patients see their own records; doctors see the records of their current patients. Private comments are shown to doctors only."
 
-	replaceRecordNote = "Patients can replace only their own records. Omitted optional fields become empty."
-	changeRecordNote  = "Patients can change only their own records. " + mergePatchNote
-	deleteRecordNote  = "Patients can delete only their own records. The comments on the record are deleted, too."
+	replaceRecordNote = "Patients can replace only their own records. `record_type`, `title` and `visit_date` are required. An omitted text " +
+		"keeps its value; an empty text or null clears it. " + writeBackNote
+	changeRecordNote = "Patients can change only their own records. " + mergePatchNote + writeBackNote
+	deleteRecordNote = "Patients can delete only their own records. The comments on the record are deleted, too."
 )
 
 type healthRecord struct {
@@ -59,6 +66,14 @@ type recordInput struct {
 	Treatment   string            `json:"treatment,omitempty" maxLength:"10000" example:"Continue current lifestyle"`
 	Medications string            `json:"medications,omitempty" maxLength:"10000" example:"None"`
 	VisitDate   time.Time         `json:"visit_date" example:"2025-05-27T10:00:00Z"`
+}
+
+// Resolve implements huma.Resolver.
+func (r *recordInput) Resolve(ctx huma.Context) []error {
+	return web.Rules(ctx, func() error {
+		f := r.fields()
+		return f.Validate()
+	})
 }
 
 func (r recordInput) fields() clinic.RecordFields {
@@ -147,7 +162,7 @@ func (h *handlers) getRecord(ctx context.Context, request *getRecordRequest) (*g
 		return nil, err
 	}
 	response := &getRecordResponse{Status: http.StatusOK, ETag: web.ETag(r.Revision()), Body: newHealthRecord(r)}
-	if web.NotModified(request.IfNoneMatch, r.Revision()) {
+	if web.NotModified(request.IfNoneMatch, response.ETag) {
 		response.Status = http.StatusNotModified
 	}
 	return response, nil
@@ -162,15 +177,54 @@ type Conditional struct {
 
 type replaceRecordRequest struct {
 	Conditional
-	Body recordInput
+	Body recordReplacement
+}
+
+// RecordTexts are the texts of a record that need not be sent. The type is
+// exported because huma ignores the fields of embedded types that are not.
+type RecordTexts struct {
+	Description patch[string] `json:"description,omitzero" maxLength:"10000" example:"Routine annual physical examination"`
+	Symptoms    patch[string] `json:"symptoms,omitzero" maxLength:"10000" example:"No specific symptoms"`
+	Diagnosis   patch[string] `json:"diagnosis,omitzero" maxLength:"10000" example:"Patient appears healthy"`
+	Treatment   patch[string] `json:"treatment,omitzero" maxLength:"10000" example:"Continue current lifestyle"`
+	Medications patch[string] `json:"medications,omitzero" maxLength:"10000" example:"None"`
+}
+
+func (t RecordTexts) change() clinic.RecordChange {
+	return clinic.RecordChange{
+		Description: t.Description.change(), Symptoms: t.Symptoms.change(), Diagnosis: t.Diagnosis.change(),
+		Treatment: t.Treatment.change(), Medications: t.Medications.change(),
+	}
+}
+
+type recordReplacement struct {
+	RecordType clinic.RecordType `json:"record_type" enum:"CHECKUP,DIAGNOSIS,PRESCRIPTION,LAB_RESULT,EMERGENCY" example:"CHECKUP"`
+	Title      string            `json:"title" minLength:"1" maxLength:"200" example:"Annual Physical"`
+	VisitDate  time.Time         `json:"visit_date" example:"2025-05-27T10:00:00Z"`
+	RecordTexts
+}
+
+// TransformSchema implements huma.SchemaTransformer.
+func (recordReplacement) TransformSchema(r huma.Registry, s *huma.Schema) *huma.Schema {
+	return readBack[healthRecord](r, s)
+}
+
+// Resolve implements huma.Resolver.
+func (r *recordReplacement) Resolve(ctx huma.Context) []error {
+	return web.Rules(ctx, func() error {
+		change := r.change()
+		return change.Validate()
+	})
+}
+
+func (r recordReplacement) change() clinic.RecordChange {
+	change := r.RecordTexts.change()
+	change.Type, change.Title, change.VisitDate = &r.RecordType, &r.Title, &r.VisitDate
+	return change
 }
 
 func (h *handlers) replaceRecord(ctx context.Context, request *replaceRecordRequest) (*recordResponse, error) {
-	f := request.Body.fields()
-	return h.updateRecord(ctx, request.Conditional, clinic.RecordChange{
-		Type: &f.Type, Title: &f.Title, Description: &f.Description, Symptoms: &f.Symptoms, Diagnosis: &f.Diagnosis,
-		Treatment: &f.Treatment, Medications: &f.Medications, VisitDate: &f.VisitDate,
-	})
+	return h.updateRecord(ctx, request.Conditional, request.Body.change())
 }
 
 type changeRecordRequest struct {
@@ -179,22 +233,33 @@ type changeRecordRequest struct {
 }
 
 type recordPatch struct {
-	RecordType  patch[clinic.RecordType] `json:"record_type,omitzero" enum:"CHECKUP,DIAGNOSIS,PRESCRIPTION,LAB_RESULT,EMERGENCY" nullable:"false" example:"CHECKUP"`
-	Title       patch[string]            `json:"title,omitzero" minLength:"1" maxLength:"200" nullable:"false" example:"Annual Physical"`
-	Description patch[string]            `json:"description,omitzero" maxLength:"10000"`
-	Symptoms    patch[string]            `json:"symptoms,omitzero" maxLength:"10000"`
-	Diagnosis   patch[string]            `json:"diagnosis,omitzero" maxLength:"10000"`
-	Treatment   patch[string]            `json:"treatment,omitzero" maxLength:"10000"`
-	Medications patch[string]            `json:"medications,omitzero" maxLength:"10000"`
-	VisitDate   patch[time.Time]         `json:"visit_date,omitzero" nullable:"false" example:"2025-05-27T10:00:00Z"`
+	RecordType patch[clinic.RecordType] `json:"record_type,omitzero" enum:"CHECKUP,DIAGNOSIS,PRESCRIPTION,LAB_RESULT,EMERGENCY" nullable:"false" example:"CHECKUP"`
+	Title      patch[string]            `json:"title,omitzero" minLength:"1" maxLength:"200" nullable:"false" example:"Annual Physical"`
+	VisitDate  patch[time.Time]         `json:"visit_date,omitzero" nullable:"false" example:"2025-05-27T10:00:00Z"`
+	RecordTexts
+}
+
+// TransformSchema implements huma.SchemaTransformer.
+func (recordPatch) TransformSchema(r huma.Registry, s *huma.Schema) *huma.Schema {
+	return readBack[healthRecord](r, s)
+}
+
+// Resolve implements huma.Resolver.
+func (r *recordPatch) Resolve(ctx huma.Context) []error {
+	return web.Rules(ctx, func() error {
+		change := r.change()
+		return change.Validate()
+	})
+}
+
+func (r recordPatch) change() clinic.RecordChange {
+	change := r.RecordTexts.change()
+	change.Type, change.Title, change.VisitDate = r.RecordType.change(), r.Title.change(), r.VisitDate.change()
+	return change
 }
 
 func (h *handlers) changeRecord(ctx context.Context, request *changeRecordRequest) (*recordResponse, error) {
-	b := request.Body
-	return h.updateRecord(ctx, request.Conditional, clinic.RecordChange{
-		Type: b.RecordType.change(), Title: b.Title.change(), Description: b.Description.change(), Symptoms: b.Symptoms.change(),
-		Diagnosis: b.Diagnosis.change(), Treatment: b.Treatment.change(), Medications: b.Medications.change(), VisitDate: b.VisitDate.change(),
-	})
+	return h.updateRecord(ctx, request.Conditional, request.Body.change())
 }
 
 func (h *handlers) updateRecord(ctx context.Context, c Conditional, change clinic.RecordChange) (*recordResponse, error) {

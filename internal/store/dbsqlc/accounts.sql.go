@@ -357,6 +357,17 @@ func (q *Queries) KeepRegistrationKey(ctx context.Context, db DBTX, arg KeepRegi
 	return err
 }
 
+const lockAccount = `-- name: LockAccount :exec
+SELECT FROM users u WHERE u.id = $1 FOR NO KEY UPDATE
+`
+
+// The next three lock what an account's profile shows until the transaction ends: of a doctor, also the verification and the
+// pending name, see LockDoctor.
+func (q *Queries) LockAccount(ctx context.Context, db DBTX, id int64) error {
+	_, err := db.Exec(ctx, lockAccount, id)
+	return err
+}
+
 const lockAdmins = `-- name: LockAdmins :many
 SELECT id::bigint FROM lock_admins() AS id
 `
@@ -381,6 +392,15 @@ func (q *Queries) LockAdmins(ctx context.Context, db DBTX) ([]int64, error) {
 	return items, nil
 }
 
+const lockDoctorOfUser = `-- name: LockDoctorOfUser :exec
+SELECT FROM doctor_profiles d WHERE d.user_id = $1 FOR NO KEY UPDATE
+`
+
+func (q *Queries) LockDoctorOfUser(ctx context.Context, db DBTX, userID int64) error {
+	_, err := db.Exec(ctx, lockDoctorOfUser, userID)
+	return err
+}
+
 const lockDoctorProfile = `-- name: LockDoctorProfile :execrows
 SELECT FROM doctor_profiles d WHERE d.id = $1 FOR NO KEY UPDATE OF d
 `
@@ -392,6 +412,15 @@ func (q *Queries) LockDoctorProfile(ctx context.Context, db DBTX, id int64) (int
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const lockPatientOfUser = `-- name: LockPatientOfUser :exec
+SELECT FROM patient_profiles p WHERE p.user_id = $1 FOR NO KEY UPDATE
+`
+
+func (q *Queries) LockPatientOfUser(ctx context.Context, db DBTX, userID int64) error {
+	_, err := db.Exec(ctx, lockPatientOfUser, userID)
+	return err
 }
 
 const patientByUser = `-- name: PatientByUser :one

@@ -72,6 +72,17 @@ SELECT sqlc.embed(d), sqlc.embed(a), n.first_name AS pending_first, n.last_name 
 FROM doctor_profiles d JOIN accounts a ON a.id = d.user_id LEFT JOIN pending_names n ON n.user_id = d.user_id
 WHERE d.user_id = @user_id;
 
+-- The next three lock what an account's profile shows until the transaction ends: of a doctor, also the verification and the
+-- pending name, see LockDoctor.
+-- name: LockAccount :exec
+SELECT FROM users u WHERE u.id = @id FOR NO KEY UPDATE;
+
+-- name: LockPatientOfUser :exec
+SELECT FROM patient_profiles p WHERE p.user_id = @user_id FOR NO KEY UPDATE;
+
+-- name: LockDoctorOfUser :exec
+SELECT FROM doctor_profiles d WHERE d.user_id = @user_id FOR NO KEY UPDATE;
+
 -- name: UpdateUser :exec
 UPDATE users SET
     email = coalesce(sqlc.narg('email'), email),

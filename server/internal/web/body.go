@@ -58,7 +58,7 @@ func checkMediaType(ctx huma.Context, next func(huma.Context)) {
 		mediaType, _, err := mime.ParseMediaType(sent)
 		if _, known := types[mediaType]; err != nil || !known {
 			accepted := strings.Join(slices.Sorted(maps.Keys(types)), " or ")
-			refuse(ctx, newProblem(ctx.Context(), http.StatusUnsupportedMediaType, codeMediaType, "send the body as "+accepted))
+			refuse(ctx, newProblem(ctx.Context(), http.StatusUnsupportedMediaType, codeMediaType, "send the body as "+accepted+", and say so in the header Content-Type"))
 			return
 		}
 	}

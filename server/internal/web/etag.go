@@ -2,6 +2,9 @@ package web
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -47,28 +50,52 @@ func parseTags(header string) (tags []entityTag, all, ok bool) {
 	}
 }
 
-// NotModified reports whether the client already has this revision. A header that
-// is not valid is ignored, because a complete answer is always right.
-func NotModified(ifNoneMatch string, r clinic.Revision) bool {
+// NotModified reports whether the client already has the version with this ETag. A
+// header that is not valid is ignored, because a complete answer is always right.
+func NotModified(ifNoneMatch, etag string) bool {
 	tags, all, ok := parseTags(ifNoneMatch)
-	return ok && (all || slices.ContainsFunc(tags, func(t entityTag) bool { return t.opaque == opaque(r) }))
+	return ok && (all || slices.ContainsFunc(tags, func(t entityTag) bool { return `"`+t.opaque+`"` == etag }))
 }
 
 // Expect returns the revisions that If-Match names. The service checks, in the
 // transaction of the change, that the record has one of them. Without the header,
 // and for "*", the result is nil.
 func Expect(ctx context.Context, ifMatch string) ([]clinic.Revision, error) {
-	if ifMatch == "" {
-		return nil, nil
-	}
-	tags, all, ok := parseTags(ifMatch)
-	if !ok {
-		return nil, newProblem(ctx, http.StatusBadRequest, codeMalformed, "If-Match must be * or a list of quoted entity tags")
-	}
-	if all { // any revision is expected
-		return nil, nil
+	tags, anyOne, err := expected(ctx, ifMatch)
+	if anyOne || err != nil {
+		return nil, err
 	}
 	return append([]clinic.Revision{}, revisions(tags)...), nil // never nil: if no tag can match, no revision is expected
+}
+
+// ExpectETag is Expect for an object without revisions: the result reports whether If-Match names an ETag.
+func ExpectETag(ctx context.Context, ifMatch string) (func(etag string) bool, error) {
+	tags, anyOne, err := expected(ctx, ifMatch)
+	if anyOne || err != nil {
+		return nil, err
+	}
+	return func(etag string) bool {
+		return slices.ContainsFunc(tags, func(t entityTag) bool { return !t.weak && `"`+t.opaque+`"` == etag })
+	}, nil
+}
+
+// expected parses If-Match; anyOne is true for "*", and without the header.
+func expected(ctx context.Context, ifMatch string) (tags []entityTag, anyOne bool, err error) {
+	if ifMatch == "" {
+		return nil, true, nil
+	}
+	tags, anyOne, ok := parseTags(ifMatch)
+	if !ok {
+		return nil, false, newProblem(ctx, http.StatusBadRequest, codeMalformed, `If-Match must be * or a list of quoted entity tags, such as the ETag of the last answer: "3-1"`)
+	}
+	return tags, anyOne, nil
+}
+
+// DigestETag returns an ETag for an answer that shows an object without revisions. Whatever the answer shows is part of its version.
+func DigestETag(answer any) string {
+	b, _ := json.Marshal(answer) // huma encodes the same value as the body
+	sum := sha256.Sum256(b)
+	return `"` + hex.EncodeToString(sum[:16]) + `"`
 }
 
 // revisions returns the revisions that the tags name. A weak tag never matches

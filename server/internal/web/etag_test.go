@@ -75,8 +75,8 @@ func TestNotModified(t *testing.T) {
 	for header, want := range map[string]bool{
 		"": false, "*": true, ETag(now): true, "W/" + ETag(now): true, `"x", "3-1"`: true, `"3-2"`: false, `3-1`: false,
 	} {
-		if got := NotModified(header, now); got != want {
-			t.Errorf("notModified(%q) = %t, want %t", header, got, want)
+		if got := NotModified(header, ETag(now)); got != want {
+			t.Errorf("NotModified(%q) = %t, want %t", header, got, want)
 		}
 	}
 }

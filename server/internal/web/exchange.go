@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"net/http"
 	"strings"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
 // Exchange has the facts about a request that is being served. The observer
@@ -16,7 +18,10 @@ type Exchange struct {
 	Operation string // operation id
 	User      int64  // 0: not authenticated
 
-	credential   bool // an Authorization header was sent
+	credential bool                // an Authorization header was sent
+	unknown    []clinic.FieldError // parameters of the URL that the operation does not know
+	rules      func() error        // of the domain, for the body; nil: none
+
 	clientClosed bool // the client closed the connection before its answer, which canceled the work
 }
 

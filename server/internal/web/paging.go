@@ -34,7 +34,7 @@ func (p *Paging) Resolve(ctx huma.Context) []error {
 	}
 	cursor, err := decodeCursor(p.query.Get("cursor"))
 	if err != nil {
-		return []error{&huma.ErrorDetail{Location: "query.cursor", Message: "this is not a cursor of this API"}}
+		return Refuse("cursor", "this is not a cursor of this API; send the one of next or previous, or none for the first page")
 	}
 	p.request.Cursor = cursor
 	return nil

@@ -20,7 +20,7 @@ type LogPaging struct {
 func (p *LogPaging) Resolve(huma.Context) []error {
 	cursor, err := decodeCursor(p.Cursor)
 	if err != nil || cursor.Back || cursor.Key != "" {
-		return []error{&huma.ErrorDetail{Location: "query.cursor", Message: "this is not a cursor of this list"}}
+		return Refuse("cursor", "this is not a cursor of this list; send the value of next, or none for the newest page")
 	}
 	p.before = cursor.ID
 	return nil

@@ -44,24 +44,51 @@ func canonical(path string) string {
 
 // NoSuchPath is the answer for a path without a route.
 func NoSuchPath(w http.ResponseWriter, r *http.Request) {
-	ProblemOf(r.Context(), clinic.NotFound("path")).Write(w)
+	e := clinic.NotFound("path")
+	switch {
+	case lacksNumber(r):
+		e.Message = "the id in this path must be a whole number of at most 18 digits, such as 1"
+	case strings.HasPrefix(r.URL.Path, APIPrefix):
+		e.Message += "; GET " + APIPrefix + " lists the operations"
+	}
+	ProblemOf(r.Context(), e).Write(w)
+}
+
+// mostSegments is more than any path of an operation has.
+const mostSegments = 10
+
+// lacksNumber reports whether the path would exist if one of its segments were a number.
+func lacksNumber(r *http.Request) bool {
+	segments := strings.Split(r.URL.Path, "/")
+	if len(segments) > mostSegments {
+		return false
+	}
+	for i, segment := range segments {
+		segments[i] = "1"
+		if segment != "" && len(allowed(r, strings.Join(segments, "/"))) > 0 {
+			return true
+		}
+		segments[i] = segment
+	}
+	return false
 }
 
 // WrongMethod is the answer for a method that the path does not support.
 func WrongMethod(w http.ResponseWriter, r *http.Request) {
 	p := newProblem(r.Context(), http.StatusMethodNotAllowed, codeMethodNotAllowed, "this path does not support the method; Allow lists the methods that it supports")
-	p.header.Set("Allow", strings.Join(allowed(r), ", "))
+	p.header.Set("Allow", strings.Join(allowed(r, r.URL.Path), ", "))
 	p.Write(w)
 }
 
-func allowed(r *http.Request) []string {
+// allowed returns the methods that a path supports.
+func allowed(r *http.Request, path string) []string {
 	var has []string
 	for _, method := range methods() {
 		asked := method
 		if method == http.MethodHead { // supported wherever GET is
 			asked = http.MethodGet
 		}
-		if chi.RouteContext(r.Context()).Routes.Match(chi.NewRouteContext(), asked, r.URL.Path) {
+		if chi.RouteContext(r.Context()).Routes.Match(chi.NewRouteContext(), asked, path) {
 			has = append(has, method)
 		}
 	}

@@ -4,15 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math"
 	"net/http"
 	"strconv"
-	"strings"
-
-	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/validation"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
@@ -32,8 +27,8 @@ type Problem struct { //nolint:errname // RFC 9457 calls it a problem
 
 // FieldProblem says what is wrong with one field.
 type FieldProblem struct {
-	Field   string `json:"field" doc:"The name of the field or parameter; empty for the body as a whole." example:"title"`
-	Message string `json:"message" example:"this field is required"`
+	Field   string `json:"field" doc:"The name of the field or parameter, such as title or patient_profile.blood_type; empty for the body as a whole. An unknown field has the name of the object that contains it." example:"title"`
+	Message string `json:"message" example:"must be a text of 1 to 200 characters, such as \"Annual Physical\""`
 }
 
 // Error implements error.
@@ -135,50 +130,4 @@ func (p *Problem) Write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", p.ContentType(""))
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p) // an error means that the client has gone away
-}
-
-// HideInput is a huma transformer, which processes every answer of the API. It
-// replaces huma's own error document, which quotes the input. It is a setting of
-// the API, and so does not change the global huma.NewError.
-func HideInput(ctx huma.Context, _ string, answer any) (any, error) {
-	model, ok := answer.(*huma.ErrorModel)
-	if !ok {
-		return answer, nil
-	}
-	e := &clinic.Error{Code: clinic.CodeInvalid, Message: "some fields are not valid"}
-	switch model.Status {
-	case http.StatusUnprocessableEntity:
-	case http.StatusBadRequest:
-		return newProblem(ctx.Context(), model.Status, codeMalformed, "the body is missing or is not JSON"), nil
-	default:
-		return ProblemOf(ctx.Context(), clinic.Internal(nil)), nil
-	}
-	for _, detail := range model.Errors {
-		f := fieldError(detail)
-		if len(e.Fields) == 0 || e.Fields[len(e.Fields)-1] != f { // several unknown fields become one entry
-			e.Fields = append(e.Fields, f)
-		}
-	}
-	return ProblemOf(ctx.Context(), e), nil
-}
-
-// fieldError keeps the parts of huma's detail that come from the API's schema. It
-// omits the name of an unknown field, which is input.
-func fieldError(detail *huma.ErrorDetail) clinic.FieldError {
-	var required string
-	in, field, _ := strings.Cut(detail.Location, ".")
-	switch {
-	case detail.Message == validation.MsgUnexpectedProperty:
-		return clinic.FieldError{Message: "the body has a field that this operation does not know"}
-	case detail.Message == "unknown query parameter":
-		return clinic.FieldError{Message: "the URL has a parameter that this operation does not know"}
-	case in == "body" && field == "" && detail.Message != validation.MsgExpectedObject:
-		if n, _ := fmt.Sscanf(detail.Message, validation.MsgExpectedRequiredProperty, &required); n == 1 {
-			return clinic.FieldError{Field: required, Message: "this field is required"}
-		}
-		return clinic.FieldError{Message: "the body does not fit this operation"}
-	}
-	// huma quotes the input after a colon
-	message, _, _ := strings.Cut(detail.Message, ": ")
-	return clinic.FieldError{Field: field, Message: message}
 }

@@ -73,7 +73,7 @@ func serveOperation[I any](t *testing.T, p pace, change func(*http.Server), term
 		operation.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{bytesType: {}}}
 	}
 	config := huma.DefaultConfig("Uploads", "test")
-	config.Transformers = []huma.Transformer{HideInput}
+	config.Transformers = []huma.Transformer{Explain(huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer))}
 	huma.Register(humachi.New(router, config), operation, func(ctx context.Context, request *I) (*uploaded, error) {
 		answer, err := handle(ctx, request)
 		if err != nil {
