@@ -57,7 +57,7 @@ func Mount(router chi.Router, opts Options) error {
 		service: opts.Service, verify: opts.Verify, keys: opts.Keys, log: opts.Log, breakGlass: breakGlass, publicURL: opts.PublicURL,
 	}
 	api := newAPI(router, h, opts.Guard.Steps, opts.Version)
-	return addDocs(router, api, opts.Guard)
+	return addDocs(router, api, opts)
 }
 
 // handlers has a method for each operation.
