@@ -3,19 +3,16 @@ package server_test
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
 	"encoding/json"
+	"fmt"
 	"io"
-	"net/url"
-	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"github.com/chromedp/cdproto/network"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
@@ -28,7 +25,7 @@ func TestDocumentationPage(t *testing.T) {
 	b := openBrowser(t)
 
 	register, login, profile := "#operations-auth-register ", "#operations-auth-login ", "#operations-auth-getProfile "
-	b.do("opening the page", chromedp.Navigate(w.url+"/api/docs"), chromedp.WaitVisible(chromedp.CSS(login)))
+	b.do("opening the page", chromedp.Navigate(w.url+"/api/docs"), chromedp.WaitVisible(chromedp.CSS("#found:not(:empty)")), chromedp.WaitVisible(chromedp.CSS(login)))
 	b.do("registering", tryOut(register)...)
 	if status := b.text(register + responseStatus); !strings.HasPrefix(status, "201") {
 		t.Errorf("the page's own example is answered %s", status)
@@ -98,97 +95,54 @@ func tryOut(operation string) []chromedp.Action[chromedp.Void] {
 	}
 }
 
-// browser is a Chromium that can only reach this machine, and the requests that it sent.
-type browser struct {
-	t          *testing.T
-	tab        context.Context //nolint:containedctx // chromedp's handle of the tab
-	mutex      sync.Mutex
-	requests   []string
-	complaints []string
-}
-
-func openBrowser(t *testing.T) *browser {
-	t.Helper()
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Fatal("Chromium is needed to open the documentation page: run make deps")
-	}
-	b := &browser{t: t}
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.UserDataDir(t.TempDir()),
-		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"), chromedp.Flag("no-proxy-server", true),
-		chromedp.Flag("disable-component-update", true), chromedp.WindowSize(1280, 1024),
-	)
-	allocator, stop := chromedp.NewExecAllocator(context.WithoutCancel(t.Context()), options...)
-	tab, closeTab := chromedp.NewContext(allocator, chromedp.WithListener(b.listen))
-	t.Cleanup(func() {
-		if err := chromedp.Cancel(tab); err != nil { // waits until Chromium has ended
-			t.Errorf("closing the browser: %v", err)
+func TestFilterOfTheDocumentationPage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := openDocs(t, w)
+	for _, test := range []struct{ phrase, shown string }{ // shown is one of the operations
+		{"", "#operations-health-health"},
+		{"COMMENT health", "#operations-health-records-addComment"}, // all words, in any case
+		{"delete", "#operations-assignments-endAssignment"},
+		{"/break-glass/", "#operations-break-glass-breakGlass"},
+		{"administrators", "#operations-audit-getAudit"}, // by who may call them
+		{"no such thing", "#filter"},
+		{"", "#operations-health-health"},
+	} {
+		run[string](b, "document.getElementById('filter').value = ''")
+		b.do("filtering", chromedp.SendKeys(chromedp.CSS("#filter"), test.phrase+" "), chromedp.WaitVisible(chromedp.CSS(test.shown)))
+		want := 0
+		w.contract.each(func(path, method string, op *openapi3.Operation) {
+			text := strings.ToLower(fmt.Sprint(method, path, op.OperationID, op.Summary, op.Extensions["x-access"]))
+			if !slices.ContainsFunc(strings.Fields(strings.ToLower(test.phrase)), func(word string) bool { return !strings.Contains(text, word) }) {
+				want++
+			}
+		})
+		if got := run[int](b, "document.querySelectorAll('.opblock').length"); got != want {
+			t.Errorf("%q shows %d operations, want %d", test.phrase, got, want)
 		}
-		closeTab()
-		stop()
-	})
-	b.tab = tab
-	if err := chromedp.Do(tab); err != nil {
-		t.Fatalf("starting Chromium: %v", err)
-	}
-	return b
-}
-
-func (b *browser) listen(event any) {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	switch e := event.(type) {
-	case *network.EventRequestWillBeSent:
-		b.requests = append(b.requests, e.Request.URL)
-	case *network.EventLoadingFailed:
-		b.complaints = append(b.complaints, "a request failed: "+e.ErrorText+" "+string(e.BlockedReason))
-	case *runtime.EventExceptionThrown:
-		b.complaints = append(b.complaints, "the script threw: "+e.ExceptionDetails.Text)
-	}
-}
-
-// do gives the page a minute, because the machine may be busy.
-func (b *browser) do(what string, actions ...chromedp.Action[chromedp.Void]) {
-	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.tab, time.Minute)
-	defer cancel()
-	if err := chromedp.Do(ctx, actions...); err != nil {
-		b.t.Fatalf("%s: %v", what, err)
-	}
-}
-
-func (b *browser) text(selector string) string {
-	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.tab, time.Minute)
-	defer cancel()
-	text, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS(selector)))
-	if err != nil {
-		b.t.Fatalf("reading %s: %v", selector, err)
-	}
-	return text
-}
-
-// check fails if the page sent a request to another server, or if a request failed.
-func (b *browser) check(api string) {
-	b.t.Helper()
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	own := 0
-	for _, request := range b.requests {
-		parsed, err := url.Parse(request)
-		testkit.Must(b.t, err)
-		switch {
-		case strings.HasPrefix(request, api+"/"):
-			own++
-		case parsed.Scheme != "data" && parsed.Scheme != "blob":
-			b.t.Errorf("the page requested %s", request)
+		if got := b.text("#found"); !strings.HasPrefix(got, strconv.Itoa(want)+" operation") {
+			t.Errorf("%q is answered %q", test.phrase, got)
 		}
 	}
-	if own < 8 { // the page, its style, two scripts, the document, three calls
-		b.t.Errorf("only %d requests were seen: %v", own, b.requests)
+	b.check(w.url)
+}
+
+// TestThemeIsTheReadersChoice chooses against the system's theme, on one page for both.
+func TestThemeIsTheReadersChoice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	b := openBrowser(t)
+	background := "getComputedStyle(document.body).backgroundColor"
+	b.do("opening /", prefer("light"), chromedp.Navigate(w.url+"/"), chromedp.WaitVisible(chromedp.CSS("#theme")))
+	light := run[string](b, background)
+	b.do("choosing", chromedp.SendKeys(chromedp.CSS("#theme"), "Dark"))
+	dark := run[string](b, background)
+	b.do("opening the page", chromedp.Navigate(w.url+"/api/docs/"), chromedp.WaitVisible(chromedp.CSS("#theme")))
+	if got := run[string](b, background); dark == light || got != dark {
+		t.Errorf("light is %s, dark is %s, and the other page is %s", light, dark, got)
 	}
-	for _, complaint := range b.complaints {
-		b.t.Error(complaint)
+	b.do("choosing the system's", chromedp.SendKeys(chromedp.CSS("#theme"), "System"))
+	if got := run[string](b, background); got != light {
+		t.Errorf("the system's theme is %s, want %s", got, light)
 	}
 }

@@ -29,7 +29,7 @@ func TestEverySpellingOfAPathIsServed(t *testing.T) {
 	p := w.patient("patient1")
 	for _, path := range []string{
 		"/health", "/health/", "/api/auth/profile", "/api/auth/profile/", "/api/v1/auth/profile", "/api/v1/auth/profile/",
-		"/api/openapi.json", "/api/v1/openapi.yaml", "/api/docs", "/api/v1/docs/",
+		"/api/openapi.json", "/api/v1/openapi.yaml", "/api/docs", "/api/v1/docs/", "/", "/api", "/api/v1", "/api/v1/",
 	} {
 		if got := w.do(call{method: get, path: path, token: p.token}); got.status != http.StatusOK {
 			t.Errorf("GET %s answered %d: %s", path, got.status, got.body)
@@ -163,7 +163,7 @@ func TestSecurityHeadersAreOnEveryAnswer(t *testing.T) {
 		"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY",
 		"Strict-Transport-Security": "max-age=31536000; includeSubDomains",
 	}
-	for _, path := range []string{"/health/", "/api/auth/profile/", "/api/nothing/", "/api/docs/", "/api/docs/swagger-ui-bundle.js", "/api/openapi.json"} {
+	for _, path := range []string{"/health/", "/api/auth/profile/", "/api/nothing/", "/api/docs/", "/api/docs/swagger-ui-bundle.js", "/api/docs/start.js", "/api/openapi.json", "/", "/api/"} {
 		got := w.do(call{method: get, path: path})
 		for name, value := range want {
 			if got.header.Get(name) != value {

@@ -6,6 +6,7 @@ import (
 	"embed"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"strings"
 	"sync"
@@ -24,28 +25,39 @@ const docsPath = "/api/docs/"
 //go:embed docs
 var docsFiles embed.FS
 
-// addDocs serves the OpenAPI document and the page for trying the API out. All
-// that the page loads is embedded, because hospitals often have no access to the internet.
-func addDocs(router chi.Router, api huma.API, guard *web.Guard) error {
-	index, err := docsFiles.ReadFile("docs/index.html")
-	if err != nil {
-		return fmt.Errorf("reading the documentation page: %w", err)
-	}
-	script, err := docsFiles.ReadFile("docs/start.js")
-	if err != nil {
-		return fmt.Errorf("reading the documentation page: %w", err)
-	}
-	add := func(path string, handler http.Handler) { addFile(router, path, guard.Serve(handler)) }
+// addDocs serves the OpenAPI document, the page for trying the API out, and the entrance
+// at "/". All that the pages load is embedded, because hospitals often have no access to
+// the internet.
+func addDocs(router chi.Router, api huma.API, opts Options) error {
+	add := func(path string, handler http.Handler) { addFile(router, path, opts.Guard.Serve(handler)) }
 	add("/api/openapi.json", written("application/openapi+json", func() ([]byte, error) { return documentJSON(api.OpenAPI()) }))
 	add("/api/openapi.yaml", written("application/openapi+yaml", func() ([]byte, error) { return documentYAML(api.OpenAPI()) }))
-	add(docsPath, docsPage(index))
-	add(docsPath+"start.js", static("text/javascript; charset=utf-8", script))
+	if err := addEntrance(add, api.OpenAPI().Info, opts); err != nil {
+		return err
+	}
+	files, err := fs.Sub(docsFiles, "docs")
+	if err != nil {
+		return fmt.Errorf("reading the documentation page: %w", err)
+	}
+	index, err := fs.ReadFile(files, "index.html")
+	if err != nil {
+		return fmt.Errorf("reading the documentation page: %w", err)
+	}
+	// Swagger UI needs style attributes, and icons in data URLs; its scripts are files.
+	add(docsPath, page("style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'", index))
+	for _, name := range []string{"page.css", "swagger.css", "theme.js", "session.js", "start.js"} {
+		add(docsPath+name, embedded(files, name))
+	}
 	assets := v5emb.New("", "", docsPath)
 	for _, name := range []string{"swagger-ui.css", "swagger-ui-bundle.js"} {
 		add(docsPath+name, unpackOnce(name, assets))
 	}
 	add(docsPath+"favicon-32x32.png", assets)
 	return nil
+}
+
+func embedded(files fs.FS, name string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.ServeFileFS(w, r, files, name) })
 }
 
 // unpackOnce serves a compressed file to clients that do not accept gzip. The
@@ -102,13 +114,12 @@ func written(contentType string, write func() ([]byte, error)) http.Handler {
 	})
 }
 
-// docsPage serves the page with a policy under which it loads from this server
-// only. Swagger UI needs style attributes, and icons in data URLs; its scripts are files.
-func docsPage(index []byte) http.Handler {
-	page := static("text/html; charset=utf-8", index)
+// page serves a page that loads from this server only, and what else its policy allows.
+func page(policy string, content []byte) http.Handler {
+	html := static("text/html; charset=utf-8", content)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "+
-			"img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-		page.ServeHTTP(w, r)
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; "+policy+
+			"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		html.ServeHTTP(w, r)
 	})
 }

@@ -61,7 +61,7 @@ func Mount(router chi.Router, opts Options) error {
 	if opts.PublicURL != "" { // second, because the documentation page may only call the server that it came from
 		api.OpenAPI().Servers = append(api.OpenAPI().Servers, &huma.Server{URL: opts.PublicURL, Description: "The address for clients"})
 	}
-	return addDocs(router, api, opts.Guard)
+	return addDocs(router, api, opts)
 }
 
 // handlers has a method for each operation.

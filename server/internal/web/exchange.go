@@ -54,7 +54,7 @@ func saneRequestID(id string) bool {
 
 // Prefix returns "/api" or "/api/v1", whichever the client uses.
 func (x *Exchange) Prefix() string {
-	if strings.HasPrefix(x.Path, versionedPrefix) {
+	if strings.HasPrefix(x.Path+"/", versionedPrefix) {
 		return strings.TrimSuffix(versionedPrefix, "/")
 	}
 	return strings.TrimSuffix(APIPrefix, "/")

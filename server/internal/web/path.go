@@ -32,12 +32,12 @@ func CanonicalPath(next http.Handler) http.Handler {
 }
 
 func canonical(path string) string {
-	if rest, ok := strings.CutPrefix(path, versionedPrefix); ok {
-		path = APIPrefix + rest
-	}
 	last := path[strings.LastIndexByte(path, '/')+1:]
 	if last != "" && !strings.Contains(last, ".") {
 		path += "/"
+	}
+	if rest, ok := strings.CutPrefix(path, versionedPrefix); ok {
+		path = APIPrefix + rest
 	}
 	return path
 }

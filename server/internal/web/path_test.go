@@ -9,6 +9,8 @@ func TestCanonical(t *testing.T) {
 		"/health":                              "/health/",
 		"/health/":                             "/health/",
 		"/api":                                 "/api/",
+		"/api/v1":                              "/api/",
+		"/api/v1/":                             "/api/",
 		"/api/health-records":                  "/api/health-records/",
 		"/api/health-records/":                 "/api/health-records/",
 		"/api/v1/health-records/7":             "/api/health-records/7/",
