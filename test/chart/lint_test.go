@@ -19,6 +19,19 @@ func TestLint(t *testing.T) {
 	}
 }
 
+// TestTemplateNeedsNoFlags renders the chart with no flag that says which Kubernetes the cluster has.
+func TestTemplateNeedsNoFlags(t *testing.T) {
+	t.Parallel()
+	for _, helm := range helms {
+		t.Run(helm, func(t *testing.T) {
+			t.Parallel()
+			if output, err := tool(t, helm, "template", release, chartDir); err != nil {
+				t.Errorf("%v\n%s", err, output)
+			}
+		})
+	}
+}
+
 // TestUnit runs the tests of each template, in charts/healthrecords/tests.
 func TestUnit(t *testing.T) {
 	t.Parallel()
