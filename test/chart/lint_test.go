@@ -1,8 +1,11 @@
 package chart
 
 import (
+	"os"
 	"strings"
 	"testing"
+
+	"sigs.k8s.io/yaml"
 )
 
 func TestLint(t *testing.T) {
@@ -29,6 +32,24 @@ func TestTemplateNeedsNoFlags(t *testing.T) {
 				t.Errorf("%v\n%s", err, output)
 			}
 		})
+	}
+}
+
+// TestIconIsInTheRepository compares the icon's address with the file that a browser gets from there.
+func TestIconIsInTheRepository(t *testing.T) {
+	t.Parallel()
+	var chart struct{ Home, Icon string }
+	content, err := os.ReadFile(chartDir + "/Chart.yaml")
+	if err == nil {
+		err = yaml.Unmarshal(content, &chart)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := strings.Replace(chart.Home, "https://github.com/", "https://raw.githubusercontent.com/", 1)
+	file, ok := strings.CutPrefix(chart.Icon, home+"/main/")
+	if _, err := os.Stat(root + "/" + file); !ok || err != nil {
+		t.Errorf("the icon %s is not in the repository: %v", chart.Icon, err)
 	}
 }
 
