@@ -93,6 +93,9 @@ func VerifyExport(r io.Reader, v *Verifier, progress func()) error {
 		return errors.New("the export is empty: even its first line is missing")
 	}
 	finish()
+	if v.last == nil {
+		return errors.New("the export contains no checkpoint, so there is nothing to verify: no row was sealed on its days, or its end was cut off")
+	}
 	v.End()
 	return nil
 }

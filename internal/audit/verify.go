@@ -42,6 +42,7 @@ type Verifier struct {
 	Report func(Fault)
 
 	Keys    []string // the keys that signed
+	Strange []string // the keys that signed, but are not trusted
 	Outside bool     // Kept is older than all of a partial chain, and says nothing about it
 	Rows    int64    // rows that are unchanged
 	Dropped int64    // rows that retention dropped
@@ -134,6 +135,9 @@ func (v *Verifier) signed(c Checkpoint, number int64) (Statement, bool) {
 	}
 	id := v.KeyID(key)
 	if len(v.Trusted) > 0 && !slices.Contains(v.Trusted, id) {
+		if !slices.Contains(v.Strange, id) {
+			v.Strange = append(v.Strange, id)
+		}
 		v.fault(0, number, "it is signed with the key "+id+", which is not trusted")
 		return s, false
 	}
