@@ -116,7 +116,8 @@ func usernames(n int) []string {
 	return names
 }
 
-// costliest returns 500 usernames of the maximum length, all with uppercase letters: half begin with one, and have no lowercase ones.
+// costliest returns 500 usernames of the maximum length, all with uppercase letters: half begin with one, and have no
+// lowercase ones.
 func costliest() []string {
 	names := usernames(500)
 	for i, name := range names {

@@ -145,7 +145,7 @@ func TestPreviousReleaseSaysHowToFetchIt(t *testing.T) {
 	shallow.expectRefusal(t, []string{absent, "git fetch --unshallow"}, "previous-release", "--check")
 }
 
-// TestRunNeedsNoBrowser checks which packages a machine without any is told to install, where the script cannot install them.
+// TestRunNeedsNoBrowser checks which packages the script asks for on a machine that has none, and no apt-get.
 func TestRunNeedsNoBrowser(t *testing.T) {
 	t.Parallel()
 	bash := testkit.Value(exec.LookPath("bash"))(t)

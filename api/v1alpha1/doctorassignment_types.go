@@ -34,9 +34,9 @@ type DoctorAssignment struct {
 
 // DoctorAssignmentSpec declares which doctor is assigned to which patients, and when.
 //
-// The API server limits what a rule may cost, so the last rule does not compare all pairs of patients. It compares those whose names
-// are in lowercase with the others, those in uppercase with the others, and those that begin with an uppercase letter with the
-// others. The controller refuses the rest, such as PatientOne and Patientone.
+// The API server limits what a rule may cost, so the last rule does not compare all pairs of patients. It compares those
+// whose names are in lowercase with the others, those in uppercase with the others, and those that begin with an uppercase
+// letter with the others. The controller refuses the rest, such as PatientOne and Patientone.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.startsAt) || !has(self.endsAt) || self.endsAt > self.startsAt",message="endsAt must be later than startsAt",fieldPath=".endsAt",reason=FieldValueInvalid
 // +kubebuilder:validation:XValidation:rule="!self.patients.exists(p, p.username.lowerAscii() == self.doctor.username.lowerAscii())",message="the doctor cannot be one of the patients",fieldPath=".patients",reason=FieldValueInvalid

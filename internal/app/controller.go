@@ -101,8 +101,8 @@ func newManager(cfg settings.Controller) (ctrl.Manager, error) {
 	return manager, nil
 }
 
-// withoutRelease leaves out one message: when it is asked to stop, the manager gives up its Lease, and reports that as an error. It
-// returns an error of another loss, which ends the process.
+// withoutRelease leaves out one message: when it is asked to stop, the manager gives up its Lease, and logs that as an
+// error. Another loss of the Lease ends the process with an error.
 type withoutRelease struct{ slog.Handler }
 
 func (h withoutRelease) Handle(ctx context.Context, r slog.Record) error {

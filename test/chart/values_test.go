@@ -111,7 +111,8 @@ func TestSchemaNamesAllValues(t *testing.T) {
 	compare(t, "", schema, values, definitions)
 }
 
-// compare checks the groups of values. templates/validate.yaml refuses other keys: it names the nearest one, which a schema cannot.
+// compare checks the groups of values. templates/validate.yaml refuses other keys: it names the nearest one, which a
+// schema cannot.
 func compare(t *testing.T, path string, schema, values, definitions object) {
 	t.Helper()
 	if ref, ok := schema["$ref"].(string); ok {

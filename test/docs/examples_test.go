@@ -9,8 +9,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
-// TestExamplesRunTests checks that the packages in each "make test TEST=…" and "go test" of the documents contain tests, and that
-// -run, -bench and -fuzz select at least one of them.
+// TestExamplesRunTests checks that the packages in each "make test TEST=…" and "go test" of the documents contain tests,
+// and that -run, -bench and -fuzz select at least one of them.
 func TestExamplesRunTests(t *testing.T) {
 	t.Parallel()
 	example := regexp.MustCompile("(?:make test TEST=\"|go test )(\\./[^\"`#)\n]*)")

@@ -8,8 +8,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
-// TestTroubleshootingIsAboutThisPlatform checks that each alert has a place in docs/troubleshooting.md, and that each text that the
-// page quotes from a program or an alert exists.
+// TestTroubleshootingIsAboutThisPlatform checks that each alert has a place in docs/troubleshooting.md, and that each text
+// that the page quotes from a program or an alert exists.
 func TestTroubleshootingIsAboutThisPlatform(t *testing.T) {
 	t.Parallel()
 	page := read(t, "docs/troubleshooting.md")
