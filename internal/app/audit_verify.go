@@ -74,6 +74,8 @@ func (a auditVerification) run(ctx context.Context) error {
 // judge tells an operator's mistake from tampering: after a rotation, several keys have signed.
 func (a auditVerification) judge(v *audit.Verifier, faults int) error {
 	switch {
+	case faults == 0 && a.export != "" && v.Sealed == 0:
+		return errors.New("the export contains no checkpoint, so there is nothing to verify: no row was sealed on its days, or its end was cut off")
 	case faults == 0:
 		return nil
 	case len(a.trusted) > 0 && len(v.Keys) == 0:

@@ -44,6 +44,7 @@ type Verifier struct {
 	Keys    []string // the keys that signed
 	Strange []string // the keys that signed, but are not trusted
 	Outside bool     // Kept is older than all of a partial chain, and says nothing about it
+	Sealed  int64    // checkpoints that were read
 	Rows    int64    // rows that are unchanged
 	Dropped int64    // rows that retention dropped
 	last    *Checkpoint
@@ -70,6 +71,7 @@ func (v *Verifier) Prepare() {
 
 // Checkpoint checks the next one, with all rows of its range of ids in their order.
 func (v *Verifier) Checkpoint(c Checkpoint, rows []clinic.AuditRow) {
+	v.Sealed++
 	next := v.at.Number + 1
 	s, ok := v.signed(c, next)
 	number := cmp.Or(c.Number, s.Number, next)
