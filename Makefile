@@ -24,8 +24,12 @@ build: ## Build bin/healthrecords; the tests reuse the compiled packages.
 	@hack/go-build . "$$PWD/bin/healthrecords" . -ldflags "$(LDFLAGS)"
 
 .PHONY: deps
-deps: ## Install missing system packages: Postgres, Redis, Chromium, promtool.
+deps: ## Install missing system packages that make run needs: Postgres, Redis.
 	@hack/install-packages
+
+.PHONY: test-deps
+test-deps: ## Install those that make test needs: also Chromium and promtool.
+	@hack/install-packages --tests
 
 .PHONY: control-plane
 control-plane: ## Download or build kube-apiserver and etcd, once.
@@ -45,7 +49,7 @@ clean: ## Remove everything that make run, make build and make release created, 
 RACE ?= $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 
 .PHONY: test
-test: deps control-plane node ## Run all tests except those that need a cluster; TEST="PACKAGE... [FLAG...]" selects tests.
+test: test-deps control-plane node ## Run all tests except those that need a cluster; TEST="PACKAGE... [FLAG...]" selects tests.
 	go test $(RACE) $(or $(TEST),./...)
 
 .PHONY: security

@@ -16,6 +16,12 @@ import (
 // kubectl runs kubectl in the namespace as an administrator and returns its output.
 func kubectl(t *testing.T, namespace string, args ...string) string {
 	t.Helper()
+	return kubectlOf(t, testkit.Kubeconfig(t), append([]string{"--namespace", namespace}, args...)...)
+}
+
+// kubectlOf runs kubectl with a kubeconfig and returns its output.
+func kubectlOf(t *testing.T, kubeconfig string, args ...string) string {
+	t.Helper()
 	program, err := exec.LookPath("kubectl")
 	if err != nil {
 		dir, err := services.ControlPlaneBinaries(testkit.Root(t))
@@ -24,10 +30,10 @@ func kubectl(t *testing.T, namespace string, args ...string) string {
 		}
 		program = filepath.Join(dir, "kubectl")
 	}
-	args = append([]string{"--kubeconfig", testkit.Kubeconfig(t), "--namespace", namespace}, args...)
+	args = append([]string{"--kubeconfig", kubeconfig}, args...)
 	output, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
 	if err != nil {
-		t.Fatalf("kubectl %s: %v\n%s", strings.Join(args[4:], " "), err, output)
+		t.Fatalf("kubectl %s: %v\n%s", strings.Join(args[2:], " "), err, output)
 	}
 	return string(output)
 }
@@ -45,6 +51,13 @@ func TestKubectlSession(t *testing.T) {
 	row := regexp.MustCompile(`(?m)^NAME +DOCTOR +PATIENTS +ASSIGNED +READY +REASON +AGE\nprimary-care +doctor1 +1 +1 +True +Assigned +\d+s$`)
 	if got := kubectl(t, c.namespace, "get", "healthrecords"); !row.MatchString(got) {
 		t.Errorf("kubectl get shows\n%s", got)
+	}
+
+	wide := regexp.MustCompile(`(?m)^NAME .* AGE +START +END +MESSAGE\nprimary-care .* \d+s +2020-01-01T00:00:00Z +2999-01-01T00:00:00Z +1 of 1 patients are assigned\.$`)
+	kubectl(t, c.namespace, "patch", "da/primary-care", "--type=merge", `--patch={"spec":{"startsAt":"2020-01-01T00:00:00Z","endsAt":"2999-01-01T00:00:00Z"}}`)
+	kubectl(t, c.namespace, "wait", "--for=condition=Ready", "--timeout=30s", "da/primary-care")
+	if got := kubectl(t, c.namespace, "get", "da", "--output=wide"); !wide.MatchString(got) {
+		t.Errorf("kubectl get --output=wide shows\n%s", got)
 	}
 
 	// The command waits for the current spec, not for a condition of the previous one.

@@ -35,6 +35,26 @@ func TestSchemaRefuses(t *testing.T) {
 			withPatients("patient1", "doctor1"),
 			"spec.patients", "the doctor cannot be one of the patients",
 		},
+		"the doctor as patient in another case": {
+			withPatients("patient1", "Doctor1"),
+			"spec.patients", "the doctor cannot be one of the patients",
+		},
+		"a patient twice in other cases": {
+			withPatients("Patient1", "patient2", "patient1"),
+			"spec.patients", "a patient is listed twice",
+		},
+		"a patient twice, once in uppercase": {
+			withPatients("Patient1", "PATIENT1"),
+			"spec.patients", "a patient is listed twice",
+		},
+		"a patient twice, once with a capital": {
+			withPatients("Patient1", "pAtient1"),
+			"spec.patients", "a patient is listed twice",
+		},
+		"a patient twice in the costliest list": {
+			withPatients(append(costliest()[:499], "Ab"+costliest()[498][2:])...),
+			"spec.patients", "a patient is listed twice",
+		},
 		"a patient twice":   {withPatients("patient1", "patient2", "patient1"), "spec.patients[2]", "Duplicate value"},
 		"no patient":        {withPatients(), "spec.patients", ""},
 		"501 patients":      {withPatients(usernames(501)...), "spec.patients", "at most 500"},
@@ -96,12 +116,27 @@ func usernames(n int) []string {
 	return names
 }
 
+// costliest returns 500 usernames of the maximum length, all with uppercase letters: half begin with one, and have no
+// lowercase ones.
+func costliest() []string {
+	names := usernames(500)
+	for i, name := range names {
+		names[i] = "A" + name[1:]
+		if i%2 == 0 {
+			names[i] = "aB" + name[2:]
+		}
+	}
+	return names
+}
+
 func TestSchemaTakes(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	noon := time.Date(2030, time.June, 1, 12, 0, 0, 0, time.UTC)
 	for name, mutation := range map[string]mutation{
 		"500 patients":             withPatients(usernames(500)...),
+		"the costliest patients":   withPatients(costliest()...),
+		"what the controller sees": withPatients("PatientOne", "Patientone"),
 		"every character":          withDoctor("Az09_.@+-"),
 		"an end alone":             withPeriod(nil, &noon),
 		"a start alone":            withPeriod(&noon, nil),

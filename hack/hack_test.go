@@ -144,3 +144,34 @@ func TestPreviousReleaseSaysHowToFetchIt(t *testing.T) {
 	r.git(t, "clone", "--quiet", "--depth=1", "file://"+r.directory, shallow.directory)
 	shallow.expectRefusal(t, []string{absent, "git fetch --unshallow"}, "previous-release", "--check")
 }
+
+// TestRunNeedsNoBrowser checks which packages the script asks for on a machine that has none, and no apt-get.
+func TestRunNeedsNoBrowser(t *testing.T) {
+	t.Parallel()
+	bash := testkit.Value(exec.LookPath("bash"))(t)
+	for _, test := range []struct {
+		args         []string
+		want, unlike []string
+	}{
+		{nil, []string{"redis-server"}, []string{"chromium", "prometheus"}},
+		{[]string{"--tests"}, []string{"redis-server", "chromium", "prometheus"}, nil},
+		{[]string{"ip=iproute2"}, []string{"iproute2"}, []string{"redis-server", "chromium"}},
+	} {
+		cmd := exec.CommandContext(t.Context(), bash, append([]string{"install-packages"}, test.args...)...) //nolint:gosec // the test's own arguments
+		cmd.Env = []string{"PATH=" + t.TempDir()}
+		output, err := cmd.CombinedOutput()
+		if err == nil || !strings.Contains(string(output), "please install these") {
+			t.Errorf("%q: %v: %s", test.args, err, output)
+		}
+		for _, name := range test.want {
+			if !strings.Contains(string(output), name) {
+				t.Errorf("%q does not ask for %s: %s", test.args, name, output)
+			}
+		}
+		for _, name := range test.unlike {
+			if strings.Contains(string(output), name) {
+				t.Errorf("%q asks for %s: %s", test.args, name, output)
+			}
+		}
+	}
+}

@@ -30,7 +30,7 @@ func openBrowser(t *testing.T) *browser {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
-		t.Fatal("Chromium is needed to open the documentation page: run make deps")
+		t.Fatal("Chromium is needed to open the documentation page: run make test-deps")
 	}
 	b := &browser{t: t}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],

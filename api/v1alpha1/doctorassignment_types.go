@@ -16,6 +16,9 @@ const Finalizer = "healthrecords.io/assignments"
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
 // +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].reason`
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:printcolumn:name="Start",type=string,JSONPath=`.spec.startsAt`,priority=1
+// +kubebuilder:printcolumn:name="End",type=string,JSONPath=`.spec.endsAt`,priority=1
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
 type DoctorAssignment struct {
 	metav1.TypeMeta `json:",inline"`
 	// +optional
@@ -31,8 +34,13 @@ type DoctorAssignment struct {
 
 // DoctorAssignmentSpec declares which doctor is assigned to which patients, and when.
 //
+// The API server limits what a rule may cost, so the last rule does not compare all pairs of patients. It compares those
+// whose names are in lowercase with the others, those in uppercase with the others, and those that begin with an uppercase
+// letter with the others. The controller refuses the rest, such as PatientOne and Patientone.
+//
 // +kubebuilder:validation:XValidation:rule="!has(self.startsAt) || !has(self.endsAt) || self.endsAt > self.startsAt",message="endsAt must be later than startsAt",fieldPath=".endsAt",reason=FieldValueInvalid
-// +kubebuilder:validation:XValidation:rule="!self.patients.exists(p, p.username == self.doctor.username)",message="the doctor cannot be one of the patients",fieldPath=".patients",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="!self.patients.exists(p, p.username.lowerAscii() == self.doctor.username.lowerAscii())",message="the doctor cannot be one of the patients",fieldPath=".patients",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="!sets.intersects(self.patients.map(p, p.username != p.username.lowerAscii(), p.username.lowerAscii()), self.patients.map(p, p.username)) && !sets.intersects(self.patients.map(p, p.username == p.username.upperAscii(), p.username.lowerAscii()), self.patients.map(p, p.username != p.username.upperAscii(), p.username.lowerAscii())) && !sets.intersects(self.patients.map(p, p.username.matches('^[A-Z]'), p.username.lowerAscii()), self.patients.map(p, !p.username.matches('^[A-Z]'), p.username.lowerAscii()))",message="a patient is listed twice: uppercase and lowercase letters are equivalent",fieldPath=".patients",reason=FieldValueInvalid
 type DoctorAssignmentSpec struct {
 	// doctor is the doctor who is assigned. You may replace the doctor: the assignments of the previous doctor end.
 	// +required

@@ -22,6 +22,7 @@ const (
 // Options describe the API to check. URL is required.
 type Options struct {
 	URL                *url.URL      // where the API is
+	Ready              bool          // URL is the admin port of a part: only check that the part is ready
 	Username, Password string        // to log in with; no username: no login
 	Patience           time.Duration // how long to try again
 	Out                io.Writer     // gets a line for each call; nil: discarded
@@ -71,6 +72,9 @@ func (c *checker) attempt(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	c.access = ""
+	if c.Ready {
+		return c.call(ctx, http.MethodGet, "/readyz", nil, nil)
+	}
 	if err := c.call(ctx, http.MethodGet, "/health/", nil, nil); err != nil || c.Username == "" {
 		return err
 	}

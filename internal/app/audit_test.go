@@ -1,6 +1,7 @@
 package app
 
 import (
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -75,6 +76,12 @@ func TestAuditCommands(t *testing.T) {
 
 func sealThree(t *testing.T, f *testkit.Factory, keys *token.Keys) {
 	t.Helper()
+	sealRows(t, f, keys, 3)
+}
+
+// sealRows seals until the row with the id is sealed.
+func sealRows(t *testing.T, f *testkit.Factory, keys *token.Keys, last int) {
+	t.Helper()
 	db, err := store.Open(t.Context(), store.Options{URL: f.Pool.Config().ConnString()})
 	if err != nil {
 		t.Fatal(err)
@@ -83,7 +90,7 @@ func sealThree(t *testing.T, f *testkit.Factory, keys *token.Keys) {
 	sealer, err := auditlog.NewSealer(auditlog.SealerOptions{DB: db, Key: keys.SigningKey})
 	testkit.Must(t, err)
 	deadline := time.Now().Add(time.Minute)
-	for f.Count(`SELECT coalesce(max(last_id), 0) FROM audit_checkpoints`) < 3 {
+	for f.Count(`SELECT coalesce(max(last_id), 0) FROM audit_checkpoints`) < last {
 		if _, err := sealer.Seal(t.Context()); err != nil || time.Now().After(deadline) {
 			t.Fatal("the rows are not sealed in time", err)
 		}
@@ -104,11 +111,19 @@ func TestAuditCommandsNameWhatIsWrong(t *testing.T) {
 		f.Exec(`INSERT INTO audit_log (role, operation, object_kind, reason, decision) VALUES ('ADMIN', 'getAudit', 'audit', 'role', 'allowed')`)
 	}
 	sealThree(t, f, keys)
+	sealAfterRotation(t, f)
+	id := slices.Collect(maps.Keys(keys.Public()))[0]
+	empty := filepath.Join(t.TempDir(), "empty.jsonl")
+	if code := Main([]string{"audit", "export", "--from", "2001-01-01", "--to", "2001-01-31", "--output", empty}, nil, io.Discard, io.Discard); code != 0 {
+		t.Errorf("the export of days without rows ends with %d", code)
+	}
 	nothing := filepath.Join(dir, "nothing.jsonl")
 	for _, test := range []struct{ args, want string }{
 		{"retention", "AUDIT_KEYS_DIR: is not set"},
 		{"export --from 2026-02-01 --to 2026-01-31 --output " + nothing, "--to is before --from"},
 		{"verify --trusted-key another", "no checkpoint is signed by a trusted key"},
+		{"verify --trusted-key " + id, "--trusted-key does not name every key that signed; missing: "},
+		{"verify --export " + empty, "the export contains no checkpoint"},
 	} {
 		var out, told strings.Builder
 		code := Main(append([]string{"audit"}, strings.Fields(test.args)...), nil, &out, &told)
@@ -119,4 +134,18 @@ func TestAuditCommandsNameWhatIsWrong(t *testing.T) {
 	if _, err := os.Stat(nothing); err == nil {
 		t.Error("there is an export of no days")
 	}
+}
+
+// sealAfterRotation seals rows with another key than before.
+func sealAfterRotation(t *testing.T, f *testkit.Factory) {
+	t.Helper()
+	other := t.TempDir()
+	_, err := token.GenerateKey(other)
+	testkit.Must(t, err)
+	keys, err := token.LoadKeys(other)
+	testkit.Must(t, err)
+	for range 3 {
+		f.Exec(`INSERT INTO audit_log (role, operation, object_kind, reason, decision) VALUES ('ADMIN', 'getAudit', 'audit', 'role', 'allowed')`)
+	}
+	sealRows(t, f, keys, 6)
 }

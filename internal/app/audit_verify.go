@@ -68,14 +68,24 @@ func (a auditVerification) run(ctx context.Context) error {
 	if v.Outside {
 		_, _ = fmt.Fprintln(a.out, "the checkpoint of --checkpoint is older than the export, and cannot verify it: use a checkpoint from the time of the export, or verify the database")
 	}
-	if faults > 0 && len(a.trusted) > 0 && len(v.Keys) == 0 {
+	return a.judge(v, faults)
+}
+
+// judge tells an operator's mistake from tampering: after a rotation, several keys have signed.
+func (a auditVerification) judge(v *audit.Verifier, faults int) error {
+	switch {
+	case faults == 0 && a.export != "" && v.Sealed == 0:
+		return errors.New("the export contains no checkpoint, so there is nothing to verify: no row was sealed on its days, or its end was cut off")
+	case faults == 0:
+		return nil
+	case len(a.trusted) > 0 && len(v.Keys) == 0:
 		return errors.New("no checkpoint is signed by a trusted key: check that --trusted-key is the id of the right key, not the key itself; if it is, the audit log is forged")
+	case len(v.Strange) > 0:
+		return fmt.Errorf("--trusted-key does not name every key that signed; missing: %s. If these are your keys, as after a rotation, name all "+
+			"of them, with one --trusted-key each; faults may follow from the missing ones. If they are not, the audit log is forged", strings.Join(v.Strange, ", "))
 	}
-	if faults > 0 {
-		_, _ = fmt.Fprintf(a.progress, "healthrecords: the audit log was tampered with: %d faults\n", faults)
-		return errReported
-	}
-	return nil
+	_, _ = fmt.Fprintf(a.progress, "healthrecords: the audit log was tampered with; faults: %d\n", faults)
+	return errReported
 }
 
 func (a auditVerification) verify(ctx context.Context, v *audit.Verifier) error {

@@ -86,3 +86,21 @@ func TestCheck(t *testing.T) {
 		})
 	}
 }
+
+// TestCheckOfAPart is the health check of a container that has no other program.
+func TestCheckOfAPart(t *testing.T) {
+	t.Parallel()
+	for ready, code := range map[int]int{http.StatusOK: 0, http.StatusServiceUnavailable: 1} {
+		part := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/readyz" {
+				t.Errorf("%s was requested", r.URL.Path)
+			}
+			w.WriteHeader(ready)
+		}))
+		t.Cleanup(part.Close)
+		var output bytes.Buffer
+		if got := Main([]string{"check", "--ready", "--url", part.URL}, strings.NewReader(""), &output, &output); got != code {
+			t.Errorf("exit code %d, want %d: %s", got, code, output.String())
+		}
+	}
+}

@@ -1,8 +1,11 @@
 package app
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
@@ -86,6 +89,7 @@ func newManager(cfg settings.Controller) (ctrl.Manager, error) {
 		LeaderElectionID:              leaderElectionID,
 		LeaderElectionNamespace:       cfg.LeaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true, // the process ends with the manager, so the next leader need not wait
+		Logger:                        logr.FromSlogHandler(withoutRelease{slog.Default().Handler()}),
 	}
 	if cfg.Namespace != "" {
 		options.Cache.DefaultNamespaces = map[string]cache.Config{cfg.Namespace: {}}
@@ -95,6 +99,30 @@ func newManager(cfg settings.Controller) (ctrl.Manager, error) {
 		return nil, fmt.Errorf("connecting to Kubernetes: %w", err)
 	}
 	return manager, nil
+}
+
+// withoutRelease leaves out one message: when it is asked to stop, the manager gives up its Lease, and logs that as an
+// error. Another loss of the Lease ends the process with an error.
+type withoutRelease struct{ slog.Handler }
+
+func (h withoutRelease) Handle(ctx context.Context, r slog.Record) error {
+	released := false
+	r.Attrs(func(a slog.Attr) bool {
+		released = released || a.Value.String() == "leader election lost"
+		return !released
+	})
+	if released && r.Message == "error received after stop sequence was engaged" {
+		return nil
+	}
+	return h.Handler.Handle(ctx, r) //nolint:wrapcheck // it is the handler's own
+}
+
+func (h withoutRelease) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return withoutRelease{h.Handler.WithAttrs(attrs)}
+}
+
+func (h withoutRelease) WithGroup(name string) slog.Handler {
+	return withoutRelease{h.Handler.WithGroup(name)}
 }
 
 // kubernetesConfig reads the kubeconfig at path or, if path is empty, uses the pod's service account.

@@ -36,6 +36,9 @@ func newProcess(ctx context.Context, name string, stderr io.Writer, common setti
 	log := telemetry.NewLogger(stderr, common.LogLevel, common.LogFormat)
 	slog.SetDefault(log)
 	redis.SetLogger(redisLog{log})
+	for _, near := range settings.Misspelled() {
+		log.WarnContext(ctx, "an environment variable has nearly the name of a setting, and no effect", "variable", near.Variable, "setting", near.Setting)
+	}
 	ctrl.SetLogger(logr.FromSlogHandler(log.Handler())) // global, and set only once: setting it concurrently is a data race
 	traces, err := telemetry.NewTraces(ctx, telemetry.TraceOptions{Service: "healthrecords-" + name, Version: Version(), Log: log})
 	if err != nil {

@@ -43,6 +43,8 @@ func runServer(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
+	p.log.InfoContext(ctx, "the terms of doctors' access", "self_assignment", cfg.SelfAssignment, "verified_at_registration", cfg.DoctorAutoVerify,
+		"break_glass", cfg.BreakGlass)
 	db, err := openDB(ctx, schema.PartServer, cfg.Database, p.traces.Provider)
 	if err != nil {
 		return err

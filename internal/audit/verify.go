@@ -42,7 +42,9 @@ type Verifier struct {
 	Report func(Fault)
 
 	Keys    []string // the keys that signed
+	Strange []string // the keys that signed, but are not trusted
 	Outside bool     // Kept is older than all of a partial chain, and says nothing about it
+	Sealed  int64    // checkpoints that were read
 	Rows    int64    // rows that are unchanged
 	Dropped int64    // rows that retention dropped
 	last    *Checkpoint
@@ -69,6 +71,7 @@ func (v *Verifier) Prepare() {
 
 // Checkpoint checks the next one, with all rows of its range of ids in their order.
 func (v *Verifier) Checkpoint(c Checkpoint, rows []clinic.AuditRow) {
+	v.Sealed++
 	next := v.at.Number + 1
 	s, ok := v.signed(c, next)
 	number := cmp.Or(c.Number, s.Number, next)
@@ -134,6 +137,9 @@ func (v *Verifier) signed(c Checkpoint, number int64) (Statement, bool) {
 	}
 	id := v.KeyID(key)
 	if len(v.Trusted) > 0 && !slices.Contains(v.Trusted, id) {
+		if !slices.Contains(v.Strange, id) {
+			v.Strange = append(v.Strange, id)
+		}
 		v.fault(0, number, "it is signed with the key "+id+", which is not trusted")
 		return s, false
 	}

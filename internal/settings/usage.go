@@ -3,6 +3,7 @@ package settings
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -51,4 +52,51 @@ func Usage(target Settings) string {
 	}
 	_ = table.Flush() // a strings.Builder never fails
 	return "Environment variables; each NAME can be read from a file, NAME_FILE:\n" + b.String()
+}
+
+// Command is a subcommand and its configuration.
+type Command struct {
+	Name     string
+	Settings Settings
+}
+
+// Commands lists the subcommands that have settings.
+func Commands() []Command {
+	return []Command{
+		{"server", &Server{}}, {"worker", &Worker{}}, {"controller", &Controller{}}, {"migrate", &Migrate{}},
+		{"admin", &Tool{}}, {"import", &Import{}}, {"audit", &Audit{}},
+	}
+}
+
+// Group is the variables that the same subcommands read.
+type Group struct {
+	Commands  []string
+	Variables []Variable
+}
+
+// Variable describes an environment variable for documentation.
+type Variable struct{ Name, Default, Help string }
+
+// Groups lists every variable of the subcommands once, by who reads it, in the order of the first reader's
+// settings.
+func Groups() []Group {
+	readers, known := map[string][]string{}, []variable{}
+	for _, command := range Commands() {
+		for _, v := range variablesOf(command.Settings) {
+			if readers[v.name] == nil {
+				known = append(known, v)
+			}
+			readers[v.name] = append(readers[v.name], command.Name)
+		}
+	}
+	var groups []Group
+	for _, v := range known {
+		i := slices.IndexFunc(groups, func(g Group) bool { return slices.Equal(g.Commands, readers[v.name]) })
+		if i < 0 {
+			i = len(groups)
+			groups = append(groups, Group{Commands: readers[v.name]})
+		}
+		groups[i].Variables = append(groups[i].Variables, Variable{Name: v.name, Default: v.defaultValue, Help: v.help})
+	}
+	return groups
 }

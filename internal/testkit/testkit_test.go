@@ -174,3 +174,19 @@ func client(t *testing.T, url string) *redis.Client {
 	t.Cleanup(func() { _ = c.Close() })
 	return c
 }
+
+// TestEnsuredDatabasesForbidLargeObjects: only a superuser can, and migrate warns at each run if nobody has.
+func TestEnsuredDatabasesForbidLargeObjects(t *testing.T) {
+	t.Parallel()
+	server := testkit.StartPostgres(t)
+	for range 2 { // the second time, the database exists
+		testkit.Must(t, server.EnsureDatabase(t.Context(), "ensured"))
+	}
+	connection := testkit.Value(pgx.Connect(t.Context(), server.DSN("ensured")))(t)
+	defer func() { testkit.Must(t, connection.Close(t.Context())) }()
+	var allowed bool
+	testkit.Must(t, connection.QueryRow(t.Context(), "SELECT has_function_privilege('lo_create(oid)', 'EXECUTE')").Scan(&allowed))
+	if allowed {
+		t.Error("everybody may create large objects")
+	}
+}

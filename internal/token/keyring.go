@@ -104,6 +104,7 @@ func (k *Keys) Watch(ctx context.Context) error {
 	ticker := time.NewTicker(k.opts.Poll)
 	defer ticker.Stop()
 	var failed string // each failure is logged once, until another one happens
+	signer := k.signing(time.Now()).id
 	for {
 		select {
 		case <-ctx.Done():
@@ -121,6 +122,10 @@ func (k *Keys) Watch(ctx context.Context) error {
 		}
 		if err == nil {
 			failed = ""
+		}
+		if id := k.signing(time.Now()).id; id != signer { // a new key signs later than it is read
+			signer = id
+			k.opts.Log.InfoContext(ctx, "another key signs from now on", "key_id", id)
 		}
 	}
 }

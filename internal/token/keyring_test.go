@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -197,4 +198,50 @@ func TestWatchKeepsTheKeysThatItCouldRead(t *testing.T) {
 	}
 	_, second := addKey(t, dir, time.Now().Add(-time.Hour))
 	await(t, "the repaired directory is read", func() bool { id, _ := signedWith(t, a); return id == second })
+}
+
+// TestWatchLogsWhichKeySigns: a new key signs later than it is read, and nothing else would tell when.
+func TestWatchLogsWhichKeySigns(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	addKey(t, dir, time.Now().Add(-time.Hour))
+	const delay = time.Second
+	_, second := addKey(t, dir, time.Now())
+	var log lines
+	keys, err := token.OpenKeys(token.KeysOptions{Dir: dir, Delay: delay, Poll: time.Millisecond, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- keys.Watch(ctx) }()
+	await(t, "the new key is logged", func() bool {
+		return strings.Contains(log.String(), `msg="another key signs from now on" key_id=`+second)
+	})
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if got := strings.Count(log.String(), "another key signs"); got != 1 {
+		t.Errorf("it is logged %d times", got)
+	}
+}
+
+// lines is a log that may be read while it is written.
+type lines struct {
+	mutex sync.Mutex
+	text  strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.text.String()
 }

@@ -136,7 +136,7 @@ func TestAlerts(t *testing.T) {
 	}
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {
-		t.Fatalf("%v; `make deps` installs it", err)
+		t.Fatalf("%v; `make test-deps` installs it", err)
 	}
 	for _, s := range states() {
 		t.Run(s.name, func(t *testing.T) {

@@ -1,8 +1,11 @@
 package chart
 
 import (
+	"os"
 	"strings"
 	"testing"
+
+	"sigs.k8s.io/yaml"
 )
 
 func TestLint(t *testing.T) {
@@ -16,6 +19,37 @@ func TestLint(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestTemplateNeedsNoFlags renders the chart with no flag that says which Kubernetes the cluster has.
+func TestTemplateNeedsNoFlags(t *testing.T) {
+	t.Parallel()
+	for _, helm := range helms {
+		t.Run(helm, func(t *testing.T) {
+			t.Parallel()
+			if output, err := tool(t, helm, "template", release, chartDir); err != nil {
+				t.Errorf("%v\n%s", err, output)
+			}
+		})
+	}
+}
+
+// TestIconIsInTheRepository compares the icon's address with the file that a browser gets from there.
+func TestIconIsInTheRepository(t *testing.T) {
+	t.Parallel()
+	var chart struct{ Home, Icon string }
+	content, err := os.ReadFile(chartDir + "/Chart.yaml")
+	if err == nil {
+		err = yaml.Unmarshal(content, &chart)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := strings.Replace(chart.Home, "https://github.com/", "https://raw.githubusercontent.com/", 1)
+	file, ok := strings.CutPrefix(chart.Icon, home+"/main/")
+	if _, err := os.Stat(root + "/" + file); !ok || err != nil {
+		t.Errorf("the icon %s is not in the repository: %v", chart.Icon, err)
 	}
 }
 

@@ -1,20 +1,20 @@
-{{/* Security of every pod, as the Pod Security level "restricted" requires: (dict "user" 999). */}}
+{{/*
+Security context of a pod: (dict "root" $). With "user", Postgres and Redis keep the user of their image, unless podSecurityContext
+names none, as on OpenShift.
+*/}}
 {{- define "healthrecords.podSecurity" -}}
-runAsNonRoot: true
-runAsUser: {{ .user }}
-runAsGroup: {{ .user }}
-fsGroup: {{ .user }}
-fsGroupChangePolicy: OnRootMismatch
-seccompProfile:
-  type: RuntimeDefault
+{{- $context := deepCopy .root.Values.podSecurityContext }}
+{{- range list "runAsUser" "runAsGroup" "fsGroup" }}
+{{- if hasKey $context . }}
+{{- $_ := set $context . (int64 (default (get $context .) $.user)) }}
+{{- end }}
+{{- end }}
+{{- toYaml $context }}
 {{- end }}
 
-{{/* Security of every container. */}}
+{{/* Security context of every container. */}}
 {{- define "healthrecords.containerSecurity" -}}
-allowPrivilegeEscalation: false
-readOnlyRootFilesystem: true
-capabilities:
-  drop: [ALL]
+{{- toYaml .Values.containerSecurityContext }}
 {{- end }}
 
 {{/* Nodes and image pull secrets of a pod: (dict "root" $ "values" VALUES). */}}
@@ -111,6 +111,10 @@ apiVersion: apps/v1
 kind: Deployment
 metadata:
   {{- include "healthrecords.metadata" $context | nindent 2 }}
+  {{- with $values.deploymentAnnotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 spec:
   {{- with include "healthrecords.replicas" $context }}
   replicas: {{ . }}
@@ -141,7 +145,7 @@ spec:
       enableServiceLinks: false
       terminationGracePeriodSeconds: {{ add $preStop (int (default 0 $values.shutdownDelaySeconds)) (int (default 20 $values.shutdownGraceSeconds)) 15 }}
       securityContext:
-        {{- include "healthrecords.podSecurity" (dict "user" 65532) | nindent 8 }}
+        {{- include "healthrecords.podSecurity" (dict "root" $root) | nindent 8 }}
       {{- include "healthrecords.scheduling" $context | nindent 6 }}
       {{- if not $values.affinity }}
       affinity:
@@ -211,6 +215,9 @@ spec:
             {{- with .mounts }}
             {{- . | nindent 12 }}
             {{- end }}
+            {{- with $values.extraVolumeMounts }}
+            {{- toYaml . | nindent 12 }}
+            {{- end }}
       volumes:
         - name: secrets
           projected:
@@ -223,6 +230,9 @@ spec:
               {{- end }}
         {{- with .volumes }}
         {{- . | nindent 8 }}
+        {{- end }}
+        {{- with $values.extraVolumes }}
+        {{- toYaml . | nindent 8 }}
         {{- end }}
 {{- end }}
 

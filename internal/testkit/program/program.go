@@ -122,7 +122,14 @@ func (o *output) String() string {
 // Run runs a subcommand until it ends.
 func Run(t *testing.T, args ...string) {
 	t.Helper()
-	p, err := process.Start(process.Options{Name: args[0], Path: os.Args[0], Args: args, Env: append(os.Environ(), asProgram+"=1")})
+	RunWith(t, nil, args...)
+}
+
+// RunWith runs a subcommand with the additional environment until it ends.
+func RunWith(t *testing.T, env []string, args ...string) {
+	t.Helper()
+	env = append(append(os.Environ(), asProgram+"=1"), env...)
+	p, err := process.Start(process.Options{Name: args[0], Path: os.Args[0], Args: args, Env: env})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -161,7 +161,11 @@ func (p *Postgres) exists(ctx context.Context, query, name string) (exists bool,
 
 // Exec runs a statement as superuser in the maintenance database.
 func (p *Postgres) Exec(ctx context.Context, statement string) error {
-	connection, err := pgx.Connect(ctx, p.dsn(superuser, superuser))
+	return p.execIn(ctx, superuser, statement)
+}
+
+func (p *Postgres) execIn(ctx context.Context, database, statement string) error {
+	connection, err := pgx.Connect(ctx, p.dsn(superuser, database))
 	if err != nil {
 		return fmt.Errorf("connecting: %w", err)
 	}
@@ -181,13 +185,17 @@ func (p *Postgres) CreateDatabase(ctx context.Context, name, template string) er
 	return p.Exec(ctx, statement)
 }
 
-// EnsureDatabase makes an empty database owned by Role, unless one of that name exists.
+// EnsureDatabase makes an empty database owned by Role, unless one of that name exists. It forbids large objects there, as
+// docs/operations.md asks a superuser to.
 func (p *Postgres) EnsureDatabase(ctx context.Context, name string) error {
 	exists, err := p.exists(ctx, "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name)
-	if err != nil || exists {
+	if err == nil && !exists {
+		err = p.CreateDatabase(ctx, name, "")
+	}
+	if err != nil {
 		return err
 	}
-	return p.CreateDatabase(ctx, name, "")
+	return p.execIn(ctx, name, "REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC")
 }
 
 // DropDatabase removes a database and ends the connections to it. A missing one is no error.
