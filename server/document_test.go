@@ -55,6 +55,7 @@ func TestExamplesFitTheirSchemas(t *testing.T) {
 
 func checkExamples(t *testing.T, what string, media *openapi3.MediaType) {
 	t.Helper()
+	t.Helper()
 	if len(media.Examples) == 0 {
 		t.Errorf("%s has no example", what)
 	}
@@ -170,7 +171,7 @@ func TestDocumentNamesThePublicURL(t *testing.T) {
 		w := newWorld(t, func(o *server.Options) { o.PublicURL = publicURL })
 		var got []string
 		for _, s := range dig[[]any](t, w.want(http.StatusOK, call{method: get, path: "/api/openapi.json"}), "servers") {
-			got = append(got, s.(map[string]any)["url"].(string))
+			got = append(got, dig[string](t, s, "url"))
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("with the public URL %q, the servers are %q", publicURL, got)

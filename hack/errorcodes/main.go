@@ -10,6 +10,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+const path = "api/openapi.yaml"
+
 const head = `# Error codes
 
 ` + "`make generate`" + ` generates this page from ` + "`server/internal/web/codes.go`" + `. The OpenAPI document has the same list, as
@@ -24,7 +26,7 @@ fields and parameters, and ` + "`request_id`" + ` finds the request in the serve
 `
 
 func main() {
-	codes, err := read("api/openapi.yaml")
+	codes, err := read()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "errorcodes:", err)
 		os.Exit(1)
@@ -42,7 +44,7 @@ type errorCode struct {
 	Meaning, Remedy string
 }
 
-func read(path string) ([]errorCode, error) {
+func read() ([]errorCode, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
