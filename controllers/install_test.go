@@ -70,7 +70,7 @@ func TestOldObjectsOutliveNewRules(t *testing.T) {
 // withoutRules writes a copy of a CustomResourceDefinition without the rules of its spec, and returns its path.
 func withoutRules(t *testing.T, path string) string {
 	t.Helper()
-	content, err := os.ReadFile(path) //nolint:gosec // a file of the repository
+	content, err := os.ReadFile(path)
 	testkit.Must(t, err)
 	definition := apiextensionsv1.CustomResourceDefinition{}
 	testkit.Must(t, yaml.UnmarshalStrict(content, &definition))

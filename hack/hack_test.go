@@ -157,7 +157,7 @@ func TestRunNeedsNoBrowser(t *testing.T) {
 		{[]string{"--tests"}, []string{"redis-server", "chromium", "prometheus"}, nil},
 		{[]string{"ip=iproute2"}, []string{"iproute2"}, []string{"redis-server", "chromium"}},
 	} {
-		cmd := exec.CommandContext(t.Context(), bash, append([]string{"install-packages"}, test.args...)...) //nolint:gosec // the test's own arguments
+		cmd := exec.CommandContext(t.Context(), bash, append([]string{"install-packages"}, test.args...)...)
 		cmd.Env = []string{"PATH=" + t.TempDir()}
 		output, err := cmd.CombinedOutput()
 		if err == nil || !strings.Contains(string(output), "please install these") {

@@ -105,6 +105,7 @@ func newManager(cfg settings.Controller) (ctrl.Manager, error) {
 // error. Another loss of the Lease ends the process with an error.
 type withoutRelease struct{ slog.Handler }
 
+// Handle implements slog.Handler.
 func (h withoutRelease) Handle(ctx context.Context, r slog.Record) error {
 	released := false
 	r.Attrs(func(a slog.Attr) bool {
@@ -117,10 +118,12 @@ func (h withoutRelease) Handle(ctx context.Context, r slog.Record) error {
 	return h.Handler.Handle(ctx, r) //nolint:wrapcheck // it is the handler's own
 }
 
+// WithAttrs implements slog.Handler.
 func (h withoutRelease) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return withoutRelease{h.Handler.WithAttrs(attrs)}
 }
 
+// WithGroup implements slog.Handler.
 func (h withoutRelease) WithGroup(name string) slog.Handler {
 	return withoutRelease{h.Handler.WithGroup(name)}
 }

@@ -14,7 +14,7 @@ func TestMisspelledNamesTheSetting(t *testing.T) {
 		"DATABSE_URL":            "DATABASE_URL",
 		"REDIS_PASWORD_FILE":     "REDIS_PASSWORD_FILE",
 		"CORS_ORIGIN":            "CORS_ORIGINS",
-		"LOG_LEVLE":              "LOG_LEVEL",
+		"LOG_LEVELS":             "LOG_LEVEL",
 	} {
 		if diff := cmp.Diff([]Near{{name, want}}, misspelled([]string{"PATH=/bin", name + "=secret"})); diff != "" {
 			t.Error(diff)

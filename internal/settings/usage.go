@@ -63,8 +63,13 @@ type Command struct {
 // Commands lists the subcommands that have settings.
 func Commands() []Command {
 	return []Command{
-		{"server", &Server{}}, {"worker", &Worker{}}, {"controller", &Controller{}}, {"migrate", &Migrate{}},
-		{"admin", &Tool{}}, {"import", &Import{}}, {"audit", &Audit{}},
+		{"server", &Server{}},
+		{"worker", &Worker{}},
+		{"controller", &Controller{}},
+		{"migrate", &Migrate{}},
+		{"admin", &Tool{}},
+		{"import", &Import{}},
+		{"audit", &Audit{}},
 	}
 }
 

@@ -147,9 +147,9 @@ func (s *stack) up(t *testing.T, name string) {
 func (s *stack) makePasswords(t *testing.T, definition service) {
 	t.Helper()
 	bin := t.TempDir()
-	testkit.Must(t, os.WriteFile(filepath.Join(bin, "chown"), []byte("#!/bin/sh\n"), 0o700)) //nolint:gosec // a program
+	testkit.Must(t, os.WriteFile(filepath.Join(bin, "chown"), []byte("#!/bin/sh\n"), 0o700))
 	args := slices.Concat(definition.Entrypoint[1:], s.local(t, definition, definition.Command))
-	cmd := exec.CommandContext(t.Context(), definition.Entrypoint[0], args...) //nolint:gosec // a script of the repository
+	cmd := exec.CommandContext(t.Context(), definition.Entrypoint[0], args...)
 	cmd.Env = append([]string{"PATH=" + bin + ":" + os.Getenv("PATH")}, s.environment(t, definition)...)
 	if output, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, output)
