@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -93,7 +92,7 @@ func (o issueCodesOptions) usernames(stdin io.Reader, args []string) ([]string, 
 	return names, err
 }
 
-// readUsernames reads one username from each line, and skips empty lines and repetitions.
+// readUsernames reads one username from each line, and skips empty lines.
 func readUsernames(stdin io.Reader, path string) (names []string, err error) {
 	if path != "-" {
 		file, err := os.Open(path) //nolint:gosec // the operator names the file
@@ -105,7 +104,7 @@ func readUsernames(stdin io.Reader, path string) (names []string, err error) {
 	}
 	lines := bufio.NewScanner(stdin)
 	for lines.Scan() {
-		if name := strings.TrimSpace(lines.Text()); name != "" && !slices.Contains(names, name) {
+		if name := strings.TrimSpace(lines.Text()); name != "" {
 			names = append(names, name)
 		}
 	}

@@ -115,9 +115,11 @@ func (s *Administrators) IssueCodes(ctx context.Context, codes Codes) (issued in
 	}
 }
 
-// named returns a function that returns the named accounts once.
+// named returns a function that returns the named accounts once, each of them once: a second code
+// would make the first one invalid.
 func (s *Administrators) named(ctx context.Context, usernames []string) (func(context.Context) ([]clinic.User, error), error) {
 	var users []clinic.User
+	seen := map[int64]bool{}
 	for i, name := range usernames {
 		user, err := s.find(ctx, name)
 		if err == nil && !user.Active {
@@ -126,7 +128,10 @@ func (s *Administrators) named(ctx context.Context, usernames []string) (func(co
 		if err != nil {
 			return nil, fmt.Errorf("username %d: %w", i+1, err)
 		}
-		users = append(users, user)
+		if !seen[user.ID] {
+			users = append(users, user)
+		}
+		seen[user.ID] = true
 	}
 	return func(context.Context) ([]clinic.User, error) {
 		rest := users

@@ -10,6 +10,48 @@ import (
 	"time"
 )
 
+const accountsWithoutPassword = `-- name: AccountsWithoutPassword :many
+SELECT u.id, u.username FROM users u
+WHERE u.id > $1 AND u.active AND u.credentials_version = 1
+    AND (EXISTS (SELECT FROM patient_profiles p WHERE p.user_id = u.id AND p.source_id IS NOT NULL)
+        OR EXISTS (SELECT FROM doctor_profiles d WHERE d.user_id = u.id AND d.source_id IS NOT NULL))
+    AND (NOT $2::boolean OR NOT EXISTS (SELECT FROM reset_codes c WHERE c.user_id = u.id AND c.expires_at > now()))
+ORDER BY u.id LIMIT $3
+`
+
+type AccountsWithoutPasswordParams struct {
+	After int64
+	Keep  bool
+	Most  int32
+}
+
+type AccountsWithoutPasswordRow struct {
+	ID       int64
+	Username string
+}
+
+// Active accounts that an import made and whose password was never set: an import makes none.
+// With @keep, those that have a valid code are left out.
+func (q *Queries) AccountsWithoutPassword(ctx context.Context, db DBTX, arg AccountsWithoutPasswordParams) ([]*AccountsWithoutPasswordRow, error) {
+	rows, err := db.Query(ctx, accountsWithoutPassword, arg.After, arg.Keep, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []*AccountsWithoutPasswordRow
+	for rows.Next() {
+		var i AccountsWithoutPasswordRow
+		if err := rows.Scan(&i.ID, &i.Username); err != nil {
+			return nil, err
+		}
+		items = append(items, &i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const assignCareTeam = `-- name: AssignCareTeam :execrows
 INSERT INTO assignments (patient_id, doctor_id, source, reason, starts_at)
 SELECT pair.patient_id, pair.doctor_id, 'rest', $1, now()

@@ -10,64 +10,22 @@ import (
 	"time"
 )
 
-const accountsWithoutPassword = `-- name: AccountsWithoutPassword :many
-SELECT u.id, u.username FROM (
-    SELECT p.user_id FROM patient_profiles p WHERE p.source_id IS NOT NULL AND p.user_id > $1
-    UNION ALL
-    SELECT d.user_id FROM doctor_profiles d WHERE d.source_id IS NOT NULL AND d.user_id > $1
-) AS imported
-JOIN users u ON u.id = imported.user_id
-WHERE u.active AND u.credentials_version = 1
-    AND NOT ($2::boolean AND EXISTS (SELECT FROM reset_codes c WHERE c.user_id = u.id AND c.expires_at > now()))
-ORDER BY u.id LIMIT $3
-`
-
-type AccountsWithoutPasswordParams struct {
-	After int64
-	Keep  bool
-	Most  int32
-}
-
-type AccountsWithoutPasswordRow struct {
-	ID       int64
-	Username string
-}
-
-// Active accounts that an import made and whose password was never set: an import makes none. With @keep, those
-// that have a valid code are left out.
-func (q *Queries) AccountsWithoutPassword(ctx context.Context, db DBTX, arg AccountsWithoutPasswordParams) ([]*AccountsWithoutPasswordRow, error) {
-	rows, err := db.Query(ctx, accountsWithoutPassword, arg.After, arg.Keep, arg.Most)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []*AccountsWithoutPasswordRow
-	for rows.Next() {
-		var i AccountsWithoutPasswordRow
-		if err := rows.Scan(&i.ID, &i.Username); err != nil {
-			return nil, err
-		}
-		items = append(items, &i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const addAccountEvent = `-- name: AddAccountEvent :exec
-INSERT INTO outbox (type, user_id, actor_id) VALUES ($1, $2, $3)
+INSERT INTO outbox (type, user_id, actor_id)
+SELECT e.type, $1::bigint, $2::bigint
+FROM unnest(ARRAY['reset_code.issued', 'reset_codes.issued', 'password.reset', 'second_factor.reset']) AS e (type)
+WHERE e.type = $3::text
 `
 
 type AddAccountEventParams struct {
-	Type    string
 	UserID  *int64
 	ActorID *int64
+	Type    string
 }
 
 // The actor is the administrator who did it, null for a command and for the user.
 func (q *Queries) AddAccountEvent(ctx context.Context, db DBTX, arg AddAccountEventParams) error {
-	_, err := db.Exec(ctx, addAccountEvent, arg.Type, arg.UserID, arg.ActorID)
+	_, err := db.Exec(ctx, addAccountEvent, arg.UserID, arg.ActorID, arg.Type)
 	return err
 }
 

@@ -34,20 +34,10 @@ DELETE FROM sessions WHERE user_id = @user_id;
 
 -- The actor is the administrator who did it, null for a command and for the user.
 -- name: AddAccountEvent :exec
-INSERT INTO outbox (type, user_id, actor_id) VALUES (@type, sqlc.narg('user_id'), sqlc.narg('actor_id'));
-
--- Active accounts that an import made and whose password was never set: an import makes none. With @keep, those
--- that have a valid code are left out.
--- name: AccountsWithoutPassword :many
-SELECT u.id, u.username FROM (
-    SELECT p.user_id FROM patient_profiles p WHERE p.source_id IS NOT NULL AND p.user_id > @after
-    UNION ALL
-    SELECT d.user_id FROM doctor_profiles d WHERE d.source_id IS NOT NULL AND d.user_id > @after
-) AS imported
-JOIN users u ON u.id = imported.user_id
-WHERE u.active AND u.credentials_version = 1
-    AND NOT (@keep::boolean AND EXISTS (SELECT FROM reset_codes c WHERE c.user_id = u.id AND c.expires_at > now()))
-ORDER BY u.id LIMIT @most;
+INSERT INTO outbox (type, user_id, actor_id)
+SELECT e.type, sqlc.narg('user_id')::bigint, sqlc.narg('actor_id')::bigint
+FROM unnest(ARRAY['reset_code.issued', 'reset_codes.issued', 'password.reset', 'second_factor.reset']) AS e (type)
+WHERE e.type = @type::text;
 
 -- An array, as in TrimEvents.
 -- name: TrimResetCodes :execrows
