@@ -123,6 +123,30 @@ func TestHandleEventTellsWhomItConcerns(t *testing.T) {
 			change: `DELETE FROM health_records`,
 			code:   clinic.CodeNotFound,
 		},
+		"code for a new password": {
+			happen: issueCode,
+			want:   func(c care) []int64 { return []int64{c.patient.User.ID, c.patient.User.ID + watching} },
+		},
+		"code for the account of an administrator": {
+			happen: func(t *testing.T, f fixture, _ care) {
+				t.Helper()
+				testkit.Value(f.Resets.Issue(t.Context(), testkit.CallerOf(f.db.Admin()), f.db.Admin().ID))(t)
+			},
+			want: func(c care) []int64 { return []int64{c.patient.User.ID + watching + 1} },
+		},
+		"code of an account that was deleted": {
+			happen: issueCode,
+			change: `DELETE FROM health_records; DELETE FROM users WHERE role = 'PATIENT'`,
+			code:   clinic.CodeNotFound,
+		},
+		"password that was set by a command": {
+			happen: func(t *testing.T, f fixture, c care) {
+				t.Helper()
+				f.db.Admin()
+				testkit.Value(f.Administrators.SetPassword(t.Context(), c.patient.User.Username, another))(t)
+			},
+			want: func(c care) []int64 { return []int64{c.patient.User.ID, c.patient.User.ID + watching} },
+		},
 		"comment, doctor not assigned any more": {
 			happen: addComment,
 			change: `UPDATE assignments SET ends_at = now()`,
@@ -156,6 +180,16 @@ func TestHandleEventTellsWhomItConcerns(t *testing.T) {
 			wantCode(t, f.handle(t.Context(), event), "") // it is finished
 		})
 	}
+}
+
+// watching is the distance from the id of the patient to that of the first administrator.
+const watching = 3
+
+// issueCode issues a code for the patient. Another administrator watches.
+func issueCode(t *testing.T, f fixture, c care) {
+	t.Helper()
+	f.db.Admin()
+	testkit.Value(f.Resets.Issue(t.Context(), testkit.CallerOf(f.db.Admin()), c.patient.User.ID))(t)
 }
 
 func assignStranger(t *testing.T, f fixture, c care) {
