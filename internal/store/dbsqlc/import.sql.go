@@ -442,3 +442,51 @@ func (q *Queries) LockImport(ctx context.Context, db DBTX) error {
 	_, err := db.Exec(ctx, lockImport)
 	return err
 }
+
+const otherPatients = `-- name: OtherPatients :many
+SELECT given.source_id::text
+FROM (
+    SELECT unnest($1::text[]) AS source_id, unnest($2::text[]) AS first_name, unnest($3::text[]) AS last_name,
+        unnest($4::text[]) AS date_of_birth -- ISO 8601, '' for none
+) AS given
+JOIN patient_profiles p ON p.source_id = given.source_id
+WHERE p.date_of_birth <> nullif(given.date_of_birth, '')::date
+    AND NOT EXISTS (
+        SELECT FROM name_versions v
+        WHERE v.user_id = p.user_id AND lower(v.first_name) = lower(given.first_name) AND lower(v.last_name) = lower(given.last_name)
+    )
+`
+
+type OtherPatientsParams struct {
+	SourceIds    []string
+	FirstNames   []string
+	LastNames    []string
+	DatesOfBirth []string
+}
+
+// The identities under which an earlier import made another patient: the date of birth differs,
+// and the patient never had that name. Either alone may be a correction or a new name.
+func (q *Queries) OtherPatients(ctx context.Context, db DBTX, arg OtherPatientsParams) ([]string, error) {
+	rows, err := db.Query(ctx, otherPatients,
+		arg.SourceIds,
+		arg.FirstNames,
+		arg.LastNames,
+		arg.DatesOfBirth,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var given_source_id string
+		if err := rows.Scan(&given_source_id); err != nil {
+			return nil, err
+		}
+		items = append(items, given_source_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

@@ -6,6 +6,21 @@ SELECT pg_advisory_xact_lock(hashtextextended('healthrecords.import', 0));
 -- name: ImportedPatients :many
 SELECT id, user_id, source_id::text AS source_id FROM patient_profiles WHERE source_id = ANY(@source_ids::text[]);
 
+-- The identities under which an earlier import made another patient: the date of birth differs,
+-- and the patient never had that name. Either alone may be a correction or a new name.
+-- name: OtherPatients :many
+SELECT given.source_id::text
+FROM (
+    SELECT unnest(@source_ids::text[]) AS source_id, unnest(@first_names::text[]) AS first_name, unnest(@last_names::text[]) AS last_name,
+        unnest(@dates_of_birth::text[]) AS date_of_birth -- ISO 8601, '' for none
+) AS given
+JOIN patient_profiles p ON p.source_id = given.source_id
+WHERE p.date_of_birth <> nullif(given.date_of_birth, '')::date
+    AND NOT EXISTS (
+        SELECT FROM name_versions v
+        WHERE v.user_id = p.user_id AND lower(v.first_name) = lower(given.first_name) AND lower(v.last_name) = lower(given.last_name)
+    );
+
 -- name: ImportedDoctors :many
 SELECT id, user_id, source_id::text AS source_id FROM doctor_profiles WHERE source_id = ANY(@source_ids::text[]);
 
