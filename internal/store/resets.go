@@ -97,8 +97,8 @@ func (h Resets) AddEvent(ctx context.Context, kind clinic.EventType, userID int6
 	return nil
 }
 
-// WithoutPassword returns imported accounts that never had a password, in the order of their ids, which are larger than after. With
-// keep, accounts with a valid code are left out. Only ID and Username of the users are set.
+// WithoutPassword returns imported accounts that never had a password, by their ids, which are larger than
+// after. With keep, accounts with a valid code are left out. Only ID and Username of the users are set.
 func (h Resets) WithoutPassword(ctx context.Context, after int64, keep bool, most int) ([]clinic.User, error) {
 	rows, err := h.q.AccountsWithoutPassword(ctx, h.db, dbsqlc.AccountsWithoutPasswordParams{After: after, Keep: keep, Most: int32(most)}) // #nosec G115 -- a batch size
 	if err != nil {
