@@ -257,6 +257,7 @@ func TestNotificationsAreReadOnce(t *testing.T) {
 	equal(t, "notification", newest, map[string]any{
 		"id": some, "notification_type": "COMMENT_ADDED", "title": some, "message": some, "is_read": false, "created_at": some,
 		"patient": float64(s.patient.profile), "doctor": float64(s.doctor.profile), "health_record": some, "comment": some, "assignment": nil,
+		"user": nil,
 	})
 	read := s.want(http.StatusOK, call{method: post, path: fmt.Sprintf("/api/notifications/%d/read/", int(dig[float64](t, newest, "id"))), token: s.patient.token})
 	if !dig[bool](t, read, "is_read") {

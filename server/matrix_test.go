@@ -146,6 +146,9 @@ func matrix() map[string]row {
 		"changePassword": {want: "204 204 204 204 204 204", last: true, body: body(map[string]any{
 			"current_password": password, "new_password": "another horse",
 		})},
+		"resetPassword": {want: "401", body: body(map[string]any{
+			"username": "patient", "code": "AAAA-BBBB", "new_password": "another horse", "new_password_confirm": "another horse",
+		})},
 		"getProfile": {want: everybody},
 		"replaceProfile": {want: everybody, body: func(c *cast, role string, _ int64) any { // with the name that changeProfile requested
 			return map[string]any{"email": "", "first_name": "Changed", "last_name": "Of " + c.people[role].username, "phone_number": ""}
@@ -179,6 +182,7 @@ func matrix() map[string]row {
 		"listPatients":    {want: onlyAdmin},
 		"disableUser":     {of: user, want: "- - - - - 200/200", last: true},
 		"enableUser":      {of: user, want: "- - - - - 200/200"},
+		"issueResetCode":  {of: user, want: "- - - - - 200/200"},
 		"verifyDoctor":    {of: doctorID, want: "- - - - - 200/200"},
 		"listAssignments": {want: everybody},
 		"getAssignment":   {of: assigning, want: "200/404 200/404 404 404 200/404 200/200"},

@@ -13,6 +13,8 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/healthrecords/healthrecords/internal/token"
 )
 
 var rounds = flag.Int("rounds", 0, "how often TestRaces sends each ordered pair of writes at the same time")
@@ -57,6 +59,9 @@ func writes() []write {
 		{operation: "logout", as: doctor, about: account, body: none{}},
 		{operation: "endSession", as: doctor, about: account},
 		{operation: "changePassword", as: doctor, about: account},
+		{operation: "issueResetCode", as: admin, about: account},
+		{operation: "resetPassword", about: account, body: sceneReset(), before: fmt.Sprintf(`INSERT INTO reset_codes (user_id, code_hash, expires_at)
+			VALUES (%d, '\x%x', now() + interval '1 day') ON CONFLICT DO NOTHING`, sceneDoctor+1, token.HashResetCode(sceneCode))},
 		{operation: "enrolTOTP", as: doctor, about: account},
 		{operation: "confirmTOTP", as: doctor, about: account, body: code{}},
 		{operation: "disableTOTP", as: doctor, about: account},
@@ -70,6 +75,12 @@ func writes() []write {
 
 func sceneAssignment() any {
 	return map[string]any{"patient_id": scenePatient, "doctor_id": sceneDoctor, "reason": "primary care"}
+}
+
+const sceneCode = "ABCD-EFGH-IJKL-MNOP-QRST-UVWX-YZ23"
+
+func sceneReset() any {
+	return map[string]any{"username": "doctor", "code": sceneCode, "new_password": "another horse", "new_password_confirm": "another horse"}
 }
 
 func newcomer() any {

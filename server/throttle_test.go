@@ -100,6 +100,36 @@ func TestStrangersDoNotLockTheOwnerOut(t *testing.T) {
 	}
 }
 
+// TestGuessesAtResetCodesAreThrottled as logins are, whether the account exists or has a code.
+func TestGuessesAtResetCodesAreThrottled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, throughProxy)
+	owner := w.patient("owner")
+	issued := w.want(http.StatusOK, call{method: post, path: fmt.Sprintf("/api/users/%d/reset/", owner.userID), token: w.admin().token})
+	reset := func(address, username, code string) answer {
+		return w.do(call{
+			method: post, path: "/api/auth/password/reset/", header: map[string]string{"X-Forwarded-For": address},
+			body: map[string]any{"username": username, "code": code, "new_password": "another horse", "new_password_confirm": "another horse"},
+		})
+	}
+	for _, username := range []string{"owner", "Nobody"} {
+		for i := range 10 {
+			if got := reset("192.0.2.7", username, "ABCD"); got.status != http.StatusUnauthorized || got.object(t)["code"] != "reset_code_invalid" {
+				t.Fatalf("guess %d answered %d: %s", i+1, got.status, got.body)
+			}
+		}
+		if got := reset("192.0.2.7", username, dig[string](t, issued, "code")); got.status != http.StatusTooManyRequests {
+			t.Errorf("one guess more answered %d: %s", got.status, got.body)
+		}
+	}
+	if got := reset("192.0.2.8", "owner", dig[string](t, issued, "code")); got.status != http.StatusNoContent || got.header.Get("Cache-Control") != "no-store" {
+		t.Errorf("the owner, from elsewhere, got %d: %s", got.status, got.body)
+	}
+	if text := w.log.String(); strings.Contains(text, dig[string](t, issued, "code")) {
+		t.Error("the log contains the code")
+	}
+}
+
 func TestRegistrationsAreThrottled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, throughProxy)

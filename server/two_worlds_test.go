@@ -111,10 +111,10 @@ func notDrawn() map[string]string {
 	return map[string]string{
 		"register": "makes an account, whose name may be taken: which usernames there are is no secret",
 		"login":    credentials, "refreshToken": credentials, "logout": credentials, "listSessions": credentials, "endSession": credentials,
-		"changePassword": credentials, "getTOTP": credentials, "enrolTOTP": credentials, "confirmTOTP": credentials, "disableTOTP": credentials,
+		"changePassword": credentials, "resetPassword": credentials, "getTOTP": credentials, "enrolTOTP": credentials, "confirmTOTP": credentials, "disableTOTP": credentials,
 		"replaceProfile": credentials, "changeProfile": credentials,
 		"replaceRecord": "as changeRecord",
-		"disableUser":   "is for administrators, who know everybody", "enableUser": "as disableUser", "verifyDoctor": "as disableUser",
+		"disableUser":   "is for administrators, who know everybody", "enableUser": "as disableUser", "verifyDoctor": "as disableUser", "issueResetCode": "as disableUser",
 		"endAssignment": "as disableUser",
 		"listKeys":      "public keys", "health": "knows of nobody",
 	}

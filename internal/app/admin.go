@@ -13,7 +13,8 @@ import (
 )
 
 func newAdminCommand() *cobra.Command {
-	return newParent("admin", "Manage administrators", newAdminCreateCommand())
+	return newParent("admin", "Manage administrators, and help users who cannot log in",
+		newAdminCreateCommand(), newSetPasswordCommand(), newResetSecondFactorCommand(), newIssueCodesCommand())
 }
 
 func newAdminCreateCommand() *cobra.Command {

@@ -52,7 +52,8 @@ func newKeysRotateCommand() *cobra.Command {
 		Short: "Add a signing key, and remove keys that no valid token needs",
 		Long: "Add a signing key, and remove keys that no valid token needs. Servers accept the new key within seconds and sign with\n" +
 			"it ten minutes later. Old keys still verify their tokens until these expire. No server restarts, and no request is\n" +
-			"refused. The command fails while the newest key is less than ten minutes old.\n\n" +
+			"refused. The command fails while the newest key is less than ten minutes old.\n" +
+			"If there is no key yet, it adds the first one, which signs at once, as `healthrecords keys generate` does.\n\n" +
 			"For the worker's AUDIT_KEYS_DIR, the new key seals the audit log ten minutes later. Rows that an old key has sealed can\n" +
 			"still be verified, even after the key is removed. Keep the printed id for `healthrecords audit verify --trusted-key`.\n\n" +
 			"With --secret, the command reads a Kubernetes Secret from standard input and writes it to standard output:\n\n" +
@@ -117,6 +118,10 @@ func rotateSecret(in io.Reader, out, told io.Writer, now time.Time) error {
 }
 
 func tellRotation(w io.Writer, r token.Rotation) {
+	if r.First {
+		_, _ = fmt.Fprintf(w, "there was no key to rotate: added the first one, %s, which signs at once; its id is %s\n", r.Name, r.ID)
+		return
+	}
 	_, _ = fmt.Fprintf(w, "added %s, which signs from %s on; its id is %s\n", r.Name, r.SignsFrom.UTC().Format(time.RFC3339), r.ID)
 	for _, name := range r.Remove {
 		_, _ = fmt.Fprintf(w, "removed %s\n", name)

@@ -32,6 +32,25 @@ func TestKeysRotateAddsAKeyToADirectory(t *testing.T) {
 	}
 }
 
+func TestKeysRotateInAnEmptyDirectoryAddsTheFirstKey(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var out, told bytes.Buffer
+	if code := Main([]string{"keys", "rotate", "--dir", dir}, nil, &out, &told); code != 0 {
+		t.Fatalf("exit code %d: %s", code, told.String())
+	}
+	if text := out.String(); !strings.Contains(text, "there was no key to rotate") || !strings.Contains(text, "signs at once") || strings.Contains(text, "signs from") {
+		t.Error(text)
+	}
+	keys, err := token.LoadKeys(dir)
+	testkit.Must(t, err)
+	if len(keys.Public()) != 1 {
+		t.Errorf("%d keys", len(keys.Public()))
+	}
+	_, err = token.NewSigner(token.AccessOptions{Keys: keys, Issuer: "test", Audience: "test"})
+	testkit.Must(t, err)
+}
+
 // newKeyFile returns the content of a key's file.
 func newKeyFile(t *testing.T) []byte {
 	t.Helper()

@@ -142,7 +142,7 @@ func newAPI(cfg settings.Server, p *process, db *store.DB, redisClient redis.Uni
 	}
 	svc, err := service.NewAPI(service.APIOptions{
 		DB: db, Passwords: passwords, Tokens: signer, Directory: directory, Throttle: throttle, TOTP: secondFactor, TOTPRequired: required,
-		AutoVerifyDoctors: cfg.DoctorAutoVerify, BreakGlass: cfg.BreakGlass,
+		AutoVerifyDoctors: cfg.DoctorAutoVerify, BreakGlass: cfg.BreakGlass, ResetCodeLifetime: cfg.ResetCodes,
 		SelfAssignment: clinic.SelfAssignment(cfg.SelfAssignment), Log: p.log,
 	})
 	if err != nil {

@@ -45,6 +45,7 @@ type Object struct {
 const (
 	ActorImport     = "IMPORT"
 	ActorController = "CONTROLLER" // its statements write it
+	ActorCommand    = "COMMAND"    // `healthrecords admin`
 )
 
 // AccessReason is the reason why access was given.

@@ -15,6 +15,11 @@ const (
 	NotifyCommentAdded    NotificationType = "COMMENT_ADDED"
 	NotifyBreakGlass      NotificationType = "BREAK_GLASS"
 	NotifySelfAssigned    NotificationType = "SELF_ASSIGNED"
+
+	NotifyResetCodeIssued   NotificationType = "RESET_CODE_ISSUED"
+	NotifyResetCodesIssued  NotificationType = "RESET_CODES_ISSUED"
+	NotifyPasswordReset     NotificationType = "PASSWORD_RESET"
+	NotifySecondFactorReset NotificationType = "SECOND_FACTOR_RESET"
 )
 
 // Recipients are the users who get a kind of notification.
@@ -25,7 +30,8 @@ const (
 	ToPatient  Recipients = "patient"   // of the event
 	ToDoctor   Recipients = "doctor"    // of the event
 	ToCareTeam Recipients = "care_team" // the doctors who are assigned to the patient, and were when it happened; emergency access does not count
-	ToAdmins   Recipients = "admins"    // all of them
+	ToAdmins   Recipients = "admins"    // all of them, except the one who caused the event and the one whose account it concerns
+	ToUser     Recipients = "user"      // whose account the event concerns
 )
 
 // NotificationKind declares a kind of notification. A new one needs an entry in
@@ -63,6 +69,22 @@ func NotificationKinds() []NotificationKind {
 			Type: NotifySelfAssigned, Event: EventAssignmentCreated, Recipients: []Recipients{ToAdmins}, SelfMade: true,
 			Compose: NotificationSubject.selfAssigned,
 		},
+		{
+			Type: NotifyResetCodeIssued, Event: EventResetCodeIssued, Recipients: []Recipients{ToUser, ToAdmins},
+			Compose: NotificationSubject.resetCodeIssued,
+		},
+		{
+			Type: NotifyResetCodesIssued, Event: EventResetCodesIssued, Recipients: []Recipients{ToAdmins},
+			Compose: NotificationSubject.resetCodesIssued,
+		},
+		{
+			Type: NotifyPasswordReset, Event: EventPasswordReset, Recipients: []Recipients{ToUser, ToAdmins},
+			Compose: NotificationSubject.passwordReset,
+		},
+		{
+			Type: NotifySecondFactorReset, Event: EventSecondFactorReset, Recipients: []Recipients{ToUser, ToAdmins},
+			Compose: NotificationSubject.secondFactorReset,
+		},
 	}
 }
 
@@ -81,6 +103,7 @@ type Notification struct {
 	RecordID     int64
 	CommentID    int64
 	AssignmentID int64
+	UserID       int64 // whose account the notification is about
 	CreatedAt    time.Time
 }
 
@@ -98,6 +121,10 @@ const (
 	EventRecordCreated     EventType = "record.created"
 	EventCommentCreated    EventType = "comment.created"
 	EventBreakGlassOpened  EventType = "break_glass.opened"
+	EventResetCodeIssued   EventType = "reset_code.issued"
+	EventResetCodesIssued  EventType = "reset_codes.issued" // a command began to issue codes for accounts without a password
+	EventPasswordReset     EventType = "password.reset"     // by a code or by a command
+	EventSecondFactorReset EventType = "second_factor.reset"
 )
 
 // EventSubject is the subject of an event. An event whose subject was deleted is dropped.
@@ -111,6 +138,8 @@ const (
 	SubjectEmergency  EventSubject = "emergency" // emergency access, ended or not
 	SubjectRecord     EventSubject = "record"
 	SubjectComment    EventSubject = "comment" // one that is not private
+	SubjectAccount    EventSubject = "account"
+	SubjectAccounts   EventSubject = "accounts" // many, none of which the event names
 )
 
 // EventKind declares a kind of event. A new one needs an entry in EventKinds, a
@@ -127,6 +156,10 @@ func EventKinds() []EventKind {
 		{EventRecordCreated, SubjectRecord},
 		{EventCommentCreated, SubjectComment},
 		{EventBreakGlassOpened, SubjectEmergency},
+		{EventResetCodeIssued, SubjectAccount},
+		{EventResetCodesIssued, SubjectAccounts},
+		{EventPasswordReset, SubjectAccount},
+		{EventSecondFactorReset, SubjectAccount},
 	}
 }
 

@@ -8,6 +8,8 @@ type NotificationSubject struct {
 	Patient *Person
 	Doctor  *Person
 	Record  *RecordFields // Title and Type
+	Account *Person       // the user whose account the notification is about
+	Own     bool          // that account is the reader's
 }
 
 // Describe composes the title and the message for the reader. Both are empty for a kind that a
@@ -65,6 +67,44 @@ func (s NotificationSubject) selfAssigned() (title, message string) {
 		whom = s.Patient.FullName()
 	}
 	return "Self-assignment", s.doctor() + " assigned themselves to " + whom + "."
+}
+
+func (s NotificationSubject) resetCodeIssued() (title, message string) {
+	message = "A one-time code was issued with which a new password can be set for " + s.account() + "."
+	if s.Own {
+		message += " If you did not ask for it, contact an administrator and change your password, which makes the code useless."
+	}
+	return "Code for a new password", message
+}
+
+func (s NotificationSubject) resetCodesIssued() (title, message string) {
+	return "Codes for new passwords", "A command on a server issued one-time codes for the accounts that had no password."
+}
+
+func (s NotificationSubject) passwordReset() (title, message string) {
+	message = "A new password was set for " + s.account() + " without the old one, and all its sessions ended."
+	if s.Own {
+		message += " If it was not you, contact an administrator."
+	}
+	return "New password", message
+}
+
+func (s NotificationSubject) secondFactorReset() (title, message string) {
+	message = "The second factor of " + s.account() + " was removed, and all its sessions ended."
+	if s.Own {
+		message += " Set it up again; if you did not ask for this, contact an administrator."
+	}
+	return "Second factor removed", message
+}
+
+func (s NotificationSubject) account() string {
+	switch {
+	case s.Own:
+		return "your account"
+	case s.Account == nil:
+		return "an account"
+	}
+	return "the account of " + s.Account.FullName() + " (" + s.Account.Username + ")"
 }
 
 func (s NotificationSubject) doctor() string {

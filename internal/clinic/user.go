@@ -223,6 +223,13 @@ type Tokens struct {
 	Refresh string // opaque, single use
 }
 
+// ResetCode is a one-time code with which a user sets a new password without the old one.
+type ResetCode struct {
+	User      User // ID and Username
+	Code      string
+	ExpiresAt time.Time
+}
+
 // ActiveSession is a login that has not ended.
 type ActiveSession struct {
 	ID         int64

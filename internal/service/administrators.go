@@ -10,7 +10,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
-// Administrators are the use cases with which the command line makes administrators.
+// Administrators are the use cases of `healthrecords admin`: making administrators, and helping users
+// who cannot log in. None of them is reachable over the network.
 type Administrators struct {
 	db        *store.DB
 	passwords *token.Hasher

@@ -15,6 +15,7 @@ type API struct {
 	Accounts      *Accounts      // registration, profiles, passwords, disabling
 	Sessions      *Sessions      // login, refresh, logout
 	SecondFactors *SecondFactors // of the caller
+	Resets        *Resets        // new passwords without the old one
 	Records       *Records       // health records
 	Comments      *Comments      // on records
 	Doctors       *Doctors       // the directory, and verification
@@ -34,6 +35,7 @@ type APIOptions struct {
 	AutoVerifyDoctors bool                  // see AccountsOptions
 	BreakGlass        time.Duration         // see AssignmentsOptions
 	SelfAssignment    clinic.SelfAssignment // see AssignmentsOptions
+	ResetCodeLifetime time.Duration         // see ResetsOptions
 	TOTP              *token.TOTP           // nil: second factors are not available
 	TOTPRequired      []clinic.Role         // see SessionsOptions
 	Log               *slog.Logger          // nil: slog.Default()
@@ -51,7 +53,8 @@ func NewAPI(opts APIOptions) (*API, error) {
 	assignments, errAssignments := NewAssignments(AssignmentsOptions{
 		DB: opts.DB, Authenticator: auth, BreakGlass: opts.BreakGlass, SelfAssignment: opts.SelfAssignment, Log: opts.Log,
 	})
-	if err := errors.Join(errSessions, errAssignments); err != nil {
+	resets, errResets := NewResets(ResetsOptions{DB: opts.DB, Authenticator: auth, Lifetime: opts.ResetCodeLifetime})
+	if err := errors.Join(errSessions, errAssignments, errResets); err != nil {
 		return nil, err
 	}
 	accounts, err := NewAccounts(AccountsOptions{
@@ -61,7 +64,7 @@ func NewAPI(opts APIOptions) (*API, error) {
 		return nil, err
 	}
 	return &API{
-		Accounts: accounts, Sessions: sessions, SecondFactors: NewSecondFactors(opts.DB, auth, opts.TOTPRequired),
+		Accounts: accounts, Sessions: sessions, SecondFactors: NewSecondFactors(opts.DB, auth, opts.TOTPRequired), Resets: resets,
 		Records: NewRecords(opts.DB), Comments: NewComments(opts.DB),
 		Doctors: NewDoctors(opts.DB, opts.Directory), Patients: NewPatients(opts.DB),
 		Assignments: assignments, Notifications: NewNotifications(opts.DB), AuditLog: NewAuditLog(opts.DB),

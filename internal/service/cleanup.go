@@ -18,7 +18,7 @@ type Cleanup struct{ db *store.DB }
 func NewCleanup(db *store.DB) *Cleanup { return &Cleanup{db: db} }
 
 // DeleteExpired deletes events finished before the given age, idempotency keys
-// older than a day and expired sessions, up to limit rows each, and returns how
+// older than a day, and expired sessions and reset codes, up to limit rows each, and returns how
 // many rows it deleted.
 func (s *Cleanup) DeleteExpired(ctx context.Context, age time.Duration, limit int) (int, error) {
 	h := s.db.System()
@@ -29,5 +29,6 @@ func (s *Cleanup) DeleteExpired(ctx context.Context, age time.Duration, limit in
 	events, errEvents := h.Outbox().Trim(ctx, now.Add(-age), limit)
 	keys, errKeys := h.IdempotencyKeys().Trim(ctx, now.Add(-keyLifetime), limit)
 	sessions, errSessions := h.Sessions().Trim(ctx, limit)
-	return events + keys + sessions, errors.Join(errEvents, errKeys, errSessions)
+	codes, errCodes := h.Resets().Trim(ctx, limit)
+	return events + keys + sessions + codes, errors.Join(errEvents, errKeys, errSessions, errCodes)
 }

@@ -123,6 +123,30 @@ func TestHandleEventTellsWhomItConcerns(t *testing.T) {
 			change: `DELETE FROM health_records`,
 			code:   clinic.CodeNotFound,
 		},
+		"code for a new password": {
+			happen: issueCode,
+			want:   func(c care) []int64 { return []int64{c.patient.User.ID, c.patient.User.ID + watching} },
+		},
+		"code for the account of an administrator": {
+			happen: func(t *testing.T, f fixture, _ care) {
+				t.Helper()
+				testkit.Value(f.Resets.Issue(t.Context(), testkit.CallerOf(f.db.Admin()), f.db.Admin().ID))(t)
+			},
+			want: func(c care) []int64 { return []int64{c.patient.User.ID + watching + 1} },
+		},
+		"code of an account that was deleted": {
+			happen: issueCode,
+			change: `DELETE FROM health_records; DELETE FROM users WHERE role = 'PATIENT'`,
+			code:   clinic.CodeNotFound,
+		},
+		"password that was set by a command": {
+			happen: func(t *testing.T, f fixture, c care) {
+				t.Helper()
+				f.db.Admin()
+				testkit.Value(f.Administrators.SetPassword(t.Context(), c.patient.User.Username, another))(t)
+			},
+			want: func(c care) []int64 { return []int64{c.patient.User.ID, c.patient.User.ID + watching} },
+		},
 		"comment, doctor not assigned any more": {
 			happen: addComment,
 			change: `UPDATE assignments SET ends_at = now()`,
@@ -156,6 +180,16 @@ func TestHandleEventTellsWhomItConcerns(t *testing.T) {
 			wantCode(t, f.handle(t.Context(), event), "") // it is finished
 		})
 	}
+}
+
+// watching is the distance from the id of the patient to that of the first administrator.
+const watching = 3
+
+// issueCode issues a code for the patient. Another administrator watches.
+func issueCode(t *testing.T, f fixture, c care) {
+	t.Helper()
+	f.db.Admin()
+	testkit.Value(f.Resets.Issue(t.Context(), testkit.CallerOf(f.db.Admin()), c.patient.User.ID))(t)
 }
 
 func assignStranger(t *testing.T, f fixture, c care) {
@@ -215,55 +249,6 @@ func TestEventsOfALaterReleaseStayOpen(t *testing.T) {
 	}
 	if n := f.db.Count(`SELECT count(*) FROM outbox WHERE id = $1 AND finished_at IS NULL`, later); n != 1 {
 		t.Error("the event was finished without any effect")
-	}
-}
-
-// TestHandleEventsInOverlappingBatches handles the same events in many batches
-// at once, in both orders.
-func TestHandleEventsInOverlappingBatches(t *testing.T) {
-	t.Parallel()
-	f := newFixture(t)
-	c := f.care()
-	var ids []int64
-	for range 40 {
-		createRecord(t, f, c)
-	}
-	for _, e := range testkit.Value(f.Outbox.Claim(t.Context(), 100, time.Minute))(t) {
-		ids = append(ids, e.ID)
-	}
-	f.db.Exec(`DELETE FROM health_records WHERE id = (SELECT record_id FROM outbox WHERE id = $1)`, ids[7])
-	type result struct {
-		dropped []int64
-		err     error
-	}
-	results := make(chan result)
-	const batches = 8
-	for i := range batches {
-		go func() {
-			batch := slices.Clone(ids)
-			if i%2 == 1 {
-				slices.Reverse(batch)
-			}
-			gone, err := f.Outbox.Handle(t.Context(), batch)
-			results <- result{gone, err}
-		}()
-	}
-	var gone []int64
-	for range batches {
-		r := <-results
-		if r.err != nil {
-			t.Error(r.err)
-		}
-		gone = append(gone, r.dropped...)
-	}
-	if !slices.Equal(gone, ids[7:8]) {
-		t.Errorf("dropped = %v, want %v once", gone, ids[7:8])
-	}
-	if n := f.db.Count(`SELECT count(*) FROM notifications`); n != 39 {
-		t.Errorf("notifications = %d, want 39", n)
-	}
-	if n := f.db.Count(`SELECT count(*) FROM outbox WHERE finished_at IS NULL`); n != 0 {
-		t.Errorf("open events = %d", n)
 	}
 }
 

@@ -257,6 +257,61 @@ func TestImportFindsPeopleOfAnEarlierBundle(t *testing.T) {
 	}
 }
 
+// TestImportRefusesAnotherPatientUnderAKnownIdentity: the second patient's records must not become the first one's.
+func TestImportRefusesAnotherPatientUnderAKnownIdentity(t *testing.T) {
+	t.Parallel()
+	otherBirth := time.Date(1991, 7, 1, 0, 0, 0, 0, time.UTC)
+	for name, test := range map[string]struct {
+		change  func(*clinic.ImportedAccount)
+		earlier func(*clinic.ImportedAccount)
+		refused int
+	}{
+		"another name and date of birth": {change: func(a *clinic.ImportedAccount) { a.FirstName, a.LastName, a.DateOfBirth = "Max", "Muster", &otherBirth }, refused: 2},
+		"another name":                   {change: func(a *clinic.ImportedAccount) { a.FirstName, a.LastName = "Zoe", "Married" }},
+		"another date of birth":          {change: func(a *clinic.ImportedAccount) { a.LastName, a.DateOfBirth = "EXAMPLE", &otherBirth }},
+		"no date of birth":               {change: func(a *clinic.ImportedAccount) { a.FirstName, a.DateOfBirth = "Max", nil }},
+		"no earlier date of birth": {
+			change:  func(a *clinic.ImportedAccount) { a.FirstName = "Max" },
+			earlier: func(a *clinic.ImportedAccount) { a.DateOfBirth = nil },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t)
+			b := bundle()
+			if test.earlier != nil {
+				test.earlier(&b.Accounts[0])
+			}
+			f.importBundle(t, b)
+			b = bundle()
+			test.change(&b.Accounts[0])
+			b.Records[0].SourceID = "urn:uuid:2"
+			result := f.importBundle(t, b)
+			if len(result.Refused) != test.refused || test.refused > 0 && !strings.Contains(result.Refused[0].Reason, "another name and date of birth") {
+				t.Errorf("refused: %+v", result.Refused)
+			}
+			if n, want := f.db.Count(`SELECT count(*) FROM health_records`), 2-test.refused/2; n != want {
+				t.Errorf("%d records, want %d", n, want)
+			}
+			if n := f.db.Count(`SELECT count(*) FROM patient_profiles`); n != 1 {
+				t.Errorf("%d patients", n)
+			}
+		})
+	}
+}
+
+// TestImportKnowsAPatientWhoChangedTheirProfile by the name of the earlier import.
+func TestImportKnowsAPatientWhoChangedTheirProfile(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.importBundle(t, bundle())
+	f.db.Exec(`UPDATE users SET first_name = 'Zoe', last_name = 'Married' WHERE username = 'zoe.example.1'`)
+	f.db.Exec(`UPDATE patient_profiles SET date_of_birth = '1980-03-01'`)
+	if result := f.importBundle(t, bundle()); len(result.Refused) != 0 {
+		t.Errorf("refused: %+v", result.Refused)
+	}
+}
+
 func TestImportRefusesARecordOfNobody(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

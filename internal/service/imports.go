@@ -105,10 +105,21 @@ func (i *importing) people(ctx context.Context, h store.Handle, role clinic.Role
 	for _, p := range found {
 		known[p.SourceID] = p
 	}
+	strangers, err := i.strangers(ctx, h, role)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range strangers { // so that their records are refused, too
+		delete(known, id)
+	}
 	var missing []store.NewPerson
 	counts := clinic.ImportCounts{}
 	for _, a := range i.bundle.Accounts {
 		if a.Role != role {
+			continue
+		}
+		if slices.Contains(strangers, a.SourceID) {
+			i.refuse(a.Entry, "an earlier import knows another person, with another name and date of birth, by this identity")
 			continue
 		}
 		if _, ok := known[a.SourceID]; ok {
@@ -124,6 +135,21 @@ func (i *importing) people(ctx context.Context, h store.Handle, role clinic.Role
 	counts.Created = len(made)
 	i.result.Accounts[role] = counts
 	return known, err
+}
+
+// strangers returns the identities of patients under which an earlier import made somebody else. Doctors have no date of
+// birth to tell them apart by.
+func (i *importing) strangers(ctx context.Context, h store.Handle, role clinic.Role) ([]string, error) {
+	if role != clinic.RolePatient {
+		return nil, nil
+	}
+	var patients []clinic.ImportedAccount
+	for _, a := range i.bundle.Accounts {
+		if a.Role == role {
+			patients = append(patients, a)
+		}
+	}
+	return h.Imports().Strangers(ctx, patients)
 }
 
 // named returns the SourceIDs of all people in the bundle who have, or may have,

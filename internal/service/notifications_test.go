@@ -86,6 +86,24 @@ func TestNotificationTextFollowsTheReadersRights(t *testing.T) {
 				return clinic.Notification{PatientID: b.PatientID, DoctorID: b.DoctorID}
 			},
 		},
+		"code for a new password, to the user": {
+			happen: issueCode, reader: care.asPatient,
+			before: "A one-time code was issued with which a new password can be set for your account. If you did not ask for it, " +
+				"contact an administrator and change your password, which makes the code useless.",
+			change: `DELETE FROM reset_codes`,
+			after: "A one-time code was issued with which a new password can be set for your account. If you did not ask for it, " +
+				"contact an administrator and change your password, which makes the code useless.",
+			ids: func(b clinic.Notification) clinic.Notification { return b },
+		},
+		"code for a new password, to an administrator": {
+			happen: issueCode, reader: func(c care) clinic.Caller {
+				return clinic.Caller{UserID: c.patient.User.ID + watching, Role: clinic.RoleAdmin}
+			},
+			before: "A one-time code was issued with which a new password can be set for the account of John Doe (user1).",
+			change: `UPDATE users SET first_name = 'Jack' WHERE username = 'user1'`,
+			after:  "A one-time code was issued with which a new password can be set for the account of John Doe (user1).",
+			ids:    func(b clinic.Notification) clinic.Notification { return b },
+		},
 		"comment, private since": {
 			happen: addComment, reader: care.asPatient,
 			before: `Dr. Jane Smith (user2, license LIC000002) commented on "Annual Physical".`,

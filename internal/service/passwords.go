@@ -8,8 +8,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store"
 )
 
-// ChangePassword gives the caller another password and ends all of their sessions
-// except the one of this call. A wrong present password fails with CodeInvalid and
+// ChangePassword gives the caller another password, and ends their reset code and all of their
+// sessions except the one of this call. A wrong present password fails with CodeInvalid and
 // reason "wrong_password".
 func (s *Accounts) ChangePassword(ctx context.Context, caller clinic.Caller, current, changed string) error {
 	known, err := s.auth.confirmPassword(ctx, caller, "current_password", current)
@@ -25,6 +25,9 @@ func (s *Accounts) ChangePassword(ctx context.Context, caller clinic.Caller, cur
 	}
 	err = s.db.Tx(ctx, &caller, func(h store.Handle) error {
 		if err := h.Accounts().ChangePassword(ctx, known.Version, hash); err != nil {
+			return err
+		}
+		if err := h.Resets().DropCode(ctx, caller.UserID); err != nil { // whoever holds one must not undo this
 			return err
 		}
 		return h.Sessions().EndOthers(ctx)

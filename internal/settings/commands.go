@@ -36,6 +36,7 @@ type Server struct {
 	DoctorAutoVerify bool          `env:"DOCTOR_AUTO_VERIFY" envDefault:"false" help:"treat every doctor as verified at registration; for development only"`
 	BreakGlass       time.Duration `env:"BREAK_GLASS_DURATION" envDefault:"1h" help:"duration of a doctor's emergency access, 1m to 24h"`
 	SelfAssignment   string        `env:"DOCTOR_SELF_ASSIGNMENT" envDefault:"confirm" help:"how doctors assign themselves to patients: confirm (requires password or second factor, a reason and an end), open (requires nothing) or off"`
+	ResetCodes       time.Duration `env:"RESET_CODE_LIFETIME" envDefault:"24h" help:"validity of the one-time codes for a new password that administrators issue, 5m to 720h"`
 	ShutdownDelay    time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" help:"time after SIGTERM during which the server still answers, closing each connection with its answer, so that clients move on"`
 	ShutdownGrace    time.Duration `env:"SHUTDOWN_GRACE" envDefault:"20s" help:"time that requests in progress then have to finish"`
 	TLSCertFile      string        `env:"TLS_CERT_FILE" help:"path of the PEM certificate for HTTPS, read again when it changes; empty: HTTP"`
@@ -61,6 +62,7 @@ func (s *Server) validate(f *ValidationErrors) {
 		f.require(origin == "*" || isOrigin(origin), "CORS_ORIGINS", "has an entry that is not an origin; write for example https://portal.example.org,https://app.example.org")
 	}
 	f.require(s.BreakGlass >= time.Minute && s.BreakGlass <= 24*time.Hour, "BREAK_GLASS_DURATION", "must be from 1m to 24h")
+	f.require(s.ResetCodes >= 5*time.Minute && s.ResetCodes <= 720*time.Hour, "RESET_CODE_LIFETIME", "must be from 5m to 720h")
 	f.require(slices.Contains([]string{"confirm", "open", "off"}, s.SelfAssignment), "DOCTOR_SELF_ASSIGNMENT", "must be confirm, open or off")
 	for _, network := range s.TrustedProxies {
 		_, err := netip.ParsePrefix(network)
@@ -131,7 +133,7 @@ func (c *Controller) validate(f *ValidationErrors) {
 }
 
 // Tool is the configuration of short-lived subcommands that use only the
-// database: admin create.
+// database: those of admin.
 type Tool struct {
 	Common   Common
 	Database Database

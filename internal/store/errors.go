@@ -48,6 +48,8 @@ func dangling(foreignKey string) error {
 		return clinic.NotFound("patient")
 	case "assignments_doctor_fkey", "notifications_doctor_fkey":
 		return clinic.NotFound("doctor")
+	case "notifications_user_fkey", "reset_codes_user_fkey":
+		return clinic.NotFound("user")
 	case "notifications_assignment_fkey":
 		return clinic.NotFound("assignment")
 	case "recovery_codes_factor_fkey":

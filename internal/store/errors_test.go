@@ -28,6 +28,7 @@ func TestEveryForeignKeyIsTold(t *testing.T) {
 		"notifications_patient_fkey":    clinic.CodeNotFound,
 		"notifications_doctor_fkey":     clinic.CodeNotFound,
 		"notifications_assignment_fkey": clinic.CodeNotFound,
+		"notifications_user_fkey":       clinic.CodeNotFound,
 		"notifications_recipient_fkey":  clinic.CodeUnauthenticated,
 
 		// the caller's own account, profile and session, which the API does not delete
@@ -46,6 +47,7 @@ func TestEveryForeignKeyIsTold(t *testing.T) {
 		// rows that are locked before
 		"refresh_tokens_session_fkey": clinic.CodeUnauthenticated,
 		"recovery_codes_factor_fkey":  clinic.CodeConflict,
+		"reset_codes_user_fkey":       clinic.CodeNotFound,
 	}
 	var keys []string
 	if err := testkit.NewFactory(t, testkit.NewDatabase(t, schema.Migrate)).Pool.QueryRow(t.Context(), `SELECT array_agg(conname::text ORDER BY conname)

@@ -52,6 +52,31 @@ func (h Imports) People(ctx context.Context, role clinic.Role, sourceIDs []strin
 	return importedPeople(rows, err)
 }
 
+// Strangers returns the identities of those patients of the bundle who are not the ones that an earlier
+// import made for them: both the name and the date of birth differ.
+func (h Imports) Strangers(ctx context.Context, patients []clinic.ImportedAccount) ([]string, error) {
+	var p dbsqlc.OtherPatientsParams
+	for _, a := range patients {
+		p.SourceIds = append(p.SourceIds, a.SourceID)
+		p.FirstNames = append(p.FirstNames, a.FirstName)
+		p.LastNames = append(p.LastNames, a.LastName)
+		p.DatesOfBirth = append(p.DatesOfBirth, isoDate(a.DateOfBirth))
+	}
+	ids, err := h.q.OtherPatients(ctx, h.db, p)
+	if err != nil {
+		return nil, fmt.Errorf("comparing patients: %w", translate(err))
+	}
+	return ids, nil
+}
+
+// isoDate returns the date as the statements take it, "" for none.
+func isoDate(date *time.Time) string {
+	if date == nil {
+		return ""
+	}
+	return date.Format(time.DateOnly)
+}
+
 type importedRow interface {
 	dbsqlc.ImportedDoctorsRow | dbsqlc.ImportedPatientsRow | dbsqlc.InsertImportedDoctorsRow | dbsqlc.InsertImportedPatientsRow
 }
@@ -98,10 +123,6 @@ func heldAt(places []int64, length int) []bool {
 func (h Imports) InsertPatients(ctx context.Context, people []NewPerson) ([]ImportedPerson, error) {
 	var p dbsqlc.InsertImportedPatientsParams
 	for _, n := range people {
-		birth := ""
-		if n.DateOfBirth != nil {
-			birth = n.DateOfBirth.Format(time.DateOnly)
-		}
 		p.SourceIds = append(p.SourceIds, n.SourceID)
 		p.Usernames = append(p.Usernames, n.Username)
 		p.PasswordHashes = append(p.PasswordHashes, n.PasswordHash)
@@ -109,7 +130,7 @@ func (h Imports) InsertPatients(ctx context.Context, people []NewPerson) ([]Impo
 		p.FirstNames = append(p.FirstNames, n.FirstName)
 		p.LastNames = append(p.LastNames, n.LastName)
 		p.PhoneNumbers = append(p.PhoneNumbers, n.PhoneNumber)
-		p.DatesOfBirth = append(p.DatesOfBirth, birth)
+		p.DatesOfBirth = append(p.DatesOfBirth, isoDate(n.DateOfBirth))
 		p.Addresses = append(p.Addresses, n.Address)
 		p.EmergencyContacts = append(p.EmergencyContacts, n.EmergencyContact)
 	}

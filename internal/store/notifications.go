@@ -25,7 +25,7 @@ func (h Notifications) List(ctx context.Context, filter clinic.NotificationFilte
 			})
 		},
 		item: func(r *dbsqlc.ListNotificationsRow) (NotificationFacts, error) {
-			return notificationOf(r, h.Who.Role), nil
+			return notificationOf(r, h.Who.Caller), nil
 		},
 		total: func(r *dbsqlc.ListNotificationsRow) int64 { return r.Total },
 		count: func() (int64, error) {
@@ -57,7 +57,7 @@ func (h Notifications) MarkRead(ctx context.Context, id int64) (NotificationFact
 	if n := rows[0]; n.SeenPatient != nil {
 		h.AuditPatient(*n.SeenPatient, orZero(n.SeenThrough), n.SeenInEmergency)
 	}
-	return notificationOf(rows[0], h.Who.Role), nil
+	return notificationOf(rows[0], h.Who.Caller), nil
 }
 
 // MarkAllRead marks the caller's unread notifications as read and returns how many.
@@ -70,16 +70,18 @@ func (h Notifications) MarkAllRead(ctx context.Context) (int, error) {
 }
 
 // notificationOf builds the facts from the columns that the statement joined for the reader.
-func notificationOf(r *dbsqlc.ListNotificationsRow, reader clinic.Role) NotificationFacts {
+func notificationOf(r *dbsqlc.ListNotificationsRow, reader clinic.Caller) NotificationFacts {
 	n := NotificationFacts{Notification: clinic.Notification{
 		ID: r.ID, Type: clinic.NotificationType(r.Type), Read: r.ReadAt != nil, CreatedAt: r.CreatedAt,
 		PatientID: orZero(r.PatientID), DoctorID: orZero(r.DoctorID), RecordID: orZero(r.RecordID),
-		CommentID: orZero(r.CommentID), AssignmentID: orZero(r.AssignmentID),
+		CommentID: orZero(r.CommentID), AssignmentID: orZero(r.AssignmentID), UserID: orZero(r.UserID),
 	}}
 	n.Subject = clinic.NotificationSubject{
-		Reader:  reader,
+		Reader:  reader.Role,
 		Patient: personOf(0, r.PatientUsername, clinic.Name{First: r.PatientFirst, Last: r.PatientLast}, nil),
 		Doctor:  personOf(0, r.DoctorUsername, clinic.Name{First: r.DoctorFirst, Last: r.DoctorLast}, r.DoctorLicense),
+		Account: personOf(0, r.AccountUsername, clinic.Name{First: r.AccountFirst, Last: r.AccountLast}, nil),
+		Own:     r.UserID != nil && *r.UserID == reader.UserID,
 	}
 	if r.RecordID != nil {
 		n.Subject.Record = &clinic.RecordFields{Title: orZero(r.Title), Type: clinic.RecordType(orZero(r.RecordType))}

@@ -37,6 +37,7 @@ func callsOf(crowd map[string]int64) map[string]functionCall {
 		"hand_over_license": call("", `UPDATE doctor_profiles SET license_number = 'Other' WHERE id = %d`, "doctor"),
 		"has_second_factor": call("", `SELECT has_second_factor(%d)`, "doctor user"),
 		"identify":          call("", `SELECT identify(%d, 'DOCTOR', 0), identify(%[1]d, 'DOCTOR')`, "doctor user"),
+		"lock_account":      call(clinic.RoleAdmin, `SELECT lock_account(%d)`, "patient user"),
 		"keep_ids_only":     call("", `UPDATE idempotency_keys SET answer = '{"ID": 1}' WHERE user_id = %d`, "doctor user"),
 		"keep_license":      call("", `UPDATE doctor_profiles SET license_number = 'Other' WHERE id = %d`, "doctor"),
 		"keep_name":         call("", `UPDATE users SET first_name = 'Other' WHERE id = %d`, "doctor user"),

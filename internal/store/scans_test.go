@@ -37,20 +37,24 @@ func mayScan() map[string]string {
 	const (
 		directory = "doctors are few: the directory finds, counts and sorts all that match"
 		migrates  = "migrate reads each row once"
+		imported  = "a command reads each imported account once"
 		declared  = "doctors are few: one declaration is carried out at a time, in the background"
 	)
 	return map[string]string{
-		"ListAssignments: assignments":        "for an administrator without a filter, whose list is counted; that part does not run otherwise",
-		"ListDoctors: doctor_profiles":        directory,
-		"ListDoctors: users_doctors_idx":      directory,
-		"CountDoctors: doctor_profiles":       directory,
-		"CountDoctors: users_doctors_idx":     directory,
-		"ListPatients: patient_profiles":      "an administrator's list of everybody is counted",
-		"CountPatients: patient_profiles":     "as ListPatients",
-		"OddTexts: health_records_pkey":       migrates,
-		"AuditRuns: audit_log_pkey":           "retention reads the ids of a month that it drops",
-		"LockDoctorsOfOwner: doctor_profiles": declared,
-		"EndUnwanted: doctor_profiles":        declared,
+		"ListAssignments: assignments":              "for an administrator without a filter, whose list is counted; that part does not run otherwise",
+		"ListDoctors: doctor_profiles":              directory,
+		"ListDoctors: users_doctors_idx":            directory,
+		"CountDoctors: doctor_profiles":             directory,
+		"CountDoctors: users_doctors_idx":           directory,
+		"ListPatients: patient_profiles":            "an administrator's list of everybody is counted",
+		"CountPatients: patient_profiles":           "as ListPatients",
+		"OddTexts: health_records_pkey":             migrates,
+		"AccountsWithoutPassword: doctor_profiles":  imported,
+		"AccountsWithoutPassword: patient_profiles": imported,
+		"AccountsWithoutPassword: reset_codes":      imported,
+		"AuditRuns: audit_log_pkey":                 "retention reads the ids of a month that it drops",
+		"LockDoctorsOfOwner: doctor_profiles":       declared,
+		"EndUnwanted: doctor_profiles":              declared,
 	}
 }
 
@@ -140,6 +144,7 @@ func newCrowd(t *testing.T) (dsn string, callers []clinic.Caller) {
 		`INSERT INTO idempotency_keys (user_id, operation, key, request_hash, created_at) SELECT id, 'create', 'k', '', now() - id * interval '1 second' FROM users`,
 		`INSERT INTO totp_factors (user_id, secret) SELECT id, 'x' FROM users`,
 		`INSERT INTO recovery_codes (user_id, code_hash) SELECT user_id, sha256('x') FROM totp_factors`,
+		`INSERT INTO reset_codes (user_id, code_hash, expires_at) SELECT id, sha256(id::text::bytea), now() + id * interval '1 minute' FROM users`,
 		`INSERT INTO audit_log (user_id, role, operation, object_kind, patient_ids, assignment_ids, reason, decision)
 			SELECT p.user_id, 'PATIENT', 'getRecord', 'record', ARRAY[p.id], '{0}', 'own', 'allowed' FROM patient_profiles p, generate_series(1, 3)`,
 		`ALTER TABLE audit_checkpoints DISABLE TRIGGER audit_checkpoints_follow`,

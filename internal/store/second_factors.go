@@ -94,7 +94,11 @@ func (h SecondFactors) Confirm(ctx context.Context, recoveryHashes [][]byte) err
 // Disable removes the caller's factor and its recovery codes. It fails with CodeConflict
 // when the caller has none.
 func (h SecondFactors) Disable(ctx context.Context) error {
-	n, err := h.q.DisableTOTP(ctx, h.db, h.Who.UserID)
+	return removeSecondFactor(ctx, h.handle, h.Who.UserID)
+}
+
+func removeSecondFactor(ctx context.Context, h handle, userID int64) error {
+	n, err := h.q.DisableTOTP(ctx, h.db, userID)
 	if err != nil {
 		return fmt.Errorf("disabling a second factor: %w", translate(err))
 	}

@@ -9,6 +9,8 @@ type (
 	Sessions struct{ handle }
 	// SecondFactors are the statements about second factors and recovery codes.
 	SecondFactors struct{ handle }
+	// Resets are the statements that set what a user logs in with, without the old password.
+	Resets struct{ handle }
 	// Records are the statements about health records.
 	Records struct{ handle }
 	// Comments are the statements about doctors' comments.
@@ -43,6 +45,9 @@ func (h Handle) Sessions() Sessions { return Sessions(h) }
 
 // SecondFactors returns the handle's SecondFactors.
 func (h Handle) SecondFactors() SecondFactors { return SecondFactors(h) }
+
+// Resets returns the handle's Resets.
+func (h Handle) Resets() Resets { return Resets(h) }
 
 // Records returns the handle's Records.
 func (h Handle) Records() Records { return Records(h) }

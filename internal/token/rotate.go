@@ -19,6 +19,7 @@ type Rotation struct {
 	Name      string // of the new key's file
 	ID        string // of the new key
 	Content   []byte
+	First     bool // there was no key before: the new one signs at once
 	SignsFrom time.Time
 	Remove    []string // names of the keys that no valid token needs any more
 }
@@ -33,6 +34,9 @@ func PlanRotation(names []string, now time.Time) (Rotation, error) {
 		return Rotation{}, ErrRotating
 	}
 	r := Rotation{SignsFrom: now.Add(KeyDelay)}
+	if len(keys) == 0 {
+		r.First, r.SignsFrom = true, now
+	}
 	for i, name := range keys {
 		if i+1 == len(keys) {
 			break // it signs until the new one does

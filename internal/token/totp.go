@@ -9,6 +9,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,6 +30,8 @@ const (
 
 	recoveryCodes  = 10
 	recoveryLength = 16 // characters of base32: 80 bits
+
+	resetLength = 28 // characters of base32: 140 bits
 )
 
 // TOTPOptions are required except Now.
@@ -124,6 +127,24 @@ func NewRecoveryCodes() (codes []string, hashes [][]byte) {
 		codes, hashes = append(codes, code), append(hashes, HashRecoveryCode(code))
 	}
 	return codes, hashes
+}
+
+// NewResetCode returns a one-time code for a new password, 140 random bits in seven groups of
+// four characters, and its hash, for the database.
+func NewResetCode() (code string, hash []byte) {
+	text := (rand.Text() + rand.Text())[:resetLength]
+	var groups []string
+	for group := range slices.Chunk([]byte(text), 4) {
+		groups = append(groups, string(group))
+	}
+	code = strings.Join(groups, "-")
+	return code, HashResetCode(code)
+}
+
+// HashResetCode is HashRecoveryCode for a reset code. It also accepts the digits that people
+// take for letters: the alphabet of the codes lacks them.
+func HashResetCode(code string) []byte {
+	return HashRecoveryCode(strings.NewReplacer("0", "O", "1", "I", "8", "B").Replace(code))
 }
 
 // HashRecoveryCode returns the SHA-256 by which a code is found, with any

@@ -34,7 +34,7 @@ type accessEntry struct {
 	ID         int64               `json:"id" example:"42"`
 	At         time.Time           `json:"at" example:"2025-05-27T10:30:00Z"`
 	User       *logUser            `json:"user" doc:"null for a program, and for an account that no longer exists."`
-	Role       clinic.Role         `json:"role" doc:"The user's role; CONTROLLER or IMPORT for a program." example:"DOCTOR"`
+	Role       clinic.Role         `json:"role" doc:"The user's role; CONTROLLER, IMPORT or COMMAND for a program." example:"DOCTOR"`
 	Operation  string              `json:"operation" doc:"The operationId in this document or, for a program, the name of its use case." example:"getRecord"`
 	Object     clinic.ObjectKind   `json:"object" example:"record"`
 	ObjectID   *int64              `json:"object_id" doc:"null for a list." example:"1"`
@@ -68,7 +68,7 @@ type auditEntry struct {
 	At          time.Time           `json:"at" example:"2025-05-27T10:30:00Z"`
 	User        *logUser            `json:"user" doc:"null for a program, and for an account that no longer exists."`
 	UserID      *int64              `json:"user_id" doc:"null for a program." example:"2"`
-	Role        clinic.Role         `json:"role" doc:"The user's role; CONTROLLER or IMPORT for a program." example:"DOCTOR"`
+	Role        clinic.Role         `json:"role" doc:"The user's role; CONTROLLER, IMPORT or COMMAND for a program." example:"DOCTOR"`
 	Operation   string              `json:"operation" doc:"The operationId in this document or, for a program, the name of its use case." example:"getRecord"`
 	Object      clinic.ObjectKind   `json:"object" example:"record"`
 	ObjectID    *int64              `json:"object_id" doc:"null for a list." example:"1"`

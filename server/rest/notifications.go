@@ -13,7 +13,7 @@ const listNotificationsNote = "Newest first. Titles and messages are composed at
 
 type notification struct {
 	ID               int64                   `json:"id" example:"1"`
-	NotificationType clinic.NotificationType `json:"notification_type" enum:"PATIENT_ASSIGNED,NEW_RECORD,COMMENT_ADDED,BREAK_GLASS,SELF_ASSIGNED" example:"NEW_RECORD"`
+	NotificationType clinic.NotificationType `json:"notification_type" enum:"PATIENT_ASSIGNED,NEW_RECORD,COMMENT_ADDED,BREAK_GLASS,SELF_ASSIGNED,RESET_CODE_ISSUED,RESET_CODES_ISSUED,PASSWORD_RESET,SECOND_FACTOR_RESET" example:"NEW_RECORD"`
 	Title            string                  `json:"title" example:"New health record"`
 	Message          string                  `json:"message" example:"John Doe added \"Annual Physical\" (CHECKUP)."`
 	IsRead           bool                    `json:"is_read" example:"false"`
@@ -23,13 +23,14 @@ type notification struct {
 	HealthRecord     *int64                  `json:"health_record" doc:"The id of the record that the notification is about, or null." example:"1"`
 	Comment          *int64                  `json:"comment" doc:"The id of the comment that the notification is about, or null." example:"1"`
 	Assignment       *int64                  `json:"assignment" doc:"The id of the assignment that the notification is about, or null." example:"1"`
+	User             *int64                  `json:"user" doc:"The id of the user whose account the notification is about, or null." example:"1"`
 }
 
 func newNotification(n clinic.Notification) notification {
 	return notification{
 		ID: n.ID, NotificationType: n.Type, Title: n.Title, Message: n.Message, IsRead: n.Read, CreatedAt: n.CreatedAt.UTC(),
 		Patient: orNull(n.PatientID), Doctor: orNull(n.DoctorID), HealthRecord: orNull(n.RecordID),
-		Comment: orNull(n.CommentID), Assignment: orNull(n.AssignmentID),
+		Comment: orNull(n.CommentID), Assignment: orNull(n.AssignmentID), User: orNull(n.UserID),
 	}
 }
 

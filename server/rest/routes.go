@@ -23,6 +23,8 @@ func routes(h *handlers) []route {
 			describe(endSessionNote).unaudited("ends a session"),
 		op("POST /api/auth/password/", "changePassword", everyone, "Change your own password", to(h.changePassword)).
 			describe(changePasswordNote).example(changePasswordExample()).conflicts("password_changed").unaudited("changes how the caller logs in"),
+		op("POST /api/auth/password/reset/", "resetPassword", anybody, "Set a new password with a one-time code", to(h.resetPassword)).
+			describe(resetPasswordNote).fails(unauthenticated).unaudited("changes how the user logs in"),
 		op("GET /api/auth/totp/", "getTOTP", everyone, "Get the state of your own second factor", to(h.getTOTP)).
 			enrolling().unaudited("returns whether the caller has a second factor"),
 		op("POST /api/auth/totp/", "enrolTOTP", everyone, "Enroll a second factor", created(h.enrolTOTP)).
@@ -72,6 +74,8 @@ func routes(h *handlers) []route {
 			describe(disableUserNote).conflicts("own_account"),
 		op("POST /api/users/{id}/enable/", "enableUser", admins, "Enable an account", to(h.enableUser)).
 			describe(enableUserNote),
+		op("POST /api/users/{id}/reset/", "issueResetCode", admins, "Issue a one-time code for a new password", to(h.issueResetCode)).
+			describe(issueResetCodeNote).conflicts("own_account", "account_disabled"),
 		op("POST /api/doctors/{id}/verify/", "verifyDoctor", admins, "Verify a doctor", to(h.verifyDoctor)).
 			describe(verifyDoctorNote).example(verifyDoctorExample()).conflicts("doctor_changed").unaudited("contains no patient data"),
 		op("GET /api/assignments/", "listAssignments", everyone, "List assignments", to(h.listAssignments)).

@@ -39,7 +39,7 @@ func TestNoMarkerIsWhereItMayNotBe(t *testing.T) {
 				}
 			}
 		}
-		look(t, role, seen[role])
+		p.look(t, role, seen[role])
 	}
 	for marker, readers := range markers() { // otherwise nothing was tested
 		for _, role := range strings.Fields(readers) {
@@ -67,11 +67,15 @@ func readable(t *testing.T) []string {
 	return paths
 }
 
-// look fails for each marker in the text that the reader may not see.
-func look(t *testing.T, reader, text string) {
+// look fails for each marker in the text that the reader may not see, and for the code for a new password, which
+// only the answer to the administrator contained.
+func (p *platform) look(t *testing.T, reader, text string) {
 	t.Helper()
 	if text == "" {
 		t.Errorf("%s: nothing to search", reader)
+	}
+	if p.code == "" || strings.Contains(text, p.code) {
+		t.Errorf("%s contains the code for a new password", reader)
 	}
 	for marker, readers := range markers() {
 		// A user's name is the beginning of their other markers.
@@ -85,20 +89,20 @@ func look(t *testing.T, reader, text string) {
 func (p *platform) lookBehind(t *testing.T) {
 	t.Helper()
 	for name, part := range p.parts {
-		look(t, "log of the "+name, part.Output())
+		p.look(t, "log of the "+name, part.Output())
 		metrics := *p
 		metrics.api = "http://" + part.Admin
 		_, _, exposed := metrics.ask(t, http.MethodGet, "/metrics", "", nil)
-		look(t, "metrics of the "+name, exposed)
+		p.look(t, "metrics of the "+name, exposed)
 	}
 	await(t, "spans", func() bool { // the controller has none
 		return strings.Contains(p.spans.String(), "healthrecords-server") && strings.Contains(p.spans.String(), "healthrecords-worker")
 	})
-	look(t, "spans", p.spans.String())
+	p.look(t, "spans", p.spans.String())
 	for _, table := range []string{"outbox", "notifications"} {
 		var rows string
 		testkit.Must(t, p.db.Pool.QueryRow(t.Context(), `SELECT coalesce(string_agg(t::text, ' '), '') FROM `+table+` t`).Scan(&rows))
-		look(t, table, rows)
+		p.look(t, table, rows)
 	}
 	p.lookAtRedis(t)
 	p.lookAtTheCluster(t)
@@ -125,7 +129,7 @@ func (p *platform) lookAtRedis(t *testing.T) {
 		case strings.Contains(key, "events"):
 			streams++
 		}
-		look(t, reader, key+dump)
+		p.look(t, reader, key+dump)
 	}
 	if streams == 0 {
 		t.Errorf("the keys %v include no stream", keys)
@@ -139,7 +143,7 @@ func (p *platform) lookAtTheCluster(t *testing.T) {
 	testkit.Must(t, p.cluster.Get(t.Context(), client.ObjectKey{Namespace: p.namespace, Name: "care"}, da))
 	status, err := json.Marshal(da.Status)
 	testkit.Must(t, err)
-	look(t, "status", string(status))
+	p.look(t, "status", string(status))
 	var list eventsv1.EventList
 	await(t, "an event", func() bool {
 		testkit.Must(t, p.cluster.List(t.Context(), &list, client.InNamespace(p.namespace)))
@@ -147,5 +151,5 @@ func (p *platform) lookAtTheCluster(t *testing.T) {
 	})
 	events, err := json.Marshal(list.Items)
 	testkit.Must(t, err)
-	look(t, "events", string(events))
+	p.look(t, "events", string(events))
 }

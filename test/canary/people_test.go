@@ -38,7 +38,7 @@ func markers() map[string]string {
 		"canary-assigned@example.com": directory, "Canary-assigned-field": directory, "CANARY-ASSIGNED-LICENSE": directory,
 		"+49 555 0102 77": "assigned", "Canary-pending-first": "assigned admin", "Canary-pending-last": "assigned admin",
 		"Canary-unverified": "unverified admin", "Canary-unverified-first": "unverified admin", "CANARY-UNVERIFIED-LICENSE": "unverified admin",
-		password: "", "Canary-wrong-password": "",
+		password: "", "Canary-wrong-password": "", "Canary-new-password": "", "Canary-wrong-code": "",
 	}
 }
 
@@ -135,6 +135,12 @@ func (p *platform) care(t *testing.T, people map[string]person) {
 	own["password"] = "Canary-wrong-password"
 	p.ask(t, http.MethodPost, "/api/auth/assign-doctor/", people["unassigned"].token, own) // 422
 	p.ask(t, http.MethodPost, "/api/auth/login/", "", map[string]any{"username": "Canary-owner", "password": "Canary-wrong-password"})
+	var issued struct{ Code string }
+	p.post(t, fmt.Sprintf("/api/users/%d/reset/", people["owner"].user), people["admin"].token, nil, &issued)
+	p.code = issued.Code
+	p.ask(t, http.MethodPost, "/api/auth/password/reset/", "", map[string]any{ // 401
+		"username": "Canary-owner", "code": "Canary-wrong-code", "new_password": "Canary-new-password", "new_password_confirm": "Canary-new-password",
+	})
 }
 
 // ask sends a request and returns the status, and the header and the body as text.

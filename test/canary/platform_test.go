@@ -34,6 +34,7 @@ type platform struct {
 	cluster   client.Client
 	namespace string
 	spans     *spans
+	code      string // for a new password of the owner
 }
 
 func startPlatform(t *testing.T) *platform {

@@ -116,6 +116,7 @@ func TestArchitectureListsTheKindsOfNotifications(t *testing.T) {
 	words := map[clinic.Recipients]string{
 		clinic.ToPatient: "the patient", clinic.ToDoctor: "the doctor", clinic.ToCareTeam: "the assigned doctors",
 		clinic.ToAdmins: "every administrator",
+		clinic.ToUser:   "the user",
 	}
 	for _, kind := range clinic.NotificationKinds() {
 		var recipients []string

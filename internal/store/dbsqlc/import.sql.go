@@ -10,6 +10,48 @@ import (
 	"time"
 )
 
+const accountsWithoutPassword = `-- name: AccountsWithoutPassword :many
+SELECT u.id, u.username FROM users u
+WHERE u.id > $1 AND u.active AND u.credentials_version = 1
+    AND (EXISTS (SELECT FROM patient_profiles p WHERE p.user_id = u.id AND p.source_id IS NOT NULL)
+        OR EXISTS (SELECT FROM doctor_profiles d WHERE d.user_id = u.id AND d.source_id IS NOT NULL))
+    AND (NOT $2::boolean OR NOT EXISTS (SELECT FROM reset_codes c WHERE c.user_id = u.id AND c.expires_at > now()))
+ORDER BY u.id LIMIT $3
+`
+
+type AccountsWithoutPasswordParams struct {
+	After int64
+	Keep  bool
+	Most  int32
+}
+
+type AccountsWithoutPasswordRow struct {
+	ID       int64
+	Username string
+}
+
+// Active accounts that an import made and whose password was never set: an import makes none.
+// With @keep, those that have a valid code are left out.
+func (q *Queries) AccountsWithoutPassword(ctx context.Context, db DBTX, arg AccountsWithoutPasswordParams) ([]*AccountsWithoutPasswordRow, error) {
+	rows, err := db.Query(ctx, accountsWithoutPassword, arg.After, arg.Keep, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []*AccountsWithoutPasswordRow
+	for rows.Next() {
+		var i AccountsWithoutPasswordRow
+		if err := rows.Scan(&i.ID, &i.Username); err != nil {
+			return nil, err
+		}
+		items = append(items, &i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const assignCareTeam = `-- name: AssignCareTeam :execrows
 INSERT INTO assignments (patient_id, doctor_id, source, reason, starts_at)
 SELECT pair.patient_id, pair.doctor_id, 'rest', $1, now()
@@ -399,4 +441,52 @@ SELECT pg_advisory_xact_lock(hashtextextended('healthrecords.import', 0))
 func (q *Queries) LockImport(ctx context.Context, db DBTX) error {
 	_, err := db.Exec(ctx, lockImport)
 	return err
+}
+
+const otherPatients = `-- name: OtherPatients :many
+SELECT given.source_id::text
+FROM (
+    SELECT unnest($1::text[]) AS source_id, unnest($2::text[]) AS first_name, unnest($3::text[]) AS last_name,
+        unnest($4::text[]) AS date_of_birth -- ISO 8601, '' for none
+) AS given
+JOIN patient_profiles p ON p.source_id = given.source_id
+WHERE p.date_of_birth <> nullif(given.date_of_birth, '')::date
+    AND NOT EXISTS (
+        SELECT FROM name_versions v
+        WHERE v.user_id = p.user_id AND lower(v.first_name) = lower(given.first_name) AND lower(v.last_name) = lower(given.last_name)
+    )
+`
+
+type OtherPatientsParams struct {
+	SourceIds    []string
+	FirstNames   []string
+	LastNames    []string
+	DatesOfBirth []string
+}
+
+// The identities under which an earlier import made another patient: the date of birth differs,
+// and the patient never had that name. Either alone may be a correction or a new name.
+func (q *Queries) OtherPatients(ctx context.Context, db DBTX, arg OtherPatientsParams) ([]string, error) {
+	rows, err := db.Query(ctx, otherPatients,
+		arg.SourceIds,
+		arg.FirstNames,
+		arg.LastNames,
+		arg.DatesOfBirth,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var given_source_id string
+		if err := rows.Scan(&given_source_id); err != nil {
+			return nil, err
+		}
+		items = append(items, given_source_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

@@ -215,6 +215,7 @@ type Notification struct {
 	ReadAt       *time.Time
 	CreatedAt    time.Time
 	HappenedAt   *time.Time
+	UserID       *int64
 }
 
 type Outbox struct {
@@ -230,6 +231,8 @@ type Outbox struct {
 	NextAt       time.Time
 	FinishedAt   *time.Time
 	Outcome      *string
+	UserID       *int64
+	ActorID      *int64
 }
 
 type PatientAccess struct {
@@ -270,6 +273,13 @@ type RefreshToken struct {
 	ExpiresAt     time.Time
 	UsedAt        *time.Time
 	SuccessorSalt []byte
+}
+
+type ResetCode struct {
+	UserID    int64
+	CodeHash  []byte
+	CreatedAt time.Time
+	ExpiresAt time.Time
 }
 
 type Session struct {

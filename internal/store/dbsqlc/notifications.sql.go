@@ -45,6 +45,8 @@ SELECT n.id, n.type, n.read_at, n.created_at, n.assignment_id,
     doctor.license_number AS doctor_license,
     r.id AS record_id, r.record_type, r.title,
     c.id AS comment_id,
+    n.user_id, coalesce(account.username, '')::text AS account_username,
+    coalesce(account.first_name, '')::text AS account_first, coalesce(account.last_name, '')::text AS account_last,
     (SELECT count(*) FROM notifications t
      WHERE $1::bigint = 0 AND t.recipient_id = $2
         AND ($3::boolean IS NULL OR (t.read_at IS NOT NULL) = $3::boolean))::bigint AS total,
@@ -59,6 +61,7 @@ LEFT JOIN patient_profiles p ON p.id = n.patient_id AND ($4::boolean OR seen.pat
 LEFT JOIN LATERAL known_as(p.user_id, coalesce(n.happened_at, n.created_at)) AS patient ON true
 LEFT JOIN doctor_profiles d ON d.id = n.doctor_id
 LEFT JOIN LATERAL known_as(d.user_id, coalesce(n.happened_at, n.created_at)) AS doctor ON true
+LEFT JOIN LATERAL known_as(n.user_id, coalesce(n.happened_at, n.created_at)) AS account ON true
 LEFT JOIN health_records r ON r.id = n.record_id AND r.patient_id = p.id AND NOT $4
 LEFT JOIN doctor_comments c ON c.id = n.comment_id AND c.record_id = r.id AND NOT c.is_private
 ORDER BY page.id DESC/*order*/
@@ -93,6 +96,10 @@ type ListNotificationsRow struct {
 	RecordType      *string
 	Title           *string
 	CommentID       *int64
+	UserID          *int64
+	AccountUsername string
+	AccountFirst    string
+	AccountLast     string
 	Total           int64
 	SeenPatient     *int64
 	SeenThrough     *int64
@@ -139,6 +146,10 @@ func (q *Queries) ListNotifications(ctx context.Context, db DBTX, arg ListNotifi
 			&i.RecordType,
 			&i.Title,
 			&i.CommentID,
+			&i.UserID,
+			&i.AccountUsername,
+			&i.AccountFirst,
+			&i.AccountLast,
 			&i.Total,
 			&i.SeenPatient,
 			&i.SeenThrough,

@@ -60,6 +60,8 @@ WITH event_kind AS MATERIALIZED (
             WHEN 'emergency' THEN a.id IS NOT NULL
             WHEN 'record' THEN r.id IS NOT NULL
             WHEN 'comment' THEN c.id IS NOT NULL
+            WHEN 'account' THEN s.id IS NOT NULL
+            WHEN 'accounts' THEN true
         END AS there
     FROM event e
     JOIN event_kind k ON k.type = e.type
@@ -67,34 +69,40 @@ WITH event_kind AS MATERIALIZED (
     LEFT JOIN doctor_profiles d ON d.id = a.doctor_id
     LEFT JOIN health_records r ON r.id = e.record_id
     LEFT JOIN doctor_comments c ON c.id = e.comment_id AND NOT c.is_private
+    LEFT JOIN users s ON s.id = e.user_id
 ), due AS MATERIALIZED (
-    SELECT e.id, e.created_at, k.type, k.recipients, e.patient_id, e.doctor_id, e.assignment_id, e.record_id, e.comment_id
+    SELECT e.id, e.created_at, k.type, k.recipients, e.patient_id, e.doctor_id, e.assignment_id, e.record_id, e.comment_id, e.user_id, e.actor_id
     FROM current e
     JOIN notification_kind k ON k.event = e.type AND (e.self OR NOT k.self_made)
     WHERE e.there AND NOT e.early
 ), told AS (
-    INSERT INTO notifications (recipient_id, event_id, happened_at, type, patient_id, doctor_id, assignment_id, record_id, comment_id)
-    SELECT u.id, e.id, e.created_at, e.type, e.patient_id, e.doctor_id, e.assignment_id, e.record_id, e.comment_id
+    INSERT INTO notifications (recipient_id, event_id, happened_at, type, patient_id, doctor_id, assignment_id, record_id, comment_id, user_id)
+    SELECT u.id, e.id, e.created_at, e.type, e.patient_id, e.doctor_id, e.assignment_id, e.record_id, e.comment_id, e.user_id
     FROM due e
     JOIN patient_profiles p ON p.id = e.patient_id
     JOIN users u ON u.id = p.user_id AND u.active
     WHERE e.recipients = 'patient'
     UNION ALL
-    SELECT u.id, e.id, e.created_at, e.type, e.patient_id, e.doctor_id, e.assignment_id, e.record_id, e.comment_id
+    SELECT u.id, e.id, e.created_at, e.type, e.patient_id, e.doctor_id, e.assignment_id, e.record_id, e.comment_id, e.user_id
     FROM due e
     JOIN doctor_profiles d ON d.id = e.doctor_id
     JOIN users u ON u.id = d.user_id AND u.active
     WHERE e.recipients = 'doctor'
     UNION ALL
-    SELECT a.doctor_user_id, e.id, e.created_at, e.type, e.patient_id, e.doctor_id, e.assignment_id, e.record_id, e.comment_id
+    SELECT a.doctor_user_id, e.id, e.created_at, e.type, e.patient_id, e.doctor_id, e.assignment_id, e.record_id, e.comment_id, e.user_id
     FROM due e
     JOIN active_assignments a ON a.patient_id = e.patient_id AND a.source <> 'break_glass' AND a.starts_at <= e.created_at
     WHERE e.recipients = 'care_team'
     UNION ALL
-    SELECT u.id, e.id, e.created_at, e.type, e.patient_id, e.doctor_id, e.assignment_id, e.record_id, e.comment_id
+    SELECT u.id, e.id, e.created_at, e.type, e.patient_id, e.doctor_id, e.assignment_id, e.record_id, e.comment_id, e.user_id
     FROM due e
-    JOIN users u ON u.role = 'ADMIN' AND u.active
+    JOIN users u ON u.role = 'ADMIN' AND u.active AND u.id IS DISTINCT FROM e.user_id AND u.id IS DISTINCT FROM e.actor_id
     WHERE e.recipients = 'admins'
+    UNION ALL
+    SELECT u.id, e.id, e.created_at, e.type, e.patient_id, e.doctor_id, e.assignment_id, e.record_id, e.comment_id, e.user_id
+    FROM due e
+    JOIN users u ON u.id = e.user_id AND u.active
+    WHERE e.recipients = 'user'
     ON CONFLICT DO NOTHING
 )
 UPDATE outbox o

@@ -6,6 +6,21 @@ SELECT pg_advisory_xact_lock(hashtextextended('healthrecords.import', 0));
 -- name: ImportedPatients :many
 SELECT id, user_id, source_id::text AS source_id FROM patient_profiles WHERE source_id = ANY(@source_ids::text[]);
 
+-- The identities under which an earlier import made another patient: the date of birth differs,
+-- and the patient never had that name. Either alone may be a correction or a new name.
+-- name: OtherPatients :many
+SELECT given.source_id::text
+FROM (
+    SELECT unnest(@source_ids::text[]) AS source_id, unnest(@first_names::text[]) AS first_name, unnest(@last_names::text[]) AS last_name,
+        unnest(@dates_of_birth::text[]) AS date_of_birth -- ISO 8601, '' for none
+) AS given
+JOIN patient_profiles p ON p.source_id = given.source_id
+WHERE p.date_of_birth <> nullif(given.date_of_birth, '')::date
+    AND NOT EXISTS (
+        SELECT FROM name_versions v
+        WHERE v.user_id = p.user_id AND lower(v.first_name) = lower(given.first_name) AND lower(v.last_name) = lower(given.last_name)
+    );
+
 -- name: ImportedDoctors :many
 SELECT id, user_id, source_id::text AS source_id FROM doctor_profiles WHERE source_id = ANY(@source_ids::text[]);
 
@@ -109,3 +124,13 @@ WHERE NOT EXISTS (
     WHERE a.patient_id = pair.patient_id AND a.doctor_id = pair.doctor_id AND a.source <> 'break_glass'
 )
 ON CONFLICT DO NOTHING;
+
+-- Active accounts that an import made and whose password was never set: an import makes none.
+-- With @keep, those that have a valid code are left out.
+-- name: AccountsWithoutPassword :many
+SELECT u.id, u.username FROM users u
+WHERE u.id > @after AND u.active AND u.credentials_version = 1
+    AND (EXISTS (SELECT FROM patient_profiles p WHERE p.user_id = u.id AND p.source_id IS NOT NULL)
+        OR EXISTS (SELECT FROM doctor_profiles d WHERE d.user_id = u.id AND d.source_id IS NOT NULL))
+    AND (NOT @keep::boolean OR NOT EXISTS (SELECT FROM reset_codes c WHERE c.user_id = u.id AND c.expires_at > now()))
+ORDER BY u.id LIMIT @most;

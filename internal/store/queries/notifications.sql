@@ -20,6 +20,8 @@ SELECT n.id, n.type, n.read_at, n.created_at, n.assignment_id,
     doctor.license_number AS doctor_license,
     r.id AS record_id, r.record_type, r.title,
     c.id AS comment_id,
+    n.user_id, coalesce(account.username, '')::text AS account_username,
+    coalesce(account.first_name, '')::text AS account_first, coalesce(account.last_name, '')::text AS account_last,
     (SELECT count(*) FROM notifications t
      WHERE @id::bigint = 0 AND t.recipient_id = @caller
         AND (sqlc.narg('read')::boolean IS NULL OR (t.read_at IS NOT NULL) = sqlc.narg('read')::boolean))::bigint AS total,
@@ -34,6 +36,7 @@ LEFT JOIN patient_profiles p ON p.id = n.patient_id AND (@everybody::boolean OR 
 LEFT JOIN LATERAL known_as(p.user_id, coalesce(n.happened_at, n.created_at)) AS patient ON true
 LEFT JOIN doctor_profiles d ON d.id = n.doctor_id
 LEFT JOIN LATERAL known_as(d.user_id, coalesce(n.happened_at, n.created_at)) AS doctor ON true
+LEFT JOIN LATERAL known_as(n.user_id, coalesce(n.happened_at, n.created_at)) AS account ON true
 LEFT JOIN health_records r ON r.id = n.record_id AND r.patient_id = p.id AND NOT @everybody
 LEFT JOIN doctor_comments c ON c.id = n.comment_id AND c.record_id = r.id AND NOT c.is_private
 ORDER BY page.id DESC/*order*/;

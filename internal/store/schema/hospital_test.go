@@ -50,6 +50,7 @@ func newHospital(t *testing.T) hospital {
 	f.Exec(`INSERT INTO pending_names (user_id, first_name, last_name) VALUES ($1, 'New', 'Name')`, h.doctor.User.ID)
 	f.Exec(`INSERT INTO notifications (recipient_id, event_id, type) SELECT id, 1, 'NEW_RECORD' FROM users ORDER BY id`)
 	f.Exec(`INSERT INTO idempotency_keys (user_id, operation, key, request_hash) SELECT id, 'create', 'k', '' FROM users`)
+	f.Exec(`INSERT INTO reset_codes (user_id, code_hash, expires_at) SELECT id, sha256(id::text::bytea), now() + interval '1 day' FROM users`)
 	f.Exec(`INSERT INTO outbox (type, patient_id, record_id) SELECT 'record.created', patient_id, id FROM health_records`)
 	f.Exec(`INSERT INTO audit_log (role, operation, object_kind, object_id, patient_ids, reason, decision)
 		SELECT 'DOCTOR', 'getRecord', 'record', id, ARRAY[patient_id], 'assignment', 'allowed' FROM health_records`)

@@ -97,7 +97,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 	columns := []string{
 		"id FROM users", "id FROM patient_profiles", "id FROM assignments", "id FROM health_records", "id FROM doctor_comments",
 		"recipient_id FROM notifications", "user_id FROM idempotency_keys", "object_id FROM callers_audit", "object_id FROM audit_entries",
-		"user_id FROM pending_names", "user_id FROM name_versions",
+		"user_id FROM pending_names", "user_id FROM name_versions", "user_id FROM reset_codes",
 	}
 	h.expectAllRead(t, columns)
 	for name, test := range map[string]struct {
@@ -116,6 +116,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			nil,
 			nil,
 			append([]int64{h.admin.ID, h.ann.User.ID}, doctors...),
+			{h.ann.User.ID},
 		}},
 		"patient without records": {h.cleo.User, [][]int64{
 			append([]int64{h.cleo.User.ID}, doctors...),
@@ -126,6 +127,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			{h.cleo.User.ID},
 			nil, nil,
 			nil, append([]int64{h.cleo.User.ID}, doctors...),
+			{h.cleo.User.ID},
 		}},
 		"doctor": {h.doctor.User, [][]int64{
 			append([]int64{h.admin.ID, h.ann.User.ID}, doctors...),
@@ -138,6 +140,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			nil, nil,
 			{h.doctor.User.ID},
 			append([]int64{h.admin.ID, h.ann.User.ID}, doctors...),
+			{h.doctor.User.ID},
 		}},
 		"other doctor": {h.other.User, [][]int64{
 			append([]int64{h.admin.ID, h.bob.User.ID}, doctors...),
@@ -150,9 +153,10 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			nil, nil,
 			nil,
 			append([]int64{h.admin.ID, h.bob.User.ID}, doctors...),
+			{h.other.User.ID},
 		}},
 		"unverified doctor": {h.unverified.User, [][]int64{
-			doctors, nil, {5, 6}, nil, nil, {h.unverified.User.ID}, {h.unverified.User.ID}, nil, nil, nil, doctors,
+			doctors, nil, {5, 6}, nil, nil, {h.unverified.User.ID}, {h.unverified.User.ID}, nil, nil, nil, doctors, {h.unverified.User.ID},
 		}},
 		"administrator": {h.admin, [][]int64{
 			append([]int64{h.admin.ID, h.ann.User.ID, h.bob.User.ID, h.cleo.User.ID}, doctors...),
@@ -164,6 +168,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			nil,
 			{h.ofAnn.ID, h.ofBob.ID},
 			{h.doctor.User.ID},
+			append([]int64{h.admin.ID, h.ann.User.ID, h.bob.User.ID, h.cleo.User.ID}, doctors...),
 			append([]int64{h.admin.ID, h.ann.User.ID, h.bob.User.ID, h.cleo.User.ID}, doctors...),
 		}},
 	} {
@@ -190,7 +195,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, column := range columns {
-			want := map[int][]int64{0: {h.ann.User.ID}, 1: {h.ann.ID}, 5: {h.ann.User.ID}, 6: {h.ann.User.ID}, 10: {h.ann.User.ID}}[i]
+			want := map[int][]int64{0: {h.ann.User.ID}, 1: {h.ann.ID}, 5: {h.ann.User.ID}, 6: {h.ann.User.ID}, 10: {h.ann.User.ID}, 11: {h.ann.User.ID}}[i]
 			if got, err := readAll(t, tx, "SELECT "+column); err != nil || !slices.Equal(got, want) {
 				t.Errorf("before the login is complete: SELECT %s: %v, want %v (%v)", column, got, want, err)
 			}
@@ -207,6 +212,9 @@ func TestRawStatementsWriteWhatTheCallerMayWrite(t *testing.T) {
 	comment := `INSERT INTO doctor_comments (record_id, doctor_id, comment) VALUES (%d, %d, 't')`
 	assign := `INSERT INTO assignments (patient_id, doctor_id, source, requested_by, starts_at) VALUES (%d, %d, 'rest', %d, now())`
 	pending := `INSERT INTO pending_names (user_id, first_name, last_name) VALUES (%d, 'A', 'B')`
+	code := `INSERT INTO reset_codes AS c (user_id, code_hash, expires_at) VALUES (%d, sha256('x'), now() + interval '1 day')
+		ON CONFLICT (user_id) DO UPDATE SET code_hash = excluded.code_hash`
+	event := `INSERT INTO outbox (type, user_id) VALUES ('%s', %d)`
 	user := `INSERT INTO users (id, username, role, password_hash) OVERRIDING SYSTEM VALUE
 		VALUES (set_config('healthrecords.user_id', nextval('users_id_seq')::text, true)::bigint, 'new', '%s', '-')`
 	for _, test := range []struct {
@@ -223,6 +231,21 @@ func TestRawStatementsWriteWhatTheCallerMayWrite(t *testing.T) {
 		{&h.ann.User, `UPDATE patient_profiles SET address = 'x'`, 1},
 		{&h.ann.User, `UPDATE notifications SET read_at = now()`, 1},
 		{&h.ann.User, `UPDATE idempotency_keys SET answer = '{}'`, 1},
+		{&h.ann.User, `DELETE FROM reset_codes`, 1},
+		{&h.ann.User, fmt.Sprintf(code, h.ann.User.ID), refused}, // only administrators issue codes, also for oneself
+		{&h.ann.User, `UPDATE reset_codes SET expires_at = expires_at + interval '1 day'`, refused},
+		{&h.doctor.User, fmt.Sprintf(code, h.ann.User.ID), refused},
+		{&h.doctor.User, fmt.Sprintf(`DELETE FROM reset_codes WHERE user_id = %d`, h.ann.User.ID), 0},
+		{&h.doctor.User, fmt.Sprintf(`SELECT lock_account(%d)`, h.ann.User.ID), 0},
+		{&h.doctor.User, fmt.Sprintf(`SELECT lock_account(%d)`, h.doctor.User.ID), 1},
+		{&h.admin, fmt.Sprintf(`SELECT lock_account(%d)`, h.ann.User.ID), 1},
+		{&h.admin, fmt.Sprintf(code, h.ann.User.ID), 1},
+		{nil, fmt.Sprintf(code, h.ann.User.ID), refused},
+		{nil, fmt.Sprintf(`SELECT lock_account(%d)`, h.ann.User.ID), 0},
+		{&h.ann.User, fmt.Sprintf(event, "password.reset", h.ann.User.ID), 1},
+		{&h.ann.User, fmt.Sprintf(event, "password.reset", h.bob.User.ID), refused},
+		{&h.ann.User, fmt.Sprintf(event, "second_factor.reset", h.ann.User.ID), refused},
+		{&h.admin, fmt.Sprintf(event, "reset_code.issued", h.ann.User.ID), 1},
 		{&h.ann.User, `UPDATE assignments SET ends_at = now()`, 0},
 		{&h.ann.User, fmt.Sprintf(comment, h.ofAnn.ID, h.doctor.ID), refused},
 		{&h.ann.User, fmt.Sprintf(assign, h.ann.ID, h.other.ID, h.ann.User.ID), refused},

@@ -85,6 +85,7 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 			"SELECT FROM outbox", "SELECT id FROM outbox", "DELETE FROM outbox", "UPDATE outbox SET finished_at = now()",
 			"INSERT INTO notifications (recipient_id, event_id, type) VALUES (1, 1, 'NEW_RECORD')", "DELETE FROM refresh_tokens", "DELETE FROM idempotency_keys",
 			"DELETE FROM recovery_codes", "UPDATE recovery_codes SET code_hash = 'x'",
+			"UPDATE reset_codes SET user_id = 1",
 			"SELECT FROM audit_checkpoints", "INSERT INTO audit_checkpoints (number) VALUES (1)", "SELECT audit_prepare_months()",
 			"UPDATE assignments SET starts_at = now()", "UPDATE assignments SET owner = 'x'", "UPDATE health_records SET created_by = 1",
 			"UPDATE doctor_profiles SET license_twin = true",
@@ -94,6 +95,7 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 			"SELECT comment FROM doctor_comments", "SELECT * FROM comment_details", "SELECT * FROM accounts", "SELECT username FROM users",
 			"SELECT password_hash FROM users", "SELECT address FROM patient_profiles", "SELECT answer FROM idempotency_keys", "SELECT token_hash FROM refresh_tokens", "SELECT successor_salt FROM refresh_tokens",
 			"SELECT FROM totp_factors", "SELECT FROM recovery_codes", "SELECT FROM name_versions", "SELECT FROM pending_names", "SELECT decide_name(1, true)",
+			"SELECT code_hash FROM reset_codes", "INSERT INTO reset_codes (user_id) VALUES (1)", "UPDATE reset_codes SET expires_at = now()", "SELECT lock_account(1)",
 			"SELECT recipient_id FROM notifications", "UPDATE notifications SET read_at = now()", "UPDATE outbox SET patient_id = 1",
 			"INSERT INTO outbox (type) VALUES ('record.created')", "UPDATE users SET active = true", "UPDATE assignments SET ends_at = now()", "INSERT INTO assignments (patient_id) VALUES (1)",
 			"DELETE FROM health_records", "SELECT FROM patient_access", "INSERT INTO audit_log (role) VALUES ('ADMIN')", "SELECT nextval('audit_log_id_seq')",
@@ -106,6 +108,7 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 			"DELETE FROM outbox", "UPDATE outbox SET finished_at = now()", "UPDATE outbox SET patient_id = 1", "SELECT patient_id FROM outbox",
 			"INSERT INTO users (username, role, password_hash) VALUES ('x', 'ADMIN', 'x')", "SELECT FROM sessions", "SELECT FROM refresh_tokens", "SELECT FROM idempotency_keys",
 			"SELECT FROM totp_factors", "SELECT FROM recovery_codes", "SELECT FROM name_versions", "SELECT FROM pending_names", "SELECT decide_name(1, true)",
+			"SELECT FROM reset_codes", "DELETE FROM reset_codes", "SELECT lock_account(1)",
 			"SELECT FROM who_looked(1, now())", "INSERT INTO assignments (patient_id, doctor_id, source, requested_by, starts_at) VALUES (1, 1, 'rest', 1, now())",
 		},
 	}

@@ -5,7 +5,7 @@
 GRANT SELECT ON goose_db_version TO :"role";
 
 GRANT EXECUTE ON FUNCTION identify(bigint, text, bigint), account_named, account_registered_under, patients_named,
-    lock_admins, set_user_active, decide_name, who_looked TO :"role";
+    lock_admins, set_user_active, decide_name, who_looked, lock_account TO :"role";
 
 GRANT SELECT ON users, doctor_profiles, patient_profiles, assignments, health_records, doctor_comments, notifications,
     sessions, refresh_tokens, idempotency_keys, accounts, active_assignments, callers_patients, callers_records,
@@ -37,7 +37,7 @@ ON health_records TO :"role";
 
 GRANT INSERT (record_id, doctor_id, comment, is_private) ON doctor_comments TO :"role";
 
-GRANT INSERT (type, patient_id, doctor_id, assignment_id, record_id, comment_id) ON outbox TO :"role";
+GRANT INSERT (type, patient_id, doctor_id, assignment_id, record_id, comment_id, user_id, actor_id) ON outbox TO :"role";
 
 GRANT UPDATE (read_at) ON notifications TO :"role";
 
@@ -48,6 +48,7 @@ GRANT INSERT (user_id, operation, key, request_hash), UPDATE (key, answer) ON id
 GRANT SELECT, INSERT (user_id, secret), UPDATE (secret, created_at, confirmed_at, last_step, failures, retry_at), DELETE
 ON totp_factors TO :"role";
 GRANT SELECT, INSERT (user_id, code_hash), UPDATE (used_at) ON recovery_codes TO :"role";
+GRANT SELECT, INSERT (user_id, code_hash, expires_at), UPDATE (code_hash, created_at, expires_at), DELETE ON reset_codes TO :"role";
 -- The server adds to the audit log and reads it; nobody changes it.
 GRANT SELECT ON callers_audit, audit_entries TO :"role";
 GRANT INSERT (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address)

@@ -5,7 +5,7 @@ GRANT SELECT ON goose_db_version TO :"role";
 
 GRANT SELECT, UPDATE (created_at, attempts, next_at, finished_at, outcome), DELETE ON outbox TO :"role";
 
-GRANT INSERT (recipient_id, event_id, happened_at, type, patient_id, doctor_id, assignment_id, record_id, comment_id) ON notifications TO :"role";
+GRANT INSERT (recipient_id, event_id, happened_at, type, patient_id, doctor_id, assignment_id, record_id, comment_id, user_id) ON notifications TO :"role";
 
 -- the subject of an event, and its recipients
 GRANT SELECT (id, patient_id, doctor_id, source, requested_by, starts_at, ends_at) ON assignments TO :"role";
@@ -19,6 +19,7 @@ GRANT SELECT ON active_assignments TO :"role";
 -- tables that it trims
 GRANT SELECT (ctid, created_at), DELETE ON idempotency_keys TO :"role";
 GRANT SELECT (id, expires_at), DELETE ON sessions, refresh_tokens TO :"role";
+GRANT SELECT (user_id, expires_at), DELETE ON reset_codes TO :"role";
 
 -- The sealer reads the audit log, which holds ids only, and adds to the chain.
 GRANT SELECT ON audit_log, audit_checkpoints TO :"role";
