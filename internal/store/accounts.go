@@ -172,7 +172,7 @@ func (h Accounts) profile(ctx context.Context) (clinic.Profile, error) {
 
 // LockProfile keeps the caller's profile from changing until the transaction ends.
 func (h Accounts) LockProfile(ctx context.Context) error {
-	lock := h.q.LockAccount
+	lock := h.q.LockUser
 	switch h.Who.Role {
 	case clinic.RolePatient:
 		lock = h.q.LockPatientOfUser

@@ -357,17 +357,6 @@ func (q *Queries) KeepRegistrationKey(ctx context.Context, db DBTX, arg KeepRegi
 	return err
 }
 
-const lockAccount = `-- name: LockAccount :exec
-SELECT FROM users u WHERE u.id = $1 FOR NO KEY UPDATE
-`
-
-// The next three lock what an account's profile shows until the transaction ends: of a doctor, also the verification and the
-// pending name, see LockDoctor.
-func (q *Queries) LockAccount(ctx context.Context, db DBTX, id int64) error {
-	_, err := db.Exec(ctx, lockAccount, id)
-	return err
-}
-
 const lockAdmins = `-- name: LockAdmins :many
 SELECT id::bigint FROM lock_admins() AS id
 `
@@ -420,6 +409,17 @@ SELECT FROM patient_profiles p WHERE p.user_id = $1 FOR NO KEY UPDATE
 
 func (q *Queries) LockPatientOfUser(ctx context.Context, db DBTX, userID int64) error {
 	_, err := db.Exec(ctx, lockPatientOfUser, userID)
+	return err
+}
+
+const lockUser = `-- name: LockUser :exec
+SELECT FROM users u WHERE u.id = $1 FOR NO KEY UPDATE
+`
+
+// The next three lock what an account's profile shows until the transaction ends: of a doctor, also the verification and the
+// pending name, see LockDoctor.
+func (q *Queries) LockUser(ctx context.Context, db DBTX, id int64) error {
+	_, err := db.Exec(ctx, lockUser, id)
 	return err
 }
 

@@ -74,7 +74,7 @@ WHERE d.user_id = @user_id;
 
 -- The next three lock what an account's profile shows until the transaction ends: of a doctor, also the verification and the
 -- pending name, see LockDoctor.
--- name: LockAccount :exec
+-- name: LockUser :exec
 SELECT FROM users u WHERE u.id = @id FOR NO KEY UPDATE;
 
 -- name: LockPatientOfUser :exec
