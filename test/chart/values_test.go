@@ -16,7 +16,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 	tests := []struct{ set, word string }{ // the values, separated by spaces, and a word in the message
 		{"server.replcas=3", "server.replcas is not a value of this chart; did you mean server.replicas?"},
 		{"sever.replicas=3", "sever is not a value of this chart; did you mean server?"},
-		{"postgresql.external.caSecret.naam=x", "postgresql.external.caSecret has name, key"},
+		{"postgresql.external.caSecret.secret=x", "postgresql.external.caSecret has name, key"},
 		{"worker.keda.enable=true image.tags=x", "did you mean image.tag?\n  - worker.keda.enable is not a value of this chart; did you mean worker.keda.enabled?"},
 		{"extraObjects={1}", "/extraObjects/0"},
 		{"server.extraVolumes[0].configMap.name=ca", "/server/extraVolumes/0"},
