@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/agnivade/levenshtein"
 )
 
 // Near is an environment variable that no subcommand reads, and the setting whose name it nearly has.
@@ -32,36 +34,11 @@ func misspelled(environ []string) []Near {
 		}
 		for _, setting := range known {
 			// Typos rarely change the first letter, and SSL_CERT_FILE is not a misspelled TLS_CERT_FILE.
-			if name[0] == setting[0] && distance(name, setting) <= len(setting)/8 {
+			if name[0] == setting[0] && levenshtein.ComputeDistance(name, setting) <= len(setting)/8 {
 				result = append(result, Near{Variable: name, Setting: setting})
 				break
 			}
 		}
 	}
 	return result
-}
-
-// distance counts the letters to insert, delete, replace or swap with their neighbor to get from a to b.
-func distance(a, b string) int {
-	rows := make([][]int, len(a)+1)
-	for i := range rows {
-		rows[i] = make([]int, len(b)+1)
-		rows[i][0] = i
-	}
-	for j := range rows[0] {
-		rows[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			replaced := rows[i-1][j-1]
-			if a[i-1] != b[j-1] {
-				replaced++
-			}
-			rows[i][j] = min(replaced, rows[i-1][j]+1, rows[i][j-1]+1)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
-			}
-		}
-	}
-	return rows[len(a)][len(b)]
 }
