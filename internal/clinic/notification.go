@@ -15,6 +15,11 @@ const (
 	NotifyCommentAdded    NotificationType = "COMMENT_ADDED"
 	NotifyBreakGlass      NotificationType = "BREAK_GLASS"
 	NotifySelfAssigned    NotificationType = "SELF_ASSIGNED"
+
+	NotifyDoctorRegistered  NotificationType = "DOCTOR_REGISTERED"
+	NotifyNameRequested     NotificationType = "NAME_REQUESTED"
+	NotifyLicenseVerified   NotificationType = "LICENSE_VERIFIED"
+	NotifyLicenseUnverified NotificationType = "LICENSE_UNVERIFIED"
 )
 
 // Recipients are the users who get a kind of notification.
@@ -63,6 +68,22 @@ func NotificationKinds() []NotificationKind {
 			Type: NotifySelfAssigned, Event: EventAssignmentCreated, Recipients: []Recipients{ToAdmins}, SelfMade: true,
 			Compose: NotificationSubject.selfAssigned,
 		},
+		{
+			Type: NotifyDoctorRegistered, Event: EventDoctorRegistered, Recipients: []Recipients{ToAdmins},
+			Compose: NotificationSubject.registered,
+		},
+		{
+			Type: NotifyNameRequested, Event: EventNameRequested, Recipients: []Recipients{ToAdmins},
+			Compose: NotificationSubject.nameRequested,
+		},
+		{
+			Type: NotifyLicenseVerified, Event: EventDoctorVerified, Recipients: []Recipients{ToDoctor},
+			Compose: NotificationSubject.verified,
+		},
+		{
+			Type: NotifyLicenseUnverified, Event: EventDoctorUnverified, Recipients: []Recipients{ToDoctor, ToAdmins},
+			Compose: NotificationSubject.unverified,
+		},
 	}
 }
 
@@ -98,6 +119,11 @@ const (
 	EventRecordCreated     EventType = "record.created"
 	EventCommentCreated    EventType = "comment.created"
 	EventBreakGlassOpened  EventType = "break_glass.opened"
+
+	EventDoctorRegistered EventType = "doctor.registered" // and waits for the verification of their license
+	EventNameRequested    EventType = "doctor.name_requested"
+	EventDoctorVerified   EventType = "doctor.verified"
+	EventDoctorUnverified EventType = "doctor.unverified" // by an administrator, or by another license number
 )
 
 // EventSubject is the subject of an event. An event whose subject was deleted is dropped.
@@ -111,6 +137,7 @@ const (
 	SubjectEmergency  EventSubject = "emergency" // emergency access, ended or not
 	SubjectRecord     EventSubject = "record"
 	SubjectComment    EventSubject = "comment" // one that is not private
+	SubjectDoctor     EventSubject = "doctor"
 )
 
 // EventKind declares a kind of event. A new one needs an entry in EventKinds, a
@@ -127,6 +154,10 @@ func EventKinds() []EventKind {
 		{EventRecordCreated, SubjectRecord},
 		{EventCommentCreated, SubjectComment},
 		{EventBreakGlassOpened, SubjectEmergency},
+		{EventDoctorRegistered, SubjectDoctor},
+		{EventNameRequested, SubjectDoctor},
+		{EventDoctorVerified, SubjectDoctor},
+		{EventDoctorUnverified, SubjectDoctor},
 	}
 }
 

@@ -34,6 +34,7 @@ type platform struct {
 	cluster   client.Client
 	namespace string
 	spans     *spans
+	device    string // the User-Agent of the next requests; "": that of Go
 }
 
 func startPlatform(t *testing.T) *platform {

@@ -60,6 +60,7 @@ WITH event_kind AS MATERIALIZED (
             WHEN 'emergency' THEN a.id IS NOT NULL
             WHEN 'record' THEN r.id IS NOT NULL
             WHEN 'comment' THEN c.id IS NOT NULL
+            WHEN 'doctor' THEN profile.id IS NOT NULL
         END AS there
     FROM event e
     JOIN event_kind k ON k.type = e.type
@@ -67,6 +68,7 @@ WITH event_kind AS MATERIALIZED (
     LEFT JOIN doctor_profiles d ON d.id = a.doctor_id
     LEFT JOIN health_records r ON r.id = e.record_id
     LEFT JOIN doctor_comments c ON c.id = e.comment_id AND NOT c.is_private
+    LEFT JOIN doctor_profiles profile ON profile.id = e.doctor_id
 ), due AS MATERIALIZED (
     SELECT e.id, e.created_at, k.type, k.recipients, e.patient_id, e.doctor_id, e.assignment_id, e.record_id, e.comment_id
     FROM current e
