@@ -116,6 +116,7 @@ func newReplica(t testing.TB, r replica, changes ...func(*server.Options)) *worl
 	w.parts = service.APIOptions{
 		DB: db, Passwords: passwords, Tokens: signer, Directory: directory, Throttle: throttle,
 		TOTP: secondFactor, TOTPRequired: r.totpRequired, SelfAssignment: r.selfTerms, Log: log,
+		CommentCorrection: 15 * time.Minute,
 	}
 	w.service, err = service.NewAPI(w.parts)
 	testkit.Must(t, err)

@@ -32,6 +32,7 @@ const (
 	doctorID     thing = "doctor"
 	user         thing = "user"
 	session      thing = "session"
+	remark       thing = "comment"
 	missingAfter       = 1_000_000 // added to an id so that it does not exist
 )
 
@@ -86,8 +87,12 @@ func newCastIn(t testing.TB, w *world) *cast {
 
 // things assigns the doctor and lets the patient write a record.
 func (w *world) things(admin, patient, doctor person) map[thing]int64 {
+	assigned, written := w.assign(admin, patient, doctor), w.record(patient)
+	said := w.want(http.StatusCreated, call{
+		method: post, path: fmt.Sprintf("/api/health-records/%d/comments/", written), token: doctor.token, body: map[string]any{"comment": "Well."},
+	})
 	return map[thing]int64{
-		assigning: w.assign(admin, patient, doctor), record: w.record(patient),
+		assigning: assigned, record: written, remark: int64(dig[float64](w.t, said, "id")),
 		patientID: patient.profile, doctorID: doctor.profile, user: patient.userID,
 	}
 }
@@ -155,6 +160,7 @@ func matrix() map[string]row {
 		}},
 		"changeProfile": {want: everybody, body: body(map[string]any{"first_name": "Changed"})},
 		"listDoctors":   {want: everybody},
+		"getDoctor":     {of: doctorID, want: "200/200 200/200 200/200 200/200 200/200 200/200"},
 		"assignDoctor": {of: patientID, want: "- 200/200 200/200 409 200/200 200/200", last: true, body: func(c *cast, role string, id int64) any {
 			request := map[string]any{"patient_id": id, "reason": "primary care", "password": password}
 			if role == "administrator" {
@@ -173,6 +179,7 @@ func matrix() map[string]row {
 		"deleteRecord":   {of: record, want: "204/404 - - - - -", last: true},
 		"listComments":   {of: record, want: "200/404 200/404 404 404 200/404 -"},
 		"addComment":     {of: record, want: "- 201/404 404 404 403/404 -", body: body(map[string]any{"comment": "Well done."})},
+		"correctComment": {of: remark, want: "- 200/404 404 404 403/404 -", body: body(map[string]any{"comment": "Better."})},
 		"listMyPatients": {want: "- 200 200 200 200 -"},
 
 		"listNotifications":    {want: everybody},
@@ -180,6 +187,7 @@ func matrix() map[string]row {
 		"readAllNotifications": {want: everybody},
 
 		"listPatients":    {want: onlyAdmin},
+		"listUsers":       {want: onlyAdmin},
 		"disableUser":     {of: user, want: "- - - - - 200/200", last: true},
 		"enableUser":      {of: user, want: "- - - - - 200/200"},
 		"issueResetCode":  {of: user, want: "- - - - - 200/200"},

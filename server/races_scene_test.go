@@ -35,7 +35,8 @@ const (
 	sceneRecord    = firstOfScene + 401
 	sceneNotice    = firstOfScene + 501
 	sceneSession   = firstOfScene + 601 // a session of the doctor that they do not use
-	sceneCalling   = 1000               // the difference between a user's id and the id of the session that they use
+	sceneComment   = firstOfScene + 701
+	sceneCalling   = 1000 // the difference between a user's id and the id of the session that they use
 )
 
 // none means no body; code is replaced with the current code of the doctor's second factor.
@@ -70,6 +71,7 @@ func newScene(t *testing.T) *scene {
 	parts.DB = rights.OpenAs(t, database, schema.PartServer, store.Options{Tracer: gates{}, MaxConns: 6})
 	parts.Throttle, parts.Directory = nil, nil // the scene's people try more often than the throttle allows
 	parts.Log = slog.New(slog.DiscardHandler)
+	parts.SessionsPerUser = 3 // the doctor has two
 	raced, err := service.NewAPI(parts)
 	testkit.Must(t, err)
 	s := &scene{contract: w.contract, matrix: matrix(), leaks: leaks(), operations: map[string]operation{}}
@@ -90,7 +92,7 @@ func newScene(t *testing.T) *scene {
 	s.refresh = refresh
 	s.cast = &cast{world: w, refresh: refresh, own: map[string]map[thing]int64{"patient": {
 		record: sceneRecord, assigning: sceneAssigning, notice: sceneNotice, patientID: scenePatient, doctorID: sceneDoctor,
-		user: sceneDoctor + 1, session: sceneSession,
+		user: sceneDoctor + 1, session: sceneSession, remark: sceneComment,
 	}}}
 	testkit.Must(t, s.db.QueryRow(t.Context(), `SELECT string_agg(format('SELECT %L, to_jsonb(t) FROM %I t', relname, relname), ' UNION ALL ')
 		FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
@@ -114,6 +116,7 @@ func (s *scene) prepare(t *testing.T) {
 	insert(`assignments (id, patient_id, doctor_id, source, starts_at)`, `(%d, %d, %d, 'rest', now() - interval '1 hour')`, sceneAssigning, scenePatient, sceneDoctor)
 	insert(`health_records (id, patient_id, created_by, record_type, title, visit_date)`, `(%d, %d, %d, 'CHECKUP', 'Title', now())`,
 		sceneRecord, scenePatient, scenePatient+1)
+	insert(`doctor_comments (id, record_id, doctor_id, comment)`, `(%d, %d, %d, 'Well.')`, sceneComment, sceneRecord, sceneDoctor)
 	insert(`notifications (id, recipient_id, event_id, type, patient_id, record_id)`, `(%d, %d, 1, 'NEW_RECORD', %d, %d)`,
 		sceneNotice, sceneDoctor+1, scenePatient, sceneRecord)
 	insert(`sessions (id, user_id, expires_at)`, `(%d, %d, now() + interval '1 day'), (%d, %d, now() + interval '1 day'),

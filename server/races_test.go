@@ -43,6 +43,7 @@ func writes() []write {
 		{operation: "changeRecord", as: patient, about: []thing{record}},
 		{operation: "deleteRecord", as: patient, about: []thing{record, notice}},
 		{operation: "addComment", as: doctor, about: []thing{record, assigning}},
+		{operation: "correctComment", as: doctor, about: []thing{record, assigning}},
 
 		{operation: "assignDoctor", as: admin, about: access, body: sceneAssignment(), before: `UPDATE assignments SET ends_at = now()`},
 		{operation: "assignDoctor", as: doctor, about: access},

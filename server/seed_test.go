@@ -59,8 +59,8 @@ func TestWalkthrough(t *testing.T) {
 	commented := w.want(http.StatusCreated, call{method: post, path: path + "comments/", token: doctorToken, body: `{
 		"comment": "Patient shows good health indicators. Recommend annual follow-up.", "is_private": false}`})
 	comment := map[string]any{
-		"id": some, "comment": "Patient shows good health indicators. Recommend annual follow-up.", "is_private": false, "created_at": some,
-		"doctor": map[string]any{"id": doctorID, "specialization": "General Medicine", "license_number": some, "years_of_experience": 0.0},
+		"id": some, "comment": "Patient shows good health indicators. Recommend annual follow-up.", "is_private": false, "created_at": some, "updated_at": some,
+		"doctor": map[string]any{"id": doctorID, "name": "Jane Smith", "specialization": "General Medicine", "license_number": some, "years_of_experience": 0.0},
 	}
 	equal(t, "comment", commented, comment)
 	example["doctor_comments"] = []any{comment}
@@ -69,7 +69,7 @@ func TestWalkthrough(t *testing.T) {
 	w.settle()
 	for token, want := range map[string][]string{
 		patientToken: {"COMMENT_ADDED", "PATIENT_ASSIGNED"},
-		doctorToken:  {"NEW_RECORD", "PATIENT_ASSIGNED"},
+		doctorToken:  {"LICENSE_VERIFIED", "NEW_RECORD", "PATIENT_ASSIGNED"},
 	} {
 		list := w.want(http.StatusOK, call{method: get, path: "/api/notifications/", token: token})
 		var types []string

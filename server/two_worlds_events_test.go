@@ -60,6 +60,13 @@ func (w *twoWorlds) written(t *rapid.T, i int) map[string]func() {
 			exec(`INSERT INTO doctor_comments (id, record_id, doctor_id, comment, is_private) OVERRIDING SYSTEM VALUE
 				SELECT $1, r.id, 2, 'foreign', true FROM health_records r WHERE r.id = `+record, id)
 		},
+		"correction": func() { // of a private comment on anybody's record, if the caller is a patient
+			which := `record_id = ` + theirs
+			if w.caller.Role == clinic.RolePatient {
+				which = `is_private`
+			}
+			exec(`UPDATE doctor_comments SET comment = 'corrected', version = version + 1, updated_at = '2025-02-02' WHERE ` + which)
+		},
 		"assignment": func() {
 			exec(`INSERT INTO assignments (id, patient_id, doctor_id, source, starts_at) OVERRIDING SYSTEM VALUE
 				SELECT $1, p.id, 2, 'rest', now() FROM patient_profiles p WHERE p.id = `+someone+` ON CONFLICT DO NOTHING`, id)

@@ -181,17 +181,25 @@ func (w *twoWorlds) calls(t *rapid.T) map[string]func() call {
 			maybe("patient", ids...)
 			maybe("doctor", ids...)
 			maybe("is_active", "true", "false")
+			maybe("source", "rest", "break_glass")
 			return list("/api/assignments/")
 		},
 		"listNotifications": func() call { maybe("is_read", "true", "false"); return list("/api/notifications/") },
-		"listDoctors":       func() call { maybe("search", "findme", "house", "stranger"); return list("/api/auth/doctors/") },
-		"listPatients":      func() call { maybe("search", "findme"); return list("/api/patients/") },
-		"listMyPatients":    func() call { return list("/api/health-records/my-patients/") },
-		"listComments":      func() call { return list(at("/api/health-records/%d/comments/")) },
-		"getRecord":         func() call { return call{method: get, path: at("/api/health-records/%d/")} },
-		"getAssignment":     func() call { return call{method: get, path: at("/api/assignments/%d/")} },
-		"getProfile":        func() call { return call{method: get, path: "/api/auth/profile/"} },
-		"createRecord":      func() call { return call{method: post, path: "/api/health-records/", body: visit()} },
+		"listDoctors": func() call {
+			maybe("search", "findme", "house", "stranger")
+			maybe("is_verified", "true", "false")
+			maybe("has_pending_name", "true")
+			return list("/api/auth/doctors/")
+		},
+		"getDoctor":      func() call { return call{method: get, path: at("/api/auth/doctors/%d/")} },
+		"listUsers":      func() call { maybe("search", "findme"); return list("/api/users/") },
+		"listPatients":   func() call { maybe("search", "findme"); return list("/api/patients/") },
+		"listMyPatients": func() call { return list("/api/health-records/my-patients/") },
+		"listComments":   func() call { return list(at("/api/health-records/%d/comments/")) },
+		"getRecord":      func() call { return call{method: get, path: at("/api/health-records/%d/")} },
+		"getAssignment":  func() call { return call{method: get, path: at("/api/assignments/%d/")} },
+		"getProfile":     func() call { return call{method: get, path: "/api/auth/profile/"} },
+		"createRecord":   func() call { return call{method: post, path: "/api/health-records/", body: visit()} },
 		"changeRecord": func() call {
 			return call{method: patch, path: at("/api/health-records/%d/"), body: map[string]any{"title": at("title %d")}}
 		},
@@ -200,6 +208,9 @@ func (w *twoWorlds) calls(t *rapid.T) map[string]func() call {
 		},
 		"addComment": func() call {
 			return call{method: post, path: at("/api/health-records/%d/comments/"), body: map[string]any{"comment": "Well done."}}
+		},
+		"correctComment": func() call {
+			return call{method: patch, path: at("/api/comments/%d/"), body: map[string]any{"comment": "Better."}}
 		},
 		"readNotification":     func() call { return call{method: post, path: at("/api/notifications/%d/read/")} },
 		"readAllNotifications": func() call { return call{method: post, path: "/api/notifications/mark-all-read/"} },
@@ -307,6 +318,8 @@ func TestTwoWorldsTellWhatIsNotForeign(t *testing.T) {
 			{"/api/access-log/", fmt.Sprintf(row, firstForeign, "getRecord", "record")},
 			{"/api/access-log/", fmt.Sprintf(row, firstForeign+1, "addComment", "comment")},
 			{"/api/health-records/1/comments/", `UPDATE doctor_comments SET is_private = false WHERE id = 2`},
+			{"/api/health-records/1/", `UPDATE doctor_comments SET comment = 'corrected', version = version + 1, updated_at = '2025-03-02' WHERE id = 1`},
+			{"/api/auth/doctors/2/", `UPDATE doctor_profiles SET specialization = 'Oncology' WHERE id = 2`},
 		},
 	} {
 		t.Run(caller, func(t *testing.T) {

@@ -142,7 +142,8 @@ func newAPI(cfg settings.Server, p *process, db *store.DB, redisClient redis.Uni
 	}
 	svc, err := service.NewAPI(service.APIOptions{
 		DB: db, Passwords: passwords, Tokens: signer, Directory: directory, Throttle: throttle, TOTP: secondFactor, TOTPRequired: required,
-		AutoVerifyDoctors: cfg.DoctorAutoVerify, BreakGlass: cfg.BreakGlass, ResetCodeLifetime: cfg.ResetCodes,
+		AutoVerifyDoctors: cfg.DoctorAutoVerify, SessionsPerUser: cfg.SessionsPerUser, CommentCorrection: cfg.CommentCorrection,
+		BreakGlass: cfg.BreakGlass, ResetCodeLifetime: cfg.ResetCodes,
 		SelfAssignment: clinic.SelfAssignment(cfg.SelfAssignment), Log: p.log,
 	})
 	if err != nil {

@@ -80,4 +80,5 @@ type BreakGlassRequest struct {
 type AssignmentFilter struct {
 	PatientID, DoctorID int64
 	Active              *bool
+	Source              AssignmentSource
 }

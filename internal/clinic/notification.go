@@ -20,6 +20,10 @@ const (
 	NotifyResetCodesIssued  NotificationType = "RESET_CODES_ISSUED"
 	NotifyPasswordReset     NotificationType = "PASSWORD_RESET"
 	NotifySecondFactorReset NotificationType = "SECOND_FACTOR_RESET"
+	NotifyDoctorRegistered  NotificationType = "DOCTOR_REGISTERED"
+	NotifyNameRequested     NotificationType = "NAME_REQUESTED"
+	NotifyLicenseVerified   NotificationType = "LICENSE_VERIFIED"
+	NotifyLicenseUnverified NotificationType = "LICENSE_UNVERIFIED"
 )
 
 // Recipients are the users who get a kind of notification.
@@ -85,6 +89,22 @@ func NotificationKinds() []NotificationKind {
 			Type: NotifySecondFactorReset, Event: EventSecondFactorReset, Recipients: []Recipients{ToUser, ToAdmins},
 			Compose: NotificationSubject.secondFactorReset,
 		},
+		{
+			Type: NotifyDoctorRegistered, Event: EventDoctorRegistered, Recipients: []Recipients{ToAdmins},
+			Compose: NotificationSubject.registered,
+		},
+		{
+			Type: NotifyNameRequested, Event: EventNameRequested, Recipients: []Recipients{ToAdmins},
+			Compose: NotificationSubject.nameRequested,
+		},
+		{
+			Type: NotifyLicenseVerified, Event: EventDoctorVerified, Recipients: []Recipients{ToDoctor},
+			Compose: NotificationSubject.verified,
+		},
+		{
+			Type: NotifyLicenseUnverified, Event: EventDoctorUnverified, Recipients: []Recipients{ToDoctor, ToAdmins},
+			Compose: NotificationSubject.unverified,
+		},
 	}
 }
 
@@ -125,6 +145,11 @@ const (
 	EventResetCodesIssued  EventType = "reset_codes.issued" // a command began to issue codes for accounts without a password
 	EventPasswordReset     EventType = "password.reset"     // by a code or by a command
 	EventSecondFactorReset EventType = "second_factor.reset"
+
+	EventDoctorRegistered EventType = "doctor.registered" // and waits for the verification of their license
+	EventNameRequested    EventType = "doctor.name_requested"
+	EventDoctorVerified   EventType = "doctor.verified"
+	EventDoctorUnverified EventType = "doctor.unverified" // by an administrator, or by another license number
 )
 
 // EventSubject is the subject of an event. An event whose subject was deleted is dropped.
@@ -140,6 +165,7 @@ const (
 	SubjectComment    EventSubject = "comment" // one that is not private
 	SubjectAccount    EventSubject = "account"
 	SubjectAccounts   EventSubject = "accounts" // many, none of which the event names
+	SubjectDoctor     EventSubject = "doctor"
 )
 
 // EventKind declares a kind of event. A new one needs an entry in EventKinds, a
@@ -160,6 +186,10 @@ func EventKinds() []EventKind {
 		{EventResetCodesIssued, SubjectAccounts},
 		{EventPasswordReset, SubjectAccount},
 		{EventSecondFactorReset, SubjectAccount},
+		{EventDoctorRegistered, SubjectDoctor},
+		{EventNameRequested, SubjectDoctor},
+		{EventDoctorVerified, SubjectDoctor},
+		{EventDoctorUnverified, SubjectDoctor},
 	}
 }
 

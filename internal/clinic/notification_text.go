@@ -107,6 +107,26 @@ func (s NotificationSubject) account() string {
 	return "the account of " + s.Account.FullName() + " (" + s.Account.Username + ")"
 }
 
+func (s NotificationSubject) registered() (title, message string) {
+	return "New doctor", s.doctor() + " registered. Their license waits for verification."
+}
+
+func (s NotificationSubject) nameRequested() (title, message string) {
+	return "New name", s.doctor() + " requested a new name. It waits for approval."
+}
+
+func (s NotificationSubject) verified() (title, message string) {
+	return "License verified", "Your license was verified. You can now be assigned to patients."
+}
+
+func (s NotificationSubject) unverified() (title, message string) {
+	const lost = "License no longer verified"
+	if s.Reader == RoleDoctor {
+		return lost, "Your license is no longer verified. You see no patients until an administrator verifies it."
+	}
+	return lost, "The license of " + s.doctor() + " is no longer verified."
+}
+
 func (s NotificationSubject) doctor() string {
 	if s.Doctor == nil {
 		return "A doctor"

@@ -28,6 +28,23 @@ type Page[T any] struct {
 	Total    int     // rows in the whole list, under the same filter
 	Next     *Cursor // position for the next page, nil on the last one
 	Previous *Cursor // position for the page before, nil on the first one
+	Notice   *Notice // nil: nothing to say
+}
+
+// Notice tells the reader of a list something that its items do not, such as why
+// it is empty.
+type Notice struct {
+	Code    string // stable, for programs
+	Message string // for people
+}
+
+// Unverified is the notice of a list that is empty because the calling doctor's license is
+// not verified.
+func Unverified() *Notice {
+	return &Notice{
+		Code:    DoctorUnverified().Reason,
+		Message: "your license is not verified; you see no patients until an administrator verifies it",
+	}
 }
 
 // Idempotency makes the repetition of a creating request harmless: the same

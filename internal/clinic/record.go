@@ -94,16 +94,21 @@ func set[T any](field *T, value *T) {
 }
 
 // Revision names one state of a record as a reader saw it; an ETag expresses
-// it. Comments counts only those that the reader may see, so that a private
+// it. Comments and Corrections count only those that the reader may see, so that a private
 // comment does not show in a patient's ETag.
 type Revision struct {
-	Version  int64
-	Comments int
+	Version     int64
+	Comments    int
+	Corrections int64 // of the comments
 }
 
 // Revision returns the state the caller was shown.
 func (r Record) Revision() Revision {
-	return Revision{Version: r.Version, Comments: len(r.Comments)}
+	shown := Revision{Version: r.Version, Comments: len(r.Comments)}
+	for _, c := range r.Comments {
+		shown.Corrections += c.Version - 1
+	}
+	return shown
 }
 
 // RecordFilter narrows a list of records; zero values do not narrow.
@@ -139,4 +144,11 @@ type Comment struct {
 	Text      string
 	Private   bool
 	CreatedAt time.Time
+	UpdatedAt time.Time // of the last correction, else CreatedAt
+	Version   int64     // of the text, from 1
+}
+
+// CommentFinal means that the author can no longer correct the comment.
+func CommentFinal() *Error {
+	return Conflict("comment_final", "the time in which this comment could be corrected is over; add another comment")
 }

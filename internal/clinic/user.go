@@ -237,4 +237,28 @@ type ActiveSession struct {
 	LastUsedAt time.Time // login or newest refresh
 	ExpiresAt  time.Time // when it ends unless it is refreshed
 	Current    bool      // the caller's own
+
+	Login, LastUse Client // where it was started, and used last
+}
+
+// UserFilter narrows an administrator's list of users; zero values do not narrow.
+type UserFilter struct {
+	Search   string // a part of the name, the username or the email address
+	Role     Role
+	Active   *bool
+	Verified *bool // only doctors whose license is verified, or is not
+}
+
+// ListedUser is an account as administrators list it.
+type ListedUser struct {
+	User
+	PatientID, DoctorID int64      // of the profile; 0: none
+	VerifiedAt          *time.Time // a doctor's; nil: not verified
+}
+
+// DoctorFilter narrows the directory; zero values do not narrow.
+type DoctorFilter struct {
+	Search   string // a part of the name, the username or the specialization
+	Verified *bool
+	Renaming bool // only doctors whose new name waits for approval; for administrators
 }

@@ -283,7 +283,7 @@ func TestInactiveAccountDoesNothing(t *testing.T) {
 	wantReason(t, err, "account_inactive")
 	_, err = d.Accounts.UpdateProfile(t.Context(), caller, clinic.ProfileChange{Email: new("new@example.com")}, nil)
 	wantReason(t, err, "account_inactive")
-	_, err = d.Doctors.List(t.Context(), caller, "", clinic.PageRequest{})
+	_, err = d.Doctors.List(t.Context(), caller, clinic.DoctorFilter{}, clinic.PageRequest{})
 	wantReason(t, err, "account_inactive")
 	_, err = d.Sessions.Login(t.Context(), "patient1", password, clinic.SecondFactor{})
 	wantReason(t, err, "bad_credentials")

@@ -20,6 +20,7 @@ type API struct {
 	Comments      *Comments      // on records
 	Doctors       *Doctors       // the directory, and verification
 	Patients      *Patients      // lists of patients
+	Users         *Users         // lists of accounts
 	Assignments   *Assignments   // who has access to whom, and emergency access
 	Notifications *Notifications // of the caller
 	AuditLog      *AuditLog      // the audit log, and a patient's access log
@@ -38,6 +39,8 @@ type APIOptions struct {
 	ResetCodeLifetime time.Duration         // see ResetsOptions
 	TOTP              *token.TOTP           // nil: second factors are not available
 	TOTPRequired      []clinic.Role         // see SessionsOptions
+	SessionsPerUser   int                   // see SessionsOptions
+	CommentCorrection time.Duration         // how long authors can correct a comment; 0: not at all
 	Log               *slog.Logger          // nil: slog.Default()
 }
 
@@ -49,6 +52,7 @@ func NewAPI(opts APIOptions) (*API, error) {
 	}
 	sessions, errSessions := NewSessions(SessionsOptions{
 		DB: opts.DB, Authenticator: auth, Tokens: opts.Tokens, TOTPRequired: opts.TOTPRequired, Log: opts.Log,
+		PerUser: opts.SessionsPerUser,
 	})
 	assignments, errAssignments := NewAssignments(AssignmentsOptions{
 		DB: opts.DB, Authenticator: auth, BreakGlass: opts.BreakGlass, SelfAssignment: opts.SelfAssignment, Log: opts.Log,
@@ -65,7 +69,7 @@ func NewAPI(opts APIOptions) (*API, error) {
 	}
 	return &API{
 		Accounts: accounts, Sessions: sessions, SecondFactors: NewSecondFactors(opts.DB, auth, opts.TOTPRequired), Resets: resets,
-		Records: NewRecords(opts.DB), Comments: NewComments(opts.DB),
+		Records: NewRecords(opts.DB), Comments: NewComments(opts.DB, opts.CommentCorrection), Users: NewUsers(opts.DB),
 		Doctors: NewDoctors(opts.DB, opts.Directory), Patients: NewPatients(opts.DB),
 		Assignments: assignments, Notifications: NewNotifications(opts.DB), AuditLog: NewAuditLog(opts.DB),
 	}, nil

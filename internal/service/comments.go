@@ -2,16 +2,22 @@ package service
 
 import (
 	"context"
+	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/store"
 )
 
 // Comments are the use cases of doctors' comments on records.
-type Comments struct{ db *store.DB }
+type Comments struct {
+	db         *store.DB
+	correction time.Duration
+}
 
-// NewComments returns the use cases.
-func NewComments(db *store.DB) *Comments { return &Comments{db: db} }
+// NewComments returns the use cases. Authors can correct a comment within the time; 0: never.
+func NewComments(db *store.DB, correction time.Duration) *Comments {
+	return &Comments{db: db, correction: correction}
+}
 
 // List lists the comments of a record that the caller may read, oldest first.
 func (s *Comments) List(ctx context.Context, caller clinic.Caller, recordID int64, page clinic.PageRequest) (clinic.Page[clinic.Comment], error) {

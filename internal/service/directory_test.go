@@ -37,16 +37,16 @@ func TestDirectoryListsVerifiedDoctors(t *testing.T) {
 	d, asPatient, asAdmin := hospital(t, nil)
 	asDoctor := testkit.CallerOf(d.db.Doctor(testkit.DoctorOptions{Person: testkit.Person{Username: "new"}, Unverified: true}).User)
 	for _, caller := range []clinic.Caller{asPatient, asDoctor} {
-		page := testkit.Value(d.Doctors.List(t.Context(), caller, "", clinic.PageRequest{}))(t)
+		page := testkit.Value(d.Doctors.List(t.Context(), caller, clinic.DoctorFilter{}, clinic.PageRequest{}))(t)
 		if diff := cmp.Diff([]string{"listed"}, usernames(page)); diff != "" || page.Total != 1 {
 			t.Errorf("%s: total %d, %s", caller.Role, page.Total, diff)
 		}
 	}
-	page := testkit.Value(d.Doctors.List(t.Context(), asAdmin, "", clinic.PageRequest{}))(t)
+	page := testkit.Value(d.Doctors.List(t.Context(), asAdmin, clinic.DoctorFilter{}, clinic.PageRequest{}))(t)
 	if diff := cmp.Diff([]string{"listed", "unverified", "inactive", "new"}, usernames(page)); diff != "" || page.Total != 4 {
 		t.Errorf("an administrator: total %d, %s", page.Total, diff)
 	}
-	if n := testkit.Value(d.Doctors.List(t.Context(), asPatient, "unverified", clinic.PageRequest{}))(t).Total; n != 0 {
+	if n := testkit.Value(d.Doctors.List(t.Context(), asPatient, clinic.DoctorFilter{Search: "unverified"}, clinic.PageRequest{}))(t).Total; n != 0 {
 		t.Errorf("a search found %d that are not listed", n)
 	}
 }
@@ -74,7 +74,7 @@ func TestSearchMatchesPartsOfNames(t *testing.T) {
 		}
 	}
 	for search, want := range map[string]int{"jane": 2, "cardio": 1, "ology": 2, "_logy": 1, "nephrology": 1, "dr.": 3, "ro_l": 1} {
-		doctors := testkit.Value(d.Doctors.List(t.Context(), asAdmin, search, clinic.PageRequest{}))(t)
+		doctors := testkit.Value(d.Doctors.List(t.Context(), asAdmin, clinic.DoctorFilter{Search: search}, clinic.PageRequest{}))(t)
 		if len(doctors.Items) != want || doctors.Total != want {
 			t.Errorf("doctors %q: %v of %d, want %d", search, usernames(doctors), doctors.Total, want)
 		}
@@ -82,7 +82,7 @@ func TestSearchMatchesPartsOfNames(t *testing.T) {
 	for _, search := range []string{"a\x00b", "\xff", strings.Repeat("x", clinic.MaxSearch+1)} {
 		_, err := d.Patients.List(t.Context(), asAdmin, search, clinic.PageRequest{})
 		wantFields(t, err, "search")
-		_, err = d.Doctors.List(t.Context(), asAdmin, search, clinic.PageRequest{})
+		_, err = d.Doctors.List(t.Context(), asAdmin, clinic.DoctorFilter{Search: search}, clinic.PageRequest{})
 		wantFields(t, err, "search")
 	}
 }
@@ -169,11 +169,11 @@ func TestDirectoryIsCached(t *testing.T) {
 	d, asPatient, asAdmin := hospital(t, func(o *service.APIOptions) { o.Directory, o.AutoVerifyDoctors = c, false })
 	read := func(caller clinic.Caller, page clinic.PageRequest) []string {
 		t.Helper()
-		return usernames(testkit.Value(d.Doctors.List(t.Context(), caller, "", page))(t))
+		return usernames(testkit.Value(d.Doctors.List(t.Context(), caller, clinic.DoctorFilter{}, page))(t))
 	}
-	first := testkit.Value(d.Doctors.List(t.Context(), asPatient, "", clinic.PageRequest{Number: 1, Size: 1}))(t)
+	first := testkit.Value(d.Doctors.List(t.Context(), asPatient, clinic.DoctorFilter{}, clinic.PageRequest{Number: 1, Size: 1}))(t)
 	for range 3 {
-		again := testkit.Value(d.Doctors.List(t.Context(), asPatient, "", clinic.PageRequest{Number: 1, Size: 1}))(t)
+		again := testkit.Value(d.Doctors.List(t.Context(), asPatient, clinic.DoctorFilter{}, clinic.PageRequest{Number: 1, Size: 1}))(t)
 		if diff := cmp.Diff(first, again); diff != "" {
 			t.Error(diff)
 		}
@@ -186,7 +186,7 @@ func TestDirectoryIsCached(t *testing.T) {
 		t.Errorf("an administrator: %d hits, %d puts", c.hits, c.puts)
 	}
 	// Nor are searches, cursors and far pages, which could fill it.
-	testkit.Value(d.Doctors.List(t.Context(), asPatient, "listed", clinic.PageRequest{Number: 1, Size: 1}))(t)
+	testkit.Value(d.Doctors.List(t.Context(), asPatient, clinic.DoctorFilter{Search: "listed"}, clinic.PageRequest{Number: 1, Size: 1}))(t)
 	read(asPatient, clinic.PageRequest{Cursor: clinic.Cursor{Keyset: true}, Size: 1})
 	read(asPatient, clinic.PageRequest{Number: 1_000_000, Size: 1})
 	if c.puts != 1 {
@@ -200,7 +200,7 @@ func TestChangesShowInTheDirectoryAtOnce(t *testing.T) {
 	d, asPatient, asAdmin := hospital(t, func(o *service.APIOptions) { o.Directory = c })
 	read := func() clinic.Page[clinic.Doctor] {
 		t.Helper()
-		return testkit.Value(d.Doctors.List(t.Context(), asPatient, "", clinic.PageRequest{Number: 1, Size: 20}))(t)
+		return testkit.Value(d.Doctors.List(t.Context(), asPatient, clinic.DoctorFilter{}, clinic.PageRequest{Number: 1, Size: 20}))(t)
 	}
 	want := func(names ...string) {
 		t.Helper()
@@ -234,9 +234,9 @@ func TestCachedDirectoryIsForActiveAccounts(t *testing.T) {
 	c := newTestCache(t)
 	d, asPatient, _ := hospital(t, func(o *service.APIOptions) { o.Directory = c })
 	request := clinic.PageRequest{Number: 1, Size: 20}
-	testkit.Value(d.Doctors.List(t.Context(), asPatient, "", request))(t)
+	testkit.Value(d.Doctors.List(t.Context(), asPatient, clinic.DoctorFilter{}, request))(t)
 	d.db.Exec("UPDATE users SET active = false WHERE id = $1", asPatient.UserID)
-	page, err := d.Doctors.List(t.Context(), asPatient, "", request)
+	page, err := d.Doctors.List(t.Context(), asPatient, clinic.DoctorFilter{}, request)
 	wantReason(t, err, "account_inactive")
 	if len(page.Items) != 0 || c.hits != 1 {
 		t.Errorf("%d doctors after %d hits", len(page.Items), c.hits)
@@ -249,10 +249,10 @@ func TestDirectoryAnswersWithoutRedis(t *testing.T) {
 	c := newCache(t, server.URL(0), "")
 	d, asPatient, asAdmin := hospital(t, func(o *service.APIOptions) { o.Directory = c })
 	request := clinic.PageRequest{Number: 1, Size: 20}
-	testkit.Value(d.Doctors.List(t.Context(), asPatient, "", request))(t)
+	testkit.Value(d.Doctors.List(t.Context(), asPatient, clinic.DoctorFilter{}, request))(t)
 	server.Kill()
 	testkit.Value(d.Doctors.Verify(t.Context(), asAdmin, 2, clinic.Verification{Verified: true}))(t)
-	if n := testkit.Value(d.Doctors.List(t.Context(), asPatient, "", request))(t).Total; n != 2 {
+	if n := testkit.Value(d.Doctors.List(t.Context(), asPatient, clinic.DoctorFilter{}, request))(t).Total; n != 2 {
 		t.Errorf("total = %d", n)
 	}
 }

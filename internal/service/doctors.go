@@ -38,17 +38,25 @@ func NewDoctors(db *store.DB, directory DirectoryCache) *Doctors {
 }
 
 // List lists the directory, ordered by id; for every role. It has only verified, active doctors, but
-// administrators see the others too. search matches name, username and specialization.
+// administrators see the others too. Only they may ask for doctors whose new name waits.
 // When the cache missed a change, a page may be as old as the lifetime of cached pages.
-func (s *Doctors) List(ctx context.Context, caller clinic.Caller, search string, page clinic.PageRequest) (clinic.Page[clinic.Doctor], error) {
-	if err := clinic.ValidateSearch(&search); err != nil {
+func (s *Doctors) List(ctx context.Context, caller clinic.Caller, filter clinic.DoctorFilter, page clinic.PageRequest) (clinic.Page[clinic.Doctor], error) {
+	admin := caller.Role == clinic.RoleAdmin
+	if filter.Renaming && !admin {
+		return clinic.Page[clinic.Doctor]{}, clinic.Forbidden("only administrators see pending names")
+	}
+	if err := clinic.ValidateSearch(&filter.Search); err != nil {
 		return clinic.Page[clinic.Doctor]{}, err
 	}
-	admin := caller.Role == clinic.RoleAdmin
-	if s.directory == nil || admin || search != "" || page.Cursor.Keyset || page.Number > cachedPages {
-		return s.db.As(caller).Doctors().List(ctx, search, admin, page)
+	if s.directory == nil || admin || filter != (clinic.DoctorFilter{}) || page.Cursor.Keyset || page.Number > cachedPages {
+		return s.db.As(caller).Doctors().List(ctx, filter, page)
 	}
 	return s.cached(ctx, caller, page)
+}
+
+// Get returns a doctor whom the caller sees in the directory.
+func (s *Doctors) Get(ctx context.Context, caller clinic.Caller, id int64) (clinic.Doctor, error) {
+	return s.db.As(caller).Doctors().Get(ctx, id)
 }
 
 func (s *Doctors) cached(ctx context.Context, caller clinic.Caller, request clinic.PageRequest) (clinic.Page[clinic.Doctor], error) {
@@ -61,7 +69,7 @@ func (s *Doctors) cached(ctx context.Context, caller clinic.Caller, request clin
 		}
 		return page, nil
 	}
-	page, err := s.db.As(caller).Doctors().List(ctx, "", false, request)
+	page, err := s.db.As(caller).Doctors().List(ctx, clinic.DoctorFilter{}, request)
 	if err != nil {
 		return page, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/service"
@@ -49,7 +50,8 @@ func newAPI(t testing.TB, db *store.DB) *service.API {
 	t.Helper()
 	return testkit.Value(service.NewAPI(service.APIOptions{
 		DB: db, Passwords: newHasher(t, 64), Tokens: testkit.Value(token.NewSigner(newAccess(t)))(t),
-		SelfAssignment: clinic.SelfAssignmentOpen, // selfassignment_test.go has the other terms
+		CommentCorrection: 15 * time.Minute,
+		SelfAssignment:    clinic.SelfAssignmentOpen, // selfassignment_test.go has the other terms
 	}))(t)
 }
 

@@ -106,6 +106,7 @@ func (w town) checkAssignments(t *testing.T) {
 		clinic.AssignmentFilter{DoctorID: w.busyID})
 	list("of the calling doctor", w.busy, map[string]int{"assignments": 8 * patientsOfBusy, "assignments_doctor_idx": 4 * patientsOfBusy},
 		clinic.AssignmentFilter{})
+	list("of a source", w.admin, nil, clinic.AssignmentFilter{Source: clinic.SourceBreakGlass})
 	list("of the calling patient", w.chronic, nil, clinic.AssignmentFilter{})
 	w.check(t, "making one", w.admin, nil, func() error {
 		_, _, err := w.server.Assignments.Assign(t.Context(), w.admin, clinic.AssignmentRequest{PatientID: w.chronicID, DoctorID: w.busyID, Reason: "care"}, clinic.Idempotency{})

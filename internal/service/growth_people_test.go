@@ -14,12 +14,17 @@ func (w town) checkPeople(t *testing.T) {
 			return w.server.Patients.List(t.Context(), w.admin, search, page)
 		}}.checkAll(t)
 	}
+	w.checkUsers(t)
+	no := false
 	doctors := 2*(townDoctors+retiredDoctors) + few // found and counted
 	all := map[string]int{"doctor_profiles": doctors, "users": doctors}
 	for name, caller := range map[string]clinic.Caller{"patient": w.chronic, "administrator": w.admin} {
-		for _, search := range []string{"", "doctor12"} {
-			pages[clinic.Doctor]{w, "Doctors.List", name + ", search " + search, caller, all, func(page clinic.PageRequest) (clinic.Page[clinic.Doctor], error) {
-				return w.server.Doctors.List(t.Context(), caller, search, page)
+		for narrowed, filter := range map[string]clinic.DoctorFilter{"all": {}, "search": {Search: "doctor12"}, "unverified": {Verified: &no}, "renaming": {Renaming: true}} {
+			if w.tries(filter); filter.Renaming && caller != w.admin {
+				continue // is refused
+			}
+			pages[clinic.Doctor]{w, "Doctors.List", name + ", " + narrowed, caller, all, func(page clinic.PageRequest) (clinic.Page[clinic.Doctor], error) {
+				return w.server.Doctors.List(t.Context(), caller, filter, page)
 			}}.checkAll(t)
 		}
 	}
@@ -36,6 +41,25 @@ func (w town) checkPeople(t *testing.T) {
 		}
 		pages[clinic.PatientSummary]{w, "Patients.OfDoctor", name, who.caller, limits, func(page clinic.PageRequest) (clinic.Page[clinic.PatientSummary], error) {
 			return w.server.Patients.OfDoctor(t.Context(), who.caller, page)
+		}}.checkAll(t)
+	}
+}
+
+func (w town) checkUsers(t *testing.T) {
+	t.Helper()
+	no := false
+	everybody := map[string]int{"users": 2 * (townPatients + townDoctors + retiredDoctors), "users_role_idx": 2 * (townPatients + townDoctors + retiredDoctors)}
+	for name, by := range map[string]struct {
+		filter clinic.UserFilter
+		limits map[string]int
+	}{
+		"all": {clinic.UserFilter{}, everybody}, "patients": {clinic.UserFilter{Role: clinic.RolePatient}, everybody},
+		"administrators": {clinic.UserFilter{Role: clinic.RoleAdmin}, nil}, "unverified doctors": {clinic.UserFilter{Verified: &no}, nil}, "disabled": {clinic.UserFilter{Active: &no}, nil},
+		"found": {clinic.UserFilter{Search: "towns1234"}, nil}, "nobody": {clinic.UserFilter{Search: "nobody"}, nil},
+	} {
+		w.tries(by.filter)
+		pages[clinic.ListedUser]{w, "Users.List", name, w.admin, by.limits, func(page clinic.PageRequest) (clinic.Page[clinic.ListedUser], error) {
+			return w.server.Users.List(t.Context(), w.admin, by.filter, page)
 		}}.checkAll(t)
 	}
 }
@@ -82,7 +106,7 @@ func (w town) checkOwn(t *testing.T) {
 			return w.server.Comments.List(t.Context(), w.quiet, of.record, page)
 		}}.checkAll(t)
 	}
-	mine := map[string]int{"sessions": 4 * logins, "sessions_user_id_idx": 2 * logins} // half of all
+	mine := map[string]int{"sessions": 4 * logins, "sessions_user_id_idx": 2*logins + few} // half of all
 	for name, who := range map[string]struct {
 		caller clinic.Caller
 		limits map[string]int

@@ -20,6 +20,18 @@ func (f fixture) handleAll(t testing.TB) {
 	}
 }
 
+// newestOf returns the caller's newest notification of the kind.
+func (f fixture) newestOf(t testing.TB, as clinic.Caller, kind clinic.NotificationType) clinic.Notification {
+	t.Helper()
+	for _, n := range testkit.Value(f.Notifications.List(t.Context(), as, clinic.NotificationFilter{}, clinic.PageRequest{}))(t).Items {
+		if n.Type == kind {
+			return n
+		}
+	}
+	t.Fatalf("no notification %s", kind)
+	return clinic.Notification{}
+}
+
 // newest returns the caller's newest notification.
 func (f fixture) newest(t testing.TB, as clinic.Caller) clinic.Notification {
 	t.Helper()

@@ -29,5 +29,6 @@ func (s *Patients) OfDoctor(ctx context.Context, caller clinic.Caller, page clin
 	if err := admit(ctx, s.db, caller, clinic.Object{Kind: clinic.ObjectPatient}, require(caller, onlyDoctors, clinic.RoleDoctor)); err != nil {
 		return clinic.Page[clinic.PatientSummary]{}, err
 	}
-	return s.db.As(caller).Patients().OfDoctor(ctx, page)
+	found, err := s.db.As(caller).Patients().OfDoctor(ctx, page)
+	return explained(ctx, s.db, caller, found, err)
 }

@@ -45,7 +45,7 @@ func (r renaming) want(t *testing.T, name string, pending *clinic.Name) {
 	for reader, caller := range map[string]clinic.Caller{
 		"the patient": r.asPatient(), "another doctor": r.asStranger(), "the doctor": r.asDoctor(), "an administrator": r.admin,
 	} {
-		page := testkit.Value(r.Doctors.List(t.Context(), caller, "", clinic.PageRequest{}))(t)
+		page := testkit.Value(r.Doctors.List(t.Context(), caller, clinic.DoctorFilter{}, clinic.PageRequest{}))(t)
 		want := pending
 		if reader != "an administrator" { // the page of other readers is cached
 			want = nil
@@ -264,7 +264,7 @@ func TestNoNameIsApprovedUnseen(t *testing.T) {
 		}
 	})
 	for approved := 0; approved < 20; {
-		seen := testkit.Value(r.Doctors.List(t.Context(), r.admin, "", clinic.PageRequest{}))(t).Items[0].PendingName
+		seen := testkit.Value(r.Doctors.List(t.Context(), r.admin, clinic.DoctorFilter{}, clinic.PageRequest{}))(t).Items[0].PendingName
 		if seen == nil {
 			continue
 		}

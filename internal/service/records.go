@@ -27,7 +27,8 @@ func (s *Records) List(ctx context.Context, caller clinic.Caller, filter clinic.
 	if err := admit(ctx, s.db, caller, clinic.Object{Kind: clinic.ObjectRecord}, require(caller, onlyReaders, clinic.RolePatient, clinic.RoleDoctor)); err != nil {
 		return clinic.Page[clinic.Record]{}, err
 	}
-	return s.db.As(caller).Records().List(ctx, filter, page)
+	found, err := s.db.As(caller).Records().List(ctx, filter, page)
+	return explained(ctx, s.db, caller, found, err)
 }
 
 // Get returns one record with the comments that the caller may read.

@@ -47,7 +47,7 @@ func (l readers) reads(t testing.TB) map[string]func(*service.API) error {
 			return err
 		},
 		"directory": func(s *service.API) error {
-			_, err := s.Doctors.List(ctx, l.patient, "General", clinic.PageRequest{})
+			_, err := s.Doctors.List(ctx, l.patient, clinic.DoctorFilter{Search: "General"}, clinic.PageRequest{})
 			return err
 		},
 		"patients": func(s *service.API) error {

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,10 +19,12 @@ type SessionsOptions struct {
 	Authenticator *Authenticator
 	Tokens        *token.Signer
 	TOTPRequired  []clinic.Role // users of these roles may only enroll a second factor until they have one
+	PerUser       int           // a login ends the user's oldest sessions beyond these; 0: 20
 	Log           *slog.Logger  // nil: slog.Default()
 }
 
 func (o *SessionsOptions) setDefaults() {
+	o.PerUser = cmp.Or(o.PerUser, 20)
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
@@ -40,6 +43,7 @@ type Sessions struct {
 	auth     *Authenticator
 	tokens   *token.Signer
 	required []clinic.Role // to have a second factor
+	perUser  int
 	log      *slog.Logger
 }
 
@@ -49,7 +53,7 @@ func NewSessions(opts SessionsOptions) (*Sessions, error) {
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
-	return &Sessions{db: opts.DB, auth: opts.Authenticator, tokens: opts.Tokens, required: opts.TOTPRequired, log: opts.Log}, nil
+	return &Sessions{db: opts.DB, auth: opts.Authenticator, tokens: opts.Tokens, required: opts.TOTPRequired, perUser: opts.PerUser, log: opts.Log}, nil
 }
 
 // Login checks the password and starts a session. An unknown name, a wrong
@@ -118,7 +122,7 @@ func (s *Sessions) upgradeHash(ctx context.Context, known store.Credentials, pas
 // start keeps a new refresh token and signs an access token.
 func (s *Sessions) start(ctx context.Context, h store.Handle, known store.Credentials) (clinic.Tokens, error) {
 	refresh, hash := token.NewRefresh()
-	id, err := h.Sessions().Start(ctx, known, hash, token.RefreshLifetime)
+	id, err := h.Sessions().Start(ctx, known, hash, token.RefreshLifetime, s.perUser)
 	if err != nil {
 		return clinic.Tokens{}, err
 	}

@@ -36,11 +36,15 @@ type Server struct {
 	DoctorAutoVerify bool          `env:"DOCTOR_AUTO_VERIFY" envDefault:"false" help:"treat every doctor as verified at registration; for development only"`
 	BreakGlass       time.Duration `env:"BREAK_GLASS_DURATION" envDefault:"1h" help:"duration of a doctor's emergency access, 1m to 24h"`
 	SelfAssignment   string        `env:"DOCTOR_SELF_ASSIGNMENT" envDefault:"confirm" help:"how doctors assign themselves to patients: confirm (requires password or second factor, a reason and an end), open (requires nothing) or off"`
-	ResetCodes       time.Duration `env:"RESET_CODE_LIFETIME" envDefault:"24h" help:"validity of the one-time codes for a new password that administrators issue, 5m to 720h"`
-	ShutdownDelay    time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" help:"time after SIGTERM during which the server still answers, closing each connection with its answer, so that clients move on"`
-	ShutdownGrace    time.Duration `env:"SHUTDOWN_GRACE" envDefault:"20s" help:"time that requests in progress then have to finish"`
-	TLSCertFile      string        `env:"TLS_CERT_FILE" help:"path of the PEM certificate for HTTPS, read again when it changes; empty: HTTP"`
-	TLSKeyFile       string        `env:"TLS_KEY_FILE" help:"path of the certificate's PEM key"`
+	SessionsPerUser  int           `env:"SESSIONS_PER_USER" envDefault:"20" help:"maximum number of a user's sessions, 1 to 1000; a login beyond it ends the oldest"`
+
+	ResetCodes        time.Duration `env:"RESET_CODE_LIFETIME" envDefault:"24h" help:"validity of the one-time codes for a new password that administrators issue, 5m to 720h"`
+	CommentCorrection time.Duration `env:"COMMENT_CORRECTION" envDefault:"15m" help:"time in which doctors can correct a comment that they wrote, at most 24h; 0s: never"`
+
+	ShutdownDelay time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" help:"time after SIGTERM during which the server still answers, closing each connection with its answer, so that clients move on"`
+	ShutdownGrace time.Duration `env:"SHUTDOWN_GRACE" envDefault:"20s" help:"time that requests in progress then have to finish"`
+	TLSCertFile   string        `env:"TLS_CERT_FILE" help:"path of the PEM certificate for HTTPS, read again when it changes; empty: HTTP"`
+	TLSKeyFile    string        `env:"TLS_KEY_FILE" help:"path of the certificate's PEM key"`
 }
 
 func (s *Server) prepare() { s.Admin.Address = serverAdmin }
@@ -64,6 +68,8 @@ func (s *Server) validate(f *ValidationErrors) {
 	f.require(s.BreakGlass >= time.Minute && s.BreakGlass <= 24*time.Hour, "BREAK_GLASS_DURATION", "must be from 1m to 24h")
 	f.require(s.ResetCodes >= 5*time.Minute && s.ResetCodes <= 720*time.Hour, "RESET_CODE_LIFETIME", "must be from 5m to 720h")
 	f.require(slices.Contains([]string{"confirm", "open", "off"}, s.SelfAssignment), "DOCTOR_SELF_ASSIGNMENT", "must be confirm, open or off")
+	f.require(s.SessionsPerUser >= 1 && s.SessionsPerUser <= 1000, "SESSIONS_PER_USER", "must be from 1 to 1000")
+	f.require(s.CommentCorrection >= 0 && s.CommentCorrection <= 24*time.Hour, "COMMENT_CORRECTION", "must be from 0s to 24h")
 	for _, network := range s.TrustedProxies {
 		_, err := netip.ParsePrefix(network)
 		f.require(err == nil, "TRUSTED_PROXIES", "has an entry that is not a network; write for example 10.0.0.0/8,192.0.2.7/32")

@@ -102,6 +102,8 @@ func TestLoadReportsAllFaultsTogether(t *testing.T) {
 		{"a controller", &Controller{}, environ("RESYNC_INTERVAL", "1ms", "LEADER_ELECT", "maybe"), []string{"LEADER_ELECT", "RESYNC_INTERVAL"}},
 		{"a tool", &Tool{}, environ("LOG_FORMAT", "xml"), []string{"LOG_FORMAT"}},
 		{"codes for ever", &Server{}, environ("RESET_CODE_LIFETIME", "721h"), []string{"RESET_CODE_LIFETIME"}},
+		{"too many sessions", &Server{}, environ("SESSIONS_PER_USER", "0"), []string{"SESSIONS_PER_USER"}},
+		{"comments that change for days", &Server{}, environ("COMMENT_CORRECTION", "25h"), []string{"COMMENT_CORRECTION"}},
 		{"emergency access without an end", &Server{}, environ("BREAK_GLASS_DURATION", "25h"), []string{"BREAK_GLASS_DURATION"}},
 		{
 			"no connections", &Server{},

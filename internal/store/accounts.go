@@ -18,7 +18,7 @@ type Credentials struct {
 
 // Create makes an account with the profile of its role. It fails with CodeConflict
 // when the username or the license number is taken. A doctor without a license
-// number gets one derived from the profile's id.
+// number gets one derived from the profile's id. An unverified doctor's event is added.
 func (h Accounts) Create(ctx context.Context, r clinic.Registration, passwordHash string, verified bool) (clinic.User, error) {
 	id, err := h.q.EnterNewUser(ctx, h.db)
 	if err != nil {
@@ -48,10 +48,14 @@ func (h Accounts) createProfile(ctx context.Context, userID int64, r clinic.Regi
 			Address: r.Address, EmergencyContact: r.EmergencyContact,
 		})
 	case clinic.RoleDoctor:
-		return h.q.CreateDoctor(ctx, h.db, dbsqlc.CreateDoctorParams{
+		err := h.q.CreateDoctor(ctx, h.db, dbsqlc.CreateDoctorParams{
 			UserID: userID, Specialization: r.Specialization, LicenseNumber: r.LicenseNumber,
 			YearsOfExperience: int32(r.YearsOfExperience), Verified: verified, //nolint:gosec // validated: 0 to 80
 		})
+		if err != nil || verified { // nobody has to verify the license
+			return err
+		}
+		return h.q.TellOfRegistration(ctx, h.db, userID)
 	case clinic.RoleAdmin: // has no profile
 	}
 	return nil
@@ -214,7 +218,7 @@ func (h Accounts) UpdatePatient(ctx context.Context, c clinic.ProfileChange) err
 // UpdateDoctor sets the given fields of the calling doctor's profile. It reports
 // whether others know the doctor by name, which is so for doctors who are verified or
 // were ever assigned to a patient; this does not change until the transaction ends.
-// Another license number ends the verification, unless keepVerified.
+// Another license number ends the verification, unless keepVerified, and adds the event of that.
 func (h Accounts) UpdateDoctor(ctx context.Context, c clinic.ProfileChange, keepVerified bool) (known bool, err error) {
 	p := dbsqlc.UpdateDoctorParams{
 		UserID: h.Who.UserID, Specialization: c.Specialization, LicenseNumber: c.LicenseNumber, KeepVerified: keepVerified,
@@ -228,10 +232,10 @@ func (h Accounts) UpdateDoctor(ctx context.Context, c clinic.ProfileChange, keep
 	return known, nil
 }
 
-// AskForName stores the name that the calling doctor asks for. It waits for an
+// AskForName stores the name that the calling doctor asks for, and adds the event. It waits for an
 // administrator's decision.
 func (h Accounts) AskForName(ctx context.Context, name clinic.Name) error {
-	err := h.q.AskForName(ctx, h.db, dbsqlc.AskForNameParams{UserID: h.Who.UserID, FirstName: name.First, LastName: name.Last})
+	err := h.q.AskForName(ctx, h.db, dbsqlc.AskForNameParams{UserID: h.Who.UserID, DoctorID: h.Who.DoctorID, FirstName: name.First, LastName: name.Last})
 	if err != nil {
 		return fmt.Errorf("asking for a name: %w", translate(err))
 	}

@@ -83,7 +83,7 @@ func (h Assignments) List(ctx context.Context, filter clinic.AssignmentFilter, r
 	list := func(h handle, w window) ([]*dbsqlc.ListAssignmentsRow, error) {
 		return h.q.ListAssignments(ctx, h.reading(w), dbsqlc.ListAssignmentsParams{
 			Caller: h.Who.UserID, Everybody: h.Who.Role == clinic.RoleAdmin,
-			PatientID: filter.PatientID, DoctorID: filter.DoctorID, Active: filter.Active,
+			PatientID: filter.PatientID, DoctorID: filter.DoctorID, Active: filter.Active, Source: string(filter.Source),
 			BeyondID: w.beyondID(w.Back), Most: w.Limit, Skip: w.Offset,
 		})
 	}

@@ -39,16 +39,33 @@ func (h Comments) List(ctx context.Context, recordID int64, request clinic.PageR
 
 // Get returns a comment that the caller may read.
 func (h Comments) Get(ctx context.Context, id int64) (clinic.Comment, error) {
+	comment, row, err := h.get(ctx, id)
+	if err == nil {
+		h.AuditPatient(row.PatientID, orZero(row.AssignmentID), row.Emergency)
+	}
+	return comment, err
+}
+
+// Find is Get for a request that shows nothing of the comment: the audit row does not name the
+// patient. It reports whether the caller sees the comment by emergency access alone.
+func (h Comments) Find(ctx context.Context, id int64) (comment clinic.Comment, emergency bool, err error) {
+	comment, row, err := h.get(ctx, id)
+	if err != nil {
+		return clinic.Comment{}, false, err
+	}
+	return comment, row.Emergency, nil
+}
+
+func (h Comments) get(ctx context.Context, id int64) (clinic.Comment, *dbsqlc.GetCommentRow, error) {
 	row, err := h.q.GetComment(ctx, h.db, dbsqlc.GetCommentParams{ID: id, Caller: h.Who.UserID, SeesPrivate: h.seesPrivate()})
 	if err != nil {
-		return clinic.Comment{}, fmt.Errorf("reading a comment: %w", orNotFound(err, "comment"))
+		return clinic.Comment{}, nil, fmt.Errorf("reading a comment: %w", orNotFound(err, "comment"))
 	}
 	comments, err := commentsOf(row.Comments)
 	if err != nil {
-		return clinic.Comment{}, err
+		return clinic.Comment{}, nil, err
 	}
-	h.AuditPatient(row.PatientID, orZero(row.AssignmentID), row.Emergency)
-	return comments[0], nil
+	return comments[0], row, nil
 }
 
 // Visible reports whether the caller may see the patient's data now.
@@ -73,8 +90,40 @@ func (h Comments) Insert(ctx context.Context, recordID int64, text string, priva
 	h.AuditPatient(row.PatientID, row.AssignmentID, false)
 	return clinic.Comment{
 		ID: row.ID, RecordID: recordID, Doctor: doctorOf(row.DoctorProfile, row.Account),
-		Text: text, Private: private, CreatedAt: row.CreatedAt,
+		Text: text, Private: private, CreatedAt: row.CreatedAt, UpdatedAt: row.CreatedAt, Version: 1,
 	}, row.PatientID, nil
+}
+
+// Own is a locked comment of the calling doctor.
+type Own struct {
+	RecordID    int64
+	Text        string
+	Private     bool
+	Correctable bool // by the database's clock
+}
+
+// Lock keeps one of the calling doctor's comments from changing until the transaction
+// ends. It fails with CodeNotFound where the doctor wrote no such comment, is not assigned
+// to the patient, or wrote it more than a day ago. It can be corrected within
+// lifetime.
+func (h Comments) Lock(ctx context.Context, id int64, lifetime time.Duration) (Own, error) {
+	row, err := h.q.LockComment(ctx, h.db, dbsqlc.LockCommentParams{ID: id, DoctorID: h.Who.DoctorID, Lifetime: lifetime.Seconds()})
+	if err != nil {
+		return Own{}, fmt.Errorf("locking a comment: %w", orNotFound(err, "comment"))
+	}
+	return Own{RecordID: row.RecordID, Text: row.Comment, Private: row.IsPrivate, Correctable: row.Correctable}, nil
+}
+
+// Correct gives a locked comment another text.
+func (h Comments) Correct(ctx context.Context, id int64, own Own, text string) error {
+	row, err := h.q.CorrectComment(ctx, h.db, dbsqlc.CorrectCommentParams{
+		ID: id, RecordID: own.RecordID, DoctorID: h.Who.DoctorID, Comment: text,
+	})
+	if err != nil {
+		return fmt.Errorf("correcting a comment: %w", orNotFound(err, "comment"))
+	}
+	h.AuditPatient(row.PatientID, row.AssignmentID, false)
+	return nil
 }
 
 // commentRow is a row of the view comment_details in JSON.
@@ -84,6 +133,8 @@ type commentRow struct {
 	Comment           string    `json:"comment"`
 	IsPrivate         bool      `json:"is_private"`
 	CreatedAt         time.Time `json:"created_at"`
+	UpdatedAt         time.Time `json:"updated_at"`
+	Version           int64     `json:"version"`
 	DoctorID          int64     `json:"doctor_id"`
 	Specialization    string    `json:"specialization"`
 	LicenseNumber     string    `json:"license_number"`
@@ -107,6 +158,7 @@ func commentsOf(encoded []byte) ([]clinic.Comment, error) {
 	for _, r := range rows {
 		comments = append(comments, clinic.Comment{
 			ID: r.ID, RecordID: r.RecordID, Text: r.Comment, Private: r.IsPrivate, CreatedAt: r.CreatedAt.UTC(),
+			UpdatedAt: r.UpdatedAt.UTC(), Version: r.Version,
 			Doctor: clinic.Doctor{
 				ID: r.DoctorID, Specialization: r.Specialization, LicenseNumber: r.LicenseNumber,
 				YearsOfExperience: r.YearsOfExperience,

@@ -230,7 +230,7 @@ func TestTrimKeepsWhatIsNeeded(t *testing.T) {
 	admin := testkit.CallerOf(factory.Admin())
 	h := db.System()
 	for i := range byte(6) {
-		if _, err := h.Sessions().Start(t.Context(), Credentials{User: clinic.User{ID: admin.UserID}, Version: 1}, append(make([]byte, 31), i), time.Hour); err != nil {
+		if _, err := h.Sessions().Start(t.Context(), Credentials{User: clinic.User{ID: admin.UserID}, Version: 1}, append(make([]byte, 31), i), time.Hour, 20); err != nil {
 			t.Fatal(err)
 		}
 		err := db.Tx(t.Context(), &admin, func(h Handle) error {

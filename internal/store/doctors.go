@@ -9,15 +9,15 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
-// List lists doctors by id. search matches a part of the name, the username
-// or the specialization; unlisted adds those who are not verified or not active.
-func (h Doctors) List(ctx context.Context, search string, unlisted bool, request clinic.PageRequest) (clinic.Page[clinic.Doctor], error) {
-	pattern := likePattern(search)
+// List lists doctors by id. For administrators, those who are not verified or not active are
+// listed, too.
+func (h Doctors) List(ctx context.Context, filter clinic.DoctorFilter, request clinic.PageRequest) (clinic.Page[clinic.Doctor], error) {
+	pattern, unlisted := likePattern(filter.Search), h.seesUnlisted()
 	page, err := readPage(listing[*dbsqlc.ListDoctorsRow, clinic.Doctor]{
 		page: request,
 		read: func(w window) ([]*dbsqlc.ListDoctorsRow, error) {
 			return h.q.ListDoctors(ctx, h.db, dbsqlc.ListDoctorsParams{
-				Unlisted: unlisted, Pattern: pattern, Back: w.Back, Beyond: w.ID, Most: w.Limit, Skip: w.Offset,
+				Unlisted: unlisted, Verified: filter.Verified, Renaming: filter.Renaming, Pattern: pattern, Back: w.Back, Beyond: w.ID, Most: w.Limit, Skip: w.Offset,
 			})
 		},
 		item: func(r *dbsqlc.ListDoctorsRow) (clinic.Doctor, error) {
@@ -25,7 +25,7 @@ func (h Doctors) List(ctx context.Context, search string, unlisted bool, request
 		},
 		total: func(r *dbsqlc.ListDoctorsRow) int64 { return r.Total },
 		count: func() (int64, error) {
-			return h.q.CountDoctors(ctx, h.db, dbsqlc.CountDoctorsParams{Unlisted: unlisted, Pattern: pattern})
+			return h.q.CountDoctors(ctx, h.db, dbsqlc.CountDoctorsParams{Unlisted: unlisted, Verified: filter.Verified, Renaming: filter.Renaming, Pattern: pattern})
 		},
 		position: byID(func(d clinic.Doctor) int64 { return d.ID }),
 	})
@@ -71,9 +71,11 @@ func (h Doctors) LockProfile(ctx context.Context, id int64) (clinic.Doctor, erro
 	return h.Get(ctx, id)
 }
 
-// Get returns a doctor.
+func (h Doctors) seesUnlisted() bool { return h.Who.Role == clinic.RoleAdmin }
+
+// Get returns a doctor whom the caller sees in the directory.
 func (h Doctors) Get(ctx context.Context, id int64) (clinic.Doctor, error) {
-	row, err := h.q.DoctorByID(ctx, h.db, id)
+	row, err := h.q.DoctorByID(ctx, h.db, dbsqlc.DoctorByIDParams{ID: id, Unlisted: h.seesUnlisted()})
 	if err != nil {
 		return clinic.Doctor{}, fmt.Errorf("reading a doctor: %w", orNotFound(err, "doctor"))
 	}
@@ -81,7 +83,7 @@ func (h Doctors) Get(ctx context.Context, id int64) (clinic.Doctor, error) {
 }
 
 // SetVerified sets or clears the time of a locked doctor's verification.
-// Clearing it drops the pending name.
+// Clearing it drops the pending name. A change adds its event.
 func (h Doctors) SetVerified(ctx context.Context, id int64, verified bool) error {
 	if err := h.q.VerifyDoctor(ctx, h.db, dbsqlc.VerifyDoctorParams{ID: id, Verified: verified}); err != nil {
 		return fmt.Errorf("verifying a doctor: %w", translate(err))

@@ -95,9 +95,9 @@ func TestWalkingADirectoryGivesEachRowOnce(t *testing.T) {
 	factory := testkit.NewFactory(t, dsn)
 	admin := testkit.CallerOf(factory.Admin())
 	h := db.As(admin)
-	doctors := func(search string) reader {
+	doctors := func(search string, verified bool) reader {
 		return readerOf(func(r clinic.PageRequest) (clinic.Page[clinic.Doctor], error) {
-			return h.Doctors().List(context.WithoutCancel(t.Context()), search, search != "", r)
+			return h.Doctors().List(context.WithoutCancel(t.Context()), clinic.DoctorFilter{Search: search, Verified: &verified}, r)
 		}, func(d clinic.Doctor) int64 { return d.ID })
 	}
 	patients := func(search string) reader {
@@ -126,8 +126,8 @@ func TestWalkingADirectoryGivesEachRowOnce(t *testing.T) {
 			}
 		}
 		size := rapid.SampledFrom([]int{1, 2, 3, 7, 100}).Draw(t, "size")
-		checkPaging(t, doctors(""), listed, size)
-		checkPaging(t, doctors("findme"), foundDoctors, size)
+		checkPaging(t, doctors("", true), listed, size)
+		checkPaging(t, doctors("findme", false), foundDoctors, size)
 		checkPaging(t, patients(""), everybody, size)
 		checkPaging(t, patients("findme"), foundPatients, size)
 	})
@@ -240,11 +240,11 @@ func TestPageIsTwoStatementsInOneBatch(t *testing.T) {
 	}
 	for name, read := range map[string]func() (int, error){
 		"doctors": func() (int, error) {
-			page, err := h.Doctors().List(t.Context(), "", false, clinic.PageRequest{Number: 2, Size: 2})
+			page, err := h.Doctors().List(t.Context(), clinic.DoctorFilter{}, clinic.PageRequest{Number: 2, Size: 2})
 			return len(page.Items), err
 		},
 		"found doctors": func() (int, error) {
-			page, err := h.Doctors().List(t.Context(), "first", true, clinic.PageRequest{Number: 1, Size: 2})
+			page, err := h.Doctors().List(t.Context(), clinic.DoctorFilter{Search: "first"}, clinic.PageRequest{Number: 1, Size: 2})
 			return len(page.Items), err
 		},
 		"patients": func() (int, error) {
@@ -287,7 +287,7 @@ func BenchmarkSearch(b *testing.B) {
 		})
 		b.Run(fmt.Sprintf("doctors %q", search), func(b *testing.B) {
 			for b.Loop() {
-				if _, err := h.Doctors().List(b.Context(), search, false, clinic.PageRequest{Size: 20}); err != nil {
+				if _, err := h.Doctors().List(b.Context(), clinic.DoctorFilter{Search: search}, clinic.PageRequest{Size: 20}); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -13,11 +14,14 @@ import (
 )
 
 // Start keeps the hash of a login's first refresh token and returns the
-// session's id. It fails with CodeUnauthenticated when the user is no longer active,
-// or their credentials have changed since they were checked.
-func (h Sessions) Start(ctx context.Context, c Credentials, hash []byte, lifetime time.Duration) (id int64, err error) {
+// session's id. It ends the user's oldest sessions beyond most. It fails with
+// CodeUnauthenticated when the user is no longer active, or their credentials have changed since
+// they were checked.
+func (h Sessions) Start(ctx context.Context, c Credentials, hash []byte, lifetime time.Duration, most int) (id int64, err error) {
+	device, address := usedBy(ctx)
 	id, err = h.q.StartSession(ctx, h.db, dbsqlc.StartSessionParams{
 		UserID: c.User.ID, CredentialsVersion: c.Version, TokenHash: hash, Lifetime: lifetime.Seconds(),
+		Most: int32(most), Device: device, Address: address, //nolint:gosec // a setting with an upper bound
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return 0, clinic.Unauthenticated("this account is no longer active, or its password was changed; log in again").WithReason("account_inactive")
@@ -26,6 +30,14 @@ func (h Sessions) Start(ctx context.Context, c Credentials, hash []byte, lifetim
 		return 0, fmt.Errorf("starting a session: %w", translate(err))
 	}
 	return id, nil
+}
+
+// usedBy returns the columns of the client that uses a session now; nil where they are unknown.
+func usedBy(ctx context.Context) (device *string, address *netip.Addr) {
+	if client := clinic.ClientOf(ctx); client.Device != "" {
+		device = &client.Device
+	}
+	return device, addressOf(ctx)
 }
 
 // Rotation trades a used refresh token for its successor.
@@ -48,9 +60,10 @@ type Refreshed struct {
 // Rotate carries out the rotation. It fails with CodeNotFound when the token
 // is unknown, used or expired, or the user is not active.
 func (h Sessions) Rotate(ctx context.Context, r Rotation) (Refreshed, error) {
+	device, address := usedBy(ctx)
 	row, err := h.q.RotateRefreshToken(ctx, h.db, dbsqlc.RotateRefreshTokenParams{
 		UsedHash: r.Used, SuccessorSalt: r.SuccessorSalt, TokenHash: r.Successor, Lifetime: r.Lifetime.Seconds(),
-		Longest: r.Longest.Seconds(),
+		Longest: r.Longest.Seconds(), Device: device, Address: address,
 	})
 	if err != nil {
 		return Refreshed{}, fmt.Errorf("rotating a refresh token: %w", orNotFound(err, "refresh token"))
@@ -123,6 +136,8 @@ func (h Sessions) List(ctx context.Context, request clinic.PageRequest) (clinic.
 		item: func(r *dbsqlc.ListSessionsRow) (clinic.ActiveSession, error) {
 			return clinic.ActiveSession{
 				ID: r.ID, CreatedAt: r.CreatedAt, LastUsedAt: r.LastUsedAt, ExpiresAt: r.ExpiresAt, Current: r.ID == h.Who.SessionID,
+				Login:   clinic.Client{Device: orZero(r.Device), Address: orZero(r.Address)},
+				LastUse: clinic.Client{Device: orZero(r.LastDevice), Address: orZero(r.LastAddress)},
 			}, nil
 		},
 		total:    func(r *dbsqlc.ListSessionsRow) int64 { return r.Total },

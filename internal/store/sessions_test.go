@@ -33,7 +33,7 @@ func TestSessionEndsWithTheTokenThatIsBeingMade(t *testing.T) {
 	}
 	for range 100 {
 		stolen := randomHash()
-		if _, err := h.Sessions().Start(t.Context(), Credentials{User: user, Version: 1}, stolen, time.Hour); err != nil {
+		if _, err := h.Sessions().Start(t.Context(), Credentials{User: user, Version: 1}, stolen, time.Hour, 20); err != nil {
 			t.Fatal(err)
 		}
 		newest, err := rotate(stolen)
@@ -70,7 +70,7 @@ func TestDisablingEndsTheSessionThatIsBeingStarted(t *testing.T) {
 	user, admin := factory.Patient(testkit.PatientOptions{}).User, testkit.CallerOf(factory.Admin())
 	var group sync.WaitGroup
 	err := db.Tx(t.Context(), nil, func(login Handle) error {
-		if _, err := login.Sessions().Start(t.Context(), Credentials{User: user, Version: 1}, randomHash(), time.Hour); err != nil {
+		if _, err := login.Sessions().Start(t.Context(), Credentials{User: user, Version: 1}, randomHash(), time.Hour, 20); err != nil {
 			return err
 		}
 		group.Go(func() {

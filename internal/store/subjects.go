@@ -19,6 +19,8 @@ type (
 	Doctors struct{ handle }
 	// Patients are the statements about patients as others see them.
 	Patients struct{ handle }
+	// Users are the statements that list accounts for administrators.
+	Users struct{ handle }
 	// Assignments are the statements about assignments, one by one.
 	Assignments struct{ handle }
 	// Declarations are the statements about the assignments that a declaration owns.
@@ -60,6 +62,9 @@ func (h Handle) Doctors() Doctors { return Doctors(h) }
 
 // Patients returns the handle's Patients.
 func (h Handle) Patients() Patients { return Patients(h) }
+
+// Users returns the handle's Users.
+func (h Handle) Users() Users { return Users(h) }
 
 // Assignments returns the handle's Assignments.
 func (h Handle) Assignments() Assignments { return Assignments(h) }

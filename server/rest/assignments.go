@@ -117,10 +117,12 @@ type listAssignmentsRequest struct {
 	Patient int64  `query:"patient" minimum:"1" doc:"Only the assignments of this patient."`
 	Doctor  int64  `query:"doctor" minimum:"1" doc:"Only the assignments of this doctor."`
 	Active  string `query:"is_active" enum:"true,false" doc:"true: only assignments that give access now. false: only those that do not."`
+
+	Source clinic.AssignmentSource `query:"source" enum:"rest,kubernetes,break_glass" doc:"Only the assignments that were created in this way."`
 }
 
 func (h *handlers) listAssignments(ctx context.Context, request *listAssignmentsRequest) (*web.PageResponse[assignment], error) {
-	filter := clinic.AssignmentFilter{PatientID: request.Patient, DoctorID: request.Doctor, Active: parseBool(request.Active)}
+	filter := clinic.AssignmentFilter{PatientID: request.Patient, DoctorID: request.Doctor, Active: parseBool(request.Active), Source: request.Source}
 	found, err := h.service.Assignments.List(ctx, web.CallerOf(ctx), filter, request.PageRequest())
 	if err != nil {
 		return nil, err

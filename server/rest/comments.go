@@ -14,6 +14,9 @@ import (
 const (
 	listCommentsNote = "Oldest first. Patients see the comments on their own records; doctors see those on the records of their current patients. " +
 		"Private comments are shown to doctors only."
+	correctCommentNote = "Only the author can correct a comment, while they are assigned to the patient and within 15 minutes, unless the operator " +
+		"has set another time. Later the answer is 409 with the code `comment_final`, and for another doctor's comment it is 403 with the code " +
+		"`not_author`. `is_private` cannot change. Nobody is notified of a correction; `updated_at` shows it. " + mergePatchNote
 	addCommentNote = "The doctor must be assigned to the patient at the time. Private comments are shown to doctors only."
 )
 
@@ -22,11 +25,12 @@ type comment struct {
 	Comment   string    `json:"comment" example:"Patient shows good health indicators."`
 	IsPrivate bool      `json:"is_private" doc:"Whether the comment is shown to doctors only." example:"false"`
 	CreatedAt time.Time `json:"created_at" example:"2025-05-27T11:00:00Z"`
+	UpdatedAt time.Time `json:"updated_at" doc:"When the comment was last corrected; created_at if it was not." example:"2025-05-27T11:05:00Z"`
 	Doctor    doctor    `json:"doctor"`
 }
 
 func newComment(c clinic.Comment) comment {
-	return comment{ID: c.ID, Comment: c.Text, IsPrivate: c.Private, CreatedAt: c.CreatedAt.UTC(), Doctor: newDoctor(c.Doctor)}
+	return comment{ID: c.ID, Comment: c.Text, IsPrivate: c.Private, CreatedAt: c.CreatedAt.UTC(), UpdatedAt: c.UpdatedAt.UTC(), Doctor: newDoctor(c.Doctor)}
 }
 
 type listCommentsRequest struct {
@@ -72,4 +76,27 @@ func (h *handlers) addComment(ctx context.Context, request *addCommentRequest) (
 		return nil, err
 	}
 	return &addCommentResponse{Body: newComment(c)}, nil
+}
+
+type correctCommentRequest struct {
+	ID   int64 `path:"id" doc:"The comment's id."`
+	Body commentPatch
+}
+
+type commentPatch struct {
+	Comment   patch[string] `json:"comment,omitzero" minLength:"1" maxLength:"5000" nullable:"false" example:"Patient shows good health indicators. Recommend follow-up in six months."`
+	IsPrivate patch[bool]   `json:"is_private,omitzero" nullable:"false" doc:"Cannot change: send the current value, or omit it." example:"false"`
+}
+
+type correctCommentResponse struct {
+	Body comment
+}
+
+func (h *handlers) correctComment(ctx context.Context, request *correctCommentRequest) (*correctCommentResponse, error) {
+	body := request.Body
+	c, err := h.service.Comments.Correct(ctx, web.CallerOf(ctx), request.ID, body.Comment.change(), body.IsPrivate.change())
+	if err != nil {
+		return nil, err
+	}
+	return &correctCommentResponse{Body: newComment(c)}, nil
 }

@@ -11,7 +11,9 @@ import (
 
 // The notes on these operations.
 const (
-	listDoctorsNote  = "Administrators also see doctors whose license is not verified."
+	listDoctorsNote = "Administrators also see doctors whose license is not verified or whose account is disabled. Doctors who wait for an administrator " +
+		"are listed with `is_verified=false` and with `has_pending_name=true`."
+	getDoctorNote    = "Shows the doctors whom the caller sees in the directory; for all others, the answer is 404."
 	verifyDoctorNote = "Verifies the license and approves a pending name, even if the doctor is already verified. To approve only what you have checked, send " +
 		"the names and the license number: if they have changed since, the answer is 409 with the code `doctor_changed`, and nothing changes. " +
 		"To reject a pending name, send the current one.\n\n" +
@@ -20,15 +22,34 @@ const (
 
 type listDoctorsRequest struct {
 	web.Paging
-	Search string `query:"search" maxLength:"150" doc:"Part of a name, a username or a specialization."`
+	Search         string `query:"search" maxLength:"150" doc:"Part of a name, a username or a specialization."`
+	IsVerified     string `query:"is_verified" enum:"true,false" doc:"true: only doctors whose license is verified. false: only the others, whom only administrators see."`
+	HasPendingName bool   `query:"has_pending_name" doc:"true: only doctors whose new name waits for approval. For administrators only."`
 }
 
 func (h *handlers) listDoctors(ctx context.Context, request *listDoctorsRequest) (*web.PageResponse[directoryDoctor], error) {
-	found, err := h.service.Doctors.List(ctx, web.CallerOf(ctx), request.Search, request.PageRequest())
+	filter := clinic.DoctorFilter{Search: request.Search, Verified: parseBool(request.IsVerified), Renaming: request.HasPendingName}
+	found, err := h.service.Doctors.List(ctx, web.CallerOf(ctx), filter, request.PageRequest())
 	if err != nil {
 		return nil, err
 	}
 	return web.AnswerPage(request.Paging, h.here(ctx), found, newDirectoryDoctor)
+}
+
+type doctorIDRequest struct {
+	ID int64 `path:"id" doc:"The doctor's id."`
+}
+
+type doctorResponse struct {
+	Body directoryDoctor
+}
+
+func (h *handlers) getDoctor(ctx context.Context, request *doctorIDRequest) (*doctorResponse, error) {
+	d, err := h.service.Doctors.Get(ctx, web.CallerOf(ctx), request.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &doctorResponse{Body: newDirectoryDoctor(d)}, nil
 }
 
 type verifyDoctorRequest struct {
@@ -67,11 +88,7 @@ func (v *verification) domain() (clinic.Verification, error) {
 	return verification, nil
 }
 
-type verifyDoctorResponse struct {
-	Body directoryDoctor
-}
-
-func (h *handlers) verifyDoctor(ctx context.Context, request *verifyDoctorRequest) (*verifyDoctorResponse, error) {
+func (h *handlers) verifyDoctor(ctx context.Context, request *verifyDoctorRequest) (*doctorResponse, error) {
 	verification, err := request.Body.domain()
 	if err != nil {
 		return nil, err
@@ -80,5 +97,5 @@ func (h *handlers) verifyDoctor(ctx context.Context, request *verifyDoctorReques
 	if err != nil {
 		return nil, err
 	}
-	return &verifyDoctorResponse{Body: newDirectoryDoctor(d)}, nil
+	return &doctorResponse{Body: newDirectoryDoctor(d)}, nil
 }

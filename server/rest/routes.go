@@ -18,7 +18,7 @@ func routes(h *handlers) []route {
 		op("POST /api/auth/logout/", "logout", anybody, "Log out", to(h.logout)).
 			ofSession().describe(logoutNote).unaudited("ends a session"),
 		op("GET /api/auth/sessions/", "listSessions", everyone, "List your own sessions", to(h.listSessions)).
-			describe(listSessionsNote).unaudited("returns times only"),
+			describe(listSessionsNote).unaudited("returns where and when the caller logged in"),
 		op("DELETE /api/auth/sessions/{id}/", "endSession", everyone, "End one of your own sessions", to(h.endSession)).
 			describe(endSessionNote).unaudited("ends a session"),
 		op("POST /api/auth/password/", "changePassword", everyone, "Change your own password", to(h.changePassword)).
@@ -41,6 +41,8 @@ func routes(h *handlers) []route {
 			describe(changeProfileNote).example(changeProfileExample()).conflicts("name_pending", "license_number_taken"),
 		op("GET /api/auth/doctors/", "listDoctors", everyone, "List the directory of doctors", to(h.listDoctors)).
 			describe(listDoctorsNote).unaudited("contains no patient data"),
+		op("GET /api/auth/doctors/{id}/", "getDoctor", everyone, "Get a doctor of the directory", to(h.getDoctor)).
+			describe(getDoctorNote).unaudited("contains no patient data"),
 		op("POST /api/auth/assign-doctor/", "assignDoctor", doctorsAndAdmins, "Assign a doctor to a patient", to(h.assignDoctor)).
 			describe(assignDoctorNote).example(assignDoctorExample()).fails(notFound, gone).conflicts("already_assigned", "assignment_over", "doctor_not_verified"),
 
@@ -60,6 +62,8 @@ func routes(h *handlers) []route {
 			describe(listCommentsNote),
 		op("POST /api/health-records/{id}/comments/", "addComment", doctors, "Comment on a health record", created(h.addComment)).
 			describe(addCommentNote).fails(gone),
+		op("PATCH /api/comments/{id}/", "correctComment", doctors, "Correct your own comment", to(h.correctComment)).
+			describe(correctCommentNote).fails(conflict),
 		op("GET /api/health-records/my-patients/", "listMyPatients", doctors, "List your assigned patients", to(h.listMyPatients)),
 
 		op("GET /api/notifications/", "listNotifications", everyone, "List your notifications", to(h.listNotifications)).
@@ -70,6 +74,8 @@ func routes(h *handlers) []route {
 
 		op("GET /api/patients/", "listPatients", admins, "Find patients", to(h.listPatients)).
 			describe(listPatientsNote),
+		op("GET /api/users/", "listUsers", admins, "Find users", to(h.listUsers)).
+			describe(listUsersNote),
 		op("POST /api/users/{id}/disable/", "disableUser", admins, "Disable an account", to(h.disableUser)).
 			describe(disableUserNote).conflicts("own_account"),
 		op("POST /api/users/{id}/enable/", "enableUser", admins, "Enable an account", to(h.enableUser)).

@@ -12,8 +12,9 @@ import (
 const (
 	logoutNote = "Ends the session of the refresh token in the body or, without a body, of the access token. " +
 		"Access tokens of the session are refused from the next request on. Logging out of a session that has already ended is not an error."
-	listSessionsNote = "Newest first. Each login starts a session."
-	endSessionNote   = "The session's refresh token stops working, and its access tokens are refused from the next request on."
+	listSessionsNote = "Newest first. Each login starts a session. A user has at most 20 sessions, unless the operator has set another limit; a login " +
+		"beyond it ends the oldest. Only you see where your sessions were used, and it is deleted with the session."
+	endSessionNote = "The session's refresh token stops working, and its access tokens are refused from the next request on."
 )
 
 type logoutRequest struct {
@@ -42,12 +43,28 @@ type activeSession struct {
 	CreatedAt  time.Time `json:"created_at" doc:"When the user logged in." example:"2025-05-27T10:30:00Z"`
 	LastUsedAt time.Time `json:"last_used_at" doc:"When the session was last refreshed." example:"2025-05-27T10:30:00Z"`
 	ExpiresAt  time.Time `json:"expires_at" doc:"When the session ends if it is not refreshed." example:"2025-06-03T10:30:00Z"`
+	Login      client    `json:"login" doc:"Where the user logged in."`
+	LastUse    client    `json:"last_use" doc:"Where the session was last refreshed, or where the user logged in."`
 	Current    bool      `json:"current" doc:"Whether this request belongs to the session." example:"true"`
+}
+
+type client struct {
+	Device  string `json:"device" doc:"How the client describes itself, from its User-Agent header; empty if unknown." example:"Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"`
+	Address string `json:"address" doc:"The client's IP address; empty if unknown." example:"192.0.2.7"`
+}
+
+func newClient(c clinic.Client) client {
+	view := client{Device: c.Device}
+	if c.Address.IsValid() {
+		view.Address = c.Address.String()
+	}
+	return view
 }
 
 func newActiveSession(s clinic.ActiveSession) activeSession {
 	return activeSession{
 		ID: s.ID, CreatedAt: s.CreatedAt.UTC(), LastUsedAt: s.LastUsedAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(), Current: s.Current,
+		Login: newClient(s.Login), LastUse: newClient(s.LastUse),
 	}
 }
 

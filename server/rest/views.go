@@ -27,13 +27,14 @@ func newUser(u clinic.User) user {
 // doctor is a doctor's profile as a comment shows it.
 type doctor struct {
 	ID                int64  `json:"id" doc:"The id of the profile, not of the user." example:"1"`
+	Name              string `json:"name" doc:"The current name, or the username if the doctor has no name." example:"Jane Smith"`
 	Specialization    string `json:"specialization" example:"General Medicine"`
 	LicenseNumber     string `json:"license_number" example:"DOC000001"`
 	YearsOfExperience int    `json:"years_of_experience" example:"5"`
 }
 
 func newDoctor(d clinic.Doctor) doctor {
-	return doctor{ID: d.ID, Specialization: d.Specialization, LicenseNumber: d.LicenseNumber, YearsOfExperience: d.YearsOfExperience}
+	return doctor{ID: d.ID, Name: d.User.FullName(), Specialization: d.Specialization, LicenseNumber: d.LicenseNumber, YearsOfExperience: d.YearsOfExperience}
 }
 
 // directoryDoctor is a doctor's profile with the user.

@@ -19,7 +19,7 @@ import (
 const password = "Canary-password"
 
 // markers returns the marker of each text that people write, with the roles that may read it. "directory" means every user,
-// and the cache of the directory of doctors.
+// and the cache of the directory of doctors. Spans have the User-Agent of each request.
 func markers() map[string]string {
 	const (
 		patient   = "owner assigned emergency self admin"
@@ -31,7 +31,8 @@ func markers() map[string]string {
 		"+49 555 0101 77": patient, "Canary-address": "owner", "Canary-contact": "owner",
 		"Canary-title": health, "Canary-description": health, "Canary-symptoms": health, "Canary-diagnosis": health,
 		"Canary-treatment": health, "Canary-medications": health,
-		"Canary-comment": health, "Canary-private": "assigned emergency self",
+		"Canary-comment": "", "Canary-private": "", // corrected since
+		"Canary-corrected-comment": health, "Canary-corrected-private": "assigned emergency self", "Canary-device": "owner spans",
 		"Canary-declared-reason": "owner assigned admin", "Canary-emergency-reason": "owner emergency admin",
 		"Canary-self-reason": "owner self admin",
 		"Canary-assigned":    directory, "Canary-assigned-first": directory, "Canary-assigned-last": directory,
@@ -123,7 +124,12 @@ func (p *platform) care(t *testing.T, people map[string]person) {
 	comments := fmt.Sprintf("/api/health-records/%d/comments/", record.ID)
 	for text, private := range map[string]bool{"Canary-comment": false, "Canary-private": true} {
 		body := map[string]any{"comment": sentence(text), "is_private": private}
-		p.post(t, comments, people["assigned"].token, body, nil)
+		var comment struct{ ID int64 }
+		p.post(t, comments, people["assigned"].token, body, &comment)
+		corrected := map[string]any{"comment": sentence(strings.Replace(text, "-", "-corrected-", 1))}
+		for _, who := range []string{"unassigned", "assigned"} { // 404, and 200
+			p.ask(t, http.MethodPatch, fmt.Sprintf("/api/comments/%d/", comment.ID), people[who].token, corrected)
+		}
 		p.ask(t, http.MethodPost, comments, people["unassigned"].token, body) // 404
 	}
 	glass := map[string]any{"patient_id": people["owner"].profile, "reason": sentence("Canary-emergency-reason"), "password": password}
@@ -141,6 +147,9 @@ func (p *platform) care(t *testing.T, people map[string]person) {
 	p.ask(t, http.MethodPost, "/api/auth/password/reset/", "", map[string]any{ // 401
 		"username": "Canary-owner", "code": "Canary-wrong-code", "new_password": "Canary-new-password", "new_password_confirm": "Canary-new-password",
 	})
+	p.device = "Canary-device"
+	p.post(t, "/api/auth/login/", "", map[string]any{"username": "Canary-owner", "password": password}, nil)
+	p.device = ""
 }
 
 // ask sends a request and returns the status, and the header and the body as text.
@@ -156,6 +165,9 @@ func (p *platform) ask(t *testing.T, method, path, access string, body any) (sta
 	testkit.Must(t, err)
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
+	}
+	if p.device != "" {
+		request.Header.Set("User-Agent", p.device)
 	}
 	if access != "" {
 		request.Header.Set("Authorization", "Bearer "+access)

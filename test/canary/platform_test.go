@@ -35,6 +35,7 @@ type platform struct {
 	namespace string
 	spans     *spans
 	code      string // for a new password of the owner
+	device    string // the User-Agent of the next requests; "": that of Go
 }
 
 func startPlatform(t *testing.T) *platform {

@@ -11,17 +11,26 @@ import (
 )
 
 const askForName = `-- name: AskForName :exec
-INSERT INTO pending_names (user_id, first_name, last_name) VALUES ($1, $2, $3)
+WITH request AS (
+    INSERT INTO pending_names (user_id, first_name, last_name) VALUES ($2, $3, $4)
+)
+INSERT INTO outbox (type, doctor_id) VALUES ('doctor.name_requested', $1::bigint)
 `
 
 type AskForNameParams struct {
+	DoctorID  int64
 	UserID    int64
 	FirstName string
 	LastName  string
 }
 
 func (q *Queries) AskForName(ctx context.Context, db DBTX, arg AskForNameParams) error {
-	_, err := db.Exec(ctx, askForName, arg.UserID, arg.FirstName, arg.LastName)
+	_, err := db.Exec(ctx, askForName,
+		arg.DoctorID,
+		arg.UserID,
+		arg.FirstName,
+		arg.LastName,
+	)
 	return err
 }
 
@@ -195,9 +204,14 @@ func (q *Queries) DecideName(ctx context.Context, db DBTX, arg DecideNameParams)
 
 const doctorByID = `-- name: DoctorByID :one
 SELECT d.id, d.user_id, d.role, d.specialization, d.license_number, d.years_of_experience, d.verified_at, d.source_id, d.license_twin, a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, n.first_name AS pending_first, n.last_name AS pending_last
-FROM doctor_profiles d JOIN accounts a ON a.id = d.user_id LEFT JOIN pending_names n ON n.user_id = d.user_id
-WHERE d.id = $1
+FROM doctor_profiles d JOIN accounts a ON a.id = d.user_id LEFT JOIN pending_names n ON n.user_id = d.user_id AND $1::boolean
+WHERE d.id = $2 AND ($1::boolean OR d.verified_at IS NOT NULL AND a.active)
 `
+
+type DoctorByIDParams struct {
+	Unlisted bool
+	ID       int64
+}
 
 type DoctorByIDRow struct {
 	DoctorProfile DoctorProfile
@@ -206,8 +220,9 @@ type DoctorByIDRow struct {
 	PendingLast   *string
 }
 
-func (q *Queries) DoctorByID(ctx context.Context, db DBTX, id int64) (*DoctorByIDRow, error) {
-	row := db.QueryRow(ctx, doctorByID, id)
+// As in ListDoctors: the unlisted and the pending names are for administrators.
+func (q *Queries) DoctorByID(ctx context.Context, db DBTX, arg DoctorByIDParams) (*DoctorByIDRow, error) {
+	row := db.QueryRow(ctx, doctorByID, arg.Unlisted, arg.ID)
 	var i DoctorByIDRow
 	err := row.Scan(
 		&i.DoctorProfile.ID,
@@ -482,25 +497,45 @@ func (q *Queries) SetUserActive(ctx context.Context, db DBTX, arg SetUserActiveP
 	return result.RowsAffected(), nil
 }
 
+const tellOfRegistration = `-- name: TellOfRegistration :exec
+INSERT INTO outbox (type, doctor_id) SELECT 'doctor.registered', d.id FROM doctor_profiles d WHERE d.user_id = $1
+`
+
+// The event of a doctor who waits for their verification. The policy finds their profile only in
+// a statement after the one that makes it.
+func (q *Queries) TellOfRegistration(ctx context.Context, db DBTX, userID int64) error {
+	_, err := db.Exec(ctx, tellOfRegistration, userID)
+	return err
+}
+
 const updateDoctor = `-- name: UpdateDoctor :one
-UPDATE doctor_profiles SET
-    specialization = coalesce($1, specialization),
-    license_number = coalesce($2, license_number),
-    years_of_experience = coalesce($3, years_of_experience),
-    verified_at = CASE
-        WHEN license_key($2) <> license_key(license_number) AND NOT $4::boolean THEN NULL
-        ELSE verified_at
-    END
-WHERE user_id = $5
-RETURNING (verified_at IS NOT NULL OR EXISTS (SELECT FROM assignments a WHERE a.doctor_id = doctor_profiles.id))::boolean AS known
+WITH before AS (
+    SELECT d.id, d.verified_at FROM doctor_profiles d WHERE d.user_id = $1 FOR NO KEY UPDATE
+), changed AS (
+    UPDATE doctor_profiles d SET
+        specialization = coalesce($2::text, d.specialization),
+        license_number = coalesce($3::text, d.license_number),
+        years_of_experience = coalesce($4::integer, d.years_of_experience),
+        verified_at = CASE
+            WHEN license_key($3::text) <> license_key(d.license_number) AND NOT $5::boolean THEN NULL
+            ELSE d.verified_at
+        END
+    WHERE d.id = (SELECT before.id FROM before)
+    RETURNING d.id, d.verified_at
+), event AS (
+    INSERT INTO outbox (type, doctor_id)
+    SELECT 'doctor.unverified' AS type, changed.id FROM changed JOIN before ON before.id = changed.id
+    WHERE before.verified_at IS NOT NULL AND changed.verified_at IS NULL
+)
+SELECT (verified_at IS NOT NULL OR EXISTS (SELECT FROM assignments a WHERE a.doctor_id = changed.id))::boolean AS known FROM changed
 `
 
 type UpdateDoctorParams struct {
+	UserID            int64
 	Specialization    *string
 	LicenseNumber     *string
 	YearsOfExperience *int32
 	KeepVerified      bool
-	UserID            int64
 }
 
 // The verification is of the license number: another number has to be verified anew.
@@ -508,11 +543,11 @@ type UpdateDoctorParams struct {
 // change until the transaction ends, see LockDoctor.
 func (q *Queries) UpdateDoctor(ctx context.Context, db DBTX, arg UpdateDoctorParams) (bool, error) {
 	row := db.QueryRow(ctx, updateDoctor,
+		arg.UserID,
 		arg.Specialization,
 		arg.LicenseNumber,
 		arg.YearsOfExperience,
 		arg.KeepVerified,
-		arg.UserID,
 	)
 	var known bool
 	err := row.Scan(&known)
@@ -595,8 +630,13 @@ func (q *Queries) UpgradePasswordHash(ctx context.Context, db DBTX, arg UpgradeP
 }
 
 const verifyDoctor = `-- name: VerifyDoctor :exec
-UPDATE doctor_profiles SET verified_at = CASE WHEN $1::boolean THEN coalesce(verified_at, now()) END
-WHERE id = $2
+WITH changed AS (
+    UPDATE doctor_profiles d SET verified_at = CASE WHEN $1::boolean THEN now() END
+    WHERE d.id = $2::bigint AND (d.verified_at IS NOT NULL) <> $1::boolean
+    RETURNING d.id
+)
+INSERT INTO outbox (type, doctor_id)
+SELECT CASE WHEN $1::boolean THEN 'doctor.verified' ELSE 'doctor.unverified' END AS type, changed.id FROM changed
 `
 
 type VerifyDoctorParams struct {
@@ -604,6 +644,7 @@ type VerifyDoctorParams struct {
 	ID       int64
 }
 
+// For a locked doctor: what the statement reads stays true.
 func (q *Queries) VerifyDoctor(ctx context.Context, db DBTX, arg VerifyDoctorParams) error {
 	_, err := db.Exec(ctx, verifyDoctor, arg.Verified, arg.ID)
 	return err

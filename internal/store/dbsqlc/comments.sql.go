@@ -10,6 +10,44 @@ import (
 	"time"
 )
 
+const correctComment = `-- name: CorrectComment :one
+WITH access AS (
+    SELECT r.patient_id, a.id AS assignment_id
+    FROM health_records r
+    JOIN active_assignments a ON a.patient_id = r.patient_id
+    WHERE r.id = $3 AND a.doctor_id = $4 AND a.source <> 'break_glass'
+)
+UPDATE doctor_comments c SET comment = $1, version = version + 1, updated_at = statement_timestamp()
+FROM access WHERE c.id = $2
+RETURNING access.patient_id, access.assignment_id
+`
+
+type CorrectCommentParams struct {
+	Comment  string
+	ID       int64
+	RecordID int64
+	DoctorID int64
+}
+
+type CorrectCommentRow struct {
+	PatientID    int64
+	AssignmentID int64
+}
+
+// Of a locked comment. No row if the doctor is not assigned to the record's patient any
+// more, as for InsertComment. It makes no event: the text of a notification does not contain the comment.
+func (q *Queries) CorrectComment(ctx context.Context, db DBTX, arg CorrectCommentParams) (*CorrectCommentRow, error) {
+	row := db.QueryRow(ctx, correctComment,
+		arg.Comment,
+		arg.ID,
+		arg.RecordID,
+		arg.DoctorID,
+	)
+	var i CorrectCommentRow
+	err := row.Scan(&i.PatientID, &i.AssignmentID)
+	return &i, err
+}
+
 const getComment = `-- name: GetComment :one
 SELECT json_build_array(row_to_json(c.*))::json AS comments, r.patient_id, seen.assignment_id, seen.emergency::boolean AS emergency
 FROM comment_details c
@@ -56,7 +94,7 @@ WITH access AS (
 ), comment AS (
     INSERT INTO doctor_comments (record_id, doctor_id, comment, is_private)
     SELECT access.record_id, access.doctor_id, $3, $4 FROM access
-    RETURNING id, record_id, doctor_id, comment, is_private, created_at
+    RETURNING id, record_id, doctor_id, comment, is_private, created_at, version, updated_at
 ), event AS (
     INSERT INTO outbox (type, patient_id, doctor_id, record_id, comment_id)
     SELECT 'comment.created', access.patient_id, comment.doctor_id, comment.record_id, comment.id
@@ -127,7 +165,7 @@ const listComments = `-- name: ListComments :one
 SELECT (
         SELECT coalesce(json_agg(row_to_json(c.*)), '[]')
         FROM (
-            SELECT d.id, d.record_id, d.comment, d.is_private, d.created_at, d.doctor_id, d.specialization, d.license_number, d.years_of_experience, d.user_id, d.username, d.first_name, d.last_name FROM comment_details d
+            SELECT d.id, d.record_id, d.comment, d.is_private, d.created_at, d.doctor_id, d.specialization, d.license_number, d.years_of_experience, d.user_id, d.username, d.first_name, d.last_name, d.version, d.updated_at FROM comment_details d
             WHERE d.record_id = r.id AND ($1::boolean OR NOT d.is_private) AND d.id >/*beyond*/ $2::bigint
             ORDER BY d.id ASC/*order*/ LIMIT $4 OFFSET $3
         ) AS c
@@ -178,6 +216,40 @@ func (q *Queries) ListComments(ctx context.Context, db DBTX, arg ListCommentsPar
 		&i.SeenPatient,
 		&i.SeenThrough,
 		&i.SeenInEmergency,
+	)
+	return &i, err
+}
+
+const lockComment = `-- name: LockComment :one
+SELECT c.record_id, c.comment, c.is_private,
+    (c.created_at > statement_timestamp() - make_interval(secs => $1::float8))::boolean AS correctable
+FROM doctor_comments c
+WHERE c.id = $2 AND c.doctor_id = $3
+FOR NO KEY UPDATE
+`
+
+type LockCommentParams struct {
+	Lifetime float64
+	ID       int64
+	DoctorID int64
+}
+
+type LockCommentRow struct {
+	RecordID    int64
+	Comment     string
+	IsPrivate   bool
+	Correctable bool
+}
+
+// Keeps a comment of the calling doctor from changing, if they may correct it by the policy.
+func (q *Queries) LockComment(ctx context.Context, db DBTX, arg LockCommentParams) (*LockCommentRow, error) {
+	row := db.QueryRow(ctx, lockComment, arg.Lifetime, arg.ID, arg.DoctorID)
+	var i LockCommentRow
+	err := row.Scan(
+		&i.RecordID,
+		&i.Comment,
+		&i.IsPrivate,
+		&i.Correctable,
 	)
 	return &i, err
 }

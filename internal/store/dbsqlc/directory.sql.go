@@ -13,17 +13,26 @@ const countDoctors = `-- name: CountDoctors :one
 SELECT count(*)
 FROM doctor_profiles d JOIN users u ON u.id = d.user_id AND u.role = 'DOCTOR'
 WHERE ($1::boolean OR d.verified_at IS NOT NULL AND u.active)
-    AND ($2::text = '' OR d.specialization ILIKE $2::text
-        OR (u.first_name || ' ' || u.last_name || ' ' || u.username) ILIKE $2::text)
+    AND ($2::boolean IS NULL OR (d.verified_at IS NOT NULL) = $2::boolean)
+    AND (NOT $3::boolean OR $1 AND EXISTS (SELECT FROM pending_names n WHERE n.user_id = d.user_id))
+    AND ($4::text = '' OR d.specialization ILIKE $4::text
+        OR (u.first_name || ' ' || u.last_name || ' ' || u.username) ILIKE $4::text)
 `
 
 type CountDoctorsParams struct {
 	Unlisted bool
+	Verified *bool
+	Renaming bool
 	Pattern  string
 }
 
 func (q *Queries) CountDoctors(ctx context.Context, db DBTX, arg CountDoctorsParams) (int64, error) {
-	row := db.QueryRow(ctx, countDoctors, arg.Unlisted, arg.Pattern)
+	row := db.QueryRow(ctx, countDoctors,
+		arg.Unlisted,
+		arg.Verified,
+		arg.Renaming,
+		arg.Pattern,
+	)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
@@ -46,13 +55,15 @@ WITH found AS MATERIALIZED (
     SELECT d.id
     FROM doctor_profiles d JOIN users u ON u.id = d.user_id AND u.role = 'DOCTOR'
     WHERE ($1::boolean OR d.verified_at IS NOT NULL AND u.active)
-        AND ($3::text = '' OR d.specialization ILIKE $3::text
-            OR (u.first_name || ' ' || u.last_name || ' ' || u.username) ILIKE $3::text)
+        AND ($3::boolean IS NULL OR (d.verified_at IS NOT NULL) = $3::boolean)
+        AND (NOT $4::boolean OR $1 AND EXISTS (SELECT FROM pending_names n WHERE n.user_id = d.user_id))
+        AND ($5::text = '' OR d.specialization ILIKE $5::text
+            OR (u.first_name || ' ' || u.last_name || ' ' || u.username) ILIKE $5::text)
 ), page AS (
     SELECT id FROM found
-    WHERE CASE WHEN $2::boolean THEN id < $4::bigint ELSE id > $4::bigint END
+    WHERE CASE WHEN $2::boolean THEN id < $6::bigint ELSE id > $6::bigint END
     ORDER BY CASE WHEN $2::boolean THEN -id ELSE id END
-    LIMIT $6 OFFSET $5
+    LIMIT $8 OFFSET $7
 )
 SELECT d.id, d.user_id, d.role, d.specialization, d.license_number, d.years_of_experience, d.verified_at, d.source_id, d.license_twin, a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, n.first_name AS pending_first, n.last_name AS pending_last, (SELECT count(*) FROM found) AS total
 FROM page JOIN doctor_profiles d ON d.id = page.id JOIN accounts a ON a.id = d.user_id LEFT JOIN pending_names n ON n.user_id = d.user_id AND $1::boolean
@@ -62,6 +73,8 @@ ORDER BY CASE WHEN $2::boolean THEN -d.id ELSE d.id END
 type ListDoctorsParams struct {
 	Unlisted bool
 	Back     bool
+	Verified *bool
+	Renaming bool
 	Pattern  string
 	Beyond   int64
 	Skip     int32
@@ -83,6 +96,8 @@ func (q *Queries) ListDoctors(ctx context.Context, db DBTX, arg ListDoctorsParam
 	rows, err := db.Query(ctx, listDoctors,
 		arg.Unlisted,
 		arg.Back,
+		arg.Verified,
+		arg.Renaming,
 		arg.Pattern,
 		arg.Beyond,
 		arg.Skip,

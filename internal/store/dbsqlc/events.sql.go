@@ -82,6 +82,7 @@ WITH event_kind AS MATERIALIZED (
             WHEN 'comment' THEN c.id IS NOT NULL
             WHEN 'account' THEN s.id IS NOT NULL
             WHEN 'accounts' THEN true
+            WHEN 'doctor' THEN profile.id IS NOT NULL
         END AS there
     FROM event e
     JOIN event_kind k ON k.type = e.type
@@ -90,6 +91,7 @@ WITH event_kind AS MATERIALIZED (
     LEFT JOIN health_records r ON r.id = e.record_id
     LEFT JOIN doctor_comments c ON c.id = e.comment_id AND NOT c.is_private
     LEFT JOIN users s ON s.id = e.user_id
+    LEFT JOIN doctor_profiles profile ON profile.id = e.doctor_id
 ), due AS MATERIALIZED (
     SELECT e.id, e.created_at, k.type, k.recipients, e.patient_id, e.doctor_id, e.assignment_id, e.record_id, e.comment_id, e.user_id, e.actor_id
     FROM current e

@@ -128,6 +128,17 @@ type CallersRecord struct {
 	VisitDate  time.Time
 }
 
+type CallersSession struct {
+	ID          int64
+	CreatedAt   time.Time
+	LastUsedAt  time.Time
+	ExpiresAt   time.Time
+	Device      *string
+	Address     *netip.Addr
+	LastDevice  *string
+	LastAddress *netip.Addr
+}
+
 type CommentDetail struct {
 	ID                int64
 	RecordID          int64
@@ -142,6 +153,8 @@ type CommentDetail struct {
 	Username          string
 	FirstName         string
 	LastName          string
+	Version           int64
+	UpdatedAt         time.Time
 }
 
 type DoctorComment struct {
@@ -151,6 +164,8 @@ type DoctorComment struct {
 	Comment   string
 	IsPrivate bool
 	CreatedAt time.Time
+	Version   int64
+	UpdatedAt *time.Time
 }
 
 type DoctorProfile struct {
@@ -283,11 +298,15 @@ type ResetCode struct {
 }
 
 type Session struct {
-	ID         int64
-	UserID     int64
-	CreatedAt  time.Time
-	ExpiresAt  time.Time
-	LastUsedAt time.Time
+	ID          int64
+	UserID      int64
+	CreatedAt   time.Time
+	ExpiresAt   time.Time
+	LastUsedAt  time.Time
+	Device      *string
+	Address     *netip.Addr
+	LastDevice  *string
+	LastAddress *netip.Addr
 }
 
 type TotpFactor struct {

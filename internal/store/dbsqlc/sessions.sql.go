@@ -7,6 +7,7 @@ package dbsqlc
 
 import (
 	"context"
+	"net/netip"
 	"time"
 )
 
@@ -76,10 +77,10 @@ func (q *Queries) EndSessionOfUsedToken(ctx context.Context, db DBTX, tokenHash 
 }
 
 const listSessions = `-- name: ListSessions :many
-SELECT s.id, s.created_at, s.last_used_at, s.expires_at,
+SELECT s.id, s.created_at, s.last_used_at, s.expires_at, s.device, s.address, s.last_device, s.last_address,
     (SELECT count(*) FROM sessions t WHERE t.user_id = $1 AND t.expires_at > now())::bigint AS total
-FROM sessions s
-WHERE s.user_id = $1 AND s.expires_at > now() AND s.id </*beyond*/ $2::bigint
+FROM callers_sessions s
+WHERE s.expires_at > now() AND s.id </*beyond*/ $2::bigint
 ORDER BY s.id DESC/*order*/ LIMIT $4 OFFSET $3
 `
 
@@ -91,11 +92,15 @@ type ListSessionsParams struct {
 }
 
 type ListSessionsRow struct {
-	ID         int64
-	CreatedAt  time.Time
-	LastUsedAt time.Time
-	ExpiresAt  time.Time
-	Total      int64
+	ID          int64
+	CreatedAt   time.Time
+	LastUsedAt  time.Time
+	ExpiresAt   time.Time
+	Device      *string
+	Address     *netip.Addr
+	LastDevice  *string
+	LastAddress *netip.Addr
+	Total       int64
 }
 
 // Lists the caller's own sessions.
@@ -118,6 +123,10 @@ func (q *Queries) ListSessions(ctx context.Context, db DBTX, arg ListSessionsPar
 			&i.CreatedAt,
 			&i.LastUsedAt,
 			&i.ExpiresAt,
+			&i.Device,
+			&i.Address,
+			&i.LastDevice,
+			&i.LastAddress,
 			&i.Total,
 		); err != nil {
 			return nil, err
@@ -185,13 +194,13 @@ WITH session AS MATERIALIZED (
     UPDATE refresh_tokens t SET successor_salt = NULL
     FROM used WHERE t.session_id = used.id AND t.successor_salt IS NOT NULL AND t.token_hash <> $1
 ), kept AS (
-    UPDATE sessions s SET last_used_at = now(),
-        expires_at = least(now() + make_interval(secs => $3::float8), s.created_at + make_interval(secs => $4::float8))
+    UPDATE sessions s SET last_used_at = now(), last_device = $3::text, last_address = $4::inet,
+        expires_at = least(now() + make_interval(secs => $5::float8), s.created_at + make_interval(secs => $6::float8))
     FROM used WHERE s.id = used.id
     RETURNING s.id, s.expires_at
 ), successor AS (
     INSERT INTO refresh_tokens (session_id, token_hash, expires_at)
-    SELECT kept.id, $5, kept.expires_at FROM kept
+    SELECT kept.id, $7, kept.expires_at FROM kept
 )
 SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, used.id AS session_id, has_second_factor(a.id) AS second_factor FROM used JOIN accounts a ON a.id = used.user_id
 `
@@ -199,6 +208,8 @@ SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_num
 type RotateRefreshTokenParams struct {
 	UsedHash      []byte
 	SuccessorSalt []byte
+	Device        *string
+	Address       *netip.Addr
 	Lifetime      float64
 	Longest       float64
 	TokenHash     []byte
@@ -217,6 +228,8 @@ func (q *Queries) RotateRefreshToken(ctx context.Context, db DBTX, arg RotateRef
 	row := db.QueryRow(ctx, rotateRefreshToken,
 		arg.UsedHash,
 		arg.SuccessorSalt,
+		arg.Device,
+		arg.Address,
 		arg.Lifetime,
 		arg.Longest,
 		arg.TokenHash,
@@ -239,37 +252,34 @@ func (q *Queries) RotateRefreshToken(ctx context.Context, db DBTX, arg RotateRef
 }
 
 const startSession = `-- name: StartSession :one
-WITH session AS (
-    INSERT INTO sessions (user_id, expires_at)
-    SELECT u.id, now() + make_interval(secs => $2::float8) FROM users u
-    WHERE u.id = $3 AND u.active AND u.credentials_version = $4 FOR SHARE OF u
-    RETURNING id, expires_at
-)
-INSERT INTO refresh_tokens (session_id, token_hash, expires_at)
-SELECT session.id, $1, session.expires_at FROM session
-RETURNING session_id
+SELECT started::bigint AS id
+FROM start_session($1, $2, $3, $4::float8, $5::integer, $6::text, $7::inet) AS started
 `
 
 type StartSessionParams struct {
-	TokenHash          []byte
-	Lifetime           float64
 	UserID             int64
 	CredentialsVersion int64
+	TokenHash          []byte
+	Lifetime           float64
+	Most               int32
+	Device             *string
+	Address            *netip.Addr
 }
 
-// Starts nothing for a user who is not active, or whose credentials were
-// changed since they were checked. It waits for a concurrent change, and a
-// later change finds the session.
+// No row for a user who is not active, or whose credentials were changed since they were checked.
 func (q *Queries) StartSession(ctx context.Context, db DBTX, arg StartSessionParams) (int64, error) {
 	row := db.QueryRow(ctx, startSession,
-		arg.TokenHash,
-		arg.Lifetime,
 		arg.UserID,
 		arg.CredentialsVersion,
+		arg.TokenHash,
+		arg.Lifetime,
+		arg.Most,
+		arg.Device,
+		arg.Address,
 	)
-	var session_id int64
-	err := row.Scan(&session_id)
-	return session_id, err
+	var id int64
+	err := row.Scan(&id)
+	return id, err
 }
 
 const trimRefreshTokens = `-- name: TrimRefreshTokens :execrows

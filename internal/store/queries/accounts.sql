@@ -30,6 +30,11 @@ FROM (
     FROM (SELECT nextval(pg_get_serial_sequence('doctor_profiles', 'id')) AS id) AS s
 ) AS n;
 
+-- The event of a doctor who waits for their verification. The policy finds their profile only in
+-- a statement after the one that makes it.
+-- name: TellOfRegistration :exec
+INSERT INTO outbox (type, doctor_id) SELECT 'doctor.registered', d.id FROM doctor_profiles d WHERE d.user_id = @user_id;
+
 -- The credentials of the transaction's user.
 -- name: GetCredentials :one
 SELECT sqlc.embed(a), u.password_hash, u.credentials_version, has_second_factor(u.id) AS second_factor
@@ -104,32 +109,51 @@ WHERE user_id = @user_id;
 -- Others know a doctor who is verified or was ever assigned. The answer to that does not
 -- change until the transaction ends, see LockDoctor.
 -- name: UpdateDoctor :one
-UPDATE doctor_profiles SET
-    specialization = coalesce(sqlc.narg('specialization'), specialization),
-    license_number = coalesce(sqlc.narg('license_number'), license_number),
-    years_of_experience = coalesce(sqlc.narg('years_of_experience'), years_of_experience),
-    verified_at = CASE
-        WHEN license_key(sqlc.narg('license_number')) <> license_key(license_number) AND NOT @keep_verified::boolean THEN NULL
-        ELSE verified_at
-    END
-WHERE user_id = @user_id
-RETURNING (verified_at IS NOT NULL OR EXISTS (SELECT FROM assignments a WHERE a.doctor_id = doctor_profiles.id))::boolean AS known;
+WITH before AS (
+    SELECT d.id, d.verified_at FROM doctor_profiles d WHERE d.user_id = @user_id FOR NO KEY UPDATE
+), changed AS (
+    UPDATE doctor_profiles d SET
+        specialization = coalesce(sqlc.narg('specialization')::text, d.specialization),
+        license_number = coalesce(sqlc.narg('license_number')::text, d.license_number),
+        years_of_experience = coalesce(sqlc.narg('years_of_experience')::integer, d.years_of_experience),
+        verified_at = CASE
+            WHEN license_key(sqlc.narg('license_number')::text) <> license_key(d.license_number) AND NOT @keep_verified::boolean THEN NULL
+            ELSE d.verified_at
+        END
+    WHERE d.id = (SELECT before.id FROM before)
+    RETURNING d.id, d.verified_at
+), event AS (
+    INSERT INTO outbox (type, doctor_id)
+    SELECT 'doctor.unverified' AS type, changed.id FROM changed JOIN before ON before.id = changed.id
+    WHERE before.verified_at IS NOT NULL AND changed.verified_at IS NULL
+)
+SELECT (verified_at IS NOT NULL OR EXISTS (SELECT FROM assignments a WHERE a.doctor_id = changed.id))::boolean AS known FROM changed;
 
 -- name: AskForName :exec
-INSERT INTO pending_names (user_id, first_name, last_name) VALUES (@user_id, @first_name, @last_name);
+WITH request AS (
+    INSERT INTO pending_names (user_id, first_name, last_name) VALUES (@user_id, @first_name, @last_name)
+)
+INSERT INTO outbox (type, doctor_id) VALUES ('doctor.name_requested', @doctor_id::bigint);
 
 -- name: DecideName :execrows
 SELECT decide_name(@doctor_id, @approved);
 
+-- For a locked doctor: what the statement reads stays true.
 -- name: VerifyDoctor :exec
-UPDATE doctor_profiles SET verified_at = CASE WHEN @verified::boolean THEN coalesce(verified_at, now()) END
-WHERE id = @id;
+WITH changed AS (
+    UPDATE doctor_profiles d SET verified_at = CASE WHEN @verified::boolean THEN now() END
+    WHERE d.id = @id::bigint AND (d.verified_at IS NOT NULL) <> @verified::boolean
+    RETURNING d.id
+)
+INSERT INTO outbox (type, doctor_id)
+SELECT CASE WHEN @verified::boolean THEN 'doctor.verified' ELSE 'doctor.unverified' END AS type, changed.id FROM changed;
 
 -- For an active or inactive account, see LockDoctor.
 -- name: LockDoctorProfile :execrows
 SELECT FROM doctor_profiles d WHERE d.id = @id FOR NO KEY UPDATE OF d;
 
+-- As in ListDoctors: the unlisted and the pending names are for administrators.
 -- name: DoctorByID :one
 SELECT sqlc.embed(d), sqlc.embed(a), n.first_name AS pending_first, n.last_name AS pending_last
-FROM doctor_profiles d JOIN accounts a ON a.id = d.user_id LEFT JOIN pending_names n ON n.user_id = d.user_id
-WHERE d.id = @id;
+FROM doctor_profiles d JOIN accounts a ON a.id = d.user_id LEFT JOIN pending_names n ON n.user_id = d.user_id AND @unlisted::boolean
+WHERE d.id = @id AND (@unlisted::boolean OR d.verified_at IS NOT NULL AND a.active);

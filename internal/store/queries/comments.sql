@@ -56,3 +56,24 @@ FROM comment
 JOIN access ON access.record_id = comment.record_id
 JOIN doctor_profiles d ON d.id = comment.doctor_id
 JOIN accounts account ON account.id = d.user_id;
+
+-- Keeps a comment of the calling doctor from changing, if they may correct it by the policy.
+-- name: LockComment :one
+SELECT c.record_id, c.comment, c.is_private,
+    (c.created_at > statement_timestamp() - make_interval(secs => @lifetime::float8))::boolean AS correctable
+FROM doctor_comments c
+WHERE c.id = @id AND c.doctor_id = @doctor_id
+FOR NO KEY UPDATE;
+
+-- Of a locked comment. No row if the doctor is not assigned to the record's patient any
+-- more, as for InsertComment. It makes no event: the text of a notification does not contain the comment.
+-- name: CorrectComment :one
+WITH access AS (
+    SELECT r.patient_id, a.id AS assignment_id
+    FROM health_records r
+    JOIN active_assignments a ON a.patient_id = r.patient_id
+    WHERE r.id = @record_id AND a.doctor_id = @doctor_id AND a.source <> 'break_glass'
+)
+UPDATE doctor_comments c SET comment = @comment, version = version + 1, updated_at = statement_timestamp()
+FROM access WHERE c.id = @id
+RETURNING access.patient_id, access.assignment_id;

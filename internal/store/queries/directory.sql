@@ -6,6 +6,8 @@ WITH found AS MATERIALIZED (
     SELECT d.id
     FROM doctor_profiles d JOIN users u ON u.id = d.user_id AND u.role = 'DOCTOR'
     WHERE (@unlisted::boolean OR d.verified_at IS NOT NULL AND u.active)
+        AND (sqlc.narg('verified')::boolean IS NULL OR (d.verified_at IS NOT NULL) = sqlc.narg('verified')::boolean)
+        AND (NOT @renaming::boolean OR @unlisted AND EXISTS (SELECT FROM pending_names n WHERE n.user_id = d.user_id))
         AND (@pattern::text = '' OR d.specialization ILIKE @pattern::text
             OR (u.first_name || ' ' || u.last_name || ' ' || u.username) ILIKE @pattern::text)
 ), page AS (
@@ -22,6 +24,8 @@ ORDER BY CASE WHEN @back::boolean THEN -d.id ELSE d.id END;
 SELECT count(*)
 FROM doctor_profiles d JOIN users u ON u.id = d.user_id AND u.role = 'DOCTOR'
 WHERE (@unlisted::boolean OR d.verified_at IS NOT NULL AND u.active)
+    AND (sqlc.narg('verified')::boolean IS NULL OR (d.verified_at IS NOT NULL) = sqlc.narg('verified')::boolean)
+    AND (NOT @renaming::boolean OR @unlisted AND EXISTS (SELECT FROM pending_names n WHERE n.user_id = d.user_id))
     AND (@pattern::text = '' OR d.specialization ILIKE @pattern::text
         OR (u.first_name || ' ' || u.last_name || ' ' || u.username) ILIKE @pattern::text);
 

@@ -1,16 +1,7 @@
--- Starts nothing for a user who is not active, or whose credentials were
--- changed since they were checked. It waits for a concurrent change, and a
--- later change finds the session.
+-- No row for a user who is not active, or whose credentials were changed since they were checked.
 -- name: StartSession :one
-WITH session AS (
-    INSERT INTO sessions (user_id, expires_at)
-    SELECT u.id, now() + make_interval(secs => @lifetime::float8) FROM users u
-    WHERE u.id = @user_id AND u.active AND u.credentials_version = @credentials_version FOR SHARE OF u
-    RETURNING id, expires_at
-)
-INSERT INTO refresh_tokens (session_id, token_hash, expires_at)
-SELECT session.id, @token_hash, session.expires_at FROM session
-RETURNING session_id;
+SELECT started::bigint AS id
+FROM start_session(@user_id, @credentials_version, @token_hash, @lifetime::float8, @most::integer, sqlc.narg('device')::text, sqlc.narg('address')::inet) AS started;
 
 -- The session's row is locked first, as its deletion does: of two requests with the
 -- same token one comes second and finds it used, and no token survives that is made while
@@ -30,7 +21,7 @@ WITH session AS MATERIALIZED (
     UPDATE refresh_tokens t SET successor_salt = NULL
     FROM used WHERE t.session_id = used.id AND t.successor_salt IS NOT NULL AND t.token_hash <> @used_hash
 ), kept AS (
-    UPDATE sessions s SET last_used_at = now(),
+    UPDATE sessions s SET last_used_at = now(), last_device = sqlc.narg('device')::text, last_address = sqlc.narg('address')::inet,
         expires_at = least(now() + make_interval(secs => @lifetime::float8), s.created_at + make_interval(secs => @longest::float8))
     FROM used WHERE s.id = used.id
     RETURNING s.id, s.expires_at
@@ -64,10 +55,10 @@ DELETE FROM sessions WHERE user_id = @caller AND id <> @kept;
 
 -- Lists the caller's own sessions.
 -- name: ListSessions :many
-SELECT s.id, s.created_at, s.last_used_at, s.expires_at,
+SELECT s.id, s.created_at, s.last_used_at, s.expires_at, s.device, s.address, s.last_device, s.last_address,
     (SELECT count(*) FROM sessions t WHERE t.user_id = @caller AND t.expires_at > now())::bigint AS total
-FROM sessions s
-WHERE s.user_id = @caller AND s.expires_at > now() AND s.id </*beyond*/ @beyond_id::bigint
+FROM callers_sessions s
+WHERE s.expires_at > now() AND s.id </*beyond*/ @beyond_id::bigint
 ORDER BY s.id DESC/*order*/ LIMIT @most OFFSET @skip;
 
 -- name: CountSessions :one

@@ -20,7 +20,7 @@ func withoutPatientData() map[string]string {
 	return map[string]string{
 		"goose_db_version": "the version of the schema",
 		"doctor_profiles":  "the directory of doctors, which all logged-in users may read",
-		"sessions":         "times; a session is looked up before the caller is known",
+		"sessions":         "times, and columns that the server may not read; a session is looked up before the caller is known",
 		"refresh_tokens":   "hashes and times; looked up as sessions are",
 		"totp_factors":     "sealed by a key that the database does not have; looked up before the caller is known",
 		"recovery_codes":   "hashes; looked up as totp_factors are",
@@ -35,6 +35,7 @@ func ofTheOwner() map[string]string {
 	return map[string]string{
 		"callers_patients": "its condition names the caller, behind a barrier",
 		"callers_records":  "its condition names the caller, behind a barrier",
+		"callers_sessions": "its condition names the caller, behind a barrier",
 		"callers_audit":    "its condition names the caller, behind a barrier",
 		"audit_entries":    "an administrator sees all rows, other callers none",
 	}
@@ -211,6 +212,7 @@ func TestRawStatementsWriteWhatTheCallerMayWrite(t *testing.T) {
 	insert := `INSERT INTO health_records (patient_id, created_by, record_type, title, visit_date) VALUES (%d, %d, 'CHECKUP', 't', now())`
 	comment := `INSERT INTO doctor_comments (record_id, doctor_id, comment) VALUES (%d, %d, 't')`
 	assign := `INSERT INTO assignments (patient_id, doctor_id, source, requested_by, starts_at) VALUES (%d, %d, 'rest', %d, now())`
+	told := `INSERT INTO outbox (type, doctor_id) VALUES ('%s', %d)`
 	pending := `INSERT INTO pending_names (user_id, first_name, last_name) VALUES (%d, 'A', 'B')`
 	code := `INSERT INTO reset_codes AS c (user_id, code_hash, expires_at) VALUES (%d, sha256('x'), now() + interval '1 day')
 		ON CONFLICT (user_id) DO UPDATE SET code_hash = excluded.code_hash`
@@ -271,6 +273,20 @@ func TestRawStatementsWriteWhatTheCallerMayWrite(t *testing.T) {
 		{&h.admin, `UPDATE users SET email = 'x'`, 1},
 		{&h.admin, `DELETE FROM health_records`, 0},
 		{&h.admin, fmt.Sprintf(assign, h.cleo.ID, h.other.ID, h.ann.User.ID), refused}, // in the name of another user
+		{&h.doctor.User, `UPDATE doctor_comments SET comment = 'x'`, 2},                // their own on Ann's record; Bob was their patient
+		{&h.other.User, `UPDATE doctor_comments SET comment = 'x'`, 1},
+		{&h.unverified.User, `UPDATE doctor_comments SET comment = 'x'`, 0},
+		{&h.ann.User, `UPDATE doctor_comments SET comment = 'x'`, 0},
+		{&h.admin, `UPDATE doctor_comments SET comment = 'x'`, 0},
+		{nil, `UPDATE doctor_comments SET comment = 'x'`, 0},
+		{&h.doctor.User, `UPDATE doctor_comments SET is_private = false`, refused},
+		{&h.doctor.User, `UPDATE doctor_comments SET created_at = now()`, refused},
+		{&h.unverified.User, fmt.Sprintf(told, "doctor.registered", h.unverified.ID), 1},
+		{&h.unverified.User, fmt.Sprintf(told, "doctor.registered", h.other.ID), refused},
+		{&h.unverified.User, fmt.Sprintf(told, "doctor.verified", h.unverified.ID), refused},
+		{&h.ann.User, fmt.Sprintf(told, "doctor.registered", h.unverified.ID), refused},
+		{nil, fmt.Sprintf(told, "doctor.registered", h.unverified.ID), refused},
+		{&h.admin, fmt.Sprintf(told, "doctor.verified", h.unverified.ID), 1},
 		{&h.other.User, `INSERT INTO outbox (type, patient_id) VALUES ('record.created', 1)`, refused},
 		{nil, `INSERT INTO outbox (type, patient_id) VALUES ('record.created', 1)`, refused},
 		{nil, fmt.Sprintf(insert, h.ann.ID, h.ann.User.ID), refused},

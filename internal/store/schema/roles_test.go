@@ -88,7 +88,8 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 			"UPDATE reset_codes SET user_id = 1",
 			"SELECT FROM audit_checkpoints", "INSERT INTO audit_checkpoints (number) VALUES (1)", "SELECT audit_prepare_months()",
 			"UPDATE assignments SET starts_at = now()", "UPDATE assignments SET owner = 'x'", "UPDATE health_records SET created_by = 1",
-			"UPDATE doctor_profiles SET license_twin = true",
+			"UPDATE doctor_profiles SET license_twin = true", "UPDATE doctor_comments SET doctor_id = 1", "UPDATE doctor_comments SET created_at = now()",
+			"SELECT device FROM sessions", "SELECT last_address FROM sessions", "SELECT * FROM sessions", "UPDATE sessions SET device = 'x'", "UPDATE sessions SET user_id = 1",
 		},
 		schema.PartWorker: {
 			"SELECT title FROM health_records", "SELECT diagnosis FROM health_records", "SELECT patient_id FROM health_records", "SELECT * FROM health_records",
@@ -96,6 +97,7 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 			"SELECT password_hash FROM users", "SELECT address FROM patient_profiles", "SELECT answer FROM idempotency_keys", "SELECT token_hash FROM refresh_tokens", "SELECT successor_salt FROM refresh_tokens",
 			"SELECT FROM totp_factors", "SELECT FROM recovery_codes", "SELECT FROM name_versions", "SELECT FROM pending_names", "SELECT decide_name(1, true)",
 			"SELECT code_hash FROM reset_codes", "INSERT INTO reset_codes (user_id) VALUES (1)", "UPDATE reset_codes SET expires_at = now()", "SELECT lock_account(1)",
+			"SELECT device FROM sessions", "SELECT FROM callers_sessions", "SELECT start_session(1, 1, '', 1, 1, '', NULL)", "SELECT users_found('', '', NULL, NULL, 0, false, 1, 0)",
 			"SELECT recipient_id FROM notifications", "UPDATE notifications SET read_at = now()", "UPDATE outbox SET patient_id = 1",
 			"INSERT INTO outbox (type) VALUES ('record.created')", "UPDATE users SET active = true", "UPDATE assignments SET ends_at = now()", "INSERT INTO assignments (patient_id) VALUES (1)",
 			"DELETE FROM health_records", "SELECT FROM patient_access", "INSERT INTO audit_log (role) VALUES ('ADMIN')", "SELECT nextval('audit_log_id_seq')",

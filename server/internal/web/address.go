@@ -12,8 +12,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// ClientAddress stores the client's address in the context, for
-// clinic.AddressOf. That is the address of the connection. If it belongs to a
+// ClientAddress stores the client's address and User-Agent in the context, for
+// clinic.AddressOf and clinic.ClientOf. The address is the address of the connection. If it belongs to a
 // trusted proxy, it is the last address in X-Forwarded-For that does not; the
 // client may have made up those before it.
 func ClientAddress(trusted []string, log *slog.Logger) (func(http.Handler) http.Handler, error) {
@@ -30,7 +30,7 @@ func ClientAddress(trusted []string, log *slog.Logger) (func(http.Handler) http.
 			if !address.IsValid() { // the proxies sent no address
 				address = peerOf(r.RemoteAddr)
 			}
-			next.ServeHTTP(w, r.WithContext(clinic.WithAddress(r.Context(), address)))
+			next.ServeHTTP(w, r.WithContext(clinic.WithDevice(clinic.WithAddress(r.Context(), address), r.UserAgent())))
 		})
 	}
 	return func(next http.Handler) http.Handler { return warnOfProxy(len(trusted) > 0, log, find(note(next))) }, nil

@@ -22,7 +22,13 @@ type entityTag struct {
 // ETag returns the ETag of a record's revision (RFC 9110 section 8.8.3).
 func ETag(r clinic.Revision) string { return `"` + opaque(r) + `"` }
 
-func opaque(r clinic.Revision) string { return fmt.Sprintf("%d-%d", r.Version, r.Comments) }
+// Without corrections, it is as in earlier releases.
+func opaque(r clinic.Revision) string {
+	if r.Corrections == 0 {
+		return fmt.Sprintf("%d-%d", r.Version, r.Comments)
+	}
+	return fmt.Sprintf("%d-%d-%d", r.Version, r.Comments, r.Corrections)
+}
 
 // parseTags parses If-Match and If-None-Match; all is true for "*".
 func parseTags(header string) (tags []entityTag, all, ok bool) {
@@ -104,7 +110,7 @@ func revisions(tags []entityTag) []clinic.Revision {
 	var named []clinic.Revision
 	for _, tag := range tags {
 		var r clinic.Revision
-		if n, _ := fmt.Sscanf(tag.opaque, "%d-%d", &r.Version, &r.Comments); n == 2 && opaque(r) == tag.opaque && !tag.weak {
+		if n, _ := fmt.Sscanf(tag.opaque, "%d-%d-%d", &r.Version, &r.Comments, &r.Corrections); n >= 2 && opaque(r) == tag.opaque && !tag.weak {
 			named = append(named, r)
 		}
 	}

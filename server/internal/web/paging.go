@@ -48,7 +48,14 @@ type Page[T any] struct {
 	Count    int     `json:"count" doc:"The number of items on all pages that match the filter." example:"1"`
 	Next     *string `json:"next" doc:"The URL of the next page; null on the last page." example:"/api/health-records/?page=3"`
 	Previous *string `json:"previous" doc:"The URL of the previous page; null on the first page." example:"/api/health-records/?page=1"`
+	Notice   *Notice `json:"notice,omitempty" doc:"Why the list is empty, if the reason is not that nothing matches; otherwise omitted."`
 	Results  []T     `json:"results" nullable:"false"`
+}
+
+// Notice tells the reader of a list something that its items do not.
+type Notice struct {
+	Code   string `json:"code" doc:"The code of the notice, for programs. It does not change. doctor_not_verified: an administrator has to verify the caller's license first." example:"doctor_not_verified"`
+	Detail string `json:"detail" doc:"An explanation for people. It may change." example:"your license is not verified; you see no patients until an administrator verifies it"`
 }
 
 // PageResponse is the answer of an operation that lists.
@@ -59,6 +66,9 @@ type PageResponse[T any] struct {
 // AnswerPage returns the answer for a page of the domain. base is the URL of the links without their query.
 func AnswerPage[T, V any](p Paging, base string, found clinic.Page[T], view func(T) V) (*PageResponse[V], error) {
 	answer := Page[V]{Count: found.Total, Results: Views(found.Items, view)}
+	if found.Notice != nil {
+		answer.Notice = &Notice{Code: found.Notice.Code, Detail: found.Notice.Message}
+	}
 	if p.request.Cursor.Keyset {
 		answer.Next = p.cursorLink(base, found.Next)
 		answer.Previous = p.cursorLink(base, found.Previous)

@@ -4,11 +4,11 @@
 
 GRANT SELECT ON goose_db_version TO :"role";
 
-GRANT EXECUTE ON FUNCTION identify(bigint, text, bigint), account_named, account_registered_under, patients_named,
-    lock_admins, set_user_active, decide_name, who_looked, lock_account TO :"role";
+GRANT EXECUTE ON FUNCTION identify(bigint, text, bigint), account_named, account_registered_under, patients_named, users_found,
+    lock_admins, set_user_active, decide_name, who_looked, lock_account, start_session TO :"role";
 
 GRANT SELECT ON users, doctor_profiles, patient_profiles, assignments, health_records, doctor_comments, notifications,
-    sessions, refresh_tokens, idempotency_keys, accounts, active_assignments, callers_patients, callers_records,
+    callers_sessions, refresh_tokens, idempotency_keys, accounts, active_assignments, callers_patients, callers_records,
     patient_access, comment_details, name_versions, pending_names
 TO :"role";
 
@@ -35,13 +35,17 @@ GRANT INSERT (patient_id, created_by, record_type, title, description, symptoms,
     DELETE
 ON health_records TO :"role";
 
-GRANT INSERT (record_id, doctor_id, comment, is_private) ON doctor_comments TO :"role";
+GRANT INSERT (record_id, doctor_id, comment, is_private), UPDATE (comment, version, updated_at) ON doctor_comments TO :"role";
 
 GRANT INSERT (type, patient_id, doctor_id, assignment_id, record_id, comment_id, user_id, actor_id) ON outbox TO :"role";
 
 GRANT UPDATE (read_at) ON notifications TO :"role";
 
-GRANT INSERT (user_id, expires_at), UPDATE (expires_at, last_used_at), DELETE ON sessions TO :"role";
+-- The devices and addresses are in callers_sessions, for their own user.
+GRANT SELECT (id, user_id, created_at, expires_at, last_used_at), DELETE,
+    INSERT (user_id, expires_at, device, address, last_device, last_address),
+    UPDATE (expires_at, last_used_at, last_device, last_address)
+ON sessions TO :"role";
 GRANT INSERT (session_id, token_hash, expires_at), UPDATE (used_at, successor_salt) ON refresh_tokens TO :"role";
 GRANT INSERT (user_id, operation, key, request_hash), UPDATE (key, answer) ON idempotency_keys TO :"role";
 
