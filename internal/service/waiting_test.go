@@ -55,7 +55,7 @@ func TestAdministratorsAreToldWhoWaits(t *testing.T) {
 	}
 	change := func(c clinic.ProfileChange) {
 		t.Helper()
-		testkit.Value(f.Accounts.UpdateProfile(t.Context(), asDoctor, c))(t)
+		testkit.Value(f.Accounts.UpdateProfile(t.Context(), asDoctor, c, nil))(t)
 	}
 	const signature = "Dr. Jane Smith (doctor1, license ABC-1)"
 	expect("registration", "", signature+" registered. Their license waits for verification.")
