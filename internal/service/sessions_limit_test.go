@@ -88,8 +88,11 @@ func TestSessionsShowWhereTheyAreUsed(t *testing.T) {
 	})
 	long := clinic.Client{Device: strings.Repeat("ä", clinic.MaxDevice), Address: netip.MustParseAddr("192.0.2.2")}
 	want := []clinic.Client{
-		{}, {}, long, long,
-		{Device: "Firefox 140", Address: netip.MustParseAddr("192.0.2.1")}, {Device: "Another", Address: netip.MustParseAddr("2001:db8::1")},
+		{},
+		{},
+		long, long,
+		{Device: "Firefox 140", Address: netip.MustParseAddr("192.0.2.1")},
+		{Device: "Another", Address: netip.MustParseAddr("2001:db8::1")},
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -108,7 +111,7 @@ func TestSessionsShowWhereTheyAreUsed(t *testing.T) {
 func TestDevicesAreOneShortLine(t *testing.T) {
 	t.Parallel()
 	for userAgent, want := range map[string]string{
-		"": "", "curl/8": "curl/8", " \t ": "", "a\u200bb": "ab", "\u2066x\u2069": "x", "\x1b[31mred": "[31mred", "a\n\nb": "a b",
+		"": "", "curl/8": "curl/8", "\t": "", "a\u200bb": "ab", "\u2066x\u2069": "x", "\x1b[31mred": "[31mred", "a\n\nb": "a b",
 		strings.Repeat("\u00e4", 401): strings.Repeat("ä", clinic.MaxDevice), "e\u0301": "\u00e9",
 	} {
 		got := clinic.ClientOf(clinic.WithDevice(t.Context(), userAgent)).Device

@@ -47,7 +47,7 @@ func callsOf(crowd map[string]int64) map[string]functionCall {
 		"patients_named":    call(clinic.RoleAdmin, `SELECT patients_named('%%u7777%%')`),
 		"set_user_active":   call(clinic.RoleAdmin, `SELECT set_user_active(%d, false)`, "doctor user"),
 		"start_session":     call("", `SELECT start_session(%d, 1, sha256('new'), 60, 1, 'device', NULL)`, "doctor user"),
-		"users_found": call(clinic.RoleAdmin, `SELECT users_found('%%u7777%%', '', NULL, NULL, 0, false, 21, 0), users_found('', 'ADMIN', true, NULL, 0, false, 21, 0),
+		"users_found": call(clinic.RoleAdmin, `SELECT users_found('%%u7777%%', '', NULL, null, 0, false, 21, 0), users_found('', 'ADMIN', true, NULL, 0, false, 21, 0),
 			users_found('', '', false, NULL, 0, false, 21, 0), users_found('', '', NULL, false, 0, false, 21, 0)`),
 		"who_looked": call(clinic.RolePatient, `SELECT who_looked(id, at) FROM audit_log WHERE id = %d`, "entry"),
 	}
