@@ -96,14 +96,8 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 			"SELECT comment FROM doctor_comments", "SELECT * FROM comment_details", "SELECT * FROM accounts", "SELECT username FROM users",
 			"SELECT password_hash FROM users", "SELECT address FROM patient_profiles", "SELECT answer FROM idempotency_keys", "SELECT token_hash FROM refresh_tokens", "SELECT successor_salt FROM refresh_tokens",
 			"SELECT FROM totp_factors", "SELECT FROM recovery_codes", "SELECT FROM name_versions", "SELECT FROM pending_names", "SELECT decide_name(1, true)",
-<<<<<<< HEAD
 			"SELECT code_hash FROM reset_codes", "INSERT INTO reset_codes (user_id) VALUES (1)", "UPDATE reset_codes SET expires_at = now()", "SELECT lock_account(1)",
-			"SELECT device FROM sessions", "SELECT FROM callers_sessions", "SELECT start_session(1, 1, '', 1, 1, '', NULL)", "SELECT users_found('', '', NULL, NULL, 0, false, 1, 0)",
-||||||| 1018e88
-			"SELECT device FROM sessions", "SELECT FROM callers_sessions", "SELECT start_session(1, 1, '', 1, 1, '', NULL)", "SELECT users_found('', '', NULL, NULL, 0, false, 1, 0)",
-=======
 			"SELECT device FROM sessions", "SELECT FROM callers_sessions", "SELECT start_session(1, 1, '', 1, 1, '', NULL)", "SELECT users_found('', '', NULL, true, 0, false, 1, 0)",
->>>>>>> admins
 			"SELECT recipient_id FROM notifications", "UPDATE notifications SET read_at = now()", "UPDATE outbox SET patient_id = 1",
 			"INSERT INTO outbox (type) VALUES ('record.created')", "UPDATE users SET active = true", "UPDATE assignments SET ends_at = now()", "INSERT INTO assignments (patient_id) VALUES (1)",
 			"DELETE FROM health_records", "SELECT FROM patient_access", "INSERT INTO audit_log (role) VALUES ('ADMIN')", "SELECT nextval('audit_log_id_seq')",
