@@ -163,7 +163,7 @@ func TestIssueCodesRefusesWhatItCannotDo(t *testing.T) { //nolint:paralleltest /
 		"replace names":   {[]string{"--replace", user.Username}, "--replace goes with"},
 		"too short":       {[]string{"--valid-for", "1m", user.Username}, "5m to 720h"},
 		"too long":        {[]string{"--valid-for", "721h", user.Username}, "5m to 720h"},
-		"unknown":         {[]string{user.Username, "nobody"}, "username 2: not_found: no account has this username; no code was issued"},
+		"unknown":         {[]string{user.Username, "nobody"}, "username 2: no account has this username; no code was issued"},
 		"missing file":    {[]string{"--usernames-file", filepath.Join(t.TempDir(), "missing")}, "reading the usernames"},
 		"an empty list":   {[]string{"--usernames-file", "-"}, "contains no username"},
 		"no such folder":  {[]string{user.Username, "--file", filepath.Join(t.TempDir(), "missing", "codes.csv")}, "creating the file"},
