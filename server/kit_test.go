@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -288,6 +289,15 @@ func (w *world) record(owner person) int64 {
 	w.t.Helper()
 	got := w.want(http.StatusCreated, call{method: http.MethodPost, path: "/api/health-records/", token: owner.token, body: visit()})
 	return int64(dig[float64](w.t, got, "id"))
+}
+
+// notified returns the person's newest notifications of a kind.
+func (w *world) notified(p person, kind string) []any {
+	w.t.Helper()
+	list := w.want(http.StatusOK, call{method: get, path: "/api/notifications/", token: p.token})
+	return slices.DeleteFunc(dig[[]any](w.t, list, "results"), func(n any) bool {
+		return n.(map[string]any)["notification_type"] != kind //nolint:forcetypeassert // an object of the API
+	})
 }
 
 // settle does the work of the worker: it turns every open event into notifications.

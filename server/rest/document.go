@@ -41,7 +41,7 @@ func newDocument(version string) *huma.OpenAPI {
 				"Texts are stored in Unicode normalization form C. Names, titles, reasons and other texts of a single line must not contain line breaks, " +
 				"control characters or marks that change the writing direction. Invisible characters are removed from them.",
 		},
-		Servers: []*huma.Server{{URL: "/", Description: "The server that the document comes from"}},
+		Servers: []*huma.Server{{URL: "/", Description: "This server"}},
 		Tags: []*huma.Tag{
 			{Name: "auth", Description: "Accounts, sessions, and the directory of doctors"},
 			{Name: "health-records", Description: "Health records and the comments on them"},

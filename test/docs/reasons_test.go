@@ -192,7 +192,7 @@ func literalRefinement(literal *ast.CompositeLit) (reason, code string) {
 			reason = text(pair.Value)
 		}
 	}
-	if code == "" {
+	if reason == "" || code == "" {
 		return "", ""
 	}
 	return reason, code
