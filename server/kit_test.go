@@ -296,7 +296,7 @@ func (w *world) notified(p person, kind string) []any {
 	w.t.Helper()
 	list := w.want(http.StatusOK, call{method: get, path: "/api/notifications/", token: p.token})
 	return slices.DeleteFunc(dig[[]any](w.t, list, "results"), func(n any) bool {
-		return n.(map[string]any)["notification_type"] != kind //nolint:forcetypeassert // an object of the API
+		return dig[string](w.t, n.(map[string]any), "notification_type") != kind //nolint:errcheck,forcetypeassert // an object of the API
 	})
 }
 

@@ -28,6 +28,7 @@ const (
 type issueCodesOptions struct {
 	file          string
 	usernamesFile string
+	names         []string // of the file or the arguments
 	validFor      time.Duration
 	withoutOne    bool
 	replace       bool
@@ -49,12 +50,12 @@ func newIssueCodesCommand() *cobra.Command {
 		Example: "  healthrecords admin issue-codes --without-password --valid-for 336h --file codes.csv\n" +
 			"  healthrecords admin issue-codes --file codes.csv jane john",
 		RunE: func(cmd *cobra.Command, usernames []string) error {
-			usernames, err := opts.usernames(cmd.InOrStdin(), usernames)
-			if err != nil {
+			var err error
+			if opts.names, err = opts.usernames(cmd.InOrStdin(), usernames); err != nil {
 				return err
 			}
 			return withAdministrators(cmd.Context(), func(admins *service.Administrators) error {
-				return issueCodes(cmd.Context(), admins, opts, usernames, cmd.OutOrStdout(), cmd.ErrOrStderr())
+				return issueCodes(cmd.Context(), admins, opts, cmd.OutOrStdout(), cmd.ErrOrStderr())
 			})
 		},
 	}
@@ -114,13 +115,13 @@ func readUsernames(stdin io.Reader, path string) (names []string, err error) {
 	return names, nil
 }
 
-func issueCodes(ctx context.Context, admins *service.Administrators, opts issueCodesOptions, usernames []string, out, told io.Writer) error {
+func issueCodes(ctx context.Context, admins *service.Administrators, opts issueCodesOptions, out, told io.Writer) error {
 	file, err := createCodeFile(opts.file)
 	if err != nil {
 		return err
 	}
 	issued, err := admins.IssueCodes(ctx, service.Codes{
-		Usernames: usernames, Replace: opts.replace, Lifetime: opts.validFor,
+		Usernames: opts.names, Replace: opts.replace, Lifetime: opts.validFor,
 		Keep: func(code clinic.ResetCode) error {
 			if file.written > 0 && file.written%progressStep == 0 {
 				_, _ = fmt.Fprintf(told, "issued %d codes\n", file.written)

@@ -27,10 +27,10 @@ func BenchmarkValidation(b *testing.B) {
 	body := `{"record_type":"CHECKUP","title":"Annual Physical","description":"` + text + `","symptoms":"` + text + `","visit_date":"2025-05-27T10:00:00Z"}`
 	for name, request := range map[string]func() *http.Request{
 		"body": func() *http.Request {
-			return httptest.NewRequest(http.MethodPost, "/bench/", strings.NewReader(body))
+			return httptest.NewRequestWithContext(b.Context(), http.MethodPost, "/bench/", strings.NewReader(body))
 		},
 		"query": func() *http.Request {
-			return httptest.NewRequest(http.MethodGet, "/bench/?page=2&record_type=CHECKUP&from=2025-01-01", http.NoBody)
+			return httptest.NewRequestWithContext(b.Context(), http.MethodGet, "/bench/?page=2&record_type=CHECKUP&from=2025-01-01", http.NoBody)
 		},
 	} {
 		b.Run(name, func(b *testing.B) {
