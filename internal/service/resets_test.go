@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -69,7 +69,7 @@ func TestInvalidCodesFailAlike(t *testing.T) {
 			t.Helper()
 			d.issue(t, c.UserID)
 		}},
-		"used":     {spoil: func(_ *testing.T, d desk, _ clinic.Caller) { d.db.Exec(`DELETE FROM reset_codes`) }},
+		"used": {spoil: func(_ *testing.T, d desk, _ clinic.Caller) { d.db.Exec(`DELETE FROM reset_codes`) }},
 		"disabled": {spoil: func(_ *testing.T, d desk, _ clinic.Caller) {
 			d.db.Exec(`UPDATE users SET active = false WHERE role = 'PATIENT'`)
 		}},
