@@ -60,9 +60,13 @@ ALTER TABLE outbox DROP CONSTRAINT outbox_type_known,
     ADD CONSTRAINT outbox_type_known
         CHECK (type IN ('assignment.created', 'record.created', 'comment.created', 'break_glass.opened',
             'reset_code.issued', 'reset_codes.issued', 'password.reset', 'second_factor.reset'));
+-- Only administrators tell others of an account, and in whose name.
 ALTER POLICY caller_adds ON outbox WITH CHECK (
-    patient_id = caller_id('patient') OR doctor_id = caller_id('verified_doctor') OR caller_role() = 'ADMIN'
-    OR user_id = caller_id('user') AND type = 'password.reset');
+    caller_role() = 'ADMIN'
+    OR actor_id IS NULL AND CASE
+        WHEN user_id IS NULL THEN patient_id = caller_id('patient') OR doctor_id = caller_id('verified_doctor')
+        ELSE user_id = caller_id('user') AND type = 'password.reset' AND patient_id IS NULL AND doctor_id IS NULL
+    END);
 
 ALTER TABLE notifications ADD COLUMN user_id bigint,
     ADD CONSTRAINT notifications_user_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE;
