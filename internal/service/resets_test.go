@@ -182,6 +182,21 @@ func TestACodeIsUsedOnce(t *testing.T) {
 	}
 }
 
+// TestCodesEndWithTheirAdministrator: whoever is disabled because they misuse their rights may have kept codes.
+func TestCodesEndWithTheirAdministrator(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, nil)
+	user := testkit.Value(d.verifier.Verify(d.register(t, patient("patient1")).Access))(t).UserID
+	other := testkit.Value(d.verifier.Verify(d.register(t, patient("patient2")).Access))(t).UserID
+	rogue, honest := d.db.LoggedIn(d.db.Admin()), d.db.LoggedIn(d.db.Admin())
+	kept := testkit.Value(d.Resets.Issue(t.Context(), rogue, user))(t)
+	testkit.Value(d.Resets.Issue(t.Context(), rogue, other))(t)
+	replaced := testkit.Value(d.Resets.Issue(t.Context(), honest, other))(t)
+	testkit.Value(d.Accounts.Disable(t.Context(), honest, rogue.UserID))(t)
+	wantReason(t, d.Resets.Use(t.Context(), "patient1", kept.Code, another), "reset_code_invalid")
+	testkit.Must(t, d.Resets.Use(t.Context(), "patient2", replaced.Code, another))
+}
+
 func TestCommandsSetPasswordsAndRemoveSecondFactors(t *testing.T) {
 	t.Parallel()
 	a := newAuthenticator(t, newDesk(t, nil))

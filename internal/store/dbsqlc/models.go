@@ -295,6 +295,7 @@ type ResetCode struct {
 	CodeHash  []byte
 	CreatedAt time.Time
 	ExpiresAt time.Time
+	IssuedBy  *int64
 }
 
 type Session struct {

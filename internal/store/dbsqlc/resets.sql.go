@@ -84,7 +84,7 @@ func (q *Queries) EndSessions(ctx context.Context, db DBTX, userID int64) error 
 const keepResetCode = `-- name: KeepResetCode :one
 INSERT INTO reset_codes AS c (user_id, code_hash, expires_at)
 VALUES ($1, $2, now() + make_interval(secs => $3::float8))
-ON CONFLICT (user_id) DO UPDATE SET code_hash = excluded.code_hash, created_at = now(), expires_at = excluded.expires_at
+ON CONFLICT (user_id) DO UPDATE SET code_hash = excluded.code_hash, created_at = now(), expires_at = excluded.expires_at, issued_by = excluded.issued_by
 RETURNING c.expires_at
 `
 

@@ -6,7 +6,7 @@ SELECT active::boolean FROM lock_account(@id) AS active;
 -- name: KeepResetCode :one
 INSERT INTO reset_codes AS c (user_id, code_hash, expires_at)
 VALUES (@user_id, @code_hash, now() + make_interval(secs => @lifetime::float8))
-ON CONFLICT (user_id) DO UPDATE SET code_hash = excluded.code_hash, created_at = now(), expires_at = excluded.expires_at
+ON CONFLICT (user_id) DO UPDATE SET code_hash = excluded.code_hash, created_at = now(), expires_at = excluded.expires_at, issued_by = excluded.issued_by
 RETURNING c.expires_at;
 
 -- The credentials of the transaction's user, if the code is theirs and valid.

@@ -217,6 +217,7 @@ func TestRawStatementsWriteWhatTheCallerMayWrite(t *testing.T) {
 	code := `INSERT INTO reset_codes AS c (user_id, code_hash, expires_at) VALUES (%d, sha256('x'), now() + interval '1 day')
 		ON CONFLICT (user_id) DO UPDATE SET code_hash = excluded.code_hash`
 	event := `INSERT INTO outbox (type, user_id) VALUES ('%s', %d)`
+	forged := `INSERT INTO outbox (type, %s, %s) VALUES ('%s', %d, %d)`
 	user := `INSERT INTO users (id, username, role, password_hash) OVERRIDING SYSTEM VALUE
 		VALUES (set_config('healthrecords.user_id', nextval('users_id_seq')::text, true)::bigint, 'new', '%s', '-')`
 	for _, test := range []struct {
@@ -248,6 +249,13 @@ func TestRawStatementsWriteWhatTheCallerMayWrite(t *testing.T) {
 		{&h.ann.User, fmt.Sprintf(event, "password.reset", h.bob.User.ID), refused},
 		{&h.ann.User, fmt.Sprintf(event, "second_factor.reset", h.ann.User.ID), refused},
 		{&h.admin, fmt.Sprintf(event, "reset_code.issued", h.ann.User.ID), 1},
+		{&h.ann.User, fmt.Sprintf(forged, "patient_id", "user_id", "second_factor.reset", h.ann.ID, h.bob.User.ID), refused},
+		{&h.ann.User, fmt.Sprintf(forged, "patient_id", "user_id", "password.reset", h.bob.ID, h.ann.User.ID), refused},
+		{&h.ann.User, fmt.Sprintf(forged, "user_id", "actor_id", "password.reset", h.ann.User.ID, h.admin.ID), refused},
+		{&h.ann.User, fmt.Sprintf(forged, "patient_id", "actor_id", "record.created", h.ann.ID, h.admin.ID), refused},
+		{&h.doctor.User, fmt.Sprintf(forged, "doctor_id", "user_id", "reset_code.issued", h.doctor.ID, h.ann.User.ID), refused},
+		{&h.unverified.User, fmt.Sprintf(forged, "doctor_id", "user_id", "doctor.registered", h.unverified.ID, h.ann.User.ID), refused},
+		{&h.unverified.User, fmt.Sprintf(forged, "doctor_id", "actor_id", "doctor.registered", h.unverified.ID, h.admin.ID), refused},
 		{&h.ann.User, `UPDATE assignments SET ends_at = now()`, 0},
 		{&h.ann.User, fmt.Sprintf(comment, h.ofAnn.ID, h.doctor.ID), refused},
 		{&h.ann.User, fmt.Sprintf(assign, h.ann.ID, h.other.ID, h.ann.User.ID), refused},

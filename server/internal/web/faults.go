@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -36,6 +37,9 @@ func NoteUnknown(ctx huma.Context, next func(huma.Context)) {
 	if u := ctx.URL(); u.RawQuery != "" {
 		x := ExchangeOf(ctx.Context())
 		all := ctx.Operation().Parameters
+		if _, err := url.QueryUnescape(u.RawQuery); err != nil { // nobody would read the parameter, such as a filter
+			x.unknown = append(x.unknown, clinic.FieldError{Message: "the query of the URL has a % that does not begin an escape; write % as %25"})
+		}
 		for sent := range u.Query() {
 			if !slices.ContainsFunc(all, func(p *huma.Param) bool { return p.In == "query" && p.Name == sent }) {
 				x.unknown = append(x.unknown, clinic.FieldError{Message: unknown("parameter", sent, queryNames(all))})

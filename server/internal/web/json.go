@@ -78,6 +78,9 @@ func eachField(body []byte, into any) (wrong []string) {
 		var fields map[string]json.RawMessage
 		if bytes.HasPrefix(value, []byte("{")) && len(path) < 3 && json.Unmarshal(value, &fields) == nil && len(fields) > 0 {
 			for name, inner := range fields {
+				if len(name) > longestName { // no operation has it, and each field below would copy it
+					continue
+				}
 				visit(append(path[:len(path):len(path)], name), inner)
 			}
 			return

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -25,6 +26,33 @@ func TestAWrongFieldDoesNotHideTheOthers(t *testing.T) {
 	slices.Sort(wrong)
 	if got := strings.Join(wrong, " "); got != "at inner.number number" || d.Name != "a" {
 		t.Errorf("wrong are %q, and the rest is %+v", got, d)
+	}
+}
+
+// counted counts what is decoded into it.
+type counted int
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (c *counted) UnmarshalJSON(b []byte) error {
+	*c += counted(len(b))
+	return nil
+}
+
+// TestALongNameIsNotDecodedForEachFieldBelowIt: anybody can send such a body, and the copies took 100 times the work of others.
+func TestALongNameIsNotDecodedForEachFieldBelowIt(t *testing.T) {
+	t.Parallel()
+	long, fields := strings.Repeat("a", 20_000), make([]string, mostFields)
+	for i := range fields {
+		fields[i] = fmt.Sprintf(`"%x":1`, i)
+	}
+	for _, body := range []string{
+		`{"` + long + `":{` + strings.Join(fields, ",") + `}}`,
+		`{"a":{"` + long + `":{` + strings.Join(fields, ",") + `}}}`,
+	} {
+		var c counted
+		if eachField([]byte(body), &c); int(c) > len(body) {
+			t.Errorf("a body of %d bytes becomes %d bytes to decode", len(body), c)
+		}
 	}
 }
 

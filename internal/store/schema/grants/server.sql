@@ -52,7 +52,7 @@ GRANT INSERT (user_id, operation, key, request_hash), UPDATE (key, answer) ON id
 GRANT SELECT, INSERT (user_id, secret), UPDATE (secret, created_at, confirmed_at, last_step, failures, retry_at), DELETE
 ON totp_factors TO :"role";
 GRANT SELECT, INSERT (user_id, code_hash), UPDATE (used_at) ON recovery_codes TO :"role";
-GRANT SELECT, INSERT (user_id, code_hash, expires_at), UPDATE (code_hash, created_at, expires_at), DELETE ON reset_codes TO :"role";
+GRANT SELECT, INSERT (user_id, code_hash, expires_at), UPDATE (code_hash, created_at, expires_at, issued_by), DELETE ON reset_codes TO :"role";
 -- The server adds to the audit log and reads it; nobody changes it.
 GRANT SELECT ON callers_audit, audit_entries TO :"role";
 GRANT INSERT (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address)

@@ -7,12 +7,14 @@ CREATE TABLE reset_codes (
     code_hash  bytea       NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL,
+    issued_by  bigint      DEFAULT caller_id('user'), -- null: by a command
     CONSTRAINT reset_codes_pkey PRIMARY KEY (user_id),
     CONSTRAINT reset_codes_user_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
     CONSTRAINT reset_codes_code_hash_length CHECK (octet_length(code_hash) = 32),
     CONSTRAINT reset_codes_period CHECK (expires_at > created_at)
 );
 CREATE INDEX reset_codes_expires_idx ON reset_codes (expires_at);
+CREATE INDEX reset_codes_issued_by_idx ON reset_codes (issued_by) WHERE issued_by IS NOT NULL;
 
 -- Administrators issue codes. A user who sends one has no role yet, and finds only their own.
 ALTER TABLE reset_codes ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
@@ -33,7 +35,8 @@ END;
 -- +goose StatementEnd
 REVOKE EXECUTE ON FUNCTION lock_account FROM PUBLIC;
 
--- As in 00013, and a code does not outlive the account's disabling: it must not become valid again.
+-- As in 00013, and a code does not outlive the disabling of its account: it must not become valid again. Nor that of the
+-- administrator who issued it, who may have kept it.
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION set_user_active(account bigint, activity boolean) RETURNS SETOF bigint LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
@@ -42,7 +45,7 @@ BEGIN
         RETURN;
     END IF;
     DELETE FROM sessions s USING users u WHERE s.user_id = account AND u.id = account AND u.active <> activity;
-    DELETE FROM reset_codes c USING users u WHERE c.user_id = account AND u.id = account AND u.active <> activity;
+    DELETE FROM reset_codes c USING users u WHERE (c.user_id = account OR c.issued_by = account) AND u.id = account AND u.active <> activity;
     RETURN QUERY UPDATE users changed SET active = activity, updated_at = now() WHERE changed.id = account RETURNING changed.id;
 END
 $$;
@@ -60,9 +63,13 @@ ALTER TABLE outbox DROP CONSTRAINT outbox_type_known,
     ADD CONSTRAINT outbox_type_known
         CHECK (type IN ('assignment.created', 'record.created', 'comment.created', 'break_glass.opened',
             'reset_code.issued', 'reset_codes.issued', 'password.reset', 'second_factor.reset'));
+-- Only administrators tell others of an account, and in whose name.
 ALTER POLICY caller_adds ON outbox WITH CHECK (
-    patient_id = caller_id('patient') OR doctor_id = caller_id('verified_doctor') OR caller_role() = 'ADMIN'
-    OR user_id = caller_id('user') AND type = 'password.reset');
+    caller_role() = 'ADMIN'
+    OR actor_id IS NULL AND CASE
+        WHEN user_id IS NULL THEN patient_id = caller_id('patient') OR doctor_id = caller_id('verified_doctor')
+        ELSE user_id = caller_id('user') AND type = 'password.reset' AND patient_id IS NULL AND doctor_id IS NULL
+    END);
 
 ALTER TABLE notifications ADD COLUMN user_id bigint,
     ADD CONSTRAINT notifications_user_fkey FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE;

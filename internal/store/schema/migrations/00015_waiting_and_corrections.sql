@@ -15,7 +15,7 @@ ALTER TABLE notifications DROP CONSTRAINT notifications_type_known,
 -- A user adds the events of their own doctor's profile: at registration they are no
 -- caller yet, and an unverified doctor adds no other events.
 CREATE POLICY doctor_adds ON outbox FOR INSERT WITH CHECK (
-    type IN ('doctor.registered', 'doctor.name_requested', 'doctor.unverified') AND patient_id IS NULL
+    type IN ('doctor.registered', 'doctor.name_requested', 'doctor.unverified') AND patient_id IS NULL AND user_id IS NULL AND actor_id IS NULL
     AND doctor_id = (SELECT d.id FROM doctor_profiles d WHERE d.user_id = caller_id('user')));
 
 -- The lists of users by role, of disabled users, and of doctors who wait for their verification.
