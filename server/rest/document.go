@@ -97,7 +97,7 @@ func (r route) operation() huma.Operation {
 func completeDocument(document *huma.OpenAPI, all []route) {
 	schemas := document.Components.Schemas
 	problem := schemas.Schema(reflect.TypeFor[web.Problem](), true, "")
-	delete(schemas.Map(), "ErrorModel") // huma's own, which is never sent: see web.HideInput
+	delete(schemas.Map(), "ErrorModel") // huma's own, which is never sent: see web.Explain
 	delete(schemas.Map(), "ErrorDetail")
 	describeCodes(schemas.Map()["Problem"].Properties["code"])
 	document.Components.Responses = map[string]*huma.Response{}
