@@ -45,6 +45,7 @@ func newDocument(version string) *huma.OpenAPI {
 		Tags: []*huma.Tag{
 			{Name: "auth", Description: "Accounts, sessions, and the directory of doctors"},
 			{Name: "health-records", Description: "Health records and the comments on them"},
+			{Name: "comments", Description: "Corrections of comments, for their authors"},
 			{Name: "notifications", Description: "Notifications about events that concern the caller"},
 			{Name: "patients", Description: "Patients, for administrators"},
 			{Name: "users", Description: "Accounts, for administrators"},
