@@ -175,3 +175,21 @@ func TestRunNeedsNoBrowser(t *testing.T) {
 		}
 	}
 }
+
+// TestAFailedInstallationLeavesNothingBehind lets npm ask a registry that does not answer.
+func TestAFailedInstallationLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	if _, err := exec.LookPath("npm"); err != nil {
+		t.Fatal("npm is needed: run make node")
+	}
+	cache := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), "node/run", "true")
+	cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+cache, "npm_config_cache="+t.TempDir(), "npm_config_registry=http://127.0.0.1:1", "npm_config_fetch_retries=0")
+	output, err := cmd.CombinedOutput()
+	if err == nil || strings.Contains(string(output), "unbound") || !strings.Contains(string(output), "ECONNREFUSED") {
+		t.Errorf("%v: %s", err, output)
+	}
+	if left := testkit.Value(os.ReadDir(filepath.Join(cache, "healthrecords/node")))(t); len(left) > 0 {
+		t.Errorf("%v is left", left)
+	}
+}

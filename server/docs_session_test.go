@@ -1,12 +1,15 @@
 package server_test
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 )
@@ -186,4 +189,59 @@ func TestTheDocumentationPageSaysWhenToTryAgain(t *testing.T) {
 	b := openDocs(t, w)
 	b.logIn("patient1", password)
 	b.refused("Too many attempts; wait, then try again. Try again in ", "password")
+}
+
+// A renewal that is under way at the logout does not begin the session again.
+func TestALogoutOnTheDocumentationPageWaitsForTheRenewal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.patient("patient1")
+	b := openDocs(t, w)
+	b.do("opening the operation", click(profileOperation+".opblock-summary-control"), click(profileOperation+".try-out__btn"))
+	b.logIn("patient1", password)
+	b.do("waiting for the session", chromedp.WaitVisible(chromedp.CSS("#session")))
+	run[string](b, `(() => {
+		Date.now = () => 1e15;
+		const send = fetch;
+		window.fetch = async (...request) => {
+			const answer = await send(...request);
+			if (request[0].endsWith?.("/refresh/")) {
+				window.renewed = (await answer.clone().json()).access;
+				await new Promise((release) => { window.release = release; document.documentElement.dataset.held = ""; });
+			}
+			return answer;
+		};
+		return "";
+	})()`)
+	b.do("renewing", click(profileOperation+"button.execute"), chromedp.WaitReady(chromedp.CSS("html[data-held]")))
+	b.do("logging out", click("#logout"))
+	run[string](b, "(release(), '')")
+	b.do("waiting for the form", chromedp.WaitVisible(chromedp.CSS("#login")), chromedp.WaitVisible(chromedp.CSS(profileOperation+responseStatus)))
+	if stored := run[int](b, "sessionStorage.length"); stored != 0 {
+		t.Error("the logout leaves something behind")
+	}
+	if message := b.text("#message"); message != "" {
+		t.Errorf("the page says %q", message)
+	}
+	if got := w.do(call{method: get, path: profilePath, token: run[string](b, "window.renewed")}); got.status != http.StatusUnauthorized {
+		t.Errorf("after the logout the renewed token is answered %d", got.status)
+	}
+}
+
+// The page works in a browser that keeps nothing: the session lasts until the page is left.
+func TestTheDocumentationPageNeedsNoStorage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.patient("patient1")
+	b := openBrowser(t)
+	const refused = `Object.defineProperty(window, "sessionStorage", { get() { throw new DOMException("no storage", "SecurityError"); } })`
+	b.do("refusing storage", chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: refused})
+		return err
+	}))
+	b.do("opening the page", chromedp.Navigate(w.url+"/api/docs"),
+		chromedp.WaitVisible(chromedp.CSS(profileOperation)))
+	b.logIn("patient1", password)
+	b.do("waiting for the session", chromedp.WaitVisible(chromedp.CSS("#session")))
+	b.do("logging out", click("#logout"), chromedp.WaitVisible(chromedp.CSS("#login")))
 }

@@ -32,6 +32,8 @@ func TestEachFaultIsNamedWithWhatIsAccepted(t *testing.T) { //nolint:tparallel /
 	s := newSetup(t)
 	records := "/api/health-records/"
 	const recordTakes = "this operation takes: description, diagnosis, medications, record_type, symptoms, title, treatment, visit_date"
+	const profileTakes = "this operation takes: address, blood_type, date_of_birth, doctor_profile, email, emergency_contact, first_name, " +
+		"last_name, license_number, patient_profile, phone_number, specialization, years_of_experience"
 	type faults = map[string]any
 	for name, test := range map[string]struct {
 		call call
@@ -64,8 +66,14 @@ func TestEachFaultIsNamedWithWhatIsAccepted(t *testing.T) { //nolint:tparallel /
 		}},
 		"an unknown field of an object": {call{method: patch, path: profilePath, body: `{"doctor_profile":{"licence_number":"x"},"doctor_profile.qqqqqqq":1}`, token: s.doctor.token}, faults{
 			"doctor_profile": "unknown field; did you mean license_number? this operation takes: license_number, specialization, years_of_experience",
-			"": "unknown field; this operation takes: address, blood_type, date_of_birth, doctor_profile, email, emergency_contact, first_name, " +
-				"last_name, license_number, patient_profile, phone_number, specialization, years_of_experience",
+			"":               "unknown field; " + profileTakes,
+		}},
+		"names with dots, before other faults": {call{method: put, path: profilePath, body: `{"patient_profile":{"blood.type":1,"x[0]":1,"blood_typ":1},"patient_profile.x":1,"titel":1,"email":"x","first_name":"a","last_name":"b"}`}, faults{
+			"email":        "enter an email address such as jane@example.org",
+			"phone_number": `this field is required: send a text of at most 20 characters, such as "+1234567890"`,
+			"patient_profile": "unknown field; did you mean blood_type? this operation takes: address, blood_type, date_of_birth, emergency_contact\n" +
+				"unknown field; this operation takes: address, blood_type, date_of_birth, emergency_contact",
+			"": "unknown field; did you mean patient_profile? " + profileTakes + "\nunknown field; " + profileTakes,
 		}},
 		"parameters": {call{method: get, path: records + "?pagesize=1&page=two&record_type=X&from=yesterday&cursor=x&patient=0"}, faults{
 			"page":        "must be a whole number from 1 to 10000, such as 1",

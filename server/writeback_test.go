@@ -96,6 +96,26 @@ func TestOneFieldOfWhatIsReadCanBeChanged(t *testing.T) {
 	}
 }
 
+// TestAReadCommentCanBeWrittenBack by its author: only its text changes.
+func TestAReadCommentCanBeWrittenBack(t *testing.T) {
+	t.Parallel()
+	s := newSetup(t)
+	s.comment(true)
+	list := call{method: get, path: s.record + "comments/", token: s.doctor.token}
+	want := dig[map[string]any](t, s.want(http.StatusOK, list), "results", 0)
+	path := fmt.Sprintf("/api/comments/%v/", want["id"])
+	want["comment"] = "Better."
+	sent := maps.Clone(want)
+	sent["doctor"], sent["created_at"] = canary, nil
+	s.want(http.StatusOK, call{method: patch, path: path, token: s.doctor.token, body: sent})
+	got := dig[map[string]any](t, s.want(http.StatusOK, list), "results", 0)
+	delete(got, "updated_at")
+	delete(want, "updated_at")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the comment (-want +got)\n%s", diff)
+	}
+}
+
 // TestIgnoredFieldsChangeNothing, whatever they hold. The document marks them.
 func TestIgnoredFieldsChangeNothing(t *testing.T) {
 	t.Parallel()

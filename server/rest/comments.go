@@ -16,7 +16,8 @@ const (
 		"Private comments are shown to doctors only."
 	correctCommentNote = "Only the author can correct a comment, while they are assigned to the patient and within 15 minutes, unless the operator " +
 		"has set another time. Later the answer is 409 with the code `comment_final`, and for another doctor's comment it is 403 with the code " +
-		"`not_author`. `is_private` cannot change. Nobody is notified of a correction; `updated_at` shows it. " + mergePatchNote
+		"`not_author`. `is_private` cannot change. Nobody is notified of a correction; `updated_at` shows it. " + mergePatchNote +
+		"You can send back the comment as you have read it, with your changes: fields that are only read are ignored."
 	addCommentNote = "The doctor must be assigned to the patient at the time. Private comments are shown to doctors only."
 )
 
@@ -86,6 +87,11 @@ type correctCommentRequest struct {
 type commentPatch struct {
 	Comment   patch[string] `json:"comment,omitzero" minLength:"1" maxLength:"5000" nullable:"false" example:"Patient shows good health indicators. Recommend follow-up in six months."`
 	IsPrivate patch[bool]   `json:"is_private,omitzero" nullable:"false" doc:"Cannot change: send the current value, or omit it." example:"false"`
+}
+
+// TransformSchema implements huma.SchemaTransformer.
+func (commentPatch) TransformSchema(r huma.Registry, s *huma.Schema) *huma.Schema {
+	return readBack[comment](r, s)
 }
 
 type correctCommentResponse struct {

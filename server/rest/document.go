@@ -45,6 +45,7 @@ func newDocument(version string) *huma.OpenAPI {
 		Tags: []*huma.Tag{
 			{Name: "auth", Description: "Accounts, sessions, and the directory of doctors"},
 			{Name: "health-records", Description: "Health records and the comments on them"},
+			{Name: "comments", Description: "Corrections of comments, for their authors"},
 			{Name: "notifications", Description: "Notifications about events that concern the caller"},
 			{Name: "patients", Description: "Patients, for administrators"},
 			{Name: "users", Description: "Accounts, for administrators"},
@@ -97,7 +98,7 @@ func (r route) operation() huma.Operation {
 func completeDocument(document *huma.OpenAPI, all []route) {
 	schemas := document.Components.Schemas
 	problem := schemas.Schema(reflect.TypeFor[web.Problem](), true, "")
-	delete(schemas.Map(), "ErrorModel") // huma's own, which is never sent: see web.HideInput
+	delete(schemas.Map(), "ErrorModel") // huma's own, which is never sent: see web.Explain
 	delete(schemas.Map(), "ErrorDetail")
 	describeCodes(schemas.Map()["Problem"].Properties["code"])
 	document.Components.Responses = map[string]*huma.Response{}

@@ -48,7 +48,7 @@ type resetPasswordRequest struct {
 func (h *handlers) resetPassword(ctx context.Context, request *resetPasswordRequest) (*noContent, error) {
 	body := request.Body
 	if body.NewPassword != body.NewPasswordConfirm {
-		return nil, clinic.Invalid("new_password_confirm", "the two passwords differ")
+		return nil, clinic.Invalid("new_password_confirm", "must be the same as new_password")
 	}
 	return &noContent{}, h.service.Resets.Use(ctx, body.Username, body.Code, body.NewPassword)
 }

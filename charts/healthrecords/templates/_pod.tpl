@@ -3,7 +3,7 @@ Security context of a pod: (dict "root" $). With "user", Postgres and Redis keep
 names none, as on OpenShift.
 */}}
 {{- define "healthrecords.podSecurity" -}}
-{{- $context := deepCopy .root.Values.podSecurityContext }}
+{{- $context := deepCopy (default dict .root.Values.podSecurityContext) }}
 {{- range list "runAsUser" "runAsGroup" "fsGroup" }}
 {{- if hasKey $context . }}
 {{- $_ := set $context . (int64 (default (get $context .) $.user)) }}

@@ -143,7 +143,7 @@ func (e explainer) all(details []*huma.ErrorDetail) (faults, strangers []clinic.
 			faults = append(faults, e.parameter(in, field, d.Message))
 		case d.Message == validation.MsgUnexpectedProperty:
 			if len(strangers) < mostUnknown {
-				strangers = append(strangers, e.stranger(field, d.Value))
+				strangers = append(strangers, e.stranger(field))
 			}
 		case strings.HasPrefix(d.Message, undecodable):
 			for name := range strings.SplitSeq(strings.TrimPrefix(d.Message, undecodable), nameEnd) {
@@ -194,21 +194,10 @@ func (e explainer) wrong(field string) clinic.FieldError {
 	return clinic.FieldError{Field: field, Message: "must be " + accepts(field, s)}
 }
 
-// stranger describes an unknown field under the object that contains it. Its name may contain dots, as paths do; container is
-// the object as it was sent.
-func (e explainer) stranger(path string, container any) clinic.FieldError {
-	object, sent := "", path
-	sentIn, _ := container.(map[string]any)
-	for {
-		if _, here := sentIn[sent]; here {
-			break
-		}
-		outer, inner, ok := strings.Cut(sent, ".")
-		if !ok {
-			break
-		}
-		object, sent = joined(object, outer), inner
-	}
+// stranger describes an unknown field under the object that contains it. Its name contains no dots: see plainNames.
+func (e explainer) stranger(path string) clinic.FieldError {
+	dot := strings.LastIndexByte(path, '.')
+	object, sent := path[:max(dot, 0)], path[dot+1:]
 	s, ok := e.at(object)
 	if !ok {
 		return clinic.FieldError{Message: "the body has a field that this operation does not know"}

@@ -27,6 +27,7 @@ func decode(body []byte, into any) error {
 		if err := strict.Unmarshal(body, whole); err != nil {
 			return errors.New(misplaced(body, err))
 		}
+		plainNames(*whole)
 		return nil
 	}
 	if json.Unmarshal(body, into) == nil {
@@ -34,6 +35,25 @@ func decode(body []byte, into any) error {
 	}
 	wrong := eachField(body, into)
 	return errors.New(undecodable + strings.Join(wrong, nameEnd))
+}
+
+// plainNames removes the characters from the names of fields with which huma separates the names in a path. No field of the API
+// has them. With them, huma would report what comes later under a wrong path.
+func plainNames(value any) {
+	switch v := value.(type) {
+	case map[string]any:
+		for name, inner := range v {
+			plainNames(inner)
+			if strings.ContainsAny(name, ".[") {
+				delete(v, name)
+				v[strings.NewReplacer(".", "/", "[", "/").Replace(name)] = inner
+			}
+		}
+	case []any:
+		for _, inner := range v {
+			plainNames(inner)
+		}
+	}
 }
 
 const (

@@ -4,7 +4,14 @@
 const key = "session";
 const margin = 30_000; // milliseconds before its end in which an access token is renewed
 
-let session = JSON.parse(sessionStorage.getItem(key));
+// Storage can be disabled: then the session lasts until the page is left.
+const storage = {
+  read: () => { try { return JSON.parse(sessionStorage.getItem(key)); } catch { return null; } },
+  keep: (next) => { try { sessionStorage.setItem(key, JSON.stringify(next)); } catch { /* as above */ } },
+  forget: () => { try { sessionStorage.removeItem(key); } catch { /* as above */ } },
+};
+
+let session = storage.read();
 let renewal = null;
 
 // Refusal is an answer of the API that is an error, or no answer.
@@ -32,26 +39,29 @@ export async function logout() {
   await post("/api/auth/logout/", { refresh });
 }
 
-// fresh returns an access token that is valid for some time yet. It throws if the session has ended.
+// fresh returns an access token that is valid for some time yet, or nothing if the reader logged out meanwhile. It throws if the
+// session has ended.
 export async function fresh() {
   if (Date.now() > session.ends - margin) {
     renewal ??= renew().finally(() => { renewal = null; }); // a refresh token works once
     await renewal;
   }
-  return session.access;
+  return session?.access;
 }
 
 export function forget() {
   session = null;
-  sessionStorage.removeItem(key);
+  storage.forget();
 }
 
 // outdate makes the next request renew the access token.
 export function outdate() { keepSession({ ...session, ends: 0 }); }
 
 async function renew() {
+  const { user, refresh } = session;
   try {
-    keep(session.user, await post("/api/auth/token/refresh/", { refresh: session.refresh }));
+    const tokens = await post("/api/auth/token/refresh/", { refresh });
+    if (session?.refresh === refresh) keep(user, tokens); // otherwise it was forgotten meanwhile
   } catch (error) {
     if (error.status === 401) forget();
     throw error;
@@ -67,7 +77,7 @@ function keep(user, { access, refresh }) {
 
 function keepSession(next) {
   session = next;
-  sessionStorage.setItem(key, JSON.stringify(next));
+  storage.keep(next);
 }
 
 async function post(path, body) {
@@ -77,13 +87,13 @@ async function post(path, body) {
   const text = await response.text();
   if (response.ok) return text && JSON.parse(text);
   const answer = parsed(text);
-  const detail = answer.detail ?? "the request failed";
+  const detail = String(answer.detail || "the request failed");
   throw new Refusal(detail[0].toUpperCase() + detail.slice(1) + "." + wait(response), answer);
 }
 
 // parsed returns the problem, or nothing of the answer of a proxy.
 function parsed(text) {
-  try { return JSON.parse(text); } catch { return {}; }
+  try { return JSON.parse(text) ?? {}; } catch { return {}; }
 }
 
 function wait(response) {

@@ -93,8 +93,9 @@ async function renewToken(request) {
   const now = session.current();
   if (!now || request.headers?.Authorization !== `Bearer ${now.access}`) return request;
   try {
-    request.headers.Authorization = `Bearer ${await session.fresh()}`;
-    if (session.current().access !== now.access) show();
+    const token = await session.fresh();
+    if (token) request.headers.Authorization = `Bearer ${token}`;
+    if (token && token !== now.access) show();
   } catch (error) {
     show(session.current() ? error.message : "The session has ended. Log in again.");
   }
