@@ -7,7 +7,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// told returns the text of a command's error. An error of the domain speaks of fields and of the service; here, fields are flags.
+// told returns the text of a command's error. An error of the domain speaks of fields and of the service; here, fields
+// are flags.
 func told(err error) string {
 	var known *clinic.Error
 	if !errors.As(err, &known) {

@@ -64,8 +64,8 @@ func (c RecordChange) Apply(f RecordFields) RecordFields {
 	return f
 }
 
-// Without returns the change without the fields that already have the value. A stored text need not follow the present rules, and
-// those who send it back do not change it.
+// Without returns the change without the fields that already have the value. A stored text need not follow the present
+// rules, and those who send it back do not change it.
 func (c RecordChange) Without(f RecordFields) RecordChange {
 	drop(&c.Type, f.Type)
 	drop(&c.Title, f.Title)

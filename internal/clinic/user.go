@@ -181,8 +181,9 @@ func (c ProfileChange) Name(present Name) Name {
 	return present
 }
 
-// Without returns the change without the fields that already have the value. A stored text need not follow the present rules, and
-// those who send it back do not change it. Names stay if the rules allow them, because an older one gets its normal form.
+// Without returns the change without the fields that already have the value. A stored text need not follow the present
+// rules, and those who send it back do not change it. Names stay if the rules allow them, because an older one gets its
+// normal form.
 func (c ProfileChange) Without(p Profile) ProfileChange {
 	drop(&c.Email, p.User.Email)
 	drop(&c.PhoneNumber, p.User.PhoneNumber)

@@ -50,12 +50,11 @@ func (s *Accounts) Profile(ctx context.Context, caller clinic.Caller) (clinic.Pr
 	return s.db.As(caller).Accounts().Profile(ctx)
 }
 
-// UpdateProfile sets the given fields of the caller's own profile. With expect, it fails with CodePreconditionFailed unless expect
-// accepts the profile before the change. A change without an effect writes nothing. A doctor who
-// changes the license number is unverified again, unless doctors are verified
-// at registration. A new name of a doctor who is verified, or was ever assigned,
-// is pending until an administrator decides. Until then another new name fails with CodeConflict
-// and reason "name_pending".
+// UpdateProfile sets the given fields of the caller's own profile. With expect, it fails with CodePreconditionFailed
+// unless expect accepts the profile before the change. A change without an effect writes nothing. A doctor who changes
+// the license number is unverified again, unless doctors are verified at registration. A new name of a doctor who is
+// verified, or was ever assigned, is pending until an administrator decides. Until then another new name fails with
+// CodeConflict and reason "name_pending".
 func (s *Accounts) UpdateProfile(ctx context.Context, caller clinic.Caller, change clinic.ProfileChange, expect func(clinic.Profile) bool) (clinic.Profile, error) {
 	var profile clinic.Profile
 	err := s.db.Audited(ctx, caller, clinic.Object{Kind: clinic.ObjectProfile}, func(h store.Handle) error {

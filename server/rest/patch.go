@@ -32,8 +32,8 @@ func (patch[T]) Schema(r huma.Registry) *huma.Schema {
 	return &s
 }
 
-// readBack adds the fields of an answer that a request lacks: a client may send back everything that it has read. They are ignored,
-// whatever they hold.
+// readBack adds the fields of an answer that a request lacks: a client may send back everything that it has read. They
+// are ignored, whatever they hold.
 func readBack[Answer any](r huma.Registry, request *huma.Schema) *huma.Schema {
 	answer := r.Schema(reflect.TypeFor[Answer](), true, "")
 	for answer.Ref != "" {

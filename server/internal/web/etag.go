@@ -97,7 +97,8 @@ func expected(ctx context.Context, ifMatch string) (tags []entityTag, anyOne boo
 	return tags, anyOne, nil
 }
 
-// DigestETag returns an ETag for an answer that shows an object without revisions. Whatever the answer shows is part of its version.
+// DigestETag returns an ETag for an answer that shows an object without revisions. Whatever the answer shows is part of
+// its version.
 func DigestETag(answer any) string {
 	b, _ := json.Marshal(answer) // huma encodes the same value as the body
 	sum := sha256.Sum256(b)

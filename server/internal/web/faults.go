@@ -16,8 +16,9 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// Rules adds the rules of the domain for a body to its request: if anything else in the request is wrong, the answer also contains
-// what they refuse. Otherwise the service checks them, after it has admitted the caller. A request's body calls this from Resolve.
+// Rules adds the rules of the domain for a body to its request: if anything else in the request is wrong, the answer
+// also contains what they refuse. Otherwise the service checks them, after it has admitted the caller. A request's body
+// calls this from Resolve.
 func Rules(ctx huma.Context, check func() error) []error {
 	ExchangeOf(ctx.Context()).rules = check
 	return nil
@@ -31,8 +32,8 @@ func Refuse(field, message string) []error {
 	return []error{&huma.ErrorDetail{Location: byRule + "." + field, Message: message}}
 }
 
-// NoteUnknown is the middleware that finds parameters of the URL that the operation does not know. huma would report them without
-// the other faults. The handler must call Unfit.
+// NoteUnknown is the middleware that finds parameters of the URL that the operation does not know. huma would report
+// them without the other faults. The handler must call Unfit.
 func NoteUnknown(ctx huma.Context, next func(huma.Context)) {
 	if u := ctx.URL(); u.RawQuery != "" {
 		x := ExchangeOf(ctx.Context())
@@ -90,9 +91,9 @@ func (x *Exchange) refusal(found []clinic.FieldError) *clinic.Error {
 	return clinic.InvalidFields(append(all, slices.Compact(x.unknown)...))
 }
 
-// Explain returns a huma transformer, which processes every answer of the API. It replaces huma's own error document, which quotes
-// the input: what is wrong comes from huma, and what would be right from the schema. It is a setting of the API, and so does not
-// change the global huma.NewError.
+// Explain returns a huma transformer, which processes every answer of the API. It replaces huma's own error document,
+// which quotes the input: what is wrong comes from huma, and what would be right from the schema. It is a setting of
+// the API, and so does not change the global huma.NewError.
 func Explain(schemas huma.Registry) huma.Transformer {
 	return func(ctx huma.Context, _ string, answer any) (any, error) {
 		model, ok := answer.(*huma.ErrorModel)

@@ -90,7 +90,8 @@ func misplaced(body []byte, err error) string {
 // mostFields is more than a body of any operation has, with its objects.
 const mostFields = 200
 
-// eachField decodes the fields one by one, so that a wrong one does not hide the others, and returns the paths of the wrong ones.
+// eachField decodes the fields one by one, so that a wrong one does not hide the others, and returns the paths of the
+// wrong ones.
 func eachField(body []byte, into any) (wrong []string) {
 	left := mostFields
 	var visit func(path []string, value json.RawMessage)
