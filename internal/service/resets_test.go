@@ -257,6 +257,31 @@ func TestIssuedCodesAreValidOnlyIfTheyAreKept(t *testing.T) {
 	}
 }
 
+// TestNoCodeForAnAccountThatGotAPasswordMeanwhile: a command for thousands of accounts takes minutes, and a code for an account
+// without a password notifies nobody.
+func TestNoCodeForAnAccountThatGotAPasswordMeanwhile(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, nil)
+	var users []clinic.User
+	for range 3 {
+		users = append(users, d.db.Patient(testkit.PatientOptions{}).User)
+		d.db.Exec(`UPDATE patient_profiles SET source_id = user_id::text WHERE user_id = $1`, users[len(users)-1].ID)
+	}
+	var kept []clinic.ResetCode
+	codes := service.Codes{Lifetime: time.Hour, Keep: func(c clinic.ResetCode) error {
+		if len(kept) == 0 {
+			d.db.Exec(`UPDATE users SET credentials_version = 2 WHERE id = $1`, users[1].ID)
+			d.issue(t, users[2].ID) // as another command would
+		}
+		kept = append(kept, c)
+		return nil
+	}}
+	issued, err := d.Administrators.IssueCodes(t.Context(), codes)
+	if err != nil || issued != 1 || len(kept) != 1 || kept[0].User.ID != users[0].ID {
+		t.Errorf("%d codes were issued and %d kept, %v", issued, len(kept), err)
+	}
+}
+
 func TestCleanupDeletesExpiredCodes(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
