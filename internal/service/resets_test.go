@@ -295,3 +295,29 @@ func TestCleanupDeletesExpiredCodes(t *testing.T) {
 		t.Error("the code of the doctor is not the only one left")
 	}
 }
+
+// TestCleanupSparesACodeThatReplacesAnExpiredOne at the same moment: both are the same row.
+func TestCleanupSparesACodeThatReplacesAnExpiredOne(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	user := f.db.Patient(testkit.PatientOptions{}).User
+	f.db.Exec(`INSERT INTO reset_codes (user_id, code_hash, created_at, expires_at) VALUES ($1, sha256('old'), '2020-01-01', '2020-01-02')`, user.ID)
+	issuing := testkit.Value(f.db.Pool.Begin(t.Context()))(t)
+	defer func() { _ = issuing.Rollback(t.Context()) }()
+	testkit.Value(issuing.Exec(t.Context(), `UPDATE reset_codes SET code_hash = sha256('new'), created_at = now(), expires_at = now() + interval '1 hour'`))(t)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := f.Cleanup.DeleteExpired(t.Context(), time.Hour, 10)
+		ended <- err
+	}()
+	for f.db.Count(`SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted AND a.datname = current_database()`) == 0 {
+		if len(ended) > 0 {
+			break // it did not wait
+		}
+	}
+	testkit.Must(t, issuing.Commit(t.Context()))
+	testkit.Must(t, <-ended)
+	if n := f.db.Count(`SELECT count(*) FROM reset_codes`); n != 1 {
+		t.Error("the new code was deleted")
+	}
+}
