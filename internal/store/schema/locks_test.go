@@ -80,7 +80,7 @@ func TestAMigrationHoldsNothingThatWhomItWaitsForNeeds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dsn := testkit.NewDatabase(t, rights.Migrate)
-			if _, err := migrationsOf(t, dsn).DownTo(t.Context(), 14); err != nil {
+			if _, err := migrationsOf(t, dsn).DownTo(t.Context(), 13); err != nil {
 				t.Fatal(err)
 			}
 			request, other := connect(t, dsn), connect(t, dsn)
