@@ -169,10 +169,11 @@ func createCodeFile(path string) (*codeFile, error) {
 func (f *codeFile) keep(code clinic.ResetCode) error {
 	end, err := f.file.Seek(0, io.SeekEnd)
 	if err == nil {
-		err = f.write(code)
+		if err = f.write(code); err != nil {
+			_ = f.file.Truncate(end)
+		}
 	}
 	if err != nil {
-		_ = f.file.Truncate(end)
 		return fmt.Errorf("writing a code: %w", err)
 	}
 	f.written++

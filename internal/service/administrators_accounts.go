@@ -70,7 +70,8 @@ type Codes struct {
 // IssueCodes issues codes, one account after the other, and returns for how many. It fails before the first one
 // when an account does not exist or is disabled. A code for a named account notifies its user and
 // the administrators. For accounts without a password there is one notification in all,
-// because nobody could log in to them, and thousands of notifications would hide the others.
+// because nobody could log in to them, and thousands of notifications would hide the others. Those that got a password, or
+// without Replace a code, since the command began, are left out.
 func (s *Administrators) IssueCodes(ctx context.Context, codes Codes) (issued int, err error) {
 	event := func(h store.Handle, user clinic.User) error {
 		return h.Resets().AddEvent(ctx, clinic.EventResetCodeIssued, user.ID)
@@ -95,6 +96,11 @@ func (s *Administrators) IssueCodes(ctx context.Context, codes Codes) (issued in
 		}
 		for _, user := range users {
 			err := s.change(ctx, "issueResetCode", user, func(h store.Handle) error {
+				if len(codes.Usernames) == 0 {
+					if err := lockWaiting(ctx, h, user, codes.Replace); err != nil {
+						return err
+					}
+				}
 				code, err := issueCode(ctx, h, user, codes.Lifetime)
 				if err == nil {
 					err = event(h, user)
@@ -107,7 +113,7 @@ func (s *Administrators) IssueCodes(ctx context.Context, codes Codes) (issued in
 			switch {
 			case err == nil:
 				issued++
-			case len(codes.Usernames) == 0 && clinic.ReasonOf(err) == "account_disabled": // since it was listed
+			case len(codes.Usernames) == 0 && clinic.CodeOf(err) == clinic.CodeConflict: // it changed since it was listed
 			default:
 				return issued, err
 			}
@@ -151,6 +157,18 @@ func (s *Administrators) withoutPassword(replace bool) func(context.Context) ([]
 		}
 		return users, err
 	}
+}
+
+// lockWaiting locks an account that was listed, and fails with CodeConflict unless it would still be listed.
+func lockWaiting(ctx context.Context, h store.Handle, user clinic.User, replace bool) error {
+	if err := h.Resets().Lock(ctx, user.ID); err != nil {
+		return err
+	}
+	next, err := h.Resets().WithoutPassword(ctx, user.ID-1, !replace, 1)
+	if err == nil && (len(next) == 0 || next[0].ID != user.ID) {
+		err = &clinic.Error{Code: clinic.CodeConflict, Message: "this account got a password or a code meanwhile"}
+	}
+	return err
 }
 
 // find returns the account with the name.

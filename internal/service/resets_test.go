@@ -272,6 +272,31 @@ func TestIssuedCodesAreValidOnlyIfTheyAreKept(t *testing.T) {
 	}
 }
 
+// TestNoCodeForAnAccountThatGotAPasswordMeanwhile: a command for thousands of accounts takes minutes, and a code for an account
+// without a password notifies nobody.
+func TestNoCodeForAnAccountThatGotAPasswordMeanwhile(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t, nil)
+	var users []clinic.User
+	for range 3 {
+		users = append(users, d.db.Patient(testkit.PatientOptions{}).User)
+		d.db.Exec(`UPDATE patient_profiles SET source_id = user_id::text WHERE user_id = $1`, users[len(users)-1].ID)
+	}
+	var kept []clinic.ResetCode
+	codes := service.Codes{Lifetime: time.Hour, Keep: func(c clinic.ResetCode) error {
+		if len(kept) == 0 {
+			d.db.Exec(`UPDATE users SET credentials_version = 2 WHERE id = $1`, users[1].ID)
+			d.issue(t, users[2].ID) // as another command would
+		}
+		kept = append(kept, c)
+		return nil
+	}}
+	issued, err := d.Administrators.IssueCodes(t.Context(), codes)
+	if err != nil || issued != 1 || len(kept) != 1 || kept[0].User.ID != users[0].ID {
+		t.Errorf("%d codes were issued and %d kept, %v", issued, len(kept), err)
+	}
+}
+
 func TestCleanupDeletesExpiredCodes(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -283,5 +308,31 @@ func TestCleanupDeletesExpiredCodes(t *testing.T) {
 	testkit.Value(f.Cleanup.DeleteExpired(t.Context(), time.Hour, 10))(t)
 	if n := f.db.Count(`SELECT user_id FROM reset_codes`); int64(n) != c.doctor.User.ID {
 		t.Error("the code of the doctor is not the only one left")
+	}
+}
+
+// TestCleanupSparesACodeThatReplacesAnExpiredOne at the same moment: both are the same row.
+func TestCleanupSparesACodeThatReplacesAnExpiredOne(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	user := f.db.Patient(testkit.PatientOptions{}).User
+	f.db.Exec(`INSERT INTO reset_codes (user_id, code_hash, created_at, expires_at) VALUES ($1, sha256('old'), '2020-01-01', '2020-01-02')`, user.ID)
+	issuing := testkit.Value(f.db.Pool.Begin(t.Context()))(t)
+	defer func() { _ = issuing.Rollback(t.Context()) }()
+	testkit.Value(issuing.Exec(t.Context(), `UPDATE reset_codes SET code_hash = sha256('new'), created_at = now(), expires_at = now() + interval '1 hour'`))(t)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := f.Cleanup.DeleteExpired(t.Context(), time.Hour, 10)
+		ended <- err
+	}()
+	for f.db.Count(`SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE NOT l.granted AND a.datname = current_database()`) == 0 {
+		if len(ended) > 0 {
+			break // it did not wait
+		}
+	}
+	testkit.Must(t, issuing.Commit(t.Context()))
+	testkit.Must(t, <-ended)
+	if n := f.db.Count(`SELECT count(*) FROM reset_codes`); n != 1 {
+		t.Error("the new code was deleted")
 	}
 }

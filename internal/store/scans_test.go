@@ -38,7 +38,6 @@ func mayScan() map[string]string {
 		directory = "doctors are few: the directory finds, counts and sorts all that match"
 		renaming  = "doctors are few: the directory's doctors whose name waits, and only for an administrator who asks for them"
 		migrates  = "migrate reads each row once"
-		imported  = "a command reads each imported account once"
 		declared  = "doctors are few: one declaration is carried out at a time, in the background"
 	)
 	return map[string]string{
@@ -52,9 +51,6 @@ func mayScan() map[string]string {
 		"ListPatients: patient_profiles":            "an administrator's list of everybody is counted",
 		"CountPatients: patient_profiles":           "as ListPatients",
 		"OddTexts: health_records_pkey":             migrates,
-		"AccountsWithoutPassword: doctor_profiles":  imported,
-		"AccountsWithoutPassword: patient_profiles": imported,
-		"AccountsWithoutPassword: reset_codes":      imported,
 		"AuditRuns: audit_log_pkey":                 "retention reads the ids of a month that it drops",
 		"LockDoctorsOfOwner: doctor_profiles":       declared,
 		"EndUnwanted: doctor_profiles":              declared,

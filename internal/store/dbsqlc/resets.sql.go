@@ -155,10 +155,11 @@ func (q *Queries) TakeResetCode(ctx context.Context, db DBTX, arg TakeResetCodeP
 const trimResetCodes = `-- name: TrimResetCodes :execrows
 DELETE FROM reset_codes WHERE user_id = ANY(ARRAY(
     SELECT o.user_id FROM reset_codes o WHERE o.expires_at < now() ORDER BY o.expires_at LIMIT $1::bigint
-))
+)) AND expires_at < now()
 `
 
-// An array, as in TrimEvents.
+// An array, as in TrimEvents. Whether the code is expired is checked again when its row is locked: a
+// new code takes the place of the old one.
 func (q *Queries) TrimResetCodes(ctx context.Context, db DBTX, most int64) (int64, error) {
 	result, err := db.Exec(ctx, trimResetCodes, most)
 	if err != nil {

@@ -126,11 +126,12 @@ WHERE NOT EXISTS (
 ON CONFLICT DO NOTHING;
 
 -- Active accounts that an import made and whose password was never set: an import makes none.
--- With @keep, those that have a valid code are left out.
+-- With @keep, those that have a valid code are left out. For EXISTS, Postgres would read all
+-- profiles for each page.
 -- name: AccountsWithoutPassword :many
 SELECT u.id, u.username FROM users u
 WHERE u.id > @after AND u.active AND u.credentials_version = 1
-    AND (EXISTS (SELECT FROM patient_profiles p WHERE p.user_id = u.id AND p.source_id IS NOT NULL)
-        OR EXISTS (SELECT FROM doctor_profiles d WHERE d.user_id = u.id AND d.source_id IS NOT NULL))
-    AND (NOT @keep::boolean OR NOT EXISTS (SELECT FROM reset_codes c WHERE c.user_id = u.id AND c.expires_at > now()))
+    AND ((SELECT p.source_id FROM patient_profiles p WHERE p.user_id = u.id) IS NOT NULL
+        OR (SELECT d.source_id FROM doctor_profiles d WHERE d.user_id = u.id) IS NOT NULL)
+    AND NOT (@keep::boolean AND coalesce((SELECT c.expires_at > now() FROM reset_codes c WHERE c.user_id = u.id), false))
 ORDER BY u.id LIMIT @most;

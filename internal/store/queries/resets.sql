@@ -39,8 +39,9 @@ SELECT e.type, sqlc.narg('user_id')::bigint, sqlc.narg('actor_id')::bigint
 FROM unnest(ARRAY['reset_code.issued', 'reset_codes.issued', 'password.reset', 'second_factor.reset']) AS e (type)
 WHERE e.type = @type::text;
 
--- An array, as in TrimEvents.
+-- An array, as in TrimEvents. Whether the code is expired is checked again when its row is locked: a
+-- new code takes the place of the old one.
 -- name: TrimResetCodes :execrows
 DELETE FROM reset_codes WHERE user_id = ANY(ARRAY(
     SELECT o.user_id FROM reset_codes o WHERE o.expires_at < now() ORDER BY o.expires_at LIMIT @most::bigint
-));
+)) AND expires_at < now();

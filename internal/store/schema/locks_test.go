@@ -60,3 +60,44 @@ func TestChangesOfTheSchemaKeepNobodyWaiting(t *testing.T) {
 		})
 	}
 }
+
+// TestAMigrationHoldsNothingThatWhomItWaitsForNeeds: a migration that holds a table, and then waits for a request that needs this
+// table, makes everybody wait and fails. Under load it would fail at each attempt.
+func TestAMigrationHoldsNothingThatWhomItWaitsForNeeds(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ first, then string }{
+		"a request reads its session first": {
+			"LOCK TABLE sessions IN ACCESS SHARE MODE",
+			"LOCK TABLE users, doctor_profiles, assignments, doctor_comments, outbox, notifications IN ROW EXCLUSIVE MODE",
+		},
+		"the controller adds its events last": {
+			"LOCK TABLE assignments IN ROW EXCLUSIVE MODE", "LOCK TABLE outbox IN ROW EXCLUSIVE MODE",
+		},
+		"the worker adds notifications last": {
+			"LOCK TABLE outbox IN ROW EXCLUSIVE MODE", "LOCK TABLE notifications IN ROW EXCLUSIVE MODE",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dsn := testkit.NewDatabase(t, rights.Migrate)
+			if _, err := migrationsOf(t, dsn).DownTo(t.Context(), 13); err != nil {
+				t.Fatal(err)
+			}
+			request, other := connect(t, dsn), connect(t, dsn)
+			run(t, request, "BEGIN; SET LOCAL lock_timeout = '50ms'; "+test.first)
+			migrated := make(chan error, 1)
+			go func() { migrated <- schema.Migrate(t.Context(), dsn) }()
+			for waits := false; !waits; {
+				if err := other.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND locktype = 'relation'
+					AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))`).Scan(&waits); err != nil {
+					t.Fatalf("the migration does not wait: %v", err)
+				}
+			}
+			run(t, request, test.then)
+			run(t, request, "COMMIT")
+			if err := <-migrated; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}

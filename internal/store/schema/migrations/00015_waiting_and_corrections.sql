@@ -1,5 +1,12 @@
 -- +goose Up
 
+-- In the order in which others lock them: each request reads its session first, and events and
+-- notifications are added last. In another order the migration would hold what a request
+-- needs, while it waits for that request.
+LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE;
+LOCK TABLE users, doctor_profiles, assignments IN SHARE MODE;
+LOCK TABLE doctor_comments, outbox, notifications IN ACCESS EXCLUSIVE MODE;
+
 -- Administrators are notified of doctors who wait for them, and doctors of the decision.
 ALTER TABLE outbox DROP CONSTRAINT outbox_type_known,
     ADD CONSTRAINT outbox_type_known
