@@ -83,6 +83,22 @@ func newParent(use, short string, children ...*cobra.Command) *cobra.Command {
 	return parent
 }
 
+// takesNoArguments is for commands without subcommands, where cobra.NoArgs would complain about an unknown command.
+func takesNoArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("`%s` takes flags, but no arguments; see `%[1]s --help`", cmd.CommandPath())
+	}
+	return nil
+}
+
+// takesUsername requires one argument.
+func takesUsername(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("`%s` takes one username; see `%[1]s --help`", cmd.CommandPath())
+	}
+	return nil
+}
+
 // errReported is a failure that the command has already printed.
 var errReported = errors.New("failed")
 

@@ -36,11 +36,17 @@ func TestAFailureNamesMisspelledVariables(t *testing.T) {
 	}
 }
 
-func TestAnUnknownFlagLeadsToTheHelp(t *testing.T) {
+func TestAWrongCommandLineLeadsToTheHelp(t *testing.T) {
 	t.Parallel()
-	var out, told strings.Builder
-	code := Main([]string{"server", "--port", "80"}, nil, &out, &told)
-	if want := "healthrecords: unknown flag: --port; see `healthrecords server --help`\n"; code != 1 || told.String() != want {
-		t.Errorf("exit code %d: %s", code, told.String())
+	for args, want := range map[string]string{
+		"server --port 80":   "unknown flag: --port; see `healthrecords server --help`",
+		"server 8000":        "`healthrecords server` takes flags, but no arguments; see `healthrecords server --help`",
+		"admin create admin": "`healthrecords admin create` takes flags, but no arguments; see `healthrecords admin create --help`",
+		"admin set-password": "`healthrecords admin set-password` takes one username; see `healthrecords admin set-password --help`",
+	} {
+		var out, told strings.Builder
+		if code := Main(strings.Fields(args), nil, &out, &told); code != 1 || told.String() != "healthrecords: "+want+"\n" {
+			t.Errorf("%s: exit code %d: %s", args, code, told.String())
+		}
 	}
 }
