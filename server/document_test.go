@@ -55,13 +55,24 @@ func TestExamplesFitTheirSchemas(t *testing.T) {
 
 func checkExamples(t *testing.T, what string, media *openapi3.MediaType) {
 	t.Helper()
-	t.Helper()
 	if len(media.Examples) == 0 {
 		t.Errorf("%s has no example", what)
 	}
 	for name, example := range media.Examples {
 		if err := media.Schema.Value.VisitJSON(example.Value.Value, openapi3.EnableFormatValidation()); err != nil {
 			t.Errorf("%s: the example %s does not fit: %v", what, name, err)
+		}
+	}
+}
+
+// TestSchemaNamesAreFree, because generators declare names of their own beside the schemas: with a schema Client,
+// the code that oapi-codegen generates did not compile.
+func TestSchemaNamesAreFree(t *testing.T) {
+	t.Parallel()
+	schemas := rawDocument(t).document.Components.Schemas
+	for _, name := range []string{"Client", "ClientInterface", "ClientOption", "Error", "Request", "Response", "Server", "Configuration"} {
+		if schemas[name] != nil {
+			t.Errorf("the schema %s takes the name of a type of generated clients", name)
 		}
 	}
 }

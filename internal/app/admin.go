@@ -28,7 +28,7 @@ func newAdminCreateCommand() *cobra.Command {
 			"from standard input; with --password-file, from a file. There is no flag for the password itself, because\n" +
 			"other users of the machine could read it.\n\n" +
 			settings.Usage(&settings.Tool{}),
-		Args: cobra.NoArgs,
+		Args: takesNoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return createAdmin(cmd, r, passwordFile, ifMissing)
 		},

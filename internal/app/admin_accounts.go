@@ -23,7 +23,7 @@ func newSetPasswordCommand() *cobra.Command {
 			"The command prompts for the password. Without a terminal, it reads the password from standard input; with\n" +
 			"--password-file, from a file.\n\n" +
 			settings.Usage(&settings.Tool{}),
-		Args: cobra.ExactArgs(1),
+		Args: takesUsername,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			password, err := readPassword(cmd.InOrStdin(), cmd.ErrOrStderr(), passwordFile)
 			if err != nil {
@@ -51,7 +51,7 @@ func newResetSecondFactorCommand() *cobra.Command {
 			"sessions of the account end. The password alone is then enough to log in, until the user sets up another second\n" +
 			"factor. The user and the administrators are notified. Make sure that it is the user who asks.\n\n" +
 			settings.Usage(&settings.Tool{}),
-		Args: cobra.ExactArgs(1),
+		Args: takesUsername,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withAdministrators(cmd.Context(), func(admins *service.Administrators) error {
 				user, err := admins.ResetSecondFactor(cmd.Context(), args[0])

@@ -209,7 +209,7 @@ func TestSetPasswordAndResetSecondFactor(t *testing.T) { //nolint:paralleltest /
 		stdin, told string
 		code        int
 	}{
-		{[]string{"set-password"}, chosen, "accepts 1 arg", 1},
+		{[]string{"set-password"}, chosen, "takes one username", 1},
 		{[]string{"set-password", "nobody"}, chosen, "no account has this username", 1},
 		{[]string{"set-password", user.Username}, "password1", "too common", 1},
 		{[]string{"set-password", disabled.Username}, chosen, "this account is disabled", 1},

@@ -9,9 +9,12 @@ import (
 	"io"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/healthrecords/healthrecords/internal/settings"
 )
 
 // version is set by the linker: -X .../internal/app.version=v1.2.3.
@@ -51,6 +54,9 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 		if !errors.Is(err, errReported) {
 			_, _ = fmt.Fprintln(stderr, "healthrecords:", told(err))
 		}
+		for _, near := range settings.Misspelled() {
+			_, _ = fmt.Fprintf(stderr, "healthrecords: %s has no effect; did you mean %s?\n", near.Variable, near.Setting)
+		}
 		return 1
 	}
 	return 0
@@ -60,11 +66,37 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 // error for the root command only; for other commands it prints the help and exits with 0.
 func newParent(use, short string, children ...*cobra.Command) *cobra.Command {
 	parent := &cobra.Command{
-		Use: use, Short: short, Args: cobra.NoArgs, DisableFlagsInUseLine: true,
+		Use: use, Short: short, DisableFlagsInUseLine: true, SuggestionsMinimumDistance: 2,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	parent.Args = func(cmd *cobra.Command, args []string) error {
+		err := cobra.NoArgs(cmd, args)
+		if err == nil {
+			return nil
+		}
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			return fmt.Errorf("%w\n\nDid you mean this?\n\t%s\n", err, strings.Join(near, "\n\t")) //nolint:revive,staticcheck // as cobra's own
+		}
+		return err
 	}
 	parent.AddCommand(children...)
 	return parent
+}
+
+// takesNoArguments is for commands without subcommands, where cobra.NoArgs would complain about an unknown command.
+func takesNoArguments(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("`%s` takes flags, but no arguments; see `%[1]s --help`", cmd.CommandPath())
+	}
+	return nil
+}
+
+// takesUsername requires one argument.
+func takesUsername(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("`%s` takes one username; see `%[1]s --help`", cmd.CommandPath())
+	}
+	return nil
 }
 
 // errReported is a failure that the command has already printed.
@@ -79,6 +111,9 @@ func newRoot() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())
+	})
 	root.AddCommand(
 		newServerCommand(),
 		newWorkerCommand(),

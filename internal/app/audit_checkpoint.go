@@ -20,7 +20,7 @@ func newAuditCheckpointCommand() *cobra.Command {
 		Long: "Print the newest checkpoint as a line of JSON. Keep it in a place that users who can change the database\n" +
 			"cannot change: `healthrecords audit verify --checkpoint FILE` then detects that the end of the log was\n" +
 			"removed.\n\n" + settings.Usage(&settings.Audit{}),
-		Args: cobra.NoArgs,
+		Args: takesNoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return withAuditLog(cmd.Context(), func(db *store.DB) error {
 				newest, err := auditlog.Newest(cmd.Context(), db)

@@ -18,7 +18,7 @@ func newAuditExportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "export --output FILE",
 		Short: "Export sealed rows and their checkpoints, for verification without the database",
-		Args:  cobra.NoArgs,
+		Args:  takesNoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			since, until, err := period(from, to)
 			if err != nil {

@@ -20,7 +20,7 @@ func newAuditRetentionCommand() *cobra.Command {
 		Short: "Drop months of the audit log whose retention period has ended",
 		Long: "Drop whole months that ended at least AUDIT_RETENTION_YEARS ago (six years or more), and sign a\n" +
 			"checkpoint that records which rows they had. The database user must own the schema.\n\n" + settings.Usage(&settings.Audit{}),
-		Args: cobra.NoArgs,
+		Args: takesNoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return applyRetention(cmd, before, dryRun)
 		},

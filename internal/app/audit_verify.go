@@ -31,7 +31,7 @@ func newAuditVerifyCommand() *cobra.Command {
 		Short: "Find rows of the audit log that were edited, removed, added or replaced",
 		Long: "Verify the chain in the database or, with --export, in an export, for which no database is needed. The\n" +
 			"command lists each row that is not as it was sealed, and exits with 1 if it finds one.\n\n" + settings.Usage(&settings.Audit{}),
-		Args: cobra.NoArgs,
+		Args: takesNoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.out, a.progress = cmd.OutOrStdout(), cmd.ErrOrStderr()
 			return a.run(cmd.Context())

@@ -21,7 +21,7 @@ func newCheckCommand() *cobra.Command {
 		Long: "Request the health of the API. With --username, also log in and read the user's own profile, which needs\n" +
 			"Postgres and the signing keys. The password comes from --password-file, a prompt or standard input.\n" +
 			"With --ready, --url is the admin port of a part, and the command only requests /readyz.",
-		Args: cobra.NoArgs,
+		Args: takesNoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			address, err := url.Parse(base)
 			if err != nil {

@@ -32,7 +32,7 @@ func newControllerCommand() *cobra.Command {
 		Use:   "controller",
 		Short: "Reconcile DoctorAssignment objects",
 		Long:  "Carry out DoctorAssignment objects as assignments in the database, until SIGTERM.\n\n" + settings.Usage(&settings.Controller{}),
-		Args:  cobra.NoArgs,
+		Args:  takesNoArguments,
 		RunE:  runController,
 	}
 }

@@ -25,7 +25,7 @@ func newKeysGenerateCommand() *cobra.Command {
 	generate := &cobra.Command{
 		Use:   "generate --dir DIR",
 		Short: "Create the first signing key, if DIR has none",
-		Args:  cobra.NoArgs,
+		Args:  takesNoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			id, err := token.GenerateKey(dir)
 			if err != nil {
@@ -58,7 +58,7 @@ func newKeysRotateCommand() *cobra.Command {
 			"still be verified, even after the key is removed. Keep the printed id for `healthrecords audit verify --trusted-key`.\n\n" +
 			"With --secret, the command reads a Kubernetes Secret from standard input and writes it to standard output:\n\n" +
 			"  kubectl get secret NAME -o json | healthrecords keys rotate --secret | kubectl replace -f -",
-		Args: cobra.NoArgs,
+		Args: takesNoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			now := time.Now()
 			if secret {

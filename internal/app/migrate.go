@@ -18,7 +18,7 @@ func newMigrateCommand() *cobra.Command {
 		Short: "Bring the database schema to this version",
 		Long: "Run the missing migrations. A lock lets only one process migrate at a time; others wait. Then log the ids of stored\n" +
 			"texts that break a newer rule, and create or update the database role of each part whose password is set.\n\n" + settings.Usage(&settings.Migrate{}),
-		Args: cobra.NoArgs,
+		Args: takesNoArguments,
 		RunE: runMigrate,
 	}
 }

@@ -12,7 +12,7 @@ func newOpenAPICommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "openapi",
 		Short: "Print the OpenAPI 3.1 document of the REST API as YAML",
-		Args:  cobra.NoArgs,
+		Args:  takesNoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			document, err := server.OpenAPI()
 			if err != nil {

@@ -28,7 +28,7 @@ func newServerCommand() *cobra.Command {
 		Use:   "server",
 		Short: "Serve the REST API",
 		Long:  "Serve the REST API until SIGTERM, then wait for running requests to end.\n\n" + settings.Usage(&settings.Server{}),
-		Args:  cobra.NoArgs,
+		Args:  takesNoArguments,
 		RunE:  runServer,
 	}
 }

@@ -22,7 +22,7 @@ func newWorkerCommand() *cobra.Command {
 		Use:   "worker",
 		Short: "Turn events into notifications",
 		Long:  "Publish the events of the outbox and turn them into notifications until SIGTERM, then finish the current batches.\n\n" + settings.Usage(&settings.Worker{}),
-		Args:  cobra.NoArgs,
+		Args:  takesNoArguments,
 		RunE:  runWorker,
 	}
 }

@@ -34,7 +34,9 @@ func misspelled(environ []string) []Near {
 		}
 		for _, setting := range known {
 			// Typos rarely change the first letter, and SSL_CERT_FILE is not a misspelled TLS_CERT_FILE.
-			if name[0] == setting[0] && levenshtein.ComputeDistance(name, setting) <= len(setting)/8 {
+			typo := name[0] == setting[0] && levenshtein.ComputeDistance(name, setting) <= len(setting)/8
+			shortened := strings.HasPrefix(setting, name) && 3*len(name) >= 2*len(setting)
+			if typo || shortened {
 				result = append(result, Near{Variable: name, Setting: setting})
 				break
 			}

@@ -15,6 +15,8 @@ func TestMisspelledNamesTheSetting(t *testing.T) {
 		"REDIS_PASWORD_FILE":     "REDIS_PASSWORD_FILE",
 		"CORS_ORIGIN":            "CORS_ORIGINS",
 		"LOG_LEVELS":             "LOG_LEVEL",
+		"LISTEN_ADDR":            "LISTEN_ADDRESS",
+		"SIGNING_KEYS":           "SIGNING_KEYS_DIR",
 	} {
 		if diff := cmp.Diff([]Near{{name, want}}, misspelled([]string{"PATH=/bin", name + "=secret"})); diff != "" {
 			t.Error(diff)

@@ -49,7 +49,12 @@ func loginExample() map[string]*huma.Example {
 }
 
 func replaceProfileExample() map[string]*huma.Example {
-	return oneExample("The fields that every profile has", exampleProfile())
+	examples := oneExample("A patient", exampleProfile())
+	examples["exampleForDoctor"] = &huma.Example{Summary: "A doctor", Value: map[string]any{
+		"first_name": "Jane", "last_name": "Smith", "email": "doctor@example.com", "phone_number": "+1234567891",
+		"doctor_profile": map[string]any{"specialization": "General Medicine", "years_of_experience": 5},
+	}}
+	return examples
 }
 
 func changeProfileExample() map[string]*huma.Example {

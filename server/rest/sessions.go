@@ -39,22 +39,22 @@ func (h *handlers) logout(ctx context.Context, request *logoutRequest) (*noConte
 }
 
 type activeSession struct {
-	ID         int64     `json:"id" example:"1"`
-	CreatedAt  time.Time `json:"created_at" doc:"When the user logged in." example:"2025-05-27T10:30:00Z"`
-	LastUsedAt time.Time `json:"last_used_at" doc:"When the session was last refreshed." example:"2025-05-27T10:30:00Z"`
-	ExpiresAt  time.Time `json:"expires_at" doc:"When the session ends if it is not refreshed." example:"2025-06-03T10:30:00Z"`
-	Login      client    `json:"login" doc:"Where the user logged in."`
-	LastUse    client    `json:"last_use" doc:"Where the session was last refreshed, or where the user logged in."`
-	Current    bool      `json:"current" doc:"Whether this request belongs to the session." example:"true"`
+	ID         int64         `json:"id" example:"1"`
+	CreatedAt  time.Time     `json:"created_at" doc:"When the user logged in." example:"2025-05-27T10:30:00Z"`
+	LastUsedAt time.Time     `json:"last_used_at" doc:"When the session was last refreshed." example:"2025-05-27T10:30:00Z"`
+	ExpiresAt  time.Time     `json:"expires_at" doc:"When the session ends if it is not refreshed." example:"2025-06-03T10:30:00Z"`
+	Login      sessionClient `json:"login" doc:"Where the user logged in."`
+	LastUse    sessionClient `json:"last_use" doc:"Where the session was last refreshed, or where the user logged in."`
+	Current    bool          `json:"current" doc:"Whether this request belongs to the session." example:"true"`
 }
 
-type client struct {
+type sessionClient struct {
 	Device  string `json:"device" doc:"How the client describes itself, from its User-Agent header; empty if unknown." example:"Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"`
 	Address string `json:"address" doc:"The client's IP address; empty if unknown." example:"192.0.2.7"`
 }
 
-func newClient(c clinic.Client) client {
-	view := client{Device: c.Device}
+func newSessionClient(c clinic.Client) sessionClient {
+	view := sessionClient{Device: c.Device}
 	if c.Address.IsValid() {
 		view.Address = c.Address.String()
 	}
@@ -64,7 +64,7 @@ func newClient(c clinic.Client) client {
 func newActiveSession(s clinic.ActiveSession) activeSession {
 	return activeSession{
 		ID: s.ID, CreatedAt: s.CreatedAt.UTC(), LastUsedAt: s.LastUsedAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(), Current: s.Current,
-		Login: newClient(s.Login), LastUse: newClient(s.LastUse),
+		Login: newSessionClient(s.Login), LastUse: newSessionClient(s.LastUse),
 	}
 }
 

@@ -15,6 +15,8 @@ func TestWrongValuesAreRefused(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ set, word string }{ // the values, separated by spaces, and a word in the message
 		{"server.replcas=3", "server.replcas is not a value of this chart; did you mean server.replicas?"},
+		{"doctorAutoVerify=true", "doctorAutoVerify is not a value of this chart; did you mean server.doctorAutoVerify?"},
+		{"ingress.enabled=true", "ingress is not a value of this chart; did you mean server.ingress?"},
 		{"sever.replicas=3", "sever is not a value of this chart; did you mean server?"},
 		{"postgresql.external.caSecret.secret=x", "postgresql.external.caSecret has name, key"},
 		{"worker.keda.enable=true image.tags=x", "did you mean image.tag?\n  - worker.keda.enable is not a value of this chart; did you mean worker.keda.enabled?"},

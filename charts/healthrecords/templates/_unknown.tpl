@@ -29,7 +29,7 @@ keys are those of the table in README.md, which `make generate` writes from valu
 {{- join " " (uniq $names) }}
 {{- end }}
 
-{{/* Says that a key is unknown, and which name in its group shares most pairs of letters with it. */}}
+{{/* Says that a key is unknown, and which name in its group shares most pairs of letters with it, or which group has the key. */}}
 {{- define "healthrecords.nearest" -}}
 {{- $siblings := include "healthrecords.siblings" . | trim | splitList " " }}
 {{- $pairs := list }}
@@ -46,8 +46,15 @@ keys are those of the table in README.md, which `make generate` writes from valu
 {{- $score := div (mul 200 $shared) (max 1 (sub (add (len $.key) (len $sibling)) 2)) }}
 {{- if gt $score $best }}{{ $best = $score }}{{ $nearest = $sibling }}{{ end }}
 {{- end }}
+{{- $elsewhere := list }}
+{{- range .keys }}
+{{- with regexFind (printf "^.+\\.%s(\\.|$)" (regexQuoteMeta $.key)) . }}{{ $elsewhere = append $elsewhere (trimSuffix "." .) }}{{ end }}
+{{- end }}
 {{- $where := default "the chart" (trimSuffix "." .group) }}
-{{- if ge (int $best) 40 }}
+{{- $elsewhere = uniq $elsewhere }}
+{{- if and $elsewhere (le (len $elsewhere) 4) }}
+{{- printf "%s%s is not a value of this chart; did you mean %s?" .group .key (join " or " $elsewhere) }}
+{{- else if ge (int $best) 40 }}
 {{- printf "%s%s is not a value of this chart; did you mean %s%s?" .group .key .group $nearest }}
 {{- else }}
 {{- printf "%s%s is not a value of this chart; %s has %s" .group .key $where (join ", " $siblings) }}

@@ -45,11 +45,9 @@ func canonical(path string) string {
 // NoSuchPath is the answer for a path without a route.
 func NoSuchPath(w http.ResponseWriter, r *http.Request) {
 	e := clinic.NotFound("path")
-	switch {
-	case lacksNumber(r):
+	e.Message += "; GET " + APIPrefix + " lists the operations"
+	if lacksNumber(r) {
 		e.Message = "the id in this path must be a whole number of at most 18 digits, such as 1"
-	case strings.HasPrefix(r.URL.Path, APIPrefix):
-		e.Message += "; GET " + APIPrefix + " lists the operations"
 	}
 	ProblemOf(r.Context(), e).Write(w)
 }
