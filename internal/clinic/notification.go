@@ -34,7 +34,7 @@ const (
 	ToPatient  Recipients = "patient"   // of the event
 	ToDoctor   Recipients = "doctor"    // of the event
 	ToCareTeam Recipients = "care_team" // the doctors who are assigned to the patient, and were when it happened; emergency access does not count
-	ToAdmins   Recipients = "admins"    // all of them, except the one who caused the event and the one whose account it concerns
+	ToAdmins   Recipients = "admins"    // all of them; for an event about an account, neither its user nor the one who caused it
 	ToUser     Recipients = "user"      // whose account the event concerns
 )
 

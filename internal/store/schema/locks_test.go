@@ -61,8 +61,8 @@ func TestChangesOfTheSchemaKeepNobodyWaiting(t *testing.T) {
 	}
 }
 
-// TestAMigrationHoldsNothingThatWhomItWaitsForNeeds: a migration that holds a table, and then waits for a request that needs this
-// table, makes everybody wait and fails. Under load it would fail at each attempt.
+// TestAMigrationHoldsNothingThatWhomItWaitsForNeeds: a migration that holds a table, and then waits for a request that
+// needs this table, makes everybody wait and fails. Under load it would fail at each attempt.
 func TestAMigrationHoldsNothingThatWhomItWaitsForNeeds(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ first, then string }{
