@@ -113,7 +113,7 @@ func TestMyPatients(t *testing.T) {
 	l.want(http.StatusOK, call{method: patch, path: "/api/auth/profile/", token: l.patient.token, body: map[string]any{"blood_type": "AB-"}})
 	list := l.want(http.StatusOK, call{method: get, path: "/api/health-records/my-patients/", token: l.doctor.token})
 	equal(t, "my-patients", list, map[string]any{"count": 1.0, "next": nil, "previous": nil, "results": []any{map[string]any{
-		"id": float64(l.patient.profile), "name": "First Of patient1", "email": "patient1@example.com", "phone": "+1234567890",
+		"id": float64(l.patient.profile), "name": "First Of patient1", "email": "patient1@example.com", "phone_number": "+1234567890", "phone": "+1234567890",
 		"blood_type": "AB-", "total_records": 7.0, "last_visit": "2025-05-07T10:00:00Z",
 	}}})
 }
@@ -148,7 +148,7 @@ func TestDirectoryShowsVerifiedDoctors(t *testing.T) {
 		t.Errorf("doctor1 is verified and doctor2 is not, but the directory says: %v", list)
 	}
 	taken := s.want(http.StatusOK, call{
-		method: post, path: fmt.Sprintf("/api/doctors/%d/verify/", s.doctor.profile), token: s.admin.token, body: map[string]any{"verified": false},
+		method: post, path: fmt.Sprintf("/api/doctors/%d/verify/", s.doctor.profile), token: s.admin.token, body: map[string]any{"is_verified": false},
 	})
 	if dig[bool](t, taken, "is_verified") {
 		t.Errorf("the doctor is still verified: %v", taken)

@@ -77,7 +77,8 @@ func TestAnAdministratorApprovesAName(t *testing.T) {
 	if got := refuse(http.StatusConflict, map[string]any{"first_name": "Jane", "last_name": "Other"}); dig[string](t, got, "code") != "doctor_changed" {
 		t.Errorf("a name that was not there is answered %v", got)
 	}
-	verify.body = map[string]any{"verified": true}
+	refuse(http.StatusUnprocessableEntity, map[string]any{"is_verified": true, "verified": false})
+	verify.body = map[string]any{"verified": true} // the former name
 	if got := s.want(http.StatusOK, verify); dig[string](t, got, "user", "last_name") != "Miller" || got["pending_name"] != nil {
 		t.Errorf("approved: %v", got)
 	}

@@ -50,7 +50,7 @@ func writes() []write {
 		{operation: "endAssignment", as: admin, about: access},
 		{operation: "breakGlass", as: doctor, about: both},
 		{operation: "verifyDoctor", as: admin, about: both, before: `UPDATE doctor_profiles SET verified_at = NULL`},
-		{operation: "verifyDoctor", as: admin, about: both, body: map[string]any{"verified": false}},
+		{operation: "verifyDoctor", as: admin, about: both, body: map[string]any{"is_verified": false}},
 		{operation: "disableUser", as: admin, about: both},
 		{operation: "enableUser", as: admin, about: both, before: `UPDATE users SET active = false WHERE role = 'DOCTOR'`},
 

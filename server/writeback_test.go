@@ -236,7 +236,7 @@ func TestProfilesHaveETags(t *testing.T) {
 		{"experience", s.doctor, call{method: patch, path: profilePath, token: s.doctor.token, body: map[string]any{"years_of_experience": 9}}},
 		{"pending name", s.doctor, call{method: patch, path: profilePath, token: s.doctor.token, body: map[string]any{"last_name": "Miller"}}},
 		{"approved name", s.doctor, call{method: post, path: verify, token: s.admin.token, body: map[string]any{}}},
-		{"verification", s.doctor, call{method: post, path: verify, token: s.admin.token, body: map[string]any{"verified": false}}},
+		{"verification", s.doctor, call{method: post, path: verify, token: s.admin.token, body: map[string]any{"is_verified": false}}},
 		{"phone", s.admin, call{method: patch, path: profilePath, token: s.admin.token, body: map[string]any{"phone_number": "+1234567890"}}},
 	}
 	for _, step := range steps {

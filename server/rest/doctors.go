@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -17,7 +18,7 @@ const (
 	verifyDoctorNote = "Verifies the license and approves a pending name, even if the doctor is already verified. To approve only what you have checked, send " +
 		"the names and the license number: if they have changed since, the answer is 409 with the code `doctor_changed`, and nothing changes. " +
 		"To reject a pending name, send the current one.\n\n" +
-		"`{\"verified\": false}` revokes the verification and discards a pending name. The doctor then no longer sees any patient."
+		"`{\"is_verified\": false}` revokes the verification and discards a pending name. The doctor then no longer sees any patient."
 )
 
 type listDoctorsRequest struct {
@@ -58,7 +59,8 @@ type verifyDoctorRequest struct {
 }
 
 type verification struct {
-	Verified      *bool   `json:"verified,omitempty" doc:"false revokes the verification." default:"true"`
+	IsVerified    *bool   `json:"is_verified,omitempty" doc:"false revokes the verification. The default is true." example:"true"`
+	Verified      *bool   `json:"verified,omitempty" deprecated:"true" doc:"The former name of is_verified."`
 	FirstName     *string `json:"first_name,omitempty" maxLength:"150" doc:"With last_name: the name that you have checked. To approve the pending name, send it; to reject it, send the current name." example:"Jane"`
 	LastName      *string `json:"last_name,omitempty" maxLength:"150" example:"Smith"`
 	LicenseNumber *string `json:"license_number,omitempty" maxLength:"50" doc:"The license number that you have checked." example:"DOC000001"`
@@ -76,8 +78,11 @@ func (v *verification) domain() (clinic.Verification, error) {
 	if v == nil {
 		return clinic.Verification{Verified: true}, nil
 	}
-	verification := clinic.Verification{Verified: v.Verified == nil || *v.Verified, LicenseNumber: v.LicenseNumber}
+	verified := cmp.Or(v.IsVerified, v.Verified)
+	verification := clinic.Verification{Verified: verified == nil || *verified, LicenseNumber: v.LicenseNumber}
 	switch {
+	case v.Verified != nil && *v.Verified != verification.Verified:
+		return verification, clinic.Invalid("verified", "differs from is_verified, which replaces it: send is_verified alone, true or false")
 	case v.FirstName != nil && v.LastName != nil:
 		verification.Name = &clinic.Name{First: *v.FirstName, Last: *v.LastName}
 	case v.FirstName != nil:

@@ -82,11 +82,11 @@ func disableTOTPExample() map[string]*huma.Example {
 }
 
 func verifyDoctorExample() map[string]*huma.Example {
-	examples := oneExample("Verify the license", map[string]any{"verified": true})
+	examples := oneExample("Verify the license", map[string]any{"is_verified": true})
 	examples["exampleWithName"] = &huma.Example{Summary: "Only if the doctor still has the name and the number that you checked", Value: map[string]any{
-		"verified": true, "first_name": "Jane", "last_name": "Smith", "license_number": "DOC000001",
+		"is_verified": true, "first_name": "Jane", "last_name": "Smith", "license_number": "DOC000001",
 	}}
-	examples["exampleOfRevocation"] = &huma.Example{Summary: "Revoke the verification", Value: map[string]any{"verified": false}}
+	examples["exampleOfRevocation"] = &huma.Example{Summary: "Revoke the verification", Value: map[string]any{"is_verified": false}}
 	return examples
 }
 

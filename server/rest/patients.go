@@ -28,7 +28,8 @@ type myPatient struct {
 	ID           int64      `json:"id" doc:"The id of the profile, not of the user." example:"1"`
 	Name         string     `json:"name" example:"John Doe"`
 	Email        string     `json:"email" example:"patient@example.com"`
-	Phone        string     `json:"phone" example:"+1234567890"`
+	PhoneNumber  string     `json:"phone_number" example:"+1234567890"`
+	Phone        string     `json:"phone" deprecated:"true" doc:"The former name of phone_number, with the same value." example:"+1234567890"`
 	BloodType    string     `json:"blood_type" doc:"Empty if unknown." example:"A+"`
 	TotalRecords int        `json:"total_records" example:"12"`
 	LastVisit    *time.Time `json:"last_visit" doc:"The latest visit date; null if there are no records." example:"2025-05-27T10:00:00Z"`
@@ -36,7 +37,7 @@ type myPatient struct {
 
 func newMyPatient(p clinic.PatientSummary) myPatient {
 	return myPatient{
-		ID: p.ID, Name: p.User.FullName(), Email: p.User.Email, Phone: p.User.PhoneNumber, BloodType: p.BloodType,
+		ID: p.ID, Name: p.User.FullName(), Email: p.User.Email, PhoneNumber: p.User.PhoneNumber, Phone: p.User.PhoneNumber, BloodType: p.BloodType,
 		TotalRecords: p.TotalRecords, LastVisit: optionalUTC(p.LastVisit),
 	}
 }

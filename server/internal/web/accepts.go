@@ -43,10 +43,10 @@ func accepts(name string, s *huma.Schema) string {
 	return text
 }
 
-// taken returns the names of the fields that an operation takes, without those that it ignores.
+// taken returns the names of the fields that an operation takes, without those that it ignores and former names.
 func taken(object *huma.Schema) []string {
 	names := slices.Sorted(maps.Keys(object.Properties))
-	return slices.DeleteFunc(names, func(name string) bool { return object.Properties[name].ReadOnly })
+	return slices.DeleteFunc(names, func(name string) bool { return object.Properties[name].ReadOnly || object.Properties[name].Deprecated })
 }
 
 func length(s *huma.Schema) string {
