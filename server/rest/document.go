@@ -31,8 +31,8 @@ func newDocument(version string) *huma.OpenAPI {
 			License: &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 			Description: "Patients keep health records. Doctors who are assigned to them read the records and comment on them. Administrators decide " +
 				"which doctor is assigned to which patient.\n\n" +
-				"Log in, then send the access token in the header `Authorization: Bearer TOKEN`. Every path also works without its trailing slash, and " +
-				"under `/api/v1/`.\n\n" +
+				"Log in, then send the access token in the header `Authorization: Bearer TOKEN`; the documentation page at `/api/docs/` does both. " +
+				"Every path also works without its trailing slash, and under `/api/v1/`.\n\n" +
 				"What a caller may not see does not exist for them: the answer to another user's id and to an unknown id is the same 404. " +
 				"Unknown fields and parameters are refused. Every error is a problem document (RFC 9457) whose `code` is for programs. " +
 				"Answers may have new fields, values and codes in the future: ignore those that you do not know.\n\n" +
