@@ -103,7 +103,9 @@ func TestSessionOfTheDocumentationPage(t *testing.T) {
 		t.Errorf("the browser keeps %s", kept)
 	}
 
-	b.do("logging out", click("#logout"), chromedp.WaitVisible(chromedp.CSS("#login")))
+	b.do("asking for data", click(profileOperation+"button.execute"), chromedp.WaitVisible(chromedp.CSS(profileOperation+responseStatus)))
+	b.do("logging out", click("#logout"), chromedp.WaitVisible(chromedp.CSS("#login")),
+		chromedp.WaitNotPresent(chromedp.CSS(profileOperation+responseStatus))) // the next person must not read it
 	if token := b.profile("401"); token != "" {
 		t.Error("after the logout the page sends a token")
 	}
