@@ -44,6 +44,7 @@ form.addEventListener("submit", async (event) => {
     await session.login(username.value, password.value, code.value.trim());
     form.reset();
     element("second").hidden = true;
+    clearAnswers(); // the last session may have ended without a logout
     show();
     element("logout").focus();
   } catch (error) {
