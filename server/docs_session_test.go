@@ -103,7 +103,9 @@ func TestSessionOfTheDocumentationPage(t *testing.T) {
 		t.Errorf("the browser keeps %s", kept)
 	}
 
-	b.do("logging out", click("#logout"), chromedp.WaitVisible(chromedp.CSS("#login")))
+	b.do("asking for data", click(profileOperation+"button.execute"), chromedp.WaitVisible(chromedp.CSS(profileOperation+responseStatus)))
+	b.do("logging out", click("#logout"), chromedp.WaitVisible(chromedp.CSS("#login")),
+		chromedp.WaitNotPresent(chromedp.CSS(profileOperation+responseStatus))) // the next person must not read it
 	if token := b.profile("401"); token != "" {
 		t.Error("after the logout the page sends a token")
 	}
@@ -131,8 +133,10 @@ func TestTheDocumentationPageNoticesTheEndOfItsSession(t *testing.T) {
 	b := openDocs(t, w)
 	b.do("opening the operation", click(profileOperation+".opblock-summary-control"), click(profileOperation+".try-out__btn"))
 	for what, script := range map[string]string{"the operation": "''", "the renewal": "(() => { Date.now = () => 1e15; return '' })()"} {
+		b.do("asking without a session", click(profileOperation+"button.execute"), chromedp.WaitVisible(chromedp.CSS(profileOperation+responseStatus)))
 		b.logIn("patient1", password)
-		b.do("waiting for the session", chromedp.WaitVisible(chromedp.CSS("#session")))
+		b.do("waiting for the session", chromedp.WaitVisible(chromedp.CSS("#session")),
+			chromedp.WaitNotPresent(chromedp.CSS(profileOperation+responseStatus))) // it belongs to whoever was there before
 		run[string](b, script)
 		sessions := w.want(http.StatusOK, call{method: get, path: "/api/auth/sessions/", token: p.token})
 		for i := range dig[[]any](t, sessions, "results") {

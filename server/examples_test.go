@@ -39,6 +39,11 @@ func TestExamplesOfTheDocumentAreTaken(t *testing.T) {
 	try(doctor.token, post, "/api/auth/assign-doctor/", "doctor")
 	try(admin.token, post, "/api/auth/assign-doctor/", "administrator")
 	try(doctor.token, post, "/api/health-records/{id}/comments/", "")
+	before := w.do(call{method: get, path: "/api/health-records/1/comments/", token: doctor.token}).body
+	try(doctor.token, patch, "/api/comments/{id}/", "")
+	if after := w.do(call{method: get, path: "/api/health-records/1/comments/", token: doctor.token}).body; string(after) == string(before) {
+		t.Error("the example corrects nothing")
+	}
 }
 
 // wantAccount makes sure that the account exists, even if its registration in the test failed.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -199,6 +200,28 @@ func TestRefusedLoginIsUnavailable(t *testing.T) {
 	before, after, _ := strings.Cut(dsn, "@")
 	db := openTest(t, before[:strings.LastIndex(before, ":")]+":wrong@"+after)
 	wantCode(t, schema.Check(t.Context(), db), clinic.CodeUnavailable)
+	wantCode(t, db.Ready(t.Context()), clinic.CodeUnavailable)
+}
+
+// TestReadinessSaysWhyNoConnectionIsMade protects operators from a log that says only that the database is unavailable.
+func TestReadinessSaysWhyNoConnectionIsMade(t *testing.T) {
+	t.Parallel()
+	dsn, err := url.Parse(testkit.NewDatabase(t, nil))
+	testkit.Must(t, err)
+	wrongPassword, noDatabase, noServer := *dsn, *dsn, *dsn
+	wrongPassword.User = url.UserPassword(dsn.User.Username(), "canary")
+	noDatabase.Path = "/nowhere"
+	noServer.Host = "nowhere.invalid:5432"
+	for want, dsn := range map[string]url.URL{
+		"password authentication failed": wrongPassword, "does not exist": noDatabase, "hostname resolving error": noServer,
+	} {
+		db := openTest(t, dsn.String())
+		for _, err := range []error{db.Ready(t.Context()), schema.Check(t.Context(), db)} {
+			if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "canary") {
+				t.Errorf("%v, want %s", err, want)
+			}
+		}
+	}
 }
 
 func TestExhaustedPoolIsUnavailable(t *testing.T) {

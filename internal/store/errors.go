@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 
@@ -101,6 +102,16 @@ const (
 	inactiveAccount = "HR001"
 	endedSession    = "HR002"
 )
+
+// explain is translate for operators: it also says why no connection was made. That comes before the first row,
+// so it quotes none, and pgx leaves the password out.
+func explain(err error) error {
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) {
+		return fmt.Errorf("%w: %w", translate(err), connect)
+	}
+	return translate(err)
+}
 
 // translatePg maps SQLSTATE classes (PostgreSQL manual, appendix A).
 func translatePg(pg *pgconn.PgError) error {

@@ -31,7 +31,7 @@ func (db *DB) TxLocked(ctx context.Context, fn func(Handle) error) error {
 func (db *DB) Ready(ctx context.Context) error {
 	var readOnly bool
 	if err := db.pool.QueryRow(ctx, `SELECT current_setting('transaction_read_only')::boolean`).Scan(&readOnly); err != nil {
-		return fmt.Errorf("asking whether the database takes writes: %w", translate(err))
+		return fmt.Errorf("asking whether the database takes writes: %w", explain(err))
 	}
 	if readOnly {
 		db.pool.Reset() // another host may take them
@@ -45,7 +45,7 @@ func (db *DB) SchemaVersion(ctx context.Context) (int64, error) {
 	var version int64
 	err := db.pool.QueryRow(ctx, `SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied`).Scan(&version)
 	if err != nil && !postgres.HasCode(err, undefinedTable) {
-		return 0, fmt.Errorf("reading the schema version: %w", translate(err))
+		return 0, fmt.Errorf("reading the schema version: %w", explain(err))
 	}
 	return version, nil
 }

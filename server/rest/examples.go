@@ -65,6 +65,10 @@ func changeRecordExample() map[string]*huma.Example {
 	return oneExample("One field", map[string]any{"title": "Annual Physical"})
 }
 
+func correctCommentExample() map[string]*huma.Example {
+	return oneExample("Another text", map[string]any{"comment": "Patient shows good health indicators. Recommend follow-up in six months."})
+}
+
 func createRecordExample() map[string]*huma.Example {
 	return oneExample("A visit", map[string]any{
 		"record_type": string(clinic.RecordCheckup), "title": "Annual Physical", "visit_date": "2025-05-27T10:00:00Z",

@@ -63,7 +63,7 @@ func routes(h *handlers) []route {
 		op("POST /api/health-records/{id}/comments/", "addComment", doctors, "Comment on a health record", created(h.addComment)).
 			describe(addCommentNote).fails(gone),
 		op("PATCH /api/comments/{id}/", "correctComment", doctors, "Correct your own comment", to(h.correctComment)).
-			describe(correctCommentNote).conflicts("comment_final"),
+			describe(correctCommentNote).example(correctCommentExample()).conflicts("comment_final"),
 		op("GET /api/health-records/my-patients/", "listMyPatients", doctors, "List your assigned patients", to(h.listMyPatients)),
 
 		op("GET /api/notifications/", "listNotifications", everyone, "List your notifications", to(h.listNotifications)).

@@ -44,6 +44,7 @@ form.addEventListener("submit", async (event) => {
     await session.login(username.value, password.value, code.value.trim());
     form.reset();
     element("second").hidden = true;
+    clearAnswers(); // the last session may have ended without a logout
     show();
     element("logout").focus();
   } catch (error) {
@@ -84,7 +85,15 @@ async function end() {
   } catch {
     message = "You are logged out on this page, but the server did not confirm the end of the session.";
   }
+  clearAnswers();
   show(message);
+}
+
+// clearAnswers removes what the operations returned, so that the next person at this screen does not read it.
+function clearAnswers() {
+  for (const operation of ui.specSelectors.operations()) {
+    ui.specActions.clearResponse(operation.get("path"), operation.get("method"));
+  }
 }
 
 // renewToken gives a request that has the session's token one that is still valid.
