@@ -3,8 +3,6 @@
 package e2e
 
 import (
-	"context"
-	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -21,7 +19,6 @@ func upgrade(t *testing.T, c cluster) {
 		t.Fatal(err)
 	}
 	c.awaitAnswer(t)
-	c.awaitSettled(t)
 	before := c.writeBefore(t)
 	l := c.startLoad(t, "upgrade")
 	l.awaitMore(t, 20, time.Minute)
@@ -37,21 +34,6 @@ func upgrade(t *testing.T, c cluster) {
 	l.awaitMore(t, 20, time.Minute)
 	l.finish(t)
 	l.expectNoFailure(t)
-}
-
-// awaitSettled waits until every pod of the cluster is ready and none is being removed. A node that was lost before is Ready
-// earlier than its network and the pods that it has to remove; requests must not meet that.
-func (c cluster) awaitSettled(t *testing.T) {
-	t.Helper()
-	await(t, 2*time.Minute, func(ctx context.Context) error {
-		out, err := c.kubectl(ctx, "get", "pods", "--all-namespaces", "--field-selector=status.phase!=Succeeded",
-			"--output=go-template={{range .items}}{{$name := .metadata.name}}{{if .metadata.deletionTimestamp}}{{$name}} {{else}}"+
-				`{{range .status.conditions}}{{if and (eq .type "Ready") (ne .status "True")}}{{$name}} {{end}}{{end}}{{end}}{{end}}`)
-		if err == nil && out != "" {
-			err = fmt.Errorf("not settled: %s", out)
-		}
-		return err
-	})
 }
 
 // removeEverything uninstalls the release, and removes everything that stays: objects, Secrets and volumes. It removes the
