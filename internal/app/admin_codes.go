@@ -18,11 +18,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/settings"
 )
 
-const (
-	minCodeValidity = 5 * time.Minute
-	maxCodeValidity = 720 * time.Hour
-	progressStep    = 1000 // codes
-)
+const progressStep = 1000 // codes
 
 // issueCodesOptions are the flags of issue-codes.
 type issueCodesOptions struct {
@@ -81,7 +77,7 @@ func (o issueCodesOptions) usernames(stdin io.Reader, args []string) ([]string, 
 		return nil, errors.New("name the accounts in one way: --without-password, --usernames-file FILE, or usernames as arguments")
 	case o.replace && !o.withoutOne:
 		return nil, errors.New("--replace goes with --without-password; a code for a named account always replaces the former one")
-	case o.validFor < minCodeValidity || o.validFor > maxCodeValidity:
+	case o.validFor < settings.MinCodeLifetime || o.validFor > settings.MaxCodeLifetime:
 		return nil, errors.New("--valid-for must be from 5m to 720h; write for example --valid-for 336h for two weeks")
 	case o.usernamesFile == "":
 		return args, nil

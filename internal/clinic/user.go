@@ -231,6 +231,11 @@ type ResetCode struct {
 	ExpiresAt time.Time
 }
 
+// AccountDisabled means that the account must be active for this.
+func AccountDisabled() *Error {
+	return Conflict("account_disabled", "this account is disabled; enable it first")
+}
+
 // ActiveSession is a login that has not ended.
 type ActiveSession struct {
 	ID         int64

@@ -129,7 +129,7 @@ func (s *Administrators) named(ctx context.Context, usernames []string) (func(co
 	for i, name := range usernames {
 		user, err := s.find(ctx, name)
 		if err == nil && !user.Active {
-			err = clinic.Conflict("account_disabled", "this account is disabled; enable it first")
+			err = clinic.AccountDisabled()
 		}
 		if err != nil {
 			return nil, fmt.Errorf("username %d: %w", i+1, err)

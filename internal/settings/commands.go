@@ -16,6 +16,12 @@ const (
 	controllerAdmin = "127.0.0.1:9092"
 )
 
+// The validity of one-time codes for a new password, whoever issues them.
+const (
+	MinCodeLifetime = 5 * time.Minute
+	MaxCodeLifetime = 720 * time.Hour
+)
+
 // Server is the configuration of `healthrecords server`.
 type Server struct {
 	Common           Common
@@ -66,7 +72,7 @@ func (s *Server) validate(f *ValidationErrors) {
 		f.require(origin == "*" || isOrigin(origin), "CORS_ORIGINS", "has an entry that is not an origin; write for example https://portal.example.org,https://app.example.org")
 	}
 	f.require(s.BreakGlass >= time.Minute && s.BreakGlass <= 24*time.Hour, "BREAK_GLASS_DURATION", "must be from 1m to 24h")
-	f.require(s.ResetCodes >= 5*time.Minute && s.ResetCodes <= 720*time.Hour, "RESET_CODE_LIFETIME", "must be from 5m to 720h")
+	f.require(s.ResetCodes >= MinCodeLifetime && s.ResetCodes <= MaxCodeLifetime, "RESET_CODE_LIFETIME", "must be from 5m to 720h")
 	f.require(slices.Contains([]string{"confirm", "open", "off"}, s.SelfAssignment), "DOCTOR_SELF_ASSIGNMENT", "must be confirm, open or off")
 	f.require(s.SessionsPerUser >= 1 && s.SessionsPerUser <= 1000, "SESSIONS_PER_USER", "must be from 1 to 1000")
 	f.require(s.CommentCorrection >= 0 && s.CommentCorrection <= 24*time.Hour, "COMMENT_CORRECTION", "must be from 0s to 24h")

@@ -18,7 +18,7 @@ func (h Resets) Lock(ctx context.Context, userID int64) error {
 	case err != nil:
 		return fmt.Errorf("locking an account: %w", orNotFound(err, "user"))
 	case !active:
-		return clinic.Conflict("account_disabled", "this account is disabled; enable it first")
+		return clinic.AccountDisabled()
 	}
 	return nil
 }
