@@ -211,12 +211,11 @@ func unknown(what, sent string, names []string) string {
 	if len(names) == 0 {
 		return "unknown " + what + "; this operation takes none"
 	}
-	text := "unknown " + what
+	text := "unknown " + what + "; "
 	if near := nearest(sent, names); near != "" {
-		text += "; did you mean " + near + "?"
-		return text + " this operation takes: " + strings.Join(names, ", ")
+		text += "did you mean " + near + "? "
 	}
-	return text + "; this operation takes: " + strings.Join(names, ", ")
+	return text + "this operation takes: " + strings.Join(names, ", ")
 }
 
 func (e explainer) bodySchema() *huma.Schema {
