@@ -2,28 +2,50 @@ package clinic
 
 import "time"
 
-// Declaration is the wish of one DoctorAssignment object: a doctor to be assigned to each of some patients.
-// It is complete: an assignment of the owner that the declaration does not name is ended, also when
-// the doctor has a problem. The start, end and reason of the other ones follow the declaration.
+// Declaration is the wish of one DoctorAssignment object: each of its doctors is to be assigned to each of its patients. It
+// is complete: a claim of the owner that it does not name ends.
 type Declaration struct {
-	// Owner is the UID of the object, the key of its assignments.
-	Owner string
+	Owner
+	// Generation is the generation of the object's spec.
+	Generation int64
 	// Name is the object's namespace/name, for people who read the history.
 	Name string
-	// Doctor is the doctor's username.
-	Doctor string
-	// Patients are the patients' usernames: 1 to 500, no duplicates.
+	// Requester is the Kubernetes user who asked for this spec; "" if the cluster does not vouch for it.
+	Requester string
+	// Doctors are the doctors' usernames: 1 to MaxDeclaredDoctors, no duplicates.
+	Doctors []string
+	// Patients are the patients' usernames: 1 to MaxDeclared, no duplicates.
 	Patients []string
-	// Reason says why the doctor is assigned; it may be empty.
+	// Reason says why the doctors are assigned; it may be empty.
 	Reason string
-	// StartsAt is when the assignments begin to count; nil means at once.
+	// StartsAt is when the claims begin to count; nil means at once.
 	StartsAt *time.Time
 	// EndsAt is when they cease to count, later than StartsAt; nil means never.
-	// A declaration that has ended leaves no assignments.
+	// A declaration that has ended leaves no claims.
 	EndsAt *time.Time
+	// Suspended leaves no claims, whatever the rest says.
+	Suspended bool
+	// Adopt ends the REST claims of the pairs when those of the owner begin.
+	Adopt bool
+	// Replace makes claims of doctors who are not named anymore last until those of Doctors begin. Otherwise they end at
+	// once. It is set for an object with one doctor.
+	Replace bool
+	// Retain says what Forsaken does with the claims when the object has disappeared: true retains them.
+	Retain bool
 }
 
-// Begin is when the assignments begin to count: in year 1 when that is at once.
+// Owner identifies one DoctorAssignment object and the controller that speaks for it.
+type Owner struct {
+	// UID is the UID of the object, the key of its claims.
+	UID string
+	// Cluster is the id of the object's cluster.
+	Cluster string
+	// Term is the term of the controller, from Declarations.NewTerm. Once a controller with a later term has carried out a
+	// declaration of the owner, or released it, an earlier one cannot change its claims.
+	Term int64
+}
+
+// Begin is when the claims begin to count: in year 1 when that is at once.
 func (d Declaration) Begin() time.Time {
 	if d.StartsAt == nil {
 		return time.Time{}
@@ -31,52 +53,65 @@ func (d Declaration) Begin() time.Time {
 	return *d.StartsAt
 }
 
-// DeclarationResult describes how far a declaration is fulfilled after it was carried out.
+// DeclarationResult describes how far a declaration is fulfilled after it was carried out. A pair is one of the doctors with
+// one of the patients.
 type DeclarationResult struct {
-	// Doctor is the reason why the doctor cannot be assigned to anybody; empty when they can.
-	// When it is set, Assigned is 0 and Unassigned is empty.
-	Doctor DoctorProblem
-	// Assigned counts the patients that have an open assignment to the doctor, whichever its owner:
-	// one that was made through REST or by another object counts too, and keeps its owner.
-	Assigned int
-	// Unassigned are the other patients, sorted by username.
-	Unassigned []Unassigned
-	// Created and Ended count the assignments that this call began and ended: both 0 when nothing changed.
-	Created, Ended int
-	// EndedDoctors are the usernames of the doctors whose assignments this call ended, sorted, each once.
-	// Other declarations that name them may take the pairs over.
-	EndedDoctors []string
 	// At is when the period was compared, by the database's clock: only that clock decides what has begun or ended.
-	// It is zero for a declaration without a period.
 	At time.Time
+	// Total counts the pairs of the declaration.
+	Total int
+	// Assigned counts the pairs whose doctor has access to the patient at At, through any claim.
+	Assigned int
+	// Claims counts the pairs that the owner claims after the call, also for a later time.
+	Claims int
+	// Shared counts the pairs of the declaration that others claim, too: other objects, or the REST API.
+	Shared int
+	// Problems say why pairs are not claimed, sorted by doctor, then patient. At most MaxProblems; Troubled counts all.
+	Problems []DeclarationProblem
+	Troubled int
+	// Created and Ended count the assignments that this call began, planned or ended: both 0 when nothing changed.
+	Created, Ended int
+	// Changed says whether the call wrote anything.
+	Changed bool
 }
 
-// DoctorProblem is the reason why a declaration's doctor cannot be assigned.
-type DoctorProblem string
+// MaxProblems bounds DeclarationResult.Problems.
+const MaxProblems = 20
 
-// The problems that a declaration's doctor can have.
+// DeclarationProblem is the reason why a doctor, a patient, or one pair cannot be assigned. A problem of a doctor has no
+// patient, and a problem of a patient no doctor.
+type DeclarationProblem struct {
+	Doctor, Patient string // usernames as in the declaration
+	Reason          DeclarationProblemReason
+}
+
+// DeclarationProblemReason is the reason of a DeclarationProblem.
+type DeclarationProblemReason string
+
+// The reasons for which pairs of a declaration are not assigned.
 const (
-	// DoctorNotFound means that no user has the username.
-	DoctorNotFound DoctorProblem = "DoctorNotFound"
+	// DoctorNotFound means that no user has the username, or their account is disabled.
+	DoctorNotFound DeclarationProblemReason = "DoctorNotFound"
 	// NotADoctor means that the user has another role.
-	NotADoctor DoctorProblem = "NotADoctor"
+	NotADoctor DeclarationProblemReason = "NotADoctor"
 	// DoctorNotVerified means that no administrator has verified the doctor's license.
-	DoctorNotVerified DoctorProblem = "DoctorNotVerified"
-)
-
-// Unassigned is a patient of a declaration who is not assigned.
-type Unassigned struct {
-	Username string
-	Reason   UnassignedReason
-}
-
-// UnassignedReason is the reason why a declaration's patient is not assigned.
-type UnassignedReason string
-
-// The reasons for which a declaration's patient is not assigned.
-const (
+	DoctorNotVerified DeclarationProblemReason = "DoctorNotVerified"
 	// PatientNotFound means that no user has the username.
-	PatientNotFound UnassignedReason = "PatientNotFound"
+	PatientNotFound DeclarationProblemReason = "PatientNotFound"
 	// NotAPatient means that the user has another role.
-	NotAPatient UnassignedReason = "NotAPatient"
+	NotAPatient DeclarationProblemReason = "NotAPatient"
+	// EndedByAdministrator means that an administrator ended the pair's claims by force. The owner may claim it again with
+	// another generation, or after an administrator lifted the hold.
+	EndedByAdministrator DeclarationProblemReason = "EndedByAdministrator"
 )
+
+// DeclaredState is what the database holds of one owner, to be compared with the object's status.
+type DeclaredState struct {
+	UID, Name  string
+	Generation int64 // of the last declaration that was carried out
+	Assigned   int   // pairs claimed by the owner whose doctor has access to the patient now
+	Claims     int   // pairs that the owner claims, also for a later time
+	Held       int   // pairs that an administrator holds
+	Shared     int   // pairs claimed by the owner that others claim, too
+	Retain     bool  // see Declaration.Retain
+}

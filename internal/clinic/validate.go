@@ -12,20 +12,21 @@ import (
 // Limits of submitted texts, in characters. The database has the same
 // limits as named constraints.
 const (
-	MaxUsername    = 150
-	MaxEmail       = 254 // RFC 5321 section 4.5.3.1.3, less the brackets
-	MaxName        = 150
-	maxLicense     = 50
-	MaxPhone       = 20
-	MinPassword    = 8 // OWASP ASVS 5.0, 6.2.1
-	MaxPassword    = 128
-	MaxTitle       = 200
-	MaxText        = 10_000 // each free-text field of a record
-	MaxComment     = 5_000
-	MaxReason      = 500
-	MaxDeclared    = 500     // patients of one declaration
-	MaxProfileText = 500     // address, emergency contact
-	MaxSearch      = MaxName // any name can be searched for as a whole
+	MaxUsername        = 150
+	MaxEmail           = 254 // RFC 5321 section 4.5.3.1.3, less the brackets
+	MaxName            = 150
+	maxLicense         = 50
+	MaxPhone           = 20
+	MinPassword        = 8 // OWASP ASVS 5.0, 6.2.1
+	MaxPassword        = 128
+	MaxTitle           = 200
+	MaxText            = 10_000 // each free-text field of a record
+	MaxComment         = 5_000
+	MaxReason          = 500
+	MaxDeclared        = 5000    // patients of one declaration
+	MaxDeclaredDoctors = 50      // doctors of one declaration
+	MaxProfileText     = 500     // address, emergency contact
+	MaxSearch          = MaxName // any name can be searched for as a whole
 )
 
 var (
@@ -201,23 +202,38 @@ func (r *BreakGlassRequest) Validate() error {
 // together. It allows a line break at the end of the reason, which YAML blocks have.
 func (d *Declaration) Validate() error {
 	var f faults
-	seen := map[string]bool{}
-	odd := false
-	for _, patient := range d.Patients {
-		odd = odd || !usernamePattern.MatchString(patient)
-		seen[strings.ToLower(patient)] = true
-	}
-	f.add(odd, "patients", badUsername)
-	f.add(len(d.Patients) == 0 || len(d.Patients) > MaxDeclared, "patients", "name 1 to "+strconv.Itoa(MaxDeclared)+" patients")
-	f.add(len(seen) < len(d.Patients), "patients", "name each patient once; case makes no difference")
-	f.add(d.Owner == "", "owner", "send the UID of the object")
-	f.add(!usernamePattern.MatchString(d.Doctor), "doctor", badUsername)
+	f.usernames("patients", d.Patients, MaxDeclared)
+	f.usernames("doctors", d.Doctors, MaxDeclaredDoctors)
+	f.add(commonName(d.Doctors, d.Patients), "patients", "the doctor cannot be one of the patients")
+	f.add(d.UID == "", "owner", "send the UID of the object")
 	d.Reason = strings.TrimRight(d.Reason, "\r\n")
 	f.line("reason", &d.Reason, 0, MaxReason)
 	f.add(d.EndsAt != nil && !d.EndsAt.After(d.Begin()), "endsAt", "enter a time later than startsAt, in the form 2025-05-27T10:00:00Z")
 	f.time("startsAt", d.StartsAt)
 	f.time("endsAt", d.EndsAt)
 	return f.err()
+}
+
+// usernames checks a list of 1 to most different usernames.
+func (f *faults) usernames(field string, names []string, most int) {
+	seen := map[string]bool{}
+	odd := false
+	for _, name := range names {
+		odd = odd || !usernamePattern.MatchString(name)
+		seen[strings.ToLower(name)] = true
+	}
+	f.add(odd, field, badUsername)
+	f.add(len(names) == 0 || len(names) > most, field, "name 1 to "+strconv.Itoa(most)+" "+field)
+	f.add(len(seen) < len(names), field, "name each of the "+field+" once; case makes no difference")
+}
+
+// commonName reports whether a name is in both lists.
+func commonName(some, others []string) bool {
+	seen := map[string]bool{}
+	for _, name := range some {
+		seen[strings.ToLower(name)] = true
+	}
+	return slices.ContainsFunc(others, func(name string) bool { return seen[strings.ToLower(name)] })
 }
 
 func (f *faults) doctor(specialization *string, years *int) {
