@@ -50,7 +50,7 @@ const (
 type access struct {
 	Doctor  string `json:"doctor"`
 	Patient string `json:"patient"`
-	// Access is yes, or unknown if the object's status does not tell.
+	// Access is yes, or unknown if the object's status does not tell, or if the sources disagree.
 	Access string `json:"access"`
 	// Through is da/NAMESPACE/NAME for an object; rest for an assignment over the REST API; break_glass for an emergency.
 	Through     string       `json:"through"`
@@ -118,10 +118,10 @@ func given(object *v1alpha1.DoctorAssignment, doctor, patient string, now time.T
 		return accessYes
 	}
 	switch ready.Reason {
-	case v1alpha1.ReasonScheduled, reasonEnded, reasonSuspended, v1alpha1.ReasonDeleted:
+	case v1alpha1.ReasonScheduled, v1alpha1.ReasonEnded, v1alpha1.ReasonSuspended, v1alpha1.ReasonDeleted:
 		return accessNo
-	case reasonPairsNotAssigned, v1alpha1.ReasonDoctorNotFound, v1alpha1.ReasonDoctorNotVerified,
-		v1alpha1.ReasonNotADoctor, reasonNotAPatient, reasonEndedByAdministrator:
+	case v1alpha1.ReasonPairsNotAssigned, v1alpha1.ReasonDoctorNotFound, v1alpha1.ReasonDoctorNotVerified,
+		v1alpha1.ReasonNotADoctor, v1alpha1.ReasonNotAPatient, v1alpha1.ReasonEndedByAdministrator:
 		return givenPartly(status, doctor, patient)
 	default: // such as Invalid: the claims of an earlier spec may last
 		return accessUnknown
@@ -136,10 +136,10 @@ func givenPartly(status *v1alpha1.DoctorAssignmentStatus, doctor, patient string
 	switch {
 	case hindered || status.Assigned == 0:
 		return accessNo
-	case len(status.Problems) < v1alpha1.MaxProblems: // all problems are listed
-		return accessYes
-	default:
+	case len(status.Problems) == 0 || len(status.Problems) == v1alpha1.MaxProblems: // not every problem is listed
 		return accessUnknown
+	default:
+		return accessYes
 	}
 }
 

@@ -112,10 +112,6 @@ func (a *assignment) object(cmd *cobra.Command, args []string) (*v1alpha1.Doctor
 	if err := a.checkFlags(cmd); err != nil {
 		return nil, err
 	}
-	namespace, err := a.namespace()
-	if err != nil {
-		return nil, err
-	}
 	start, end, err := period(a.from, a.until, a.now())
 	if err != nil {
 		return nil, usage(cmd, "%v", err)
@@ -123,6 +119,10 @@ func (a *assignment) object(cmd *cobra.Command, args []string) (*v1alpha1.Doctor
 	team, patients := names(append(a.doctors, args[0])...), names(args[1:]...)
 	if len(team) == 0 || len(patients) == 0 {
 		return nil, usage(cmd, "name a doctor and at least one patient; a name cannot be empty")
+	}
+	namespace, err := a.namespace()
+	if err != nil {
+		return nil, err
 	}
 	object := &v1alpha1.DoctorAssignment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: a.name},

@@ -22,17 +22,17 @@ const (
 
 // people returns the usernames of the doctors or patients in objects, sorted.
 func people(ofDoctors bool, found []v1alpha1.DoctorAssignment) []string {
-	names := map[string]bool{}
+	names := map[string]string{} // by lowercase name, because letters are equivalent in both cases
 	for i := range found {
 		of := usernames(found[i].Spec.Patients)
 		if ofDoctors {
 			of = doctors(&found[i].Spec)
 		}
 		for _, name := range of {
-			names[name] = true
+			names[strings.ToLower(name)] = name
 		}
 	}
-	return slices.Sorted(maps.Keys(names))
+	return slices.Sorted(maps.Values(names))
 }
 
 // seen returns the objects that a completion may suggest from: those of all namespaces if everywhere is set and the caller may

@@ -1,6 +1,7 @@
 package kubectl
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
@@ -48,6 +50,9 @@ func (c *connection) loader() clientcmd.ClientConfig {
 // namespace returns the namespace that the caller chose, or that of their context.
 func (c *connection) namespace() (string, error) {
 	namespace, _, err := c.loader().Namespace()
+	if clientcmd.IsEmptyConfig(err) { // a dry run of the client needs no cluster
+		return cmp.Or(c.overrides.Context.Namespace, metav1.NamespaceDefault), nil
+	}
 	if err != nil {
 		return "", fmt.Errorf("reading the kubeconfig: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -53,7 +54,7 @@ func explain(object *v1alpha1.DoctorAssignment) explanation {
 	switch {
 	case ready == nil:
 		e.Reason = notObserved
-	case object.DeletionTimestamp != nil && ready.Reason != v1alpha1.ReasonUnavailable && ready.Reason != v1alpha1.ReasonInternalError:
+	case object.DeletionTimestamp != nil && !slices.Contains(deletionReasons(), ready.Reason):
 		e.Reason, e.Message, e.Since = beingDeleted, ready.Message, object.DeletionTimestamp
 	case status.ObservedGeneration < object.Generation:
 		e.Reason = outdated
@@ -70,12 +71,17 @@ func explain(object *v1alpha1.DoctorAssignment) explanation {
 	return e
 }
 
+// deletionReasons are the reasons that the controller gives to an object that is being deleted. Another reason is older.
+func deletionReasons() []string {
+	return []string{v1alpha1.ReasonDeleted, v1alpha1.ReasonUnavailable, v1alpha1.ReasonInternalError, v1alpha1.ReasonConflict, v1alpha1.ReasonSuperseded}
+}
+
 // times is the time that matters for the reason, as a sentence.
 func times(object *v1alpha1.DoctorAssignment, reason string) string {
 	switch start, end := object.Spec.StartsAt, object.Spec.EndsAt; {
 	case reason == v1alpha1.ReasonScheduled && start != nil:
 		return " spec.startsAt is " + stamp(start) + "."
-	case reason == reasonEnded && end != nil:
+	case reason == v1alpha1.ReasonEnded && end != nil:
 		return " spec.endsAt was " + stamp(end) + "."
 	case reason == v1alpha1.ReasonAssigned && end != nil:
 		return " Access ends at " + stamp(end) + "."
@@ -122,7 +128,7 @@ func (e explanation) printFacts(text *strings.Builder) {
 		fact("Access", fmt.Sprintf("%d of %d pairs of a doctor and a patient", e.With, e.Pairs))
 	}
 	if e.Shared > 0 {
-		fact("Shared", fmt.Sprintf("%d pairs are also claimed by other objects or over the REST API, and keep access without this object", e.Shared))
+		fact("Shared", fmt.Sprintf("%s also claimed by other objects or over the REST API: access through those does not depend on this object", plural(e.Shared, "pair is", "pairs are")))
 	}
 	fact("Requested by", e.RequestedBy)
 	fact("Message", e.Message)

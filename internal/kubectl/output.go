@@ -53,6 +53,14 @@ func table(out io.Writer, header []string, rows [][]string) error {
 	return nil
 }
 
+// plural is a number with the word for one or for several.
+func plural[N int | int32](n N, one, several string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, several)
+}
+
 // write writes a text to the output of a command.
 func write(out io.Writer, format string, args ...any) error {
 	if _, err := fmt.Fprintf(out, format, args...); err != nil {

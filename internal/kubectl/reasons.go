@@ -12,16 +12,8 @@ const (
 // explained is the text about a reason: what it means, and what would mend it.
 type explained struct{ meaning, remedy string }
 
-// To be replaced.
-const (
-	reasonEnded                = "Ended"
-	reasonSuspended            = "Suspended"
-	reasonNotAPatient          = "NotAPatient"
-	reasonEndedByAdministrator = "EndedByAdministrator"
-	reasonPairsNotAssigned     = "PairsNotAssigned"
-	reasonSuperseded           = "Superseded"
-	reasonPatientNotFound      = "PatientNotFound"
-)
+// patientNotFound is a reason of problems only.
+const patientNotFound = "PatientNotFound"
 
 // reasonText explains a reason of the Ready condition.
 func reasonText(reason string) explained {
@@ -33,7 +25,7 @@ func reasonText(reason string) explained {
 	}
 	return explained{
 		"This version of the plugin does not know the reason. It may be older than the controller.",
-		"Read the message below, and `kubectl describe da`. Install the plugin of the controller's release.",
+		"read the message below and `kubectl describe da`. Install the plugin of the controller's release.",
 	}
 }
 
@@ -47,12 +39,12 @@ func settledText(reason string) (explained, bool) {
 			"The assignments are recorded, but they have not begun, so this object gives no access yet.",
 			"wait, or remove spec.startsAt to let them begin at once.",
 		}, true
-	case reasonEnded:
+	case v1alpha1.ReasonEnded:
 		return explained{
 			"The assignments have ended, so this object gives no access anymore.",
 			"set spec.endsAt to a later time or remove it; access then begins again. Otherwise, delete the object.",
 		}, true
-	case reasonSuspended:
+	case v1alpha1.ReasonSuspended:
 		return explained{
 			"spec.suspend is true, so this object claims nothing.",
 			"set spec.suspend to false or remove it.",
@@ -64,15 +56,15 @@ func settledText(reason string) (explained, bool) {
 		}, true
 	case v1alpha1.ReasonNotADoctor:
 		return explained{
-			"A user whom the spec names as a doctor has another role. The other pairs are assigned.",
+			"A user whom the spec names as a doctor has another role. This does not hinder the other pairs.",
 			"name a doctor in their place, or remove them from the spec.",
 		}, true
-	case reasonNotAPatient:
+	case v1alpha1.ReasonNotAPatient:
 		return explained{
-			"A user whom the spec names as a patient has another role. The other pairs are assigned.",
+			"A user whom the spec names as a patient has another role. This does not hinder the other pairs.",
 			"remove them from spec.patients.",
 		}, true
-	case reasonEndedByAdministrator:
+	case v1alpha1.ReasonEndedByAdministrator:
 		return explained{
 			"An administrator ended assignments of this object by force. The controller does not claim these pairs again by itself.",
 			"ask the administrators why. One of them can lift the hold with DELETE /api/assignments/{id}/hold/. Any change of the spec claims the pairs again, too.",
@@ -89,7 +81,7 @@ func settledText(reason string) (explained, bool) {
 // waitingText explains the reasons that can disappear without a change of the spec.
 func waitingText(reason string) (explained, bool) {
 	switch reason {
-	case reasonPairsNotAssigned:
+	case v1alpha1.ReasonPairsNotAssigned:
 		return explained{
 			"Some pairs of a doctor and a patient are not assigned; the others are. The controller tries again by itself.",
 			"see the problems below. Nothing needs to change in the object if its names are right.",
@@ -104,9 +96,9 @@ func waitingText(reason string) (explained, bool) {
 			"No administrator has verified the doctor's license, so no pair is assigned. The controller tries again by itself.",
 			"ask an administrator to verify the license with POST /api/doctors/{id}/verify/.",
 		}, true
-	case reasonSuperseded:
+	case v1alpha1.ReasonSuperseded:
 		return explained{
-			"A controller that took over later has carried out a later spec of this object.",
+			"Another controller, which began later, has carried out this spec or a later one.",
 			"wait: that controller writes the status. If this stays, check that the controllers' Lease has one holder.",
 		}, true
 	case v1alpha1.ReasonConflict:
@@ -117,7 +109,7 @@ func waitingText(reason string) (explained, bool) {
 	case v1alpha1.ReasonUnavailable:
 		return explained{
 			"The controller's database did not answer, so it is not known whether the doctors have access. If the object is being deleted, the deletion waits for the database.",
-			"wait; if this stays, ask those who operate the platform. Access follows the last status that was reached.",
+			"wait; if this stays, ask those who operate the platform.",
 		}, true
 	case v1alpha1.ReasonInternalError:
 		return explained{
@@ -152,11 +144,11 @@ func problemText(reason string) explained {
 		return explained{"the user is no doctor", "name a doctor instead"}
 	case v1alpha1.ReasonDoctorNotVerified:
 		return explained{"the license is not verified", "an administrator verifies the license"}
-	case reasonPatientNotFound:
+	case patientNotFound:
 		return explained{"no user has this name", "correct the name, or let the patient register"}
-	case reasonNotAPatient:
+	case v1alpha1.ReasonNotAPatient:
 		return explained{"the user is no patient", "remove the name from spec.patients"}
-	case reasonEndedByAdministrator:
+	case v1alpha1.ReasonEndedByAdministrator:
 		return explained{"an administrator ended it by force", "an administrator lifts the hold, or the spec changes"}
 	}
 	return explained{}

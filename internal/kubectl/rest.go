@@ -82,6 +82,8 @@ func (r refusal) Error() string {
 		return "the REST API refused the token (401); log in again for a new one"
 	case http.StatusForbidden:
 		return "the REST API does not let the token's user read this (403)"
+	case http.StatusNotFound:
+		return "the REST API was not found (404); check its address"
 	default:
 		return fmt.Sprintf("the REST API answered %d %s", int(r), http.StatusText(int(r)))
 	}

@@ -44,6 +44,9 @@ type (
 	}
 )
 
+// breakGlass is the source of an emergency's assignment.
+const breakGlass = "break_glass"
+
 func (p apiPerson) name() string {
 	if p.User == nil {
 		return ""
@@ -61,8 +64,11 @@ func (a *api) access(ctx context.Context, question question, now time.Time) (row
 	administrator := caller.UserType == "ADMIN"
 	if administrator {
 		id, err := a.find(ctx, question)
-		if err != nil || id == 0 {
+		if err != nil {
 			return nil, "", err
+		}
+		if id == 0 {
+			return nil, "the REST API knows no " + question.role() + " with this username", nil
 		}
 		query.Set(question.role(), fmt.Sprint(id))
 	} else if !strings.EqualFold(caller.Username, question.username) {
@@ -114,14 +120,14 @@ func (a *api) find(ctx context.Context, question question) (id int64, err error)
 	return id, err
 }
 
-// rows are the claims by which the assignment gives access now. An assignment without claims, such as one of an emergency,
-// is a row itself.
+// rows are the claims by which the assignment gives access now. An assignment without claims is a row itself. So is that of
+// an emergency: claims of the same pair belong to another assignment.
 func (a apiAssignment) rows(now time.Time) (rows []access) {
 	for _, claim := range a.Claims {
-		if claim.Held || claim.Since != nil && claim.Since.After(now) || claim.Until != nil && !claim.Until.After(now) {
-			continue
+		early, late := claim.Since != nil && claim.Since.After(now), claim.Until != nil && !claim.Until.After(now)
+		if a.Source != breakGlass && !claim.Held && !early && !late {
+			rows = append(rows, a.row(claim))
 		}
-		rows = append(rows, a.row(claim))
 	}
 	if len(rows) == 0 {
 		whole := a.apiClaim

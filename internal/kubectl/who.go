@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -36,6 +37,31 @@ type answer struct {
 	API     source `json:"api"`
 	// WithoutAccess counts pairs of the person in objects that give no access now.
 	WithoutAccess int `json:"withoutAccess"`
+}
+
+// believeAPI takes the API's answer for complete: the other objects give no access, whatever their namespace. If a status
+// says that one does, the two sources disagree.
+func (a *answer) believeAPI() {
+	if a.Objects.Asked {
+		a.Objects.Note = ""
+	}
+	a.Access = slices.DeleteFunc(a.Access, func(row access) bool {
+		absent := row.Access == accessUnknown && !slices.Contains(row.SeenIn, seenInAPI)
+		if absent {
+			a.WithoutAccess++
+		}
+		return absent
+	})
+	disputed := 0
+	for i := range a.Access {
+		if row := &a.Access[i]; !slices.Contains(row.SeenIn, seenInAPI) {
+			row.Access = accessUnknown
+			disputed++
+		}
+	}
+	if disputed > 0 {
+		a.Objects.Note = "by their status, objects give access that the REST API does not show: it may belong to another cluster, or access has just changed"
+	}
 }
 
 type source struct {
@@ -116,6 +142,9 @@ func (i *inquiry) run(cmd *cobra.Command, args []string) error {
 	}
 	rows, without := fromObjects(i.question, found, i.now())
 	result := answer{Access: merged(fromAPI, rows), Objects: objects, API: api, WithoutAccess: without}
+	if api.Asked && api.Note == "" {
+		result.believeAPI()
+	}
 	if i.output != "" {
 		return encode(cmd.OutOrStdout(), i.output, result)
 	}
@@ -226,7 +255,7 @@ func (i *inquiry) printNotes(cmd *cobra.Command, result answer, found []v1alpha1
 		note("Note: %s.", result.Objects.Note)
 	}
 	if result.WithoutAccess > 0 {
-		note("Note: objects name %d more pairs with %s that have no access now; `kubectl healthrecords why` explains an object.", result.WithoutAccess, i.username)
+		note("Note: objects name %s with %s without access now; `kubectl healthrecords why` explains an object.", plural(result.WithoutAccess, "more pair", "more pairs"), i.username)
 	}
 	if len(result.Access) == 0 && result.WithoutAccess == 0 {
 		if near := nearest(i.username, people(i.aboutDoctor, found)); len(near) > 0 && !containsName(near, i.username) {
