@@ -151,7 +151,7 @@ WITH created AS (
             AND tstzrange(o.starts_at, o.ends_at)
                 && tstzrange(greatest($5::timestamptz, statement_timestamp()), $6::timestamptz))
     ON CONFLICT DO NOTHING
-    RETURNING id, patient_id, doctor_id, source, owner, declared_by, requested_by, reason, starts_at, ends_at, created_at
+    RETURNING id, patient_id, doctor_id, source, owner, declared_by, requested_by, reason, starts_at, ends_at, created_at, requester
 ), audit AS (
     INSERT INTO audit_log (role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision)
     SELECT 'CONTROLLER', 'declare', 'assignment', id, ARRAY[patient_id], ARRAY[id], 'role', 'allowed' FROM created

@@ -278,7 +278,47 @@ CREATE POLICY owner ON declarations TO CURRENT_USER USING (true);
 CREATE POLICY controller ON declarations TO CURRENT_USER USING (true);
 CREATE POLICY caller_reads ON declarations FOR SELECT USING ((SELECT caller_role()) = 'ADMIN');
 
+-- As in 00015, with the Kubernetes user who asked for what the controller did: see clinic.RequesterOf.
+CREATE OR REPLACE VIEW callers_audit WITH (security_barrier = true) AS
+SELECT l.id, l.at, l.user_id, l.role,
+    CASE read.record WHEN 0 THEN l.operation WHEN -1 THEN 'listRecords' ELSE 'getRecord' END AS operation,
+    CASE read.record WHEN 0 THEN l.object_kind ELSE 'record' END AS object_kind,
+    CASE read.record WHEN 0 THEN l.object_id WHEN -1 THEN NULL ELSE read.record END AS object_id,
+    l.reason, l.decision,
+    nullif(l.assignment_ids[array_position(l.patient_ids, caller_id('patient'))], 0) AS assignment_id,
+    u.username, u.first_name, u.last_name,
+    CASE l.role WHEN 'CONTROLLER' THEN l.request_id END AS controllers_request
+FROM audit_log l
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN l.operation NOT IN ('addComment', 'correctComment') OR l.decision <> 'allowed' THEN 0
+        WHEN l.object_kind = 'record' THEN l.object_id
+        ELSE coalesce((SELECT CASE WHEN c.is_private THEN c.record_id ELSE 0 END FROM doctor_comments c WHERE c.id = l.object_id), -1)
+    END AS record
+) AS read
+LEFT JOIN users u ON u.id = l.user_id AND (u.role <> 'PATIENT' OR u.id = caller_id('user'))
+WHERE l.patient_ids @> ARRAY[caller_id('patient')];
+
 -- +goose Down
+DROP VIEW callers_audit;
+CREATE VIEW callers_audit WITH (security_barrier = true) AS
+SELECT l.id, l.at, l.user_id, l.role,
+    CASE read.record WHEN 0 THEN l.operation WHEN -1 THEN 'listRecords' ELSE 'getRecord' END AS operation,
+    CASE read.record WHEN 0 THEN l.object_kind ELSE 'record' END AS object_kind,
+    CASE read.record WHEN 0 THEN l.object_id WHEN -1 THEN NULL ELSE read.record END AS object_id,
+    l.reason, l.decision,
+    nullif(l.assignment_ids[array_position(l.patient_ids, caller_id('patient'))], 0) AS assignment_id,
+    u.username, u.first_name, u.last_name
+FROM audit_log l
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN l.operation NOT IN ('addComment', 'correctComment') OR l.decision <> 'allowed' THEN 0
+        WHEN l.object_kind = 'record' THEN l.object_id
+        ELSE coalesce((SELECT CASE WHEN c.is_private THEN c.record_id ELSE 0 END FROM doctor_comments c WHERE c.id = l.object_id), -1)
+    END AS record
+) AS read
+LEFT JOIN users u ON u.id = l.user_id AND (u.role <> 'PATIENT' OR u.id = caller_id('user'))
+WHERE l.patient_ids @> ARRAY[caller_id('patient')];
 DROP TRIGGER assignment_held ON assignments;
 DROP TRIGGER assignment_added ON assignments;
 DROP TRIGGER assignment_changed ON assignments;
