@@ -158,12 +158,19 @@ BEGIN
 END
 $$;
 
--- A claim of REST that has ended in time makes room for the next one.
+-- A claim of REST that has ended in time makes room for the next one, and so does one that begins later: what it would have
+-- added to the end of the next one is added there.
 CREATE FUNCTION claim_replaces() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+    later tstzrange;
 BEGIN
-    UPDATE assignment_claims c SET ended_at = c.ends_at
+    UPDATE assignment_claims c SET ended_at = least(c.ends_at, statement_timestamp())
     WHERE c.patient_id = NEW.patient_id AND c.doctor_id = NEW.doctor_id AND c.source = 'rest' AND c.ended_at IS NULL
-        AND c.ends_at <= statement_timestamp();
+        AND (c.ends_at <= statement_timestamp() OR c.starts_at > greatest(NEW.starts_at, statement_timestamp()))
+    RETURNING tstzrange(c.starts_at, c.ends_at) INTO later;
+    IF lower(later) > statement_timestamp() AND lower(later) <= NEW.ends_at THEN
+        NEW.ends_at := CASE WHEN NOT upper_inf(later) THEN greatest(NEW.ends_at, upper(later)) END;
+    END IF;
     RETURN NEW;
 END
 $$;
@@ -292,8 +299,7 @@ REVOKE EXECUTE ON FUNCTION claimed_periods FROM PUBLIC;
 ALTER TABLE assignment_claims ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY owner ON assignment_claims TO CURRENT_USER USING (true);
 CREATE POLICY controller ON assignment_claims TO CURRENT_USER USING (true);
-CREATE POLICY caller_reads ON assignment_claims FOR SELECT USING (
-    patient_id = (SELECT caller_id('patient')) OR doctor_id = (SELECT caller_id('doctor')) OR (SELECT caller_role()) = 'ADMIN');
+CREATE POLICY caller_reads ON assignment_claims FOR SELECT USING ((SELECT caller_role()) = 'ADMIN');
 -- A doctor claims for themselves, over REST only. Only an administrator ends claims.
 CREATE POLICY caller_adds ON assignment_claims FOR INSERT WITH CHECK (
     source = 'rest' AND requested_by = caller_id('user') AND (doctor_id = caller_id('verified_doctor') OR caller_role() = 'ADMIN'));
