@@ -136,7 +136,7 @@ func agrees(da *v1alpha1.DoctorAssignment, state clinic.DeclaredState) bool {
 		return false // after a restore of the database
 	case reason == v1alpha1.ReasonEndedByAdministrator:
 		return int(status.Total)-claims == state.Held // otherwise a hold was lifted
-	case claims < int(status.Total):
+	case claims != int(status.Total):
 		return true // pairs without a claim have no state
 	default:
 		return int(status.Assigned) == state.Assigned && int(status.Shared) == state.Shared
