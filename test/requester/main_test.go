@@ -12,6 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -83,26 +84,28 @@ func assignment(name, requester string) *unstructured.Unstructured {
 }
 
 // enforce installs the policy and the binding of a directory of config/policies, under a name of its own and for the namespace
-// alone, as the chart does with controller.watchNamespace. It returns once the policy refuses or replaces a lie.
-func (w world) enforce(directory, policies string) {
+// alone, as the chart does with controller.watchNamespace. It returns once the policy refuses or replaces a lie: for some seconds after
+// the CustomResourceDefinition was created, the API server answers with 503 instead.
+func (w world) enforce(form form, release string) {
 	w.t.Helper()
-	for file, kind := range map[string]string{"policy.yaml": policies, "binding.yaml": policies[:len(policies)-len("policies")] + "policybindings"} {
-		content := testkit.Value(os.ReadFile(filepath.Join(testkit.Root(w.t), "config/policies", directory, file)))(w.t)
+	name := w.namespace + "-" + release
+	for file, kind := range map[string]string{"policy.yaml": form.kind + "admissionpolicies", "binding.yaml": form.kind + "admissionpolicybindings"} {
+		content := testkit.Value(os.ReadFile(filepath.Join(testkit.Root(w.t), "config/policies", form.directory, file)))(w.t)
 		o := &unstructured.Unstructured{}
 		testkit.Must(w.t, yaml.UnmarshalStrict(content, &o.Object))
-		o.SetName(w.namespace)
+		o.SetName(name)
 		if file == "binding.yaml" {
-			testkit.Must(w.t, unstructured.SetNestedField(o.Object, w.namespace, "spec", "policyName"))
+			testkit.Must(w.t, unstructured.SetNestedField(o.Object, name, "spec", "policyName"))
 			testkit.Must(w.t, unstructured.SetNestedField(o.Object, w.namespace, "spec", "matchResources", "namespaceSelector", "matchLabels", "kubernetes.io/metadata.name"))
 		}
 		testkit.Value(w.admin.Resource(resource(kind)).Create(w.t.Context(), o, metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict}))(w.t)
 		w.t.Cleanup(func() {
-			testkit.Must(w.t, w.admin.Resource(resource(kind)).Delete(context.WithoutCancel(w.t.Context()), w.namespace, metav1.DeleteOptions{}))
+			testkit.Must(w.t, w.admin.Resource(resource(kind)).Delete(context.WithoutCancel(w.t.Context()), name, metav1.DeleteOptions{}))
 		})
 	}
 	err := wait.PollUntilContextTimeout(w.t.Context(), 20*time.Millisecond, testkit.Patience, true, func(ctx context.Context) (bool, error) {
 		made, err := w.as("probe").Create(ctx, assignment("probe", "a lie"), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-		return err != nil || made.GetAnnotations()[annotation] != "a lie", nil
+		return apierrors.IsInvalid(err) || err == nil && made.GetAnnotations()[annotation] != "a lie", nil
 	})
 	if err != nil {
 		w.t.Fatalf("the policy has no effect: %v", err)

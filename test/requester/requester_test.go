@@ -138,13 +138,13 @@ func sendDeletion(t *testing.T, client dynamic.ResourceInterface, o *unstructure
 
 // form is one of the two policies.
 type form struct {
-	directory, policies string
-	demands             bool // refuses what the other form replaces
+	directory, kind string
+	demands         bool // refuses what the other form replaces
 }
 
 var forms = []form{
-	{directory: "stamp", policies: "mutatingadmissionpolicies"},
-	{directory: "demand", policies: "validatingadmissionpolicies", demands: true},
+	{directory: "stamp", kind: "mutating"},
+	{directory: "demand", kind: "validating", demands: true},
 }
 
 // TestRequesterIsNeverTakenFromTheSubmitter sends every way to forge or lose the annotation, to both policies.
@@ -154,12 +154,27 @@ func TestRequesterIsNeverTakenFromTheSubmitter(t *testing.T) {
 		t.Run(form.directory, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.enforce(form.directory, form.policies)
-			for i, name := range slices.Sorted(maps.Keys(attempts())) {
-				t.Run(name, func(t *testing.T) {
-					w.try(t, form, fmt.Sprintf("object-%d", i), attempts()[name])
-				})
-			}
+			w.enforce(form, "one")
+			w.tryAll(t, form)
+		})
+	}
+}
+
+// TestReleasesAgree installs the policies of several releases, one of them from before an upgrade of Kubernetes.
+func TestReleasesAgree(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.enforce(forms[0], "one")
+	w.enforce(forms[0], "two")
+	w.enforce(forms[1], "three")
+	w.tryAll(t, forms[0])
+}
+
+func (w world) tryAll(t *testing.T, form form) {
+	t.Helper()
+	for i, name := range slices.Sorted(maps.Keys(attempts())) {
+		t.Run(name, func(t *testing.T) {
+			w.try(t, form, fmt.Sprintf("object-%d", i), attempts()[name])
 		})
 	}
 }
@@ -200,7 +215,7 @@ func TestRequesterOfANewObject(t *testing.T) {
 		t.Run(form.directory, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.enforce(form.directory, form.policies)
+			w.enforce(form, "one")
 			for i, user := range users {
 				stamp := user[:min(len(user), 253)]
 				for sent, refused := range map[string]bool{"": form.demands, "mallory": form.demands, stamp: false} {
@@ -235,7 +250,7 @@ func TestObjectsFromBeforeThePolicy(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			old := testkit.Value(w.as(ann).Create(t.Context(), assignment("old", ""), metav1.CreateOptions{}))(t)
-			w.enforce(form.directory, form.policies)
+			w.enforce(form, "one")
 			stamp := func() (string, bool) {
 				got, has := testkit.Value(w.as(ann).Get(t.Context(), "old", metav1.GetOptions{}))(t).GetAnnotations()[annotation]
 				return got, has
@@ -264,7 +279,7 @@ func TestPolicyTakesTheLargestObject(t *testing.T) {
 		t.Run(form.directory, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.enforce(form.directory, form.policies)
+			w.enforce(form, "one")
 			large := assignment("large", ann)
 			large.Object["spec"] = object{"doctors": users("doctor", 50), "patients": users("patient", 5000)}
 			testkit.Value(w.as(ann).Create(t.Context(), large, metav1.CreateOptions{}))(t)
