@@ -195,6 +195,7 @@ func matrix() map[string]row {
 		"listAssignments": {want: everybody},
 		"getAssignment":   {of: assigning, want: "200/404 200/404 404 404 200/404 200/200"},
 		"endAssignment":   {of: assigning, want: "- - - - - 204/204", last: true},
+		"liftHold":        {of: assigning, want: "- - - - - 204/204"},
 		"getAccessLog":    {want: "200 - - - - -"},
 		"getAudit":        {want: onlyAdmin},
 	}

@@ -23,6 +23,7 @@ var rounds = flag.Int("rounds", 0, "how often TestRaces sends each ordered pair 
 // body of the operation's row in matrix, unless it has a body itself.
 type write struct {
 	operation string // the operation's id
+	query     string // of its path
 	as        string // the caller, one of the scene's people; "" means a stranger
 	about     []thing
 	body      any
@@ -48,6 +49,8 @@ func writes() []write {
 		{operation: "assignDoctor", as: admin, about: access, body: sceneAssignment(), before: `UPDATE assignments SET ends_at = now()`},
 		{operation: "assignDoctor", as: doctor, about: access},
 		{operation: "endAssignment", as: admin, about: access},
+		{operation: "endAssignment", as: admin, about: access, query: "?force=true", before: sceneDeclared()},
+		{operation: "liftHold", as: admin, about: access, before: sceneHeld()},
 		{operation: "breakGlass", as: doctor, about: both},
 		{operation: "verifyDoctor", as: admin, about: both, before: `UPDATE doctor_profiles SET verified_at = NULL`},
 		{operation: "verifyDoctor", as: admin, about: both, body: map[string]any{"is_verified": false}},
@@ -76,6 +79,19 @@ func writes() []write {
 
 func sceneAssignment() any {
 	return map[string]any{"patient_id": scenePatient, "doctor_id": sceneDoctor, "reason": "primary care"}
+}
+
+// sceneDeclared makes an object claim the assignment, too.
+func sceneDeclared() string {
+	return fmt.Sprintf(`INSERT INTO declarations (uid, cluster, name, term, generation, retain) VALUES ('scene', '', 'clinic/scene', 1, 1, false)
+			ON CONFLICT DO NOTHING;
+		INSERT INTO assignment_claims (patient_id, doctor_id, source, owner, declared_by, starts_at)
+			VALUES (%d, %d, 'kubernetes', 'scene', 'clinic/scene', now() - interval '2 hours') ON CONFLICT DO NOTHING`, scenePatient, sceneDoctor)
+}
+
+// sceneHeld is sceneDeclared after an administrator has ended the object's claim by force.
+func sceneHeld() string {
+	return sceneDeclared() + `; UPDATE assignment_claims SET ended_at = now(), held = 1 WHERE owner = 'scene'`
 }
 
 const sceneCode = "ABCD-EFGH-IJKL-MNOP-QRST-UVWX-YZ23"

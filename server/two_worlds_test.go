@@ -115,7 +115,7 @@ func notDrawn() map[string]string {
 		"replaceProfile": credentials, "changeProfile": credentials,
 		"replaceRecord": "as changeRecord",
 		"disableUser":   "is for administrators, who know everybody", "enableUser": "as disableUser", "verifyDoctor": "as disableUser", "issueResetCode": "as disableUser",
-		"endAssignment": "as disableUser",
+		"endAssignment": "as disableUser", "liftHold": "as disableUser",
 		"listKeys":      "public keys", "health": "knows of nobody",
 	}
 }

@@ -26,6 +26,7 @@ type Assignment struct {
 	Source      AssignmentSource
 	Owner       string // UID of the owning DoctorAssignment; "" for SourceREST
 	DeclaredBy  string // "namespace/name" of the owning DoctorAssignment
+	Requester   string // the Kubernetes user who asked for a declared one; "" if it is unknown
 	RequestedBy *User  // nil for a declared one
 	Reason      string
 	StartsAt    time.Time
@@ -35,7 +36,25 @@ type Assignment struct {
 	// By the database's clock at the time of the reading: only that clock decides.
 	Active bool // it has begun and not ended
 	Ended  bool // it has ended, or was canceled before it began
+
+	// Claims is nil for everybody but administrators, and in lists.
+	Claims []Claim
 }
+
+// Claim is one source's wish for an assignment, which lasts while any claim does. See Declaration for those of objects.
+type Claim struct {
+	Source      AssignmentSource // SourceREST or SourceKubernetes
+	DeclaredBy  string           // "namespace/name" of the DoctorAssignment; "" for SourceREST
+	RequestedBy string           // username of the person, or the Kubernetes user; "" if it is unknown
+	Reason      string
+	Since       time.Time
+	Until       *time.Time // nil: open-ended
+	Counts      bool       // it has neither ended nor been withdrawn
+	Held        bool       // an administrator ended it by force: its object does not claim again before it changes
+}
+
+// MaxClaims bounds Assignment.Claims.
+const MaxClaims = 50
 
 // AssignmentRequest asks for a doctor's access to a patient.
 type AssignmentRequest struct {

@@ -1,6 +1,9 @@
 package clinic
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Request has the facts of a caller's request for the audit log, except its address: see AddressOf.
 type Request struct {
@@ -102,6 +105,29 @@ type AuditRow struct {
 	Raw string
 }
 
+// requesterPrefix begins the request id of the controller's audit rows, whose requests have no id: what follows is the
+// Kubernetes user who asked. In a column of its own, the sealer of a former release would not seal it.
+const requesterPrefix = "kubernetes:"
+
+// RequestOfController returns the request id of the controller's audit rows about what the Kubernetes user asked for; ""
+// means that nobody vouches for a user.
+func RequestOfController(requester string) string {
+	if requester == "" {
+		return ""
+	}
+	return requesterPrefix + requester
+}
+
+// RequesterOf returns the Kubernetes user who asked for what an audit row of the role with the request id tells of. It is
+// "" for the rows of people, who choose their request ids themselves.
+func RequesterOf(role Role, requestID string) string {
+	requester, asked := strings.CutPrefix(requestID, requesterPrefix)
+	if role != ActorController || !asked {
+		return ""
+	}
+	return requester
+}
+
 // AuditEvent is an audit row as administrators read it.
 type AuditEvent struct {
 	AuditRow
@@ -125,6 +151,7 @@ type Access struct {
 	Object       Object
 	Decision     string
 	Reason       AccessReason
+	RequestedBy  string // the Kubernetes user who asked the controller; "" for people, and where it is unknown
 	AssignmentID int64  // 0: no assignment gave access
 	Purpose      string // the assignment's reason
 }

@@ -1,6 +1,10 @@
 package clinic
 
-import "time"
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"time"
+)
 
 // Declaration is the wish of one DoctorAssignment object: each of its doctors is to be assigned to each of its patients. It
 // is complete: a claim of the owner that it does not name ends.
@@ -51,6 +55,20 @@ func (d Declaration) Begin() time.Time {
 		return time.Time{}
 	}
 	return *d.StartsAt
+}
+
+// Pairs counts the pairs of a doctor and a patient that the declaration names.
+func (d Declaration) Pairs() int { return len(d.Doctors) * len(d.Patients) }
+
+// Digest identifies what is declared, whoever asked for it and at whichever generation of the object.
+func (d Declaration) Digest() ([]byte, error) {
+	d.Term, d.Generation, d.Requester = 0, 0, ""
+	text, err := json.Marshal(d)
+	if err != nil {
+		return nil, Internal(err)
+	}
+	sum := sha256.Sum256(text)
+	return sum[:], nil
 }
 
 // DeclarationResult describes how far a declaration is fulfilled after it was carried out. A pair is one of the doctors with

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -66,8 +67,8 @@ func NewAssignments(opts AssignmentsOptions) (*Assignments, error) {
 
 // Assign gives a doctor access to a patient. An administrator names both. A
 // doctor may leave out doctor_id or name themselves, on the terms of
-// admitSelfAssignment, which are checked first. For a pair that is assigned already
-// it returns that assignment unchanged, with created false.
+// admitSelfAssignment, which are checked first. If the pair is assigned already, created is false: for a doctor that
+// assignment stays unchanged; an administrator's request adds a REST claim to the claims of objects, and changes no REST claim.
 // An unverified doctor fails with CodeConflict and reason
 // "doctor_not_verified".
 func (s *Assignments) Assign(ctx context.Context, caller clinic.Caller, req clinic.AssignmentRequest, idem clinic.Idempotency) (a clinic.Assignment, created bool, err error) {
@@ -165,17 +166,85 @@ func (s *Assignments) List(ctx context.Context, caller clinic.Caller, filter cli
 	return s.db.As(caller).Assignments().List(ctx, filter, page)
 }
 
-// Get returns an assignment. One that the caller may not see and a missing one are the same CodeNotFound.
+// Get returns an assignment, for administrators with its claims. One that the caller may not see and a missing one are the
+// same CodeNotFound.
 func (s *Assignments) Get(ctx context.Context, caller clinic.Caller, id int64) (clinic.Assignment, error) {
-	return s.db.As(caller).Assignments().Get(ctx, id)
+	a, err := s.db.As(caller).Assignments().Get(ctx, id)
+	if err != nil || caller.Role != clinic.RoleAdmin {
+		return a, err
+	}
+	a.Claims, err = s.db.As(caller).Assignments().Claims(ctx, id)
+	return a, err
 }
 
-// End ends an assignment now; administrators only. One that has ended stays as
-// it is. One that a DoctorAssignment object owns fails with CodeConflict and reason
-// "managed_by_kubernetes": the object must be deleted instead. force ends it anyway,
-// for an emergency, or where the object was lost. An existing
-// object declares it again when it is next reconciled.
-func (s *Assignments) End(ctx context.Context, caller clinic.Caller, id int64, force bool) error {
+// End ends the REST claim of an assignment; administrators only. The assignment that it returns has ended, unless
+// DoctorAssignment objects claim it too: then it goes on. If only they claim it, it fails with CodeConflict and reason
+// "managed_by_kubernetes". force ends the claims of all, and those objects do not claim the pair again before they
+// change, or LiftHold. Emergency access ends, too. An assignment that has ended stays as it is.
+func (s *Assignments) End(ctx context.Context, caller clinic.Caller, id int64, force bool) (a clinic.Assignment, err error) {
+	err = s.change(ctx, caller, id, func(h store.Handle, found clinic.Assignment) error {
+		switch a = found; {
+		case a.Ended:
+			return nil
+		case a.Source == clinic.SourceBreakGlass:
+			err = h.Assignments().EndBreakGlass(ctx, id)
+		default:
+			err = endClaims(ctx, h, id, force)
+		}
+		if err != nil {
+			return err
+		}
+		if a, err = h.Assignments().Get(ctx, id); err != nil || a.Ended {
+			return err
+		}
+		a.Claims, err = h.Assignments().Claims(ctx, id)
+		return err
+	})
+	return a, err
+}
+
+func endClaims(ctx context.Context, h store.Handle, id int64, force bool) error {
+	if ended, err := h.Assignments().EndClaims(ctx, id, force); err != nil || ended {
+		return err
+	}
+	claims, err := h.Assignments().Claims(ctx, id)
+	if err != nil {
+		return err
+	}
+	return managedByKubernetes(claims)
+}
+
+// namedObjects bounds how many objects an error names.
+const namedObjects = 10
+
+// managedByKubernetes is the error of ending the claims of REST where only objects have claims that count. If nothing
+// counts, the assignment has ended meanwhile.
+func managedByKubernetes(claims []clinic.Claim) error {
+	var objects []string
+	for _, c := range claims {
+		if c.Counts {
+			objects = append(objects, c.DeclaredBy)
+		}
+	}
+	if len(objects) == 0 {
+		return nil
+	}
+	named := strings.Join(objects[:min(len(objects), namedObjects)], ", ")
+	if len(objects) > namedObjects {
+		named += " and others"
+	}
+	return clinic.Conflict("managed_by_kubernetes", "DoctorAssignment objects declare this assignment: change or delete "+named+
+		"; with force=true it ends all the same, until they change or the hold is lifted")
+}
+
+// LiftHold lets DoctorAssignment objects claim the pair of an assignment again, which an administrator had ended by force;
+// administrators only.
+func (s *Assignments) LiftHold(ctx context.Context, caller clinic.Caller, id int64) error {
+	return s.change(ctx, caller, id, func(h store.Handle, _ clinic.Assignment) error { return h.Assignments().LiftHold(ctx, id) })
+}
+
+// change lets an administrator change an assignment whose doctor is locked.
+func (s *Assignments) change(ctx context.Context, caller clinic.Caller, id int64, fn func(store.Handle, clinic.Assignment) error) error {
 	if err := admit(ctx, s.db, caller, assignment(id), require(caller, "only administrators may end assignments", clinic.RoleAdmin)); err != nil {
 		return err
 	}
@@ -188,13 +257,6 @@ func (s *Assignments) End(ctx context.Context, caller clinic.Caller, id int64, f
 			return err
 		}
 		h.AuditPatient(a.Patient.ID, a.ID, false)
-		if a.Ended {
-			return nil
-		}
-		if a.Owner != "" && !force {
-			return clinic.Conflict("managed_by_kubernetes", "the DoctorAssignment object "+a.DeclaredBy+
-				" declares this assignment: delete or change the object; with force=true it ends here, until the object is reconciled again")
-		}
-		return h.Assignments().End(ctx, id)
+		return fn(h, a)
 	})
 }

@@ -73,8 +73,8 @@ func TestBreakGlassIsEndedByAnAdministrator(t *testing.T) {
 	t.Parallel()
 	e := newEmergency(t)
 	a := e.open(t)
-	wantCode(t, e.Assignments.End(t.Context(), e.asDoctor(), a.ID, false), clinic.CodeForbidden)
-	wantCode(t, e.Assignments.End(t.Context(), testkit.CallerOf(e.admins[1]), a.ID, false), "")
+	wantCode(t, e.end(t.Context(), e.asDoctor(), a.ID, false), clinic.CodeForbidden)
+	wantCode(t, e.end(t.Context(), testkit.CallerOf(e.admins[1]), a.ID, false), "")
 	_, err := e.Records.Get(t.Context(), e.asDoctor(), e.record.ID)
 	wantCode(t, err, clinic.CodeNotFound)
 }
@@ -160,7 +160,7 @@ func TestBreakGlassRepeatedUnderItsKeyOpensNothing(t *testing.T) {
 	key := clinic.Idempotency{Key: "k", Operation: "breakGlass", Hash: []byte("h")}
 	first, _, err := e.Assignments.OpenBreakGlass(t.Context(), e.asDoctor(), e.request(), key)
 	wantCode(t, err, "")
-	wantCode(t, e.Assignments.End(t.Context(), testkit.CallerOf(e.admins[0]), first.ID, false), "")
+	wantCode(t, e.end(t.Context(), testkit.CallerOf(e.admins[0]), first.ID, false), "")
 	again, opened, err := e.Assignments.OpenBreakGlass(t.Context(), e.asDoctor(), e.request(), key)
 	if err != nil || opened || again.ID != first.ID || again.Active {
 		t.Errorf("again = %+v, opened %t, %v", again, opened, err)
@@ -178,7 +178,7 @@ func TestBreakGlassIsTold(t *testing.T) {
 	e := newEmergency(t)
 	disabled := e.db.User(clinic.RoleAdmin, testkit.Person{Inactive: true})
 	a := e.open(t)
-	wantCode(t, e.Assignments.End(t.Context(), testkit.CallerOf(e.admins[0]), a.ID, false), "")
+	wantCode(t, e.end(t.Context(), testkit.CallerOf(e.admins[0]), a.ID, false), "")
 	event := e.event(t)
 	for range 2 {
 		wantCode(t, e.handle(t.Context(), event), "")

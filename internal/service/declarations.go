@@ -1,13 +1,20 @@
 package service
 
 import (
-	"cmp"
+	"bytes"
 	"context"
-	"slices"
+	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/store"
 )
+
+// releasedLifetime is how long the database knows that an object was deleted. A controller that was frozen for longer could
+// declare the object again.
+const releasedLifetime = 30 * 24 * time.Hour
+
+// maxRequester bounds the name of a Kubernetes user that is kept, in characters: an identity provider may give any.
+const maxRequester = 1000
 
 // Declarations are the use cases of declared assignments, such as those of DoctorAssignment objects.
 type Declarations struct{ db *store.DB }
@@ -15,130 +22,119 @@ type Declarations struct{ db *store.DB }
 // NewDeclarations returns the use cases.
 func NewDeclarations(db *store.DB) *Declarations { return &Declarations{db: db} }
 
-// Declare makes the assignments of the declaration's owner match the
-// declaration, in one transaction. It does not write what matches already.
-// It begins assignments again that were ended outside the platform. An assignment
-// that has begun and is declared to begin later ends, and another one is made.
-// A declaration whose end has passed leaves no assignments, even if it is invalid.
+// NewTerm returns the term of a controller that begins to lead: see clinic.Owner.
+func (s *Declarations) NewTerm(ctx context.Context) (int64, error) {
+	return s.db.System().Declarations().NewTerm(ctx)
+}
+
+// States returns what the database holds of those of the objects that were declared for the cluster. The generation is 0 where
+// something has changed since the declaration.
+func (s *Declarations) States(ctx context.Context, cluster string, uids []string) ([]clinic.DeclaredState, error) {
+	all, err := s.db.System().Declarations().States(ctx, uids)
+	if err != nil {
+		return nil, err
+	}
+	states := make([]clinic.DeclaredState, 0, len(all))
+	for _, state := range all {
+		if state.Found && state.Cluster == cluster {
+			states = append(states, state.DeclaredState)
+		}
+	}
+	return states, nil
+}
+
+// Owners returns objects of the cluster that have claims, by UID, from the one after `after` on. Their pairs are not counted.
+func (s *Declarations) Owners(ctx context.Context, cluster, after string, limit int) ([]clinic.DeclaredState, error) {
+	return s.db.System().Declarations().Owners(ctx, cluster, after, limit)
+}
+
+// Declare makes the claims of the declaration's owner match the declaration, in one transaction, as far as doctors and
+// patients can be assigned; the result tells the problems of the others. It writes and locks nothing if everything matches
+// already. It claims again what was ended outside the platform. A claim that has begun and is declared to begin later ends,
+// and another one is made. A declaration that is suspended or has ended leaves no claims, even if it is invalid.
+// It fails with the conflict "superseded" if a controller with a later term, or a later generation, came before.
 func (s *Declarations) Declare(ctx context.Context, d clinic.Declaration) (clinic.DeclarationResult, error) {
 	invalid := d.Validate()
-	if invalid != nil && (d.EndsAt == nil || d.Owner == "") {
+	if invalid != nil && (d.UID == "" || d.EndsAt == nil && !d.Suspended) {
 		return clinic.DeclarationResult{}, invalid
 	}
-	var result clinic.DeclarationResult
-	err := s.db.Tx(ctx, nil, func(h store.Handle) (err error) {
-		if invalid != nil {
-			result, err = expire(ctx, h, d, invalid)
-			return err
-		}
-		result, err = declare(ctx, h, d)
-		return err
-	})
+	if name := []rune(d.Requester); len(name) > maxRequester {
+		d.Requester = string(name[:maxRequester])
+	}
+	digest, err := d.Digest()
 	if err != nil {
 		return clinic.DeclarationResult{}, err
 	}
-	return result, nil
-}
-
-// expire ends what the owner of an invalid declaration holds if the declaration's
-// end has passed: a fault elsewhere in it must not prolong access. Otherwise it
-// returns invalid.
-func expire(ctx context.Context, h store.Handle, d clinic.Declaration, invalid error) (clinic.DeclarationResult, error) {
-	var result clinic.DeclarationResult
-	_, err := h.Declarations().Lock(ctx, d.Owner, "")
+	job := declaring{Declaration: d, invalid: invalid, digest: digest}
+	if result, settled, err := job.settled(ctx, s.db.System()); err != nil || settled {
+		return result, err
+	}
+	err = s.db.Tx(ctx, nil, func(h store.Handle) error { return job.carryOut(ctx, h) })
 	if err != nil {
-		return result, err
+		return clinic.DeclarationResult{}, err
 	}
-	if result.At, err = h.Now(ctx); err != nil {
-		return result, err
-	}
-	if d.EndsAt.After(result.At) {
-		return result, invalid
-	}
-	result.Ended, result.EndedDoctors, err = endUnwanted(ctx, h, clinic.Declaration{Owner: d.Owner}, 0, nil)
-	return result, err
+	return job.result, nil
 }
 
-func declare(ctx context.Context, h store.Handle, d clinic.Declaration) (clinic.DeclarationResult, error) {
-	var result clinic.DeclarationResult
-	doctor, err := h.Declarations().Lock(ctx, d.Owner, d.Doctor)
-	if err != nil {
-		return result, err
-	}
-	var patients []int64
-	if d.StartsAt != nil || d.EndsAt != nil {
-		if result.At, err = h.Now(ctx); err != nil {
-			return result, err
-		}
-	}
-	if d.EndsAt == nil || d.EndsAt.After(result.At) {
-		if patients, result.Unassigned, err = h.Declarations().FindPatients(ctx, d.Patients); err != nil {
-			return result, err
-		}
-	}
-	if result.Ended, result.EndedDoctors, err = endUnwanted(ctx, h, d, doctor.ID, patients); err != nil {
-		return result, err
-	}
-	if len(patients) > 0 {
-		if err := h.Declarations().Adjust(ctx, d, doctor.ID); err != nil {
-			return result, err
-		}
-	}
-	if result.Doctor = problemOf(doctor); result.Doctor != "" {
-		result.Unassigned = nil
-		return result, nil
-	}
-	if result.Created, err = h.Declarations().Insert(ctx, d, doctor.ID, patients); err != nil {
-		return result, err
-	}
-	result.Assigned = len(patients)
-	slices.SortFunc(result.Unassigned, func(a, b clinic.Unassigned) int { return cmp.Compare(a.Username, b.Username) })
-	return result, nil
-}
-
-// endUnwanted ends the owner's assignments that are not of the doctor and the patients, and
-// returns how many there were and the usernames of their doctors.
-func endUnwanted(ctx context.Context, h store.Handle, d clinic.Declaration, doctorID int64, patients []int64) (int, []string, error) {
-	ended, err := h.Declarations().EndUnwanted(ctx, d, doctorID, patients)
-	slices.Sort(ended)
-	return len(ended), slices.Compact(ended), err
-}
-
-// problemOf is the reason why the doctor cannot be assigned to anybody. A disabled account counts
-// as missing.
-func problemOf(doctor store.DeclaredDoctor) clinic.DoctorProblem {
-	switch {
-	case doctor.ID == 0 && doctor.UsernameTaken:
-		return clinic.NotADoctor
-	case doctor.ID == 0 || !doctor.Active:
-		return clinic.DoctorNotFound
-	case !doctor.Verified:
-		return clinic.DoctorNotVerified
-	}
-	return ""
-}
-
-// Release ends every assignment of the owner and returns how many it
-// ended.
-func (s *Declarations) Release(ctx context.Context, owner string) (ended int, err error) {
-	err = s.db.Tx(ctx, nil, func(h store.Handle) error {
-		if _, err := h.Declarations().Lock(ctx, owner, ""); err != nil {
+// Release ends every claim of the owner and returns how many assignments ended: those that nobody else claims.
+func (s *Declarations) Release(ctx context.Context, owner clinic.Owner) (ended int, err error) {
+	err = s.leave(ctx, owner, func(h store.Handle, at time.Time) error {
+		none := clinic.Declaration{Owner: owner}
+		pairs, err := h.Declarations().End(ctx, none, at, []int64{}, []int64{}, store.Others{})
+		if err != nil {
 			return err
 		}
-		doctors, err := h.Declarations().EndUnwanted(ctx, clinic.Declaration{Owner: owner}, 0, nil)
-		ended = len(doctors)
+		_, ended, err = h.Declarations().Audit(ctx, pairs, store.OperationAdjust, "")
 		return err
 	})
 	return ended, err
 }
 
-// Retain leaves the owner's assignments active, but without an owner: an
-// administrator may end them.
-func (s *Declarations) Retain(ctx context.Context, owner string) error {
-	return s.db.Tx(ctx, nil, func(h store.Handle) error {
-		if _, err := h.Declarations().Lock(ctx, owner, ""); err != nil {
+// Retain makes claims of REST from those of the owner: an administrator may end them.
+func (s *Declarations) Retain(ctx context.Context, owner clinic.Owner) error {
+	return s.leave(ctx, owner, func(h store.Handle, _ time.Time) error {
+		pairs, err := h.Declarations().Retain(ctx, owner.UID)
+		if err != nil {
 			return err
 		}
-		return h.Declarations().Retain(ctx, owner)
+		_, _, err = h.Declarations().Audit(ctx, pairs, store.OperationDisown, "")
+		return err
 	})
+}
+
+// leave runs fn for the claims of an object that is gone. It does nothing where that was done.
+func (s *Declarations) leave(ctx context.Context, owner clinic.Owner, fn func(h store.Handle, at time.Time) error) error {
+	return s.db.Tx(ctx, nil, func(h store.Handle) error {
+		if _, err := h.Declarations().Lock(ctx, owner.UID, nil); err != nil {
+			return err
+		}
+		state, err := h.Declarations().State(ctx, owner.UID)
+		if err != nil {
+			return err
+		}
+		if state.Term > owner.Term {
+			return superseded()
+		}
+		if state.Released && state.Term == owner.Term && state.Claims == 0 && state.Held == 0 {
+			return nil
+		}
+		if err := fn(h, state.At); err != nil {
+			return err
+		}
+		return h.Declarations().SaveRelease(ctx, owner, state.At.Add(-releasedLifetime))
+	})
+}
+
+func superseded() error {
+	return clinic.Conflict("superseded", "a controller with a later term, or a later generation of the object, has changed these claims")
+}
+
+// precedes reports whether the declaration is older than what was carried out.
+func precedes(d clinic.Declaration, state store.Declared) bool {
+	return d.Term < state.Term || d.Term == state.Term && d.Generation < state.Carried
+}
+
+// isCarriedOut reports whether the state is that of this declaration.
+func (j *declaring) isCarriedOut(state store.Declared) bool {
+	return state.Found && !state.Released && state.Carried == j.Generation && state.Cluster == j.Cluster && bytes.Equal(state.Digest, j.digest)
 }

@@ -63,6 +63,12 @@ func newAccess(t testing.TB) token.AccessOptions {
 	return token.AccessOptions{Keys: testkit.Value(token.LoadKeys(dir))(t), Issuer: "test", Audience: "test"}
 }
 
+// end ends an assignment over REST.
+func (f fixture) end(ctx context.Context, as clinic.Caller, id int64, force bool) error {
+	_, err := f.Assignments.End(ctx, as, id, force)
+	return err
+}
+
 // handle handles one event; CodeNotFound means that the event was dropped.
 func (f fixture) handle(ctx context.Context, event int64) error {
 	dropped, err := f.Outbox.Handle(ctx, []int64{event})

@@ -112,7 +112,15 @@ func (w town) checkAssignments(t *testing.T) {
 		_, _, err := w.server.Assignments.Assign(t.Context(), w.admin, clinic.AssignmentRequest{PatientID: w.chronicID, DoctorID: w.busyID, Reason: "care"}, clinic.Idempotency{})
 		return err
 	})
-	w.check(t, "ending one", w.admin, nil, func() error { return w.server.Assignments.End(t.Context(), w.admin, one, false) })
+	w.check(t, "reading one with its claims", w.admin, nil, func() error {
+		_, err := w.server.Assignments.Get(t.Context(), w.admin, one)
+		return err
+	})
+	w.check(t, "lifting a hold", w.admin, nil, func() error { return w.server.Assignments.LiftHold(t.Context(), w.admin, one) })
+	w.check(t, "ending one", w.admin, nil, func() error {
+		_, err := w.server.Assignments.End(t.Context(), w.admin, one, true)
+		return err
+	})
 }
 
 func (w town) checkAuditLog(t *testing.T) {

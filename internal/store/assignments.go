@@ -35,28 +35,22 @@ func (h Assignments) LockDoctor(ctx context.Context, id int64) error {
 	return nil
 }
 
-// Assign gives a locked doctor access to the request's patient from now on, on the
-// caller's request, and adds the event. Where the pair is assigned already, it returns
-// that assignment. It fails with the conflict "already_assigned" where another
-// assignment of the pair begins during this one.
+// Assign claims for a locked doctor access to the request's patient from now on, on the caller's request, and returns the
+// assignment that the pair has then, and whether it begins now. A claim of REST stays as it is; for a doctor's request, so
+// does an assignment by any claim.
 func (h Assignments) Assign(ctx context.Context, doctorID int64, req clinic.AssignmentRequest) (id int64, created bool, err error) {
-	id, err = h.q.InsertAssignment(ctx, h.db, dbsqlc.InsertAssignmentParams{
+	claim, err := h.q.AddClaim(ctx, h.db, dbsqlc.AddClaimParams{
 		PatientID: req.PatientID, DoctorID: doctorID, RequestedBy: &h.Who.UserID, Reason: req.Reason, EndsAt: req.EndsAt,
+		BesideOthers: h.Who.Role == clinic.RoleAdmin,
 	})
-	if err == nil {
-		return id, true, nil
+	if err != nil {
+		return 0, false, fmt.Errorf("adding a claim: %w", translate(err))
 	}
-	if !errors.Is(err, pgx.ErrNoRows) {
-		return 0, false, fmt.Errorf("adding an assignment: %w", translate(err))
-	}
-	id, err = h.q.FindAssignment(ctx, h.db, dbsqlc.FindAssignmentParams{PatientID: req.PatientID, DoctorID: doctorID})
-	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, false, clinic.Conflict("already_assigned", "an assignment of this doctor to this patient begins later; end that one first, or set an ends_at before its start")
-	}
+	found, err := h.q.FindAssignment(ctx, h.db, dbsqlc.FindAssignmentParams{PatientID: req.PatientID, DoctorID: doctorID, At: claim.At})
 	if err != nil {
 		return 0, false, fmt.Errorf("finding an assignment: %w", translate(err))
 	}
-	return id, false, nil
+	return found.ID, claim.Added && found.Begun, nil
 }
 
 // OpenBreakGlass gives a locked doctor, the caller, access to a patient for
@@ -125,11 +119,48 @@ func (h Assignments) Get(ctx context.Context, id int64) (clinic.Assignment, erro
 	return assignmentOf(rows[0]), nil
 }
 
-// End ends an assignment now, or cancels it before it begins. An assignment that has
-// ended stays as it is.
-func (h Assignments) End(ctx context.Context, id int64) error {
-	if err := h.q.EndAssignment(ctx, h.db, id); err != nil {
-		return fmt.Errorf("ending an assignment: %w", translate(err))
+// Claims returns the claims that an assignment consists of, and those of its pair that are held; administrators only.
+func (h Assignments) Claims(ctx context.Context, id int64) ([]clinic.Claim, error) {
+	rows, err := h.q.ListClaims(ctx, h.db, dbsqlc.ListClaimsParams{ID: id, Most: clinic.MaxClaims})
+	if err != nil {
+		return nil, fmt.Errorf("listing claims: %w", translate(err))
+	}
+	claims := make([]clinic.Claim, 0, len(rows))
+	for _, r := range rows {
+		until := r.EndsAt
+		if r.EndedAt != nil && (until == nil || r.EndedAt.Before(*until)) {
+			until = r.EndedAt
+		}
+		claims = append(claims, clinic.Claim{
+			Source: clinic.AssignmentSource(r.Source), DeclaredBy: orZero(r.DeclaredBy), RequestedBy: r.RequestedBy, Reason: r.Reason,
+			Since: r.StartsAt, Until: until, Counts: r.Counts, Held: r.Held,
+		})
+	}
+	return claims, nil
+}
+
+// EndClaims ends the REST claim of an assignment or, by force, all claims of its pair; those of objects are then held. It
+// reports whether there was one. The assignment ends with its last claim.
+func (h Assignments) EndClaims(ctx context.Context, id int64, force bool) (bool, error) {
+	n, err := h.q.EndClaims(ctx, h.db, dbsqlc.EndClaimsParams{ID: id, Force: force})
+	if err != nil {
+		return false, fmt.Errorf("ending claims: %w", translate(err))
+	}
+	return n > 0, nil
+}
+
+// LiftHold lets objects claim the pair of an assignment again.
+func (h Assignments) LiftHold(ctx context.Context, id int64) error {
+	if err := h.q.LiftHold(ctx, h.db, id); err != nil {
+		return fmt.Errorf("lifting a hold: %w", translate(err))
+	}
+	return nil
+}
+
+// EndBreakGlass ends emergency access now.
+func (h Assignments) EndBreakGlass(ctx context.Context, id int64) error {
+	if err := h.q.EndBreakGlass(ctx, h.db, id); err != nil {
+		return fmt.Errorf("ending emergency access: %w", translate(err))
 	}
 	return nil
 }
@@ -137,7 +168,7 @@ func (h Assignments) End(ctx context.Context, id int64) error {
 func assignmentOf(r *dbsqlc.ListAssignmentsRow) clinic.Assignment {
 	a := clinic.Assignment{
 		ID: r.Assignment.ID, Source: clinic.AssignmentSource(r.Assignment.Source), Owner: orZero(r.Assignment.Owner),
-		DeclaredBy: orZero(r.Assignment.DeclaredBy), Reason: r.Assignment.Reason,
+		DeclaredBy: orZero(r.Assignment.DeclaredBy), Requester: orZero(r.Assignment.Requester), Reason: r.Assignment.Reason,
 		StartsAt: r.Assignment.StartsAt, EndsAt: r.Assignment.EndsAt, CreatedAt: r.Assignment.CreatedAt,
 		Active: r.IsActive, Ended: r.IsEnded,
 		Patient: clinic.Patient{ID: r.Assignment.PatientID},

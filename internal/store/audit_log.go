@@ -47,7 +47,7 @@ func accessOf(r *dbsqlc.ListAccessLogRow) (clinic.Access, int64) {
 	access := clinic.Access{
 		ID: r.ID, At: r.At, Role: clinic.Role(r.Role), Operation: r.Operation, Decision: r.Decision, Reason: clinic.AccessReason(r.Reason),
 		Object:       clinic.Object{Kind: clinic.ObjectKind(r.ObjectKind), ID: r.ObjectID},
-		AssignmentID: r.AssignmentID, Purpose: r.Purpose,
+		AssignmentID: r.AssignmentID, Purpose: r.Purpose, RequestedBy: clinic.RequesterOf(clinic.Role(r.Role), r.ControllersRequest),
 	}
 	if access.Reason == clinic.ReasonBreakGlass && r.Source != string(clinic.SourceBreakGlass) {
 		access.Reason = clinic.ReasonAssignment // the emergency was another patient's of the same page

@@ -23,9 +23,7 @@ func violations(constraint string) error {
 		return conflict("license_number_taken", "license_number", "this license number is already registered")
 	case "idempotency_keys_register_key":
 		return clinic.Conflict("idempotency_key_reused", "this Idempotency-Key was used for another request")
-	case "assignments_one_active":
-		return conflict("already_assigned", "doctor_id", "this doctor is already assigned to this patient at that time")
-	case "assignments_period":
+	case "assignments_period", "assignment_claims_period":
 		return conflict("assignment_over", "ends_at", "the assignment would end before it begins; enter a later time")
 	}
 	return dangling(constraint)
@@ -45,9 +43,9 @@ func dangling(foreignKey string) error {
 		return clinic.NotFound("health record")
 	case "notifications_comment_fkey":
 		return clinic.NotFound("comment")
-	case "assignments_patient_fkey", "notifications_patient_fkey":
+	case "assignments_patient_fkey", "assignment_claims_patient_fkey", "notifications_patient_fkey":
 		return clinic.NotFound("patient")
-	case "assignments_doctor_fkey", "notifications_doctor_fkey":
+	case "assignments_doctor_fkey", "assignment_claims_doctor_fkey", "notifications_doctor_fkey":
 		return clinic.NotFound("doctor")
 	case "notifications_user_fkey", "reset_codes_user_fkey":
 		return clinic.NotFound("user")
@@ -58,7 +56,7 @@ func dangling(foreignKey string) error {
 	case "refresh_tokens_session_fkey":
 		return sessionEnded()
 	case "patient_profiles_user_fkey", "doctor_profiles_user_fkey", "health_records_patient_fkey",
-		"health_records_created_by_fkey", "doctor_comments_doctor_fkey", "assignments_requested_by_fkey", "sessions_user_fkey",
+		"health_records_created_by_fkey", "doctor_comments_doctor_fkey", "assignments_requested_by_fkey", "assignment_claims_requested_by_fkey", "sessions_user_fkey",
 		"totp_factors_user_fkey", "idempotency_keys_user_fkey", "notifications_recipient_fkey", "name_versions_user_fkey",
 		"pending_names_doctor_fkey": // the caller's own account
 		return accountInactive()

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -16,12 +17,17 @@ const (
 		"By default, doctors must confirm with `password` or `totp_code` and give a `reason`. Their assignment ends at `ends_at`, which may be " +
 		"at most a year away, or else after 90 days. The operator can drop these requirements, or forbid doctors to assign themselves.\n\n" +
 		"Without a confirmation, the answer is 422 with the code `confirmation_required`. If doctors may not assign themselves, it is 403 " +
-		"with the code `self_assignment_off`. All administrators are notified when a doctor assigns themselves. If the doctor is already " +
-		"assigned to the patient, the answer is the existing assignment, whose end does not change."
+		"with the code `self_assignment_off`. All administrators are notified when a doctor assigns themselves.\n\nIf the doctor is already " +
+		"assigned to the patient, the answer is the existing assignment. Its end does not change, unless an administrator assigns a doctor whom only " +
+		"DoctorAssignment objects have assigned: then it lasts until both the objects and the API have ended it."
 	listAssignmentsNote = "Newest first. Administrators see all assignments; doctors and patients see their own. The list includes ended assignments."
-	getAssignmentNote   = "Administrators see all assignments; doctors and patients see their own."
-	endAssignmentNote   = "The doctor loses access with their next request. To end an assignment that a DoctorAssignment object declares, change or " +
-		"delete the object: the answer to this operation is 409, unless `force` is true. Use `force` in an emergency, or when the object no longer exists."
+	getAssignmentNote   = "Administrators see all assignments, with their claims; doctors and patients see their own."
+	endAssignmentNote   = "The doctor loses access with their next request, and the answer is 204. If DoctorAssignment objects declare the assignment, too, " +
+		"only the claim of the API ends: the answer is 200 with the assignment, whose `claims` show the objects. If only objects declare it, the answer is " +
+		"409, which names them: change or delete them.\n\n`force` ends the claims of all, for an emergency or for a lost cluster. The objects do not " +
+		"declare the assignment again until their spec changes, or `DELETE /api/assignments/{id}/hold/` lets them."
+	liftHoldNote = "Lets DoctorAssignment objects declare an assignment again that was ended with `force`: the controller creates it within 30 " +
+		"seconds. Repeating the call changes nothing. `id` is any assignment of the doctor to the patient."
 )
 
 type assignment struct {
@@ -30,19 +36,40 @@ type assignment struct {
 	Doctor      directoryDoctor         `json:"doctor"`
 	Source      clinic.AssignmentSource `json:"source" enum:"rest,kubernetes,break_glass" doc:"How the assignment was created." example:"rest"`
 	DeclaredBy  *string                 `json:"declared_by" doc:"namespace/name of the DoctorAssignment object that declares the assignment, or null." example:"clinic/primary-care"`
-	RequestedBy *string                 `json:"requested_by" doc:"Username of the person who requested the assignment; null if an object declares it." example:"admin"`
+	RequestedBy *string                 `json:"requested_by" doc:"Username of the person who requested the assignment or, if an object declares it, the Kubernetes user who asked for that; null if it is unknown." example:"admin"`
 	Reason      string                  `json:"reason" example:"primary care"`
 	IsActive    bool                    `json:"is_active" doc:"Whether the assignment gives access now." example:"true"`
 	StartsAt    time.Time               `json:"starts_at" example:"2025-05-27T10:00:00Z"`
 	EndsAt      *time.Time              `json:"ends_at" doc:"When the assignment ends; null if it is open-ended." example:"2025-06-27T10:00:00Z"`
 	CreatedAt   time.Time               `json:"created_at" example:"2025-05-27T10:00:00Z"`
+	Claims      []claim                 `json:"claims" nullable:"true" doc:"For administrators who read or end one assignment: who wants it. It lasts while any claim does. At most 50: first those that count now, then those that are held, then the newest. null in all other answers."`
+}
+
+type claim struct {
+	Source      clinic.AssignmentSource `json:"source" enum:"rest,kubernetes" doc:"Who wants the assignment." example:"kubernetes"`
+	DeclaredBy  *string                 `json:"declared_by" doc:"namespace/name of the DoctorAssignment object, or null." example:"clinic/primary-care"`
+	RequestedBy *string                 `json:"requested_by" doc:"Username of the person or, for an object, the Kubernetes user; null if it is unknown." example:"jane@example.com"`
+	Reason      string                  `json:"reason" example:"primary care"`
+	Since       time.Time               `json:"since" example:"2025-05-27T10:00:00Z"`
+	Until       *time.Time              `json:"until" doc:"When the claim ends or ended; null if it is open-ended." example:"2025-06-27T10:00:00Z"`
+	Held        bool                    `json:"held" doc:"Whether an administrator ended the claim with force, and its object may not claim again." example:"false"`
+}
+
+func newClaim(c clinic.Claim) claim {
+	return claim{
+		Source: c.Source, DeclaredBy: orNull(c.DeclaredBy), RequestedBy: orNull(c.RequestedBy), Reason: c.Reason,
+		Since: c.Since.UTC(), Until: optionalUTC(c.Until), Held: c.Held,
+	}
 }
 
 func newAssignment(a clinic.Assignment) assignment {
 	view := assignment{
 		ID: a.ID, Patient: newPatient(a.Patient), Doctor: newDirectoryDoctor(a.Doctor), Source: a.Source,
 		DeclaredBy: orNull(a.DeclaredBy), Reason: a.Reason, IsActive: a.Active,
-		StartsAt: a.StartsAt.UTC(), EndsAt: optionalUTC(a.EndsAt), CreatedAt: a.CreatedAt.UTC(),
+		StartsAt: a.StartsAt.UTC(), EndsAt: optionalUTC(a.EndsAt), CreatedAt: a.CreatedAt.UTC(), RequestedBy: orNull(a.Requester),
+	}
+	for _, c := range a.Claims {
+		view.Claims = append(view.Claims, newClaim(c))
 	}
 	if a.RequestedBy != nil {
 		view.RequestedBy = &a.RequestedBy.Username
@@ -148,12 +175,25 @@ func (h *handlers) getAssignment(ctx context.Context, request *assignmentIDReque
 
 type endAssignmentRequest struct {
 	ID    int64 `path:"id" doc:"The assignment's id."`
-	Force bool  `query:"force" doc:"Also end an assignment that a DoctorAssignment object declares. If the object still exists, the controller soon creates the assignment again."`
+	Force bool  `query:"force" doc:"Also end the claims of DoctorAssignment objects, and keep the objects from claiming again until their spec changes."`
 }
 
-func (h *handlers) endAssignment(ctx context.Context, request *endAssignmentRequest) (*noContent, error) {
-	if err := h.service.Assignments.End(ctx, web.CallerOf(ctx), request.ID, request.Force); err != nil {
+type endAssignmentResponse struct {
+	Status int
+	Body   assignment
+}
+
+func (h *handlers) endAssignment(ctx context.Context, request *endAssignmentRequest) (*endAssignmentResponse, error) {
+	a, err := h.service.Assignments.End(ctx, web.CallerOf(ctx), request.ID, request.Force)
+	if err != nil {
 		return nil, err
 	}
-	return &noContent{}, nil
+	if a.Ended {
+		return &endAssignmentResponse{Status: http.StatusNoContent}, nil
+	}
+	return &endAssignmentResponse{Status: http.StatusOK, Body: newAssignment(a)}, nil
+}
+
+func (h *handlers) liftHold(ctx context.Context, request *assignmentIDRequest) (*noContent, error) {
+	return &noContent{}, h.service.Assignments.LiftHold(ctx, web.CallerOf(ctx), request.ID)
 }

@@ -31,23 +31,25 @@ func newLogUser(p *clinic.Person) *logUser {
 }
 
 type accessEntry struct {
-	ID         int64               `json:"id" example:"42"`
-	At         time.Time           `json:"at" example:"2025-05-27T10:30:00Z"`
-	User       *logUser            `json:"user" doc:"null for a program, and for an account that no longer exists."`
-	Role       clinic.Role         `json:"role" doc:"The user's role; CONTROLLER, IMPORT or COMMAND for a program." example:"DOCTOR"`
-	Operation  string              `json:"operation" doc:"The operationId in this document or, for a program, the name of its use case." example:"getRecord"`
-	Object     clinic.ObjectKind   `json:"object" example:"record"`
-	ObjectID   *int64              `json:"object_id" doc:"null for a list." example:"1"`
-	Decision   string              `json:"decision" doc:"allowed, or the error code of the refusal." example:"allowed"`
-	Reason     clinic.AccessReason `json:"reason" enum:"own,assignment,break_glass,role,refused" doc:"Why access was given, or refused if it was not." example:"assignment"`
-	Assignment *int64              `json:"assignment" doc:"The assignment that gave access; null if access did not depend on one." example:"1"`
-	Purpose    string              `json:"purpose" doc:"The reason that was given for the assignment." example:"primary care"`
+	ID          int64               `json:"id" example:"42"`
+	At          time.Time           `json:"at" example:"2025-05-27T10:30:00Z"`
+	User        *logUser            `json:"user" doc:"null for a program, and for an account that no longer exists."`
+	Role        clinic.Role         `json:"role" doc:"The user's role; CONTROLLER, IMPORT or COMMAND for a program." example:"DOCTOR"`
+	Operation   string              `json:"operation" doc:"The operationId in this document or, for a program, the name of its use case." example:"getRecord"`
+	Object      clinic.ObjectKind   `json:"object" example:"record"`
+	ObjectID    *int64              `json:"object_id" doc:"null for a list." example:"1"`
+	Decision    string              `json:"decision" doc:"allowed, or the error code of the refusal." example:"allowed"`
+	Reason      clinic.AccessReason `json:"reason" enum:"own,assignment,break_glass,role,refused" doc:"Why access was given, or refused if it was not." example:"assignment"`
+	Assignment  *int64              `json:"assignment" doc:"The assignment that gave access; null if access did not depend on one." example:"1"`
+	RequestedBy *string             `json:"requested_by" doc:"For an entry of the role CONTROLLER, the Kubernetes user who asked for the change; null for people, and if the user is unknown." example:"jane@example.com"`
+	Purpose     string              `json:"purpose" doc:"The reason that was given for the assignment." example:"primary care"`
 }
 
 func newAccessEntry(a clinic.Access) accessEntry {
 	return accessEntry{
 		ID: a.ID, At: a.At.UTC(), User: newLogUser(a.User), Role: a.Role, Operation: a.Operation, Object: a.Object.Kind,
-		ObjectID: orNull(a.Object.ID), Decision: a.Decision, Reason: a.Reason, Assignment: orNull(a.AssignmentID), Purpose: a.Purpose,
+		ObjectID: orNull(a.Object.ID), Decision: a.Decision, Reason: a.Reason, Assignment: orNull(a.AssignmentID), RequestedBy: orNull(a.RequestedBy),
+		Purpose: a.Purpose,
 	}
 }
 
@@ -76,6 +78,7 @@ type auditEntry struct {
 	Assignments []int64             `json:"assignments" nullable:"false" doc:"For each patient, in the order of patients, the id of the assignment that gave access; 0 if access did not depend on one." example:"[1]"`
 	Decision    string              `json:"decision" doc:"allowed, or the error code of the refusal." example:"allowed"`
 	Reason      clinic.AccessReason `json:"reason" enum:"own,assignment,break_glass,role,refused" doc:"Why access was given, or refused if it was not." example:"assignment"`
+	RequestedBy *string             `json:"requested_by" doc:"For an entry of the role CONTROLLER, the Kubernetes user who asked for the change; null for people, and if the user is unknown." example:"jane@example.com"`
 	RequestID   string              `json:"request_id" example:"0f8c2a51-7b1e-4f3c-9a55-2f1c7b8f3d10"`
 	Address     string              `json:"address" doc:"The client's IP address, as the server saw it." example:"192.0.2.1"`
 }
@@ -85,6 +88,7 @@ func newAuditEntry(e clinic.AuditEvent) auditEntry {
 		ID: e.ID, At: e.At.UTC(), User: newLogUser(e.User), UserID: orNull(e.UserID), Role: e.Role, Operation: e.Operation,
 		Object: e.Object.Kind, ObjectID: orNull(e.Object.ID), Patients: e.Patients, Assignments: e.Assignments,
 		Decision: e.Decision, Reason: e.Reason, RequestID: e.RequestID, Address: e.Address,
+		RequestedBy: orNull(clinic.RequesterOf(e.Role, e.RequestID)),
 	}
 }
 

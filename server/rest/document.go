@@ -121,6 +121,9 @@ func (r route) complete(document *huma.OpenAPI, op *huma.Operation) {
 	if hasParameter(op, "If-None-Match") {
 		op.Responses[strconv.Itoa(http.StatusNotModified)] = &huma.Response{Description: "The client already has the current version"}
 	}
+	if r.nothing != "" {
+		op.Responses[strconv.Itoa(http.StatusNoContent)] = &huma.Response{Description: r.nothing}
+	}
 	for _, p := range op.Parameters {
 		p.Schema.Description = ""        // the parameter has the same text
 		p.Schema.PatternDescription = "" // not a keyword of OpenAPI; huma has already built its message from it

@@ -20,6 +20,7 @@ type route struct {
 	summary       string
 	description   string                   // the note that follows the summary and the access in the document
 	examples      map[string]*huma.Example // examples of the body, by name
+	nothing       string                   // what a 204 in place of the answer means; "" means that there is none
 	failures      []int                    // statuses besides those that failures.go derives
 	conflictCodes []string                 // codes of the status 409
 	terms         web.Terms                // how the body is read, which pool does the work, and the deadline
@@ -47,6 +48,12 @@ func (r route) describe(text string) route {
 // example sets examples of the body.
 func (r route) example(bodies map[string]*huma.Example) route {
 	r.examples = bodies
+	return r
+}
+
+// orNothing says that the operation may also answer 204, and what that means.
+func (r route) orNothing(meaning string) route {
+	r.nothing = meaning
 	return r
 }
 

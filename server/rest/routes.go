@@ -44,7 +44,7 @@ func routes(h *handlers) []route {
 		op("GET /api/auth/doctors/{id}/", "getDoctor", everyone, "Get a doctor of the directory", to(h.getDoctor)).
 			describe(getDoctorNote).unaudited("contains no patient data"),
 		op("POST /api/auth/assign-doctor/", "assignDoctor", doctorsAndAdmins, "Assign a doctor to a patient", to(h.assignDoctor)).
-			describe(assignDoctorNote).example(assignDoctorExample()).fails(notFound, gone).conflicts("already_assigned", "assignment_over", "doctor_not_verified"),
+			describe(assignDoctorNote).example(assignDoctorExample()).fails(notFound, gone).conflicts("assignment_over", "doctor_not_verified"),
 
 		op("GET /api/health-records/", "listRecords", patientsOrDoctors, "List health records", to(h.listRecords)).
 			describe(listRecordsNote),
@@ -91,7 +91,9 @@ func routes(h *handlers) []route {
 		op("POST /api/break-glass/", "breakGlass", doctors, "Open emergency access to a patient's records", to(h.openBreakGlass)).
 			describe(breakGlassNote).fails(notFound, gone).conflicts("doctor_not_verified"),
 		op("DELETE /api/assignments/{id}/", "endAssignment", admins, "End an assignment", to(h.endAssignment)).
-			describe(endAssignmentNote).conflicts("managed_by_kubernetes"),
+			describe(endAssignmentNote).orNothing("The assignment has ended").conflicts("managed_by_kubernetes"),
+		op("DELETE /api/assignments/{id}/hold/", "liftHold", admins, "Let objects declare an assignment again", to(h.liftHold)).
+			describe(liftHoldNote),
 
 		op("GET /.well-known/jwks.json", "listKeys", anybody, "Get the public keys that verify access tokens", to(h.listKeys)).
 			inMemory().describe(listKeysNote).unaudited("returns public keys only"),

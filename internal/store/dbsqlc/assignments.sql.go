@@ -10,32 +10,111 @@ import (
 	"time"
 )
 
-const endAssignment = `-- name: EndAssignment :exec
-UPDATE assignments SET ends_at = greatest(starts_at, statement_timestamp())
-WHERE id = $1 AND (ends_at IS NULL OR ends_at > greatest(starts_at, statement_timestamp()))
+const addClaim = `-- name: AddClaim :one
+WITH claim AS (
+    INSERT INTO assignment_claims (patient_id, doctor_id, source, requested_by, reason, starts_at, ends_at)
+    SELECT $1::bigint, $2::bigint, 'rest', $3, $4, statement_timestamp(), $5
+    WHERE NOT EXISTS (
+        SELECT FROM assignments a
+        WHERE NOT $6::boolean AND a.patient_id = $1 AND a.doctor_id = $2 AND a.source <> 'break_glass'
+            AND a.starts_at <= statement_timestamp() AND (a.ends_at IS NULL OR a.ends_at > statement_timestamp()))
+        AND NOT EXISTS (
+            SELECT FROM assignment_claims c
+            WHERE $6 AND c.patient_id = $1 AND c.doctor_id = $2 AND c.source = 'rest' AND c.ended_at IS NULL
+                AND c.starts_at <= statement_timestamp() AND (c.ends_at IS NULL OR c.ends_at > statement_timestamp()))
+    RETURNING true
+)
+SELECT EXISTS (SELECT FROM claim) AS added, statement_timestamp()::timestamptz AS at
 `
 
-func (q *Queries) EndAssignment(ctx context.Context, db DBTX, id int64) error {
-	_, err := db.Exec(ctx, endAssignment, id)
+type AddClaimParams struct {
+	PatientID    int64
+	DoctorID     int64
+	RequestedBy  *int64
+	Reason       string
+	EndsAt       *time.Time
+	BesideOthers bool
+}
+
+type AddClaimRow struct {
+	Added bool
+	At    time.Time
+}
+
+// Claims a locked doctor's access for REST from now on, unless REST claims it already. For a doctor (not beside others) any
+// assignment of the pair will do: a claim beside it would prolong it unseen. RETURNING names no column: a doctor may not
+// read claims. The foreign key detects a missing patient, because a doctor does not see an unassigned one.
+func (q *Queries) AddClaim(ctx context.Context, db DBTX, arg AddClaimParams) (*AddClaimRow, error) {
+	row := db.QueryRow(ctx, addClaim,
+		arg.PatientID,
+		arg.DoctorID,
+		arg.RequestedBy,
+		arg.Reason,
+		arg.EndsAt,
+		arg.BesideOthers,
+	)
+	var i AddClaimRow
+	err := row.Scan(&i.Added, &i.At)
+	return &i, err
+}
+
+const endBreakGlass = `-- name: EndBreakGlass :exec
+UPDATE assignments SET ends_at = greatest(starts_at, statement_timestamp())
+WHERE id = $1 AND source = 'break_glass' AND (ends_at IS NULL OR ends_at > greatest(starts_at, statement_timestamp()))
+`
+
+func (q *Queries) EndBreakGlass(ctx context.Context, db DBTX, id int64) error {
+	_, err := db.Exec(ctx, endBreakGlass, id)
 	return err
 }
 
+const endClaims = `-- name: EndClaims :execrows
+UPDATE assignment_claims c SET ended_at = statement_timestamp(),
+    held = CASE WHEN c.owner IS NOT NULL THEN coalesce((SELECT d.generation FROM declarations d WHERE d.uid = c.owner), 0) END
+FROM assignments a
+WHERE a.id = $1 AND c.patient_id = a.patient_id AND c.doctor_id = a.doctor_id
+    AND c.ended_at IS NULL AND (c.ends_at IS NULL OR c.ends_at > statement_timestamp())
+    AND ($2::boolean OR c.source = 'rest' AND c.starts_at < coalesce(a.ends_at, 'infinity') AND coalesce(c.ends_at, 'infinity') > a.starts_at)
+`
+
+type EndClaimsParams struct {
+	ID    int64
+	Force bool
+}
+
+// Ends the claims of an assignment's pair: those of REST that the assignment consists of or, by force, all. Held are those of
+// objects, whose later generations may claim again.
+func (q *Queries) EndClaims(ctx context.Context, db DBTX, arg EndClaimsParams) (int64, error) {
+	result, err := db.Exec(ctx, endClaims, arg.ID, arg.Force)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const findAssignment = `-- name: FindAssignment :one
-SELECT a.id FROM assignments a
-WHERE a.patient_id = $1 AND a.doctor_id = $2 AND a.source <> 'break_glass'
-    AND a.starts_at <= statement_timestamp() AND (a.ends_at IS NULL OR a.ends_at > statement_timestamp())
+SELECT a.id, (a.starts_at = $1)::boolean AS begun FROM assignments a
+WHERE a.patient_id = $2 AND a.doctor_id = $3 AND a.source <> 'break_glass'
+    AND a.starts_at <= $1 AND (a.ends_at IS NULL OR a.ends_at > $1)
 `
 
 type FindAssignmentParams struct {
+	At        time.Time
 	PatientID int64
 	DoctorID  int64
 }
 
-func (q *Queries) FindAssignment(ctx context.Context, db DBTX, arg FindAssignmentParams) (int64, error) {
-	row := db.QueryRow(ctx, findAssignment, arg.PatientID, arg.DoctorID)
-	var id int64
-	err := row.Scan(&id)
-	return id, err
+type FindAssignmentRow struct {
+	ID    int64
+	Begun bool
+}
+
+// The assignment of a pair at a time, and whether it began then.
+func (q *Queries) FindAssignment(ctx context.Context, db DBTX, arg FindAssignmentParams) (*FindAssignmentRow, error) {
+	row := db.QueryRow(ctx, findAssignment, arg.At, arg.PatientID, arg.DoctorID)
+	var i FindAssignmentRow
+	err := row.Scan(&i.ID, &i.Begun)
+	return &i, err
 }
 
 const findBreakGlass = `-- name: FindBreakGlass :one
@@ -56,40 +135,15 @@ func (q *Queries) FindBreakGlass(ctx context.Context, db DBTX, arg FindBreakGlas
 	return id, err
 }
 
-const insertAssignment = `-- name: InsertAssignment :one
-WITH assignment AS (
-    INSERT INTO assignments (patient_id, doctor_id, source, requested_by, reason, starts_at, ends_at)
-    VALUES ($1, $2, 'rest', $3, $4, statement_timestamp(), $5)
-    ON CONFLICT DO NOTHING
-    RETURNING id, patient_id, doctor_id, source, owner, declared_by, requested_by, reason, starts_at, ends_at, created_at
-), event AS (
-    INSERT INTO outbox (type, patient_id, doctor_id, assignment_id)
-    SELECT 'assignment.created', patient_id, doctor_id, id FROM assignment
-)
-SELECT id FROM assignment
+const liftHold = `-- name: LiftHold :exec
+UPDATE assignment_claims c SET held = NULL
+FROM assignments a
+WHERE a.id = $1 AND c.patient_id = a.patient_id AND c.doctor_id = a.doctor_id AND c.held IS NOT NULL
 `
 
-type InsertAssignmentParams struct {
-	PatientID   int64
-	DoctorID    int64
-	RequestedBy *int64
-	Reason      string
-	EndsAt      *time.Time
-}
-
-// No row if the pair is assigned at that time already. The foreign key detects a
-// missing patient, because a doctor does not see an unassigned one.
-func (q *Queries) InsertAssignment(ctx context.Context, db DBTX, arg InsertAssignmentParams) (int64, error) {
-	row := db.QueryRow(ctx, insertAssignment,
-		arg.PatientID,
-		arg.DoctorID,
-		arg.RequestedBy,
-		arg.Reason,
-		arg.EndsAt,
-	)
-	var id int64
-	err := row.Scan(&id)
-	return id, err
+func (q *Queries) LiftHold(ctx context.Context, db DBTX, id int64) error {
+	_, err := db.Exec(ctx, liftHold, id)
+	return err
 }
 
 const listAssignments = `-- name: ListAssignments :many
@@ -131,7 +185,7 @@ WITH mine AS (
     SELECT found.id FROM found WHERE found.id </*beyond*/ $8::bigint
     ORDER BY found.id DESC/*order*/ LIMIT $10 OFFSET $9
 )
-SELECT a.id, a.patient_id, a.doctor_id, a.source, a.owner, a.declared_by, a.requested_by, a.reason, a.starts_at, a.ends_at, a.created_at, d.id, d.user_id, d.role, d.specialization, d.license_number, d.years_of_experience, d.verified_at, d.source_id, d.license_twin, doctor.id, doctor.username, doctor.email, doctor.first_name, doctor.last_name, doctor.role, doctor.phone_number, doctor.active, doctor.created_at,
+SELECT a.id, a.patient_id, a.doctor_id, a.source, a.owner, a.declared_by, a.requested_by, a.reason, a.starts_at, a.ends_at, a.created_at, a.requester, d.id, d.user_id, d.role, d.specialization, d.license_number, d.years_of_experience, d.verified_at, d.source_id, d.license_twin, doctor.id, doctor.username, doctor.email, doctor.first_name, doctor.last_name, doctor.role, doctor.phone_number, doctor.active, doctor.created_at,
     patient.id AS patient_user_id, patient.username AS patient_username, patient.email AS patient_email,
     patient.first_name AS patient_first, patient.last_name AS patient_last, patient.role AS patient_role,
     patient.phone_number AS patient_phone, patient.active AS patient_active, patient.created_at AS patient_created_at,
@@ -232,6 +286,7 @@ func (q *Queries) ListAssignments(ctx context.Context, db DBTX, arg ListAssignme
 			&i.Assignment.StartsAt,
 			&i.Assignment.EndsAt,
 			&i.Assignment.CreatedAt,
+			&i.Assignment.Requester,
 			&i.DoctorProfile.ID,
 			&i.DoctorProfile.UserID,
 			&i.DoctorProfile.Role,
@@ -285,6 +340,68 @@ func (q *Queries) ListAssignments(ctx context.Context, db DBTX, arg ListAssignme
 	return items, nil
 }
 
+const listClaims = `-- name: ListClaims :many
+SELECT c.source, c.declared_by, coalesce(c.requester, u.username, '')::text AS requested_by, c.reason, c.starts_at,
+    c.ends_at, c.ended_at,
+    (c.ended_at IS NULL AND (c.ends_at IS NULL OR c.ends_at > statement_timestamp()))::boolean AS counts,
+    (c.held IS NOT NULL)::boolean AS held
+FROM assignments a
+JOIN assignment_claims c ON c.patient_id = a.patient_id AND c.doctor_id = a.doctor_id
+LEFT JOIN users u ON u.id = c.requested_by
+WHERE a.id = $1 AND a.source <> 'break_glass' AND (c.held IS NOT NULL OR c.starts_at < coalesce(a.ends_at, 'infinity')
+    AND coalesce(least(c.ends_at, c.ended_at), 'infinity') > greatest(a.starts_at, c.starts_at))
+ORDER BY counts DESC, held DESC, c.starts_at DESC, c.id DESC LIMIT $2
+`
+
+type ListClaimsParams struct {
+	ID   int64
+	Most int32
+}
+
+type ListClaimsRow struct {
+	Source      string
+	DeclaredBy  *string
+	RequestedBy string
+	Reason      string
+	StartsAt    time.Time
+	EndsAt      *time.Time
+	EndedAt     *time.Time
+	Counts      bool
+	Held        bool
+}
+
+// The claims that an assignment consists of, and those of its pair that are held. Those that count come first, then those
+// that are held, then the newest.
+func (q *Queries) ListClaims(ctx context.Context, db DBTX, arg ListClaimsParams) ([]*ListClaimsRow, error) {
+	rows, err := db.Query(ctx, listClaims, arg.ID, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []*ListClaimsRow
+	for rows.Next() {
+		var i ListClaimsRow
+		if err := rows.Scan(
+			&i.Source,
+			&i.DeclaredBy,
+			&i.RequestedBy,
+			&i.Reason,
+			&i.StartsAt,
+			&i.EndsAt,
+			&i.EndedAt,
+			&i.Counts,
+			&i.Held,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, &i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const lockDoctor = `-- name: LockDoctor :one
 SELECT (d.verified_at IS NOT NULL)::boolean AS verified
 FROM doctor_profiles d JOIN users u ON u.id = d.user_id
@@ -325,7 +442,7 @@ WITH assignment AS (
         WHERE a.patient_id = $1 AND a.doctor_id = $2 AND a.source = 'break_glass'
             AND a.starts_at <= statement_timestamp() AND a.ends_at > statement_timestamp()
     )
-    RETURNING id, patient_id, doctor_id, source, owner, declared_by, requested_by, reason, starts_at, ends_at, created_at
+    RETURNING id, patient_id, doctor_id, source, owner, declared_by, requested_by, reason, starts_at, ends_at, created_at, requester
 ), event AS (
     INSERT INTO outbox (type, patient_id, doctor_id, assignment_id)
     SELECT 'break_glass.opened', patient_id, doctor_id, id FROM assignment

@@ -350,7 +350,8 @@ func (q *Queries) LastCheckpoint(ctx context.Context, db DBTX) (*LastCheckpointR
 
 const listAccessLog = `-- name: ListAccessLog :many
 WITH page AS (
-    SELECT l.id, l.at, l.user_id, l.role, l.operation, l.object_kind, l.object_id, l.decision, l.assignment_id, l.reason
+    SELECT l.id, l.at, l.user_id, l.role, l.operation, l.object_kind, l.object_id, l.decision, l.assignment_id, l.reason,
+        l.controllers_request
     FROM callers_audit l WHERE l.id < $2 ORDER BY l.id DESC LIMIT $3
 )
 SELECT page.id, page.at, page.user_id, page.role, page.operation, page.object_kind,
@@ -358,6 +359,7 @@ SELECT page.id, page.at, page.user_id, page.role, page.operation, page.object_ki
     coalesce(w.username, '')::text AS username, coalesce(w.first_name, '')::text AS first_name,
     coalesce(w.last_name, '')::text AS last_name, w.license_number,
     coalesce(page.assignment_id, 0)::bigint AS assignment_id, coalesce(a.source, '')::text AS source, coalesce(a.reason, '')::text AS purpose, page.reason,
+    coalesce(page.controllers_request, '')::text AS controllers_request,
     p.id AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
 FROM page
 JOIN patient_profiles p ON p.user_id = $1
@@ -375,25 +377,26 @@ type ListAccessLogParams struct {
 }
 
 type ListAccessLogRow struct {
-	ID              int64
-	At              time.Time
-	UserID          *int64
-	Role            string
-	Operation       string
-	ObjectKind      string
-	ObjectID        int64
-	Decision        string
-	Username        string
-	FirstName       string
-	LastName        string
-	LicenseNumber   *string
-	AssignmentID    int64
-	Source          string
-	Purpose         string
-	Reason          string
-	SeenPatient     int64
-	SeenThrough     *int64
-	SeenInEmergency bool
+	ID                 int64
+	At                 time.Time
+	UserID             *int64
+	Role               string
+	Operation          string
+	ObjectKind         string
+	ObjectID           int64
+	Decision           string
+	Username           string
+	FirstName          string
+	LastName           string
+	LicenseNumber      *string
+	AssignmentID       int64
+	Source             string
+	Purpose            string
+	Reason             string
+	ControllersRequest string
+	SeenPatient        int64
+	SeenThrough        *int64
+	SeenInEmergency    bool
 }
 
 // The page that a patient sees: of a row about several patients, their own part. LIMIT 1 makes
@@ -424,6 +427,7 @@ func (q *Queries) ListAccessLog(ctx context.Context, db DBTX, arg ListAccessLogP
 			&i.Source,
 			&i.Purpose,
 			&i.Reason,
+			&i.ControllersRequest,
 			&i.SeenPatient,
 			&i.SeenThrough,
 			&i.SeenInEmergency,

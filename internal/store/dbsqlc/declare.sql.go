@@ -10,125 +10,239 @@ import (
 	"time"
 )
 
-const adjustDeclared = `-- name: AdjustDeclared :exec
-WITH wanted AS (
-    SELECT a.id, a.patient_id, a.doctor_id, a.starts_at AS starts_before,
-        CASE WHEN a.starts_at > statement_timestamp() THEN greatest($1::timestamptz, statement_timestamp()) ELSE a.starts_at END AS starts_at
-    FROM assignments a
-    WHERE a.owner = $2::text AND a.doctor_id = $3 AND (a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, statement_timestamp()))
-), changed AS (
-    UPDATE assignments a SET starts_at = w.starts_at, ends_at = $4::timestamptz, reason = $5
-    FROM wanted w
-    WHERE a.id = w.id
-        AND (a.starts_at <> w.starts_at OR a.ends_at IS DISTINCT FROM $4::timestamptz OR a.reason <> $5)
-        AND NOT EXISTS (
-            SELECT FROM assignments o
-            WHERE o.patient_id = w.patient_id AND o.doctor_id = w.doctor_id AND o.id <> w.id AND o.source <> 'break_glass'
-                AND tstzrange(o.starts_at, o.ends_at) && tstzrange(w.starts_at, $4::timestamptz))
-    RETURNING a.id, a.patient_id, a.starts_at, w.starts_before
+const auditDeclared = `-- name: AuditDeclared :one
+WITH touched AS (
+    SELECT a.id, a.patient_id, a.created_at = now() AS created, coalesce(a.ends_at <= greatest(a.starts_at, statement_timestamp()), false) AS ended
+    FROM (SELECT DISTINCT unnest($1::bigint[]) AS patient_id, unnest($2::bigint[]) AS doctor_id) AS pair
+    JOIN assignments a ON a.patient_id = pair.patient_id AND a.doctor_id = pair.doctor_id
+    WHERE a.source <> 'break_glass' AND a.xmin::text = pg_current_xact_id()::xid::text
 ), audit AS (
-    INSERT INTO audit_log (role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision)
-    SELECT 'CONTROLLER', 'adjustDeclared', 'assignment', id, ARRAY[patient_id], ARRAY[id], 'role', 'allowed' FROM changed
+    INSERT INTO audit_log (role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id)
+    SELECT 'CONTROLLER', CASE WHEN t.created THEN 'declare' WHEN t.ended THEN 'endDeclared' ELSE $3::text END,
+        'assignment', t.id, ARRAY[t.patient_id], ARRAY[t.id], 'role', 'allowed', $4
+    FROM touched t
 )
-UPDATE outbox o SET created_at = c.starts_at, next_at = c.starts_at
-FROM changed c
-WHERE o.assignment_id = c.id AND o.type = 'assignment.created' AND o.finished_at IS NULL AND c.starts_at <> c.starts_before
+SELECT count(*) FILTER (WHERE created)::bigint AS created, count(*) FILTER (WHERE ended AND NOT created)::bigint AS ended, count(*)::bigint AS touched
+FROM touched
 `
 
-type AdjustDeclaredParams struct {
-	StartsAt time.Time
-	Owner    string
-	DoctorID int64
-	EndsAt   *time.Time
-	Reason   string
+type AuditDeclaredParams struct {
+	PatientIDs []int64
+	DoctorIDs  []int64
+	Change     string
+	RequestID  string
 }
 
-// Gives the owner's assignments of the doctor the declared period and reason,
-// and the event of an assignment that has not begun its new start. An assignment that would
-// overlap another owner's stays as it is.
-func (q *Queries) AdjustDeclared(ctx context.Context, db DBTX, arg AdjustDeclaredParams) error {
-	_, err := db.Exec(ctx, adjustDeclared,
-		arg.StartsAt,
+type AuditDeclaredRow struct {
+	Created int64
+	Ended   int64
+	Touched int64
+}
+
+// Adds an audit row for each assignment of the pairs that this transaction began, changed or ended, and counts them.
+func (q *Queries) AuditDeclared(ctx context.Context, db DBTX, arg AuditDeclaredParams) (*AuditDeclaredRow, error) {
+	row := db.QueryRow(ctx, auditDeclared,
+		arg.PatientIDs,
+		arg.DoctorIDs,
+		arg.Change,
+		arg.RequestID,
+	)
+	var i AuditDeclaredRow
+	err := row.Scan(&i.Created, &i.Ended, &i.Touched)
+	return &i, err
+}
+
+const claimDeclared = `-- name: ClaimDeclared :one
+WITH wanted AS (
+    SELECT p.id AS patient_id, d.id AS doctor_id
+    FROM unnest($1::bigint[]) AS p (id) CROSS JOIN unnest($2::bigint[]) AS d (id)
+    WHERE NOT EXISTS (
+        SELECT FROM assignment_claims h WHERE h.owner = $3::text AND h.doctor_id = d.id AND h.patient_id = p.id AND h.held IS NOT NULL)
+), adjusted AS (
+    UPDATE assignment_claims c SET
+        starts_at = CASE WHEN c.starts_at > $4::timestamptz THEN greatest($5::timestamptz, $4) ELSE c.starts_at END,
+        ends_at = $6::timestamptz, reason = $7, declared_by = $8::text, requester = $9::text
+    WHERE c.owner = $3 AND c.ended_at IS NULL AND c.doctor_id IN (SELECT unnest($10::bigint[]))
+        AND (c.starts_at > $4 AND c.starts_at <> greatest($5, $4)
+            OR c.ends_at IS DISTINCT FROM $6 OR c.reason <> $7 OR c.declared_by IS DISTINCT FROM $8
+            OR NOT EXISTS (
+                SELECT FROM assignments a
+                WHERE a.patient_id = c.patient_id AND a.doctor_id = c.doctor_id AND a.source <> 'break_glass'
+                    AND (a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, statement_timestamp()))
+                    AND a.starts_at <= greatest(c.starts_at, statement_timestamp())))
+    RETURNING c.patient_id, c.doctor_id
+), adopted AS (
+    UPDATE assignment_claims c SET
+        ended_at = CASE WHEN c.starts_at >= greatest($5, $4) OR $5 <= $4 THEN $4::timestamptz END,
+        ends_at = CASE WHEN c.starts_at >= greatest($5, $4) OR $5 <= $4 THEN c.ends_at ELSE $5 END
+    FROM wanted w
+    WHERE $11::boolean AND c.patient_id = w.patient_id AND c.doctor_id = w.doctor_id AND c.source = 'rest' AND c.ended_at IS NULL
+        AND (c.ends_at IS NULL OR c.ends_at > greatest($5, $4))
+    RETURNING c.patient_id, c.doctor_id
+), added AS (
+    INSERT INTO assignment_claims (patient_id, doctor_id, source, owner, declared_by, requester, reason, starts_at, ends_at)
+    SELECT w.patient_id, w.doctor_id, 'kubernetes', $3, $8, $9, $7,
+        greatest($5, $4), $6
+    FROM wanted w
+    WHERE NOT EXISTS (
+        SELECT FROM assignment_claims c
+        WHERE c.owner = $3 AND c.doctor_id = w.doctor_id AND c.patient_id = w.patient_id AND c.ended_at IS NULL)
+    RETURNING patient_id, doctor_id
+), changed AS (
+    SELECT patient_id, doctor_id FROM adjusted UNION SELECT patient_id, doctor_id FROM adopted UNION SELECT patient_id, doctor_id FROM added
+)
+SELECT coalesce(array_agg(patient_id), '{}')::bigint[] AS patient_ids, coalesce(array_agg(doctor_id), '{}')::bigint[] AS doctor_ids FROM changed
+`
+
+type ClaimDeclaredParams struct {
+	PatientIDs []int64
+	AbleIDs    []int64
+	Owner      string
+	At         time.Time
+	StartsAt   time.Time
+	EndsAt     *time.Time
+	Reason     string
+	DeclaredBy string
+	Requester  *string
+	DoctorIDs  []int64
+	Adopt      bool
+}
+
+type ClaimDeclaredRow struct {
+	PatientIDs []int64
+	DoctorIDs  []int64
+}
+
+// Claims each of the able doctors for each of the patients, except what is held, and gives the owner's claims of all doctors
+// the declared period and reason. With @adopt, claims of REST end when these begin. All in one statement, so that access
+// goes on. A claim whose assignment is missing is changed as well, though it is the same then: the trigger repairs it.
+func (q *Queries) ClaimDeclared(ctx context.Context, db DBTX, arg ClaimDeclaredParams) (*ClaimDeclaredRow, error) {
+	row := db.QueryRow(ctx, claimDeclared,
+		arg.PatientIDs,
+		arg.AbleIDs,
 		arg.Owner,
-		arg.DoctorID,
+		arg.At,
+		arg.StartsAt,
 		arg.EndsAt,
 		arg.Reason,
+		arg.DeclaredBy,
+		arg.Requester,
+		arg.DoctorIDs,
+		arg.Adopt,
 	)
-	return err
+	var i ClaimDeclaredRow
+	err := row.Scan(&i.PatientIDs, &i.DoctorIDs)
+	return &i, err
 }
 
-const endUnwanted = `-- name: EndUnwanted :many
-WITH ended AS (
-    UPDATE assignments a SET ends_at = greatest(a.starts_at, statement_timestamp())
-    FROM doctor_profiles d JOIN users u ON u.id = d.user_id
-    WHERE d.id = a.doctor_id AND a.owner = $1::text AND (a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, statement_timestamp()))
-        AND NOT (a.doctor_id = $2 AND a.patient_id = ANY($3::bigint[])
-            AND (a.starts_at > statement_timestamp() OR $4::timestamptz <= statement_timestamp()))
-    RETURNING u.username, a.id, a.patient_id
-), audit AS (
-    INSERT INTO audit_log (role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision)
-    SELECT 'CONTROLLER', 'endDeclared', 'assignment', id, ARRAY[patient_id], ARRAY[id], 'role', 'allowed' FROM ended
-)
-SELECT username FROM ended
+const countDeclared = `-- name: CountDeclared :one
+SELECT statement_timestamp()::timestamptz AS at,
+    count(*) FILTER (WHERE EXISTS (
+        SELECT FROM active_assignments a
+        WHERE a.patient_id = p.id AND a.doctor_id = d.id AND a.source <> 'break_glass'))::bigint AS assigned,
+    count(*) FILTER (WHERE EXISTS (
+        SELECT FROM assignment_claims c
+        WHERE c.owner = $1::text AND c.doctor_id = d.id AND c.patient_id = p.id
+            AND c.ended_at IS NULL AND (c.ends_at IS NULL OR c.ends_at > statement_timestamp())))::bigint AS claims,
+    count(*) FILTER (WHERE EXISTS (
+        SELECT FROM assignment_claims o
+        WHERE o.patient_id = p.id AND o.doctor_id = d.id AND o.owner IS DISTINCT FROM $1
+            AND o.ended_at IS NULL AND (o.ends_at IS NULL OR o.ends_at > statement_timestamp())))::bigint AS shared
+FROM unnest($2::bigint[]) AS p (id) CROSS JOIN unnest($3::bigint[]) AS d (id)
 `
 
-type EndUnwantedParams struct {
+type CountDeclaredParams struct {
 	Owner      string
-	DoctorID   int64
 	PatientIDs []int64
-	StartsAt   time.Time
+	DoctorIDs  []int64
 }
 
-// Ends the owner's assignments that are not wanted (any more): those of another
-// doctor or patient, and those that run already though they are to begin later.
-func (q *Queries) EndUnwanted(ctx context.Context, db DBTX, arg EndUnwantedParams) ([]string, error) {
-	rows, err := db.Query(ctx, endUnwanted,
-		arg.Owner,
-		arg.DoctorID,
-		arg.PatientIDs,
-		arg.StartsAt,
+type CountDeclaredRow struct {
+	At       time.Time
+	Assigned int64
+	Claims   int64
+	Shared   int64
+}
+
+// The pairs of a declaration that are assigned, claimed by the owner, and claimed by others.
+func (q *Queries) CountDeclared(ctx context.Context, db DBTX, arg CountDeclaredParams) (*CountDeclaredRow, error) {
+	row := db.QueryRow(ctx, countDeclared, arg.Owner, arg.PatientIDs, arg.DoctorIDs)
+	var i CountDeclaredRow
+	err := row.Scan(
+		&i.At,
+		&i.Assigned,
+		&i.Claims,
+		&i.Shared,
 	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []string
-	for rows.Next() {
-		var username string
-		if err := rows.Scan(&username); err != nil {
-			return nil, err
-		}
-		items = append(items, username)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+	return &i, err
 }
 
-const findPatients = `-- name: FindPatients :many
-SELECT n.username::text AS username, p.id AS patient_id, u.id AS user_id
-FROM (SELECT unnest($1::text[]) AS username) AS n
-LEFT JOIN users u ON lower(u.username) = lower(n.username)
-LEFT JOIN patient_profiles p ON p.user_id = u.id
+const declaredStates = `-- name: DeclaredStates :many
+SELECT w.uid::text AS uid, (d.uid IS NOT NULL)::boolean AS found, coalesce(d.cluster, '')::text AS cluster, coalesce(d.name, '')::text AS name,
+    coalesce(d.term, 0)::bigint AS term, coalesce(d.generation, 0)::bigint AS generation, d.digest, coalesce(d.retain, false)::boolean AS retain,
+    (d.released_at IS NOT NULL)::boolean AS released, statement_timestamp()::timestamptz AS at, n.claims, n.assigned, n.shared, n.held
+FROM (SELECT unnest($1::text[]) AS uid) AS w
+LEFT JOIN declarations d ON d.uid = w.uid
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE c.open)::bigint AS claims,
+        count(*) FILTER (WHERE c.open AND EXISTS (
+            SELECT FROM active_assignments a
+            WHERE a.patient_id = c.patient_id AND a.doctor_id = c.doctor_id AND a.source <> 'break_glass'))::bigint AS assigned,
+        count(*) FILTER (WHERE c.open AND EXISTS (
+            SELECT FROM assignment_claims o
+            WHERE o.patient_id = c.patient_id AND o.doctor_id = c.doctor_id AND o.owner IS DISTINCT FROM w.uid
+                AND o.ended_at IS NULL AND (o.ends_at IS NULL OR o.ends_at > statement_timestamp())))::bigint AS shared,
+        count(c.held)::bigint AS held
+    FROM (
+        SELECT patient_id, doctor_id, held, ended_at IS NULL AND (ends_at IS NULL OR ends_at > statement_timestamp()) AS open
+        FROM assignment_claims WHERE owner = w.uid AND (ended_at IS NULL OR held IS NOT NULL)
+    ) AS c
+) AS n
 `
 
-type FindPatientsRow struct {
-	Username  string
-	PatientID *int64
-	UserID    *int64
+type DeclaredStatesRow struct {
+	Uid        string
+	Found      bool
+	Cluster    string
+	Name       string
+	Term       int64
+	Generation int64
+	Digest     []byte
+	Retain     bool
+	Released   bool
+	At         time.Time
+	Claims     int64
+	Assigned   int64
+	Shared     int64
+	Held       int64
 }
 
-func (q *Queries) FindPatients(ctx context.Context, db DBTX, usernames []string) ([]*FindPatientsRow, error) {
-	rows, err := db.Query(ctx, findPatients, usernames)
+// What the database holds of objects, also of unknown ones. Counted are pairs.
+func (q *Queries) DeclaredStates(ctx context.Context, db DBTX, uids []string) ([]*DeclaredStatesRow, error) {
+	rows, err := db.Query(ctx, declaredStates, uids)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []*FindPatientsRow
+	var items []*DeclaredStatesRow
 	for rows.Next() {
-		var i FindPatientsRow
-		if err := rows.Scan(&i.Username, &i.PatientID, &i.UserID); err != nil {
+		var i DeclaredStatesRow
+		if err := rows.Scan(
+			&i.Uid,
+			&i.Found,
+			&i.Cluster,
+			&i.Name,
+			&i.Term,
+			&i.Generation,
+			&i.Digest,
+			&i.Retain,
+			&i.Released,
+			&i.At,
+			&i.Claims,
+			&i.Assigned,
+			&i.Shared,
+			&i.Held,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, &i)
@@ -139,95 +253,215 @@ func (q *Queries) FindPatients(ctx context.Context, db DBTX, usernames []string)
 	return items, nil
 }
 
-const insertDeclared = `-- name: InsertDeclared :execrows
-WITH created AS (
-    INSERT INTO assignments (patient_id, doctor_id, source, owner, declared_by, reason, starts_at, ends_at)
-    SELECT p.id, $1, 'kubernetes', $2::text, $3::text, $4,
-        greatest($5::timestamptz, statement_timestamp()), $6::timestamptz
-    FROM (SELECT unnest($7::bigint[]) AS id) AS p
-    WHERE NOT EXISTS (
-        SELECT FROM assignments o
-        WHERE o.patient_id = p.id AND o.doctor_id = $1 AND o.source <> 'break_glass'
-            AND tstzrange(o.starts_at, o.ends_at)
-                && tstzrange(greatest($5::timestamptz, statement_timestamp()), $6::timestamptz))
-    ON CONFLICT DO NOTHING
-    RETURNING id, patient_id, doctor_id, source, owner, declared_by, requested_by, reason, starts_at, ends_at, created_at
-), audit AS (
-    INSERT INTO audit_log (role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision)
-    SELECT 'CONTROLLER', 'declare', 'assignment', id, ARRAY[patient_id], ARRAY[id], 'role', 'allowed' FROM created
+const endUndeclared = `-- name: EndUndeclared :one
+WITH mine AS (
+    SELECT c.id, c.starts_at, c.ends_at, c.ended_at, c.held,
+        c.doctor_id IN (SELECT unnest($1::bigint[])) AS same_doctor,
+        c.patient_id IN (SELECT unnest($2::bigint[])) AS same_patient
+    FROM assignment_claims c
+    WHERE c.owner = $3::text AND (c.ended_at IS NULL OR c.held IS NOT NULL)
+), judged AS (
+    SELECT id, ends_at, ended_at, held,
+        CASE
+            WHEN ended_at IS NOT NULL THEN ended_at
+            WHEN ends_at <= $4::timestamptz THEN ends_at
+            WHEN same_patient AND same_doctor AND (starts_at > $4 OR $5::timestamptz <= $4) THEN NULL
+            WHEN same_patient AND NOT same_doctor AND $6::boolean
+                AND starts_at < coalesce($7::timestamptz, 'infinity') THEN NULL
+            ELSE $4::timestamptz
+        END AS new_ended_at,
+        CASE
+            WHEN same_doctor THEN ends_at
+            WHEN ends_at IN (SELECT n.starts_at FROM mine n WHERE n.same_doctor AND n.ended_at IS NULL) THEN coalesce($7, ends_at)
+            ELSE least(ends_at, $7)
+        END AS new_ends_at,
+        CASE WHEN held >= $8::bigint THEN held END AS new_held
+    FROM mine
+), changed AS (
+    UPDATE assignment_claims c SET ended_at = j.new_ended_at, held = j.new_held,
+        ends_at = CASE WHEN j.new_ended_at IS NULL THEN j.new_ends_at ELSE c.ends_at END
+    FROM judged j
+    WHERE c.id = j.id
+        AND (j.new_ended_at IS DISTINCT FROM j.ended_at OR j.new_held IS DISTINCT FROM j.held
+            OR j.new_ended_at IS NULL AND j.new_ends_at IS DISTINCT FROM j.ends_at)
+    RETURNING c.patient_id, c.doctor_id
 )
-INSERT INTO outbox (type, patient_id, doctor_id, assignment_id, created_at, next_at)
-SELECT 'assignment.created', patient_id, doctor_id, id, starts_at, starts_at FROM created
+SELECT coalesce(array_agg(patient_id), '{}')::bigint[] AS patient_ids, coalesce(array_agg(doctor_id), '{}')::bigint[] AS doctor_ids FROM changed
 `
 
-type InsertDeclaredParams struct {
-	DoctorID   int64
-	Owner      string
-	DeclaredBy string
-	Reason     string
-	StartsAt   time.Time
-	EndsAt     *time.Time
+type EndUndeclaredParams struct {
+	DoctorIDs  []int64
 	PatientIDs []int64
+	Owner      string
+	At         time.Time
+	StartsAt   time.Time
+	KeepOthers bool
+	Until      *time.Time
+	Generation int64
 }
 
-// Assigns the doctor to those of the patients to whom they are not assigned in
-// any part of the period. The event takes place when the assignment begins.
-func (q *Queries) InsertDeclared(ctx context.Context, db DBTX, arg InsertDeclaredParams) (int64, error) {
-	result, err := db.Exec(ctx, insertDeclared,
-		arg.DoctorID,
-		arg.Owner,
-		arg.DeclaredBy,
-		arg.Reason,
-		arg.StartsAt,
-		arg.EndsAt,
+type EndUndeclaredRow struct {
+	PatientIDs []int64
+	DoctorIDs  []int64
+}
+
+// Ends the owner's claims that are not declared (any more), or begin later than they did. Those of other doctors on declared
+// patients last until @until, or as they are if it is null, if they are to be kept; if they last until the declared doctors'
+// claims begin, they follow a new @until. A claim whose time is over gets its end. What was held at an earlier generation may
+// be claimed again.
+func (q *Queries) EndUndeclared(ctx context.Context, db DBTX, arg EndUndeclaredParams) (*EndUndeclaredRow, error) {
+	row := db.QueryRow(ctx, endUndeclared,
+		arg.DoctorIDs,
 		arg.PatientIDs,
+		arg.Owner,
+		arg.At,
+		arg.StartsAt,
+		arg.KeepOthers,
+		arg.Until,
+		arg.Generation,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+	var i EndUndeclaredRow
+	err := row.Scan(&i.PatientIDs, &i.DoctorIDs)
+	return &i, err
 }
 
-const lockDoctorsOfOwner = `-- name: LockDoctorsOfOwner :many
-SELECT d.id, (d.verified_at IS NOT NULL)::boolean AS verified, u.active, (lower(u.username) = lower($1::text))::boolean AS named
-FROM doctor_profiles d JOIN users u ON u.id = d.user_id
-WHERE d.id IN (
-    SELECT n.id FROM doctor_profiles n JOIN users nu ON nu.id = n.user_id WHERE lower(nu.username) = lower($1)
-    UNION ALL
-    SELECT a.doctor_id FROM assignments a
-    WHERE a.owner = $2::text AND (a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, statement_timestamp()))
-)
-ORDER BY d.id FOR NO KEY UPDATE OF d
+const findDeclared = `-- name: FindDeclared :many
+SELECT n.username::text AS username, coalesce(p.id, 0)::bigint AS patient_id, coalesce(d.id, 0)::bigint AS doctor_id, (u.id IS NOT NULL)::boolean AS taken
+FROM (SELECT unnest($1::text[]) AS username) AS n
+LEFT JOIN users u ON lower(u.username) = n.username
+LEFT JOIN patient_profiles p ON p.user_id = u.id
+LEFT JOIN doctor_profiles d ON d.user_id = u.id
 `
 
-type LockDoctorsOfOwnerParams struct {
-	Username string
-	Owner    string
+type FindDeclaredRow struct {
+	Username  string
+	PatientID int64
+	DoctorID  int64
+	Taken     bool
 }
 
-type LockDoctorsOfOwnerRow struct {
-	ID       int64
-	Verified bool
-	Active   bool
-	Named    bool
-}
-
-// Locks the doctor with the username and the doctors of the owner's open assignments,
-// in the order of LockDoctor's rule.
-func (q *Queries) LockDoctorsOfOwner(ctx context.Context, db DBTX, arg LockDoctorsOfOwnerParams) ([]*LockDoctorsOfOwnerRow, error) {
-	rows, err := db.Query(ctx, lockDoctorsOfOwner, arg.Username, arg.Owner)
+// The users with the names, in lower case.
+func (q *Queries) FindDeclared(ctx context.Context, db DBTX, usernames []string) ([]*FindDeclaredRow, error) {
+	rows, err := db.Query(ctx, findDeclared, usernames)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []*LockDoctorsOfOwnerRow
+	var items []*FindDeclaredRow
 	for rows.Next() {
-		var i LockDoctorsOfOwnerRow
+		var i FindDeclaredRow
+		if err := rows.Scan(
+			&i.Username,
+			&i.PatientID,
+			&i.DoctorID,
+			&i.Taken,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, &i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const forgetReleased = `-- name: ForgetReleased :exec
+DELETE FROM declarations WHERE uid = ANY(ARRAY(
+    SELECT d.uid FROM declarations d WHERE d.released_at < $1::timestamptz ORDER BY d.released_at LIMIT $2 FOR UPDATE SKIP LOCKED
+))
+`
+
+type ForgetReleasedParams struct {
+	Before time.Time
+	Most   int32
+}
+
+func (q *Queries) ForgetReleased(ctx context.Context, db DBTX, arg ForgetReleasedParams) error {
+	_, err := db.Exec(ctx, forgetReleased, arg.Before, arg.Most)
+	return err
+}
+
+const heldPairs = `-- name: HeldPairs :many
+SELECT doctor.username AS doctor, patient.username AS patient, count(*) OVER ()::bigint AS total
+FROM assignment_claims c
+JOIN doctor_profiles d ON d.id = c.doctor_id JOIN users doctor ON doctor.id = d.user_id
+JOIN patient_profiles p ON p.id = c.patient_id JOIN users patient ON patient.id = p.user_id
+WHERE c.owner = $1::text AND c.held IS NOT NULL
+ORDER BY lower(doctor.username), lower(patient.username) LIMIT $2
+`
+
+type HeldPairsParams struct {
+	Owner string
+	Most  int32
+}
+
+type HeldPairsRow struct {
+	Doctor  string
+	Patient string
+	Total   int64
+}
+
+// The pairs that an administrator holds, by username.
+func (q *Queries) HeldPairs(ctx context.Context, db DBTX, arg HeldPairsParams) ([]*HeldPairsRow, error) {
+	rows, err := db.Query(ctx, heldPairs, arg.Owner, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []*HeldPairsRow
+	for rows.Next() {
+		var i HeldPairsRow
+		if err := rows.Scan(&i.Doctor, &i.Patient, &i.Total); err != nil {
+			return nil, err
+		}
+		items = append(items, &i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const lockDeclaredDoctors = `-- name: LockDeclaredDoctors :many
+SELECT d.id, lower(u.username)::text AS username, (d.verified_at IS NOT NULL)::boolean AS verified, u.active
+FROM (
+    SELECT n.id FROM users nu JOIN doctor_profiles n ON n.user_id = nu.id WHERE lower(nu.username) = ANY($1::text[])
+    UNION
+    SELECT c.doctor_id FROM assignment_claims c WHERE c.owner = $2::text AND c.ended_at IS NULL
+) AS mine
+JOIN doctor_profiles d ON d.id = mine.id
+JOIN users u ON u.id = d.user_id
+ORDER BY d.id FOR NO KEY UPDATE OF d
+`
+
+type LockDeclaredDoctorsParams struct {
+	Usernames []string
+	Owner     string
+}
+
+type LockDeclaredDoctorsRow struct {
+	ID       int64
+	Username string
+	Verified bool
+	Active   bool
+}
+
+// Locks the doctors with the usernames, in lower case, and those of the owner's claims, in the order of LockDoctor's rule.
+func (q *Queries) LockDeclaredDoctors(ctx context.Context, db DBTX, arg LockDeclaredDoctorsParams) ([]*LockDeclaredDoctorsRow, error) {
+	rows, err := db.Query(ctx, lockDeclaredDoctors, arg.Usernames, arg.Owner)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []*LockDeclaredDoctorsRow
+	for rows.Next() {
+		var i LockDeclaredDoctorsRow
 		if err := rows.Scan(
 			&i.ID,
+			&i.Username,
 			&i.Verified,
 			&i.Active,
-			&i.Named,
 		); err != nil {
 			return nil, err
 		}
@@ -243,37 +477,153 @@ const lockOwner = `-- name: LockOwner :exec
 SELECT pg_advisory_xact_lock(hashtextextended('assignments of ' || $1::text, 0))
 `
 
-// Each assignment that a declaration changes gets an audit row in the statement
-// that changes it.
-//
-// One declaration of an owner is carried out at a time.
+// One declaration of an owner is carried out at a time. A former release locks the same name.
 func (q *Queries) LockOwner(ctx context.Context, db DBTX, owner string) error {
 	_, err := db.Exec(ctx, lockOwner, owner)
 	return err
 }
 
-const retainAssignments = `-- name: RetainAssignments :exec
-WITH retained AS (
-    UPDATE assignments SET owner = NULL
-    WHERE owner = $1::text AND (ends_at IS NULL OR ends_at > greatest(starts_at, statement_timestamp()))
-    RETURNING id, patient_id
-)
-INSERT INTO audit_log (role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision)
-SELECT 'CONTROLLER', 'disown', 'assignment', id, ARRAY[patient_id], ARRAY[id], 'role', 'allowed' FROM retained
+const newTerm = `-- name: NewTerm :one
+SELECT nextval('controller_terms')
 `
 
-func (q *Queries) RetainAssignments(ctx context.Context, db DBTX, owner string) error {
-	_, err := db.Exec(ctx, retainAssignments, owner)
+// Claims of DoctorAssignment objects. A claim is open until it is withdrawn (ended_at) or its time is over (ends_at). The
+// triggers of 00016_claims.sql keep the assignments as the union of the claims. The statements that change claims return
+// the pairs that they changed; AuditDeclared then tells what became of their assignments.
+//
+// A later controller has a later term: see DeclaredStates.
+func (q *Queries) NewTerm(ctx context.Context, db DBTX) (int64, error) {
+	row := db.QueryRow(ctx, newTerm)
+	var nextval int64
+	err := row.Scan(&nextval)
+	return nextval, err
+}
+
+const owners = `-- name: Owners :many
+SELECT d.uid, d.name, d.generation, d.retain
+FROM declarations d
+WHERE d.cluster = $1 AND d.uid > $2 AND EXISTS (
+    SELECT FROM assignment_claims c
+    WHERE c.owner = d.uid AND c.ended_at IS NULL AND (c.ends_at IS NULL OR c.ends_at > statement_timestamp()))
+ORDER BY d.uid LIMIT $3
+`
+
+type OwnersParams struct {
+	Cluster string
+	After   string
+	Most    int32
+}
+
+type OwnersRow struct {
+	Uid        string
+	Name       string
+	Generation int64
+	Retain     bool
+}
+
+// The objects of a cluster that have open claims.
+func (q *Queries) Owners(ctx context.Context, db DBTX, arg OwnersParams) ([]*OwnersRow, error) {
+	rows, err := db.Query(ctx, owners, arg.Cluster, arg.After, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []*OwnersRow
+	for rows.Next() {
+		var i OwnersRow
+		if err := rows.Scan(
+			&i.Uid,
+			&i.Name,
+			&i.Generation,
+			&i.Retain,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, &i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const retainClaims = `-- name: RetainClaims :one
+WITH ended AS (
+    UPDATE assignment_claims SET ended_at = statement_timestamp()
+    WHERE owner = $1::text AND ended_at IS NULL
+    RETURNING patient_id, doctor_id, requester, reason, starts_at, ends_at
+), kept AS (
+    INSERT INTO assignment_claims AS r (patient_id, doctor_id, source, requester, reason, starts_at, ends_at)
+    SELECT e.patient_id, e.doctor_id, 'rest', e.requester, e.reason, e.starts_at, e.ends_at FROM ended e
+    WHERE e.ends_at IS NULL OR e.ends_at > statement_timestamp()
+    ON CONFLICT (patient_id, doctor_id) WHERE source = 'rest' AND ended_at IS NULL DO UPDATE
+    SET starts_at = least(r.starts_at, excluded.starts_at),
+        ends_at = nullif(greatest(coalesce(r.ends_at, 'infinity'), coalesce(excluded.ends_at, 'infinity')), 'infinity')
+    WHERE tstzrange(r.starts_at, r.ends_at) && tstzrange(excluded.starts_at, excluded.ends_at)
+)
+SELECT coalesce(array_agg(patient_id), '{}')::bigint[] AS patient_ids, coalesce(array_agg(doctor_id), '{}')::bigint[] AS doctor_ids FROM ended
+`
+
+type RetainClaimsRow struct {
+	PatientIDs []int64
+	DoctorIDs  []int64
+}
+
+// Makes claims of REST from the owner's. A claim of REST that the pair has already grows, unless there is a gap between the
+// two: a person asked for no more.
+func (q *Queries) RetainClaims(ctx context.Context, db DBTX, owner string) (*RetainClaimsRow, error) {
+	row := db.QueryRow(ctx, retainClaims, owner)
+	var i RetainClaimsRow
+	err := row.Scan(&i.PatientIDs, &i.DoctorIDs)
+	return &i, err
+}
+
+const saveDeclaration = `-- name: SaveDeclaration :exec
+INSERT INTO declarations (uid, cluster, name, term, generation, digest, retain)
+VALUES ($1::text, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (uid) DO UPDATE
+SET cluster = excluded.cluster, name = excluded.name, term = excluded.term, generation = excluded.generation, digest = excluded.digest,
+    retain = excluded.retain, released_at = NULL
+`
+
+type SaveDeclarationParams struct {
+	Owner      string
+	Cluster    string
+	Name       string
+	Term       int64
+	Generation int64
+	Digest     []byte
+	Retain     bool
+}
+
+func (q *Queries) SaveDeclaration(ctx context.Context, db DBTX, arg SaveDeclarationParams) error {
+	_, err := db.Exec(ctx, saveDeclaration,
+		arg.Owner,
+		arg.Cluster,
+		arg.Name,
+		arg.Term,
+		arg.Generation,
+		arg.Digest,
+		arg.Retain,
+	)
 	return err
 }
 
-const usernameTaken = `-- name: UsernameTaken :one
-SELECT EXISTS (SELECT FROM users WHERE lower(username) = lower($1::text))
+const saveRelease = `-- name: SaveRelease :exec
+INSERT INTO declarations (uid, cluster, name, term, generation, retain, released_at)
+VALUES ($1::text, $2, '', $3, 0, false, statement_timestamp())
+ON CONFLICT (uid) DO UPDATE
+SET term = excluded.term, digest = NULL, released_at = coalesce(declarations.released_at, excluded.released_at)
 `
 
-func (q *Queries) UsernameTaken(ctx context.Context, db DBTX, username string) (bool, error) {
-	row := db.QueryRow(ctx, usernameTaken, username)
-	var exists bool
-	err := row.Scan(&exists)
-	return exists, err
+type SaveReleaseParams struct {
+	Owner   string
+	Cluster string
+	Term    int64
+}
+
+// An object that was never declared gets a row, too: nobody with an earlier term can declare it later.
+func (q *Queries) SaveRelease(ctx context.Context, db DBTX, arg SaveReleaseParams) error {
+	_, err := db.Exec(ctx, saveRelease, arg.Owner, arg.Cluster, arg.Term)
+	return err
 }

@@ -54,8 +54,8 @@ func (q *Queries) AccountsWithoutPassword(ctx context.Context, db DBTX, arg Acco
 }
 
 const assignCareTeam = `-- name: AssignCareTeam :execrows
-INSERT INTO assignments (patient_id, doctor_id, source, reason, starts_at)
-SELECT pair.patient_id, pair.doctor_id, 'rest', $1, now()
+INSERT INTO assignment_claims (patient_id, doctor_id, source, reason, starts_at)
+SELECT pair.patient_id, pair.doctor_id, 'rest', $1, statement_timestamp()
 FROM (SELECT unnest($2::bigint[]) AS patient_id, unnest($3::bigint[]) AS doctor_id) AS pair
 JOIN doctor_profiles d ON d.id = pair.doctor_id AND d.verified_at IS NOT NULL
 JOIN users u ON u.id = d.user_id AND u.active
@@ -434,11 +434,11 @@ func (q *Queries) LockDoctors(ctx context.Context, db DBTX, ids []int64) error {
 }
 
 const lockImport = `-- name: LockImport :exec
-SELECT pg_advisory_xact_lock(hashtextextended('healthrecords.import', 0))
+SELECT pg_advisory_xact_lock(hashtextextended('healthrecords.import', 0)), set_config('healthrecords.silent', 'on', true)
 `
 
 // Imports write one after the other: two with the same people would make
-// them twice or deadlock.
+// them twice or deadlock. An import adds history, and nobody is notified of its assignments.
 func (q *Queries) LockImport(ctx context.Context, db DBTX) error {
 	_, err := db.Exec(ctx, lockImport)
 	return err

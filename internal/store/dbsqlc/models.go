@@ -42,6 +42,24 @@ type Assignment struct {
 	StartsAt    time.Time
 	EndsAt      *time.Time
 	CreatedAt   time.Time
+	Requester   *string
+}
+
+type AssignmentClaim struct {
+	ID          int64
+	PatientID   int64
+	DoctorID    int64
+	Source      string
+	Owner       *string
+	DeclaredBy  *string
+	Requester   *string
+	RequestedBy *int64
+	Reason      string
+	StartsAt    time.Time
+	EndsAt      *time.Time
+	CreatedAt   time.Time
+	EndedAt     *time.Time
+	Held        *int64
 }
 
 type AuditCheckpoint struct {
@@ -102,19 +120,20 @@ type AuditLogDefault struct {
 }
 
 type CallersAudit struct {
-	ID           int64
-	At           time.Time
-	UserID       *int64
-	Role         string
-	Operation    string
-	ObjectKind   string
-	ObjectID     interface{}
-	Reason       string
-	Decision     string
-	AssignmentID bool
-	Username     *string
-	FirstName    *string
-	LastName     *string
+	ID                 int64
+	At                 time.Time
+	UserID             *int64
+	Role               string
+	Operation          string
+	ObjectKind         string
+	ObjectID           interface{}
+	Reason             string
+	Decision           string
+	AssignmentID       bool
+	Username           *string
+	FirstName          *string
+	LastName           *string
+	ControllersRequest interface{}
 }
 
 type CallersPatient struct {
@@ -155,6 +174,17 @@ type CommentDetail struct {
 	LastName          string
 	Version           int64
 	UpdatedAt         time.Time
+}
+
+type Declaration struct {
+	Uid        string
+	Cluster    string
+	Name       string
+	Term       int64
+	Generation int64
+	Digest     []byte
+	Retain     bool
+	ReleasedAt *time.Time
 }
 
 type DoctorComment struct {

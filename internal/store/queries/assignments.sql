@@ -11,24 +11,30 @@ FOR NO KEY UPDATE OF d;
 SELECT FROM doctor_profiles d WHERE d.id = (SELECT a.doctor_id FROM assignments a WHERE a.id = @id)
 FOR NO KEY UPDATE OF d;
 
--- No row if the pair is assigned at that time already. The foreign key detects a
--- missing patient, because a doctor does not see an unassigned one.
--- name: InsertAssignment :one
-WITH assignment AS (
-    INSERT INTO assignments (patient_id, doctor_id, source, requested_by, reason, starts_at, ends_at)
-    VALUES (@patient_id, @doctor_id, 'rest', @requested_by, @reason, statement_timestamp(), sqlc.narg('ends_at'))
-    ON CONFLICT DO NOTHING
-    RETURNING *
-), event AS (
-    INSERT INTO outbox (type, patient_id, doctor_id, assignment_id)
-    SELECT 'assignment.created', patient_id, doctor_id, id FROM assignment
+-- Claims a locked doctor's access for REST from now on, unless REST claims it already. For a doctor (not beside others) any
+-- assignment of the pair will do: a claim beside it would prolong it unseen. RETURNING names no column: a doctor may not
+-- read claims. The foreign key detects a missing patient, because a doctor does not see an unassigned one.
+-- name: AddClaim :one
+WITH claim AS (
+    INSERT INTO assignment_claims (patient_id, doctor_id, source, requested_by, reason, starts_at, ends_at)
+    SELECT @patient_id::bigint, @doctor_id::bigint, 'rest', @requested_by, @reason, statement_timestamp(), sqlc.narg('ends_at')
+    WHERE NOT EXISTS (
+        SELECT FROM assignments a
+        WHERE NOT @beside_others::boolean AND a.patient_id = @patient_id AND a.doctor_id = @doctor_id AND a.source <> 'break_glass'
+            AND a.starts_at <= statement_timestamp() AND (a.ends_at IS NULL OR a.ends_at > statement_timestamp()))
+        AND NOT EXISTS (
+            SELECT FROM assignment_claims c
+            WHERE @beside_others AND c.patient_id = @patient_id AND c.doctor_id = @doctor_id AND c.source = 'rest' AND c.ended_at IS NULL
+                AND c.starts_at <= statement_timestamp() AND (c.ends_at IS NULL OR c.ends_at > statement_timestamp()))
+    RETURNING true
 )
-SELECT id FROM assignment;
+SELECT EXISTS (SELECT FROM claim) AS added, statement_timestamp()::timestamptz AS at;
 
+-- The assignment of a pair at a time, and whether it began then.
 -- name: FindAssignment :one
-SELECT a.id FROM assignments a
+SELECT a.id, (a.starts_at = @at)::boolean AS begun FROM assignments a
 WHERE a.patient_id = @patient_id AND a.doctor_id = @doctor_id AND a.source <> 'break_glass'
-    AND a.starts_at <= statement_timestamp() AND (a.ends_at IS NULL OR a.ends_at > statement_timestamp());
+    AND a.starts_at <= @at AND (a.ends_at IS NULL OR a.ends_at > @at);
 
 -- Emergency access of a locked doctor. No row if it is open already, or the patient does not exist.
 -- name: OpenBreakGlass :one
@@ -117,6 +123,35 @@ JOIN accounts doctor ON doctor.id = d.user_id
 LEFT JOIN users requester ON requester.id = a.requested_by
 ORDER BY page.id DESC/*order*/;
 
--- name: EndAssignment :exec
+-- The claims that an assignment consists of, and those of its pair that are held. Those that count come first, then those
+-- that are held, then the newest.
+-- name: ListClaims :many
+SELECT c.source, c.declared_by, coalesce(c.requester, u.username, '')::text AS requested_by, c.reason, c.starts_at,
+    c.ends_at, c.ended_at,
+    (c.ended_at IS NULL AND (c.ends_at IS NULL OR c.ends_at > statement_timestamp()))::boolean AS counts,
+    (c.held IS NOT NULL)::boolean AS held
+FROM assignments a
+JOIN assignment_claims c ON c.patient_id = a.patient_id AND c.doctor_id = a.doctor_id
+LEFT JOIN users u ON u.id = c.requested_by
+WHERE a.id = @id AND a.source <> 'break_glass' AND (c.held IS NOT NULL OR c.starts_at < coalesce(a.ends_at, 'infinity')
+    AND coalesce(least(c.ends_at, c.ended_at), 'infinity') > greatest(a.starts_at, c.starts_at))
+ORDER BY counts DESC, held DESC, c.starts_at DESC, c.id DESC LIMIT @most;
+
+-- Ends the claims of an assignment's pair: those of REST that the assignment consists of or, by force, all. Held are those of
+-- objects, whose later generations may claim again.
+-- name: EndClaims :execrows
+UPDATE assignment_claims c SET ended_at = statement_timestamp(),
+    held = CASE WHEN c.owner IS NOT NULL THEN coalesce((SELECT d.generation FROM declarations d WHERE d.uid = c.owner), 0) END
+FROM assignments a
+WHERE a.id = @id AND c.patient_id = a.patient_id AND c.doctor_id = a.doctor_id
+    AND c.ended_at IS NULL AND (c.ends_at IS NULL OR c.ends_at > statement_timestamp())
+    AND (@force::boolean OR c.source = 'rest' AND c.starts_at < coalesce(a.ends_at, 'infinity') AND coalesce(c.ends_at, 'infinity') > a.starts_at);
+
+-- name: LiftHold :exec
+UPDATE assignment_claims c SET held = NULL
+FROM assignments a
+WHERE a.id = @id AND c.patient_id = a.patient_id AND c.doctor_id = a.doctor_id AND c.held IS NOT NULL;
+
+-- name: EndBreakGlass :exec
 UPDATE assignments SET ends_at = greatest(starts_at, statement_timestamp())
-WHERE id = @id AND (ends_at IS NULL OR ends_at > greatest(starts_at, statement_timestamp()));
+WHERE id = @id AND source = 'break_glass' AND (ends_at IS NULL OR ends_at > greatest(starts_at, statement_timestamp()));

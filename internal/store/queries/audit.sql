@@ -115,7 +115,8 @@ ORDER BY l.id DESC;
 -- Postgres look up the assignments; for a patient with many rows it would hash them all.
 -- name: ListAccessLog :many
 WITH page AS (
-    SELECT l.id, l.at, l.user_id, l.role, l.operation, l.object_kind, l.object_id, l.decision, l.assignment_id, l.reason
+    SELECT l.id, l.at, l.user_id, l.role, l.operation, l.object_kind, l.object_id, l.decision, l.assignment_id, l.reason,
+        l.controllers_request
     FROM callers_audit l WHERE l.id < @beyond_id ORDER BY l.id DESC LIMIT @most
 )
 SELECT page.id, page.at, page.user_id, page.role, page.operation, page.object_kind,
@@ -123,6 +124,7 @@ SELECT page.id, page.at, page.user_id, page.role, page.operation, page.object_ki
     coalesce(w.username, '')::text AS username, coalesce(w.first_name, '')::text AS first_name,
     coalesce(w.last_name, '')::text AS last_name, w.license_number,
     coalesce(page.assignment_id, 0)::bigint AS assignment_id, coalesce(a.source, '')::text AS source, coalesce(a.reason, '')::text AS purpose, page.reason,
+    coalesce(page.controllers_request, '')::text AS controllers_request,
     p.id AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
 FROM page
 JOIN patient_profiles p ON p.user_id = @caller

@@ -1,7 +1,7 @@
 -- Imports write one after the other: two with the same people would make
--- them twice or deadlock.
+-- them twice or deadlock. An import adds history, and nobody is notified of its assignments.
 -- name: LockImport :exec
-SELECT pg_advisory_xact_lock(hashtextextended('healthrecords.import', 0));
+SELECT pg_advisory_xact_lock(hashtextextended('healthrecords.import', 0)), set_config('healthrecords.silent', 'on', true);
 
 -- name: ImportedPatients :many
 SELECT id, user_id, source_id::text AS source_id FROM patient_profiles WHERE source_id = ANY(@source_ids::text[]);
@@ -114,8 +114,8 @@ SELECT FROM doctor_profiles WHERE id = ANY(@ids::bigint[]) ORDER BY id FOR NO KE
 -- An assignment that was ended is not made again: it was ended on purpose.
 -- An unverified doctor cannot be assigned.
 -- name: AssignCareTeam :execrows
-INSERT INTO assignments (patient_id, doctor_id, source, reason, starts_at)
-SELECT pair.patient_id, pair.doctor_id, 'rest', @reason, now()
+INSERT INTO assignment_claims (patient_id, doctor_id, source, reason, starts_at)
+SELECT pair.patient_id, pair.doctor_id, 'rest', @reason, statement_timestamp()
 FROM (SELECT unnest(@patient_ids::bigint[]) AS patient_id, unnest(@doctor_ids::bigint[]) AS doctor_id) AS pair
 JOIN doctor_profiles d ON d.id = pair.doctor_id AND d.verified_at IS NOT NULL
 JOIN users u ON u.id = d.user_id AND u.active

@@ -147,11 +147,9 @@ func conflictCodes() []ErrorCode {
 		conflict("comment_final", "the time in which the comment could be corrected is over", "Add another comment."),
 		conflict("doctor_not_verified", "the doctor's license is not verified", "An administrator has to verify the license first."),
 		conflict("doctor_changed", "the doctor's name or license number has changed since it was checked", "Read the doctor again, then send what you see."),
-		conflict("already_assigned", "the doctor is already assigned to the patient at that time",
-			"End the other assignment, or choose another time.").naming("doctor_id"),
 		conflict("assignment_over", "the assignment would end before it begins", "Send a later ends_at.").naming("ends_at"),
-		conflict("managed_by_kubernetes", "a DoctorAssignment object declares the assignment",
-			"Delete the object or, if it is gone, send force=true."),
+		conflict("managed_by_kubernetes", "only DoctorAssignment objects declare the assignment",
+			"Change or delete the objects that detail names or, in an emergency or if their cluster is lost, send force=true."),
 	}
 }
 

@@ -9,6 +9,15 @@ GRANT SELECT (id, user_id) ON patient_profiles TO :"role";
 -- only one value.
 GRANT SELECT (id, user_id, verified_at), UPDATE (role) ON doctor_profiles TO :"role";
 
+GRANT SELECT, INSERT (patient_id, doctor_id, source, owner, declared_by, requester, reason, starts_at, ends_at),
+    UPDATE (declared_by, requester, reason, starts_at, ends_at, ended_at, held)
+ON assignment_claims TO :"role";
+GRANT SELECT, INSERT, UPDATE (cluster, name, term, generation, digest, retain, released_at), DELETE ON declarations TO :"role";
+GRANT USAGE ON SEQUENCE controller_terms TO :"role";
+GRANT SELECT ON active_assignments TO :"role";
+
+-- Triggers turn claims into assignments and their events. A controller of the former release, which may run beside this one
+-- during an upgrade, writes them itself.
 GRANT SELECT, INSERT (patient_id, doctor_id, source, owner, declared_by, reason, starts_at, ends_at),
     UPDATE (starts_at, ends_at, reason, owner)
 ON assignments TO :"role";

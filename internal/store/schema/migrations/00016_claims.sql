@@ -1,7 +1,8 @@
 -- +goose Up
 
--- In the order in which others lock them: an assignment is changed under the lock of its doctor.
-LOCK TABLE assignments IN SHARE ROW EXCLUSIVE MODE;
+-- In the order in which others lock them: people first, and an assignment under the lock of its doctor.
+LOCK TABLE users, patient_profiles, doctor_profiles IN SHARE ROW EXCLUSIVE MODE;
+LOCK TABLE assignments IN ACCESS EXCLUSIVE MODE;
 
 -- What the controllers carried out last for each DoctorAssignment object. The row outlives the object for a while, so that a
 -- controller that was frozen cannot declare again what another one has released.
@@ -13,10 +14,11 @@ CREATE TABLE declarations (
     generation  bigint      NOT NULL, -- of the object's spec
     digest      bytea,                -- of the declaration; null: not carried out as a whole
     retain      boolean     NOT NULL, -- what happens to the claims if the object has disappeared
-    released_at timestamptz,
+    released_at timestamptz,          -- the object was deleted
     CONSTRAINT declarations_pkey PRIMARY KEY (uid)
 );
 CREATE INDEX declarations_cluster_idx ON declarations (cluster, uid);
+CREATE INDEX declarations_released_idx ON declarations (released_at) WHERE released_at IS NOT NULL;
 CREATE SEQUENCE controller_terms;
 
 -- A claim is one source's wish that a doctor is assigned to a patient. The assignments of a pair are the union of its claims'
@@ -45,7 +47,7 @@ CREATE TABLE assignment_claims (
     CONSTRAINT assignment_claims_period CHECK (ends_at IS NULL OR ends_at > starts_at),
     CONSTRAINT assignment_claims_held_ended CHECK (held IS NULL OR (ended_at IS NOT NULL AND owner IS NOT NULL)),
     CONSTRAINT assignment_claims_reason_length CHECK (char_length(reason) <= 500),
-    CONSTRAINT assignment_claims_requester_length CHECK (char_length(requester) <= 253)
+    CONSTRAINT assignment_claims_requester_length CHECK (char_length(requester) <= 1000)
 );
 -- the claims of a pair
 CREATE INDEX assignment_claims_pair_idx ON assignment_claims (patient_id, doctor_id, starts_at);
@@ -69,61 +71,56 @@ ON CONFLICT DO NOTHING;
 INSERT INTO declarations (uid, cluster, name, term, generation, retain)
 SELECT DISTINCT ON (c.owner) c.owner, '', coalesce(c.declared_by, ''), 0, 0, false
 FROM assignment_claims c WHERE c.owner IS NOT NULL ORDER BY c.owner, c.id DESC;
+-- what objects left when they were deleted, which REST claims now
+UPDATE assignments a SET source = 'rest', declared_by = NULL
+WHERE a.source = 'kubernetes' AND a.owner IS NULL AND (a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, statement_timestamp()));
+
+-- The periods in which claims cover a pair, unless they are over, each with the claim that covers it first.
+-- +goose StatementBegin
+CREATE FUNCTION claimed_periods(patient bigint, doctor bigint) RETURNS TABLE (starts_at timestamptz, ends_at timestamptz, lead bigint)
+LANGUAGE sql STABLE AS $$
+    SELECT lower(u.period), upper(u.period), lead.id
+    FROM (
+        SELECT unnest(range_agg(tstzrange(c.starts_at, c.ends_at))) AS period FROM assignment_claims c
+        WHERE c.patient_id = patient AND c.doctor_id = doctor AND c.ended_at IS NULL
+    ) AS u
+    CROSS JOIN LATERAL (
+        SELECT c.id FROM assignment_claims c
+        WHERE c.patient_id = patient AND c.doctor_id = doctor AND c.ended_at IS NULL
+            AND (c.ends_at IS NULL OR c.ends_at > statement_timestamp()) AND tstzrange(c.starts_at, c.ends_at) && u.period
+        ORDER BY c.starts_at, c.id LIMIT 1
+    ) AS lead
+$$;
 
 -- Makes the assignments of each pair (patients[i], doctors[i]) the union of its claims' periods from now on, and adds the
 -- events of those that begin. An assignment runs on while any claim covers it, whichever ends; it ends with the
 -- last claim in the statement that ends it; after a gap another row begins. Its other columns come from the claim that covers
 -- it first. It runs in the trigger of every change of claims.
--- +goose StatementBegin
 CREATE FUNCTION settle_assignments(patients bigint[], doctors bigint[]) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
     at timestamptz := statement_timestamp();
-    wanted_patients bigint[];
-    wanted_doctors bigint[];
-    begins timestamptz[];
-    ends timestamptz[];
-    leads bigint[];
 BEGIN
     -- Whoever changes claims holds these locks already; so does who adds assignments in a former release.
-    PERFORM FROM doctor_profiles d WHERE d.id = ANY (doctors) ORDER BY d.id FOR NO KEY UPDATE;
-
-    SELECT array_agg(w.patient_id), array_agg(w.doctor_id), array_agg(w.starts_at), array_agg(w.ends_at), array_agg(w.lead)
-    INTO wanted_patients, wanted_doctors, begins, ends, leads
-    FROM (
-        SELECT pair.patient_id, pair.doctor_id, lower(u.period) AS starts_at, upper(u.period) AS ends_at, lead.id AS lead
-        FROM unnest(patients, doctors) AS pair (patient_id, doctor_id)
-        CROSS JOIN LATERAL (
-            SELECT unnest(range_agg(tstzrange(c.starts_at, c.ends_at))) AS period FROM assignment_claims c
-            WHERE c.patient_id = pair.patient_id AND c.doctor_id = pair.doctor_id AND c.ended_at IS NULL
-        ) AS u
-        CROSS JOIN LATERAL (
-            SELECT c.id FROM assignment_claims c
-            WHERE c.patient_id = pair.patient_id AND c.doctor_id = pair.doctor_id AND c.ended_at IS NULL
-                AND (c.ends_at IS NULL OR c.ends_at > at) AND tstzrange(c.starts_at, c.ends_at) && u.period
-            ORDER BY c.starts_at, c.id LIMIT 1
-        ) AS lead
-        WHERE upper_inf(u.period) OR upper(u.period) > at
-    ) AS w;
+    PERFORM FROM doctor_profiles d WHERE d.id = ANY (ARRAY(SELECT DISTINCT unnest(doctors))) ORDER BY d.id FOR NO KEY UPDATE;
 
     -- The assignment of a period is the one that runs now if the period has begun, and otherwise the one that begins with it.
-    -- What shrinks goes first, because the others may grow into its place.
+    -- What ends or shrinks goes first, because the others may grow into its place.
     UPDATE assignments a SET ends_at = CASE WHEN f.wanted THEN f.ends_at ELSE greatest(a.starts_at, at) END
     FROM (
-        SELECT o.id, w.patient_id IS NOT NULL AS wanted, w.ends_at
+        SELECT o.id, w.starts_at IS NOT NULL AS wanted, w.ends_at
         FROM unnest(patients, doctors) AS pair (patient_id, doctor_id)
         JOIN assignments o ON o.patient_id = pair.patient_id AND o.doctor_id = pair.doctor_id AND o.source <> 'break_glass'
             AND (o.ends_at IS NULL OR o.ends_at > greatest(o.starts_at, at))
-        LEFT JOIN unnest(wanted_patients, wanted_doctors, begins, ends) AS w (patient_id, doctor_id, starts_at, ends_at)
-            ON w.patient_id = o.patient_id AND w.doctor_id = o.doctor_id
-            AND greatest(w.starts_at, at) = greatest(o.starts_at, at)
+        LEFT JOIN LATERAL claimed_periods(o.patient_id, o.doctor_id) AS w ON greatest(w.starts_at, at) = greatest(o.starts_at, at)
     ) AS f
     WHERE a.id = f.id AND (NOT f.wanted OR f.ends_at < coalesce(a.ends_at, 'infinity'));
 
     UPDATE assignments a SET ends_at = w.ends_at, source = c.source, owner = c.owner, declared_by = c.declared_by,
         requester = c.requester, requested_by = c.requested_by, reason = c.reason
-    FROM unnest(wanted_patients, wanted_doctors, begins, ends, leads) AS w (patient_id, doctor_id, starts_at, ends_at, lead)
+    FROM unnest(patients, doctors) AS pair (patient_id, doctor_id)
+    CROSS JOIN LATERAL claimed_periods(pair.patient_id, pair.doctor_id) AS w
     JOIN assignment_claims c ON c.id = w.lead
-    WHERE a.patient_id = w.patient_id AND a.doctor_id = w.doctor_id AND a.source <> 'break_glass'
+    WHERE a.patient_id = pair.patient_id AND a.doctor_id = pair.doctor_id AND a.source <> 'break_glass'
         AND (a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, at))
         AND greatest(w.starts_at, at) = greatest(a.starts_at, at)
         AND (a.ends_at, a.source, a.owner, a.declared_by, a.requester, a.requested_by, a.reason)
@@ -131,36 +128,49 @@ BEGIN
 
     WITH created AS (
         INSERT INTO assignments (patient_id, doctor_id, source, owner, declared_by, requester, requested_by, reason, starts_at, ends_at)
-        SELECT w.patient_id, w.doctor_id, c.source, c.owner, c.declared_by, c.requester, c.requested_by, c.reason,
+        SELECT c.patient_id, c.doctor_id, c.source, c.owner, c.declared_by, c.requester, c.requested_by, c.reason,
             greatest(w.starts_at, at), w.ends_at
-        FROM unnest(wanted_patients, wanted_doctors, begins, ends, leads) AS w (patient_id, doctor_id, starts_at, ends_at, lead)
+        FROM unnest(patients, doctors) AS pair (patient_id, doctor_id)
+        CROSS JOIN LATERAL claimed_periods(pair.patient_id, pair.doctor_id) AS w
         JOIN assignment_claims c ON c.id = w.lead
         WHERE NOT EXISTS (
             SELECT FROM assignments a
-            WHERE a.patient_id = w.patient_id AND a.doctor_id = w.doctor_id AND a.source <> 'break_glass'
+            WHERE a.patient_id = pair.patient_id AND a.doctor_id = pair.doctor_id AND a.source <> 'break_glass'
                 AND (a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, at))
                 AND greatest(w.starts_at, at) = greatest(a.starts_at, at))
         RETURNING id, patient_id, doctor_id, starts_at
     )
     INSERT INTO outbox (type, patient_id, doctor_id, assignment_id, created_at, next_at)
-    SELECT 'assignment.created', c.patient_id, c.doctor_id, c.id, c.starts_at, c.starts_at FROM created c;
+    SELECT 'assignment.created', c.patient_id, c.doctor_id, c.id, c.starts_at, c.starts_at FROM created c
+    WHERE coalesce(current_setting('healthrecords.silent', true), '') <> 'on'; -- an import
 END
 $$;
 
+-- A claim whose time was over before it was withdrawn changes no assignment.
 CREATE FUNCTION claims_changed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     PERFORM settle_assignments(array_agg(c.patient_id), array_agg(c.doctor_id))
-    FROM (SELECT DISTINCT changed.patient_id, changed.doctor_id FROM changed) AS c HAVING count(*) > 0;
+    FROM (
+        SELECT DISTINCT changed.patient_id, changed.doctor_id FROM changed
+        WHERE changed.ended_at IS NULL OR changed.ended_at < coalesce(changed.ends_at, 'infinity')
+    ) AS c HAVING count(*) > 0;
     RETURN NULL;
 END
 $$;
 
--- A claim of REST that has ended in time makes room for the next one.
+-- A claim of REST that has ended in time makes room for the next one, and so does one that begins later: what it would have
+-- added to the end of the next one is added there.
 CREATE FUNCTION claim_replaces() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+DECLARE
+    later tstzrange;
 BEGIN
-    UPDATE assignment_claims c SET ended_at = c.ends_at
+    UPDATE assignment_claims c SET ended_at = least(c.ends_at, statement_timestamp())
     WHERE c.patient_id = NEW.patient_id AND c.doctor_id = NEW.doctor_id AND c.source = 'rest' AND c.ended_at IS NULL
-        AND c.ends_at <= statement_timestamp();
+        AND (c.ends_at <= statement_timestamp() OR c.starts_at > greatest(NEW.starts_at, statement_timestamp()))
+    RETURNING tstzrange(c.starts_at, c.ends_at) INTO later;
+    IF lower(later) > statement_timestamp() AND lower(later) <= NEW.ends_at THEN
+        NEW.ends_at := CASE WHEN NOT upper_inf(later) THEN greatest(NEW.ends_at, upper(later)) END;
+    END IF;
     RETURN NEW;
 END
 $$;
@@ -213,7 +223,10 @@ BEGIN
         INSERT INTO assignment_claims (patient_id, doctor_id, source, reason, starts_at, ends_at)
         SELECT c.patient_id, c.doctor_id, 'rest', c.reason, c.starts_at, c.ends_at FROM assignment_claims c
         WHERE c.owner = OLD.owner AND c.patient_id = OLD.patient_id AND c.doctor_id = OLD.doctor_id AND c.ended_at IS NULL
-        ON CONFLICT DO NOTHING;
+        ON CONFLICT (patient_id, doctor_id) WHERE source = 'rest' AND ended_at IS NULL DO UPDATE
+        SET starts_at = least(assignment_claims.starts_at, excluded.starts_at),
+            ends_at = nullif(greatest(coalesce(assignment_claims.ends_at, 'infinity'), coalesce(excluded.ends_at, 'infinity')), 'infinity')
+        WHERE tstzrange(assignment_claims.starts_at, assignment_claims.ends_at) && tstzrange(excluded.starts_at, excluded.ends_at);
         UPDATE assignment_claims c SET ended_at = statement_timestamp()
         WHERE c.owner = OLD.owner AND c.patient_id = OLD.patient_id AND c.doctor_id = OLD.doctor_id AND c.ended_at IS NULL;
     END IF;
@@ -226,6 +239,22 @@ BEGIN
             WHERE c.owner IS NOT DISTINCT FROM NEW.owner AND c.patient_id = OLD.patient_id AND c.doctor_id = OLD.doctor_id AND c.ended_at IS NULL;
         END IF;
     END IF;
+    RETURN NULL;
+END
+$$;
+
+-- A former release that declares or withdraws an object holds a lock with the object's name, and knows the object by the
+-- assignments that it owns. The object's other claims end: the former release would never end them. While the object
+-- exists, it declares them again when the pair is free, as that release always did.
+CREATE FUNCTION former_declared() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    UPDATE assignment_claims c SET ended_at = statement_timestamp()
+    FROM pg_locks l JOIN declarations d ON hashtextextended('assignments of ' || d.uid, 0) = (l.classid::bigint << 32 | l.objid::bigint)
+    WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.pid = pg_backend_pid() AND c.owner = d.uid AND c.ended_at IS NULL
+        AND NOT EXISTS (
+            SELECT FROM assignments a
+            WHERE a.owner = c.owner AND a.patient_id = c.patient_id AND a.doctor_id = c.doctor_id
+                AND (a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, statement_timestamp())));
     RETURN NULL;
 END
 $$;
@@ -246,6 +275,8 @@ CREATE TRIGGER assignment_added AFTER INSERT ON assignments FOR EACH ROW
     WHEN (pg_trigger_depth() = 0 AND NEW.source <> 'break_glass') EXECUTE FUNCTION assignment_added();
 CREATE TRIGGER assignment_changed AFTER UPDATE ON assignments FOR EACH ROW
     WHEN (pg_trigger_depth() = 0 AND NEW.source <> 'break_glass') EXECUTE FUNCTION assignment_changed();
+CREATE TRIGGER former_declared AFTER UPDATE ON assignments FOR EACH STATEMENT
+    WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION former_declared();
 CREATE TRIGGER assignment_deleted AFTER DELETE ON assignments FOR EACH ROW
     WHEN (pg_trigger_depth() = 0 AND OLD.source <> 'break_glass') EXECUTE FUNCTION assignment_deleted();
 
@@ -255,19 +286,20 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['settle_assignments', 'claims_changed', 'claim_replaces', 'assignment_added', 'assignment_held', 'assignment_changed', 'assignment_deleted'] LOOP
+    FOREACH name IN ARRAY ARRAY['settle_assignments', 'claims_changed', 'claim_replaces', 'assignment_added', 'assignment_held',
+        'assignment_changed', 'former_declared', 'assignment_deleted'] LOOP
         EXECUTE format('ALTER FUNCTION %I SET search_path = %I, pg_temp', name, current_schema());
         EXECUTE format('REVOKE EXECUTE ON FUNCTION %I FROM PUBLIC', name);
     END LOOP;
 END
 $$;
 -- +goose StatementEnd
+REVOKE EXECUTE ON FUNCTION claimed_periods FROM PUBLIC;
 
 ALTER TABLE assignment_claims ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY owner ON assignment_claims TO CURRENT_USER USING (true);
 CREATE POLICY controller ON assignment_claims TO CURRENT_USER USING (true);
-CREATE POLICY caller_reads ON assignment_claims FOR SELECT USING (
-    patient_id = (SELECT caller_id('patient')) OR doctor_id = (SELECT caller_id('doctor')) OR (SELECT caller_role()) = 'ADMIN');
+CREATE POLICY caller_reads ON assignment_claims FOR SELECT USING ((SELECT caller_role()) = 'ADMIN');
 -- A doctor claims for themselves, over REST only. Only an administrator ends claims.
 CREATE POLICY caller_adds ON assignment_claims FOR INSERT WITH CHECK (
     source = 'rest' AND requested_by = caller_id('user') AND (doctor_id = caller_id('verified_doctor') OR caller_role() = 'ADMIN'));
@@ -278,12 +310,54 @@ CREATE POLICY owner ON declarations TO CURRENT_USER USING (true);
 CREATE POLICY controller ON declarations TO CURRENT_USER USING (true);
 CREATE POLICY caller_reads ON declarations FOR SELECT USING ((SELECT caller_role()) = 'ADMIN');
 
+-- As in 00015, with the Kubernetes user who asked for what the controller did: see clinic.RequesterOf.
+CREATE OR REPLACE VIEW callers_audit WITH (security_barrier = true) AS
+SELECT l.id, l.at, l.user_id, l.role,
+    CASE read.record WHEN 0 THEN l.operation WHEN -1 THEN 'listRecords' ELSE 'getRecord' END AS operation,
+    CASE read.record WHEN 0 THEN l.object_kind ELSE 'record' END AS object_kind,
+    CASE read.record WHEN 0 THEN l.object_id WHEN -1 THEN NULL ELSE read.record END AS object_id,
+    l.reason, l.decision,
+    nullif(l.assignment_ids[array_position(l.patient_ids, caller_id('patient'))], 0) AS assignment_id,
+    u.username, u.first_name, u.last_name,
+    CASE l.role WHEN 'CONTROLLER' THEN l.request_id END AS controllers_request
+FROM audit_log l
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN l.operation NOT IN ('addComment', 'correctComment') OR l.decision <> 'allowed' THEN 0
+        WHEN l.object_kind = 'record' THEN l.object_id
+        ELSE coalesce((SELECT CASE WHEN c.is_private THEN c.record_id ELSE 0 END FROM doctor_comments c WHERE c.id = l.object_id), -1)
+    END AS record
+) AS read
+LEFT JOIN users u ON u.id = l.user_id AND (u.role <> 'PATIENT' OR u.id = caller_id('user'))
+WHERE l.patient_ids @> ARRAY[caller_id('patient')];
+
 -- +goose Down
+DROP VIEW callers_audit;
+CREATE VIEW callers_audit WITH (security_barrier = true) AS
+SELECT l.id, l.at, l.user_id, l.role,
+    CASE read.record WHEN 0 THEN l.operation WHEN -1 THEN 'listRecords' ELSE 'getRecord' END AS operation,
+    CASE read.record WHEN 0 THEN l.object_kind ELSE 'record' END AS object_kind,
+    CASE read.record WHEN 0 THEN l.object_id WHEN -1 THEN NULL ELSE read.record END AS object_id,
+    l.reason, l.decision,
+    nullif(l.assignment_ids[array_position(l.patient_ids, caller_id('patient'))], 0) AS assignment_id,
+    u.username, u.first_name, u.last_name
+FROM audit_log l
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN l.operation NOT IN ('addComment', 'correctComment') OR l.decision <> 'allowed' THEN 0
+        WHEN l.object_kind = 'record' THEN l.object_id
+        ELSE coalesce((SELECT CASE WHEN c.is_private THEN c.record_id ELSE 0 END FROM doctor_comments c WHERE c.id = l.object_id), -1)
+    END AS record
+) AS read
+LEFT JOIN users u ON u.id = l.user_id AND (u.role <> 'PATIENT' OR u.id = caller_id('user'))
+WHERE l.patient_ids @> ARRAY[caller_id('patient')];
 DROP TRIGGER assignment_held ON assignments;
 DROP TRIGGER assignment_added ON assignments;
 DROP TRIGGER assignment_changed ON assignments;
+DROP TRIGGER former_declared ON assignments;
 DROP TRIGGER assignment_deleted ON assignments;
 DROP TABLE assignment_claims, declarations;
 DROP SEQUENCE controller_terms;
-DROP FUNCTION settle_assignments, claims_changed, claim_replaces, assignment_added, assignment_held, assignment_changed, assignment_deleted;
+DROP FUNCTION settle_assignments, claimed_periods, claims_changed, claim_replaces, assignment_added, assignment_held, assignment_changed,
+    former_declared, assignment_deleted;
 ALTER TABLE assignments DROP COLUMN requester;
