@@ -1,6 +1,7 @@
 package service
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"slices"
@@ -147,11 +148,17 @@ func (j *declaring) change(ctx context.Context, h store.Handle, state store.Decl
 	if len(j.doctors) == 0 || len(j.patients) == 0 {
 		return changed, nil
 	}
-	adopt := j.Adopt && !j.isCarriedOut(store.Declared{
-		Found: true, Carried: j.Generation, Cluster: state.Cluster, Digest: state.Digest,
-	})
-	claimed, err := h.Declarations().Claim(ctx, j.Declaration, state.At, j.doctors, ids(j.able), j.patients, adopt)
+	claimed, err := h.Declarations().Claim(ctx, j.Declaration, state.At, j.doctors, ids(j.able), j.patients, j.adopts(state))
 	return changed.Join(claimed), err
+}
+
+// adopts reports whether the declaration is to take claims of REST over: only when it is new. Those that people make later
+// stay.
+func (j *declaring) adopts(state store.Declared) bool {
+	if state.Digest == nil { // something changed behind the controller's back
+		return j.Adopt && (!state.Found || state.Carried != j.Generation)
+	}
+	return j.Adopt && !bytes.Equal(state.Digest, j.digest)
 }
 
 // ids never returns nil, which would be null: neither an element nor none.
