@@ -15,6 +15,7 @@ import (
 type hospital struct {
 	*cluster
 	db          *testkit.Factory
+	statistics  *testkit.Factory // the database that has pg_stat_statements
 	controller  *program.Part
 	environment []string
 }
@@ -26,15 +27,19 @@ func startHospital(t *testing.T) *hospital {
 	testkit.Must(t, server.Exec(ctx, `ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'`))
 	testkit.Must(t, server.Stop(ctx))
 	testkit.Must(t, server.Start(ctx))
+	testkit.Must(t, server.Exec(ctx, `CREATE EXTENSION pg_stat_statements`))
 	testkit.Must(t, server.CreateDatabase(ctx, "scale", ""))
 	dsn := server.DSN("scale")
 	testkit.Must(t, rights.Migrate(ctx, dsn))
-	h := &hospital{cluster: newCluster(t), db: testkit.NewFactory(t, dsn), environment: []string{"DATABASE_URL=" + rights.URL(t, dsn, schema.PartController)}}
-	h.db.Exec(`CREATE EXTENSION pg_stat_statements`)
+	h := &hospital{
+		cluster: newCluster(t), db: testkit.NewFactory(t, dsn), statistics: testkit.NewFactory(t, server.DSN("postgres")),
+		environment: []string{"DATABASE_URL=" + rights.URL(t, dsn, schema.PartController)},
+	}
 	h.db.Exec(`WITH made AS (
 			INSERT INTO users (username, role, password_hash)
 			SELECT 'doctor' || n, 'DOCTOR', '-' FROM generate_series(0, $1::int - 1) n RETURNING id
-		) INSERT INTO doctor_profiles (user_id, license_number, verified_at) SELECT id, 'L' || id, now() FROM made`, max(*doctors, *team))
+		) INSERT INTO doctor_profiles (user_id, specialization, license_number, years_of_experience, verified_at)
+		SELECT id, '', 'L' || id, 0, now() FROM made`, max(*doctors, *team))
 	h.db.Exec(`WITH made AS (
 			INSERT INTO users (username, role, password_hash)
 			SELECT 'patient' || n, 'PATIENT', '-' FROM generate_series(0, $1::int - 1) n RETURNING id

@@ -46,6 +46,7 @@ func measureIdle(t *testing.T) time.Duration {
 	c := newCluster(t)
 	part := startPart(t, c, idleName)
 	defer part.Stop(t)
+	c.warmUp(t)
 	began := time.Now()
 	c.createAll(t, 0, *objects)
 	created := time.Since(began)
@@ -58,6 +59,7 @@ func measureIdle(t *testing.T) time.Duration {
 
 func (h *hospital) measureObjects(t *testing.T, idle time.Duration) {
 	t.Helper()
+	h.warmUp(t)
 	before := h.usage(t)
 	began := time.Now()
 	h.createAll(t, 0, *objects)
@@ -76,12 +78,12 @@ func (h *hospital) measureObjects(t *testing.T, idle time.Duration) {
 func (h *hospital) measureRestart(t *testing.T) {
 	t.Helper()
 	h.controller.Stop(t)
-	writes, versions := h.writes(t), h.versions()
+	writes, versions, statements := h.writes(t), h.versions(), h.statements()
 	began := time.Now()
 	h.restart(t)
 	h.awaitSettled(t, *objects)
 	took := time.Since(began)
-	used := h.usage(t)
+	used := h.usage(t).since(usage{statements: statements})
 	t.Logf("restart with %d objects: settled after %s, per object %s", *objects, round(took), used.perObject(*objects))
 	limit(t, "the time to settle after a restart", took, mostRestart)
 	if now := h.writes(t); now != writes {

@@ -27,9 +27,14 @@ type usage struct {
 func (h *hospital) usage(t *testing.T) usage {
 	t.Helper()
 	u := h.metrics(t)
-	u.statements = h.db.Count(`SELECT coalesce(sum(s.calls), 0)::bigint FROM pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid
-		WHERE r.rolname = 'healthrecords_controller'`)
+	u.statements = h.statements()
 	return u
+}
+
+// statements counts those that Postgres has carried out for controllers.
+func (h *hospital) statements() int {
+	return h.statistics.Count(`SELECT coalesce(sum(s.calls), 0)::bigint FROM pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid
+		WHERE r.rolname = 'healthrecords_controller'`)
 }
 
 func (h *hospital) metrics(t *testing.T) (u usage) {
