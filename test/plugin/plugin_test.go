@@ -100,17 +100,19 @@ func (h *hospital) through(t *testing.T, tokenFile string, args ...string) (ways
 	return ways, found.API.Note
 }
 
-// request sends a request of the user to the API, which must answer with the status.
-func (h *hospital) request(t *testing.T, user clinic.User, method, path, body string, status int) {
+// request sends a call such as "DELETE /api/…" of the user to the API, which must answer with the status.
+func (h *hospital) request(t *testing.T, user clinic.User, call, body string, status int) {
 	t.Helper()
+	method, path, _ := strings.Cut(call, " ")
 	access := testkit.Value(h.signer.Issue(h.db.LoggedIn(user)))(t)
 	request := testkit.Value(http.NewRequestWithContext(t.Context(), method, h.server+path, strings.NewReader(body)))(t)
 	request.Header.Set("Authorization", "Bearer "+access)
 	request.Header.Set("Content-Type", "application/json")
-	response := testkit.Value(http.DefaultClient.Do(request))(t)
+	response, err := http.DefaultClient.Do(request)
+	testkit.Must(t, err)
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != status {
-		t.Fatalf("%s %s is answered %d, want %d", method, path, response.StatusCode, status)
+		t.Fatalf("%s is answered %d, want %d", call, response.StatusCode, status)
 	}
 }
 
@@ -150,7 +152,7 @@ func TestThePluginBesideThePlatform(t *testing.T) {
 	if code := h.awaitWhy(t, "primary-care", "Assigned"); code != 0 {
 		t.Errorf("why exits with %d for an object that is Ready", code)
 	}
-	h.request(t, admin, http.MethodPost, "/api/auth/assign-doctor/",
+	h.request(t, admin, "POST /api/auth/assign-doctor/",
 		fmt.Sprintf(`{"doctor_id": %d, "patient_id": %d}`, doctor1.ID, patient1.ID), http.StatusOK)
 	h.db.Assignment(testkit.AssignmentOptions{Patient: patient1, Doctor: doctor2, Source: clinic.SourceBreakGlass})
 
@@ -185,14 +187,14 @@ func TestThePluginBesideThePlatform(t *testing.T) {
 func (h *hospital) checkForce(t *testing.T, admin clinic.User, doctor int64) {
 	t.Helper()
 	id := h.db.Count(`SELECT id FROM active_assignments WHERE doctor_id = $1`, doctor)
-	h.request(t, admin, http.MethodDelete, fmt.Sprintf("/api/assignments/%d/?force=true", id), "", http.StatusNoContent)
+	h.request(t, admin, fmt.Sprintf("DELETE /api/assignments/%d/?force=true", id), "", http.StatusNoContent)
 	if code := h.awaitWhy(t, "primary-care", "EndedByAdministrator"); code != 1 {
 		t.Errorf("why exits with %d for an object that is not Ready", code)
 	}
 	if ways, _ := h.through(t, h.token(t, admin), "panel", "doctor1"); len(ways) > 0 {
 		t.Errorf("after the end by force, panel shows %q", ways)
 	}
-	h.request(t, admin, http.MethodDelete, fmt.Sprintf("/api/assignments/%d/hold/", id), "", http.StatusNoContent)
+	h.request(t, admin, fmt.Sprintf("DELETE /api/assignments/%d/hold/", id), "", http.StatusNoContent)
 	if code := h.awaitWhy(t, "primary-care", "Assigned"); code != 0 {
 		t.Errorf("why exits with %d after the hold was lifted", code)
 	}
