@@ -22,6 +22,7 @@ run: deps control-plane build ## Run everything on this machine until Ctrl-C; IM
 .PHONY: build
 build: ## Build bin/healthrecords; the tests reuse the compiled packages.
 	@hack/go-build . "$$PWD/bin/healthrecords" . -ldflags "$(LDFLAGS)"
+	@for name in kubectl-healthrecords kubectl_complete-healthrecords; do ln -sf healthrecords "bin/$$name"; done # docs/kubectl.md
 
 .PHONY: deps
 deps: ## Install missing system packages that make run needs: Postgres, Redis.

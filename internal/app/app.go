@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/healthrecords/healthrecords/internal/kubectl"
 	"github.com/healthrecords/healthrecords/internal/settings"
 )
 
@@ -38,19 +39,35 @@ func Version() string {
 	return "development"
 }
 
+// Run runs the program whose arguments, including its name, are args. Under the names of the plugin for kubectl, it is the
+// plugin. It returns the process's exit code.
+func Run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if plugin := kubectl.Invoked(args); plugin != nil {
+		return execute(plugin, stdin, stdout, stderr)
+	}
+	return Main(args[min(1, len(args)):], stdin, stdout, stderr)
+}
+
 // Main runs the command line and returns the process's exit code: 0 for
 // success, 1 for a failure, which is printed to stderr. SIGINT and SIGTERM end
 // the context, and running parts drain. A second signal kills the process at once.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	return execute(root, stdin, stdout, stderr)
+}
+
+func execute(root *cobra.Command, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	root := newRoot()
-	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	if err := root.ExecuteContext(ctx); err != nil {
+		if code, isPlugin := kubectl.Report(stderr, err); isPlugin {
+			return code
+		}
 		if !errors.Is(err, errReported) {
 			_, _ = fmt.Fprintln(stderr, "healthrecords:", told(err))
 		}
@@ -125,6 +142,7 @@ func newRoot() *cobra.Command {
 		newAuditCommand(),
 		newCheckCommand(),
 		newOpenAPICommand(),
+		kubectl.New("kubectl"),
 	)
 	return root
 }

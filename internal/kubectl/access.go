@@ -76,18 +76,13 @@ func fromObjects(question question, found []v1alpha1.DoctorAssignment, now time.
 	for i := range found {
 		object := &found[i]
 		team, patients := doctors(&object.Spec), usernames(object.Spec.Patients)
-		named := patients
 		if question.aboutDoctor {
-			named = team
-		}
-		if !containsName(named, question.username) {
-			continue
+			team = named(team, question.username)
+		} else {
+			patients = named(patients, question.username)
 		}
 		for _, doctor := range team {
 			for _, patient := range patients {
-				if who := map[bool]string{true: doctor, false: patient}[question.aboutDoctor]; !strings.EqualFold(who, question.username) {
-					continue
-				}
 				state := given(object, doctor, patient, now)
 				if state == accessNo {
 					without++
@@ -102,6 +97,11 @@ func fromObjects(question question, found []v1alpha1.DoctorAssignment, now time.
 		}
 	}
 	return rows, without
+}
+
+// named keeps only the spellings of one name.
+func named(names []string, name string) []string {
+	return slices.DeleteFunc(names, func(candidate string) bool { return !strings.EqualFold(candidate, name) })
 }
 
 // given says what the object tells about the access of a doctor to a patient, both of whom its spec names.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -78,7 +79,7 @@ func (p *plugin) newAssign() *cobra.Command {
 	cmd.RunE = failing(failed, a.run)
 	_ = cmd.RegisterFlagCompletionFunc("doctor", p.completeDoctors)
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"json", "yaml", "name"}, cobra.ShellCompDirectiveNoFileComp))
-	_ = cmd.RegisterFlagCompletionFunc("dry-run", cobra.FixedCompletions([]string{"none", "server", "client"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("dry-run", cobra.FixedCompletions(dryRuns(), cobra.ShellCompDirectiveNoFileComp))
 	for _, free := range []string{"until", "from", "reason", "name", "wait"} {
 		_ = cmd.RegisterFlagCompletionFunc(free, cobra.NoFileCompletions)
 	}
@@ -109,7 +110,7 @@ func (a *assignment) run(cmd *cobra.Command, args []string) error {
 
 // object returns the object that the arguments and flags describe.
 func (a *assignment) object(cmd *cobra.Command, args []string) (*v1alpha1.DoctorAssignment, error) {
-	if err := a.checkFlags(cmd); err != nil {
+	if err := a.checkFlags(cmd, args); err != nil {
 		return nil, err
 	}
 	start, end, err := period(a.from, a.until, a.now())
@@ -142,7 +143,7 @@ func (a *assignment) object(cmd *cobra.Command, args []string) (*v1alpha1.Doctor
 	return object, nil
 }
 
-func (a *assignment) checkFlags(cmd *cobra.Command) error {
+func (a *assignment) checkFlags(cmd *cobra.Command, args []string) error {
 	switch a.dryRun {
 	case "none":
 	case "client":
@@ -155,8 +156,19 @@ func (a *assignment) checkFlags(cmd *cobra.Command) error {
 	if a.wait < 0 {
 		return usage(cmd, "--wait must not be negative")
 	}
+	// `--wait 5m` would wait for the default time, for a patient who is named 5m.
+	for _, arg := range args[1:] {
+		if _, err := time.ParseDuration(arg); err == nil && cmd.Flags().Changed("wait") {
+			return usage(cmd, "write --wait=%s, with an equals sign", arg)
+		}
+		if slices.Contains(dryRuns(), arg) && cmd.Flags().Changed("dry-run") {
+			return usage(cmd, "write --dry-run=%s, with an equals sign", arg)
+		}
+	}
 	return checkOutput(cmd, a.output, "json", "yaml", "name")
 }
+
+func dryRuns() []string { return []string{"none", "server", "client"} }
 
 // apply sends the object to the API server, reads it back, and says what happened to it.
 func (a *assignment) apply(ctx context.Context, kube client.Client, object *v1alpha1.DoctorAssignment) (outcome string, err error) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -111,6 +112,7 @@ func invalid(status metav1.Status) string {
 		}
 		causes = append(causes, text)
 	}
+	slices.Sort(causes) // the API server's order varies
 	if len(causes) == 1 {
 		return subject + " " + causes[0]
 	}

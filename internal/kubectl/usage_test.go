@@ -11,15 +11,17 @@ func TestWrongUsage(t *testing.T) {
 		args []string
 		want []string // in the message
 	}{
-		{[]string{"asign", "doctor1", "patient1"}, []string{`unknown command "asign"`, "Did you mean this?\n\tassign"}},
+		{[]string{"assgn", "doctor1", "patient1"}, []string{`unknown command "assgn"`, "Did you mean this?\n\tassign"}},
 		{[]string{"qqqqqqq"}, []string{"unknown command"}},
 		{[]string{"assign", "doctor1"}, []string{"at least one patient", "healthrecords assign --help"}},
 		{[]string{"assign", ",", "patient1"}, []string{"cannot be empty"}},
-		{[]string{"assign", "doctor1", "patient1", "--untill=8h"}, []string{"unknown flag: --untill", "\t--until\n"}},
+		{[]string{"assign", "doctor1", "patient1", "--untl=8h"}, []string{"unknown flag: --untl", "\t--until\n"}},
 		{[]string{"assign", "doctor1", "patient1", "--until=later"}, []string{"--until takes a time"}},
 		{[]string{"assign", "doctor1", "patient1", "--dry-run=maybe"}, []string{"invalid dry-run value (maybe)"}},
 		{[]string{"assign", "doctor1", "patient1", "-o", "table"}, []string{`output format "table", allowed formats are: json,yaml,name`}},
 		{[]string{"assign", "doctor1", "patient1", "--wait=-1s"}, []string{"--wait must not be negative"}},
+		{[]string{"assign", "doctor1", "patient1", "--wait", "5m"}, []string{"write --wait=5m, with an equals sign"}},
+		{[]string{"assign", "doctor1", "patient1", "--dry-run", "client"}, []string{"write --dry-run=client, with an equals sign"}},
 		{[]string{"why"}, []string{"name one object"}},
 		{[]string{"why", "da/"}, []string{"name one object"}},
 		{[]string{"why", "pods/primary-care"}, []string{"the command explains DoctorAssignments"}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
@@ -63,7 +64,8 @@ func settled(ctx context.Context, kube client.WithWatch, object *v1alpha1.Doctor
 	source := &cache.ListWatch{WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
 		return kube.Watch(ctx, new(v1alpha1.DoctorAssignmentList), append(this, &client.ListOptions{Raw: &o})...)
 	}}
-	_, err := watchtools.Until(ctx, now.ResourceVersion, source, func(event watch.Event) (bool, error) {
+	quiet := logr.NewContext(ctx, logr.Discard()) // the returned error says what would be logged
+	_, err := watchtools.Until(quiet, now.ResourceVersion, source, func(event watch.Event) (bool, error) {
 		seen, is := event.Object.(*v1alpha1.DoctorAssignment)
 		switch {
 		case event.Type == watch.Bookmark:

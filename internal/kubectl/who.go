@@ -15,7 +15,7 @@ import (
 // Environment variables of `who` and `panel`.
 const (
 	urlVariable   = "HEALTHRECORDS_URL"
-	tokenVariable = "HEALTHRECORDS_TOKEN" //nolint:gosec // the name of a variable
+	tokenVariable = "HEALTHRECORDS_TOKEN"
 )
 
 // maxObjects bounds the objects that `who` and `panel` read.

@@ -14,7 +14,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
-// hospital has objects: of doctor1 and doctor2 for two patients each, a team that waits for a patient, and one that is suspended.
+// hospital has objects: one that is Ready, a team that waits for a patient, one that is suspended, and one without a status.
 func hospital(t *testing.T) *cluster {
 	t.Helper()
 	c := newCluster(t)
