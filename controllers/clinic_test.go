@@ -141,12 +141,7 @@ func (f *fakeClinic) want(d clinic.Declaration) ([]clinic.DeclarationProblem, ma
 			}
 		}
 	}
-	severity := []clinic.DeclarationProblemReason{
-		clinic.EndedByAdministrator, clinic.NotADoctor, clinic.NotAPatient, clinic.DoctorNotFound, clinic.DoctorNotVerified, clinic.PatientNotFound,
-	}
-	slices.SortFunc(problems, func(a, b clinic.DeclarationProblem) int {
-		return cmp.Or(slices.Index(severity, a.Reason)-slices.Index(severity, b.Reason), cmp.Compare(a.Doctor, b.Doctor), cmp.Compare(a.Patient, b.Patient))
-	})
+	clinic.SortProblems(problems)
 	return problems, wanted
 }
 

@@ -185,9 +185,14 @@ func TestClusterSurvivesAnOutage(t *testing.T) {
 
 	c.clinic.change(func() { c.clinic.fault = clinic.Unavailable(errors.New("connection refused")) })
 	c.delete(t, deleted)
-	for _, da := range []*v1alpha1.DoctorAssignment{kept, deleted} {
+	c.edit(t, kept, withPatients("patient1", "patient3"))
+	fresh := c.create(t, "fresh", withPatients("patient3"))
+	for _, da := range []*v1alpha1.DoctorAssignment{kept, deleted, fresh} {
 		c.expect(t, da, v1alpha1.ReadyCondition, metav1.ConditionUnknown, v1alpha1.ReasonUnavailable)
 		c.expect(t, da, v1alpha1.ReconcilingCondition, metav1.ConditionTrue, v1alpha1.ReasonUnavailable)
+	}
+	if kept.Status.Assigned != 1 || kept.Status.Total != 2 {
+		t.Errorf("status is %+v", kept.Status)
 	}
 	c.expectClaim(t, deleted, "doctor1", "patient2", true)
 
@@ -195,6 +200,7 @@ func TestClusterSurvivesAnOutage(t *testing.T) {
 	c.expectGone(t, deleted)
 	c.expectClaim(t, deleted, "doctor1", "patient2", false)
 	c.expectReady(t, kept)
+	c.expectReady(t, fresh)
 }
 
 func TestClusterStallsOnWhatTheClinicRefuses(t *testing.T) {
@@ -216,7 +222,7 @@ func TestClusterWritesNothingWhenNothingChanged(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t, often())
 	objects := []*v1alpha1.DoctorAssignment{
-		c.create(t, "ready"), c.create(t, "waiting", withDoctor("nobody")), c.create(t, "partly", withPatients("patient1", "z", "y")),
+		c.create(t, "ready"), c.create(t, "waiting", withDoctor("nobody")), c.create(t, "partly", withPatients("patient2", "z", "y")),
 	}
 	c.expectReady(t, objects[0])
 	c.expect(t, objects[1], v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.ReasonDoctorNotFound)

@@ -130,8 +130,8 @@ func agrees(da *v1alpha1.DoctorAssignment, state clinic.DeclaredState) bool {
 	switch reason := apimeta.FindStatusCondition(status.Conditions, v1alpha1.ReadyCondition).Reason; {
 	case reason == v1alpha1.ReasonSuperseded:
 		return false // by a controller that is not there anymore, or this one's status was overwritten
-	case claims != state.Claims:
-		return false
+	case claims != state.Claims: // the claims of a doctor who is replaced are not counted in the status
+		return state.Claims > claims && da.Spec.Doctor != nil && (reason == v1alpha1.ReasonScheduled || reason == v1alpha1.ReasonNotADoctor)
 	case claims > 0 && state.Generation != da.Generation:
 		return false // after a restore of the database
 	case reason == v1alpha1.ReasonEndedByAdministrator:

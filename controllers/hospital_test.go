@@ -24,6 +24,7 @@ type hospital struct {
 	records     *service.Records     // with the rights of the server
 	assignments *service.Assignments // the same
 	declarer    *service.Declarations
+	admin       clinic.Caller
 	doctors     map[string]clinic.Doctor
 	patients    map[string]clinic.Patient
 }
@@ -45,6 +46,7 @@ func newHospital(t *testing.T, dsn string, factory *testkit.Factory) *hospital {
 		declarer: service.NewDeclarations(rights.OpenAs(t, dsn, schema.PartController, store.Options{MaxConns: 8})),
 		doctors:  map[string]clinic.Doctor{}, patients: map[string]clinic.Patient{},
 	}
+	h.admin = testkit.CallerOf(h.Admin())
 	for i := range 2 {
 		h.registerDoctor(fmt.Sprintf("doctor%d", i+1), true)
 	}
@@ -92,9 +94,9 @@ func (h *hospital) active(doctor, patient string) int {
 		AND starts_at <= now() AND (ends_at IS NULL OR ends_at > now())`, h.doctors[doctor].ID, h.patients[patient].ID)
 }
 
-// held returns how many open assignments the object owns.
-func (h *hospital) held(da *v1alpha1.DoctorAssignment) int {
-	return h.Count(`SELECT count(*) FROM assignments WHERE owner = $1 AND (ends_at IS NULL OR ends_at > now())`, string(da.UID))
+// claims returns how many pairs the object claims, now or later.
+func (h *hospital) claims(da *v1alpha1.DoctorAssignment) int {
+	return h.Count(`SELECT count(*) FROM assignment_claims WHERE owner = $1 AND ended_at IS NULL AND (ends_at IS NULL OR ends_at > now())`, string(da.UID))
 }
 
 func (h *hospital) expectActive(t *testing.T, doctor, patient string, want int) {
@@ -103,9 +105,9 @@ func (h *hospital) expectActive(t *testing.T, doctor, patient string, want int) 
 		WithTimeout(patience).Should(gomega.Equal(want))
 }
 
-func (h *hospital) expectHeld(t *testing.T, da *v1alpha1.DoctorAssignment, want int) {
+func (h *hospital) expectClaims(t *testing.T, da *v1alpha1.DoctorAssignment, want int) {
 	t.Helper()
-	gomega.NewWithT(t).Eventually(func() int { return h.held(da) }).WithTimeout(patience).Should(gomega.Equal(want))
+	gomega.NewWithT(t).Eventually(func() int { return h.claims(da) }).WithTimeout(patience).Should(gomega.Equal(want))
 }
 
 // reads tries to read a record as the doctor and returns the code of the refusal; "" means success.

@@ -39,25 +39,38 @@ func TestSchemaRefuses(t *testing.T) {
 			withPatients("patient1", "Doctor1"),
 			"spec.patients", "the doctor cannot be one of the patients",
 		},
-		"a patient twice in other cases": {
-			withPatients("Patient1", "patient2", "patient1"),
-			"spec.patients", "a patient is listed twice",
+		"a team's doctor as patient": {
+			func(da *v1alpha1.DoctorAssignment) {
+				withTeam("doctor1", "doctor2")(da)
+				withPatients("patient1", "doctor2")(da)
+			},
+			"spec.patients", "a doctor cannot be one of the patients",
 		},
-		"a patient twice, once in uppercase": {
-			withPatients("Patient1", "PATIENT1"),
-			"spec.patients", "a patient is listed twice",
+		"a team's doctor as patient in another case": {
+			func(da *v1alpha1.DoctorAssignment) {
+				withTeam("doctor1", "Doctor2")(da)
+				withPatients("patient1", "dOCTOR2")(da)
+			},
+			"spec.patients", "a doctor cannot be one of the patients",
 		},
-		"a patient twice, once with a capital": {
-			withPatients("Patient1", "pAtient1"),
-			"spec.patients", "a patient is listed twice",
+		"a doctor as the last of the costliest patients": {
+			func(da *v1alpha1.DoctorAssignment) {
+				withTeam(costliest(5000)[4950:]...)(da)
+				withPatients(append(costliest(4950), strings.ToLower(costliest(5000)[4999]))...)(da)
+			},
+			"spec.patients", "a doctor cannot be one of the patients",
 		},
-		"a patient twice in the costliest list": {
-			withPatients(append(costliest()[:499], "Ab"+costliest()[498][2:])...),
-			"spec.patients", "a patient is listed twice",
+		"a doctor twice in other cases": {withTeam("doctor1", "Doctor1"), "spec.doctors", "a doctor is listed twice"},
+		"a doctor twice":                {withTeam("doctor1", "doctor1"), "spec.doctors[1]", "Duplicate value"},
+		"an empty team":                 {func(da *v1alpha1.DoctorAssignment) { da.Spec.Doctor = nil }, "spec", "exactly one of doctor and doctors"},
+		"a doctor and a team": {
+			func(da *v1alpha1.DoctorAssignment) { da.Spec.Doctors = references([]string{"doctor2"}) },
+			"spec", "exactly one of doctor and doctors",
 		},
+		"51 doctors":        {withTeam(manyNames(51)...), "spec.doctors", "at most 50"},
 		"a patient twice":   {withPatients("patient1", "patient2", "patient1"), "spec.patients[2]", "Duplicate value"},
 		"no patient":        {withPatients(), "spec.patients", ""},
-		"501 patients":      {withPatients(manyNames(501)...), "spec.patients", "at most 500"},
+		"5001 patients":     {withPatients(manyNames(5001)...), "spec.patients", "at most 5000"},
 		"no doctor":         {withDoctor(""), "spec.doctor.username", "at least 1 chars"},
 		"a long doctor":     {withDoctor(strings.Repeat("d", 151)), "spec.doctor.username", "150"},
 		"a doctor's space":  {withDoctor("doctor 1"), "spec.doctor.username", "should match '^[A-Za-z0-9_.@+-]+$'"},
@@ -116,15 +129,11 @@ func manyNames(n int) []string {
 	return names
 }
 
-// costliest returns 500 usernames of the maximum length, all with uppercase letters: half begin with one, and have no
-// lowercase ones.
-func costliest() []string {
-	names := manyNames(500)
+// costliest returns n usernames of the maximum length, all with uppercase letters.
+func costliest(n int) []string {
+	names := manyNames(n)
 	for i, name := range names {
 		names[i] = "A" + name[1:]
-		if i%2 == 0 {
-			names[i] = "aB" + name[2:]
-		}
 	}
 	return names
 }
@@ -134,8 +143,11 @@ func TestSchemaTakes(t *testing.T) {
 	c := newCluster(t)
 	noon := time.Date(2030, time.June, 1, 12, 0, 0, 0, time.UTC)
 	for name, mutation := range map[string]mutation{
-		"500 patients":             withPatients(manyNames(500)...),
-		"the costliest patients":   withPatients(costliest()...),
+		"the costliest patients": withPatients(costliest(5000)...),
+		"the costliest team": func(da *v1alpha1.DoctorAssignment) {
+			withTeam(costliest(5050)[5000:]...)(da)
+			withPatients(costliest(5000)...)(da)
+		},
 		"what the controller sees": withPatients("PatientOne", "Patientone"),
 		"every character":          withDoctor("Az09_.@+-"),
 		"an end alone":             withPeriod(nil, &noon),

@@ -29,7 +29,7 @@ func TestServiceGivesAndTakesAccess(t *testing.T) {
 		t.Errorf("while assigned reading is %q", got)
 	}
 	if got := h.Count(`SELECT count(*) FROM assignments WHERE owner = $1 AND declared_by = $2 AND source = 'kubernetes'
-		AND reason = 'primary care' AND requested_by IS NULL`, string(da.UID), h.namespace+"/a"); got != 2 {
+		AND reason = 'primary care' AND requested_by IS NULL AND requester IS NULL`, string(da.UID), h.namespace+"/a"); got != 2 {
 		t.Errorf("%d assignments carry the object's name", got)
 	}
 	if got := h.Count(`SELECT count(*) FROM outbox WHERE type = 'assignment.created'`); got != 2 {
@@ -76,19 +76,27 @@ func TestServiceFollowsTheSpec(t *testing.T) {
 		t.Errorf("%d assignments were ever made", got)
 	}
 
+	// The doctor who is there stays until the one who is declared can come.
 	h.edit(t, da, withDoctor("nobody"))
 	h.expect(t, da, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.ReasonDoctorNotFound)
-	h.expectHeld(t, da, 0)
+	if h.claims(da) != 2 || h.active("doctor2", "patient2") != 1 {
+		t.Error("a doctor who does not exist ended the assignments of the one before")
+	}
+	h.registerDoctor("nobody", true)
+	h.edit(t, da, func(da *v1alpha1.DoctorAssignment) { da.Spec.Reason = "handover" })
+	h.expectReady(t, da)
+	h.expectActive(t, "doctor2", "patient2", 0)
+	h.expectActive(t, "nobody", "patient2", 1)
 }
 
-func TestServiceEndsOnlyWhatTheObjectHolds(t *testing.T) {
+func TestServiceEndsOnlyWhatTheObjectClaims(t *testing.T) {
 	t.Parallel()
 	h := startHospital(t, rarely())
 	rest := h.Assignment(testkit.AssignmentOptions{Doctor: h.doctors["doctor1"], Patient: h.patients["patient1"]})
 	da := h.create(t, "a", withPatients("patient1", "patient2"))
 	h.expectReady(t, da)
-	if da.Status.Assigned != 2 || h.held(da) != 1 {
-		t.Errorf("assigned are %d, held %d", da.Status.Assigned, h.held(da))
+	if da.Status.Assigned != 2 || da.Status.Claims != 2 || da.Status.Shared != 1 {
+		t.Errorf("status is %+v", da.Status)
 	}
 
 	h.delete(t, da)
@@ -101,61 +109,117 @@ func TestServiceEndsOnlyWhatTheObjectHolds(t *testing.T) {
 	h.expectReady(t, retained)
 	h.delete(t, retained)
 	h.expectGone(t, retained)
-	if h.active("doctor1", "patient2") != 1 || h.held(retained) != 0 {
-		t.Error("the retained assignment did not stay, or is still held")
+	if h.active("doctor1", "patient2") != 1 || h.claims(retained) != 0 {
+		t.Error("the retained assignment did not stay, or is still claimed")
 	}
-	admin := testkit.CallerOf(h.Admin())
-	if err := h.assignments.End(t.Context(), admin, rest.ID, false); err != nil {
-		t.Error(err)
-	}
-	id := h.Count(`SELECT id FROM assignments WHERE patient_id = $1 AND ends_at IS NULL`, h.patients["patient2"].ID)
-	if err := h.assignments.End(t.Context(), admin, int64(id), false); err != nil {
-		t.Errorf("an administrator cannot end the retained assignment: %v", err)
+	for _, id := range []int64{rest.ID, h.current("patient2")} {
+		if a, err := h.assignments.End(t.Context(), h.admin, id, false); err != nil || !a.Ended {
+			t.Errorf("an administrator cannot end the assignment: %+v, %v", a, err)
+		}
 	}
 }
 
-func TestServiceHandsFreedPairsToAnotherObject(t *testing.T) {
-	t.Parallel()
-	for name, free := range map[string]func(*testing.T, *hospital, *v1alpha1.DoctorAssignment){
-		"deleted": func(t *testing.T, h *hospital, da *v1alpha1.DoctorAssignment) { t.Helper(); h.delete(t, da) },
-		"another patient": func(t *testing.T, h *hospital, da *v1alpha1.DoctorAssignment) {
-			t.Helper()
-			h.edit(t, da, withPatients("patient2"))
-		},
-		"another doctor": func(t *testing.T, h *hospital, da *v1alpha1.DoctorAssignment) {
-			t.Helper()
-			h.edit(t, da, withDoctor("doctor2"))
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			h := startHospital(t, rarely())
-			first := h.create(t, "first")
-			h.expectReady(t, first)
-			second := h.create(t, "second")
-			h.expectReady(t, second)
-			h.expectHeld(t, second, 0)
+// current returns the id of doctor1's assignment to the patient.
+func (h *hospital) current(patient string) int64 {
+	return int64(h.Count(`SELECT id FROM assignments WHERE doctor_id = $1 AND patient_id = $2 AND (ends_at IS NULL OR ends_at > now())`,
+		h.doctors["doctor1"].ID, h.patients[patient].ID))
+}
 
-			free(t, h, first)
-			h.expectHeld(t, second, 1)
-			h.expectReady(t, second)
-		})
+func TestServiceKeepsAPairThatAnotherObjectClaims(t *testing.T) {
+	t.Parallel()
+	h := startHospital(t, often())
+	later := h.create(t, "later", withPeriod(new(time.Now().Add(time.Hour)), nil))
+	h.expect(t, later, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.ReasonScheduled)
+	first := h.create(t, "first") // a claim for later does not stand in its way
+	h.expectReady(t, first)
+	second := h.create(t, "second")
+	h.expectReady(t, second)
+	id := h.current("patient1")
+
+	h.delete(t, first)
+	h.expectGone(t, first)
+	h.edit(t, later, withSuspend(true))
+	h.expect(t, later, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.ReasonSuspended)
+	if got := h.current("patient1"); got != id {
+		t.Errorf("the assignment is %d and was %d: access had a gap", got, id)
 	}
+	h.expectReady(t, second)
+}
+
+func TestServiceAssignsATeam(t *testing.T) {
+	t.Parallel()
+	h := startHospital(t, rarely())
+	da := h.create(t, "a", withTeam("doctor1", "doctor2"), withPatients("patient1", "patient2", "patient3"))
+	h.expectReady(t, da)
+	if s := da.Status; s.Total != 6 || s.Assigned != 6 || s.Claims != 6 || s.Doctor != "doctor1 +1" {
+		t.Errorf("status is %+v", s)
+	}
+	h.edit(t, da, withTeam("doctor2"))
+	h.expectReady(t, da)
+	h.expectActive(t, "doctor1", "patient3", 0)
+	h.expectActive(t, "doctor2", "patient3", 1)
+}
+
+func TestServiceAdopts(t *testing.T) {
+	t.Parallel()
+	h := startHospital(t, rarely())
+	rest := h.Assignment(testkit.AssignmentOptions{Doctor: h.doctors["doctor1"], Patient: h.patients["patient1"]})
+	da := h.create(t, "a", withAdopt)
+	h.expectReady(t, da)
+	if h.current("patient1") != rest.ID || da.Status.Shared != 0 {
+		t.Errorf("the assignment is not %d any longer, or REST still claims it: %+v", rest.ID, da.Status)
+	}
+	h.delete(t, da)
+	h.expectGone(t, da)
+	h.expectActive(t, "doctor1", "patient1", 0)
+}
+
+// TestServiceStaysEndedByForce also restarts what would repair it.
+func TestServiceStaysEndedByForce(t *testing.T) {
+	t.Parallel()
+	h := startHospital(t, often())
+	da := h.create(t, "a", withPatients("patient1", "patient2"))
+	h.expectReady(t, da)
+	id := h.current("patient1")
+	if _, err := h.assignments.End(t.Context(), h.admin, id, true); err != nil {
+		t.Fatal(err)
+	}
+	h.expect(t, da, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.ReasonEndedByAdministrator)
+	want := []v1alpha1.AssignmentProblem{{Doctor: "doctor1", Patient: "patient1", Reason: "EndedByAdministrator"}}
+	if s := da.Status; s.Assigned != 1 || s.Claims != 1 || !slices.Equal(s.Problems, want) {
+		t.Errorf("status is %+v", s)
+	}
+	gomega.NewWithT(t).Consistently(func() int { return h.active("doctor1", "patient1") }).
+		WithTimeout(10 * often().ResyncInterval).Should(gomega.BeZero())
+
+	if err := h.assignments.LiftHold(t.Context(), h.admin, id); err != nil {
+		t.Fatal(err)
+	}
+	h.expectReady(t, da)
+	h.expectActive(t, "doctor1", "patient1", 1)
+	if _, err := h.assignments.End(t.Context(), h.admin, h.current("patient1"), true); err != nil {
+		t.Fatal(err)
+	}
+	h.expect(t, da, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.ReasonEndedByAdministrator)
+	h.edit(t, da, func(da *v1alpha1.DoctorAssignment) { da.Spec.Reason = "after all" })
+	h.expectReady(t, da)
 }
 
 func TestServiceWaitsForWhoIsUnknown(t *testing.T) {
 	t.Parallel()
 	h := startHospital(t, often())
-	da := h.create(t, "a", withDoctor("newcomer"), withPatients("unborn", "doctor2", "patient1"))
+	da := h.create(t, "a", withDoctor("newcomer"), withPatients("unborn", "patient1"))
 	h.expect(t, da, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.ReasonDoctorNotFound)
 	h.registerDoctor("newcomer", false)
 	h.expect(t, da, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.ReasonDoctorNotVerified)
 	h.Exec(`UPDATE doctor_profiles SET verified_at = now() WHERE id = $1`, h.doctors["newcomer"].ID)
-	h.expect(t, da, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.ReasonPatientsNotAssigned)
-	want := []v1alpha1.UnassignedPatient{{Username: "doctor2", Reason: "NotAPatient"}, {Username: "unborn", Reason: "PatientNotFound"}}
-	if !slices.Equal(da.Status.Unassigned, want) {
-		t.Errorf("unassigned are %v", da.Status.Unassigned)
+	h.expect(t, da, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.ReasonPairsNotAssigned)
+	if want := []v1alpha1.AssignmentProblem{{Patient: "unborn", Reason: "PatientNotFound"}}; !slices.Equal(da.Status.Problems, want) {
+		t.Errorf("problems are %v", da.Status.Problems)
 	}
+	h.edit(t, da, withPatients("unborn", "doctor2", "patient1"))
+	h.expect(t, da, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.ReasonNotAPatient)
+	h.expectActive(t, "newcomer", "patient1", 1)
 	h.registerPatient("unborn")
 	h.edit(t, da, withPatients("unborn", "patient1"))
 	h.expectReady(t, da)
@@ -169,10 +233,14 @@ func TestServiceRepairsDrift(t *testing.T) {
 	h := startHospital(t, often())
 	da := h.create(t, "a")
 	h.expectReady(t, da)
-	h.Exec(`UPDATE assignments SET ends_at = now()`)
-	h.expectActive(t, "doctor1", "patient1", 1)
-	h.Exec(`DELETE FROM assignments`)
-	h.expectActive(t, "doctor1", "patient1", 1)
+	for _, drift := range []string{
+		`UPDATE assignments SET ends_at = now()`, `DELETE FROM assignments`,
+		`UPDATE assignment_claims SET ended_at = now()`, `DELETE FROM assignment_claims`,
+	} {
+		h.Exec(drift)
+		h.expectActive(t, "doctor1", "patient1", 1)
+	}
+	h.expectEvents(t, "DriftRepaired")
 }
 
 func TestServiceFollowsThePeriod(t *testing.T) {
@@ -194,7 +262,7 @@ func TestServiceFollowsThePeriod(t *testing.T) {
 	h.expectReady(t, da)
 	expectReads("")
 	h.edit(t, da, withPeriod(nil, soon()))
-	h.expect(t, da, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.ReasonExpired)
+	h.expect(t, da, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.ReasonEnded)
 	expectReads(clinic.CodeNotFound)
 	h.edit(t, da, withPeriod(nil, new(time.Now().Add(time.Hour))))
 	h.expectReady(t, da)
@@ -218,7 +286,7 @@ func TestServiceStallsOnWhatItRefuses(t *testing.T) {
 	h.edit(t, da, func(da *v1alpha1.DoctorAssignment) {
 		da.Spec.Reason, da.Spec.EndsAt = "two\nlines", new(metav1.NewTime(time.Now().Add(-time.Hour)))
 	})
-	h.expect(t, da, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.ReasonExpired)
+	h.expect(t, da, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.ReasonEnded)
 	if got := h.reads(t, "doctor1", record); got != clinic.CodeNotFound {
 		t.Errorf("reading after the end is %q, want %q", got, clinic.CodeNotFound)
 	}
@@ -231,8 +299,9 @@ func TestServiceWritesNothingWhenNothingChanged(t *testing.T) {
 	ready := h.create(t, "ready", withPatients("patient1", "patient2"), withPeriod(nil, new(time.Now().Add(time.Hour))))
 	partly := h.create(t, "partly", withDoctor("doctor2"), withPatients("patient1", "unborn"))
 	h.expectReady(t, ready)
-	h.expect(t, partly, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.ReasonPatientsNotAssigned)
-	const rows = `SELECT count(*) + coalesce(sum(xmin::text::bigint), 0) FROM assignments`
+	h.expect(t, partly, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.ReasonPairsNotAssigned)
+	const rows = `SELECT sum(n) FROM (SELECT count(*) + sum(xmin::text::bigint) AS n FROM assignments UNION ALL
+		SELECT count(*) + sum(xmin::text::bigint) FROM assignment_claims UNION ALL SELECT count(*) + sum(xmin::text::bigint) FROM declarations) AS counts`
 	before, versions := h.Count(rows), h.versions(t, []*v1alpha1.DoctorAssignment{ready, partly})
 	gomega.NewWithT(t).Consistently(func() int { return h.Count(rows) }).
 		WithTimeout(10 * often().ResyncInterval).Should(gomega.Equal(before))
@@ -259,6 +328,7 @@ func TestServiceSurvivesPostgres(t *testing.T) {
 
 	server.Kill()
 	h.delete(t, deleted)
+	h.edit(t, kept, withPatients("patient1", "patient3"))
 	for _, da := range []*v1alpha1.DoctorAssignment{kept, deleted} {
 		h.expect(t, da, v1alpha1.ReadyCondition, metav1.ConditionUnknown, v1alpha1.ReasonUnavailable)
 	}
@@ -291,7 +361,7 @@ func TestServiceKeepsOneAssignmentPerPairUnderContention(t *testing.T) {
 		h.expectGone(t, da)
 	}
 	for _, da := range all[:2] {
-		h.expectHeld(t, da, 3)
+		h.expectClaims(t, da, 3)
 		h.expectReady(t, da)
 	}
 	for _, da := range all[:2] {

@@ -40,11 +40,14 @@ type DoctorAssignment struct {
 
 // DoctorAssignmentSpec declares which doctors are assigned to which patients, and when.
 //
-// The API server limits what a rule may cost, so no rule compares all pairs of names. The controller refuses what the rules
-// leave, such as a patient who is listed as PatientOne and as Patientone.
+// The API server limits what a rule may cost, so no rule compares the patients with each other. The controller refuses what the
+// rules leave: a patient who is listed twice, as Patient1 and as patient1.
 //
 // +kubebuilder:validation:XValidation:rule="has(self.doctor) != has(self.doctors)",message="set exactly one of doctor and doctors",reason=FieldValueInvalid
 // +kubebuilder:validation:XValidation:rule="!has(self.startsAt) || !has(self.endsAt) || self.endsAt > self.startsAt",message="endsAt must be later than startsAt",fieldPath=".endsAt",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="!has(self.doctors) || self.doctors.all(d, self.doctors.exists_one(e, d.username.lowerAscii() == e.username.lowerAscii()))",message="a doctor is listed twice: uppercase and lowercase letters are equivalent",fieldPath=".doctors",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="!has(self.doctor) || !self.patients.exists(p, p.username.lowerAscii() == self.doctor.username.lowerAscii())",message="the doctor cannot be one of the patients",fieldPath=".patients",reason=FieldValueInvalid
+// +kubebuilder:validation:XValidation:rule="!has(self.doctors) || !sets.intersects(self.doctors.map(d, d.username.lowerAscii()), self.patients.map(p, p.username.lowerAscii()))",message="a doctor cannot be one of the patients",fieldPath=".patients",reason=FieldValueInvalid
 type DoctorAssignmentSpec struct {
 	// doctor is the doctor who is assigned. You may replace the doctor: the assignments of the previous doctor end when those
 	// of the new one begin.

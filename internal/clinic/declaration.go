@@ -1,8 +1,10 @@
 package clinic
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -84,7 +86,7 @@ type DeclarationResult struct {
 	Claims int
 	// Shared counts the pairs of the declaration that others claim, too: other objects, or the REST API.
 	Shared int
-	// Problems say why pairs are not claimed, sorted by doctor, then patient. At most MaxProblems; Troubled counts all.
+	// Problems say why pairs are not claimed, as SortProblems sorts them. At most MaxProblems; Troubled counts all.
 	Problems []DeclarationProblem
 	Troubled int
 	// Created and Ended count the assignments that this call began, planned or ended: both 0 when nothing changed.
@@ -106,22 +108,32 @@ type DeclarationProblem struct {
 // DeclarationProblemReason is the reason of a DeclarationProblem.
 type DeclarationProblemReason string
 
-// The reasons for which pairs of a declaration are not assigned.
+// The reasons for which pairs of a declaration are not assigned, the gravest first: the first three do not go away by
+// themselves.
 const (
-	// DoctorNotFound means that no user has the username, or their account is disabled.
-	DoctorNotFound DeclarationProblemReason = "DoctorNotFound"
+	// EndedByAdministrator means that an administrator ended the pair's claims by force. The owner may claim it again with
+	// another generation, or after an administrator lifted the hold.
+	EndedByAdministrator DeclarationProblemReason = "EndedByAdministrator"
 	// NotADoctor means that the user has another role.
 	NotADoctor DeclarationProblemReason = "NotADoctor"
+	// NotAPatient means that the user has another role.
+	NotAPatient DeclarationProblemReason = "NotAPatient"
+	// DoctorNotFound means that no user has the username, or their account is disabled.
+	DoctorNotFound DeclarationProblemReason = "DoctorNotFound"
 	// DoctorNotVerified means that no administrator has verified the doctor's license.
 	DoctorNotVerified DeclarationProblemReason = "DoctorNotVerified"
 	// PatientNotFound means that no user has the username.
 	PatientNotFound DeclarationProblemReason = "PatientNotFound"
-	// NotAPatient means that the user has another role.
-	NotAPatient DeclarationProblemReason = "NotAPatient"
-	// EndedByAdministrator means that an administrator ended the pair's claims by force. The owner may claim it again with
-	// another generation, or after an administrator lifted the hold.
-	EndedByAdministrator DeclarationProblemReason = "EndedByAdministrator"
 )
+
+// SortProblems sorts problems by reason, the gravest first, then by doctor and patient, so that a bounded list never hides the
+// reason that matters most.
+func SortProblems(problems []DeclarationProblem) {
+	gravest := []DeclarationProblemReason{EndedByAdministrator, NotADoctor, NotAPatient, DoctorNotFound, DoctorNotVerified, PatientNotFound}
+	slices.SortFunc(problems, func(a, b DeclarationProblem) int {
+		return cmp.Or(slices.Index(gravest, a.Reason)-slices.Index(gravest, b.Reason), cmp.Compare(a.Doctor, b.Doctor), cmp.Compare(a.Patient, b.Patient))
+	})
+}
 
 // DeclaredState is what the database holds of one owner, to be compared with the object's status.
 type DeclaredState struct {

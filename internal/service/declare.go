@@ -2,7 +2,6 @@ package service
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -226,9 +225,7 @@ func (j *declaring) describe(ctx context.Context, h store.Handle) error {
 		})
 	}
 	j.result.Troubled += total
-	slices.SortFunc(j.result.Problems, func(a, b clinic.DeclarationProblem) int {
-		return cmp.Or(cmp.Compare(a.Doctor, b.Doctor), cmp.Compare(a.Patient, b.Patient))
-	})
+	clinic.SortProblems(j.result.Problems)
 	j.result.Problems = j.result.Problems[:min(len(j.result.Problems), clinic.MaxProblems)]
 	j.result.Total = j.Pairs()
 	return h.Declarations().Count(ctx, j.UID, ids(j.doctors), ids(j.patients), &j.result)
