@@ -61,7 +61,7 @@ func runController(cmd *cobra.Command, _ []string) error {
 	}
 	err = controllers.Setup(manager, controllers.Options{
 		Declarer: service.NewDeclarations(db), Cluster: cfg.ClusterID, RequesterStamped: cfg.RequesterStamped,
-		AllNamespaces: cfg.Namespace == "", ResyncInterval: cfg.Resync, Registerer: p.registry,
+		AllNamespaces: cfg.Kubernetes.Namespace == "", ResyncInterval: cfg.Resync, Registerer: p.registry,
 	})
 	if err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
@@ -79,7 +79,7 @@ func withControllerMetrics(registry *prometheus.Registry) prometheus.Gatherer {
 }
 
 func newManager(cfg settings.Controller) (ctrl.Manager, error) {
-	restConfig, err := kubernetesConfig(cfg.Kubeconfig)
+	restConfig, err := kubernetesConfig(cfg.Kubernetes.Kubeconfig)
 	if err != nil {
 		return nil, err
 	}
@@ -96,8 +96,8 @@ func newManager(cfg settings.Controller) (ctrl.Manager, error) {
 		LeaderElectionReleaseOnCancel: true, // the process ends with the manager, so the next leader need not wait
 		Logger:                        logr.FromSlogHandler(withoutRelease{slog.Default().Handler()}),
 	}
-	if cfg.Namespace != "" {
-		options.Cache.DefaultNamespaces = map[string]cache.Config{cfg.Namespace: {}}
+	if cfg.Kubernetes.Namespace != "" {
+		options.Cache.DefaultNamespaces = map[string]cache.Config{cfg.Kubernetes.Namespace: {}}
 	}
 	manager, err := ctrl.NewManager(restConfig, options)
 	if err != nil {

@@ -42,7 +42,7 @@ func releaseFinalizers(cmd *cobra.Command, deployment client.ObjectKey) error {
 	if err := settings.Load(&cfg); err != nil {
 		return err
 	}
-	restConfig, err := kubernetesConfig(cfg.Kubeconfig)
+	restConfig, err := kubernetesConfig(cfg.Kubernetes.Kubeconfig)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func releaseFinalizers(cmd *cobra.Command, deployment client.ObjectKey) error {
 			return fmt.Errorf("stopping the controller: %w", err)
 		}
 	}
-	removed, err := controllers.RemoveFinalizers(cmd.Context(), kubernetes, cfg.Namespace)
+	removed, err := controllers.RemoveFinalizers(cmd.Context(), kubernetes, cfg.Kubernetes.Namespace)
 	_, _ = fmt.Fprintf(cmd.OutOrStdout(), "Removed the finalizer from %d objects. Their assignments stay.\n", removed)
 	if err != nil {
 		return fmt.Errorf("removing finalizers: %w", err)

@@ -123,13 +123,18 @@ func (w *Worker) validate(f *ValidationErrors) {
 	f.require(w.AuditKeysDir != "", "AUDIT_KEYS_DIR", "is not set; choose a directory other than the server's and run `healthrecords keys generate --dir` on it")
 }
 
+// Kubernetes is where DoctorAssignment objects are.
+type Kubernetes struct {
+	Kubeconfig string `env:"KUBECONFIG" help:"kubeconfig of the cluster; empty: the cluster that the process runs in"`
+	Namespace  string `env:"WATCH_NAMESPACE" help:"the only namespace whose objects count; empty: all"`
+}
+
 // Controller is the configuration of `healthrecords controller`.
 type Controller struct {
 	Common                  Common
 	Admin                   Admin
 	Database                Database
-	Kubeconfig              string        `env:"KUBECONFIG" help:"kubeconfig of the cluster; empty: the cluster that the controller runs in"`
-	Namespace               string        `env:"WATCH_NAMESPACE" help:"the only namespace to watch; empty: all"`
+	Kubernetes              Kubernetes
 	LeaderElect             bool          `env:"LEADER_ELECT" envDefault:"true" help:"elect a leader, so that only one of several replicas works"`
 	LeaderElectionNamespace string        `env:"LEADER_ELECTION_NAMESPACE" help:"namespace of the election's Lease; empty: the namespace that the controller runs in"`
 	Resync                  time.Duration `env:"RESYNC_INTERVAL" envDefault:"20s" help:"how often the objects are compared with the database, 1000 in one query"`
@@ -149,8 +154,7 @@ func (c *Controller) validate(f *ValidationErrors) {
 // Finalizers is the configuration of `healthrecords controller release-finalizers`.
 type Finalizers struct {
 	Common     Common
-	Kubeconfig string `env:"KUBECONFIG" help:"kubeconfig of the cluster; empty: the cluster that the command runs in"`
-	Namespace  string `env:"WATCH_NAMESPACE" help:"the only namespace whose objects are changed; empty: all"`
+	Kubernetes Kubernetes
 }
 
 func (c *Finalizers) prepare() {}

@@ -29,7 +29,7 @@ func environ(extra ...string) map[string]string {
 }
 
 func commands() map[string]Settings {
-	return map[string]Settings{"server": &Server{}, "worker": &Worker{}, "controller": &Controller{}, "tool": &Tool{}, "migrate": &Migrate{}, "import": &Import{}, "audit": &Audit{}}
+	return map[string]Settings{"server": &Server{}, "worker": &Worker{}, "controller": &Controller{}, "finalizers": &Finalizers{}, "tool": &Tool{}, "migrate": &Migrate{}, "import": &Import{}, "audit": &Audit{}}
 }
 
 func TestLoadFillsDefaults(t *testing.T) {
