@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os/exec"
 	"path/filepath"
 
 	"github.com/healthrecords/healthrecords/internal/testkit/services"
@@ -85,9 +86,14 @@ func (r *runner) startControlPlane(ctx context.Context) error {
 
 func (r *runner) kubeconfig() string { return filepath.Join(r.state, "kubeconfig") }
 
-func (r *runner) installResources(context.Context) error {
+func (r *runner) installResources(ctx context.Context) error {
 	if err := r.control.InstallCRDs(filepath.Join(r.root, "config/crd/bases")); err != nil {
 		return fmt.Errorf("installing what config/crd/bases defines: %w", err)
+	}
+	policy := filepath.Join(r.root, "config/policies/stamp")
+	//nolint:gosec // the system's kubectl
+	if output, err := exec.CommandContext(ctx, r.kubectl(), "--kubeconfig", r.kubeconfig(), "apply", "--kustomize", policy).CombinedOutput(); err != nil {
+		return fmt.Errorf("installing the policy of config/policies/stamp: %w: %s", err, output)
 	}
 	return nil
 }

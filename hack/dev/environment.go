@@ -77,7 +77,7 @@ var walkthrough string
 func (r *runner) printWalkthrough() error {
 	data := map[string]string{
 		"URL": r.baseURL, "AdminURL": r.adminURL(), "Username": administrator, "Password": r.password,
-		"Kubectl": r.kubectl(), "Kubeconfig": quote(r.relative(r.kubeconfig())), "Environment": r.relative(r.environmentFile()),
+		"Kubectl": quote(r.kubectl()), "Kubeconfig": quote(r.relative(r.kubeconfig())), "Environment": r.relative(r.environmentFile()),
 	}
 	page, err := template.New("walkthrough").Parse(walkthrough)
 	if err != nil {
@@ -96,7 +96,7 @@ func (r *runner) kubectl() string {
 	if _, err := exec.LookPath("kubectl"); err == nil {
 		return "kubectl"
 	}
-	return quote(r.control.Kubectl())
+	return r.control.Kubectl()
 }
 
 func (r *runner) relative(path string) string {

@@ -43,7 +43,7 @@ func (r *runner) startParts(ctx context.Context) error {
 	}
 	r.parts = []part{
 		{name: "controller", adminPort: 8003, env: []string{
-			"KUBECONFIG=" + r.kubeconfig(), "LEADER_ELECT=true", "LEADER_ELECTION_NAMESPACE=default",
+			"KUBECONFIG=" + r.kubeconfig(), "LEADER_ELECT=true", "LEADER_ELECTION_NAMESPACE=default", "REQUESTER_STAMPED=true",
 		}},
 		{name: "worker", adminPort: 8002, env: []string{"AUDIT_KEYS_DIR=" + r.auditKeys()}},
 		{name: "server", adminPort: 8001, env: append(

@@ -17,7 +17,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/yaml"
 
+	"github.com/healthrecords/healthrecords/internal/app"
 	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/testkit/program"
 )
 
 const (
@@ -28,8 +30,12 @@ const (
 
 var helms = []string{"helm@v3", "helm@v4"}
 
-// TestMain reads the whole chart, so that Go knows that cached test results depend on it, although Helm reads it.
+// TestMain runs the program if a test asks for it. Otherwise it reads the whole chart, so that Go knows that cached test results
+// depend on it, although Helm reads it.
 func TestMain(m *testing.M) {
+	if program.Asked() {
+		os.Exit(app.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
 	err := filepath.WalkDir(chartDir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,8 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/healthrecords/healthrecords/api/v1alpha1"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
@@ -128,34 +127,6 @@ func (r released) run(action string, args ...string) {
 	args = append([]string{action, "--kubeconfig", r.kubeconfig, "--namespace", r.namespace}, args...)
 	if output, err := tool(r.t, r.tool, args...); err != nil {
 		r.t.Fatalf("helm %v: %v\n%s", args, err, output)
-	}
-}
-
-// uninstall plays the part of the cluster that runs the Job of the hook. Without that part, Helm waits for the Job.
-func (r released) uninstall() {
-	r.t.Helper()
-	name, done := release+"-healthrecords-uninstall", make(chan error, 1)
-	go func() {
-		done <- wait.PollUntilContextTimeout(r.t.Context(), 100*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
-			job, err := r.client.BatchV1().Jobs(r.namespace).Get(ctx, name, metav1.GetOptions{})
-			if err != nil {
-				return false, client.IgnoreNotFound(err)
-			}
-			now := new(metav1.Now())
-			job.Status = batchv1.JobStatus{Succeeded: 1, StartTime: now, CompletionTime: now, UncountedTerminatedPods: &batchv1.UncountedTerminatedPods{}}
-			for _, condition := range []batchv1.JobConditionType{batchv1.JobSuccessCriteriaMet, batchv1.JobComplete} {
-				job.Status.Conditions = append(job.Status.Conditions, batchv1.JobCondition{Type: condition, Status: corev1.ConditionTrue, LastTransitionTime: *now})
-			}
-			_, err = r.client.BatchV1().Jobs(r.namespace).UpdateStatus(ctx, job, metav1.UpdateOptions{})
-			return err == nil, err
-		})
-	}()
-	r.run("uninstall", release)
-	if err := <-done; err != nil {
-		r.t.Errorf("uninstalling ran no Job that releases the finalizers: %v", err)
-	}
-	if _, err := r.client.RbacV1().ClusterRoles().Get(r.t.Context(), r.namespace+"-"+name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
-		r.t.Errorf("the rights of the Job are left: %v", err)
 	}
 }
 
@@ -268,7 +239,8 @@ func (r released) makeAssignment() {
 
 func declared(name string) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: object{
-		"apiVersion": "healthrecords.io/v1alpha1", "kind": "DoctorAssignment", "metadata": object{"name": name},
-		"spec": object{"doctor": object{"username": "doctor1"}, "patients": []any{object{"username": "patient1"}}},
+		"apiVersion": "healthrecords.io/v1alpha1", "kind": "DoctorAssignment",
+		"metadata": object{"name": name, "finalizers": []any{v1alpha1.Finalizer}}, // as the controller has seen it
+		"spec":     object{"doctor": object{"username": "doctor1"}, "patients": []any{object{"username": "patient1"}}},
 	}}
 }

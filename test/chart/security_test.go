@@ -83,7 +83,7 @@ func TestEnvironmentIsKnown(t *testing.T) {
 	usage := map[string]string{
 		"server": settings.Usage(&settings.Server{}), "worker": settings.Usage(&settings.Worker{}),
 		"controller": settings.Usage(&settings.Controller{}), "migrate": settings.Usage(&settings.Migrate{}),
-		"admin": settings.Usage(&settings.Tool{}),
+		"admin": settings.Usage(&settings.Tool{}), "uninstall": settings.Usage(&settings.Finalizers{}),
 	}
 	others := regexp.MustCompile(`^(OTEL_.*|POD_.*|GOGC)$`)
 	for name, file := range ciValues(t) {

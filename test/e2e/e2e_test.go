@@ -26,6 +26,7 @@ var steps = []struct {
 	{"walkthrough", walkThrough},
 	{"declared assignment", declare},
 	{"sample object", applySample},
+	{"requester", forgeRequester},
 	{"Redis lost under load", loseRedis},
 	{"Postgres lost under load", losePostgres},
 	{"node lost under load", loseNode},
