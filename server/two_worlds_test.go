@@ -116,7 +116,7 @@ func notDrawn() map[string]string {
 		"replaceRecord": "as changeRecord",
 		"disableUser":   "is for administrators, who know everybody", "enableUser": "as disableUser", "verifyDoctor": "as disableUser", "issueResetCode": "as disableUser",
 		"endAssignment": "as disableUser", "liftHold": "as disableUser",
-		"listKeys":      "public keys", "health": "knows of nobody",
+		"listKeys": "public keys", "health": "knows of nobody",
 	}
 }
 
