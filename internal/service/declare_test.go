@@ -10,6 +10,7 @@ import (
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
 // ward has two doctors and some patients to declare.
@@ -21,7 +22,13 @@ type ward struct {
 
 func newWard(t testing.TB, patients int) ward {
 	t.Helper()
-	f := newFixture(t)
+	return newWardOn(t, testkit.NewDatabase(t, rights.Migrate), patients)
+}
+
+// newWardOn is newWard on a database that rights.Migrate was called for.
+func newWardOn(t testing.TB, dsn string, patients int) ward {
+	t.Helper()
+	f := newFixtureOn(t, dsn)
 	w := ward{
 		fixture: f,
 		doctor:  f.db.Doctor(testkit.DoctorOptions{Person: testkit.Person{Username: "Doctor1"}}),
