@@ -19,7 +19,7 @@ import (
 const password = "Canary-password"
 
 // markers returns the marker of each text that people write, with the roles that may read it. "directory" means every user,
-// and the cache of the directory of doctors. Spans have the User-Agent of each request.
+// and the cache of the directory of doctors. Spans have the User-Agent of each request, and the status of an object its doctor.
 func markers() map[string]string {
 	const (
 		patient   = "owner assigned emergency self admin"
@@ -35,7 +35,7 @@ func markers() map[string]string {
 		"Canary-corrected-comment": health, "Canary-corrected-private": "assigned emergency self", "Canary-device": "owner spans",
 		"Canary-declared-reason": "owner assigned admin", "Canary-emergency-reason": "owner emergency admin",
 		"Canary-self-reason": "owner self admin", "Canary-claim-reason": "admin", "Canary-requester": "owner assigned admin",
-		"Canary-assigned":    directory, "Canary-assigned-first": directory, "Canary-assigned-last": directory,
+		"Canary-assigned": directory + " status", "Canary-assigned-first": directory, "Canary-assigned-last": directory,
 		"canary-assigned@example.com": directory, "Canary-assigned-field": directory, "CANARY-ASSIGNED-LICENSE": directory,
 		"+49 555 0102 77": "assigned", "Canary-pending-first": "assigned admin", "Canary-pending-last": "assigned admin",
 		"Canary-unverified": "unverified admin", "Canary-unverified-first": "unverified admin", "CANARY-UNVERIFIED-LICENSE": "unverified admin",
