@@ -17,11 +17,13 @@ import (
 )
 
 // rarely disables the periodic passes, so that only events cause passes.
-func rarely() Options { return Options{ResyncInterval: time.Hour, RetryInterval: time.Hour} }
+func rarely() Options {
+	return Options{ResyncInterval: time.Hour, SweepInterval: time.Hour, RetryInterval: time.Hour}
+}
 
 // often repeats passes quickly, so that tests need not wait.
 func often() Options {
-	return Options{ResyncInterval: 100 * time.Millisecond, RetryInterval: 50 * time.Millisecond}
+	return Options{ResyncInterval: 100 * time.Millisecond, SweepInterval: 100 * time.Millisecond, RetryInterval: 50 * time.Millisecond}
 }
 
 func TestClusterAssignsAndReleases(t *testing.T) {
@@ -35,19 +37,19 @@ func TestClusterAssignsAndReleases(t *testing.T) {
 
 	c.edit(t, da, withPatients("patient2", "patient3"))
 	c.expectReady(t, da)
-	c.expectHolder(t, nil, "doctor1", "patient1")
-	c.expectHolder(t, da, "doctor1", "patient3")
+	c.expectClaim(t, da, "doctor1", "patient1", false)
+	c.expectClaim(t, da, "doctor1", "patient3", true)
 	c.edit(t, da, withDoctor("doctor2"))
 	c.expectReady(t, da)
-	c.expectHolder(t, nil, "doctor1", "patient2")
-	c.expectHolder(t, da, "doctor2", "patient2")
+	c.expectClaim(t, da, "doctor1", "patient2", false)
+	c.expectClaim(t, da, "doctor2", "patient2", true)
 	if da.Status.ObservedGeneration != 3 {
 		t.Errorf("observedGeneration is %d", da.Status.ObservedGeneration)
 	}
 
 	c.delete(t, da)
 	c.expectGone(t, da)
-	c.expectHolder(t, nil, "doctor2", "patient2")
+	c.expectClaim(t, da, "doctor2", "patient2", false)
 	c.expectEvents(t, "Assigned", "AssignmentsChanged")
 }
 
@@ -72,13 +74,13 @@ func TestClusterRetains(t *testing.T) {
 	c.expectReady(t, da)
 	c.delete(t, da)
 	c.expectGone(t, da)
-	if owner, open := c.clinic.holder("doctor1", "patient1"); !open || owner != "" {
-		t.Errorf("the assignment is open: %v, held by %q", open, owner)
+	if !c.clinic.claimed("", "doctor1", "patient1") || c.clinic.claimed(string(da.UID), "doctor1", "patient1") {
+		t.Error("the claim did not become one of REST")
 	}
 	c.expectEvents(t, "AssignmentsRetained")
 }
 
-func TestClusterHandsFreedPairsToAnotherObject(t *testing.T) {
+func TestClusterKeepsAPairThatAnotherObjectClaims(t *testing.T) {
 	t.Parallel()
 	for name, free := range map[string]func(*testing.T, *cluster, *v1alpha1.DoctorAssignment){
 		"deleted": func(t *testing.T, c *cluster, da *v1alpha1.DoctorAssignment) { t.Helper(); c.delete(t, da) },
@@ -90,26 +92,35 @@ func TestClusterHandsFreedPairsToAnotherObject(t *testing.T) {
 			t.Helper()
 			c.edit(t, da, withDoctor("doctor2"))
 		},
-		"a doctor unknown": func(t *testing.T, c *cluster, da *v1alpha1.DoctorAssignment) {
+		"suspended": func(t *testing.T, c *cluster, da *v1alpha1.DoctorAssignment) {
 			t.Helper()
-			c.edit(t, da, withDoctor("nobody"))
+			c.edit(t, da, withSuspend(true))
 		},
-		"expired": func(t *testing.T, c *cluster, da *v1alpha1.DoctorAssignment) {
+		"ended": func(t *testing.T, c *cluster, da *v1alpha1.DoctorAssignment) {
 			t.Helper()
 			c.edit(t, da, withPeriod(nil, new(c.clock.Now().Add(-time.Minute))))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := startCluster(t, rarely())
+			c := startCluster(t, often())
 			first := c.create(t, "first")
 			c.expectReady(t, first)
 			second := c.create(t, "second")
 			c.expectReady(t, second)
-			c.expectHolder(t, first, "doctor1", "patient1")
+			if second.Status.Shared != 1 || second.Status.Claims != 1 {
+				t.Errorf("status is %+v", second.Status)
+			}
 
 			free(t, c, first)
-			c.expectHolder(t, second, "doctor1", "patient1")
+			c.expectClaim(t, first, "doctor1", "patient1", false)
+			if !c.clinic.assigned("doctor1", "patient1") {
+				t.Error("the pair is not assigned any longer")
+			}
+			gomega.NewWithT(t).Eventually(func(g gomega.Gomega) { // the patrol notices that the other claim is gone
+				g.Expect(c.client.Get(t.Context(), client.ObjectKeyFromObject(second), second)).To(gomega.Succeed())
+				g.Expect(second.Status.Shared).To(gomega.BeZero())
+			}).WithTimeout(patience).Should(gomega.Succeed())
 			c.expectReady(t, second)
 		})
 	}
@@ -120,8 +131,9 @@ func TestClusterRepairsDrift(t *testing.T) {
 	c := startCluster(t, often())
 	da := c.create(t, "a")
 	c.expectReady(t, da)
-	c.clinic.change(func() { delete(c.clinic.holders, pair{"doctor1", "patient1"}) })
-	c.expectHolder(t, da, "doctor1", "patient1")
+	c.clinic.end("doctor1", "patient1")
+	c.expectClaim(t, da, "doctor1", "patient1", true)
+	c.expectEvents(t, "DriftRepaired")
 }
 
 func TestClusterWaitsForWhoIsUnknown(t *testing.T) {
@@ -134,17 +146,17 @@ func TestClusterWaitsForWhoIsUnknown(t *testing.T) {
 	c.clinic.change(func() { c.clinic.doctors["newcomer"] = false })
 	c.expect(t, da, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.ReasonDoctorNotVerified)
 	c.clinic.change(func() { c.clinic.doctors["newcomer"] = true })
-	c.expect(t, da, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.ReasonPatientsNotAssigned)
-	want := v1alpha1.UnassignedPatient{Username: "unborn", Reason: string(clinic.PatientNotFound)}
-	if got := da.Status.Unassigned; da.Status.Assigned != 1 || len(got) != 1 || got[0] != want {
+	c.expect(t, da, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.ReasonPairsNotAssigned)
+	want := v1alpha1.AssignmentProblem{Patient: "unborn", Reason: string(clinic.PatientNotFound)}
+	if got := da.Status.Problems; da.Status.Assigned != 1 || len(got) != 1 || got[0] != want {
 		t.Errorf("status is %+v", da.Status)
 	}
 	c.clinic.change(func() { c.clinic.patients["unborn"] = true })
 	c.expectReady(t, da)
-	if da.Status.Assigned != 2 || len(da.Status.Unassigned) != 0 {
+	if da.Status.Assigned != 2 || len(da.Status.Problems) != 0 {
 		t.Errorf("status is %+v", da.Status)
 	}
-	c.expectEvents(t, "DoctorNotFound", "DoctorNotVerified", "PatientsNotAssigned", "Assigned")
+	c.expectEvents(t, "DoctorNotFound", "DoctorNotVerified", "PairsNotAssigned", "Assigned")
 }
 
 func TestClusterFollowsThePeriod(t *testing.T) {
@@ -158,8 +170,8 @@ func TestClusterFollowsThePeriod(t *testing.T) {
 	c.clock.Advance(time.Hour)
 	c.expectReady(t, da)
 	c.clock.Advance(time.Hour)
-	c.expect(t, da, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.ReasonExpired)
-	c.expectHolder(t, nil, "doctor1", "patient1")
+	c.expect(t, da, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.ReasonEnded)
+	c.expectClaim(t, da, "doctor1", "patient1", false)
 	c.edit(t, da, withPeriod(nil, new(start.Add(24*time.Hour))))
 	c.expectReady(t, da)
 }
@@ -177,11 +189,11 @@ func TestClusterSurvivesAnOutage(t *testing.T) {
 		c.expect(t, da, v1alpha1.ReadyCondition, metav1.ConditionUnknown, v1alpha1.ReasonUnavailable)
 		c.expect(t, da, v1alpha1.ReconcilingCondition, metav1.ConditionTrue, v1alpha1.ReasonUnavailable)
 	}
-	c.expectHolder(t, deleted, "doctor1", "patient2")
+	c.expectClaim(t, deleted, "doctor1", "patient2", true)
 
 	c.clinic.change(func() { c.clinic.fault = nil })
 	c.expectGone(t, deleted)
-	c.expectHolder(t, nil, "doctor1", "patient2")
+	c.expectClaim(t, deleted, "doctor1", "patient2", false)
 	c.expectReady(t, kept)
 }
 
@@ -192,8 +204,8 @@ func TestClusterStallsOnWhatTheClinicRefuses(t *testing.T) {
 	da := c.create(t, "a")
 	c.expect(t, da, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.ReasonInvalid)
 	c.expect(t, da, v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.ReasonInvalid)
-	calls := c.clinic.callCount()
-	gomega.NewWithT(t).Consistently(c.clinic.callCount).WithTimeout(10 * often().ResyncInterval).Should(gomega.Equal(calls))
+	tries := c.clinic.declareCount()
+	gomega.NewWithT(t).Consistently(c.clinic.declareCount).WithTimeout(10 * often().ResyncInterval).Should(gomega.Equal(tries))
 
 	c.clinic.change(func() { c.clinic.fault = nil })
 	c.edit(t, da, func(da *v1alpha1.DoctorAssignment) { da.Spec.Reason = "another" })
@@ -208,7 +220,7 @@ func TestClusterWritesNothingWhenNothingChanged(t *testing.T) {
 	}
 	c.expectReady(t, objects[0])
 	c.expect(t, objects[1], v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.ReasonDoctorNotFound)
-	c.expect(t, objects[2], v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.ReasonPatientsNotAssigned)
+	c.expect(t, objects[2], v1alpha1.ReadyCondition, metav1.ConditionFalse, v1alpha1.ReasonPairsNotAssigned)
 	before := fmt.Sprint(c.versions(t, objects))
 	calls := c.clinic.callCount()
 	gomega.NewWithT(t).Eventually(c.clinic.callCount).WithTimeout(patience).Should(gomega.BeNumerically(">", calls+15))
@@ -247,5 +259,5 @@ func TestClusterTakesAndPassesTheLeadWithItsRights(t *testing.T) {
 	stopFirst()
 	c.edit(t, da, withPatients("patient2"))
 	c.expectReady(t, da)
-	c.expectHolder(t, da, "doctor1", "patient2")
+	c.expectClaim(t, da, "doctor1", "patient2", true)
 }

@@ -34,7 +34,7 @@ const patience = 30 * time.Second
 // cluster is a namespace of a real API server with its own controller, which works on a fake clinic and has only the
 // rights of config/rbac.
 type cluster struct {
-	client    client.Client // of an administrator
+	client    client.WithWatch // of an administrator
 	namespace string
 	clinic    *fakeClinic
 	clock     *testClock
@@ -82,7 +82,7 @@ func cacheOf(namespace string) cache.Options {
 // newCluster creates a namespace that no controller watches.
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
-	admin, err := client.New(testkit.ControlPlane(t), client.Options{Scheme: clusterScheme(t)})
+	admin, err := client.NewWithWatch(testkit.ControlPlane(t), client.Options{Scheme: clusterScheme(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,6 +92,7 @@ func newCluster(t *testing.T) *cluster {
 	}
 	c := &cluster{client: admin, namespace: namespace.Name, clinic: newFakeClinic(), clock: &testClock{now: time.Now()}}
 	c.clinic.now = c.clock.Now
+	c.checkVersions(t)
 	return c
 }
 
@@ -108,7 +109,7 @@ func clusterScheme(t *testing.T) *runtime.Scheme {
 func (c *cluster) controllerConfig(t *testing.T) *rest.Config {
 	t.Helper()
 	root := filepath.Join(testkit.Root(t), "config")
-	for _, file := range []string{"namespace.yaml", "rbac/service_account.yaml", "rbac/role.yaml", "rbac/role_binding.yaml"} {
+	for _, file := range []string{"namespace/namespace.yaml", "rbac/service_account.yaml", "rbac/role.yaml", "rbac/role_binding.yaml"} {
 		for _, object := range readObjects(t, filepath.Join(root, file)) {
 			if err := c.client.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(object), client.FieldOwner("test")); err != nil {
 				t.Fatal(err)
@@ -216,20 +217,11 @@ func (c *cluster) expectReady(t *testing.T, da *v1alpha1.DoctorAssignment) {
 	c.expect(t, da, v1alpha1.ReadyCondition, metav1.ConditionTrue, v1alpha1.ReasonAssigned)
 }
 
-// expectHolder waits until the object owns the assignment or, if da is nil, until the assignment has no owner.
-func (c *cluster) expectHolder(t *testing.T, da *v1alpha1.DoctorAssignment, doctor, patient string) {
+// expectClaim waits until the object claims the pair, or claims it no longer.
+func (c *cluster) expectClaim(t *testing.T, da *v1alpha1.DoctorAssignment, doctor, patient string, want bool) {
 	t.Helper()
-	want := "nobody"
-	if da != nil {
-		want = string(da.UID)
-	}
-	gomega.NewWithT(t).Eventually(func() string {
-		owner, open := c.clinic.holder(doctor, patient)
-		if !open {
-			return "nobody"
-		}
-		return owner
-	}).WithTimeout(patience).Should(gomega.Equal(want))
+	gomega.NewWithT(t).Eventually(func() bool { return c.clinic.claimed(string(da.UID), doctor, patient) }).
+		WithTimeout(patience).Should(gomega.Equal(want))
 }
 
 func (c *cluster) delete(t *testing.T, da *v1alpha1.DoctorAssignment) {

@@ -3,6 +3,7 @@ package controllers
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 type outcome struct {
 	ready           metav1.ConditionStatus
 	reason, message string
-	stalled         bool // only a change of the spec can help
+	stalled         bool // only a change of the spec, or an administrator, can help
 	backOff         bool // the pass failed, and says nothing about the spec
 }
 
@@ -31,7 +32,7 @@ func (o outcome) waits() bool { return o.reconciling() && o.reason != v1alpha1.R
 
 func (o outcome) eventType() string {
 	switch o.reason {
-	case v1alpha1.ReasonAssigned, v1alpha1.ReasonScheduled, v1alpha1.ReasonExpired, v1alpha1.ReasonDeleted:
+	case v1alpha1.ReasonAssigned, v1alpha1.ReasonScheduled, v1alpha1.ReasonSuspended, v1alpha1.ReasonEnded, v1alpha1.ReasonDeleted:
 		return corev1.EventTypeNormal
 	default:
 		return corev1.EventTypeWarning
@@ -51,43 +52,94 @@ func failed(reason, message string) outcome {
 	return outcome{ready: metav1.ConditionUnknown, reason: reason, message: message, backOff: true}
 }
 
-// declarationOutcome returns the outcome of a declaration. It uses the time of the database.
-func declarationOutcome(spec *v1alpha1.DoctorAssignmentSpec, result clinic.DeclarationResult) outcome {
-	progress := fmt.Sprintf("%d of %d patients are assigned", result.Assigned, len(spec.Patients))
+// declarationOutcome returns the outcome of a declaration: of several reasons, the one that the reader has to deal with first.
+// It uses the time of the database.
+func declarationOutcome(da *v1alpha1.DoctorAssignment, result clinic.DeclarationResult) outcome {
+	spec := &da.Spec
+	progress := fmt.Sprintf("%d of %d pairs are assigned", result.Assigned, result.Total)
 	switch {
 	case spec.EndsAt != nil && !result.At.Before(spec.EndsAt.Time):
-		return stalled(v1alpha1.ReasonExpired, "The assignments ended at spec.endsAt. To begin them again, set a later endsAt.")
-	case result.Doctor != "":
-		return doctorOutcome(result.Doctor)
-	case len(result.Unassigned) > 0:
-		return notReady(v1alpha1.ReasonPatientsNotAssigned,
-			progress+"; status.unassigned says why the others are not. The controller tries again until all are assigned.")
+		return stalled(v1alpha1.ReasonEnded, "The claims ended at spec.endsAt. To assign the doctors again, set a later endsAt."+others(result))
+	case spec.Suspend:
+		return stalled(v1alpha1.ReasonSuspended, "The object is suspended and claims nothing. To claim the assignments, set spec.suspend to false."+others(result))
+	}
+	if o, found := stalledByProblem(result, progress); found {
+		return o
+	}
+	switch {
+	case everyDoctor(da, result):
+		return doctorOutcome(da, result)
+	case len(result.Problems) > 0:
+		return notReady(v1alpha1.ReasonPairsNotAssigned,
+			progress+"; status.problems says why the others are not. The controller tries again until all are assigned.")
 	case spec.StartsAt != nil && result.At.Before(spec.StartsAt.Time):
-		return notReady(v1alpha1.ReasonScheduled, "The assignments are recorded and begin at spec.startsAt.")
+		return notReady(v1alpha1.ReasonScheduled, "All pairs are claimed from spec.startsAt on.")
+	case result.Assigned < result.Total:
+		return notReady(v1alpha1.ReasonPairsNotAssigned, progress+". The controller tries again until all are assigned.")
 	default:
 		return outcome{ready: metav1.ConditionTrue, reason: v1alpha1.ReasonAssigned, message: progress + "."}
 	}
 }
 
-func doctorOutcome(problem clinic.DoctorProblem) outcome {
-	switch problem {
-	case clinic.DoctorNotFound:
+// others says that an object without claims does not mean that nobody has access.
+func others(result clinic.DeclarationResult) string {
+	if result.Assigned == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" Through claims of others, %d of %d pairs are still assigned.", result.Assigned, result.Total)
+}
+
+// stalledByProblem returns the outcome of problems that do not go away by themselves. The Declarer puts them first.
+func stalledByProblem(result clinic.DeclarationResult, progress string) (outcome, bool) {
+	const see = "; status.problems names the others. "
+	for _, problem := range result.Problems {
+		switch problem.Reason {
+		case clinic.EndedByAdministrator:
+			return stalled(v1alpha1.ReasonEndedByAdministrator, progress+
+				"; an administrator ended claims of this object by force. It claims these pairs again when the spec changes, or the administrator lifts the hold."), true
+		case clinic.NotADoctor:
+			return stalled(v1alpha1.ReasonNotADoctor, progress+see+"A user named as a doctor is not a doctor."), true
+		case clinic.NotAPatient:
+			return stalled(v1alpha1.ReasonNotAPatient, progress+see+"A user named as a patient is not a patient."), true
+		case clinic.DoctorNotFound, clinic.DoctorNotVerified, clinic.PatientNotFound:
+		}
+	}
+	return outcome{}, false
+}
+
+// everyDoctor reports whether no doctor of the spec can be assigned. Of a team, the list may be too short to name all of them.
+func everyDoctor(da *v1alpha1.DoctorAssignment, result clinic.DeclarationResult) bool {
+	named := 0
+	for _, problem := range result.Problems {
+		if problem.Reason == clinic.DoctorNotFound || problem.Reason == clinic.DoctorNotVerified {
+			named++
+		}
+	}
+	return named > 0 && (named == len(doctors(da)) || result.Claims == 0)
+}
+
+func doctorOutcome(da *v1alpha1.DoctorAssignment, result clinic.DeclarationResult) outcome {
+	unknown := slices.ContainsFunc(result.Problems, func(p clinic.DeclarationProblem) bool { return p.Reason == clinic.DoctorNotFound })
+	switch {
+	case unknown && da.Spec.Doctor == nil:
+		return notReady(v1alpha1.ReasonDoctorNotFound, "No doctor in spec.doctors can be assigned; status.problems says why. The controller tries again.")
+	case unknown:
 		return notReady(v1alpha1.ReasonDoctorNotFound,
 			"No user has the username in spec.doctor. The controller tries again until the user registers.")
-	case clinic.NotADoctor:
-		return notReady(v1alpha1.ReasonNotADoctor, "The user in spec.doctor is not a doctor.")
-	case clinic.DoctorNotVerified:
+	case da.Spec.Doctor == nil:
+		return notReady(v1alpha1.ReasonDoctorNotVerified,
+			"The license of no doctor in spec.doctors is verified. The controller tries again until an administrator verifies one.")
+	default:
 		return notReady(v1alpha1.ReasonDoctorNotVerified,
 			"The doctor's license is not verified. The controller tries again until an administrator verifies it.")
-	default:
-		return failed(v1alpha1.ReasonInternalError, internalMessage)
 	}
 }
 
-const internalMessage = "An internal error occurred; the controller's log has the details. The controller tries again."
-
 // errorOutcome is the only place where the codes of package clinic become conditions.
 func errorOutcome(err error) outcome {
+	if clinic.ReasonOf(err) == "superseded" {
+		return notReady(v1alpha1.ReasonSuperseded, "Another controller, which began later, has carried out this spec or a later one. This one tries again.")
+	}
 	switch clinic.CodeOf(err) {
 	case clinic.CodeInvalid:
 		return stalled(v1alpha1.ReasonInvalid, "The spec cannot be carried out"+faults(err)+".")
@@ -96,8 +148,16 @@ func errorOutcome(err error) outcome {
 	case clinic.CodeUnavailable:
 		return failed(v1alpha1.ReasonUnavailable, "The database does not answer. The controller tries again.")
 	default:
-		return failed(v1alpha1.ReasonInternalError, internalMessage)
+		return failed(v1alpha1.ReasonInternalError, "An internal error occurred; the controller's log has the details. The controller tries again.")
 	}
+}
+
+// releaseOutcome is the outcome of an object that cannot be deleted yet.
+func releaseOutcome(err error) outcome {
+	o := errorOutcome(err)
+	o.stalled = false
+	o.message += " Until then, the deletion waits: the object stays until its claims have ended or are retained."
+	return o
 }
 
 // faults lists the messages for the fields, which quote no input.
@@ -122,14 +182,26 @@ func public(err error) error {
 	return clinic.Internal(err)
 }
 
+// total puts what the spec itself says into the status.
+func total(da *v1alpha1.DoctorAssignment) {
+	named := doctors(da)
+	da.Status.Doctor, da.Status.Total = "", int32(len(named)*len(da.Spec.Patients)) //nolint:gosec // at most 250,000
+	if len(named) > 0 {
+		da.Status.Doctor = named[0].Username
+	}
+	if len(named) > 1 {
+		da.Status.Doctor += fmt.Sprintf(" +%d", len(named)-1)
+	}
+}
+
 // count puts the numbers of a result into the status.
 func count(da *v1alpha1.DoctorAssignment, result clinic.DeclarationResult) {
-	da.Status.Assigned = int32(result.Assigned)    //nolint:gosec // at most 500
-	da.Status.Total = int32(len(da.Spec.Patients)) //nolint:gosec // at most 500
-	da.Status.Unassigned = nil
-	for _, u := range result.Unassigned[:min(len(result.Unassigned), v1alpha1.MaxUnassigned)] {
-		da.Status.Unassigned = append(da.Status.Unassigned,
-			v1alpha1.UnassignedPatient{Username: u.Username, Reason: string(u.Reason)})
+	da.Status.Assigned = int32(result.Assigned) //nolint:gosec // at most 250,000
+	da.Status.Claims = int32(result.Claims)     //nolint:gosec // at most 250,000
+	da.Status.Shared = int32(result.Shared)     //nolint:gosec // at most 250,000
+	da.Status.Problems = nil
+	for _, p := range result.Problems[:min(len(result.Problems), v1alpha1.MaxProblems)] {
+		da.Status.Problems = append(da.Status.Problems, v1alpha1.AssignmentProblem{Doctor: p.Doctor, Patient: p.Patient, Reason: string(p.Reason)})
 	}
 }
 

@@ -19,50 +19,108 @@ import (
 func TestReconcileSaysWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	type want struct {
-		reason     string
-		stalled    bool
-		assigned   int32
-		unassigned []v1alpha1.UnassignedPatient
-		after      time.Duration // of the next pass, before jitter
-		event      string
+		reason   string
+		stalled  bool
+		assigned int32
+		problems []v1alpha1.AssignmentProblem
+		after    time.Duration // of the next pass, before jitter
+		event    string
 	}
-	const minute, quarter = time.Minute, 15 * time.Second
+	const quarter = 15 * time.Second
 	for name, c := range map[string]struct {
 		options []func(*v1alpha1.DoctorAssignment)
 		want    want
 	}{
 		"unknown doctor": {
 			[]func(*v1alpha1.DoctorAssignment){withDoctor("nobody")},
-			want{reason: v1alpha1.ReasonDoctorNotFound, after: quarter, event: "Warning DoctorNotFound"},
+			want{
+				reason: v1alpha1.ReasonDoctorNotFound, after: quarter, event: "Warning DoctorNotFound",
+				problems: []v1alpha1.AssignmentProblem{{Doctor: "nobody", Reason: "DoctorNotFound"}},
+			},
 		},
 		"a patient as doctor": {
 			[]func(*v1alpha1.DoctorAssignment){withDoctor("patient2")},
-			want{reason: v1alpha1.ReasonNotADoctor, after: quarter, event: "Warning NotADoctor"},
+			want{
+				reason: v1alpha1.ReasonNotADoctor, stalled: true, event: "Warning NotADoctor",
+				problems: []v1alpha1.AssignmentProblem{{Doctor: "patient2", Reason: "NotADoctor"}},
+			},
 		},
 		"unverified doctor": {
 			[]func(*v1alpha1.DoctorAssignment){withDoctor("unverified")},
-			want{reason: v1alpha1.ReasonDoctorNotVerified, after: quarter, event: "Warning DoctorNotVerified"},
+			want{
+				reason: v1alpha1.ReasonDoctorNotVerified, after: quarter, event: "Warning DoctorNotVerified",
+				problems: []v1alpha1.AssignmentProblem{{Doctor: "unverified", Reason: "DoctorNotVerified"}},
+			},
 		},
 		"some patients": {
+			[]func(*v1alpha1.DoctorAssignment){withPatients("stranger", "patient1")},
+			want{
+				reason: v1alpha1.ReasonPairsNotAssigned, assigned: 1, after: quarter, event: "Warning PairsNotAssigned",
+				problems: []v1alpha1.AssignmentProblem{{Patient: "stranger", Reason: "PatientNotFound"}},
+			},
+		},
+		"a doctor as patient": {
 			[]func(*v1alpha1.DoctorAssignment){withPatients("stranger", "patient1", "doctor2")},
 			want{
-				reason: v1alpha1.ReasonPatientsNotAssigned, assigned: 1, after: quarter, event: "Warning PatientsNotAssigned",
-				unassigned: []v1alpha1.UnassignedPatient{
-					{Username: "doctor2", Reason: "NotAPatient"}, {Username: "stranger", Reason: "PatientNotFound"},
+				reason: v1alpha1.ReasonNotAPatient, stalled: true, assigned: 1, event: "Warning NotAPatient",
+				problems: []v1alpha1.AssignmentProblem{
+					{Patient: "doctor2", Reason: "NotAPatient"}, {Patient: "stranger", Reason: "PatientNotFound"},
 				},
 			},
 		},
+		"a team in part": {
+			[]func(*v1alpha1.DoctorAssignment){withTeam("nobody", "doctor1", "unverified"), withPatients("patient1", "patient2")},
+			want{
+				reason: v1alpha1.ReasonPairsNotAssigned, assigned: 2, after: quarter, event: "Warning PairsNotAssigned",
+				problems: []v1alpha1.AssignmentProblem{
+					{Doctor: "nobody", Reason: "DoctorNotFound"}, {Doctor: "unverified", Reason: "DoctorNotVerified"},
+				},
+			},
+		},
+		"a team of unknown doctors": {
+			[]func(*v1alpha1.DoctorAssignment){withTeam("nobody", "unverified")},
+			want{
+				reason: v1alpha1.ReasonDoctorNotFound, after: quarter, event: "Warning DoctorNotFound",
+				problems: []v1alpha1.AssignmentProblem{
+					{Doctor: "nobody", Reason: "DoctorNotFound"}, {Doctor: "unverified", Reason: "DoctorNotVerified"},
+				},
+			},
+		},
+		"suspended": {
+			[]func(*v1alpha1.DoctorAssignment){withSuspend(true)},
+			want{reason: v1alpha1.ReasonSuspended, stalled: true, event: "Normal Suspended"},
+		},
+		"suspended until the end": {
+			[]func(*v1alpha1.DoctorAssignment){withSuspend(true), withPeriod(nil, new(epoch().Add(time.Hour)))},
+			want{reason: v1alpha1.ReasonSuspended, stalled: true, after: time.Hour, event: "Normal Suspended"},
+		},
+		"suspended and ended": {
+			[]func(*v1alpha1.DoctorAssignment){withSuspend(true), withPeriod(nil, new(epoch()))},
+			want{reason: v1alpha1.ReasonEnded, stalled: true, event: "Normal Ended"},
+		},
+		"invalid": {
+			[]func(*v1alpha1.DoctorAssignment){withPatients("doctor1")},
+			want{reason: v1alpha1.ReasonInvalid, stalled: true, event: "Warning Invalid"},
+		},
+		"invalid until the end": {
+			[]func(*v1alpha1.DoctorAssignment){withPatients("doctor1"), withPeriod(nil, new(epoch().Add(time.Hour)))},
+			want{reason: v1alpha1.ReasonInvalid, stalled: true, after: time.Hour, event: "Warning Invalid"},
+		},
+		"invalid and ended": {
+			[]func(*v1alpha1.DoctorAssignment){withPatients("doctor1"), withPeriod(nil, new(epoch()))},
+			want{reason: v1alpha1.ReasonEnded, stalled: true, event: "Normal Ended"},
+		},
 		"yet to start": {
 			[]func(*v1alpha1.DoctorAssignment){withPeriod(new(epoch().Add(time.Second)), new(epoch().Add(time.Hour)))},
-			want{reason: v1alpha1.ReasonScheduled, assigned: 1, after: time.Second, event: "Normal Scheduled"},
+			want{reason: v1alpha1.ReasonScheduled, after: time.Second, event: "Normal Scheduled"},
 		},
 		"yet to start, later": {
 			[]func(*v1alpha1.DoctorAssignment){withPeriod(new(epoch().Add(24*time.Hour)), nil)},
-			want{reason: v1alpha1.ReasonScheduled, assigned: 1, after: minute, event: "Normal Scheduled"},
+			want{reason: v1alpha1.ReasonScheduled, after: 24 * time.Hour, event: "Normal Scheduled"},
 		},
 		"ended": {
 			[]func(*v1alpha1.DoctorAssignment){withPeriod(nil, new(epoch()))},
-			want{reason: v1alpha1.ReasonExpired, stalled: true, event: "Normal Expired"},
+			want{reason: v1alpha1.ReasonEnded, stalled: true, event: "Normal Ended"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -79,8 +137,8 @@ func TestReconcileSaysWhatIsMissing(t *testing.T) {
 			if da.Status.Assigned != c.want.assigned || da.Status.ObservedGeneration != 1 {
 				t.Errorf("status is %+v", da.Status)
 			}
-			if diff := cmp.Diff(c.want.unassigned, da.Status.Unassigned); diff != "" {
-				t.Errorf("unassigned (-want +got):\n%s", diff)
+			if diff := cmp.Diff(c.want.problems, da.Status.Problems); diff != "" {
+				t.Errorf("problems (-want +got):\n%s", diff)
 			}
 			if most := c.want.after + c.want.after/10; after < c.want.after || after > most {
 				t.Errorf("the next pass is after %v, want %v to %v", after, c.want.after, most)
@@ -105,6 +163,7 @@ func TestReconcileMapsEachCode(t *testing.T) {
 	}{
 		"invalid":     {clinic.Invalid("reason", "control characters are not allowed"), metav1.ConditionFalse, v1alpha1.ReasonInvalid, true, "never"},
 		"not found":   {clinic.NotFound("user"), metav1.ConditionFalse, v1alpha1.ReasonConflict, false, "later"},
+		"superseded":  {clinic.Conflict("superseded", "later"), metav1.ConditionFalse, v1alpha1.ReasonSuperseded, false, "later"},
 		"conflict":    {clinic.Conflict("overlap", "it overlaps"), metav1.ConditionFalse, v1alpha1.ReasonConflict, false, "later"},
 		"unavailable": {clinic.Unavailable(cause), metav1.ConditionUnknown, v1alpha1.ReasonUnavailable, false, "backs off"},
 		"internal":    {clinic.Internal(cause), metav1.ConditionUnknown, v1alpha1.ReasonInternalError, false, "backs off"},
@@ -127,7 +186,7 @@ func TestReconcileMapsEachCode(t *testing.T) {
 			if got := retries(result, err); got != c.retries {
 				t.Errorf("the object is tried again: %s, want %s", got, c.retries)
 			}
-			if observed := da.Status.ObservedGeneration == 1; observed == (c.retries == "backs off") {
+			if da.Status.ObservedGeneration != 1 {
 				t.Errorf("observedGeneration is %d", da.Status.ObservedGeneration)
 			}
 			said := fmt.Sprint(err, da.Status, <-b.events.Events)

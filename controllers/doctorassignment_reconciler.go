@@ -7,15 +7,13 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	"github.com/healthrecords/healthrecords/api/v1alpha1"
@@ -25,17 +23,24 @@ import (
 // callTimeout limits one call of the Declarer, so that the conditions show a database that does not answer.
 const callTimeout = 30 * time.Second
 
+// conflictDelay is the time until the next pass after somebody else has written the object during this one.
+const conflictDelay = 100 * time.Millisecond
+
 // jitter spreads passes that would otherwise happen at the same time. It is a fraction of their interval.
 const jitter = 0.1
 
 type reconciler struct {
 	Options
-	client client.Client
-	events events.EventRecorder
-	// released receives the doctors whose assignments have ended.
-	released chan event.TypedGenericEvent[string]
+	client   client.Client
+	live     client.Reader // of the API server, without the cache
+	events   events.EventRecorder
+	identity identity
 	deleted  deletedObjects
+	repairs  counter
 }
+
+// counter is the part of a prometheus.Counter that a reconciler needs.
+type counter interface{ Inc() }
 
 // +kubebuilder:rbac:groups=healthrecords.io,resources=doctorassignments,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=healthrecords.io,resources=doctorassignments/status,verbs=patch
@@ -43,55 +48,53 @@ type reconciler struct {
 // +kubebuilder:rbac:groups=coordination.k8s.io,namespace=healthrecords,resources=leases,verbs=get;create;update
 // +kubebuilder:rbac:groups="",namespace=healthrecords,resources=events,verbs=create;patch
 
-// Reconcile makes one pass over one object.
-func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (_ ctrl.Result, err error) {
-	if err := r.releaseDeleted(ctx, req.NamespacedName); err != nil {
-		return ctrl.Result{}, err
+// Reconcile makes one pass over the object of the name, and then ends the claims of objects that had it before: in this
+// order, an object that was created again takes over without a gap.
+func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	result, err := r.pass(ctx, req.NamespacedName)
+	if apierrors.IsConflict(err) {
+		result, err = ctrl.Result{RequeueAfter: wait.Jitter(conflictDelay, 1)}, nil
 	}
+	return result, errors.Join(err, r.releaseDeleted(ctx, req.NamespacedName))
+}
+
+func (r *reconciler) pass(ctx context.Context, name client.ObjectKey) (ctrl.Result, error) {
 	da := &v1alpha1.DoctorAssignment{}
-	if err := r.client.Get(ctx, req.NamespacedName, da); err != nil {
+	if err := r.client.Get(ctx, name, da); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if err := r.addFinalizer(ctx, da); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err) // without a finalizer nothing is declared, because nothing would end it
 	}
-	before := da.DeepCopy()
-	defer func() {
-		err = errors.Join(err, r.patchStatus(ctx, da, before))
-	}()
-	if !da.DeletionTimestamp.IsZero() {
-		return ctrl.Result{}, r.release(ctx, da)
+	known := da.Status.DeepCopy()
+	result, err := ctrl.Result{}, error(nil)
+	if da.DeletionTimestamp.IsZero() {
+		result, err = r.declare(ctx, da)
+	} else {
+		err = r.release(ctx, da)
 	}
-	return r.declare(ctx, da)
-}
-
-// addFinalizer makes sure that release runs before the object disappears. It fails for a stale copy, because the patch
-// replaces the whole list, which others write, too.
-func (r *reconciler) addFinalizer(ctx context.Context, da *v1alpha1.DoctorAssignment) error {
-	before := da.DeepCopy()
-	if !da.DeletionTimestamp.IsZero() || !controllerutil.AddFinalizer(da, v1alpha1.Finalizer) {
-		return nil
-	}
-	patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-	if err := r.client.Patch(ctx, da, patch); err != nil {
-		return fmt.Errorf("adding the finalizer: %w", err)
-	}
-	return nil
-}
-
-// declare carries out the spec, writes the outcome into the status, and returns when the next pass is due.
-func (r *reconciler) declare(ctx context.Context, da *v1alpha1.DoctorAssignment) (ctrl.Result, error) {
-	result, err := r.carryOut(ctx, da)
 	if ctx.Err() != nil {
 		return ctrl.Result{}, ctx.Err() // the controller is shutting down, which says nothing about the object
 	}
+	if failure := r.writeStatus(ctx, da, known); failure != nil {
+		return ctrl.Result{}, failure // the next pass finds the failure of this one again
+	}
+	return result, err
+}
+
+// declare carries out the spec, puts the outcome into the status, and returns when the next pass is due.
+func (r *reconciler) declare(ctx context.Context, da *v1alpha1.DoctorAssignment) (ctrl.Result, error) {
+	result, err := r.carryOut(ctx, da)
+	if ctx.Err() != nil {
+		return ctrl.Result{}, ctx.Err()
+	}
 	now := r.Now()
-	o := declarationOutcome(&da.Spec, result)
-	if err != nil {
-		o = errorOutcome(err)
-	} else {
+	total(da)
+	o := errorOutcome(err)
+	if err == nil {
+		o = declarationOutcome(da, result)
+		r.announce(da, result, o)
 		count(da, result)
-		r.announce(ctx, da, result)
 	}
 	r.setOutcome(da, o, now)
 	if o.backOff {
@@ -101,36 +104,61 @@ func (r *reconciler) declare(ctx context.Context, da *v1alpha1.DoctorAssignment)
 	return ctrl.Result{RequeueAfter: r.nextPass(da, o, now, result.At), Priority: new(handler.LowPriority)}, nil
 }
 
-// carryOut declares the spec. It does so even if the spec may have expired, because only the database's clock decides that.
+// carryOut declares the spec. It does so even if the spec may have ended, because only the database's clock decides that.
 func (r *reconciler) carryOut(ctx context.Context, da *v1alpha1.DoctorAssignment) (clinic.DeclarationResult, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	return r.Declarer.Declare(ctx, declaration(da))
+	owner, err := r.identity.owner(ctx, da.UID)
+	if err != nil {
+		return clinic.DeclarationResult{}, err
+	}
+	return r.Declarer.Declare(ctx, r.declaration(da, owner))
 }
 
-func (r *reconciler) withdraw(ctx context.Context, da *v1alpha1.DoctorAssignment) (clinic.DeclarationResult, error) {
-	ended, err := r.Declarer.Release(ctx, string(da.UID))
-	result := clinic.DeclarationResult{Ended: ended}
-	if ended > 0 {
-		result.EndedDoctors = []string{da.Spec.Doctor.Username}
-	}
-	return result, err
-}
-
-func declaration(da *v1alpha1.DoctorAssignment) clinic.Declaration {
-	patients := make([]string, 0, len(da.Spec.Patients))
-	for _, p := range da.Spec.Patients {
-		patients = append(patients, p.Username)
-	}
+func (r *reconciler) declaration(da *v1alpha1.DoctorAssignment, owner clinic.Owner) clinic.Declaration {
 	return clinic.Declaration{
-		Owner:    string(da.UID),
-		Name:     client.ObjectKeyFromObject(da).String(),
-		Doctor:   da.Spec.Doctor.Username,
-		Patients: patients,
-		Reason:   da.Spec.Reason,
-		StartsAt: timeOf(da.Spec.StartsAt),
-		EndsAt:   timeOf(da.Spec.EndsAt),
+		Owner:      owner,
+		Generation: da.Generation,
+		Name:       client.ObjectKeyFromObject(da).String(),
+		Requester:  r.requester(da),
+		Doctors:    usernames(doctors(da)),
+		Patients:   usernames(da.Spec.Patients),
+		Reason:     da.Spec.Reason,
+		StartsAt:   timeOf(da.Spec.StartsAt),
+		EndsAt:     timeOf(da.Spec.EndsAt),
+		Suspended:  da.Spec.Suspend,
+		Adopt:      da.Spec.Adopt,
+		Replace:    da.Spec.Doctor != nil,
+		Retain:     da.Spec.DeletionPolicy == v1alpha1.DeletionPolicyRetain,
 	}
+}
+
+// maxRequester is the longest name of a Kubernetes user that the database keeps, in characters.
+const maxRequester = 253
+
+// requester returns who asked for the spec, if the cluster vouches for it: otherwise anybody could have written it.
+func (r *reconciler) requester(da *v1alpha1.DoctorAssignment) string {
+	if !r.RequesterStamped {
+		return ""
+	}
+	name := []rune(da.Annotations[v1alpha1.RequestedByAnnotation])
+	return string(name[:min(len(name), maxRequester)])
+}
+
+// doctors returns the doctors of the spec in either of its forms.
+func doctors(da *v1alpha1.DoctorAssignment) []v1alpha1.UserReference {
+	if da.Spec.Doctor != nil {
+		return []v1alpha1.UserReference{*da.Spec.Doctor}
+	}
+	return da.Spec.Doctors
+}
+
+func usernames(users []v1alpha1.UserReference) []string {
+	names := make([]string, 0, len(users))
+	for _, user := range users {
+		names = append(names, user.Username)
+	}
+	return names
 }
 
 func timeOf(t *metav1.Time) *time.Time {
@@ -140,62 +168,74 @@ func timeOf(t *metav1.Time) *time.Time {
 	return &t.Time
 }
 
-// announce writes an event about the changes, and enqueues the other objects that declare the same doctor.
-func (r *reconciler) announce(ctx context.Context, da *v1alpha1.DoctorAssignment, result clinic.DeclarationResult) {
+// announce writes events about what a declaration changed. da still has the status of the pass before.
+func (r *reconciler) announce(da *v1alpha1.DoctorAssignment, result clinic.DeclarationResult, o outcome) {
 	if result.Created > 0 || result.Ended > 0 {
 		r.events.Eventf(da, nil, corev1.EventTypeNormal, "AssignmentsChanged", "Declare",
 			"Assignments started: %d, ended: %d.", result.Created, result.Ended)
 	}
-	for _, doctor := range result.EndedDoctors {
-		select {
-		case r.released <- event.TypedGenericEvent[string]{Object: doctor}:
-		case <-ctx.Done(): // a restart reconciles every object
-		}
+	if result.Changed && settled(da) && o.reason != v1alpha1.ReasonEnded {
+		r.repairs.Inc()
+		r.events.Eventf(da, nil, corev1.EventTypeWarning, "DriftRepaired", "Declare",
+			"Claims or assignments of this object were changed in the database by others. They are as declared again.")
 	}
 }
 
-// setOutcome writes the outcome into the conditions, and as an event if it differs from the previous one.
+// settled reports whether the pass before carried out the present spec as far as it can be, so that nothing is left to
+// change.
+func settled(da *v1alpha1.DoctorAssignment) bool {
+	ready := apimeta.FindStatusCondition(da.Status.Conditions, v1alpha1.ReadyCondition)
+	if ready == nil || ready.ObservedGeneration != da.Generation {
+		return false
+	}
+	switch ready.Reason {
+	case v1alpha1.ReasonAssigned, v1alpha1.ReasonScheduled, v1alpha1.ReasonNotADoctor, v1alpha1.ReasonNotAPatient:
+		return true
+	default:
+		return false
+	}
+}
+
+// setOutcome puts the outcome into the conditions, and writes an event if it differs from the previous one.
 func (r *reconciler) setOutcome(da *v1alpha1.DoctorAssignment, o outcome, now time.Time) {
 	last := apimeta.FindStatusCondition(da.Status.Conditions, v1alpha1.ReadyCondition)
 	if last == nil || last.Status != o.ready || last.Reason != o.reason {
 		r.events.Eventf(da, nil, o.eventType(), o.reason, "Reconcile", "%s", o.message)
 	}
 	setConditions(da, o, now)
-	if !o.backOff {
-		da.Status.ObservedGeneration = da.Generation
-	}
+	da.Status.ObservedGeneration = da.Generation
 }
 
-// patchStatus writes the status if it has changed. It ignores that the object may be gone.
-func (r *reconciler) patchStatus(ctx context.Context, da, before *v1alpha1.DoctorAssignment) error {
-	if equality.Semantic.DeepEqual(da.Status, before.Status) {
-		return nil
-	}
-	if err := r.client.Status().Patch(ctx, da, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("patching the status: %w", err)
-	}
-	return nil
-}
+// retryGrowth limits the interval of an object that waits, as a multiple of RetryInterval.
+const retryGrowth = 4
 
-// nextPass returns the time until the next pass: the interval for the object's state, or less if startsAt or endsAt comes
-// earlier. 0 means never. at is the time by the database's clock when the spec was carried out. It is zero if the spec has
-// neither startsAt nor endsAt, or could not be carried out.
+// nextPass returns the time until the next pass; 0 means never. An object that waits for somebody is tried again at growing
+// intervals. Every object is looked at when startsAt or endsAt comes. at is the time by the database's clock when the spec was
+// carried out, or zero if it could not be.
 func (r *reconciler) nextPass(da *v1alpha1.DoctorAssignment, o outcome, now, at time.Time) time.Duration {
-	if o.stalled {
+	if o.reason == v1alpha1.ReasonEnded {
 		return 0
 	}
-	after := r.ResyncInterval
+	after := time.Duration(0)
+	sooner := func(d time.Duration) {
+		if after == 0 || d < after {
+			after = d
+		}
+	}
 	if o.waits() {
 		since := now.Sub(apimeta.FindStatusCondition(da.Status.Conditions, v1alpha1.ReadyCondition).LastTransitionTime.Time)
-		after = min(max(since, r.RetryInterval), r.ResyncInterval)
+		sooner(wait.Jitter(min(max(since, r.RetryInterval), retryGrowth*r.RetryInterval), jitter))
 	}
-	after = wait.Jitter(after, jitter)
-	if at.IsZero() {
-		return after
+	instants := []*metav1.Time{da.Spec.StartsAt, da.Spec.EndsAt}
+	if at.IsZero() { // the controller's clock has to do: it may be ahead of the database's
+		at, instants = now, instants[1:]
+		if da.Spec.EndsAt != nil && !da.Spec.EndsAt.After(now) {
+			sooner(r.RetryInterval)
+		}
 	}
-	for _, instant := range []*metav1.Time{da.Spec.StartsAt, da.Spec.EndsAt} {
+	for _, instant := range instants {
 		if instant != nil && instant.After(at) {
-			after = min(after, instant.Sub(at))
+			sooner(instant.Sub(at))
 		}
 	}
 	return after

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -32,14 +34,15 @@ func TestReconcileMakesAnObjectReady(t *testing.T) {
 		t.Error("the object has no finalizer")
 	}
 	expectCondition(t, da, v1alpha1.ReadyCondition, metav1.ConditionTrue, v1alpha1.ReasonAssigned)
-	if s := da.Status; s.Assigned != 2 || s.Total != 2 || s.ObservedGeneration != 1 {
+	if s := da.Status; s.Assigned != 2 || s.Total != 2 || s.Claims != 2 || s.Shared != 0 || s.Doctor != "doctor1" || s.ObservedGeneration != 1 {
 		t.Errorf("status is %+v", s)
 	}
 	got := b.clinic.declared["a-uid"]
 	got.StartsAt, got.EndsAt = new(got.StartsAt.UTC()), new(got.EndsAt.UTC())
 	want := clinic.Declaration{
-		Owner: "a-uid", Name: "default/a", Doctor: "doctor1", Patients: []string{"patient1", "patient2"},
-		Reason: "primary care", StartsAt: &start, EndsAt: &end,
+		Owner: clinic.Owner{UID: "a-uid", Cluster: "a-cluster", Term: 1}, Generation: 1, Name: "default/a",
+		Doctors: []string{"doctor1"}, Patients: []string{"patient1", "patient2"},
+		Reason: "primary care", StartsAt: &start, EndsAt: &end, Replace: true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("declaration (-want +got):\n%s", diff)
@@ -55,7 +58,10 @@ func TestReconcileWritesNothingWhenNothingChanged(t *testing.T) {
 		"ready":       nil,
 		"no doctor":   {withDoctor("nobody")},
 		"no patients": {withPatients("patient1", "z", "y", "x")},
-		"expired":     {withPeriod(nil, new(epoch().Add(-time.Minute)))},
+		"suspended":   {withSuspend(true)},
+		"a team":      {withTeam("doctor1", "doctor2", "nobody")},
+		"invalid":     {withPatients("doctor1")},
+		"ended":       {withPeriod(nil, new(epoch().Add(-time.Minute)))},
 		"scheduled":   {withPeriod(new(epoch().Add(time.Hour)), nil)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -76,15 +82,15 @@ func TestReconcileWritesNothingWhenNothingChanged(t *testing.T) {
 	}
 }
 
-func TestReconcileNamesTwentyUnassigned(t *testing.T) {
+func TestReconcileNamesTwentyProblems(t *testing.T) {
 	t.Parallel()
 	patients := []string{"patient1"}
-	for i := range 499 {
-		patients = append(patients, fmt.Sprintf("stranger%03d", i))
+	for i := range 4999 {
+		patients = append(patients, fmt.Sprintf("%s%04d", strings.Repeat("stranger", 18), i))
 	}
 	b := setup(t, newObject("a", withPatients(patients...)))
 	da, _ := b.expectPass(t, "a")
-	if s := da.Status; s.Assigned != 1 || s.Total != 500 || len(s.Unassigned) != 20 || s.Unassigned[19].Username != "stranger019" {
+	if s := da.Status; s.Assigned != 1 || s.Total != 5000 || len(s.Problems) != 20 || !strings.HasSuffix(s.Problems[19].Patient, "0019") {
 		t.Errorf("status is %+v", s)
 	}
 }
@@ -116,15 +122,12 @@ func TestReconcileFollowsTheClock(t *testing.T) {
 	}
 	b.now = b.now.Add(after)
 	da, after = b.expectPass(t, "a")
-	expectCondition(t, da, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.ReasonExpired)
-	if _, open := b.clinic.holder("doctor1", "patient1"); open {
+	expectCondition(t, da, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.ReasonEnded)
+	if b.clinic.assigned("doctor1", "patient1") {
 		t.Error("the assignment did not end")
 	}
 	if after != 0 {
 		t.Errorf("an object that has ended is looked at again after %v", after)
-	}
-	if got := b.drainReleased(); !slices.Equal(got, []string{"doctor1"}) {
-		t.Errorf("released doctors are %v", got)
 	}
 
 	b.edit(t, withPeriod(nil, new(b.now.Add(time.Hour))))
@@ -145,8 +148,8 @@ func TestReconcileGoesByTheDatabasesClock(t *testing.T) {
 	}
 	b.clinic.now = func() time.Time { return epoch().Add(after) }
 	da, _ = b.expectPass(t, "a")
-	expectCondition(t, da, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.ReasonExpired)
-	if _, open := b.clinic.holder("doctor1", "patient1"); open {
+	expectCondition(t, da, v1alpha1.StalledCondition, metav1.ConditionTrue, v1alpha1.ReasonEnded)
+	if b.clinic.assigned("doctor1", "patient1") {
 		t.Error("the assignment did not end")
 	}
 }
@@ -173,8 +176,8 @@ func TestReconcileKeepsWhatItKnewWhileTheDatabaseIsAway(t *testing.T) {
 	}
 	da := b.get(t, "a")
 	expectCondition(t, da, v1alpha1.ReadyCondition, metav1.ConditionUnknown, v1alpha1.ReasonUnavailable)
-	if s := da.Status; s.ObservedGeneration != 1 || s.Assigned != 1 || s.Total != 1 {
-		t.Errorf("status speaks of a spec that was not carried out: %+v", s)
+	if s := da.Status; s.ObservedGeneration != 2 || s.Assigned != 1 || s.Total != 2 {
+		t.Errorf("status does not say what is known: %+v", s)
 	}
 
 	b.clinic.fault = nil
@@ -218,35 +221,19 @@ func TestReconcileEndsWhatTheSpecNoLongerNames(t *testing.T) {
 
 	b.edit(t, withPatients("patient2"))
 	b.expectPass(t, "a")
-	if _, open := b.clinic.holder("doctor1", "patient1"); open {
+	if b.clinic.assigned("doctor1", "patient1") {
 		t.Error("patient1's assignment did not end")
 	}
 	b.edit(t, withDoctor("doctor2"))
 	da, _ := b.expectPass(t, "a")
-	if owner, _ := b.clinic.holder("doctor2", "patient2"); owner != "a-uid" {
-		t.Errorf("doctor2's assignment is held by %q", owner)
+	if !b.clinic.claimed("a-uid", "doctor2", "patient2") || b.clinic.assigned("doctor1", "patient2") {
+		t.Error("doctor2 did not replace doctor1")
 	}
 	if da.Status.ObservedGeneration != 3 {
 		t.Errorf("observedGeneration is %d", da.Status.ObservedGeneration)
 	}
-	if got := b.drainReleased(); !slices.Equal(got, []string{"doctor1", "doctor1"}) {
-		t.Errorf("released doctors are %v", got)
-	}
 	if got := b.drainEvents(); !slices.Equal(got, []string{"Normal AssignmentsChanged", "Normal AssignmentsChanged"}) {
 		t.Errorf("events are %v", got)
-	}
-}
-
-func TestDeclaringFindsTheObjectsOfOneDoctor(t *testing.T) {
-	t.Parallel()
-	b := setup(t, newObject("a"), newObject("b", withDoctor("Doctor1")), newObject("c", withDoctor("doctor2")))
-	got := []string{}
-	for _, request := range b.declaring(t.Context(), "DOCTOR1") {
-		got = append(got, request.String())
-	}
-	slices.Sort(got)
-	if !slices.Equal(got, []string{"default/a", "default/b"}) {
-		t.Errorf("objects are %v", got)
 	}
 }
 
@@ -255,7 +242,7 @@ func TestReconcileDeclaresNothingForAnObjectThatItCannotHold(t *testing.T) {
 	resource := schema.GroupResource{Group: v1alpha1.GroupVersion.Group, Resource: "doctorassignments"}
 	for name, c := range map[string]struct {
 		refusal error
-		failed  bool
+		again   bool
 	}{
 		"gone":    {apierrors.NewNotFound(resource, "a"), false},
 		"changed": {apierrors.NewConflict(resource, "a", errors.New("changed")), true},
@@ -264,12 +251,12 @@ func TestReconcileDeclaresNothingForAnObjectThatItCannotHold(t *testing.T) {
 			t.Parallel()
 			b := setup(t, newObject("a")) // as the cache still has it
 			b.client = interceptor.NewClient(b.api, interceptor.Funcs{
-				Patch: func(context.Context, client.WithWatch, client.Object, client.Patch, ...client.PatchOption) error {
+				Apply: func(context.Context, client.WithWatch, runtime.ApplyConfiguration, ...client.ApplyOption) error {
 					return c.refusal
 				},
 			})
-			if _, err := b.pass(t, "a"); (err != nil) != c.failed {
-				t.Errorf("Reconcile: %v", err)
+			if result, err := b.pass(t, "a"); err != nil || (result.RequeueAfter > 0) != c.again {
+				t.Errorf("Reconcile: %+v, %v", result, err)
 			}
 			if got := b.clinic.callCount(); got != 0 {
 				t.Errorf("the clinic was called %d times", got)

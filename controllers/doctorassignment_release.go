@@ -15,52 +15,60 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/healthrecords/healthrecords/api/v1alpha1"
-	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// release ends or retains the assignments of an object that is being deleted, then removes the finalizer.
+// release ends or retains the claims of an object that is being deleted, then removes the finalizer.
 // While the database does not answer, the object stays and the controller tries again.
 func (r *reconciler) release(ctx context.Context, da *v1alpha1.DoctorAssignment) error {
 	finalizer := slices.Index(da.Finalizers, v1alpha1.Finalizer)
 	if finalizer < 0 {
 		return nil
 	}
-	result, err := r.releaseOrRetain(ctx, da)
+	err := r.releaseOrRetain(ctx, da)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	if err != nil {
-		o := errorOutcome(err)
-		o.stalled = false
-		r.setOutcome(da, o, r.Now())
+		total(da)
+		r.setOutcome(da, releaseOutcome(err), r.Now())
 		return fmt.Errorf("releasing the assignments: %w", public(err))
 	}
-	r.announce(ctx, da, result)
-	if da.Spec.DeletionPolicy == v1alpha1.DeletionPolicyRetain {
-		r.events.Eventf(da, nil, corev1.EventTypeNormal, "AssignmentsRetained", "Retain",
-			"The assignments stay active, and no object owns them any longer.")
-	}
-	if err := r.removeFinalizer(ctx, da, finalizer); err != nil {
+	if err := removeFinalizer(ctx, r.client, da, finalizer); err != nil {
 		return client.IgnoreNotFound(err)
 	}
 	if len(da.Finalizers) > 0 {
-		r.setOutcome(da, notReady(v1alpha1.ReasonDeleted, "The object owns no assignments any longer. It waits for another finalizer."), r.Now())
+		da.Status.Claims = 0
+		r.setOutcome(da, notReady(v1alpha1.ReasonDeleted, "The object claims nothing any longer. Its deletion waits for another finalizer."), r.Now())
 	}
 	return nil
 }
 
-func (r *reconciler) releaseOrRetain(ctx context.Context, da *v1alpha1.DoctorAssignment) (clinic.DeclarationResult, error) {
+// releaseOrRetain ends or retains the claims of an object, and writes an event if that changed something.
+func (r *reconciler) releaseOrRetain(ctx context.Context, da *v1alpha1.DoctorAssignment) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	if da.Spec.DeletionPolicy == v1alpha1.DeletionPolicyRetain {
-		return clinic.DeclarationResult{}, r.Declarer.Retain(ctx, string(da.UID))
+	owner, err := r.identity.owner(ctx, da.UID)
+	if err != nil {
+		return err
 	}
-	return r.withdraw(ctx, da)
+	if da.Spec.DeletionPolicy == v1alpha1.DeletionPolicyRetain {
+		if err := r.Declarer.Retain(ctx, owner); err != nil {
+			return err
+		}
+		r.events.Eventf(da, nil, corev1.EventTypeNormal, "AssignmentsRetained", "Retain",
+			"The assignments stay active. Their claims belong to no object any longer; an administrator can end them over REST.")
+		return nil
+	}
+	ended, err := r.Declarer.Release(ctx, owner)
+	if ended > 0 {
+		r.events.Eventf(da, nil, corev1.EventTypeNormal, "AssignmentsChanged", "Release", "Assignments started: 0, ended: %d.", ended)
+	}
+	return err
 }
 
 // removeFinalizer removes the finalizer at the index, and nothing else. It works with an old copy of the object, but never
 // on another object that has the same name.
-func (r *reconciler) removeFinalizer(ctx context.Context, da *v1alpha1.DoctorAssignment, index int) error {
+func removeFinalizer(ctx context.Context, c client.Client, da *v1alpha1.DoctorAssignment, index int) error {
 	type operation struct { // RFC 6902
 		Op    string `json:"op"`
 		Path  string `json:"path"`
@@ -75,13 +83,13 @@ func (r *reconciler) removeFinalizer(ctx context.Context, da *v1alpha1.DoctorAss
 	if err != nil {
 		return fmt.Errorf("encoding a patch: %w", err)
 	}
-	if err := r.client.Patch(ctx, da, client.RawPatch(types.JSONPatchType, patch)); err != nil {
+	if err := c.Patch(ctx, da, client.RawPatch(types.JSONPatchType, patch)); err != nil {
 		return fmt.Errorf("removing the finalizer: %w", err)
 	}
 	return nil
 }
 
-// deletedObjects keeps the last state of deleted objects until their assignments are released. An object can disappear
+// deletedObjects keeps the last state of deleted objects until their claims are released. An object can disappear
 // without its finalizer in two cases: its deletion has begun when the finalizer is added, or somebody removes the
 // finalizer. The zero value is ready for use.
 type deletedObjects struct {
@@ -118,16 +126,14 @@ func (r *reconciler) enqueueDeleted(_ context.Context, e event.DeleteEvent, queu
 	queue.Add(reconcile.Request{NamespacedName: name})
 }
 
-// releaseDeleted ends or retains the assignments of deleted objects that had the name. Usually there are none.
+// releaseDeleted ends or retains the claims of deleted objects that had the name. Usually there are none.
 func (r *reconciler) releaseDeleted(ctx context.Context, name types.NamespacedName) error {
 	objects := r.deleted.take(name)
 	for i, da := range objects {
-		result, err := r.releaseOrRetain(ctx, da)
-		if err != nil {
+		if err := r.releaseOrRetain(ctx, da); err != nil {
 			r.deleted.add(name, objects[i:]...)
 			return fmt.Errorf("releasing the assignments of a deleted object: %w", public(err))
 		}
-		r.announce(ctx, da, result)
 	}
 	return nil
 }

@@ -3,9 +3,11 @@ package controllers
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -19,19 +21,16 @@ import (
 func TestReconcileReleases(t *testing.T) {
 	t.Parallel()
 	b := setup(t, newObject("a", withPatients("patient1", "patient2")))
-	b.clinic.holders[pair{"doctor1", "patient2"}] = "" // created over REST
+	b.clinic.claim("doctor1", "patient2")
 	da, _ := b.expectPass(t, "a")
 	b.drainEvents()
 
 	b.expectDeleted(t, da)
-	if _, open := b.clinic.holder("doctor1", "patient1"); open {
-		t.Error("the assignment that the object held did not end")
+	if b.clinic.assigned("doctor1", "patient1") {
+		t.Error("the assignment that only the object claimed did not end")
 	}
-	if _, open := b.clinic.holder("doctor1", "patient2"); !open {
-		t.Error("the assignment that the object did not hold ended")
-	}
-	if got := b.drainReleased(); !slices.Equal(got, []string{"doctor1"}) {
-		t.Errorf("released doctors are %v", got)
+	if !b.clinic.assigned("doctor1", "patient2") {
+		t.Error("the assignment that REST claims, too, ended")
 	}
 	if got := b.drainEvents(); !slices.Equal(got, []string{"Normal AssignmentsChanged"}) {
 		t.Errorf("events are %v", got)
@@ -45,8 +44,8 @@ func TestReconcileRetains(t *testing.T) {
 	b.drainEvents()
 
 	b.expectDeleted(t, da)
-	if owner, open := b.clinic.holder("doctor1", "patient1"); !open || owner != "" {
-		t.Errorf("the assignment is open: %v, held by %q", open, owner)
+	if !b.clinic.claimed("", "doctor1", "patient1") || b.clinic.claimed("a-uid", "doctor1", "patient1") {
+		t.Error("the claim did not become one of REST")
 	}
 	if got := b.drainEvents(); !slices.Equal(got, []string{"Normal AssignmentsRetained"}) {
 		t.Errorf("events are %v", got)
@@ -84,6 +83,7 @@ func TestReconcileKeepsTheObjectUntilItsAssignmentsAreGone(t *testing.T) {
 			}
 			for _, fault := range []error{
 				clinic.Unavailable(errors.New("connection refused")), clinic.Invalid("owner", "no such"), errors.New("unforeseen"),
+				clinic.Conflict("superseded", "by a later controller"),
 			} {
 				b.clinic.fault = fault
 				if _, err := b.pass(t, "a"); err == nil {
@@ -91,8 +91,9 @@ func TestReconcileKeepsTheObjectUntilItsAssignmentsAreGone(t *testing.T) {
 				}
 				da = b.get(t, "a")
 				checkConditions(t, da)
-				if status, _ := condition(da, v1alpha1.ReconcilingCondition); status != metav1.ConditionTrue {
-					t.Errorf("Reconciling is %s", status)
+				ready := apimeta.FindStatusCondition(da.Status.Conditions, v1alpha1.ReadyCondition)
+				if !apimeta.IsStatusConditionTrue(da.Status.Conditions, v1alpha1.ReconcilingCondition) || !strings.Contains(ready.Message, "deletion waits") {
+					t.Errorf("the conditions do not say what is waited for: %+v", da.Status.Conditions)
 				}
 				if !slices.Contains(da.Finalizers, v1alpha1.Finalizer) {
 					t.Error("the finalizer is gone")
@@ -133,8 +134,11 @@ func TestReconcileReleasesWhatDeletedObjectsHold(t *testing.T) {
 	released, retained := newObject("a"), newObject("a", withPatients("patient2"), withRetain)
 	retained.UID = "another-uid"
 	b := setup(t)
-	b.clinic.holders[pair{"doctor1", "patient1"}] = string(released.UID)
-	b.clinic.holders[pair{"doctor1", "patient2"}] = string(retained.UID)
+	for _, da := range []*v1alpha1.DoctorAssignment{released, retained} {
+		if _, err := b.carryOut(t.Context(), da); err != nil {
+			t.Fatal(err)
+		}
+	}
 	queue := &reconcileQueue{}
 	for _, da := range []*v1alpha1.DoctorAssignment{released, retained} {
 		b.enqueueDeleted(t.Context(), event.DeleteEvent{Object: da}, queue)
@@ -153,14 +157,11 @@ func TestReconcileReleasesWhatDeletedObjectsHold(t *testing.T) {
 	if _, err := b.pass(t, "a"); err != nil {
 		t.Fatalf("Reconcile: %v", err)
 	}
-	if _, open := b.clinic.holder("doctor1", "patient1"); open {
+	if b.clinic.assigned("doctor1", "patient1") {
 		t.Error("the released assignment did not end")
 	}
-	if owner, open := b.clinic.holder("doctor1", "patient2"); !open || owner != "" {
-		t.Errorf("the retained assignment is open: %v, held by %q", open, owner)
-	}
-	if got := b.drainReleased(); !slices.Equal(got, []string{"doctor1"}) {
-		t.Errorf("released doctors are %v", got)
+	if !b.clinic.claimed("", "doctor1", "patient2") {
+		t.Error("the retained claim did not become one of REST")
 	}
 	calls := b.clinic.callCount()
 	if _, err := b.pass(t, "a"); err != nil || b.clinic.callCount() != calls {

@@ -4,20 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
@@ -26,18 +23,20 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// doctorField is the name of the index over spec.doctor.username.
-const doctorField = "spec.doctor.username"
-
-// Declarer keeps the assignments that objects declare. Its errors are those of package clinic. Every method is
-// idempotent.
+// Declarer keeps the claims that objects declare. Its errors are those of package clinic. Every method is idempotent.
 type Declarer interface {
-	// Declare makes the owner's assignments match the declaration.
+	// Declare makes the owner's claims match the declaration.
 	Declare(ctx context.Context, d clinic.Declaration) (clinic.DeclarationResult, error)
-	// Release ends every assignment of the owner and returns how many there were.
-	Release(ctx context.Context, owner string) (int, error)
-	// Retain leaves the assignments of the owner active, without an owner.
-	Retain(ctx context.Context, owner string) error
+	// Release ends every claim of the owner and returns how many assignments ended with them.
+	Release(ctx context.Context, owner clinic.Owner) (int, error)
+	// Retain turns the claims of the owner into claims of the REST API.
+	Retain(ctx context.Context, owner clinic.Owner) error
+	// NewTerm returns a number that is higher than every one before: see clinic.Owner.
+	NewTerm(ctx context.Context) (int64, error)
+	// States returns what the database holds of those of the owners that it knows.
+	States(ctx context.Context, cluster string, uids []string) ([]clinic.DeclaredState, error)
+	// Owners returns up to limit owners of the cluster that have claims, those after a UID, ordered by UID.
+	Owners(ctx context.Context, cluster, after string, limit int) ([]clinic.DeclaredState, error)
 }
 
 // Options configure the controller. Only Declarer is required.
@@ -46,14 +45,23 @@ type Options struct {
 	// Now is the clock for the conditions and the intervals of passes; time.Now by default. The Declarer decides whether
 	// startsAt and endsAt have passed.
 	Now func() time.Time
-	// ResyncInterval is how often a ready object is compared with the database; 1 minute by default.
+	// Cluster is the id of the cluster; by default the UID of its namespace kube-system.
+	Cluster string
+	// RequesterStamped says that an admission policy keeps people from forging v1alpha1.RequestedByAnnotation.
+	RequesterStamped bool
+	// AllNamespaces says that the manager's cache has the objects of all namespaces, so that a claim without an object can be
+	// recognized.
+	AllNamespaces bool
+	// ResyncInterval is how often the objects are compared with the database; 20 seconds by default.
 	ResyncInterval time.Duration
-	// RetryInterval is the first interval of an object that waits for something; 15 seconds by default, or ResyncInterval
-	// if that is less. While the object waits, the interval grows up to ResyncInterval.
+	// SweepInterval is how often claims of objects that have disappeared are looked for; 10 minutes by default.
+	SweepInterval time.Duration
+	// RetryInterval is the first interval of an object that waits for something; 15 seconds by default. While the object
+	// waits, the interval grows to four times that.
 	RetryInterval time.Duration
 	// MaxConcurrentReconciles is how many objects are reconciled at once; 4 by default.
 	MaxConcurrentReconciles int
-	// Registerer is for the gauge of objects by Ready reason; nil means no gauge.
+	// Registerer is for the metrics of objects; nil means no metrics.
 	Registerer prometheus.Registerer
 }
 
@@ -62,10 +70,13 @@ func (o *Options) setDefaults() {
 		o.Now = time.Now
 	}
 	if o.ResyncInterval == 0 {
-		o.ResyncInterval = time.Minute
+		o.ResyncInterval = 20 * time.Second
+	}
+	if o.SweepInterval == 0 {
+		o.SweepInterval = 10 * time.Minute
 	}
 	if o.RetryInterval == 0 {
-		o.RetryInterval = min(15*time.Second, o.ResyncInterval)
+		o.RetryInterval = 15 * time.Second
 	}
 	if o.MaxConcurrentReconciles == 0 {
 		o.MaxConcurrentReconciles = 4
@@ -76,8 +87,8 @@ func (o *Options) validate() error {
 	if o.Declarer == nil {
 		return errors.New("controllers: Options.Declarer is required")
 	}
-	if o.ResyncInterval < 0 || o.RetryInterval < 0 || o.RetryInterval > o.ResyncInterval {
-		return errors.New("controllers: RetryInterval must be positive and at most ResyncInterval")
+	if o.ResyncInterval < 0 || o.SweepInterval < 0 || o.RetryInterval < 0 {
+		return errors.New("controllers: intervals must be positive")
 	}
 	return nil
 }
@@ -88,71 +99,51 @@ func Setup(mgr ctrl.Manager, o Options) error {
 	if err := o.validate(); err != nil {
 		return err
 	}
-	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.DoctorAssignment{}, doctorField, doctorOf); err != nil {
-		return fmt.Errorf("indexing DoctorAssignments by doctor: %w", err)
-	}
+	repairs := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "healthrecords_doctorassignment_repairs_total",
+		Help: "Passes over DoctorAssignment objects that repaired claims or assignments which others had changed in the database.",
+	})
 	if o.Registerer != nil {
-		if err := o.Registerer.Register(newStateCollector(mgr.GetClient())); err != nil {
+		if err := errors.Join(o.Registerer.Register(newStateCollector(mgr.GetClient())), o.Registerer.Register(repairs)); err != nil {
 			return fmt.Errorf("registering the DoctorAssignment metrics: %w", err)
 		}
 	}
-	r := &reconciler{
-		Options:  o,
-		client:   mgr.GetClient(),
-		events:   mgr.GetEventRecorder("healthrecords-controller"),
-		released: make(chan event.TypedGenericEvent[string]),
-	}
+	r := newReconciler(o, mgr.GetClient(), mgr.GetAPIReader(), mgr.GetEventRecorder(fieldManager), repairs)
+	patrol := &patrol{reconciler: r, found: make(chan event.TypedGenericEvent[*v1alpha1.DoctorAssignment])}
 	err := ctrl.NewControllerManagedBy(mgr).
 		Named("doctorassignment").
 		For(&v1alpha1.DoctorAssignment{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.DoctorAssignment{}, handler.Funcs{DeleteFunc: r.enqueueDeleted}).
-		WatchesRawSource(source.TypedChannel(r.released, handler.TypedFuncs[string, reconcile.Request]{GenericFunc: r.enqueueDeclaring})).
+		WatchesRawSource(source.TypedChannel(patrol.found, handler.TypedFuncs[*v1alpha1.DoctorAssignment, reconcile.Request]{GenericFunc: enqueueFound})).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: o.MaxConcurrentReconciles,
 			// The limit keeps objects from waiting long after an outage has ended.
-			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](500*time.Millisecond, o.ResyncInterval),
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](500*time.Millisecond, retryGrowth*o.RetryInterval),
 		}).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("adding the DoctorAssignment controller: %w", err)
 	}
-	return nil
+	return r.addRounds(mgr, patrol)
 }
 
-// doctorOf returns the key of an object in the index. It is in lower case, because the case of usernames does not matter.
-func doctorOf(o client.Object) []string {
-	da, ok := o.(*v1alpha1.DoctorAssignment)
-	if !ok {
+func newReconciler(o Options, cached client.Client, live client.Reader, recorder events.EventRecorder, repairs counter) *reconciler {
+	return &reconciler{
+		Options: o, client: cached, live: live, events: recorder, repairs: repairs,
+		identity: identity{declarer: o.Declarer, live: live, cluster: o.Cluster},
+	}
+}
+
+// addRounds adds what looks at all objects at intervals.
+func (r *reconciler) addRounds(mgr ctrl.Manager, patrol *patrol) error {
+	if err := mgr.Add(patrol); err != nil {
+		return fmt.Errorf("adding the comparison of objects with the database: %w", err)
+	}
+	if !r.AllNamespaces {
 		return nil
 	}
-	return []string{strings.ToLower(da.Spec.Doctor.Username)}
-}
-
-// enqueueDeclaring enqueues the objects that declare a doctor, with a lower priority than changes by people: a doctor may
-// have thousands of objects, and the next revocation must not wait for them.
-func (r *reconciler) enqueueDeclaring(ctx context.Context, e event.TypedGenericEvent[string], queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
-	requests := r.declaring(ctx, e.Object)
-	if byPriority, ok := queue.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
-		byPriority.AddWithOpts(priorityqueue.AddOpts{Priority: new(handler.LowPriority)}, requests...)
-		return
+	if err := mgr.Add(&sweep{reconciler: r}); err != nil {
+		return fmt.Errorf("adding the search for claims without an object: %w", err)
 	}
-	for _, request := range requests {
-		queue.Add(request)
-	}
-}
-
-// declaring returns the objects that declare the doctor, which may create assignments for the released pairs.
-func (r *reconciler) declaring(ctx context.Context, doctor string) []reconcile.Request {
-	var list v1alpha1.DoctorAssignmentList
-	if err := r.client.List(ctx, &list, client.MatchingFields{doctorField: strings.ToLower(doctor)}, client.UnsafeDisableDeepCopy); err != nil {
-		log.FromContext(ctx).Error(err, "listing the objects that declare a doctor")
-		return nil // the next resync does the same
-	}
-	requests := make([]reconcile.Request, 0, len(list.Items))
-	for i := range list.Items {
-		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{
-			Namespace: list.Items[i].Namespace, Name: list.Items[i].Name,
-		}})
-	}
-	return requests
+	return nil
 }

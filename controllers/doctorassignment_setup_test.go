@@ -1,28 +1,37 @@
 package controllers
 
 import (
+	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/managedfields"
 	"k8s.io/client-go/tools/events"
+	"k8s.io/kube-openapi/pkg/validation/spec"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
-	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/yaml"
 
 	"github.com/healthrecords/healthrecords/api/v1alpha1"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
 // bundle is a reconciler over a fake API server and a fake clinic, with a stopped clock.
 type bundle struct {
 	*reconciler
-	api    client.WithWatch // the reconciler's client
-	clinic *fakeClinic
-	events *events.FakeRecorder
-	now    time.Time
+	api     client.WithWatch // the reconciler's client
+	clinic  *fakeClinic
+	events  *events.FakeRecorder
+	now     time.Time
+	repairs prometheus.Counter
 }
 
 // epoch is the time at which every test begins.
@@ -40,18 +49,38 @@ func newScheme(t testing.TB) *runtime.Scheme {
 func setup(t *testing.T, objects ...client.Object) *bundle {
 	t.Helper()
 	api := fake.NewClientBuilder().WithScheme(newScheme(t)).WithObjects(objects...).
-		WithStatusSubresource(&v1alpha1.DoctorAssignment{}).
-		WithIndex(&v1alpha1.DoctorAssignment{}, doctorField, doctorOf).Build()
+		WithStatusSubresource(&v1alpha1.DoctorAssignment{}).WithTypeConverters(typeConverter(t)).Build()
 	b := &bundle{api: api, clinic: newFakeClinic(), events: events.NewFakeRecorder(100), now: epoch()}
 	b.clinic.now = func() time.Time { return b.now }
-	b.reconciler = &reconciler{
-		Options:  Options{Declarer: b.clinic, Now: func() time.Time { return b.now }},
-		client:   api,
-		events:   b.events,
-		released: make(chan event.TypedGenericEvent[string], 100),
-	}
-	b.setDefaults()
+	o := Options{Declarer: b.clinic, Now: func() time.Time { return b.now }, Cluster: "a-cluster"}
+	o.setDefaults()
+	b.repairs = prometheus.NewCounter(prometheus.CounterOpts{Name: "repairs"})
+	b.reconciler = newReconciler(o, api, api, b.events, b.repairs)
 	return b
+}
+
+// typeConverter tells the fake API server how to merge what is applied, as the custom resource does in a real one.
+func typeConverter(t *testing.T) managedfields.TypeConverter {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(testkit.Root(t), "config/crd/bases/healthrecords.io_doctorassignments.yaml"))
+	testkit.Must(t, err)
+	definition := apiextensionsv1.CustomResourceDefinition{}
+	testkit.Must(t, yaml.UnmarshalStrict(content, &definition))
+	encoded, err := json.Marshal(definition.Spec.Versions[0].Schema.OpenAPIV3Schema)
+	testkit.Must(t, err)
+	schema := &spec.Schema{}
+	testkit.Must(t, json.Unmarshal(encoded, schema))
+	schema.AddExtension("x-kubernetes-group-version-kind", []any{map[string]any{
+		"group": v1alpha1.GroupVersion.Group, "version": v1alpha1.GroupVersion.Version, "kind": "DoctorAssignment",
+	}})
+	finalizers := *spec.ArrayProperty(spec.StringProperty())
+	finalizers.AddExtension("x-kubernetes-list-type", "set")
+	metadata := *spec.MapProperty(nil)
+	metadata.SetProperty("finalizers", finalizers)
+	schema.SetProperty("metadata", metadata)
+	converter, err := managedfields.NewTypeConverter(map[string]*spec.Schema{"DoctorAssignment": schema}, true)
+	testkit.Must(t, err)
+	return converter
 }
 
 // pass makes one pass over the object and returns its result.
@@ -88,18 +117,6 @@ func (b *bundle) drainEvents() []string {
 		select {
 		case e := <-b.events.Events:
 			got = append(got, strings.Join(strings.Fields(e)[:2], " "))
-		default:
-			return got
-		}
-	}
-}
-
-func (b *bundle) drainReleased() []string {
-	got := []string{}
-	for {
-		select {
-		case e := <-b.released:
-			got = append(got, e.Object)
 		default:
 			return got
 		}

@@ -43,17 +43,19 @@ func TestKubectlSession(t *testing.T) {
 	c := startCluster(t, rarely())
 	config := filepath.Join(testkit.Root(t), "config")
 	for range 2 { // the second time, the objects exist
-		kubectl(t, "healthrecords", "apply", "--kustomize", config)
+		for _, part := range []string{"namespace", "crd", "rbac"} { // not the policy, which other tests of the cluster would wait for
+			kubectl(t, "healthrecords", "apply", "--kustomize", filepath.Join(config, part))
+		}
 	}
 
 	kubectl(t, c.namespace, "apply", "--filename", filepath.Join(config, "samples/doctorassignment.yaml"))
 	kubectl(t, c.namespace, "wait", "--for=condition=Ready", "--timeout=30s", "da/primary-care")
-	row := regexp.MustCompile(`(?m)^NAME +DOCTOR +PATIENTS +ASSIGNED +READY +REASON +AGE\nprimary-care +doctor1 +1 +1 +True +Assigned +\d+s$`)
+	row := regexp.MustCompile(`(?m)^NAME +DOCTOR +PAIRS +ASSIGNED +READY +REASON +AGE\nprimary-care +doctor1 +1 +1 +True +Assigned +\d+s$`)
 	if got := kubectl(t, c.namespace, "get", "healthrecords"); !row.MatchString(got) {
 		t.Errorf("kubectl get shows\n%s", got)
 	}
 
-	wide := regexp.MustCompile(`(?m)^NAME .* AGE +START +END +MESSAGE\nprimary-care .* \d+s +2020-01-01T00:00:00Z +2999-01-01T00:00:00Z +1 of 1 patients are assigned\.$`)
+	wide := regexp.MustCompile(`(?m)^NAME .* AGE +START +END +REQUESTED BY +MESSAGE\nprimary-care .* \d+s +2020-01-01T00:00:00Z +2999-01-01T00:00:00Z +1 of 1 pairs are assigned\.$`)
 	kubectl(t, c.namespace, "patch", "da/primary-care", "--type=merge", `--patch={"spec":{"startsAt":"2020-01-01T00:00:00Z","endsAt":"2999-01-01T00:00:00Z"}}`)
 	kubectl(t, c.namespace, "wait", "--for=condition=Ready", "--timeout=30s", "da/primary-care")
 	if got := kubectl(t, c.namespace, "get", "da", "--output=wide"); !wide.MatchString(got) {
@@ -63,16 +65,16 @@ func TestKubectlSession(t *testing.T) {
 	// The command waits for the current spec, not for a condition of the previous one.
 	kubectl(t, c.namespace, "patch", "da/primary-care", "--type=merge", `--patch={"spec":{"patients":[{"username":"patient2"}]}}`)
 	kubectl(t, c.namespace, "wait", "--for=condition=Ready", "--timeout=30s", "da/primary-care")
-	if _, open := c.clinic.holder("doctor1", "patient2"); !open {
+	if !c.clinic.assigned("doctor1", "patient2") {
 		t.Error("kubectl wait returned before patient2 was assigned")
 	}
 
 	gomega.NewWithT(t).Eventually(func() string {
 		return kubectl(t, c.namespace, "describe", "da/primary-care")
 	}).WithTimeout(patience).Should(gomega.And( // events arrive at any time
-		gomega.ContainSubstring("AssignmentsChanged"), gomega.ContainSubstring("1 of 1 patients are assigned.")))
+		gomega.ContainSubstring("AssignmentsChanged"), gomega.ContainSubstring("1 of 1 pairs are assigned.")))
 	kubectl(t, c.namespace, "delete", "da/primary-care", "--timeout=30s")
-	if _, open := c.clinic.holder("doctor1", "patient2"); open {
+	if c.clinic.assigned("doctor1", "patient2") {
 		t.Error("kubectl delete returned before the assignment ended")
 	}
 }

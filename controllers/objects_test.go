@@ -1,6 +1,7 @@
 package controllers
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ func newObject(name string, options ...func(*v1alpha1.DoctorAssignment)) *v1alph
 	da := &v1alpha1.DoctorAssignment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name, UID: types.UID(name + "-uid"), Generation: 1},
 		Spec: v1alpha1.DoctorAssignmentSpec{
-			Doctor:         v1alpha1.UserReference{Username: "doctor1"},
+			Doctor:         &v1alpha1.UserReference{Username: "doctor1"},
 			Patients:       []v1alpha1.UserReference{{Username: "patient1"}},
 			Reason:         "primary care",
 			DeletionPolicy: v1alpha1.DeletionPolicyRelease,
@@ -33,16 +34,26 @@ func newObject(name string, options ...func(*v1alpha1.DoctorAssignment)) *v1alph
 }
 
 func withDoctor(username string) func(*v1alpha1.DoctorAssignment) {
-	return func(da *v1alpha1.DoctorAssignment) { da.Spec.Doctor.Username = username }
+	return func(da *v1alpha1.DoctorAssignment) { da.Spec.Doctor = &v1alpha1.UserReference{Username: username} }
+}
+
+// withTeam replaces the doctor by a team.
+func withTeam(usernames ...string) func(*v1alpha1.DoctorAssignment) {
+	return func(da *v1alpha1.DoctorAssignment) {
+		da.Spec.Doctor, da.Spec.Doctors = nil, references(usernames)
+	}
+}
+
+func references(usernames []string) []v1alpha1.UserReference {
+	list := make([]v1alpha1.UserReference, 0, len(usernames))
+	for _, username := range usernames {
+		list = append(list, v1alpha1.UserReference{Username: username})
+	}
+	return list
 }
 
 func withPatients(usernames ...string) func(*v1alpha1.DoctorAssignment) {
-	return func(da *v1alpha1.DoctorAssignment) {
-		da.Spec.Patients = nil
-		for _, username := range usernames {
-			da.Spec.Patients = append(da.Spec.Patients, v1alpha1.UserReference{Username: username})
-		}
-	}
+	return func(da *v1alpha1.DoctorAssignment) { da.Spec.Patients = references(usernames) }
 }
 
 func withPeriod(startsAt, endsAt *time.Time) func(*v1alpha1.DoctorAssignment) {
@@ -55,6 +66,12 @@ func withPeriod(startsAt, endsAt *time.Time) func(*v1alpha1.DoctorAssignment) {
 		}
 	}
 }
+
+func withSuspend(suspend bool) func(*v1alpha1.DoctorAssignment) {
+	return func(da *v1alpha1.DoctorAssignment) { da.Spec.Suspend = suspend }
+}
+
+func withAdopt(da *v1alpha1.DoctorAssignment) { da.Spec.Adopt = true }
 
 func withRetain(da *v1alpha1.DoctorAssignment) {
 	da.Spec.DeletionPolicy = v1alpha1.DeletionPolicyRetain
@@ -92,15 +109,18 @@ func checkConditions(t testing.TB, da *v1alpha1.DoctorAssignment) {
 	if len(holding) != 1 {
 		t.Errorf("%s: exactly one of Ready, Reconciling and Stalled must hold, not %v", da.Name, holding)
 	}
-	if da.Status.ObservedGeneration > da.Generation {
-		t.Errorf("%s: observedGeneration %d is over generation %d", da.Name, da.Status.ObservedGeneration, da.Generation)
+	if da.Status.ObservedGeneration < 1 || da.Status.ObservedGeneration > da.Generation {
+		t.Errorf("%s: observedGeneration is %d of %d", da.Name, da.Status.ObservedGeneration, da.Generation)
 	}
-	if len(da.Status.Unassigned) > v1alpha1.MaxUnassigned {
-		t.Errorf("%s: %d unassigned patients are named", da.Name, len(da.Status.Unassigned))
+	if len(da.Status.Problems) > v1alpha1.MaxProblems {
+		t.Errorf("%s: %d problems are named", da.Name, len(da.Status.Problems))
+	}
+	if encoded, err := json.Marshal(da.Status); err != nil || len(encoded) > 64<<10 {
+		t.Errorf("%s: the status has %d bytes, %v", da.Name, len(encoded), err)
 	}
 	if status, _ := condition(da, v1alpha1.ReadyCondition); status == metav1.ConditionTrue &&
-		(da.Status.Assigned != da.Status.Total || len(da.Status.Unassigned) > 0) {
-		t.Errorf("%s: ready with %d of %d patients", da.Name, da.Status.Assigned, da.Status.Total)
+		(da.Status.Assigned != da.Status.Total || len(da.Status.Problems) > 0) {
+		t.Errorf("%s: ready with %d of %d pairs", da.Name, da.Status.Assigned, da.Status.Total)
 	}
 	checkKstatus(t, da)
 }

@@ -7,12 +7,12 @@ import (
 
 func TestOptionsDefaults(t *testing.T) {
 	t.Parallel()
-	o := Options{Declarer: newFakeClinic(), ResyncInterval: 10 * time.Second}
+	o := Options{Declarer: newFakeClinic()}
 	o.setDefaults()
 	if err := o.validate(); err != nil {
 		t.Errorf("defaults are refused: %v", err)
 	}
-	if o.RetryInterval != 10*time.Second || o.MaxConcurrentReconciles == 0 || o.Now().IsZero() {
+	if o.RetryInterval == 0 || o.ResyncInterval > 30*time.Second || o.SweepInterval == 0 || o.MaxConcurrentReconciles == 0 || o.Now().IsZero() {
 		t.Errorf("defaults are %+v", o)
 	}
 }
@@ -20,10 +20,10 @@ func TestOptionsDefaults(t *testing.T) {
 func TestOptionsRefuse(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]Options{
-		"no declarer":         {},
-		"a negative resync":   {Declarer: newFakeClinic(), ResyncInterval: -time.Second},
-		"a negative retry":    {Declarer: newFakeClinic(), RetryInterval: -time.Second},
-		"a retry over resync": {Declarer: newFakeClinic(), RetryInterval: time.Hour},
+		"no declarer":       {},
+		"a negative resync": {Declarer: newFakeClinic(), ResyncInterval: -time.Second},
+		"a negative retry":  {Declarer: newFakeClinic(), RetryInterval: -time.Second},
+		"a negative sweep":  {Declarer: newFakeClinic(), SweepInterval: -time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -57,7 +57,7 @@ func TestSchemaRefuses(t *testing.T) {
 		},
 		"a patient twice":   {withPatients("patient1", "patient2", "patient1"), "spec.patients[2]", "Duplicate value"},
 		"no patient":        {withPatients(), "spec.patients", ""},
-		"501 patients":      {withPatients(usernames(501)...), "spec.patients", "at most 500"},
+		"501 patients":      {withPatients(manyNames(501)...), "spec.patients", "at most 500"},
 		"no doctor":         {withDoctor(""), "spec.doctor.username", "at least 1 chars"},
 		"a long doctor":     {withDoctor(strings.Repeat("d", 151)), "spec.doctor.username", "150"},
 		"a doctor's space":  {withDoctor("doctor 1"), "spec.doctor.username", "should match '^[A-Za-z0-9_.@+-]+$'"},
@@ -107,8 +107,8 @@ func hasCause(err error, field, message string) bool {
 	return false
 }
 
-// usernames returns n different usernames of the maximum length.
-func usernames(n int) []string {
+// manyNames returns n different usernames of the maximum length.
+func manyNames(n int) []string {
 	names := make([]string, 0, n)
 	for i := range n {
 		names = append(names, fmt.Sprintf("%0150d", i))
@@ -119,7 +119,7 @@ func usernames(n int) []string {
 // costliest returns 500 usernames of the maximum length, all with uppercase letters: half begin with one, and have no
 // lowercase ones.
 func costliest() []string {
-	names := usernames(500)
+	names := manyNames(500)
 	for i, name := range names {
 		names[i] = "A" + name[1:]
 		if i%2 == 0 {
@@ -134,7 +134,7 @@ func TestSchemaTakes(t *testing.T) {
 	c := newCluster(t)
 	noon := time.Date(2030, time.June, 1, 12, 0, 0, 0, time.UTC)
 	for name, mutation := range map[string]mutation{
-		"500 patients":             withPatients(usernames(500)...),
+		"500 patients":             withPatients(manyNames(500)...),
 		"the costliest patients":   withPatients(costliest()...),
 		"what the controller sees": withPatients("PatientOne", "Patientone"),
 		"every character":          withDoctor("Az09_.@+-"),

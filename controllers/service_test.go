@@ -105,11 +105,11 @@ func TestServiceEndsOnlyWhatTheObjectHolds(t *testing.T) {
 		t.Error("the retained assignment did not stay, or is still held")
 	}
 	admin := testkit.CallerOf(h.Admin())
-	if err := h.assignments.End(t.Context(), admin, rest.ID, false); err != nil {
+	if _, err := h.assignments.End(t.Context(), admin, rest.ID, false); err != nil {
 		t.Error(err)
 	}
 	id := h.Count(`SELECT id FROM assignments WHERE patient_id = $1 AND ends_at IS NULL`, h.patients["patient2"].ID)
-	if err := h.assignments.End(t.Context(), admin, int64(id), false); err != nil {
+	if _, err := h.assignments.End(t.Context(), admin, int64(id), false); err != nil {
 		t.Errorf("an administrator cannot end the retained assignment: %v", err)
 	}
 }

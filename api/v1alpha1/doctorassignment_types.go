@@ -32,8 +32,9 @@ type DoctorAssignment struct {
 	// spec declares which doctors are assigned to which patients.
 	// +required
 	Spec DoctorAssignmentSpec `json:"spec"`
-	// status reports how much of the spec is in force.
+	// status reports how much of the spec is in force. Its default is for tools that take an object without a status for finished.
 	// +optional
+	// +kubebuilder:default:={"observedGeneration":-1}
 	Status DoctorAssignmentStatus `json:"status,omitzero"`
 }
 
@@ -121,7 +122,7 @@ const (
 
 // DoctorAssignmentStatus reports how much of the spec is in force. A pair is one doctor and one patient of the spec.
 type DoctorAssignmentStatus struct {
-	// observedGeneration is the generation of the spec that this status describes.
+	// observedGeneration is the generation of the spec that the controller tried to carry out last; -1 before the first time.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 
@@ -141,6 +142,7 @@ type DoctorAssignmentStatus struct {
 	Total int32 `json:"total"`
 
 	// assigned is the number of pairs whose doctor has access to the patient now, by this object's claim or by another one.
+	// While the database does not answer, this and the next fields are those of the last time when it did.
 	// +optional
 	Assigned int32 `json:"assigned"`
 

@@ -28,13 +28,15 @@ import (
 const leaderElectionID = "healthrecords-controller.healthrecords.io"
 
 func newControllerCommand() *cobra.Command {
-	return &cobra.Command{
+	controller := &cobra.Command{
 		Use:   "controller",
 		Short: "Reconcile DoctorAssignment objects",
 		Long:  "Carry out DoctorAssignment objects as assignments in the database, until SIGTERM.\n\n" + settings.Usage(&settings.Controller{}),
 		Args:  takesNoArguments,
 		RunE:  runController,
 	}
+	controller.AddCommand(newFinalizersCommand())
+	return controller
 }
 
 func runController(cmd *cobra.Command, _ []string) error {
@@ -57,7 +59,10 @@ func runController(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	err = controllers.Setup(manager, controllers.Options{Declarer: service.NewDeclarations(db), ResyncInterval: cfg.Resync, Registerer: p.registry})
+	err = controllers.Setup(manager, controllers.Options{
+		Declarer: service.NewDeclarations(db), Cluster: cfg.ClusterID, RequesterStamped: cfg.RequesterStamped,
+		AllNamespaces: cfg.Namespace == "", ResyncInterval: cfg.Resync, Registerer: p.registry,
+	})
 	if err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
@@ -78,9 +83,9 @@ func newManager(cfg settings.Controller) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	scheme := runtime.NewScheme()
-	if err := v1alpha1.AddToScheme(scheme); err != nil {
-		return nil, fmt.Errorf("registering the API types: %w", err)
+	scheme, err := newScheme()
+	if err != nil {
+		return nil, err
 	}
 	options := ctrl.Options{
 		Scheme:                        scheme,
@@ -99,6 +104,14 @@ func newManager(cfg settings.Controller) (ctrl.Manager, error) {
 		return nil, fmt.Errorf("connecting to Kubernetes: %w", err)
 	}
 	return manager, nil
+}
+
+func newScheme() (*runtime.Scheme, error) {
+	scheme := runtime.NewScheme()
+	if err := v1alpha1.AddToScheme(scheme); err != nil {
+		return nil, fmt.Errorf("registering the API types: %w", err)
+	}
+	return scheme, nil
 }
 
 // withoutRelease leaves out one message: when it is asked to stop, the manager gives up its Lease, and logs that as an

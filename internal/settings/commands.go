@@ -132,7 +132,9 @@ type Controller struct {
 	Namespace               string        `env:"WATCH_NAMESPACE" help:"the only namespace to watch; empty: all"`
 	LeaderElect             bool          `env:"LEADER_ELECT" envDefault:"true" help:"elect a leader, so that only one of several replicas works"`
 	LeaderElectionNamespace string        `env:"LEADER_ELECTION_NAMESPACE" help:"namespace of the election's Lease; empty: the namespace that the controller runs in"`
-	Resync                  time.Duration `env:"RESYNC_INTERVAL" envDefault:"1m" help:"how often each object is compared with the database"`
+	Resync                  time.Duration `env:"RESYNC_INTERVAL" envDefault:"20s" help:"how often the objects are compared with the database, 1000 in one query"`
+	ClusterID               string        `env:"CLUSTER_ID" help:"id of the cluster in the database, which several clusters can share; empty: the UID of the namespace kube-system"`
+	RequesterStamped        bool          `env:"REQUESTER_STAMPED" envDefault:"false" help:"record who asked for an assignment as the annotation healthrecords.io/requested-by says; only with the admission policy that keeps people from forging it"`
 }
 
 func (c *Controller) prepare() { c.Admin.Address = controllerAdmin }
@@ -143,6 +145,17 @@ func (c *Controller) validate(f *ValidationErrors) {
 	c.Database.validate(f)
 	f.require(c.Resync >= time.Second, "RESYNC_INTERVAL", "must be 1s or more")
 }
+
+// Finalizers is the configuration of `healthrecords controller release-finalizers`.
+type Finalizers struct {
+	Common     Common
+	Kubeconfig string `env:"KUBECONFIG" help:"kubeconfig of the cluster; empty: the cluster that the command runs in"`
+	Namespace  string `env:"WATCH_NAMESPACE" help:"the only namespace whose objects are changed; empty: all"`
+}
+
+func (c *Finalizers) prepare() {}
+
+func (c *Finalizers) validate(f *ValidationErrors) { c.Common.validate(f) }
 
 // Tool is the configuration of short-lived subcommands that use only the
 // database: those of admin.

@@ -162,15 +162,16 @@ BEGIN
 END
 $$;
 
--- A claim of REST that has ended in time makes room for the next one, and so does one that begins later: what it would have
--- added to the end of the next one is added there.
+-- A claim of REST that has ended in time makes room for the next one. One that begins later makes room for the one that a
+-- person asks for now, which takes its end over unless there is a gap between the two.
 CREATE FUNCTION claim_replaces() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
     later tstzrange;
 BEGIN
     UPDATE assignment_claims c SET ended_at = least(c.ends_at, statement_timestamp())
     WHERE c.patient_id = NEW.patient_id AND c.doctor_id = NEW.doctor_id AND c.source = 'rest' AND c.ended_at IS NULL
-        AND (c.ends_at <= statement_timestamp() OR c.starts_at > greatest(NEW.starts_at, statement_timestamp()))
+        AND (c.ends_at <= statement_timestamp()
+            OR NEW.requested_by IS NOT NULL AND c.starts_at > greatest(NEW.starts_at, statement_timestamp()))
     RETURNING tstzrange(c.starts_at, c.ends_at) INTO later;
     IF lower(later) > statement_timestamp() AND lower(later) <= NEW.ends_at THEN
         NEW.ends_at := CASE WHEN NOT upper_inf(later) THEN greatest(NEW.ends_at, upper(later)) END;

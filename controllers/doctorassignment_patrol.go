@@ -1,0 +1,154 @@
+package controllers
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/client-go/util/workqueue"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/healthrecords/healthrecords/api/v1alpha1"
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
+
+// batchSize limits the owners of one query.
+const batchSize = 1000
+
+// patrol compares all objects with the database at intervals, and enqueues those that differ: it finds what others have
+// changed there.
+type patrol struct {
+	*reconciler
+	found chan event.TypedGenericEvent[*v1alpha1.DoctorAssignment]
+}
+
+// NeedLeaderElection implements manager.LeaderElectionRunnable.
+func (p *patrol) NeedLeaderElection() bool { return true }
+
+// Start implements manager.Runnable.
+func (p *patrol) Start(ctx context.Context) error {
+	every(ctx, p.ResyncInterval, func() {
+		if err := p.compare(ctx); err != nil && ctx.Err() == nil {
+			log.FromContext(ctx).Error(public(err), "comparing the objects with the database")
+		}
+	})
+	return nil
+}
+
+// every calls do at intervals until ctx ends.
+func every(ctx context.Context, interval time.Duration, do func()) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			do()
+		}
+	}
+}
+
+// compare makes one round over all objects, with one query for each batch.
+func (p *patrol) compare(ctx context.Context) error {
+	var list v1alpha1.DoctorAssignmentList
+	if err := p.client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+		return clinic.Internal(err)
+	}
+	objects := make([]*v1alpha1.DoctorAssignment, 0, len(list.Items))
+	for i := range list.Items {
+		if carriedOut(&list.Items[i]) {
+			objects = append(objects, &list.Items[i])
+		}
+	}
+	slices.SortFunc(objects, func(a, b *v1alpha1.DoctorAssignment) int { return strings.Compare(string(a.UID), string(b.UID)) })
+	for batch := range slices.Chunk(objects, batchSize) {
+		if err := p.compareBatch(ctx, batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *patrol) compareBatch(ctx context.Context, batch []*v1alpha1.DoctorAssignment) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	self, err := p.identity.owner(ctx, "")
+	if err != nil {
+		return err
+	}
+	uids := make([]string, 0, len(batch))
+	for _, da := range batch {
+		uids = append(uids, string(da.UID))
+	}
+	list, err := p.Declarer.States(ctx, self.Cluster, uids)
+	if err != nil {
+		return err
+	}
+	states := make(map[string]clinic.DeclaredState, len(list))
+	for _, state := range list {
+		states[state.UID] = state
+	}
+	for _, da := range batch {
+		if !agrees(da, states[string(da.UID)]) {
+			select {
+			case p.found <- event.TypedGenericEvent[*v1alpha1.DoctorAssignment]{Object: da}:
+			case <-ctx.Done():
+				return clinic.Unavailable(ctx.Err())
+			}
+		}
+	}
+	return nil
+}
+
+// carriedOut reports whether the status tells what the database holds. Otherwise the object has a pass before it, or, if its
+// spec is invalid, no pass would help.
+func carriedOut(da *v1alpha1.DoctorAssignment) bool {
+	ready := apimeta.FindStatusCondition(da.Status.Conditions, v1alpha1.ReadyCondition)
+	if !da.DeletionTimestamp.IsZero() || ready == nil || ready.ObservedGeneration != da.Generation {
+		return false
+	}
+	switch ready.Reason {
+	case v1alpha1.ReasonInvalid, v1alpha1.ReasonConflict, v1alpha1.ReasonUnavailable, v1alpha1.ReasonInternalError:
+		return false
+	default:
+		return true
+	}
+}
+
+// agrees reports whether the database holds what the status says. The zero state is that of an owner without claims.
+func agrees(da *v1alpha1.DoctorAssignment, state clinic.DeclaredState) bool {
+	status := &da.Status
+	claims := int(status.Claims)
+	switch reason := apimeta.FindStatusCondition(status.Conditions, v1alpha1.ReadyCondition).Reason; {
+	case reason == v1alpha1.ReasonSuperseded:
+		return false // by a controller that is not there anymore, or this one's status was overwritten
+	case claims != state.Claims:
+		return false
+	case claims > 0 && state.Generation != da.Generation:
+		return false // after a restore of the database
+	case reason == v1alpha1.ReasonEndedByAdministrator:
+		return int(status.Total)-claims == state.Held // otherwise a hold was lifted
+	case claims != int(status.Total):
+		return true // pairs without a claim have no state
+	default:
+		return int(status.Assigned) == state.Assigned && int(status.Shared) == state.Shared
+	}
+}
+
+// enqueueFound enqueues an object with a lower priority than changes by people, which must not wait for it.
+func enqueueFound(_ context.Context, e event.TypedGenericEvent[*v1alpha1.DoctorAssignment], queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+	request := reconcile.Request{NamespacedName: client.ObjectKeyFromObject(e.Object)}
+	if byPriority, ok := queue.(priorityqueue.PriorityQueue[reconcile.Request]); ok {
+		byPriority.AddWithOpts(priorityqueue.AddOpts{Priority: new(handler.LowPriority)}, request)
+		return
+	}
+	queue.Add(request)
+}
