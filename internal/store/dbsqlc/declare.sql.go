@@ -474,10 +474,11 @@ func (q *Queries) LockDeclaredDoctors(ctx context.Context, db DBTX, arg LockDecl
 }
 
 const lockOwner = `-- name: LockOwner :exec
-SELECT pg_advisory_xact_lock(hashtextextended('assignments of ' || $1::text, 0))
+SELECT pg_advisory_xact_lock(hashtextextended('assignments of ' || $1::text, 0)), set_config('statement_timeout', '5min', true)
 `
 
-// One declaration of an owner is carried out at a time. A former release locks the same name.
+// One declaration of an owner is carried out at a time. A former release locks the same name. The statements of a large team
+// may take longer than others of the controller.
 func (q *Queries) LockOwner(ctx context.Context, db DBTX, owner string) error {
 	_, err := db.Exec(ctx, lockOwner, owner)
 	return err

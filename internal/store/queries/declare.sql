@@ -6,9 +6,10 @@
 -- name: NewTerm :one
 SELECT nextval('controller_terms');
 
--- One declaration of an owner is carried out at a time. A former release locks the same name.
+-- One declaration of an owner is carried out at a time. A former release locks the same name. The statements of a large team
+-- may take longer than others of the controller.
 -- name: LockOwner :exec
-SELECT pg_advisory_xact_lock(hashtextextended('assignments of ' || @owner::text, 0));
+SELECT pg_advisory_xact_lock(hashtextextended('assignments of ' || @owner::text, 0)), set_config('statement_timeout', '5min', true);
 
 -- Locks the doctors with the usernames, in lower case, and those of the owner's claims, in the order of LockDoctor's rule.
 -- name: LockDeclaredDoctors :many
