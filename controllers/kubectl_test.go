@@ -10,7 +10,6 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/healthrecords/healthrecords/internal/testkit"
-	"github.com/healthrecords/healthrecords/internal/testkit/services"
 )
 
 // kubectl runs kubectl in the namespace as an administrator and returns its output.
@@ -22,16 +21,8 @@ func kubectl(t *testing.T, namespace string, args ...string) string {
 // kubectlOf runs kubectl with a kubeconfig and returns its output.
 func kubectlOf(t *testing.T, kubeconfig string, args ...string) string {
 	t.Helper()
-	program, err := exec.LookPath("kubectl")
-	if err != nil {
-		dir, err := services.ControlPlaneBinaries(testkit.Root(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		program = filepath.Join(dir, "kubectl")
-	}
 	args = append([]string{"--kubeconfig", kubeconfig}, args...)
-	output, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
+	output, err := exec.CommandContext(t.Context(), testkit.Kubectl(t), args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("kubectl %s: %v\n%s", strings.Join(args[2:], " "), err, output)
 	}

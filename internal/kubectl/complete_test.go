@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/healthrecords/healthrecords/internal/testkit"
-	"github.com/healthrecords/healthrecords/internal/testkit/services"
 )
 
 // suggestions returns the suggestions in the output of cobra's completion, without their descriptions.
@@ -88,10 +87,7 @@ func TestKubectlRunsThePlugin(t *testing.T) {
 	for _, name := range []string{pluginName, completionName} {
 		testkit.Must(t, os.Symlink(self, filepath.Join(bin, name)))
 	}
-	program, err := exec.LookPath("kubectl")
-	if err != nil {
-		program = filepath.Join(testkit.Value(services.ControlPlaneBinaries(testkit.Root(t)))(t), "kubectl")
-	}
+	program := testkit.Kubectl(t)
 	kubectl := func(args ...string) (string, int) {
 		t.Helper()
 		command := exec.CommandContext(t.Context(), program, args...)

@@ -2,6 +2,7 @@ package testkit
 
 import (
 	"context"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -56,4 +57,14 @@ func (s *shared) startControlPlane(ctx context.Context, root string) (*services.
 	}
 	s.stops = append(s.stops, control.Stop)
 	return control, control.InstallCRDs(filepath.Join(root, "config/crd/bases"))
+}
+
+// Kubectl returns the path of kubectl: the system's, or the one that hack/control-plane installs on a system without.
+func Kubectl(t testing.TB) string {
+	t.Helper()
+	program, err := exec.LookPath("kubectl")
+	if err == nil {
+		return program
+	}
+	return filepath.Join(Value(services.ControlPlaneBinaries(Root(t)))(t), "kubectl")
 }

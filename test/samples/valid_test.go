@@ -13,7 +13,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/healthrecords/healthrecords/internal/testkit"
-	"github.com/healthrecords/healthrecords/internal/testkit/services"
 )
 
 // The modules with the CustomResourceDefinitions of Flux and Argo CD, and the files in them.
@@ -62,10 +61,6 @@ func TestSamplesAreValid(t *testing.T) {
 
 func kubectl(t *testing.T, kubeconfig string, args ...string) (string, error) {
 	t.Helper()
-	program, err := exec.LookPath("kubectl")
-	if err != nil {
-		program = filepath.Join(testkit.Value(services.ControlPlaneBinaries(testkit.Root(t)))(t), "kubectl")
-	}
-	output, err := exec.CommandContext(t.Context(), program, append([]string{"--kubeconfig", kubeconfig}, args...)...).CombinedOutput()
+	output, err := exec.CommandContext(t.Context(), testkit.Kubectl(t), append([]string{"--kubeconfig", kubeconfig}, args...)...).CombinedOutput()
 	return string(output), err
 }
