@@ -109,7 +109,7 @@ func clusterScheme(t *testing.T) *runtime.Scheme {
 func (c *cluster) controllerConfig(t *testing.T) *rest.Config {
 	t.Helper()
 	root := filepath.Join(testkit.Root(t), "config")
-	for _, file := range []string{"namespace.yaml", "rbac/service_account.yaml", "rbac/role.yaml", "rbac/role_binding.yaml"} {
+	for _, file := range []string{"namespace/namespace.yaml", "rbac/service_account.yaml", "rbac/role.yaml", "rbac/role_binding.yaml"} {
 		for _, object := range readObjects(t, filepath.Join(root, file)) {
 			if err := c.client.Apply(t.Context(), client.ApplyConfigurationFromUnstructured(object), client.FieldOwner("test")); err != nil {
 				t.Fatal(err)

@@ -7,9 +7,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/onsi/gomega"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
+	"github.com/healthrecords/healthrecords/api/v1alpha1"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/services"
 )
@@ -33,6 +38,7 @@ func TestApplyOnAnEmptyCluster(t *testing.T) {
 	cluster, config := emptyCluster(t), filepath.Join(testkit.Root(t), "config")
 	kubectlOf(t, cluster, "apply", "--kustomize", config)
 	kubectlOf(t, cluster, "wait", "--for=condition=Established", "--timeout=30s", "crd/doctorassignments.healthrecords.io")
+	awaitStamp(t, cluster)
 	kubectlOf(t, cluster, "apply", "--kustomize", filepath.Join(config, "samples"))
 	if got := kubectlOf(t, cluster, "get", "da", "--output=name"); !strings.Contains(got, "primary-care") {
 		t.Errorf("the sample is not there, but %q", got)
@@ -40,6 +46,24 @@ func TestApplyOnAnEmptyCluster(t *testing.T) {
 	for _, object := range []string{"clusterrole/doctorassignment-editor", "clusterrole/doctorassignment-viewer", "namespace/healthrecords"} {
 		kubectlOf(t, cluster, "get", object)
 	}
+}
+
+// awaitStamp waits until the policy of the requester takes objects. For some seconds after the custom resource was created, the API
+// server does not know its schema, and answers with 503.
+func awaitStamp(t *testing.T, kubeconfig string) {
+	t.Helper()
+	restConfig, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	testkit.Must(t, err)
+	cluster, err := client.New(restConfig, client.Options{Scheme: clusterScheme(t)})
+	testkit.Must(t, err)
+	gomega.NewWithT(t).Eventually(func() (string, error) {
+		probe := &v1alpha1.DoctorAssignment{
+			ObjectMeta: metav1.ObjectMeta{Name: "probe", Namespace: "default", Annotations: map[string]string{v1alpha1.RequestedByAnnotation: "a lie"}},
+			Spec:       v1alpha1.DoctorAssignmentSpec{Doctor: &v1alpha1.UserReference{Username: "d"}, Patients: []v1alpha1.UserReference{{Username: "p"}}},
+		}
+		err := cluster.Create(t.Context(), probe, client.DryRunAll)
+		return probe.Annotations[v1alpha1.RequestedByAnnotation], err
+	}).WithTimeout(patience).ShouldNot(gomega.Equal("a lie"))
 }
 
 const oldObject = `apiVersion: healthrecords.io/v1alpha1

@@ -28,8 +28,12 @@ func TestTemplateNeedsNoFlags(t *testing.T) {
 	for _, helm := range helms {
 		t.Run(helm, func(t *testing.T) {
 			t.Parallel()
-			if output, err := tool(t, helm, "template", release, chartDir); err != nil {
+			output, err := tool(t, helm, "template", release, chartDir)
+			if err != nil {
 				t.Errorf("%v\n%s", err, output)
+			}
+			if strings.Contains(output, "release-finalizers") {
+				t.Error("kubectl apply of this would run the Job that stops the controller")
 			}
 		})
 	}

@@ -82,6 +82,30 @@ func TestNamesFit(t *testing.T) {
 	}
 }
 
+// TestReleasesShareNoObject except the CustomResourceDefinition, also if they have one name in two namespaces.
+func TestReleasesShareNoObject(t *testing.T) {
+	t.Parallel()
+	names := func(release, namespace string) map[string]bool {
+		output, err := tool(t, "helm@v4", append([]string{"template", release, chartDir, "--namespace", namespace}, served...)...)
+		if err != nil {
+			t.Fatal(output)
+		}
+		found := map[string]bool{}
+		for key, object := range parse(t, output) {
+			if object.GetKind() != "CustomResourceDefinition" {
+				found[key+" in "+object.GetNamespace()] = true
+			}
+		}
+		return found
+	}
+	elsewhere, beside := names(release, "other"), names("other", "records")
+	for key := range names(release, "records") {
+		if elsewhere[key] || beside[key] {
+			t.Errorf("two releases have %s", key)
+		}
+	}
+}
+
 // fullname returns the prefix of the objects' names.
 func fullname(t *testing.T, override string) string {
 	t.Helper()
@@ -109,12 +133,12 @@ func TestControllerRights(t *testing.T) {
 	}
 }
 
-// rights returns the sorted group/resource/verb of all roles.
+// rights returns the sorted group/resource/verb of all roles, except those of hooks.
 func rights(t *testing.T, objects map[string]*unstructured.Unstructured) []string {
 	t.Helper()
 	var all []string
 	for key, object := range objects {
-		if kind := object.GetKind(); kind != "Role" && kind != "ClusterRole" {
+		if kind := object.GetKind(); kind != "Role" && kind != "ClusterRole" || object.GetAnnotations()["helm.sh/hook"] != "" {
 			continue
 		}
 		var role rbacv1.ClusterRole

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -17,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
@@ -38,6 +40,7 @@ func TestRelease(t *testing.T) {
 				t.Fatalf("there are %d secrets and the jobs %v", len(secrets), job)
 			}
 			r.makeAssignment()
+			r.stamps()
 
 			r.helm("upgrade", "--set", "image.tag=v2", "--set", "worker.replicas=3")
 			r.same(secrets, "after the upgrade")
@@ -51,7 +54,7 @@ func TestRelease(t *testing.T) {
 				t.Errorf("the rollback left the jobs %v; before there was %v", back, job)
 			}
 
-			r.run("uninstall", release)
+			r.uninstall()
 			r.same(secrets, "after the uninstallation")
 			if left := r.workloads(); left != 0 {
 				t.Errorf("%d Deployments are left", left)
@@ -125,6 +128,51 @@ func (r released) run(action string, args ...string) {
 	args = append([]string{action, "--kubeconfig", r.kubeconfig, "--namespace", r.namespace}, args...)
 	if output, err := tool(r.t, r.tool, args...); err != nil {
 		r.t.Fatalf("helm %v: %v\n%s", args, err, output)
+	}
+}
+
+// uninstall plays the part of the cluster that runs the Job of the hook. Without that part, Helm waits for the Job.
+func (r released) uninstall() {
+	r.t.Helper()
+	name, done := release+"-healthrecords-uninstall", make(chan error, 1)
+	go func() {
+		done <- wait.PollUntilContextTimeout(r.t.Context(), 100*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+			job, err := r.client.BatchV1().Jobs(r.namespace).Get(ctx, name, metav1.GetOptions{})
+			if err != nil {
+				return false, client.IgnoreNotFound(err)
+			}
+			now := new(metav1.Now())
+			job.Status = batchv1.JobStatus{Succeeded: 1, StartTime: now, CompletionTime: now, UncountedTerminatedPods: &batchv1.UncountedTerminatedPods{}}
+			for _, condition := range []batchv1.JobConditionType{batchv1.JobSuccessCriteriaMet, batchv1.JobComplete} {
+				job.Status.Conditions = append(job.Status.Conditions, batchv1.JobCondition{Type: condition, Status: corev1.ConditionTrue, LastTransitionTime: *now})
+			}
+			_, err = r.client.BatchV1().Jobs(r.namespace).UpdateStatus(ctx, job, metav1.UpdateOptions{})
+			return err == nil, err
+		})
+	}()
+	r.run("uninstall", release)
+	if err := <-done; err != nil {
+		r.t.Errorf("uninstalling ran no Job that releases the finalizers: %v", err)
+	}
+	if _, err := r.client.RbacV1().ClusterRoles().Get(r.t.Context(), r.namespace+"-"+name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		r.t.Errorf("the rights of the Job are left: %v", err)
+	}
+}
+
+// stamps waits until the API server replaces a forged requester, which it does from a moment after the policy's installation on.
+func (r released) stamps() {
+	r.t.Helper()
+	forged := declared("forged")
+	forged.SetAnnotations(map[string]string{"healthrecords.io/requested-by": "mallory"})
+	err := wait.PollUntilContextTimeout(r.t.Context(), 100*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+		made, err := r.assignments().Create(ctx, forged, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if apierrors.IsServiceUnavailable(err) { // for some seconds after the CustomResourceDefinition was created
+			return false, nil
+		}
+		return err == nil && made.GetAnnotations()["healthrecords.io/requested-by"] != "mallory", err
+	})
+	if err != nil {
+		r.t.Errorf("a forged requester stays: %v", err)
 	}
 }
 
@@ -209,15 +257,18 @@ func (r released) assignments() dynamic.ResourceInterface {
 // makeAssignment declares an assignment as soon as the API server serves its kind.
 func (r released) makeAssignment() {
 	r.t.Helper()
-	declared := &unstructured.Unstructured{Object: object{
-		"apiVersion": "healthrecords.io/v1alpha1", "kind": "DoctorAssignment", "metadata": object{"name": "primary-care"},
-		"spec": object{"doctor": object{"username": "doctor1"}, "patients": []any{object{"username": "patient1"}}},
-	}}
 	err := wait.PollUntilContextTimeout(r.t.Context(), 100*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
-		_, err := r.assignments().Create(ctx, declared, metav1.CreateOptions{})
+		_, err := r.assignments().Create(ctx, declared("primary-care"), metav1.CreateOptions{})
 		return err == nil, nil
 	})
 	if err != nil {
 		r.t.Fatalf("the API server does not take a DoctorAssignment: %v", err)
 	}
+}
+
+func declared(name string) *unstructured.Unstructured {
+	return &unstructured.Unstructured{Object: object{
+		"apiVersion": "healthrecords.io/v1alpha1", "kind": "DoctorAssignment", "metadata": object{"name": name},
+		"spec": object{"doctor": object{"username": "doctor1"}, "patients": []any{object{"username": "patient1"}}},
+	}}
 }

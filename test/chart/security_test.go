@@ -36,7 +36,7 @@ func TestPodsAreRestricted(t *testing.T) {
 				if !result.Allowed {
 					t.Errorf("%s: %s", key, result.ForbiddenDetail())
 				}
-				if token := pod.Spec.AutomountServiceAccountToken; *token != strings.HasSuffix(key, "-controller") {
+				if token := pod.Spec.AutomountServiceAccountToken; *token != (strings.HasSuffix(key, "-controller") || strings.HasSuffix(key, "-uninstall")) {
 					t.Errorf("%s: a token is mounted: %v", key, *token)
 				}
 				for _, container := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {

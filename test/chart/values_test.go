@@ -59,6 +59,8 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		{"server.httpRoute.enabled=true", "server.httpRoute.parentRefs"},
 		{"server.ingress.enabled=true server.ingress.hosts={a.example.org}", "server.trustedProxies"},
 		{"server.trustedProxies={ten}", "trustedProxies"},
+		{"controller.clusterID=a/b", "/controller/clusterID"},
+		{"rbac.requester=yes", "/rbac/requester"},
 		{"server.breakGlassDuration=long", "breakGlassDuration"},
 		{"server.doctorSelfAssignment=true", "doctorSelfAssignment"},
 		{"server.autoscaling.minReplicas=11", "server.autoscaling.minReplicas"},

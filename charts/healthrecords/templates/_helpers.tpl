@@ -81,6 +81,17 @@ labels:
 {{- end }}
 
 {{/*
+Whether the cluster can stamp objects with the user who asks. A cluster lists the kinds that it serves; "helm template" without a cluster
+knows only a version.
+*/}}
+{{- define "healthrecords.stamps" -}}
+{{- if .Capabilities.APIVersions.Has "apps/v1/Deployment" }}
+{{- if .Capabilities.APIVersions.Has "admissionregistration.k8s.io/v1/MutatingAdmissionPolicy" }}true{{ end }}
+{{- else if semverCompare ">=1.36-0" .Capabilities.KubeVersion.Version }}true
+{{- end }}
+{{- end }}
+
+{{/*
 The data of a Secret that is generated once: the data in the cluster, plus the generated keys that are missing. Keys that
 people added stay. (dict "root" $ "name" NAME "generated" DICT of the required keys, not encoded).
 */}}
