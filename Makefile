@@ -56,6 +56,11 @@ test: test-deps control-plane node ## Run all tests except those that need a clu
 security: deps control-plane ## Measure security: matrix, races, revocation, audit, fuzzing with FUZZ_COUNT=N inputs (default a million).
 	@hack/security
 
+.PHONY: bench-controller
+bench-controller: deps control-plane ## Measure the controller with 10,000 objects and a million pairs, and check limits; takes half an hour.
+	go test ./test/scale -count=1 -v -timeout 90m -args -limits \
+		-objects=10000 -doctors=100 -teams=100 -team=20 -panel=500 -largest=5000 -samples=100
+
 .PHONY: chart-test
 chart-test: ## Test the Helm chart without a cluster; make test includes this.
 	go test ./test/chart $(TEST)

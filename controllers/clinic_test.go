@@ -390,3 +390,14 @@ func (f *fakeClinic) callCount() int {
 	defer f.mutex.Unlock()
 	return f.calls
 }
+
+// releasing is a clinic that calls back before it releases.
+type releasing struct {
+	*fakeClinic
+	before func()
+}
+
+func (r releasing) Release(ctx context.Context, owner clinic.Owner) (int, error) {
+	r.before()
+	return r.fakeClinic.Release(ctx, owner)
+}

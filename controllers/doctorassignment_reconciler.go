@@ -89,8 +89,11 @@ func (r *reconciler) declare(ctx context.Context, da *v1alpha1.DoctorAssignment)
 		return ctrl.Result{}, ctx.Err()
 	}
 	now := r.Now()
-	total(da)
 	o := errorOutcome(err)
+	if o.reason == v1alpha1.ReasonSuperseded && carriedOut(da) {
+		return ctrl.Result{RequeueAfter: wait.Jitter(retryGrowth*r.RetryInterval, jitter)}, nil // the other controller says how far it is
+	}
+	total(da)
 	if err == nil {
 		o = declarationOutcome(da, result)
 		r.announce(da, result, o)

@@ -192,7 +192,7 @@ func TestReconcileLeavesTheStatusAtShutdown(t *testing.T) {
 	b := setup(t, newObject("a"))
 	before, _ := b.expectPass(t, "a")
 	ctx, cancel := context.WithCancel(t.Context())
-	b.Declarer = canceling{fakeClinic: b.clinic, cancel: cancel}
+	b.Declarer = late{b.clinic, cancel}
 	_, err := b.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(before)})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("Reconcile: %v", err)
@@ -202,15 +202,16 @@ func TestReconcileLeavesTheStatusAtShutdown(t *testing.T) {
 	}
 }
 
-// canceling is a clinic whose caller is stopped during a call.
-type canceling struct {
+// late is a clinic whose caller is held up after a declaration.
+type late struct {
 	*fakeClinic
-	cancel context.CancelFunc
+	meanwhile func()
 }
 
-func (c canceling) Declare(ctx context.Context, _ clinic.Declaration) (clinic.DeclarationResult, error) {
-	c.cancel()
-	return clinic.DeclarationResult{}, clinic.Unavailable(ctx.Err())
+func (l late) Declare(ctx context.Context, d clinic.Declaration) (clinic.DeclarationResult, error) {
+	result, err := l.fakeClinic.Declare(ctx, d)
+	l.meanwhile()
+	return result, err
 }
 
 func TestReconcileEndsWhatTheSpecNoLongerNames(t *testing.T) {

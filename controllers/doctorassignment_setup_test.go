@@ -48,8 +48,22 @@ func newScheme(t testing.TB) *runtime.Scheme {
 
 func setup(t *testing.T, objects ...client.Object) *bundle {
 	t.Helper()
-	api := fake.NewClientBuilder().WithScheme(newScheme(t)).WithObjects(objects...).
-		WithStatusSubresource(&v1alpha1.DoctorAssignment{}).WithTypeConverters(typeConverter(t)).Build()
+	return setupOn(fake.NewClientBuilder().WithScheme(newScheme(t)).WithObjects(objects...).
+		WithStatusSubresource(&v1alpha1.DoctorAssignment{}).WithTypeConverters(typeConverter(t)).Build())
+}
+
+// setupOnServer does the same over a real API server, which has an object of the name in the namespace default.
+func setupOnServer(t *testing.T, name string) *bundle {
+	t.Helper()
+	api, err := client.NewWithWatch(testkit.ControlPlane(t), client.Options{Scheme: newScheme(t)})
+	testkit.Must(t, err)
+	da := newObject(name)
+	da.ObjectMeta = metav1.ObjectMeta{Namespace: da.Namespace, Name: da.Name}
+	testkit.Must(t, api.Create(t.Context(), da))
+	return setupOn(api)
+}
+
+func setupOn(api client.WithWatch) *bundle {
 	b := &bundle{api: api, clinic: newFakeClinic(), events: events.NewFakeRecorder(100), now: epoch()}
 	b.clinic.now = func() time.Time { return b.now }
 	o := Options{Declarer: b.clinic, Now: func() time.Time { return b.now }, Cluster: "a-cluster"}

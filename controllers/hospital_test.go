@@ -31,10 +31,16 @@ type hospital struct {
 
 func startHospital(t *testing.T, o Options) *hospital {
 	t.Helper()
-	dsn := testkit.NewDatabase(t, rights.Migrate)
-	h := newHospital(t, dsn, testkit.NewFactory(t, dsn))
+	h := prepareHospital(t)
 	h.start(t, o)
 	return h
+}
+
+// prepareHospital returns a hospital without a controller.
+func prepareHospital(t *testing.T) *hospital {
+	t.Helper()
+	dsn := testkit.NewDatabase(t, rights.Migrate)
+	return newHospital(t, dsn, testkit.NewFactory(t, dsn))
 }
 
 func newHospital(t *testing.T, dsn string, factory *testkit.Factory) *hospital {

@@ -229,7 +229,7 @@ func TestAssigningAnswersWithThePatient(t *testing.T) {
 	first := s.want(http.StatusOK, call{method: post, path: "/api/auth/assign-doctor/", token: s.doctor.token, body: body})
 	equal(t, "assignment", first["assignment"], map[string]any{
 		"id": some, "patient": first["patient"], "doctor": some, "source": "rest", "declared_by": nil, "requested_by": "doctor1",
-		"reason": "second opinion", "is_active": true, "starts_at": some, "ends_at": some, "created_at": some,
+		"reason": "second opinion", "is_active": true, "starts_at": some, "ends_at": some, "created_at": some, "claims": nil,
 	})
 	if dig[float64](t, first, "patient", "id") != float64(other.profile) || dig[string](t, first, "patient", "user", "username") != "patient2" {
 		t.Errorf("patient = %v", first["patient"])

@@ -71,6 +71,15 @@ func (w *twoWorlds) written(t *rapid.T, i int) map[string]func() {
 			exec(`INSERT INTO assignments (id, patient_id, doctor_id, source, starts_at) OVERRIDING SYSTEM VALUE
 				SELECT $1, p.id, 2, 'rest', now() FROM patient_profiles p WHERE p.id = `+someone+` ON CONFLICT DO NOTHING`, id)
 		},
+		"claim of an object": func() { // whose assignments and audit rows get ids of their own
+			w.foreignly(i, func() {
+				exec(`INSERT INTO assignment_claims (patient_id, doctor_id, source, owner, declared_by, requester, starts_at)
+					SELECT p.id, 2, 'kubernetes', $1::bigint::text, 'clinic/foreign', 'foreign', now() FROM patient_profiles p WHERE p.id = `+someone, id)
+				exec(`INSERT INTO audit_log (role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id)
+					SELECT 'CONTROLLER', 'declare', 'assignment', $1, ARRAY[p.id], ARRAY[$1::bigint], 'role', 'allowed', 'kubernetes:foreign'
+					FROM patient_profiles p WHERE p.id = `+someone, id)
+			})
+		},
 		"notification": func() {
 			exec(`INSERT INTO notifications (id, recipient_id, event_id, type, patient_id) OVERRIDING SYSTEM VALUE
 				SELECT $1, u.id, $1, 'NEW_RECORD', 1 FROM users u WHERE u.id <> $2 ORDER BY u.id LIMIT 1 OFFSET $3`, id, w.caller.ID, nth)

@@ -116,7 +116,7 @@ func notDrawn() map[string]string {
 		"replaceRecord": "as changeRecord",
 		"disableUser":   "is for administrators, who know everybody", "enableUser": "as disableUser", "verifyDoctor": "as disableUser", "issueResetCode": "as disableUser",
 		"endAssignment": "as disableUser", "liftHold": "as disableUser",
-		"listKeys":      "public keys", "health": "knows of nobody",
+		"listKeys": "public keys", "health": "knows of nobody",
 	}
 }
 
@@ -317,6 +317,8 @@ func TestTwoWorldsTellWhatIsNotForeign(t *testing.T) {
 		ann: {
 			{"/api/access-log/", fmt.Sprintf(row, firstForeign, "getRecord", "record")},
 			{"/api/access-log/", fmt.Sprintf(row, firstForeign+1, "addComment", "comment")},
+			{"/api/access-log/", fmt.Sprintf(`UPDATE audit_log SET role = 'CONTROLLER', request_id = 'kubernetes:jane' WHERE id = %d`, firstForeign)},
+			{"/api/assignments/1/", `UPDATE assignments SET requester = 'jane' WHERE id = 1`},
 			{"/api/health-records/1/comments/", `UPDATE doctor_comments SET is_private = false WHERE id = 2`},
 			{"/api/health-records/1/", `UPDATE doctor_comments SET comment = 'corrected', version = version + 1, updated_at = '2025-03-02' WHERE id = 1`},
 			{"/api/auth/doctors/2/", `UPDATE doctor_profiles SET specialization = 'Oncology' WHERE id = 2`},

@@ -25,7 +25,7 @@ func TestEndsThatNoAnswerCanTell(t *testing.T) {
 		if got := field(request.Validate(time.Now())); got != test.want {
 			t.Errorf("a request until %s: the wrong field is %q, want %q", test.end, got, test.want)
 		}
-		declared := clinic.Declaration{Owner: "uid", Doctor: "doctor", Patients: []string{"patient"}, EndsAt: &test.end}
+		declared := clinic.Declaration{Owner: clinic.Owner{UID: "uid"}, Doctors: []string{"doctor"}, Patients: []string{"patient"}, EndsAt: &test.end}
 		if got := field(declared.Validate()); (got != "") != (test.want != "") {
 			t.Errorf("a declaration until %s: the wrong field is %q", test.end, got)
 		}

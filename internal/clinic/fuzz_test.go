@@ -19,7 +19,7 @@ func FuzzDeclaration(f *testing.F) {
 	f.Fuzz(func(t *testing.T, doctor, patients, reason string, starts, ends int64) {
 		begin, end := time.Unix(starts, 0), time.Unix(ends, 0)
 		d := clinic.Declaration{
-			Owner: "uid", Name: "default/name", Doctor: doctor, Patients: strings.Split(patients, ","), Reason: reason, StartsAt: &begin, EndsAt: &end,
+			Owner: clinic.Owner{UID: "uid"}, Name: "default/name", Doctors: []string{doctor}, Patients: strings.Split(patients, ","), Reason: reason, StartsAt: &begin, EndsAt: &end,
 		}
 		err := d.Validate()
 		if err != nil {

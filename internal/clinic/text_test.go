@@ -59,7 +59,7 @@ func lines() map[string]func(text string) (string, error) {
 			return r.Reason, err
 		},
 		"reason, declaration": func(text string) (string, error) {
-			d := clinic.Declaration{Owner: "uid", Doctor: "doctor1", Patients: []string{"patient1"}, Reason: text}
+			d := clinic.Declaration{Owner: clinic.Owner{UID: "uid"}, Doctors: []string{"doctor1"}, Patients: []string{"patient1"}, Reason: text}
 			err := d.Validate()
 			return d.Reason, err
 		},

@@ -219,7 +219,7 @@ func (f *faults) usernames(field string, names []string, most int) {
 	seen := map[string]bool{}
 	odd := false
 	for _, name := range names {
-		odd = odd || !usernamePattern.MatchString(name)
+		odd = odd || !ValidUsername(name)
 		seen[strings.ToLower(name)] = true
 	}
 	f.add(odd, field, badUsername)

@@ -21,9 +21,9 @@ func TestDeclareFromManySides(t *testing.T) {
 	for owner := range 3 {
 		sides = append(sides, func(round int) error {
 			d := w.wish(patients)
-			d.Owner = fmt.Sprintf("uid-%d", owner)
+			d.UID = fmt.Sprintf("uid-%d", owner)
 			if (round+owner)%2 == 1 {
-				d.Doctor = "doctor2"
+				d.Doctors = []string{"doctor2"}
 				slices.Reverse(d.Patients)
 			}
 			_, err := w.Declarations.Declare(t.Context(), d)
@@ -39,7 +39,7 @@ func TestDeclareFromManySides(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		err = w.Assignments.End(t.Context(), admin, a.ID, false)
+		_, err = w.Assignments.End(t.Context(), admin, a.ID, false)
 		if clinic.ReasonOf(err) == "managed_by_kubernetes" {
 			return nil
 		}
@@ -66,8 +66,8 @@ func TestDeclareFromManySides(t *testing.T) {
 		}
 	}
 	for owner := range 3 {
-		testkit.Value(w.Declarations.Release(t.Context(), fmt.Sprintf("uid-%d", owner)))(t)
+		testkit.Value(w.Declarations.Release(t.Context(), clinic.Owner{UID: fmt.Sprintf("uid-%d", owner), Cluster: "cluster-1", Term: 1}))(t)
 	}
-	w.declare(t, w.wish(patients), clinic.DeclarationResult{Assigned: patients, Created: patients})
+	w.declare(t, w.wish(patients), clinic.DeclarationResult{Assigned: patients, Claims: patients, Created: patients})
 	w.settled(t, w.wish(patients))
 }

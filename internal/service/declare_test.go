@@ -10,6 +10,7 @@ import (
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
 // ward has two doctors and some patients to declare.
@@ -21,7 +22,13 @@ type ward struct {
 
 func newWard(t testing.TB, patients int) ward {
 	t.Helper()
-	f := newFixture(t)
+	return newWardOn(t, testkit.NewDatabase(t, rights.Migrate), patients)
+}
+
+// newWardOn is newWard on a database that rights.Migrate was called for.
+func newWardOn(t testing.TB, dsn string, patients int) ward {
+	t.Helper()
+	f := newFixtureOn(t, dsn)
 	w := ward{
 		fixture: f,
 		doctor:  f.db.Doctor(testkit.DoctorOptions{Person: testkit.Person{Username: "Doctor1"}}),
@@ -33,43 +40,71 @@ func newWard(t testing.TB, patients int) ward {
 	return w
 }
 
-// wish declares the first n patients for doctor1.
+// wish declares the first n patients for doctor1, by the object uid-1.
 func (w ward) wish(n int) clinic.Declaration {
-	d := clinic.Declaration{Owner: "uid-1", Name: "ns/name", Doctor: "doctor1", Reason: "primary care"}
+	d := clinic.Declaration{
+		Owner: clinic.Owner{UID: "uid-1", Cluster: "cluster-1", Term: 1}, Generation: 1, Name: "ns/name", Requester: "alice",
+		Doctors: []string{"doctor1"}, Reason: "primary care", Replace: true,
+	}
 	for _, p := range w.patients[:n] {
 		d.Patients = append(d.Patients, p.User.Username)
 	}
 	return d
 }
 
+// declare carries the declaration out and compares the result. Every pair is counted in want.Total unless want says otherwise.
 func (w ward) declare(t testing.TB, d clinic.Declaration, want clinic.DeclarationResult) {
 	t.Helper()
 	got := testkit.Value(w.Declarations.Declare(t.Context(), d))(t)
-	if (d.StartsAt != nil || d.EndsAt != nil) == got.At.IsZero() {
-		t.Errorf("the period of %v to %v was compared at %v", d.StartsAt, d.EndsAt, got.At)
+	if got.At.IsZero() {
+		t.Error("the result has no time")
 	}
-	got.At = want.At
+	if want.Total == 0 {
+		want.Total = d.Pairs()
+	}
+	want.At, want.Changed = got.At, got.Changed
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("wanted (-) and got (+) differ:\n%s", diff)
 	}
-}
-
-// settled checks that the same declaration again writes nothing.
-func (w ward) settled(t testing.TB, d clinic.Declaration) {
-	t.Helper()
-	// xmin changes with every write of a row
-	const state = `SELECT coalesce(sum(hashtextextended(s, 0) % 1000000007), 0)::bigint FROM (
-		SELECT xmin || ' ' || id FROM assignments UNION ALL SELECT xmin || ' ' || id || ' o' FROM outbox) AS all_rows (s)`
-	before := w.db.Count(state)
-	result := testkit.Value(w.Declarations.Declare(t.Context(), d))(t)
-	if result.Created != 0 || result.Ended != 0 || w.db.Count(state) != before {
-		t.Errorf("a second declaration changed something: %+v", result)
+	if (want.Created > 0 || want.Ended > 0) && !got.Changed {
+		t.Error("the result says that nothing was changed")
 	}
 }
 
-// held counts the open assignments of the owner.
+// state changes with every write of the tables that a declaration writes.
+const state = `SELECT coalesce(sum(hashtextextended(s, 0) % 1000000007), 0)::bigint FROM (
+	SELECT xmin || ' ' || id FROM assignments UNION ALL SELECT xmin || ' ' || id || ' o' FROM outbox
+	UNION ALL SELECT xmin || ' ' || id || ' c' FROM assignment_claims UNION ALL SELECT xmin || ' ' || uid FROM declarations
+	UNION ALL SELECT id || ' a' FROM audit_log) AS all_rows (s)`
+
+// settled checks that the same declaration again writes nothing, also by a later controller.
+func (w ward) settled(t testing.TB, d clinic.Declaration) {
+	t.Helper()
+	before := w.db.Count(state)
+	first := testkit.Value(w.Declarations.Declare(t.Context(), d))(t)
+	d.Term++
+	second := testkit.Value(w.Declarations.Declare(t.Context(), d))(t)
+	if first.Created != 0 || first.Ended != 0 || first.Changed || w.db.Count(state) != before {
+		t.Errorf("a second declaration changed something: %+v", first)
+	}
+	first.At = second.At
+	if diff := cmp.Diff(first, second); diff != "" {
+		t.Errorf("a repetition gives another result (-first +second):\n%s", diff)
+	}
+}
+
+// held counts the pairs that the owner claims now.
 func (w ward) held(owner string) int {
-	return w.db.Count(`SELECT count(*) FROM assignments WHERE owner = $1 AND (ends_at IS NULL OR ends_at > now())`, owner)
+	return w.db.Count(`SELECT count(*) FROM assignment_claims WHERE owner = $1 AND ended_at IS NULL AND (ends_at IS NULL OR ends_at > now())`, owner)
+}
+
+// access counts the pairs that are assigned now.
+func (w ward) access() int { return w.db.Count(`SELECT count(*) FROM active_assignments`) }
+
+// byAnother is the declaration by another object.
+func byAnother(d clinic.Declaration, uid string) clinic.Declaration {
+	d.UID, d.Name = uid, "ns/"+uid
+	return d
 }
 
 func TestDeclareBeginsAssignments(t *testing.T) {
@@ -77,10 +112,10 @@ func TestDeclareBeginsAssignments(t *testing.T) {
 	w := newWard(t, 3)
 	d := w.wish(2)
 	d.Patients = append(d.Patients, "nobody", "doctor2", "Alone")
-	w.declare(t, d, clinic.DeclarationResult{Assigned: 2, Created: 2, Unassigned: []clinic.Unassigned{
-		{Username: "Alone", Reason: clinic.PatientNotFound},
-		{Username: "doctor2", Reason: clinic.NotAPatient},
-		{Username: "nobody", Reason: clinic.PatientNotFound},
+	w.declare(t, d, clinic.DeclarationResult{Assigned: 2, Claims: 2, Created: 2, Troubled: 3, Problems: []clinic.DeclarationProblem{
+		{Patient: "Alone", Reason: clinic.PatientNotFound},
+		{Patient: "doctor2", Reason: clinic.NotAPatient},
+		{Patient: "nobody", Reason: clinic.PatientNotFound},
 	}})
 	w.settled(t, d)
 	list := testkit.Value(w.Assignments.List(t.Context(), testkit.CallerOf(w.doctor.User), clinic.AssignmentFilter{}, clinic.PageRequest{}))(t)
@@ -89,7 +124,7 @@ func TestDeclareBeginsAssignments(t *testing.T) {
 	}
 	for _, a := range list.Items {
 		if a.Source != clinic.SourceKubernetes || a.Owner != "uid-1" || a.DeclaredBy != "ns/name" || a.Reason != "primary care" ||
-			a.EndsAt != nil || !a.Active || a.RequestedBy != nil {
+			a.EndsAt != nil || !a.Active || a.RequestedBy != nil || a.Requester != "alice" {
 			t.Errorf("assignment = %+v", a)
 		}
 	}
@@ -107,17 +142,37 @@ func TestDeclareBeginsAssignments(t *testing.T) {
 func TestDeclareEndsWhatIsNotNamed(t *testing.T) {
 	t.Parallel()
 	w := newWard(t, 3)
-	w.declare(t, w.wish(3), clinic.DeclarationResult{Assigned: 3, Created: 3})
-	w.declare(t, w.wish(1), clinic.DeclarationResult{Assigned: 1, Ended: 2, EndedDoctors: []string{"Doctor1"}})
+	w.declare(t, w.wish(3), clinic.DeclarationResult{Assigned: 3, Claims: 3, Created: 3})
+	w.declare(t, w.wish(1), clinic.DeclarationResult{Assigned: 1, Claims: 1, Ended: 2})
 	w.settled(t, w.wish(1))
 
 	replaced := w.wish(2)
-	replaced.Doctor = "doctor2"
-	w.declare(t, replaced, clinic.DeclarationResult{Assigned: 2, Created: 2, Ended: 1, EndedDoctors: []string{"Doctor1"}})
+	replaced.Doctors = []string{"doctor2"}
+	w.declare(t, replaced, clinic.DeclarationResult{Assigned: 2, Claims: 2, Created: 2, Ended: 1})
 	w.settled(t, replaced)
 	if got := w.held("uid-1"); got != 2 {
-		t.Errorf("held = %d, want 2", got)
+		t.Errorf("claims = %d, want 2", got)
 	}
+}
+
+func TestDeclareATeam(t *testing.T) {
+	t.Parallel()
+	w := newWard(t, 3)
+	w.db.Doctor(testkit.DoctorOptions{Person: testkit.Person{Username: "doctor3"}, Unverified: true})
+	d := w.wish(3)
+	d.Replace, d.Doctors = false, []string{"doctor1", "DOCTOR2", "doctor3", "doctor4", "patient0x"}
+	w.db.Patient(testkit.PatientOptions{Person: testkit.Person{Username: "patient0x"}})
+	problems := []clinic.DeclarationProblem{
+		{Doctor: "doctor3", Reason: clinic.DoctorNotVerified}, {Doctor: "doctor4", Reason: clinic.DoctorNotFound},
+		{Doctor: "patient0x", Reason: clinic.NotADoctor},
+	}
+	w.declare(t, d, clinic.DeclarationResult{Assigned: 6, Claims: 6, Created: 6, Troubled: 3, Problems: problems})
+	w.settled(t, d)
+	d.Doctors = d.Doctors[1:] // ends at once, though the others have problems
+	w.declare(t, d, clinic.DeclarationResult{Assigned: 3, Claims: 3, Ended: 3, Troubled: 3, Problems: problems})
+	w.settled(t, d)
+	w.db.Exec(`UPDATE doctor_profiles SET verified_at = now()`)
+	w.declare(t, d, clinic.DeclarationResult{Assigned: 6, Claims: 6, Created: 3, Troubled: 2, Problems: problems[1:]})
 }
 
 func TestDeclareWithADoctorsProblem(t *testing.T) {
@@ -125,114 +180,77 @@ func TestDeclareWithADoctorsProblem(t *testing.T) {
 	for name, test := range map[string]struct {
 		doctor, change string
 		want           clinic.DeclarationResult
+		left           int // claims
 	}{
-		"unknown": {
-			doctor: "nobody",
-			want:   clinic.DeclarationResult{Doctor: clinic.DoctorNotFound, Ended: 2, EndedDoctors: []string{"Doctor1"}},
-		},
-		"a patient": {
-			doctor: "patient2",
-			want:   clinic.DeclarationResult{Doctor: clinic.NotADoctor, Ended: 2, EndedDoctors: []string{"Doctor1"}},
-		},
-		"not verified": {
-			doctor: "doctor2", change: `UPDATE doctor_profiles SET verified_at = NULL`,
-			want: clinic.DeclarationResult{Doctor: clinic.DoctorNotVerified, Ended: 2, EndedDoctors: []string{"Doctor1"}},
-		},
-		"not verified any more": { // the doctor sees nothing; the declared assignments stay, the others end
+		// the former doctor keeps the patients who are still declared until the new one can be assigned
+		"unknown":      {doctor: "nobody", want: clinic.DeclarationResult{Ended: 1, Problems: problem("nobody", clinic.DoctorNotFound)}, left: 1},
+		"a patient":    {doctor: "patient2", want: clinic.DeclarationResult{Ended: 1, Problems: problem("patient2", clinic.NotADoctor)}, left: 1},
+		"not verified": {doctor: "doctor2", change: `UPDATE doctor_profiles SET verified_at = NULL WHERE license_number LIKE '%'`, want: clinic.DeclarationResult{Ended: 1, Problems: problem("doctor2", clinic.DoctorNotVerified)}, left: 1},
+		// the doctor sees nothing; the declared claims stay, the others end
+		"not verified any more": {
 			doctor: "doctor1", change: `UPDATE doctor_profiles SET verified_at = NULL`,
-			want: clinic.DeclarationResult{Doctor: clinic.DoctorNotVerified, Ended: 1, EndedDoctors: []string{"Doctor1"}},
+			want: clinic.DeclarationResult{Claims: 1, Ended: 1, Problems: problem("doctor1", clinic.DoctorNotVerified)}, left: 1,
 		},
 		"disabled": {
 			doctor: "doctor1", change: `UPDATE users SET active = false WHERE role = 'DOCTOR'`,
-			want: clinic.DeclarationResult{Doctor: clinic.DoctorNotFound, Ended: 1, EndedDoctors: []string{"Doctor1"}},
+			want: clinic.DeclarationResult{Claims: 1, Ended: 1, Problems: problem("doctor1", clinic.DoctorNotFound)}, left: 1,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWard(t, 3)
-			w.declare(t, w.wish(2), clinic.DeclarationResult{Assigned: 2, Created: 2})
+			w.declare(t, w.wish(2), clinic.DeclarationResult{Assigned: 2, Claims: 2, Created: 2})
 			if test.change != "" {
 				w.db.Exec(test.change)
 			}
 			d := w.wish(1)
-			d.Doctor = test.doctor
+			d.Doctors = []string{test.doctor}
+			test.want.Troubled = 1
 			w.declare(t, d, test.want)
 			w.settled(t, d)
+			if got := w.held("uid-1"); got != test.left {
+				t.Errorf("%d claims are left, want %d", got, test.left)
+			}
 		})
 	}
+}
+
+func problem(doctor string, reason clinic.DeclarationProblemReason) []clinic.DeclarationProblem {
+	return []clinic.DeclarationProblem{{Doctor: doctor, Reason: reason}}
 }
 
 func TestDeclareRepairsDrift(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]string{
-		"ended":   `UPDATE assignments SET ends_at = now()`,
-		"deleted": `DELETE FROM assignments`,
-		"moved":   `UPDATE assignments SET starts_at = now() + interval '1 hour'`,
-		"bounded": `UPDATE assignments SET ends_at = now() + interval '1 hour', reason = 'other'`,
+		"ended":         `UPDATE assignments SET ends_at = now()`,
+		"deleted":       `DELETE FROM assignments`,
+		"moved":         `UPDATE assignments SET starts_at = now() + interval '1 hour'`,
+		"bounded":       `UPDATE assignments SET ends_at = now() + interval '1 hour', reason = 'other'`,
+		"claims ended":  `UPDATE assignment_claims SET ended_at = now()`,
+		"claims gone":   `DELETE FROM assignment_claims`,
+		"claims moved":  `UPDATE assignment_claims SET starts_at = now() + interval '1 hour'`,
+		"past triggers": `ALTER TABLE assignments DISABLE TRIGGER USER; UPDATE assignments SET ends_at = now(); ALTER TABLE assignments ENABLE TRIGGER USER`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWard(t, 2)
-			w.declare(t, w.wish(2), clinic.DeclarationResult{Assigned: 2, Created: 2})
+			w.declare(t, w.wish(2), clinic.DeclarationResult{Assigned: 2, Claims: 2, Created: 2})
+			before := testkit.Value(w.Declarations.States(t.Context(), "cluster-1", []string{"uid-1"}))(t)
 			w.db.Exec(change)
+			after := testkit.Value(w.Declarations.States(t.Context(), "cluster-1", []string{"uid-1"}))(t)
+			if cmp.Equal(before, after) {
+				t.Errorf("the state does not show it: %+v", after)
+			}
 			testkit.Value(w.Declarations.Declare(t.Context(), w.wish(2)))(t)
 			w.settled(t, w.wish(2))
 			if n := w.db.Count(`SELECT count(*) FROM assignments WHERE owner = 'uid-1' AND reason = 'primary care'
 				AND starts_at <= now() AND ends_at IS NULL`); n != 2 {
 				t.Errorf("%d assignments are as declared, want 2", n)
 			}
+			if repaired := testkit.Value(w.Declarations.States(t.Context(), "cluster-1", []string{"uid-1"}))(t); !cmp.Equal(before, repaired) {
+				t.Errorf("the state is %+v, want %+v", repaired, before)
+			}
 		})
-	}
-}
-
-func TestDeclareLeavesOthersTheirs(t *testing.T) {
-	t.Parallel()
-	w := newWard(t, 2)
-	admin := testkit.CallerOf(w.db.Admin())
-	rest, _, err := w.Assignments.Assign(t.Context(), admin, clinic.AssignmentRequest{PatientID: w.patients[0].ID, DoctorID: w.doctor.ID}, noKey)
-	wantCode(t, err, "")
-	second := w.wish(2)
-	second.Owner, second.Name = "uid-2", "ns/second"
-	w.declare(t, w.wish(2), clinic.DeclarationResult{Assigned: 2, Created: 1})
-	w.declare(t, second, clinic.DeclarationResult{Assigned: 2})
-
-	if n := testkit.Value(w.Declarations.Release(t.Context(), "uid-2"))(t); n != 0 {
-		t.Errorf("ended %d assignments of others", n)
-	}
-	if n := testkit.Value(w.Declarations.Release(t.Context(), "uid-1"))(t); n != 1 {
-		t.Errorf("ended %d assignments, want the one that is held", n)
-	}
-	if n := testkit.Value(w.Declarations.Release(t.Context(), "uid-1"))(t); n != 0 {
-		t.Errorf("ended %d assignments again", n)
-	}
-	if a := testkit.Value(w.Assignments.Get(t.Context(), admin, rest.ID))(t); a.EndsAt != nil {
-		t.Error("the assignment made over REST ended")
-	}
-	w.declare(t, second, clinic.DeclarationResult{Assigned: 2, Created: 1}) // takes the pair over
-}
-
-func TestRetainLeavesAssignmentsActive(t *testing.T) {
-	t.Parallel()
-	w := newWard(t, 2)
-	w.declare(t, w.wish(2), clinic.DeclarationResult{Assigned: 2, Created: 2})
-	admin := testkit.CallerOf(w.db.Admin())
-	list := testkit.Value(w.Assignments.List(t.Context(), admin, clinic.AssignmentFilter{}, clinic.PageRequest{}))(t)
-	err := w.Assignments.End(t.Context(), admin, list.Items[0].ID, false)
-	wantCode(t, err, clinic.CodeConflict)
-	wantReason(t, err, "managed_by_kubernetes")
-	for range 2 {
-		if err := w.Declarations.Retain(t.Context(), "uid-1"); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if n := testkit.Value(w.Declarations.Release(t.Context(), "uid-1"))(t); n != 0 {
-		t.Errorf("ended %d assignments without an owner", n)
-	}
-	if err := w.Assignments.End(t.Context(), admin, list.Items[0].ID, false); err != nil {
-		t.Error(err)
-	}
-	if a := testkit.Value(w.Assignments.Get(t.Context(), admin, list.Items[1].ID))(t); !a.Active || a.Owner != "" || a.DeclaredBy != "ns/name" {
-		t.Errorf("assignment = %+v", a)
 	}
 }
 
@@ -243,12 +261,13 @@ func TestDeclarationIsValidated(t *testing.T) {
 	for name, edit := range map[string]func(*clinic.Declaration){
 		"no patient":          func(d *clinic.Declaration) { d.Patients = nil },
 		"too many":            func(d *clinic.Declaration) { d.Patients = names(clinic.MaxDeclared + 1) },
+		"too many doctors":    func(d *clinic.Declaration) { d.Doctors = names(clinic.MaxDeclaredDoctors + 1) },
 		"twice":               func(d *clinic.Declaration) { d.Patients = []string{"patient0", "PATIENT0"} },
 		"an odd name":         func(d *clinic.Declaration) { d.Patients = []string{"a b"} },
-		"no doctor":           func(d *clinic.Declaration) { d.Doctor = "" },
-		"no owner":            func(d *clinic.Declaration) { d.Owner, d.EndsAt = "", ptr(time.Now().Add(-time.Hour)) },
+		"no doctor":           func(d *clinic.Declaration) { d.Doctors = nil },
+		"no owner":            func(d *clinic.Declaration) { d.UID, d.EndsAt = "", new(time.Now().Add(-time.Hour)) },
 		"a long reason":       func(d *clinic.Declaration) { d.Reason = strings.Repeat("x", clinic.MaxReason+1) },
-		"ends when it starts": func(d *clinic.Declaration) { d.StartsAt, d.EndsAt = ptr(later), ptr(later) },
+		"ends when it starts": func(d *clinic.Declaration) { d.StartsAt, d.EndsAt = new(later), new(later) },
 	} {
 		d := w.wish(1)
 		edit(&d)
@@ -262,20 +281,28 @@ func TestDeclarationIsValidated(t *testing.T) {
 	}
 }
 
-// TestDeclareManyPatients checks the statements' effect at the largest size.
-func TestDeclareManyPatients(t *testing.T) {
+// TestDeclareManyPairs checks the statements' effect on many pairs.
+func TestDeclareManyPairs(t *testing.T) {
 	t.Parallel()
 	w := newWard(t, 0)
-	w.db.Exec(`WITH u AS (INSERT INTO users (username, role, password_hash)
-			SELECT 'many' || i, 'PATIENT', '-' FROM generate_series(1, $1::int) i RETURNING id)
-		INSERT INTO patient_profiles (user_id) SELECT id FROM u`, clinic.MaxDeclared)
+	w.many(2500)
 	d := w.wish(0)
-	d.Patients = names(clinic.MaxDeclared)
-	w.declare(t, d, clinic.DeclarationResult{Assigned: clinic.MaxDeclared, Created: clinic.MaxDeclared})
+	d.Doctors, d.Patients, d.Replace, d.Requester = []string{"doctor1", "doctor2"}, names(2500), false, strings.Repeat("ü", 2000)
+	w.declare(t, d, clinic.DeclarationResult{Assigned: 5000, Claims: 5000, Created: 5000})
 	w.settled(t, d)
-	if n := testkit.Value(w.Declarations.Release(t.Context(), d.Owner))(t); n != clinic.MaxDeclared {
+	d.EndsAt = new(time.Now().Add(time.Hour))
+	w.declare(t, d, clinic.DeclarationResult{Assigned: 5000, Claims: 5000})
+	w.settled(t, d)
+	if n := testkit.Value(w.Declarations.Release(t.Context(), d.Owner))(t); n != 5000 {
 		t.Errorf("ended %d, want all", n)
 	}
+}
+
+// many makes the patients that names returns.
+func (w ward) many(n int) {
+	w.db.Exec(`WITH u AS (INSERT INTO users (username, role, password_hash)
+			SELECT 'many' || i, 'PATIENT', '-' FROM generate_series(1, $1::int) i RETURNING id)
+		INSERT INTO patient_profiles (user_id) SELECT id FROM u`, n)
 }
 
 func names(n int) []string {
@@ -285,5 +312,3 @@ func names(n int) []string {
 	}
 	return list
 }
-
-func ptr[T any](value T) *T { return &value }

@@ -30,7 +30,7 @@ func (f *fixture) failAssignments(fails int, state string) {
 		IF nextval('tries') <= TG_ARGV[0]::int THEN RAISE EXCEPTION USING ERRCODE = TG_ARGV[1]; END IF;
 		RETURN NULL;
 	END $$`)
-	f.db.Exec(fmt.Sprintf(`CREATE TRIGGER fail BEFORE INSERT ON assignments FOR EACH STATEMENT EXECUTE FUNCTION fail(%d, '%s')`, fails, state))
+	f.db.Exec(fmt.Sprintf(`CREATE TRIGGER fail BEFORE INSERT ON assignment_claims FOR EACH STATEMENT EXECUTE FUNCTION fail(%d, '%s')`, fails, state))
 }
 
 // Each transaction that changes a doctor's assignments locks the doctor first, as the
@@ -46,8 +46,8 @@ func TestImportAndControllerDoNotWaitInACircle(t *testing.T) {
 	defer func() { _ = controller.Rollback(context.WithoutCancel(t.Context())) }()
 	assign := func(patient string) {
 		t.Helper()
-		testkit.Value(controller.Exec(t.Context(), `INSERT INTO assignments (patient_id, doctor_id, source, reason, starts_at)
-			SELECT p.id, d.id, 'rest', '', now() FROM patient_profiles p, doctor_profiles d WHERE p.source_id = $1`, patient))(t)
+		testkit.Value(controller.Exec(t.Context(), `INSERT INTO assignment_claims (patient_id, doctor_id, source, owner, starts_at)
+			SELECT p.id, d.id, 'kubernetes', 'uid-1', now() FROM patient_profiles p, doctor_profiles d WHERE p.source_id = $1`, patient))(t)
 	}
 	f.failAssignments(0, "")
 	testkit.Value(controller.Exec(t.Context(), `SELECT FROM doctor_profiles ORDER BY id FOR NO KEY UPDATE`))(t)

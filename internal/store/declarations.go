@@ -38,7 +38,6 @@ type DeclaredUser struct {
 // Pairs are doctors and patients, by profile id: the one at an index with the other at the same index.
 type Pairs struct{ Patients, Doctors []int64 }
 
-
 // Join returns the pairs of both.
 func (p Pairs) Join(other Pairs) Pairs {
 	return Pairs{append(p.Patients, other.Patients...), append(p.Doctors, other.Doctors...)}

@@ -22,6 +22,9 @@ func TestEveryForeignKeyIsTold(t *testing.T) {
 		"assignments_patient_fkey":    clinic.CodeNotFound,
 		"assignments_doctor_fkey":     clinic.CodeNotFound,
 
+		"assignment_claims_patient_fkey": clinic.CodeNotFound,
+		"assignment_claims_doctor_fkey":  clinic.CodeNotFound,
+
 		// the worker's, who tries again: see HandleEvents
 		"notifications_record_fkey":     clinic.CodeNotFound,
 		"notifications_comment_fkey":    clinic.CodeNotFound,
@@ -32,17 +35,18 @@ func TestEveryForeignKeyIsTold(t *testing.T) {
 		"notifications_recipient_fkey":  clinic.CodeUnauthenticated,
 
 		// the caller's own account, profile and session, which the API does not delete
-		"patient_profiles_user_fkey":     clinic.CodeUnauthenticated,
-		"doctor_profiles_user_fkey":      clinic.CodeUnauthenticated,
-		"health_records_patient_fkey":    clinic.CodeUnauthenticated,
-		"health_records_created_by_fkey": clinic.CodeUnauthenticated,
-		"doctor_comments_doctor_fkey":    clinic.CodeUnauthenticated,
-		"assignments_requested_by_fkey":  clinic.CodeUnauthenticated,
-		"sessions_user_fkey":             clinic.CodeUnauthenticated,
-		"totp_factors_user_fkey":         clinic.CodeUnauthenticated,
-		"idempotency_keys_user_fkey":     clinic.CodeUnauthenticated,
-		"name_versions_user_fkey":        clinic.CodeUnauthenticated,
-		"pending_names_doctor_fkey":      clinic.CodeUnauthenticated,
+		"patient_profiles_user_fkey":          clinic.CodeUnauthenticated,
+		"doctor_profiles_user_fkey":           clinic.CodeUnauthenticated,
+		"health_records_patient_fkey":         clinic.CodeUnauthenticated,
+		"health_records_created_by_fkey":      clinic.CodeUnauthenticated,
+		"doctor_comments_doctor_fkey":         clinic.CodeUnauthenticated,
+		"assignments_requested_by_fkey":       clinic.CodeUnauthenticated,
+		"assignment_claims_requested_by_fkey": clinic.CodeUnauthenticated,
+		"sessions_user_fkey":                  clinic.CodeUnauthenticated,
+		"totp_factors_user_fkey":              clinic.CodeUnauthenticated,
+		"idempotency_keys_user_fkey":          clinic.CodeUnauthenticated,
+		"name_versions_user_fkey":             clinic.CodeUnauthenticated,
+		"pending_names_doctor_fkey":           clinic.CodeUnauthenticated,
 
 		// rows that are locked before
 		"refresh_tokens_session_fkey": clinic.CodeUnauthenticated,

@@ -38,7 +38,6 @@ func mayScan() map[string]string {
 		directory = "doctors are few: the directory finds, counts and sorts all that match"
 		renaming  = "doctors are few: the directory's doctors whose name waits, and only for an administrator who asks for them"
 		migrates  = "migrate reads each row once"
-		declared  = "doctors are few: one declaration is carried out at a time, in the background"
 	)
 	return map[string]string{
 		"ListAssignments: assignments":              "for an administrator without a filter, whose list is counted; that part does not run otherwise",
@@ -52,8 +51,6 @@ func mayScan() map[string]string {
 		"CountPatients: patient_profiles":           "as ListPatients",
 		"OddTexts: health_records_pkey":             migrates,
 		"AuditRuns: audit_log_pkey":                 "retention reads the ids of a month that it drops",
-		"LockDoctorsOfOwner: doctor_profiles":       declared,
-		"EndUnwanted: doctor_profiles":              declared,
 	}
 }
 
@@ -130,7 +127,9 @@ func newCrowd(t *testing.T) (dsn string, callers []clinic.Caller) {
 		`INSERT INTO patient_profiles (user_id, source_id) SELECT id, 'p' || id FROM users WHERE role = 'PATIENT'`,
 		`INSERT INTO doctor_profiles (user_id, specialization, license_number, verified_at, source_id) SELECT id, 'General', 'L' || id, now(), 'd' || id FROM users WHERE role = 'DOCTOR'`,
 		`INSERT INTO pending_names (user_id, first_name, last_name) SELECT user_id, 'New', 'Name' FROM doctor_profiles`,
-		`INSERT INTO assignments (patient_id, doctor_id, source, owner, starts_at) SELECT p.id, d.id, 'kubernetes', (p.id / 10)::text, now() - interval '1 hour'
+		`INSERT INTO declarations (uid, cluster, name, term, generation, digest, retain, released_at)
+			SELECT i::text, 'c' || i % 2, 'ns/name', 1, 1, 'x', false, CASE WHEN i % 10 = 0 THEN now() - i * interval '1 minute' END FROM generate_series(1, 12000) i`,
+		`INSERT INTO assignment_claims (patient_id, doctor_id, source, owner, starts_at) SELECT p.id, d.id, 'kubernetes', (p.id / 10)::text, now() - interval '1 hour'
 			FROM patient_profiles p JOIN doctor_profiles d ON (p.id + d.id) % 2000 = 0`,
 		`INSERT INTO health_records (patient_id, created_by, record_type, title, visit_date, source_id, source_digest)
 			SELECT id, user_id, 'CHECKUP', 'Visit', now() - i * interval '1 day', i::text, sha256('x') FROM patient_profiles, generate_series(1, 3) i`,

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/server/internal/web"
 )
@@ -29,6 +31,19 @@ func newLogUser(p *clinic.Person) *logUser {
 	}
 	return &logUser{ID: p.ID, Username: p.Username, Name: p.FullName(), LicenseNumber: orNull(p.LicenseNumber)}
 }
+
+// orNobody lets the user of an entry be null, which huma does not for objects.
+func orNobody(entry *huma.Schema) *huma.Schema {
+	user := entry.Properties["user"]
+	entry.Properties["user"] = &huma.Schema{Description: user.Description, AnyOf: []*huma.Schema{{Ref: user.Ref}, {Type: "null"}}}
+	return entry
+}
+
+// TransformSchema implements huma.SchemaTransformer.
+func (accessEntry) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema { return orNobody(s) }
+
+// TransformSchema implements huma.SchemaTransformer.
+func (auditEntry) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema { return orNobody(s) }
 
 type accessEntry struct {
 	ID          int64               `json:"id" example:"42"`

@@ -19,7 +19,7 @@ import (
 const password = "Canary-password"
 
 // markers returns the marker of each text that people write, with the roles that may read it. "directory" means every user,
-// and the cache of the directory of doctors. Spans have the User-Agent of each request.
+// and the cache of the directory of doctors. Spans have the User-Agent of each request, and the status of an object its doctor.
 func markers() map[string]string {
 	const (
 		patient   = "owner assigned emergency self admin"
@@ -34,8 +34,8 @@ func markers() map[string]string {
 		"Canary-comment": "", "Canary-private": "", // corrected since
 		"Canary-corrected-comment": health, "Canary-corrected-private": "assigned emergency self", "Canary-device": "owner spans",
 		"Canary-declared-reason": "owner assigned admin", "Canary-emergency-reason": "owner emergency admin",
-		"Canary-self-reason": "owner self admin",
-		"Canary-assigned":    directory, "Canary-assigned-first": directory, "Canary-assigned-last": directory,
+		"Canary-self-reason": "owner self admin", "Canary-claim-reason": "admin", "Canary-requester": "owner assigned admin",
+		"Canary-assigned": directory + " status", "Canary-assigned-first": directory, "Canary-assigned-last": directory,
 		"canary-assigned@example.com": directory, "Canary-assigned-field": directory, "CANARY-ASSIGNED-LICENSE": directory,
 		"+49 555 0102 77": "assigned", "Canary-pending-first": "assigned admin", "Canary-pending-last": "assigned admin",
 		"Canary-unverified": "unverified admin", "Canary-unverified-first": "unverified admin", "CANARY-UNVERIFIED-LICENSE": "unverified admin",
@@ -108,13 +108,18 @@ func (p *platform) live(t *testing.T) map[string]person {
 func (p *platform) care(t *testing.T, people map[string]person) {
 	t.Helper()
 	testkit.Must(t, p.cluster.Create(t.Context(), &v1alpha1.DoctorAssignment{
-		ObjectMeta: metav1.ObjectMeta{Namespace: p.namespace, Name: "care"},
+		ObjectMeta: metav1.ObjectMeta{ // as the admission policy would have it
+			Namespace: p.namespace, Name: "care", Annotations: map[string]string{v1alpha1.RequestedByAnnotation: "Canary-requester"},
+		},
 		Spec: v1alpha1.DoctorAssignmentSpec{
-			Doctor: v1alpha1.UserReference{Username: "Canary-assigned"}, Reason: sentence("Canary-declared-reason"),
+			Doctor: &v1alpha1.UserReference{Username: "Canary-assigned"}, Reason: sentence("Canary-declared-reason"),
 			Patients: []v1alpha1.UserReference{{Username: "Canary-owner"}, {Username: "nobody"}},
 		},
 	}))
 	await(t, "the declared assignment", func() bool { return p.db.Count(`SELECT count(*) FROM active_assignments`) == 1 })
+	p.post(t, "/api/auth/assign-doctor/", people["admin"].token, map[string]any{ // beside the object
+		"patient_id": people["owner"].profile, "doctor_id": people["assigned"].profile, "reason": sentence("Canary-claim-reason"),
+	}, nil)
 	visit := map[string]any{"record_type": "CHECKUP", "title": "Canary-title", "visit_date": "2025-05-27T10:00:00Z"}
 	for _, field := range []string{"description", "symptoms", "diagnosis", "treatment", "medications"} {
 		visit[field] = sentence("Canary-" + field)

@@ -56,7 +56,7 @@ func startPlatform(t *testing.T) *platform {
 	for part, env := range map[schema.Part][]string{
 		schema.PartServer:     {"LISTEN_ADDRESS=" + address, "SIGNING_KEYS_DIR=" + keysDir},
 		schema.PartWorker:     {"AUDIT_KEYS_DIR=" + program.NewKeys(t)},
-		schema.PartController: {"KUBECONFIG=" + testkit.Kubeconfig(t), "LEADER_ELECT=false"},
+		schema.PartController: {"KUBECONFIG=" + testkit.Kubeconfig(t), "LEADER_ELECT=false", "REQUESTER_STAMPED=true"},
 	} {
 		env = append(append(env, shared...), "DATABASE_URL="+rights.URL(t, dsn, part))
 		p.parts[string(part)] = program.Start(t, string(part), env...)

@@ -95,7 +95,7 @@ func (h *hospital) declare(ctx context.Context, patient string) (*v1alpha1.Docto
 	da := &v1alpha1.DoctorAssignment{
 		ObjectMeta: metav1.ObjectMeta{Namespace: h.namespace, GenerateName: patient + "-"},
 		Spec: v1alpha1.DoctorAssignmentSpec{
-			Doctor:   v1alpha1.UserReference{Username: h.doctor.User.Username},
+			Doctor:   &v1alpha1.UserReference{Username: h.doctor.User.Username},
 			Patients: []v1alpha1.UserReference{{Username: patient}},
 		},
 	}

@@ -6,9 +6,10 @@
 -- name: NewTerm :one
 SELECT nextval('controller_terms');
 
--- One declaration of an owner is carried out at a time. A former release locks the same name.
+-- One declaration of an owner is carried out at a time. A former release locks the same name. The statements of a large team
+-- may take longer than others of the controller.
 -- name: LockOwner :exec
-SELECT pg_advisory_xact_lock(hashtextextended('assignments of ' || @owner::text, 0));
+SELECT pg_advisory_xact_lock(hashtextextended('assignments of ' || @owner::text, 0)), set_config('statement_timeout', '5min', true);
 
 -- Locks the doctors with the usernames, in lower case, and those of the owner's claims, in the order of LockDoctor's rule.
 -- name: LockDeclaredDoctors :many
@@ -204,6 +205,7 @@ WITH ended AS (
     SET starts_at = least(r.starts_at, excluded.starts_at),
         ends_at = nullif(greatest(coalesce(r.ends_at, 'infinity'), coalesce(excluded.ends_at, 'infinity')), 'infinity')
     WHERE tstzrange(r.starts_at, r.ends_at) && tstzrange(excluded.starts_at, excluded.ends_at)
+        OR tstzrange(r.starts_at, r.ends_at) -|- tstzrange(excluded.starts_at, excluded.ends_at)
 )
 SELECT coalesce(array_agg(patient_id), '{}')::bigint[] AS patient_ids, coalesce(array_agg(doctor_id), '{}')::bigint[] AS doctor_ids FROM ended;
 

@@ -42,6 +42,9 @@ func newHospital(t *testing.T) hospital {
 	f.Assignment(testkit.AssignmentOptions{Patient: h.bob, Doctor: h.other})                                        // 4
 	f.Assignment(testkit.AssignmentOptions{Patient: h.ann, Doctor: h.unverified})                                   // 5
 	f.Assignment(testkit.AssignmentOptions{Patient: h.bob, Doctor: h.unverified, Source: clinic.SourceBreakGlass})  // 6
+	f.Exec(`INSERT INTO declarations (uid, cluster, name, term, generation, retain) VALUES ('uid', '', 'clinic/team', 1, 3, false)`)
+	f.Exec(`INSERT INTO assignment_claims (patient_id, doctor_id, source, owner, declared_by, requester, starts_at)
+		VALUES ($1, $2, 'kubernetes', 'uid', 'clinic/team', 'jane', now())`, h.ann.ID, h.doctor.ID) // 5, beside that of assignment 1
 	f.Exec(`UPDATE assignments SET requested_by = $1 WHERE id IN (1, 4)`, h.admin.ID)                               // Ann's and Bob's
 	f.Comment(testkit.CommentOptions{Record: h.ofAnn, Doctor: h.doctor})                                            // 1
 	f.Comment(testkit.CommentOptions{Record: h.ofAnn, Doctor: h.doctor, Private: true})                             // 2

@@ -99,6 +99,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 		"id FROM users", "id FROM patient_profiles", "id FROM assignments", "id FROM health_records", "id FROM doctor_comments",
 		"recipient_id FROM notifications", "user_id FROM idempotency_keys", "object_id FROM callers_audit", "object_id FROM audit_entries",
 		"user_id FROM pending_names", "user_id FROM name_versions", "user_id FROM reset_codes",
+		"id FROM assignment_claims", "generation FROM declarations",
 	}
 	h.expectAllRead(t, columns)
 	for name, test := range map[string]struct {
@@ -118,6 +119,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			nil,
 			append([]int64{h.admin.ID, h.ann.User.ID}, doctors...),
 			{h.ann.User.ID},
+			nil, nil,
 		}},
 		"patient without records": {h.cleo.User, [][]int64{
 			append([]int64{h.cleo.User.ID}, doctors...),
@@ -129,6 +131,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			nil, nil,
 			nil, append([]int64{h.cleo.User.ID}, doctors...),
 			{h.cleo.User.ID},
+			nil, nil,
 		}},
 		"doctor": {h.doctor.User, [][]int64{
 			append([]int64{h.admin.ID, h.ann.User.ID}, doctors...),
@@ -142,6 +145,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			{h.doctor.User.ID},
 			append([]int64{h.admin.ID, h.ann.User.ID}, doctors...),
 			{h.doctor.User.ID},
+			nil, nil,
 		}},
 		"other doctor": {h.other.User, [][]int64{
 			append([]int64{h.admin.ID, h.bob.User.ID}, doctors...),
@@ -155,9 +159,11 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			nil,
 			append([]int64{h.admin.ID, h.bob.User.ID}, doctors...),
 			{h.other.User.ID},
+			nil, nil,
 		}},
 		"unverified doctor": {h.unverified.User, [][]int64{
 			doctors, nil, {5, 6}, nil, nil, {h.unverified.User.ID}, {h.unverified.User.ID}, nil, nil, nil, doctors, {h.unverified.User.ID},
+			nil, nil,
 		}},
 		"administrator": {h.admin, [][]int64{
 			append([]int64{h.admin.ID, h.ann.User.ID, h.bob.User.ID, h.cleo.User.ID}, doctors...),
@@ -171,6 +177,8 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			{h.doctor.User.ID},
 			append([]int64{h.admin.ID, h.ann.User.ID, h.bob.User.ID, h.cleo.User.ID}, doctors...),
 			append([]int64{h.admin.ID, h.ann.User.ID, h.bob.User.ID, h.cleo.User.ID}, doctors...),
+			{1, 2, 3, 4, 5},
+			{3},
 		}},
 	} {
 		if len(test.want) != len(columns) {
@@ -212,6 +220,7 @@ func TestRawStatementsWriteWhatTheCallerMayWrite(t *testing.T) {
 	insert := `INSERT INTO health_records (patient_id, created_by, record_type, title, visit_date) VALUES (%d, %d, 'CHECKUP', 't', now())`
 	comment := `INSERT INTO doctor_comments (record_id, doctor_id, comment) VALUES (%d, %d, 't')`
 	assign := `INSERT INTO assignments (patient_id, doctor_id, source, requested_by, starts_at) VALUES (%d, %d, 'rest', %d, now())`
+	claim := `INSERT INTO assignment_claims (patient_id, doctor_id, source, requested_by, starts_at) VALUES (%d, %d, '%s', %d, now())`
 	told := `INSERT INTO outbox (type, doctor_id) VALUES ('%s', %d)`
 	pending := `INSERT INTO pending_names (user_id, first_name, last_name) VALUES (%d, 'A', 'B')`
 	code := `INSERT INTO reset_codes AS c (user_id, code_hash, expires_at) VALUES (%d, sha256('x'), now() + interval '1 day')
@@ -268,6 +277,19 @@ func TestRawStatementsWriteWhatTheCallerMayWrite(t *testing.T) {
 		{&h.doctor.User, fmt.Sprintf(assign, h.bob.ID, h.doctor.ID, h.doctor.User.ID), 1},
 		{&h.doctor.User, fmt.Sprintf(assign, h.bob.ID, h.other.ID, h.doctor.User.ID), refused},
 		{&h.doctor.User, `UPDATE assignments SET ends_at = now()`, 0},
+		{&h.doctor.User, fmt.Sprintf(claim, h.bob.ID, h.doctor.ID, "rest", h.doctor.User.ID), 1},
+		{&h.doctor.User, fmt.Sprintf(claim, h.bob.ID, h.doctor.ID, "rest", h.admin.ID), refused},
+		{&h.doctor.User, fmt.Sprintf(claim, h.bob.ID, h.doctor.ID, "kubernetes", h.doctor.User.ID), refused},
+		{&h.doctor.User, fmt.Sprintf(claim, h.cleo.ID, h.other.ID, "rest", h.doctor.User.ID), refused},
+		{&h.unverified.User, fmt.Sprintf(claim, h.cleo.ID, h.unverified.ID, "rest", h.unverified.User.ID), refused},
+		{&h.ann.User, fmt.Sprintf(claim, h.ann.ID, h.other.ID, "rest", h.ann.User.ID), refused},
+		{&h.admin, fmt.Sprintf(claim, h.cleo.ID, h.other.ID, "rest", h.admin.ID), 1},
+		{&h.admin, fmt.Sprintf(claim, h.cleo.ID, h.other.ID, "rest", h.other.User.ID), refused},
+		{nil, fmt.Sprintf(claim, h.cleo.ID, h.other.ID, "rest", h.admin.ID), refused},
+		{&h.ann.User, `UPDATE assignment_claims SET ended_at = now()`, 0},
+		{&h.doctor.User, `UPDATE assignment_claims SET ended_at = now()`, 0},
+		{nil, `UPDATE assignment_claims SET ended_at = now()`, 0},
+		{&h.admin, `UPDATE assignment_claims SET ended_at = now()`, 5},
 		{&h.doctor.User, `UPDATE patient_profiles SET address = 'x'`, 0},
 		{&h.unverified.User, fmt.Sprintf(assign, h.cleo.ID, h.unverified.ID, h.unverified.User.ID), refused},
 		{&h.unverified.User, fmt.Sprintf(comment, h.ofBob.ID, h.unverified.ID), refused},

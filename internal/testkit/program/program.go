@@ -44,18 +44,20 @@ func Start(t *testing.T, name string, env ...string) *Part {
 	t.Helper()
 	admin := FreeAddress(t)
 	p := &Part{name: name, Admin: admin, env: append(append(os.Environ(), asProgram+"=1", "ADMIN_ADDRESS="+admin), env...)}
-	t.Cleanup(func() { p.stop(t) })
+	t.Cleanup(func() { p.Stop(t) })
 	if err := p.start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return p
 }
 
-func (p *Part) stop(t *testing.T) {
+// Stop stops the process as Kubernetes does, by SIGTERM. At the end of the test this happens by itself.
+func (p *Part) Stop(t *testing.T) {
 	t.Helper()
 	if p.process == nil {
 		return
 	}
+	defer func() { p.process = nil }()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
 	defer cancel()
 	if err := p.process.Stop(ctx); err != nil {

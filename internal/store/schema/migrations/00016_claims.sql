@@ -19,6 +19,7 @@ CREATE TABLE declarations (
 );
 CREATE INDEX declarations_cluster_idx ON declarations (cluster, uid);
 CREATE INDEX declarations_released_idx ON declarations (released_at) WHERE released_at IS NOT NULL;
+CREATE INDEX declarations_lock_idx ON declarations (hashtextextended('assignments of ' || uid, 0)); -- see former_declared
 CREATE SEQUENCE controller_terms;
 
 -- A claim is one source's wish that a doctor is assigned to a patient. The assignments of a pair are the union of its claims'
@@ -75,21 +76,24 @@ FROM assignment_claims c WHERE c.owner IS NOT NULL ORDER BY c.owner, c.id DESC;
 UPDATE assignments a SET source = 'rest', declared_by = NULL
 WHERE a.source = 'kubernetes' AND a.owner IS NULL AND (a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, statement_timestamp()));
 
--- The periods in which claims cover a pair, unless they are over, each with the claim that covers it first.
+-- The periods in which claims cover a pair, unless they are over, each with the claim that covers it first. In PL/pgSQL it is
+-- not merged into the statements below: they are planned for few rows, so that they never read whole tables.
 -- +goose StatementBegin
 CREATE FUNCTION claimed_periods(patient bigint, doctor bigint) RETURNS TABLE (starts_at timestamptz, ends_at timestamptz, lead bigint)
-LANGUAGE sql STABLE AS $$
-    SELECT lower(u.period), upper(u.period), lead.id
+LANGUAGE plpgsql STABLE ROWS 1 AS $$
+BEGIN
+    RETURN QUERY
+    SELECT lower(u.period), upper(u.period), (
+        SELECT c.id FROM assignment_claims c
+        WHERE c.patient_id = patient AND c.doctor_id = doctor AND c.ended_at IS NULL
+            AND (c.ends_at IS NULL OR c.ends_at > statement_timestamp()) AND tstzrange(c.starts_at, c.ends_at) && u.period
+        ORDER BY c.starts_at, c.id LIMIT 1)
     FROM (
         SELECT unnest(range_agg(tstzrange(c.starts_at, c.ends_at))) AS period FROM assignment_claims c
         WHERE c.patient_id = patient AND c.doctor_id = doctor AND c.ended_at IS NULL
     ) AS u
-    CROSS JOIN LATERAL (
-        SELECT c.id FROM assignment_claims c
-        WHERE c.patient_id = patient AND c.doctor_id = doctor AND c.ended_at IS NULL
-            AND (c.ends_at IS NULL OR c.ends_at > statement_timestamp()) AND tstzrange(c.starts_at, c.ends_at) && u.period
-        ORDER BY c.starts_at, c.id LIMIT 1
-    ) AS lead
+    WHERE upper_inf(u.period) OR upper(u.period) > statement_timestamp();
+END
 $$;
 
 -- Makes the assignments of each pair (patients[i], doctors[i]) the union of its claims' periods from now on, and adds the
@@ -158,15 +162,16 @@ BEGIN
 END
 $$;
 
--- A claim of REST that has ended in time makes room for the next one, and so does one that begins later: what it would have
--- added to the end of the next one is added there.
+-- A claim of REST that has ended in time makes room for the next one. One that begins later makes room for the one that a
+-- person asks for now, which takes its end over unless there is a gap between the two.
 CREATE FUNCTION claim_replaces() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
     later tstzrange;
 BEGIN
     UPDATE assignment_claims c SET ended_at = least(c.ends_at, statement_timestamp())
     WHERE c.patient_id = NEW.patient_id AND c.doctor_id = NEW.doctor_id AND c.source = 'rest' AND c.ended_at IS NULL
-        AND (c.ends_at <= statement_timestamp() OR c.starts_at > greatest(NEW.starts_at, statement_timestamp()))
+        AND (c.ends_at <= statement_timestamp()
+            OR NEW.requested_by IS NOT NULL AND c.starts_at > greatest(NEW.starts_at, statement_timestamp()))
     RETURNING tstzrange(c.starts_at, c.ends_at) INTO later;
     IF lower(later) > statement_timestamp() AND lower(later) <= NEW.ends_at THEN
         NEW.ends_at := CASE WHEN NOT upper_inf(later) THEN greatest(NEW.ends_at, upper(later)) END;
@@ -226,7 +231,8 @@ BEGIN
         ON CONFLICT (patient_id, doctor_id) WHERE source = 'rest' AND ended_at IS NULL DO UPDATE
         SET starts_at = least(assignment_claims.starts_at, excluded.starts_at),
             ends_at = nullif(greatest(coalesce(assignment_claims.ends_at, 'infinity'), coalesce(excluded.ends_at, 'infinity')), 'infinity')
-        WHERE tstzrange(assignment_claims.starts_at, assignment_claims.ends_at) && tstzrange(excluded.starts_at, excluded.ends_at);
+        WHERE tstzrange(assignment_claims.starts_at, assignment_claims.ends_at) && tstzrange(excluded.starts_at, excluded.ends_at)
+            OR tstzrange(assignment_claims.starts_at, assignment_claims.ends_at) -|- tstzrange(excluded.starts_at, excluded.ends_at);
         UPDATE assignment_claims c SET ended_at = statement_timestamp()
         WHERE c.owner = OLD.owner AND c.patient_id = OLD.patient_id AND c.doctor_id = OLD.doctor_id AND c.ended_at IS NULL;
     END IF;
@@ -286,7 +292,7 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['settle_assignments', 'claims_changed', 'claim_replaces', 'assignment_added', 'assignment_held',
+    FOREACH name IN ARRAY ARRAY['claimed_periods', 'settle_assignments', 'claims_changed', 'claim_replaces', 'assignment_added', 'assignment_held',
         'assignment_changed', 'former_declared', 'assignment_deleted'] LOOP
         EXECUTE format('ALTER FUNCTION %I SET search_path = %I, pg_temp', name, current_schema());
         EXECUTE format('REVOKE EXECUTE ON FUNCTION %I FROM PUBLIC', name);
@@ -294,7 +300,6 @@ BEGIN
 END
 $$;
 -- +goose StatementEnd
-REVOKE EXECUTE ON FUNCTION claimed_periods FROM PUBLIC;
 
 ALTER TABLE assignment_claims ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY owner ON assignment_claims TO CURRENT_USER USING (true);

@@ -1,0 +1,25 @@
+package scale_test
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/healthrecords/healthrecords/internal/app"
+	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/testkit/program"
+)
+
+func TestMain(m *testing.M) {
+	if program.Asked() && os.Args[1] == idleName {
+		if err := runIdle(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1) //nolint:forbidigo // this process is a program
+		}
+		return
+	}
+	if program.Asked() {
+		os.Exit(app.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) //nolint:forbidigo // this process is the program
+	}
+	testkit.Main(m)
+}
