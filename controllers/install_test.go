@@ -48,8 +48,8 @@ func TestApplyOnAnEmptyCluster(t *testing.T) {
 	}
 }
 
-// awaitStamp waits until the policy of the requester takes objects. For some seconds after the custom resource was created, the API
-// server does not know its schema, and answers with 503.
+// awaitStamp waits until the policy of the requester takes objects. For some seconds after the custom resource was created,
+// the API server does not know its schema, and answers with 503.
 func awaitStamp(t *testing.T, kubeconfig string) {
 	t.Helper()
 	restConfig, err := clientcmd.BuildConfigFromFlags("", kubeconfig)

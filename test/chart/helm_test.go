@@ -30,11 +30,11 @@ const (
 
 var helms = []string{"helm@v3", "helm@v4"}
 
-// TestMain runs the program if a test asks for it. Otherwise it reads the whole chart, so that Go knows that cached test results
-// depend on it, although Helm reads it.
+// TestMain runs the program if a test asks for it. Otherwise it reads the whole chart, so that Go knows that cached test
+// results depend on it, although Helm reads it.
 func TestMain(m *testing.M) {
 	if program.Asked() {
-		os.Exit(app.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+		os.Exit(app.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) //nolint:forbidigo // this process is the program
 	}
 	err := filepath.WalkDir(chartDir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {

@@ -130,7 +130,7 @@ func (r released) run(action string, args ...string) {
 	}
 }
 
-// stamps waits until the API server replaces a forged requester, which it does from a moment after the policy's installation on.
+// stamps waits until the API server replaces a forged requester, which begins a moment after the policy was installed.
 func (r released) stamps() {
 	r.t.Helper()
 	forged := declared("forged")

@@ -21,8 +21,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/program"
 )
 
-// uninstall plays the part of the cluster, which runs the Job of the hook: it runs the program with the arguments of the container
-// and the rights of the service account, while a pod of the controller is still there.
+// uninstall plays the part of the cluster, which runs the Job of the hook: it runs the program with the arguments of the
+// container and the rights of the service account, while a pod of the controller is still there.
 func (r released) uninstall() {
 	r.t.Helper()
 	helm := make(chan error, 1)

@@ -11,8 +11,8 @@ import (
 
 const requester = "healthrecords.io/requested-by"
 
-// forgeRequester lets two users of Kubernetes write one object, both in the name of somebody else. The object must name the one who
-// changed its spec last, and the patient's access log the one who asked for the assignment.
+// forgeRequester lets two users of Kubernetes write one object, both in the name of somebody else. The object must name the
+// one who changed its spec last, and the patient's access log the one who asked for the assignment.
 func forgeRequester(t *testing.T, c cluster) {
 	ctx := t.Context()
 	patient, doctor := c.mustRegister(t, "requester-patient", "PATIENT"), c.mustRegister(t, "requester-doctor", "DOCTOR")

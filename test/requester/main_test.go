@@ -83,9 +83,9 @@ func assignment(name, requester string) *unstructured.Unstructured {
 	return o
 }
 
-// enforce installs the policy and the binding of a directory of config/policies, under a name of its own and for the namespace
-// alone, as the chart does with controller.watchNamespace. It returns once the policy refuses or replaces a lie: for some seconds after
-// the CustomResourceDefinition was created, the API server answers with 503 instead.
+// enforce installs the policy and the binding of a directory of config/policies, under a name of its own and for the
+// namespace alone, as the chart does with controller.watchNamespace. It returns once the policy refuses or replaces a lie: for
+// some seconds after the CustomResourceDefinition was created, the API server answers with 503 instead.
 func (w world) enforce(form form, release string) {
 	w.t.Helper()
 	name := w.namespace + "-" + release
@@ -103,8 +103,9 @@ func (w world) enforce(form form, release string) {
 			testkit.Must(w.t, w.admin.Resource(resource(kind)).Delete(context.WithoutCancel(w.t.Context()), name, metav1.DeleteOptions{}))
 		})
 	}
+	probes := w.as("probe")
 	err := wait.PollUntilContextTimeout(w.t.Context(), 20*time.Millisecond, testkit.Patience, true, func(ctx context.Context) (bool, error) {
-		made, err := w.as("probe").Create(ctx, assignment("probe", "a lie"), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		made, err := probes.Create(ctx, assignment("probe", "a lie"), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return apierrors.IsInvalid(err) || err == nil && made.GetAnnotations()[annotation] != "a lie", nil
 	})
 	if err != nil {

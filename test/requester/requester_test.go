@@ -54,7 +54,7 @@ func attempts() map[string]attempt {
 		"a default spelled out": {send: replace(func(o *unstructured.Unstructured) {
 			_ = unstructured.SetNestedField(o.Object, "Release", "spec", "deletionPolicy")
 		})},
-		"the same object applied":             {send: apply(func(o *unstructured.Unstructured) {})},
+		"the same object applied":             {send: apply(func(*unstructured.Unstructured) {})},
 		"the same object applied with a lie":  {send: apply(func(o *unstructured.Unstructured) { o.SetAnnotations(map[string]string{annotation: "mallory"}) }), lies: true},
 		"another spec applied":                {send: apply(suspend), changesSpec: true, lies: true},
 		"another spec applied with a lie":     {send: apply(func(o *unstructured.Unstructured) { suspend(o); o.SetAnnotations(map[string]string{annotation: ann}) }), changesSpec: true, lies: true},
@@ -174,6 +174,7 @@ func (w world) tryAll(t *testing.T, form form) {
 	t.Helper()
 	for i, name := range slices.Sorted(maps.Keys(attempts())) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w.try(t, form, fmt.Sprintf("object-%d", i), attempts()[name])
 		})
 	}

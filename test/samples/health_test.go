@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/ext"
 	lua "github.com/yuin/gopher-lua"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -76,7 +77,9 @@ func TestEveryReasonHasAHealth(t *testing.T) {
 	var reasons []string
 	ast.Inspect(file, func(node ast.Node) bool {
 		if spec, is := node.(*ast.ValueSpec); is && strings.HasPrefix(spec.Names[0].Name, "Reason") && spec.Names[0].Name != "ReasonAsExpected" {
-			reasons = append(reasons, strings.Trim(spec.Values[0].(*ast.BasicLit).Value, `"`))
+			if literal, is := spec.Values[0].(*ast.BasicLit); is {
+				reasons = append(reasons, strings.Trim(literal.Value, `"`))
+			}
 		}
 		return true
 	})
@@ -151,7 +154,8 @@ func luaValue(state *lua.LState, value any) lua.LValue {
 	return lua.LNil
 }
 
-// TestFluxHealth evaluates the expressions in the order of Flux' RFC 0009, in an environment with the options of its controller.
+// TestFluxHealth evaluates the expressions in the order of Flux' RFC 0009, in an environment with the options of its
+// controller.
 func TestFluxHealth(t *testing.T) {
 	t.Parallel()
 	var kustomization struct {
@@ -171,7 +175,7 @@ func TestFluxHealth(t *testing.T) {
 		testkit.Must(t, issues.Err())
 		result, _, err := testkit.Value(environment.Program(parsed))(t).Eval(o.Object)
 		testkit.Must(t, err)
-		return result.Value().(bool)
+		return result == types.True
 	}
 	health := func(o *unstructured.Unstructured) string {
 		observed, found, _ := unstructured.NestedInt64(o.Object, "status", "observedGeneration")

@@ -1,5 +1,5 @@
-// Package samples tests config/samples: an API server accepts every object, and Flux and Argo CD judge a DoctorAssignment of every
-// reason as the samples say.
+// Package samples tests config/samples: an API server accepts every object, and Flux and Argo CD judge a DoctorAssignment of
+// every reason as the samples say.
 package samples
 
 import (

@@ -561,6 +561,7 @@ WITH ended AS (
     SET starts_at = least(r.starts_at, excluded.starts_at),
         ends_at = nullif(greatest(coalesce(r.ends_at, 'infinity'), coalesce(excluded.ends_at, 'infinity')), 'infinity')
     WHERE tstzrange(r.starts_at, r.ends_at) && tstzrange(excluded.starts_at, excluded.ends_at)
+        OR tstzrange(r.starts_at, r.ends_at) -|- tstzrange(excluded.starts_at, excluded.ends_at)
 )
 SELECT coalesce(array_agg(patient_id), '{}')::bigint[] AS patient_ids, coalesce(array_agg(doctor_id), '{}')::bigint[] AS doctor_ids FROM ended
 `
