@@ -45,8 +45,10 @@ func TestDeclareFromManySides(t *testing.T) {
 	if n := w.access(); n != 0 {
 		t.Errorf("%d pairs are assigned though nobody claims any", n)
 	}
-	w.declare(t, w.wish(patients), clinic.DeclarationResult{Assigned: patients, Claims: patients, Created: patients})
-	w.settled(t, w.wish(patients))
+	last := w.wish(patients)
+	last.Term = 2
+	w.declare(t, last, clinic.DeclarationResult{Assigned: patients, Claims: patients, Created: patients})
+	w.settled(t, last)
 }
 
 // race runs the sides at the same time.
