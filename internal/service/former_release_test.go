@@ -131,8 +131,9 @@ func (f former) want(t *testing.T, when string, access int) {
 }
 
 // agree checks that claims and assignments cover the same times from now on.
-func (w ward) agree(t testing.TB, when string) {
-	t.Helper()
+func (w ward) agree(t interface {
+	Errorf(format string, args ...any)
+}, when string) {
 	if n := w.db.Count(`SELECT count(*) FROM (
 			SELECT patient_id, doctor_id, range_agg(tstzrange(starts_at, ends_at)) * tstzmultirange(tstzrange(statement_timestamp(), NULL)) AS covered
 			FROM assignments WHERE source <> 'break_glass' GROUP BY 1, 2

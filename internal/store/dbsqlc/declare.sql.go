@@ -428,7 +428,7 @@ SELECT d.id, lower(u.username)::text AS username, (d.verified_at IS NOT NULL)::b
 FROM (
     SELECT n.id FROM users nu JOIN doctor_profiles n ON n.user_id = nu.id WHERE lower(nu.username) = ANY($1::text[])
     UNION
-    SELECT c.doctor_id FROM assignment_claims c WHERE c.owner = $2::text AND c.ended_at IS NULL
+    SELECT c.doctor_id FROM assignment_claims c WHERE c.owner = $2::text AND (c.ended_at IS NULL OR c.held IS NOT NULL)
 ) AS mine
 JOIN doctor_profiles d ON d.id = mine.id
 JOIN users u ON u.id = d.user_id
@@ -561,6 +561,7 @@ WITH ended AS (
     SET starts_at = least(r.starts_at, excluded.starts_at),
         ends_at = nullif(greatest(coalesce(r.ends_at, 'infinity'), coalesce(excluded.ends_at, 'infinity')), 'infinity')
     WHERE tstzrange(r.starts_at, r.ends_at) && tstzrange(excluded.starts_at, excluded.ends_at)
+        OR tstzrange(r.starts_at, r.ends_at) -|- tstzrange(excluded.starts_at, excluded.ends_at)
 )
 SELECT coalesce(array_agg(patient_id), '{}')::bigint[] AS patient_ids, coalesce(array_agg(doctor_id), '{}')::bigint[] AS doctor_ids FROM ended
 `

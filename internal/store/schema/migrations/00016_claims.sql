@@ -231,7 +231,8 @@ BEGIN
         ON CONFLICT (patient_id, doctor_id) WHERE source = 'rest' AND ended_at IS NULL DO UPDATE
         SET starts_at = least(assignment_claims.starts_at, excluded.starts_at),
             ends_at = nullif(greatest(coalesce(assignment_claims.ends_at, 'infinity'), coalesce(excluded.ends_at, 'infinity')), 'infinity')
-        WHERE tstzrange(assignment_claims.starts_at, assignment_claims.ends_at) && tstzrange(excluded.starts_at, excluded.ends_at);
+        WHERE tstzrange(assignment_claims.starts_at, assignment_claims.ends_at) && tstzrange(excluded.starts_at, excluded.ends_at)
+            OR tstzrange(assignment_claims.starts_at, assignment_claims.ends_at) -|- tstzrange(excluded.starts_at, excluded.ends_at);
         UPDATE assignment_claims c SET ended_at = statement_timestamp()
         WHERE c.owner = OLD.owner AND c.patient_id = OLD.patient_id AND c.doctor_id = OLD.doctor_id AND c.ended_at IS NULL;
     END IF;
