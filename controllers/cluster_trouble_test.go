@@ -9,6 +9,7 @@ import (
 
 	"github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -23,13 +24,14 @@ import (
 func (c *cluster) storm(t *testing.T, da *v1alpha1.DoctorAssignment, change func(*v1alpha1.DoctorAssignment, int)) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	ended := make(chan struct{})
+	ended, base := make(chan struct{}), da.DeepCopy()
 	go func() {
 		defer close(ended)
 		for i := 0; ctx.Err() == nil; i++ {
-			changed := da.DeepCopy()
+			changed := base.DeepCopy()
 			change(changed, i)
-			if err := c.client.Patch(ctx, changed, client.MergeFrom(da)); client.IgnoreNotFound(err) != nil && ctx.Err() == nil {
+			err := c.client.Patch(ctx, changed, client.MergeFrom(base))
+			if client.IgnoreNotFound(err) != nil && !apierrors.IsConflict(err) && ctx.Err() == nil {
 				t.Errorf("change %d: %v", i, err)
 				return
 			}

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
+	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/healthrecords/healthrecords/api/v1alpha1"
@@ -23,7 +23,7 @@ func RemoveFinalizers(ctx context.Context, c client.Client, namespace string) (r
 	list := &v1alpha1.DoctorAssignmentList{}
 	for {
 		err := c.List(ctx, list, client.InNamespace(namespace), client.Limit(finalizersPage), client.Continue(list.Continue))
-		if meta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
+		if apimeta.IsNoMatchError(err) || apierrors.IsNotFound(err) {
 			return removed, nil // the custom resource was removed, and its objects with it
 		}
 		if err != nil {

@@ -113,8 +113,8 @@ func TestDeclareBeginsAssignments(t *testing.T) {
 	d := w.wish(2)
 	d.Patients = append(d.Patients, "nobody", "doctor2", "Alone")
 	w.declare(t, d, clinic.DeclarationResult{Assigned: 2, Claims: 2, Created: 2, Troubled: 3, Problems: []clinic.DeclarationProblem{
-		{Patient: "Alone", Reason: clinic.PatientNotFound},
 		{Patient: "doctor2", Reason: clinic.NotAPatient},
+		{Patient: "Alone", Reason: clinic.PatientNotFound},
 		{Patient: "nobody", Reason: clinic.PatientNotFound},
 	}})
 	w.settled(t, d)
