@@ -27,6 +27,7 @@ var steps = []struct {
 	{"declared assignment", declare},
 	{"sample object", applySample},
 	{"requester", forgeRequester},
+	{"tutorial", followTutorial},
 	{"Redis lost under load", loseRedis},
 	{"Postgres lost under load", losePostgres},
 	{"node lost under load", loseNode},

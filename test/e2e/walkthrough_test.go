@@ -127,6 +127,15 @@ func (c cluster) mustRegister(t *testing.T, username, userType string) account {
 // administrator logs in with the password that the chart generated.
 func (c cluster) administrator(t *testing.T) account {
 	t.Helper()
+	a, err := c.logIn(t.Context(), "admin", c.administratorsPassword(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func (c cluster) administratorsPassword(t *testing.T) string {
+	t.Helper()
 	encoded, err := c.kubectl(t.Context(), "get", "secret", object("admin"), "--output=jsonpath={.data.password}")
 	if err != nil {
 		t.Fatal(err)
@@ -135,11 +144,7 @@ func (c cluster) administrator(t *testing.T) account {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := c.logIn(t.Context(), "admin", string(secret))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
+	return string(secret)
 }
 
 // assign lets the user by assign the doctor to the patient.
