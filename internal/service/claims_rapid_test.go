@@ -23,7 +23,7 @@ func TestClaimsFollowTheModel(t *testing.T) {
 	runs := 0
 	rapid.Check(t, func(r *rapid.T) {
 		runs++
-		p := newPlayground(r, w, t, runs)
+		p := newPlayground(t, r, w, runs)
 		r.Repeat(map[string]func(*rapid.T){
 			"edit": p.edit, "reconcile": p.reconcile, "reconcile again": p.reconcile, "frozen": p.frozen, "remove": p.remove, "assign": p.assign,
 			"end": p.end, "force": p.force, "lift": p.lift, "clock": p.clock, "verify": p.verify, "drift": p.drift, "": p.check,
@@ -46,7 +46,8 @@ type playground struct {
 	made     int // objects
 }
 
-func newPlayground(r *rapid.T, w ward, t *testing.T, run int) *playground {
+func newPlayground(t *testing.T, r *rapid.T, w ward, run int) *playground {
+	t.Helper()
 	p := &playground{w: w, t: t, admin: testkit.CallerOf(w.db.Admin()), name: fmt.Sprintf("run%d-", run), epoch: time.Now().UTC().Truncate(time.Second), term: 1}
 	for i := range 2 {
 		p.doctors = append(p.doctors, w.db.Doctor(testkit.DoctorOptions{Person: testkit.Person{Username: fmt.Sprintf("%sdoctor%d", p.name, i)}}))
