@@ -86,7 +86,7 @@ func ReasonFor(caller Caller, object ObjectKind, emergency bool) AccessReason {
 // a refusal is its Code.
 const DecisionAllowed = "allowed"
 
-// AuditRow is one row of the audit log. It has ids only.
+// AuditRow is one row of the audit log. It has ids only, and those of the controller a Kubernetes user: see RequesterOf.
 type AuditRow struct {
 	ID          int64
 	At          time.Time

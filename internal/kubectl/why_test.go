@@ -93,8 +93,10 @@ func TestWhy(t *testing.T) {
 		"partly": func(da *v1alpha1.DoctorAssignment) {
 			da.Status.Total, da.Status.Assigned = 4, 1
 			da.Status.Problems = []v1alpha1.AssignmentProblem{
-				{Doctor: "doctor1", Patient: "patient2", Reason: "EndedByAdministrator"}, {Patient: "nobody", Reason: "PatientNotFound"},
-				{Doctor: "patient2", Reason: "NotADoctor"}, {Doctor: "doctor3", Reason: "Invented"},
+				{Doctor: "doctor1", Patient: "patient2", Reason: "EndedByAdministrator"},
+				{Patient: "nobody", Reason: "PatientNotFound"},
+				{Doctor: "patient2", Reason: "NotADoctor"},
+				{Doctor: "doctor3", Reason: "Invented"},
 			}
 			ready(da, metav1.ConditionFalse, v1alpha1.ReasonEndedByAdministrator, true)
 		},

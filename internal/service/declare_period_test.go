@@ -118,7 +118,7 @@ func TestSuspendKeepsWhatOthersClaim(t *testing.T) {
 	w.declare(t, d, clinic.DeclarationResult{Assigned: 2, Claims: 2, Shared: 1, Created: 1})
 }
 
-// TestAFutureObjectBlocksNobody: neither another object nor REST, and each is told what holds now.
+// TestAFutureObjectBlocksNobody: neither another object nor REST. Each result says what holds now.
 func TestAFutureObjectBlocksNobody(t *testing.T) {
 	t.Parallel()
 	w := newWard(t, 2)

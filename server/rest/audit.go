@@ -14,7 +14,8 @@ import (
 const (
 	getAccessLogNote = "Newest first. Each entry says who read or changed the data, when, and what gave them access. Reading the log adds an " +
 		"entry, too. Names and license numbers are those that people had at the time. The names of other patients are empty."
-	getAuditNote = "Newest first. Entries contain ids and no health data. Reading the log adds an entry, too."
+	getAuditNote = "Newest first. Entries contain ids and no health data; those of the controller also name the Kubernetes user who asked. Reading the " +
+		"log adds an entry, too."
 )
 
 // logUser is the user of an entry, with the name that they had at the time.

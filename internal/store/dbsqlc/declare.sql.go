@@ -428,7 +428,7 @@ SELECT d.id, lower(u.username)::text AS username, (d.verified_at IS NOT NULL)::b
 FROM (
     SELECT n.id FROM users nu JOIN doctor_profiles n ON n.user_id = nu.id WHERE lower(nu.username) = ANY($1::text[])
     UNION
-    SELECT c.doctor_id FROM assignment_claims c WHERE c.owner = $2::text AND c.ended_at IS NULL
+    SELECT c.doctor_id FROM assignment_claims c WHERE c.owner = $2::text AND (c.ended_at IS NULL OR c.held IS NOT NULL)
 ) AS mine
 JOIN doctor_profiles d ON d.id = mine.id
 JOIN users u ON u.id = d.user_id

@@ -45,11 +45,11 @@ func newHospital(t *testing.T) hospital {
 	f.Exec(`INSERT INTO declarations (uid, cluster, name, term, generation, retain) VALUES ('uid', '', 'clinic/team', 1, 3, false)`)
 	f.Exec(`INSERT INTO assignment_claims (patient_id, doctor_id, source, owner, declared_by, requester, starts_at)
 		VALUES ($1, $2, 'kubernetes', 'uid', 'clinic/team', 'jane', now())`, h.ann.ID, h.doctor.ID) // 5, beside that of assignment 1
-	f.Exec(`UPDATE assignments SET requested_by = $1 WHERE id IN (1, 4)`, h.admin.ID)                               // Ann's and Bob's
-	f.Comment(testkit.CommentOptions{Record: h.ofAnn, Doctor: h.doctor})                                            // 1
-	f.Comment(testkit.CommentOptions{Record: h.ofAnn, Doctor: h.doctor, Private: true})                             // 2
-	f.Comment(testkit.CommentOptions{Record: h.ofBob, Doctor: h.doctor})                                            // 3, while Bob was the doctor's patient
-	f.Comment(testkit.CommentOptions{Record: h.ofBob, Doctor: h.other, Private: true})                              // 4
+	f.Exec(`UPDATE assignments SET requested_by = $1 WHERE id IN (1, 4)`, h.admin.ID)   // Ann's and Bob's
+	f.Comment(testkit.CommentOptions{Record: h.ofAnn, Doctor: h.doctor})                // 1
+	f.Comment(testkit.CommentOptions{Record: h.ofAnn, Doctor: h.doctor, Private: true}) // 2
+	f.Comment(testkit.CommentOptions{Record: h.ofBob, Doctor: h.doctor})                // 3, while Bob was the doctor's patient
+	f.Comment(testkit.CommentOptions{Record: h.ofBob, Doctor: h.other, Private: true})  // 4
 	f.Exec(`INSERT INTO pending_names (user_id, first_name, last_name) VALUES ($1, 'New', 'Name')`, h.doctor.User.ID)
 	f.Exec(`INSERT INTO notifications (recipient_id, event_id, type) SELECT id, 1, 'NEW_RECORD' FROM users ORDER BY id`)
 	f.Exec(`INSERT INTO idempotency_keys (user_id, operation, key, request_hash) SELECT id, 'create', 'k', '' FROM users`)

@@ -65,22 +65,28 @@ func TestChangesOfTheSchemaKeepNobodyWaiting(t *testing.T) {
 // needs this table, makes everybody wait and fails. Under load it would fail at each attempt.
 func TestAMigrationHoldsNothingThatWhomItWaitsForNeeds(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct{ first, then string }{
+	for name, test := range map[string]struct {
+		down        int64
+		first, then string
+	}{
 		"a request reads its session first": {
-			"LOCK TABLE sessions IN ACCESS SHARE MODE",
+			13, "LOCK TABLE sessions IN ACCESS SHARE MODE",
 			"LOCK TABLE users, doctor_profiles, assignments, doctor_comments, outbox, notifications IN ROW EXCLUSIVE MODE",
 		},
 		"the controller adds its events last": {
-			"LOCK TABLE assignments IN ROW EXCLUSIVE MODE", "LOCK TABLE outbox IN ROW EXCLUSIVE MODE",
+			13, "LOCK TABLE assignments IN ROW EXCLUSIVE MODE", "LOCK TABLE outbox IN ROW EXCLUSIVE MODE",
+		},
+		"whoever changes assignments has locked their doctor first": {
+			15, "LOCK TABLE doctor_profiles IN ROW EXCLUSIVE MODE", "LOCK TABLE assignments, outbox IN ROW EXCLUSIVE MODE",
 		},
 		"the worker adds notifications last": {
-			"LOCK TABLE outbox IN ROW EXCLUSIVE MODE", "LOCK TABLE notifications IN ROW EXCLUSIVE MODE",
+			13, "LOCK TABLE outbox IN ROW EXCLUSIVE MODE", "LOCK TABLE notifications IN ROW EXCLUSIVE MODE",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dsn := testkit.NewDatabase(t, rights.Migrate)
-			if _, err := migrationsOf(t, dsn).DownTo(t.Context(), 13); err != nil {
+			if _, err := migrationsOf(t, dsn).DownTo(t.Context(), test.down); err != nil {
 				t.Fatal(err)
 			}
 			request, other := connect(t, dsn), connect(t, dsn)

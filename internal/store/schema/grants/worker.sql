@@ -21,7 +21,7 @@ GRANT SELECT (ctid, created_at), DELETE ON idempotency_keys TO :"role";
 GRANT SELECT (id, expires_at), DELETE ON sessions, refresh_tokens TO :"role";
 GRANT SELECT (user_id, expires_at), DELETE ON reset_codes TO :"role";
 
--- The sealer reads the audit log, which holds ids only, and adds to the chain.
+-- The sealer reads the audit log, which holds ids and Kubernetes users, and adds to the chain.
 GRANT SELECT ON audit_log, audit_checkpoints TO :"role";
 GRANT INSERT (number, last_id, statement, signature, row_ids, digests) ON audit_checkpoints TO :"role";
 GRANT EXECUTE ON FUNCTION audit_prepare_months() TO :"role";
