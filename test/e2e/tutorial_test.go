@@ -31,7 +31,7 @@ func followTutorial(t *testing.T, c cluster) {
 	if err := os.WriteFile(kubeconfig, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := run(t.Context(), nil, kubectl, "--kubeconfig", kubeconfig, "config", "set", "users.kind-"+c.name+".as", "admin"); err != nil {
+	if _, err := run(t.Context(), nil, kubectl, "--kubeconfig", kubeconfig, "config", "set", "users.kind-"+c.name+".act-as", "admin"); err != nil {
 		t.Fatal(err)
 	}
 	steps, err := transcript.Read(filepath.Join(root, "docs/tutorial.md"))
