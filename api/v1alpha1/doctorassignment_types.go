@@ -32,7 +32,8 @@ type DoctorAssignment struct {
 	// spec declares which doctors are assigned to which patients.
 	// +required
 	Spec DoctorAssignmentSpec `json:"spec"`
-	// status reports how much of the spec is in force. Its default is for tools that take an object without a status for finished.
+	// status reports how much of the spec is in force. Its default is for tools that take an object without a status for
+	// finished.
 	// +optional
 	// +kubebuilder:default:={"observedGeneration":-1}
 	Status DoctorAssignmentStatus `json:"status,omitzero"`
