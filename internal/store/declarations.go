@@ -144,7 +144,7 @@ type Others struct {
 // pairs whose claims it changed.
 func (h Declarations) End(ctx context.Context, d clinic.Declaration, at time.Time, doctors, patients []int64, others Others) (Pairs, error) {
 	r, err := h.q.EndUndeclared(ctx, h.db, dbsqlc.EndUndeclaredParams{
-		Owner: d.UID, Generation: d.Generation, At: at, StartsAt: d.Begin(), DoctorIDs: doctors, PatientIDs: patients,
+		Owner: d.UID, Generation: d.Generation, At: at, StartsAt: d.Begin(), EndsAt: d.EndsAt, DoctorIDs: doctors, PatientIDs: patients,
 		KeepOthers: others.Keep, Until: others.Until,
 	})
 	if err != nil {

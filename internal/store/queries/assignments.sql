@@ -138,10 +138,11 @@ WHERE a.id = @id AND a.source <> 'break_glass' AND (c.held IS NOT NULL OR c.star
 ORDER BY counts DESC, held DESC, c.starts_at DESC, c.id DESC LIMIT @most;
 
 -- Ends the claims of an assignment's pair: those of REST that the assignment consists of or, by force, all. Held are those of
--- objects, whose later generations may claim again.
+-- objects, whose later generations may claim again. The generation is unknown (0) where a former release, or somebody else,
+-- changed something since the object was carried out: see EndUndeclared.
 -- name: EndClaims :execrows
 UPDATE assignment_claims c SET ended_at = statement_timestamp(),
-    held = CASE WHEN c.owner IS NOT NULL THEN coalesce((SELECT d.generation FROM declarations d WHERE d.uid = c.owner), 0) END
+    held = CASE WHEN c.owner IS NOT NULL THEN coalesce((SELECT d.generation FROM declarations d WHERE d.uid = c.owner AND d.digest IS NOT NULL), 0) END
 FROM assignments a
 WHERE a.id = @id AND c.patient_id = a.patient_id AND c.doctor_id = a.doctor_id
     AND c.ended_at IS NULL AND (c.ends_at IS NULL OR c.ends_at > statement_timestamp())
