@@ -58,6 +58,19 @@ func (q *Queries) AddClaim(ctx context.Context, db DBTX, arg AddClaimParams) (*A
 	return &i, err
 }
 
+const doctorVerified = `-- name: DoctorVerified :one
+SELECT (d.verified_at IS NOT NULL)::boolean AS verified
+FROM doctor_profiles d JOIN users u ON u.id = d.user_id
+WHERE d.id = $1 AND u.active
+`
+
+func (q *Queries) DoctorVerified(ctx context.Context, db DBTX, id int64) (bool, error) {
+	row := db.QueryRow(ctx, doctorVerified, id)
+	var verified bool
+	err := row.Scan(&verified)
+	return verified, err
+}
+
 const endBreakGlass = `-- name: EndBreakGlass :exec
 UPDATE assignments SET ends_at = greatest(starts_at, statement_timestamp())
 WHERE id = $1 AND source = 'break_glass' AND (ends_at IS NULL OR ends_at > greatest(starts_at, statement_timestamp()))
@@ -433,6 +446,17 @@ func (q *Queries) LockDoctorOfAssignment(ctx context.Context, db DBTX, id int64)
 	return result.RowsAffected(), nil
 }
 
+const lockEmergency = `-- name: LockEmergency :exec
+SELECT pg_advisory_xact_lock(hashtextextended('emergency access of doctor ' || $1::bigint, 0))
+`
+
+// Emergency access waits only for the same doctor's other requests for it: a large team keeps its doctors locked for a while. It
+// changes nothing that the others rely on, and an unverified doctor sees nothing through it.
+func (q *Queries) LockEmergency(ctx context.Context, db DBTX, id int64) error {
+	_, err := db.Exec(ctx, lockEmergency, id)
+	return err
+}
+
 const openBreakGlass = `-- name: OpenBreakGlass :one
 WITH assignment AS (
     INSERT INTO assignments (patient_id, doctor_id, source, requested_by, reason, starts_at, ends_at)
@@ -459,7 +483,7 @@ type OpenBreakGlassParams struct {
 	Lifetime    float64
 }
 
-// Emergency access of a locked doctor. No row if it is open already, or the patient does not exist.
+// Emergency access after LockEmergency. No row if it is open already, or the patient does not exist.
 func (q *Queries) OpenBreakGlass(ctx context.Context, db DBTX, arg OpenBreakGlassParams) (int64, error) {
 	row := db.QueryRow(ctx, openBreakGlass,
 		arg.PatientID,

@@ -7,6 +7,16 @@ FROM doctor_profiles d JOIN users u ON u.id = d.user_id
 WHERE d.id = @id AND u.active
 FOR NO KEY UPDATE OF d;
 
+-- Emergency access waits only for the same doctor's other requests for it: a large team keeps its doctors locked for a while. It
+-- changes nothing that the others rely on, and an unverified doctor sees nothing through it.
+-- name: LockEmergency :exec
+SELECT pg_advisory_xact_lock(hashtextextended('emergency access of doctor ' || @id::bigint, 0));
+
+-- name: DoctorVerified :one
+SELECT (d.verified_at IS NOT NULL)::boolean AS verified
+FROM doctor_profiles d JOIN users u ON u.id = d.user_id
+WHERE d.id = @id AND u.active;
+
 -- name: LockDoctorOfAssignment :execrows
 SELECT FROM doctor_profiles d WHERE d.id = (SELECT a.doctor_id FROM assignments a WHERE a.id = @id)
 FOR NO KEY UPDATE OF d;
@@ -36,7 +46,7 @@ SELECT a.id, (a.starts_at = @at)::boolean AS begun FROM assignments a
 WHERE a.patient_id = @patient_id AND a.doctor_id = @doctor_id AND a.source <> 'break_glass'
     AND a.starts_at <= @at AND (a.ends_at IS NULL OR a.ends_at > @at);
 
--- Emergency access of a locked doctor. No row if it is open already, or the patient does not exist.
+-- Emergency access after LockEmergency. No row if it is open already, or the patient does not exist.
 -- name: OpenBreakGlass :one
 WITH assignment AS (
     INSERT INTO assignments (patient_id, doctor_id, source, requested_by, reason, starts_at, ends_at)
