@@ -154,7 +154,8 @@ type Others struct {
 // pairs whose claims it changed.
 func (h Declarations) End(ctx context.Context, d clinic.Declaration, at time.Time, named Named, others Others) (Pairs, error) {
 	r, err := h.q.EndUndeclared(ctx, h.db, dbsqlc.EndUndeclaredParams{
-		Owner: d.UID, Generation: d.Generation, At: at, StartsAt: d.Begin(), DoctorIDs: list(named.Doctors), PatientIDs: list(named.Patients),
+		Owner: d.UID, Generation: d.Generation, At: at, StartsAt: d.Begin(), EndsAt: d.EndsAt,
+		DoctorIDs: list(named.Doctors), PatientIDs: list(named.Patients),
 		KeepOthers: others.Keep, Until: others.Until,
 	})
 	if err != nil {

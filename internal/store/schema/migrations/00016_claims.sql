@@ -197,7 +197,10 @@ BEGIN
     IF NEW.ends_at <= greatest(NEW.starts_at, statement_timestamp()) THEN
         RETURN NULL;
     END IF;
-    UPDATE assignment_claims c SET starts_at = NEW.starts_at, ends_at = NEW.ends_at, reason = NEW.reason
+    UPDATE assignment_claims c SET ended_at = c.ends_at -- it is history, and somebody else may have asked for it
+    WHERE c.patient_id = NEW.patient_id AND c.doctor_id = NEW.doctor_id AND c.owner IS NOT DISTINCT FROM NEW.owner AND c.ended_at IS NULL
+        AND c.ends_at <= statement_timestamp();
+    UPDATE assignment_claims c SET starts_at = NEW.starts_at, ends_at = NEW.ends_at, reason = NEW.reason, requested_by = NEW.requested_by, requester = NULL
     WHERE c.patient_id = NEW.patient_id AND c.doctor_id = NEW.doctor_id AND c.owner IS NOT DISTINCT FROM NEW.owner AND c.ended_at IS NULL;
     IF NOT FOUND THEN
         INSERT INTO assignment_claims (patient_id, doctor_id, source, owner, declared_by, requested_by, reason, starts_at, ends_at)
