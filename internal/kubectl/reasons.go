@@ -83,7 +83,7 @@ func waitingText(reason string) (explained, bool) {
 	switch reason {
 	case v1alpha1.ReasonPairsNotAssigned:
 		return explained{
-			"Some pairs of a doctor and a patient are not assigned; the others are. The controller tries again by itself.",
+			"At least one pair of a doctor and a patient is not assigned. The controller tries again by itself.",
 			"see the problems below. Nothing needs to change in the object if its names are right.",
 		}, true
 	case v1alpha1.ReasonDoctorNotFound:
