@@ -163,6 +163,16 @@ func TestReconcileCountsRepairs(t *testing.T) {
 	if got := b.drainEvents(); !slices.Equal(got, []string{"Normal AssignmentsChanged", "Warning DriftRepaired"}) || testutil.ToFloat64(b.repairs) != 1 {
 		t.Errorf("events are %v", got)
 	}
+	former := b.get(t, "a") // its status is that of a release that did not know claims
+	former.Status.Doctor = ""
+	if err := b.client.Status().Update(t.Context(), former); err != nil {
+		t.Fatal(err)
+	}
+	b.clinic.end("doctor1", "patient2")
+	b.expectPass(t, "a")
+	if got := testutil.ToFloat64(b.repairs); got != 1 {
+		t.Errorf("an upgrade counts as a repair: %v", got)
+	}
 	b.now = b.now.Add(time.Hour)
 	b.expectPass(t, "a")
 	if got := testutil.ToFloat64(b.repairs); got != 1 {

@@ -88,17 +88,16 @@ func (r *reconciler) declare(ctx context.Context, da *v1alpha1.DoctorAssignment)
 	if ctx.Err() != nil {
 		return ctrl.Result{}, ctx.Err()
 	}
-	now := r.Now()
-	o := errorOutcome(err)
+	now, o := r.Now(), errorOutcome(err)
 	if o.reason == v1alpha1.ReasonSuperseded && carriedOut(da) {
 		return ctrl.Result{RequeueAfter: wait.Jitter(retryGrowth*r.RetryInterval, jitter)}, nil // the other controller says how far it is
 	}
-	total(da)
 	if err == nil {
 		o = declarationOutcome(da, result)
 		r.announce(da, result, o)
 		count(da, result)
 	}
+	total(da)
 	r.setOutcome(da, o, now)
 	if o.backOff {
 		return ctrl.Result{}, fmt.Errorf("declaring the assignments: %w", public(err))
@@ -185,10 +184,10 @@ func (r *reconciler) announce(da *v1alpha1.DoctorAssignment, result clinic.Decla
 }
 
 // settled reports whether the pass before carried out the present spec as far as it can be, so that nothing is left to
-// change.
+// change. A status without a doctor is that of a former release, which declared something else.
 func settled(da *v1alpha1.DoctorAssignment) bool {
 	ready := apimeta.FindStatusCondition(da.Status.Conditions, v1alpha1.ReadyCondition)
-	if ready == nil || ready.ObservedGeneration != da.Generation {
+	if ready == nil || ready.ObservedGeneration != da.Generation || da.Status.Doctor == "" {
 		return false
 	}
 	switch ready.Reason {

@@ -68,7 +68,7 @@ func setupOn(api client.WithWatch) *bundle {
 	b.clinic.now = func() time.Time { return b.now }
 	o := Options{Declarer: b.clinic, Now: func() time.Time { return b.now }, Cluster: "a-cluster"}
 	o.setDefaults()
-	b.repairs = prometheus.NewCounter(prometheus.CounterOpts{Name: "repairs_total"})
+	b.repairs = prometheus.NewCounter(prometheus.CounterOpts{Name: "repairs_total", Help: "Repairs."})
 	b.reconciler = newReconciler(o, api, api, b.events, b.repairs)
 	return b
 }

@@ -167,9 +167,7 @@ func handleInParallel(b *testing.B, f fixture, batch int) {
 // begin the assignments and once without a change.
 func BenchmarkDeclare(b *testing.B) {
 	w := newWard(b, 0)
-	w.db.Exec(`WITH u AS (INSERT INTO users (username, role, password_hash)
-			SELECT 'many' || i, 'PATIENT', '-' FROM generate_series(1, $1::int) i RETURNING id)
-		INSERT INTO patient_profiles (user_id) SELECT id FROM u`, clinic.MaxDeclared)
+	w.many(clinic.MaxDeclared)
 	d := w.wish(0)
 	d.Patients = names(clinic.MaxDeclared)
 	var begin, repeat time.Duration

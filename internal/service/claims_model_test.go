@@ -7,7 +7,7 @@ import (
 
 // The model of claims that TestClaimsFollowTheModel compares the platform with. Its times are hours.
 
-var never = math.Inf(1) //nolint:gochecknoglobals // a constant
+var never = math.Inf(1)
 
 // duo is a pair: the places of a doctor and of a patient.
 type duo struct{ doctor, patient int }

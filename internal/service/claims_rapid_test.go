@@ -17,15 +17,15 @@ import (
 // access without a claim.
 func TestClaimsFollowTheModel(t *testing.T) {
 	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue { // each has about 30 steps with Postgres
-		testkit.Must(t, flag.Set("rapid.checks", "30"))
+		testkit.Must(t, flag.Set("rapid.checks", "80"))
 	}
 	w := newWard(t, 0)
 	runs := 0
 	rapid.Check(t, func(r *rapid.T) {
 		runs++
-		p := newPlayground(r, w, t, runs)
+		p := newPlayground(t, r, w, runs)
 		r.Repeat(map[string]func(*rapid.T){
-			"edit": p.edit, "reconcile": p.reconcile, "reconcile again": p.reconcile, "frozen": p.frozen, "remove": p.remove, "assign": p.assign,
+			"edit": p.edit, "reconcile": p.reconcile, "reconcile again": p.reconcile, "edit and reconcile": p.editAndReconcile, "frozen": p.frozen, "remove": p.remove, "assign": p.assign,
 			"end": p.end, "force": p.force, "lift": p.lift, "clock": p.clock, "verify": p.verify, "drift": p.drift, "": p.check,
 		})
 		p.settle(r)
@@ -46,7 +46,8 @@ type playground struct {
 	made     int // objects
 }
 
-func newPlayground(r *rapid.T, w ward, t *testing.T, run int) *playground {
+func newPlayground(t *testing.T, r *rapid.T, w ward, run int) *playground {
+	t.Helper()
 	p := &playground{w: w, t: t, admin: testkit.CallerOf(w.db.Admin()), name: fmt.Sprintf("run%d-", run), epoch: time.Now().UTC().Truncate(time.Second), term: 1}
 	for i := range 2 {
 		p.doctors = append(p.doctors, w.db.Doctor(testkit.DoctorOptions{Person: testkit.Person{Username: fmt.Sprintf("%sdoctor%d", p.name, i)}}))
@@ -97,7 +98,10 @@ func (p *playground) object(r *rapid.T, exists bool) int {
 }
 
 // edit applies an object: its spec only, which a controller carries out later.
-func (p *playground) edit(r *rapid.T) {
+func (p *playground) edit(r *rapid.T) { p.change(r) }
+
+// change is edit, and returns the object.
+func (p *playground) change(r *rapid.T) int {
 	i := rapid.IntRange(0, len(p.objects)-1).Draw(r, "object")
 	o := &p.objects[i]
 	if !o.exists {
@@ -110,13 +114,16 @@ func (p *playground) edit(r *rapid.T) {
 	o.doctors, o.patients = people.Draw(r, "doctors"), people.Draw(r, "patients")
 	o.suspended, o.adopt = rapid.IntRange(0, 5).Draw(r, "suspended") == 0, rapid.IntRange(0, 3).Draw(r, "adopt") == 0
 	o.start, o.end = -1, never
-	if rapid.IntRange(0, 2).Draw(r, "period") == 0 {
-		o.start = p.now + float64(rapid.IntRange(-1, 2).Draw(r, "start")) + 0.5
+	if rapid.Bool().Draw(r, "period") {
+		o.start = p.now + float64(rapid.IntRange(-1, 3).Draw(r, "start")) + 0.5
 	}
 	if rapid.IntRange(0, 2).Draw(r, "bounded") == 0 {
 		o.end = max(o.start, p.now) + float64(rapid.IntRange(1, 3).Draw(r, "end")) + 0.25
 	}
+	return i
 }
+
+func (p *playground) editAndReconcile(r *rapid.T) { p.carryOut(r, p.change(r)) }
 
 func (p *playground) reconcile(r *rapid.T) {
 	i := p.object(r, true)

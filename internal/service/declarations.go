@@ -80,7 +80,7 @@ func (s *Declarations) Declare(ctx context.Context, d clinic.Declaration) (clini
 func (s *Declarations) Release(ctx context.Context, owner clinic.Owner) (ended int, err error) {
 	err = s.leave(ctx, owner, func(h store.Handle, at time.Time) error {
 		none := clinic.Declaration{Owner: owner}
-		pairs, err := h.Declarations().End(ctx, none, at, []int64{}, []int64{}, store.Others{})
+		pairs, err := h.Declarations().End(ctx, none, at, store.Named{}, store.Others{})
 		if err != nil {
 			return err
 		}

@@ -17,10 +17,8 @@ type declaring struct {
 	invalid error // it leaves no claims, or fails with this
 	digest  []byte
 
-	doctors  []int64 // those who are named and known, even if they cannot be assigned now
-	able     []int64 // those of them who can be assigned
-	patients []int64
-	result   clinic.DeclarationResult
+	named  store.Named
+	result clinic.DeclarationResult
 }
 
 // leavesNothing reports whether the declaration has no claims at that time.
@@ -69,19 +67,19 @@ func (j *declaring) countOthers(ctx context.Context, h store.Handle) (err error)
 	if err != nil {
 		return err
 	}
-	doctors, patients := []int64{}, []int64{}
+	var named store.Named
 	for _, name := range j.Doctors {
 		if id := users[strings.ToLower(name)].DoctorID; id != 0 {
-			doctors = append(doctors, id)
+			named.Doctors = append(named.Doctors, id)
 		}
 	}
 	for _, name := range j.Patients {
 		if id := users[strings.ToLower(name)].PatientID; id != 0 {
-			patients = append(patients, id)
+			named.Patients = append(named.Patients, id)
 		}
 	}
 	j.result.Total = j.Pairs()
-	return h.Declarations().Count(ctx, j.UID, doctors, patients, &j.result)
+	return h.Declarations().Count(ctx, j.UID, named, &j.result)
 }
 
 // carryOut makes the claims match. It compares the period with the time at which it holds the locks.
@@ -126,7 +124,7 @@ func (j *declaring) carryOut(ctx context.Context, h store.Handle) error {
 	if ends {
 		return j.countOthers(ctx, h)
 	}
-	return j.describe(ctx, h)
+	return j.describe(ctx, h, state.Held > 0)
 }
 
 // change ends and makes claims, and returns the pairs whose claims it changed.
@@ -134,20 +132,20 @@ func (j *declaring) change(ctx context.Context, h store.Handle, state store.Decl
 	var others store.Others
 	switch {
 	case ends || !j.Replace:
-	case len(j.able) == 0:
+	case len(j.named.Able) == 0:
 		others.Keep = true
 	case j.waits(state.At):
 		others = store.Others{Keep: true, Until: j.StartsAt}
 	}
 	if state.Found {
-		if changed, err = h.Declarations().End(ctx, j.Declaration, state.At, ids(j.doctors), ids(j.patients), others); err != nil {
+		if changed, err = h.Declarations().End(ctx, j.Declaration, state.At, j.named, others); err != nil {
 			return changed, err
 		}
 	}
-	if len(j.doctors) == 0 || len(j.patients) == 0 {
+	if len(j.named.Doctors) == 0 || len(j.named.Patients) == 0 {
 		return changed, nil
 	}
-	claimed, err := h.Declarations().Claim(ctx, j.Declaration, state.At, j.doctors, ids(j.able), j.patients, j.adopts(state))
+	claimed, err := h.Declarations().Claim(ctx, j.Declaration, state.At, j.named, j.adopts(state))
 	return changed.Join(claimed), err
 }
 
@@ -159,9 +157,6 @@ func (j *declaring) adopts(state store.Declared) bool {
 	}
 	return j.Adopt && !bytes.Equal(state.Digest, j.digest)
 }
-
-// ids never returns nil, which would be null: neither an element nor none.
-func ids(list []int64) []int64 { return append([]int64{}, list...) }
 
 // find resolves the usernames. locked are the doctors whom the declaration names, and others.
 func (j *declaring) find(ctx context.Context, h store.Handle, locked []store.DeclaredDoctor) error {
@@ -182,11 +177,11 @@ func (j *declaring) find(ctx context.Context, h store.Handle, locked []store.Dec
 	for _, name := range j.Doctors {
 		doctor, is := known[strings.ToLower(name)]
 		if is {
-			j.doctors = append(j.doctors, doctor.ID)
+			j.named.Doctors = append(j.named.Doctors, doctor.ID)
 		}
 		switch {
 		case is && doctor.Active && doctor.Verified:
-			j.able = append(j.able, doctor.ID)
+			j.named.Able = append(j.named.Able, doctor.ID)
 		case is && doctor.Active:
 			j.problem(name, "", clinic.DoctorNotVerified)
 		case !is && users[strings.ToLower(name)].Taken && users[strings.ToLower(name)].DoctorID == 0:
@@ -198,7 +193,7 @@ func (j *declaring) find(ctx context.Context, h store.Handle, locked []store.Dec
 	for _, name := range j.Patients {
 		switch user := users[strings.ToLower(name)]; {
 		case user.PatientID != 0:
-			j.patients = append(j.patients, user.PatientID)
+			j.named.Patients = append(j.named.Patients, user.PatientID)
 		case user.Taken:
 			j.problem("", name, clinic.NotAPatient)
 		default:
@@ -213,22 +208,24 @@ func (j *declaring) problem(doctor, patient string, reason clinic.DeclarationPro
 	j.result.Troubled++
 }
 
-// describe completes the result after the claims were changed.
-func (j *declaring) describe(ctx context.Context, h store.Handle) error {
-	held, total, err := h.Declarations().Held(ctx, j.UID)
-	if err != nil {
-		return err
+// describe completes the result after the claims were changed. maybeHeld is false where no pair is held.
+func (j *declaring) describe(ctx context.Context, h store.Handle, maybeHeld bool) error {
+	if maybeHeld {
+		held, total, err := h.Declarations().Held(ctx, j.UID)
+		if err != nil {
+			return err
+		}
+		for _, p := range held {
+			j.result.Problems = append(j.result.Problems, clinic.DeclarationProblem{
+				Doctor: asDeclared(j.Doctors, p.Doctor), Patient: asDeclared(j.Patients, p.Patient), Reason: p.Reason,
+			})
+		}
+		j.result.Troubled += total
 	}
-	for _, p := range held {
-		j.result.Problems = append(j.result.Problems, clinic.DeclarationProblem{
-			Doctor: asDeclared(j.Doctors, p.Doctor), Patient: asDeclared(j.Patients, p.Patient), Reason: p.Reason,
-		})
-	}
-	j.result.Troubled += total
 	clinic.SortProblems(j.result.Problems)
 	j.result.Problems = j.result.Problems[:min(len(j.result.Problems), clinic.MaxProblems)]
 	j.result.Total = j.Pairs()
-	return h.Declarations().Count(ctx, j.UID, ids(j.doctors), ids(j.patients), &j.result)
+	return h.Declarations().Count(ctx, j.UID, j.named, &j.result)
 }
 
 // asDeclared returns the name as the list has it: case makes no difference.

@@ -34,3 +34,34 @@ func BenchmarkDeclareATeam(b *testing.B) {
 		measure("release", func() error { _, err := w.Declarations.Release(b.Context(), d.Owner); return err })
 	}
 }
+
+// BenchmarkDeclareAPair declares objects of one pair each, once to begin the assignment and once without a change, and reads
+// the states of a thousand objects.
+func BenchmarkDeclareAPair(b *testing.B) {
+	const objects = 1000
+	w := newWard(b, 0)
+	w.many(objects)
+	var d clinic.Declaration
+	var uids []string
+	declare := func(i int) {
+		d = byAnother(w.wish(0), fmt.Sprintf("uid-%d", i))
+		d.Patients = []string{fmt.Sprintf("many%d", i+1)}
+		testkit.Value(w.Declarations.Declare(b.Context(), d))(b)
+	}
+	for b.Loop() {
+		start := time.Now()
+		for i := range objects {
+			declare(i)
+			uids = append(uids, d.UID)
+		}
+		b.ReportMetric(time.Since(start).Seconds()*1000/objects, "begin-ms")
+		start = time.Now()
+		for i := range objects {
+			declare(i)
+		}
+		b.ReportMetric(time.Since(start).Seconds()*1000/objects, "repeat-ms")
+		start = time.Now()
+		testkit.Value(w.Declarations.States(b.Context(), d.Cluster, uids[:objects]))(b)
+		b.ReportMetric(time.Since(start).Seconds()*1000, "states-ms")
+	}
+}

@@ -26,8 +26,12 @@ func TestDeclareFromManySides(t *testing.T) {
 		sides = append(sides, func(ctx context.Context, round int) error { return w.declareInRace(ctx, i, round, patients) })
 	}
 	sides = append(sides,
-		func(ctx context.Context, round int) error { return w.assignInRace(ctx, admin, w.patients[round], false) },
-		func(ctx context.Context, round int) error { return w.assignInRace(ctx, admin, w.patients[round/2], true) },
+		func(ctx context.Context, round int) error {
+			return w.assignInRace(ctx, admin, w.patients[round], false)
+		},
+		func(ctx context.Context, round int) error {
+			return w.assignInRace(ctx, admin, w.patients[round/2], true)
+		},
 		func(ctx context.Context, _ int) error {
 			_, err := w.Doctors.Verify(ctx, admin, w.other.ID, clinic.Verification{Verified: true})
 			return err

@@ -163,8 +163,8 @@ func TestDeclareATeam(t *testing.T) {
 	d.Replace, d.Doctors = false, []string{"doctor1", "DOCTOR2", "doctor3", "doctor4", "patient0x"}
 	w.db.Patient(testkit.PatientOptions{Person: testkit.Person{Username: "patient0x"}})
 	problems := []clinic.DeclarationProblem{
-		{Doctor: "doctor3", Reason: clinic.DoctorNotVerified}, {Doctor: "doctor4", Reason: clinic.DoctorNotFound},
-		{Doctor: "patient0x", Reason: clinic.NotADoctor},
+		{Doctor: "patient0x", Reason: clinic.NotADoctor}, {Doctor: "doctor4", Reason: clinic.DoctorNotFound},
+		{Doctor: "doctor3", Reason: clinic.DoctorNotVerified},
 	}
 	w.declare(t, d, clinic.DeclarationResult{Assigned: 6, Claims: 6, Created: 6, Troubled: 3, Problems: problems})
 	w.settled(t, d)
@@ -172,7 +172,7 @@ func TestDeclareATeam(t *testing.T) {
 	w.declare(t, d, clinic.DeclarationResult{Assigned: 3, Claims: 3, Ended: 3, Troubled: 3, Problems: problems})
 	w.settled(t, d)
 	w.db.Exec(`UPDATE doctor_profiles SET verified_at = now()`)
-	w.declare(t, d, clinic.DeclarationResult{Assigned: 6, Claims: 6, Created: 3, Troubled: 2, Problems: problems[1:]})
+	w.declare(t, d, clinic.DeclarationResult{Assigned: 6, Claims: 6, Created: 3, Troubled: 2, Problems: problems[:2]})
 }
 
 func TestDeclareWithADoctorsProblem(t *testing.T) {

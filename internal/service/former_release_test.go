@@ -114,7 +114,7 @@ func (f former) assigns(t *testing.T, admin clinic.User, patient clinic.Patient,
 	f.run(t, f.server, &admin, step{"LockDoctor", args}, step{"InsertAssignment", args})
 }
 
-// ends ends the assignment of the patient that runs, as an administrator.
+// ends is the end of the patient's assignment by an administrator.
 func (f former) ends(t *testing.T, admin clinic.User, patient clinic.Patient) {
 	t.Helper()
 	args := pgx.NamedArgs{"id": f.db.Count(`SELECT id FROM assignments WHERE patient_id = $1 AND doctor_id = $2 AND starts_at <= now() AND ends_at IS NULL`, patient.ID, f.doctor.ID)}
@@ -133,7 +133,8 @@ func (f former) want(t *testing.T, when string, access int) {
 // agree checks that claims and assignments cover the same times from now on.
 func (w ward) agree(t interface {
 	Errorf(format string, args ...any)
-}, when string) {
+}, when string,
+) {
 	if n := w.db.Count(`SELECT count(*) FROM (
 			SELECT patient_id, doctor_id, range_agg(tstzrange(starts_at, ends_at)) * tstzmultirange(tstzrange(statement_timestamp(), NULL)) AS covered
 			FROM assignments WHERE source <> 'break_glass' GROUP BY 1, 2
@@ -158,6 +159,7 @@ func TestTheFormerReleaseBesideThisOne(t *testing.T) {
 	}
 	for name, test := range map[string]func(*testing.T, former){
 		"an upgrade keeps what was declared": func(t *testing.T, f former) {
+			t.Helper()
 			f.declares(t, "uid-1", 2, nil, nil)
 			f.want(t, "declared by the former release", 2)
 			d := f.wish(2)
@@ -167,6 +169,7 @@ func TestTheFormerReleaseBesideThisOne(t *testing.T) {
 			f.want(t, "changed by this release", 1)
 		},
 		"a rollback keeps it, too": func(t *testing.T, f former) {
+			t.Helper()
 			f.declare(t, f.wish(3), clinic.DeclarationResult{Assigned: 3, Claims: 3, Created: 3})
 			f.declares(t, "uid-1", 3, nil, nil)
 			f.want(t, "declared by both", 3)
@@ -179,6 +182,7 @@ func TestTheFormerReleaseBesideThisOne(t *testing.T) {
 			f.want(t, "released by the former release", 0)
 		},
 		"an object that the former release does not see": func(t *testing.T, f former) {
+			t.Helper()
 			f.declare(t, f.wish(1), clinic.DeclarationResult{Assigned: 1, Claims: 1, Created: 1})
 			f.declare(t, byAnother(f.wish(1), "uid-2"), clinic.DeclarationResult{Assigned: 1, Claims: 1, Shared: 1})
 			f.releases(t, "uid-2") // it owns no assignment
@@ -187,6 +191,7 @@ func TestTheFormerReleaseBesideThisOne(t *testing.T) {
 			f.want(t, "both were released", 0)
 		},
 		"an object that takes over": func(t *testing.T, f former) {
+			t.Helper()
 			f.declare(t, f.wish(1), clinic.DeclarationResult{Assigned: 1, Claims: 1, Created: 1})
 			f.declare(t, byAnother(f.wish(1), "uid-2"), clinic.DeclarationResult{Assigned: 1, Claims: 1, Shared: 1})
 			f.releases(t, "uid-1")
@@ -197,6 +202,7 @@ func TestTheFormerReleaseBesideThisOne(t *testing.T) {
 			f.want(t, "both were released", 0)
 		},
 		"a claim of REST beside an object": func(t *testing.T, f former) {
+			t.Helper()
 			admin := f.db.Admin()
 			f.declares(t, "uid-1", 1, nil, nil)
 			_, _, err := f.Assignments.Assign(t.Context(), testkit.CallerOf(admin), clinic.AssignmentRequest{PatientID: f.patients[0].ID, DoctorID: f.doctor.ID}, noKey)
@@ -207,6 +213,7 @@ func TestTheFormerReleaseBesideThisOne(t *testing.T) {
 			f.want(t, "REST has ended it", 0)
 		},
 		"an assignment over REST": func(t *testing.T, f former) {
+			t.Helper()
 			admin := f.db.Admin()
 			f.assigns(t, admin, f.patients[0], &later)
 			f.assigns(t, admin, f.patients[1], nil)
@@ -220,6 +227,7 @@ func TestTheFormerReleaseBesideThisOne(t *testing.T) {
 			f.want(t, "assigned again", 2)
 		},
 		"an object that is retained": func(t *testing.T, f former) {
+			t.Helper()
 			f.declare(t, f.wish(2), clinic.DeclarationResult{Assigned: 2, Claims: 2, Created: 2})
 			f.retains(t, "uid-1")
 			f.want(t, "retained", 2)
@@ -228,12 +236,14 @@ func TestTheFormerReleaseBesideThisOne(t *testing.T) {
 			f.declare(t, f.wish(2), clinic.DeclarationResult{Assigned: 2, Claims: 2, Shared: 1, Created: 1})
 		},
 		"what an administrator ended by force": func(t *testing.T, f former) {
+			t.Helper()
 			f.declare(t, f.wish(2), clinic.DeclarationResult{Assigned: 2, Claims: 2, Created: 2})
 			ends(t, f, f.patients[0], true)
 			f.declares(t, "uid-1", 2, nil, nil)
 			f.want(t, "held", 1)
 		},
 		"periods": func(t *testing.T, f former) {
+			t.Helper()
 			f.declares(t, "uid-1", 1, &tomorrow, nil)
 			f.want(t, "planned", 0)
 			f.declares(t, "uid-1", 1, &later, nil)
@@ -254,6 +264,7 @@ func TestTheFormerReleaseBesideThisOne(t *testing.T) {
 			}
 		},
 		"an import": func(t *testing.T, f former) {
+			t.Helper()
 			f.run(t, f.owner, nil, step{"LockImport", nil}, step{"AssignCareTeam", pgx.NamedArgs{
 				"reason": "care team", "patient_ids": []int64{f.patients[0].ID}, "doctor_ids": []int64{f.doctor.ID},
 			}})

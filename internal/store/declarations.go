@@ -134,6 +134,16 @@ func (h Declarations) Owners(ctx context.Context, cluster, after string, most in
 	return owners, nil
 }
 
+// Named are the people whom a declaration names, by profile id.
+type Named struct {
+	Doctors  []int64 // also those who cannot be assigned now
+	Able     []int64 // those of them who can
+	Patients []int64
+}
+
+// list never returns nil, which would be null: neither an element nor none.
+func list(ids []int64) []int64 { return append([]int64{}, ids...) }
+
 // Others says what happens to claims of doctors who are not declared any more, on patients who are.
 type Others struct {
 	Keep  bool
@@ -142,9 +152,9 @@ type Others struct {
 
 // End ends the owner's claims that are not of the doctors on the patients, or that begin later than they did. It returns the
 // pairs whose claims it changed.
-func (h Declarations) End(ctx context.Context, d clinic.Declaration, at time.Time, doctors, patients []int64, others Others) (Pairs, error) {
+func (h Declarations) End(ctx context.Context, d clinic.Declaration, at time.Time, named Named, others Others) (Pairs, error) {
 	r, err := h.q.EndUndeclared(ctx, h.db, dbsqlc.EndUndeclaredParams{
-		Owner: d.UID, Generation: d.Generation, At: at, StartsAt: d.Begin(), DoctorIDs: doctors, PatientIDs: patients,
+		Owner: d.UID, Generation: d.Generation, At: at, StartsAt: d.Begin(), DoctorIDs: list(named.Doctors), PatientIDs: list(named.Patients),
 		KeepOthers: others.Keep, Until: others.Until,
 	})
 	if err != nil {
@@ -155,10 +165,10 @@ func (h Declarations) End(ctx context.Context, d clinic.Declaration, at time.Tim
 
 // Claim claims the able doctors for the patients, and brings the owner's claims of all doctors to what is declared. It
 // returns the pairs whose claims it changed.
-func (h Declarations) Claim(ctx context.Context, d clinic.Declaration, at time.Time, doctors, able, patients []int64, adopt bool) (Pairs, error) {
+func (h Declarations) Claim(ctx context.Context, d clinic.Declaration, at time.Time, named Named, adopt bool) (Pairs, error) {
 	p := dbsqlc.ClaimDeclaredParams{
 		Owner: d.UID, DeclaredBy: d.Name, At: at, StartsAt: d.Begin(), EndsAt: d.EndsAt, Reason: d.Reason,
-		DoctorIDs: doctors, AbleIDs: able, PatientIDs: patients, Adopt: adopt,
+		DoctorIDs: list(named.Doctors), AbleIDs: list(named.Able), PatientIDs: list(named.Patients), Adopt: adopt,
 	}
 	if d.Requester != "" {
 		p.Requester = &d.Requester
@@ -171,8 +181,8 @@ func (h Declarations) Claim(ctx context.Context, d clinic.Declaration, at time.T
 }
 
 // Count sets the counts of a result, and the time that they are true for.
-func (h Declarations) Count(ctx context.Context, owner string, doctors, patients []int64, result *clinic.DeclarationResult) error {
-	r, err := h.q.CountDeclared(ctx, h.db, dbsqlc.CountDeclaredParams{Owner: owner, DoctorIDs: doctors, PatientIDs: patients})
+func (h Declarations) Count(ctx context.Context, owner string, named Named, result *clinic.DeclarationResult) error {
+	r, err := h.q.CountDeclared(ctx, h.db, dbsqlc.CountDeclaredParams{Owner: owner, DoctorIDs: list(named.Doctors), PatientIDs: list(named.Patients)})
 	if err != nil {
 		return fmt.Errorf("counting claims: %w", translate(err))
 	}

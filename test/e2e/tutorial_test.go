@@ -17,7 +17,8 @@ func followTutorial(t *testing.T, c cluster) {
 	if err := os.Symlink(kubectl, filepath.Join(bin, "kubectl")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := run(t.Context(), nil, "go", "build", "-C", root, "-o", filepath.Join(bin, "kubectl-healthrecords"), "."); err != nil {
+	build := []string{"CGO_ENABLED=0", "go", "build", "-C", root, "-trimpath", "-o", filepath.Join(bin, "kubectl-healthrecords"), "."} // as hack/image does
+	if _, err := run(t.Context(), nil, "env", build...); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.kubectl(t.Context(), "create", "clusterrolebinding", "tutorial", "--clusterrole=cluster-admin", "--user=admin"); err != nil {
@@ -31,7 +32,7 @@ func followTutorial(t *testing.T, c cluster) {
 	if err := os.WriteFile(kubeconfig, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := run(t.Context(), nil, kubectl, "--kubeconfig", kubeconfig, "config", "set", "users.kind-"+c.name+".as", "admin"); err != nil {
+	if _, err := run(t.Context(), nil, kubectl, "--kubeconfig", kubeconfig, "config", "set", "users.kind-"+c.name+".act-as", "admin"); err != nil {
 		t.Fatal(err)
 	}
 	steps, err := transcript.Read(filepath.Join(root, "docs/tutorial.md"))

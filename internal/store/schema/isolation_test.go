@@ -162,7 +162,13 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			nil, nil,
 		}},
 		"unverified doctor": {h.unverified.User, [][]int64{
-			doctors, nil, {5, 6}, nil, nil, {h.unverified.User.ID}, {h.unverified.User.ID}, nil, nil, nil, doctors, {h.unverified.User.ID},
+			doctors, nil,
+			{5, 6},
+			nil, nil,
+			{h.unverified.User.ID},
+			{h.unverified.User.ID},
+			nil, nil, nil, doctors,
+			{h.unverified.User.ID},
 			nil, nil,
 		}},
 		"administrator": {h.admin, [][]int64{
