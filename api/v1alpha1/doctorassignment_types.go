@@ -158,7 +158,7 @@ type DoctorAssignmentStatus struct {
 	// +optional
 	Shared int32 `json:"shared"`
 
-	// problems say why pairs are not assigned: the first 20, sorted by username.
+	// problems say why pairs are not assigned: the first 20, the gravest first, then sorted by username.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=20
