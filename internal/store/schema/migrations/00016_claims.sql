@@ -12,7 +12,8 @@ CREATE TABLE declarations (
     name        text        NOT NULL, -- its namespace/name, for people
     term        bigint      NOT NULL, -- of the controller that carried it out, from controller_terms
     generation  bigint      NOT NULL, -- of the object's spec
-    digest      bytea,                -- of the declaration; null: not carried out as a whole
+    digest      bytea,                -- of the declaration; null: something has changed since
+    whole       boolean     NOT NULL DEFAULT false, -- each pair of the declaration was claimed
     retain      boolean     NOT NULL, -- what happens to the claims if the object has disappeared
     released_at timestamptz,          -- the object was deleted
     CONSTRAINT declarations_pkey PRIMARY KEY (uid)
