@@ -292,3 +292,19 @@ func TestNothingIsHeldForADeletedObject(t *testing.T) {
 		}
 	}
 }
+
+// TestAdministratorsHearOfASelfAssignmentThatAnObjectTookOver before the worker came to it.
+func TestAdministratorsHearOfASelfAssignmentThatAnObjectTookOver(t *testing.T) {
+	t.Parallel()
+	w := newWard(t, 1)
+	w.db.Admin()
+	_, _, err := w.Assignments.Assign(t.Context(), testkit.CallerOf(w.doctor.User), clinic.AssignmentRequest{PatientID: w.patients[0].ID}, noKey)
+	wantCode(t, err, "")
+	d := w.wish(1)
+	d.Adopt = true
+	w.declare(t, d, clinic.DeclarationResult{Assigned: 1, Claims: 1})
+	testkit.Must(t, w.handle(t.Context(), int64(w.db.Count(`SELECT max(id) FROM outbox`))))
+	if n := w.db.Count(`SELECT count(*) FROM notifications WHERE type = 'SELF_ASSIGNED'`); n != 1 {
+		t.Errorf("%d notifications of administrators, want 1", n)
+	}
+}

@@ -143,10 +143,10 @@ BEGIN
             WHERE a.patient_id = pair.patient_id AND a.doctor_id = pair.doctor_id AND a.source <> 'break_glass'
                 AND (a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, at))
                 AND greatest(w.starts_at, at) = greatest(a.starts_at, at))
-        RETURNING id, patient_id, doctor_id, starts_at
+        RETURNING id, patient_id, doctor_id, starts_at, requested_by
     )
-    INSERT INTO outbox (type, patient_id, doctor_id, assignment_id, created_at, next_at)
-    SELECT 'assignment.created', c.patient_id, c.doctor_id, c.id, c.starts_at, c.starts_at FROM created c
+    INSERT INTO outbox (type, patient_id, doctor_id, assignment_id, actor_id, created_at, next_at)
+    SELECT 'assignment.created', c.patient_id, c.doctor_id, c.id, c.requested_by, c.starts_at, c.starts_at FROM created c
     WHERE coalesce(current_setting('healthrecords.silent', true), '') <> 'on'; -- an import
 END
 $$;
