@@ -280,3 +280,47 @@ func TestAHandoverKeepsTheRow(t *testing.T) {
 		t.Errorf("ended %d, %d pairs are assigned", n, w.access())
 	}
 }
+
+// TestNothingIsHeldForADeletedObject: nobody could lift the hold by a change of the object.
+func TestNothingIsHeldForADeletedObject(t *testing.T) {
+	t.Parallel()
+	w := newWard(t, 2)
+	admin := testkit.CallerOf(w.db.Admin())
+	leave := map[string]func(clinic.Owner) error{
+		"uid-1": func(o clinic.Owner) error { _, err := w.Declarations.Release(t.Context(), o); return err },
+		"uid-2": func(o clinic.Owner) error { return w.Declarations.Retain(t.Context(), o) },
+	}
+	for uid := range leave {
+		w.declare(t, byAnother(w.wish(2), uid), clinic.DeclarationResult{Assigned: 2, Claims: 2, Created: 2})
+		testkit.Value(w.Assignments.End(t.Context(), admin, w.newest(t, admin).ID, true))(t)
+		w.db.Exec(`UPDATE assignment_claims SET ended_at = now() WHERE ended_at IS NULL`)
+	}
+	for uid, fn := range leave {
+		owner := byAnother(w.wish(0), uid).Owner
+		testkit.Must(t, fn(owner))
+		if n := w.db.Count(`SELECT count(*) FROM assignment_claims WHERE owner = $1 AND held IS NOT NULL`, uid); n != 0 {
+			t.Errorf("%s holds %d claims after it is gone", uid, n)
+		}
+		before := w.db.Count(state)
+		testkit.Must(t, fn(owner))
+		if w.db.Count(state) != before {
+			t.Errorf("a repetition for %s wrote something", uid)
+		}
+	}
+}
+
+// TestAdministratorsHearOfASelfAssignmentThatAnObjectTookOver before the worker came to it.
+func TestAdministratorsHearOfASelfAssignmentThatAnObjectTookOver(t *testing.T) {
+	t.Parallel()
+	w := newWard(t, 1)
+	w.db.Admin()
+	_, _, err := w.Assignments.Assign(t.Context(), testkit.CallerOf(w.doctor.User), clinic.AssignmentRequest{PatientID: w.patients[0].ID}, noKey)
+	wantCode(t, err, "")
+	d := w.wish(1)
+	d.Adopt = true
+	w.declare(t, d, clinic.DeclarationResult{Assigned: 1, Claims: 1})
+	testkit.Must(t, w.handle(t.Context(), int64(w.db.Count(`SELECT max(id) FROM outbox`))))
+	if n := w.db.Count(`SELECT count(*) FROM notifications WHERE type = 'SELF_ASSIGNED'`); n != 1 {
+		t.Errorf("%d notifications of administrators, want 1", n)
+	}
+}

@@ -209,6 +209,8 @@ func TestDeclareWithADoctorsProblem(t *testing.T) {
 			test.want.Troubled = 1
 			w.declare(t, d, test.want)
 			w.settled(t, d)
+			test.want.Ended = 0
+			w.declare(t, d, test.want) // the former doctor's claims are not taken for those of the declared one
 			if got := w.held("uid-1"); got != test.left {
 				t.Errorf("%d claims are left, want %d", got, test.left)
 			}

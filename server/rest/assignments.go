@@ -68,6 +68,9 @@ func newAssignment(a clinic.Assignment) assignment {
 		DeclaredBy: orNull(a.DeclaredBy), Reason: a.Reason, IsActive: a.Active,
 		StartsAt: a.StartsAt.UTC(), EndsAt: optionalUTC(a.EndsAt), CreatedAt: a.CreatedAt.UTC(), RequestedBy: orNull(a.Requester),
 	}
+	if a.Claims != nil { // otherwise null: they are not shown
+		view.Claims = []claim{}
+	}
 	for _, c := range a.Claims {
 		view.Claims = append(view.Claims, newClaim(c))
 	}

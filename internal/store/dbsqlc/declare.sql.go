@@ -179,7 +179,8 @@ func (q *Queries) CountDeclared(ctx context.Context, db DBTX, arg CountDeclaredP
 
 const declaredStates = `-- name: DeclaredStates :many
 SELECT w.uid::text AS uid, (d.uid IS NOT NULL)::boolean AS found, coalesce(d.cluster, '')::text AS cluster, coalesce(d.name, '')::text AS name,
-    coalesce(d.term, 0)::bigint AS term, coalesce(d.generation, 0)::bigint AS generation, d.digest, coalesce(d.retain, false)::boolean AS retain,
+    coalesce(d.term, 0)::bigint AS term, coalesce(d.generation, 0)::bigint AS generation, d.digest, coalesce(d.whole, false)::boolean AS whole,
+    coalesce(d.retain, false)::boolean AS retain,
     (d.released_at IS NOT NULL)::boolean AS released, statement_timestamp()::timestamptz AS at, n.claims, n.assigned, n.shared, n.held
 FROM (SELECT unnest($1::text[]) AS uid) AS w
 LEFT JOIN declarations d ON d.uid = w.uid
@@ -208,6 +209,7 @@ type DeclaredStatesRow struct {
 	Term       int64
 	Generation int64
 	Digest     []byte
+	Whole      bool
 	Retain     bool
 	Released   bool
 	At         time.Time
@@ -235,6 +237,7 @@ func (q *Queries) DeclaredStates(ctx context.Context, db DBTX, uids []string) ([
 			&i.Term,
 			&i.Generation,
 			&i.Digest,
+			&i.Whole,
 			&i.Retain,
 			&i.Released,
 			&i.At,
@@ -562,6 +565,8 @@ WITH ended AS (
     UPDATE assignment_claims SET ended_at = statement_timestamp()
     WHERE owner = $1::text AND ended_at IS NULL
     RETURNING patient_id, doctor_id, requester, reason, starts_at, ends_at
+), lifted AS ( -- the object is gone, so that nothing has to be held
+    UPDATE assignment_claims SET held = NULL WHERE owner = $1 AND held IS NOT NULL
 ), kept AS (
     INSERT INTO assignment_claims AS r (patient_id, doctor_id, source, requester, reason, starts_at, ends_at)
     SELECT e.patient_id, e.doctor_id, 'rest', e.requester, e.reason, e.starts_at, e.ends_at FROM ended e
@@ -590,11 +595,11 @@ func (q *Queries) RetainClaims(ctx context.Context, db DBTX, owner string) (*Ret
 }
 
 const saveDeclaration = `-- name: SaveDeclaration :exec
-INSERT INTO declarations (uid, cluster, name, term, generation, digest, retain)
-VALUES ($1::text, $2, $3, $4, $5, $6, $7)
+INSERT INTO declarations (uid, cluster, name, term, generation, digest, whole, retain)
+VALUES ($1::text, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (uid) DO UPDATE
 SET cluster = excluded.cluster, name = excluded.name, term = excluded.term, generation = excluded.generation, digest = excluded.digest,
-    retain = excluded.retain, released_at = NULL
+    whole = excluded.whole, retain = excluded.retain, released_at = NULL
 `
 
 type SaveDeclarationParams struct {
@@ -604,6 +609,7 @@ type SaveDeclarationParams struct {
 	Term       int64
 	Generation int64
 	Digest     []byte
+	Whole      bool
 	Retain     bool
 }
 
@@ -615,6 +621,7 @@ func (q *Queries) SaveDeclaration(ctx context.Context, db DBTX, arg SaveDeclarat
 		arg.Term,
 		arg.Generation,
 		arg.Digest,
+		arg.Whole,
 		arg.Retain,
 	)
 	return err

@@ -40,7 +40,8 @@ LEFT JOIN doctor_profiles d ON d.user_id = u.id;
 -- What the database holds of objects, also of unknown ones. Counted are pairs.
 -- name: DeclaredStates :many
 SELECT w.uid::text AS uid, (d.uid IS NOT NULL)::boolean AS found, coalesce(d.cluster, '')::text AS cluster, coalesce(d.name, '')::text AS name,
-    coalesce(d.term, 0)::bigint AS term, coalesce(d.generation, 0)::bigint AS generation, d.digest, coalesce(d.retain, false)::boolean AS retain,
+    coalesce(d.term, 0)::bigint AS term, coalesce(d.generation, 0)::bigint AS generation, d.digest, coalesce(d.whole, false)::boolean AS whole,
+    coalesce(d.retain, false)::boolean AS retain,
     (d.released_at IS NOT NULL)::boolean AS released, statement_timestamp()::timestamptz AS at, n.claims, n.assigned, n.shared, n.held
 FROM (SELECT unnest(@uids::text[]) AS uid) AS w
 LEFT JOIN declarations d ON d.uid = w.uid
@@ -179,11 +180,11 @@ WHERE c.owner = @owner::text AND c.held IS NOT NULL
 ORDER BY lower(doctor.username), lower(patient.username) LIMIT @most;
 
 -- name: SaveDeclaration :exec
-INSERT INTO declarations (uid, cluster, name, term, generation, digest, retain)
-VALUES (@owner::text, @cluster, @name, @term, @generation, @digest, @retain)
+INSERT INTO declarations (uid, cluster, name, term, generation, digest, whole, retain)
+VALUES (@owner::text, @cluster, @name, @term, @generation, @digest, @whole, @retain)
 ON CONFLICT (uid) DO UPDATE
 SET cluster = excluded.cluster, name = excluded.name, term = excluded.term, generation = excluded.generation, digest = excluded.digest,
-    retain = excluded.retain, released_at = NULL;
+    whole = excluded.whole, retain = excluded.retain, released_at = NULL;
 
 -- An object that was never declared gets a row, too: nobody with an earlier term can declare it later.
 -- name: SaveRelease :exec
@@ -204,6 +205,8 @@ WITH ended AS (
     UPDATE assignment_claims SET ended_at = statement_timestamp()
     WHERE owner = @owner::text AND ended_at IS NULL
     RETURNING patient_id, doctor_id, requester, reason, starts_at, ends_at
+), lifted AS ( -- the object is gone, so that nothing has to be held
+    UPDATE assignment_claims SET held = NULL WHERE owner = @owner AND held IS NOT NULL
 ), kept AS (
     INSERT INTO assignment_claims AS r (patient_id, doctor_id, source, requester, reason, starts_at, ends_at)
     SELECT e.patient_id, e.doctor_id, 'rest', e.requester, e.reason, e.starts_at, e.ends_at FROM ended e
