@@ -20,8 +20,22 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// callTimeout limits one call of the Declarer, so that the conditions show a database that does not answer.
-const callTimeout = 30 * time.Second
+// callTimeout limits one call of the Declarer, so that the conditions show a database that does not answer. It grows with the
+// pairs: the largest team takes minutes, which are less than what Postgres grants the statements of a declaration.
+const (
+	callTimeout = 30 * time.Second
+	pairTimeout = time.Millisecond
+)
+
+// withTimeout limits a call that changes up to so many pairs.
+func withTimeout(ctx context.Context, pairs int) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, callTimeout+time.Duration(pairs)*pairTimeout)
+}
+
+// touched is how many pairs a call for the object may begin or end.
+func touched(da *v1alpha1.DoctorAssignment) int {
+	return len(doctors(da))*len(da.Spec.Patients) + int(da.Status.Claims)
+}
 
 // conflictDelay is the time until the next pass after somebody else has written the object during this one.
 const conflictDelay = 100 * time.Millisecond
@@ -108,7 +122,7 @@ func (r *reconciler) declare(ctx context.Context, da *v1alpha1.DoctorAssignment)
 
 // carryOut declares the spec. It does so even if the spec may have ended, because only the database's clock decides that.
 func (r *reconciler) carryOut(ctx context.Context, da *v1alpha1.DoctorAssignment) (clinic.DeclarationResult, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := withTimeout(ctx, touched(da))
 	defer cancel()
 	owner, err := r.identity.owner(ctx, da.UID)
 	if err != nil {

@@ -45,7 +45,7 @@ func (r *reconciler) release(ctx context.Context, da *v1alpha1.DoctorAssignment)
 
 // releaseOrRetain ends or retains the claims of an object, and writes an event if that changed something.
 func (r *reconciler) releaseOrRetain(ctx context.Context, da *v1alpha1.DoctorAssignment) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := withTimeout(ctx, touched(da))
 	defer cancel()
 	owner, err := r.identity.owner(ctx, da.UID)
 	if err != nil {
