@@ -581,11 +581,11 @@ func (q *Queries) RetainClaims(ctx context.Context, db DBTX, owner string) (*Ret
 }
 
 const saveDeclaration = `-- name: SaveDeclaration :exec
-INSERT INTO declarations (uid, cluster, name, term, generation, digest, retain)
-VALUES ($1::text, $2, $3, $4, $5, $6, $7)
+INSERT INTO declarations (uid, cluster, name, term, generation, digest, retain, suspended)
+VALUES ($1::text, $2, $3, $4, $5, $6, $7, $8)
 ON CONFLICT (uid) DO UPDATE
 SET cluster = excluded.cluster, name = excluded.name, term = excluded.term, generation = excluded.generation, digest = excluded.digest,
-    retain = excluded.retain, released_at = NULL
+    retain = excluded.retain, suspended = excluded.suspended, released_at = NULL
 `
 
 type SaveDeclarationParams struct {
@@ -596,6 +596,7 @@ type SaveDeclarationParams struct {
 	Generation int64
 	Digest     []byte
 	Retain     bool
+	Suspended  bool
 }
 
 func (q *Queries) SaveDeclaration(ctx context.Context, db DBTX, arg SaveDeclarationParams) error {
@@ -607,6 +608,7 @@ func (q *Queries) SaveDeclaration(ctx context.Context, db DBTX, arg SaveDeclarat
 		arg.Generation,
 		arg.Digest,
 		arg.Retain,
+		arg.Suspended,
 	)
 	return err
 }

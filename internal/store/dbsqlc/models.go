@@ -184,6 +184,7 @@ type Declaration struct {
 	Generation int64
 	Digest     []byte
 	Retain     bool
+	Suspended  bool
 	ReleasedAt *time.Time
 }
 
