@@ -136,7 +136,7 @@ func doctorOutcome(da *v1alpha1.DoctorAssignment, result clinic.DeclarationResul
 		return notReady(v1alpha1.ReasonDoctorNotFound, "No doctor in spec.doctors can be assigned; status.problems says why. The controller tries again.")
 	case unknown:
 		return notReady(v1alpha1.ReasonDoctorNotFound,
-			"No user has the username in spec.doctor. The controller tries again until the user registers.")
+			"No active user has the username in spec.doctor. The controller tries again until the user registers or is enabled.")
 	case da.Spec.Doctor == nil:
 		return notReady(v1alpha1.ReasonDoctorNotVerified,
 			"The license of no doctor in spec.doctors is verified. The controller tries again until an administrator verifies one.")

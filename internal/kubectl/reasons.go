@@ -88,12 +88,12 @@ func waitingText(reason string) (explained, bool) {
 		}, true
 	case v1alpha1.ReasonDoctorNotFound:
 		return explained{
-			"No active user has the doctor's username, so no pair is assigned. The controller tries again by itself.",
+			"No active user has the doctor's username, so no pair is assigned. If this doctor replaces another one, the other keeps access meanwhile. The controller tries again by itself.",
 			"correct the username in the spec, or let the doctor register. If the account is disabled, an administrator can enable it.",
 		}, true
 	case v1alpha1.ReasonDoctorNotVerified:
 		return explained{
-			"No administrator has verified the doctor's license, so no pair is assigned. The controller tries again by itself.",
+			"No administrator has verified the doctor's license, so no pair is assigned. If this doctor replaces another one, the other keeps access meanwhile. The controller tries again by itself.",
 			"ask an administrator to verify the license with POST /api/doctors/{id}/verify/.",
 		}, true
 	case v1alpha1.ReasonSuperseded:
