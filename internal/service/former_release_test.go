@@ -281,6 +281,18 @@ func TestTheFormerReleaseBesideThisOne(t *testing.T) {
 				}
 			}
 		},
+		"a suspended object": func(t *testing.T, f former) { // that release knows no spec.suspend
+			t.Helper()
+			d := f.wish(2)
+			d.Suspended = true
+			f.declare(t, d, clinic.DeclarationResult{})
+			f.declares(t, "uid-1", 2, nil, nil)
+			f.want(t, "suspended", 0)
+			d.Suspended, d.Generation = false, 2
+			f.declare(t, d, clinic.DeclarationResult{Assigned: 2, Claims: 2, Created: 2})
+			f.declares(t, "uid-1", 2, nil, nil)
+			f.want(t, "not suspended anymore", 2)
+		},
 		"periods": func(t *testing.T, f former) {
 			t.Helper()
 			f.declares(t, "uid-1", 1, &tomorrow, nil)

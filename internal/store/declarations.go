@@ -210,6 +210,7 @@ func (h Declarations) Held(ctx context.Context, owner string) (problems []clinic
 func (h Declarations) Save(ctx context.Context, d clinic.Declaration, digest []byte, whole bool) error {
 	err := h.q.SaveDeclaration(ctx, h.db, dbsqlc.SaveDeclarationParams{
 		Owner: d.UID, Cluster: d.Cluster, Name: d.Name, Term: d.Term, Generation: d.Generation, Digest: digest, Whole: whole, Retain: d.Retain,
+		Suspended: d.Suspended,
 	})
 	if err != nil {
 		return fmt.Errorf("recording a declaration: %w", translate(err))

@@ -595,11 +595,11 @@ func (q *Queries) RetainClaims(ctx context.Context, db DBTX, owner string) (*Ret
 }
 
 const saveDeclaration = `-- name: SaveDeclaration :exec
-INSERT INTO declarations (uid, cluster, name, term, generation, digest, whole, retain)
-VALUES ($1::text, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO declarations (uid, cluster, name, term, generation, digest, whole, retain, suspended)
+VALUES ($1::text, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (uid) DO UPDATE
 SET cluster = excluded.cluster, name = excluded.name, term = excluded.term, generation = excluded.generation, digest = excluded.digest,
-    whole = excluded.whole, retain = excluded.retain, released_at = NULL
+    whole = excluded.whole, retain = excluded.retain, suspended = excluded.suspended, released_at = NULL
 `
 
 type SaveDeclarationParams struct {
@@ -611,6 +611,7 @@ type SaveDeclarationParams struct {
 	Digest     []byte
 	Whole      bool
 	Retain     bool
+	Suspended  bool
 }
 
 func (q *Queries) SaveDeclaration(ctx context.Context, db DBTX, arg SaveDeclarationParams) error {
@@ -623,6 +624,7 @@ func (q *Queries) SaveDeclaration(ctx context.Context, db DBTX, arg SaveDeclarat
 		arg.Digest,
 		arg.Whole,
 		arg.Retain,
+		arg.Suspended,
 	)
 	return err
 }

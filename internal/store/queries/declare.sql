@@ -180,11 +180,11 @@ WHERE c.owner = @owner::text AND c.held IS NOT NULL
 ORDER BY lower(doctor.username), lower(patient.username) LIMIT @most;
 
 -- name: SaveDeclaration :exec
-INSERT INTO declarations (uid, cluster, name, term, generation, digest, whole, retain)
-VALUES (@owner::text, @cluster, @name, @term, @generation, @digest, @whole, @retain)
+INSERT INTO declarations (uid, cluster, name, term, generation, digest, whole, retain, suspended)
+VALUES (@owner::text, @cluster, @name, @term, @generation, @digest, @whole, @retain, @suspended)
 ON CONFLICT (uid) DO UPDATE
 SET cluster = excluded.cluster, name = excluded.name, term = excluded.term, generation = excluded.generation, digest = excluded.digest,
-    whole = excluded.whole, retain = excluded.retain, released_at = NULL;
+    whole = excluded.whole, retain = excluded.retain, suspended = excluded.suspended, released_at = NULL;
 
 -- An object that was never declared gets a row, too: nobody with an earlier term can declare it later.
 -- name: SaveRelease :exec

@@ -15,6 +15,7 @@ CREATE TABLE declarations (
     digest      bytea,                -- of the declaration; null: something has changed since
     whole       boolean     NOT NULL DEFAULT false, -- each pair of the declaration was claimed
     retain      boolean     NOT NULL, -- what happens to the claims if the object has disappeared
+    suspended   boolean     NOT NULL DEFAULT false, -- a former release, which knows no spec.suspend, must not declare it
     released_at timestamptz,          -- the object was deleted
     CONSTRAINT declarations_pkey PRIMARY KEY (uid)
 );
@@ -220,12 +221,13 @@ BEGIN
 END
 $$;
 
--- What an administrator ended by force, no former release declares again.
+-- What an administrator ended by force, and what a suspended object names, no former release declares.
 CREATE FUNCTION assignment_held() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     IF EXISTS (
         SELECT FROM assignment_claims c
         WHERE c.owner = NEW.owner AND c.doctor_id = NEW.doctor_id AND c.patient_id = NEW.patient_id AND c.held IS NOT NULL)
+        OR EXISTS (SELECT FROM declarations d WHERE d.uid = NEW.owner AND d.suspended)
     THEN
         RETURN NULL;
     END IF;
