@@ -14,8 +14,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// StopDeployment scales a Deployment to zero and returns once none of its pods can run. It says whether the Deployment exists: if not,
-// nothing was to be stopped. The client's scheme knows apps/v1, autoscaling/v1 and v1.
+// StopDeployment scales a Deployment to zero and returns once none of its pods can run. If the Deployment does not exist, there
+// is nothing to stop. The client's scheme knows apps/v1, autoscaling/v1 and v1.
 func StopDeployment(ctx context.Context, c client.Client, name client.ObjectKey) (exists bool, err error) {
 	deployment := &appsv1.Deployment{}
 	if err := c.Get(ctx, name, deployment); err != nil {
