@@ -21,6 +21,7 @@ type outcome struct {
 	ready           metav1.ConditionStatus
 	reason, message string
 	stalled         bool // only a change of the spec, or an administrator, can help
+	hopeful         bool // though it is stalled: pairs that have another problem may become assigned by themselves
 	backOff         bool // the pass failed, and says nothing about the spec
 }
 
@@ -28,7 +29,9 @@ type outcome struct {
 func (o outcome) reconciling() bool { return o.ready != metav1.ConditionTrue && !o.stalled }
 
 // waits reports whether the object waits for a change elsewhere whose time is unknown.
-func (o outcome) waits() bool { return o.reconciling() && o.reason != v1alpha1.ReasonScheduled }
+func (o outcome) waits() bool {
+	return o.hopeful || o.reconciling() && o.reason != v1alpha1.ReasonScheduled
+}
 
 func (o outcome) eventType() string {
 	switch o.reason {
@@ -64,6 +67,7 @@ func declarationOutcome(da *v1alpha1.DoctorAssignment, result clinic.Declaration
 		return stalled(v1alpha1.ReasonSuspended, "The object is suspended and claims nothing. To claim the assignments, set spec.suspend to false."+others(result))
 	}
 	if o, found := stalledByProblem(result, progress); found {
+		o.hopeful = mayImprove(result)
 		return o
 	}
 	switch {
@@ -96,7 +100,7 @@ func stalledByProblem(result clinic.DeclarationResult, progress string) (outcome
 		switch problem.Reason {
 		case clinic.EndedByAdministrator:
 			return stalled(v1alpha1.ReasonEndedByAdministrator, progress+
-				"; an administrator ended claims of this object by force. It claims these pairs again when the spec changes, or the administrator lifts the hold."), true
+				"; an administrator ended claims of this object by force. It claims these pairs again when the spec changes, or an administrator lifts the hold."), true
 		case clinic.NotADoctor:
 			return stalled(v1alpha1.ReasonNotADoctor, progress+see+"A user named as a doctor is not a doctor."), true
 		case clinic.NotAPatient:
@@ -107,6 +111,13 @@ func stalledByProblem(result clinic.DeclarationResult, progress string) (outcome
 	return outcome{}, false
 }
 
+// mayImprove reports whether some problem may go away by itself. The list may be too short to tell.
+func mayImprove(result clinic.DeclarationResult) bool {
+	return result.Troubled > len(result.Problems) || slices.ContainsFunc(result.Problems, func(p clinic.DeclarationProblem) bool {
+		return p.Reason == clinic.DoctorNotFound || p.Reason == clinic.DoctorNotVerified || p.Reason == clinic.PatientNotFound
+	})
+}
+
 // everyDoctor reports whether no doctor of the spec can be assigned. Of a team, the list may be too short to name all of them.
 func everyDoctor(da *v1alpha1.DoctorAssignment, result clinic.DeclarationResult) bool {
 	named := 0
@@ -115,7 +126,7 @@ func everyDoctor(da *v1alpha1.DoctorAssignment, result clinic.DeclarationResult)
 			named++
 		}
 	}
-	return named > 0 && (named == len(doctors(da)) || result.Claims == 0)
+	return named > 0 && (named == len(doctors(da)) || named == clinic.MaxProblems && result.Claims == 0)
 }
 
 func doctorOutcome(da *v1alpha1.DoctorAssignment, result clinic.DeclarationResult) outcome {
@@ -125,7 +136,7 @@ func doctorOutcome(da *v1alpha1.DoctorAssignment, result clinic.DeclarationResul
 		return notReady(v1alpha1.ReasonDoctorNotFound, "No doctor in spec.doctors can be assigned; status.problems says why. The controller tries again.")
 	case unknown:
 		return notReady(v1alpha1.ReasonDoctorNotFound,
-			"No user has the username in spec.doctor. The controller tries again until the user registers.")
+			"No active user has the username in spec.doctor. The controller tries again until the user registers or is enabled.")
 	case da.Spec.Doctor == nil:
 		return notReady(v1alpha1.ReasonDoctorNotVerified,
 			"The license of no doctor in spec.doctors is verified. The controller tries again until an administrator verifies one.")

@@ -62,9 +62,25 @@ func TestReconcileSaysWhatIsMissing(t *testing.T) {
 		"a doctor as patient": {
 			[]func(*v1alpha1.DoctorAssignment){withPatients("stranger", "patient1", "doctor2")},
 			want{
-				reason: v1alpha1.ReasonNotAPatient, stalled: true, assigned: 1, event: "Warning NotAPatient",
+				reason: v1alpha1.ReasonNotAPatient, stalled: true, assigned: 1, after: quarter, event: "Warning NotAPatient",
 				problems: []v1alpha1.AssignmentProblem{
 					{Patient: "doctor2", Reason: "NotAPatient"}, {Patient: "stranger", Reason: "PatientNotFound"},
+				},
+			},
+		},
+		"only a doctor as patient": {
+			[]func(*v1alpha1.DoctorAssignment){withPatients("patient1", "doctor2")},
+			want{
+				reason: v1alpha1.ReasonNotAPatient, stalled: true, assigned: 1, event: "Warning NotAPatient",
+				problems: []v1alpha1.AssignmentProblem{{Patient: "doctor2", Reason: "NotAPatient"}},
+			},
+		},
+		"a team whose patients are unknown": {
+			[]func(*v1alpha1.DoctorAssignment){withTeam("nobody", "doctor1"), withPatients("stranger")},
+			want{
+				reason: v1alpha1.ReasonPairsNotAssigned, after: quarter, event: "Warning PairsNotAssigned",
+				problems: []v1alpha1.AssignmentProblem{
+					{Doctor: "nobody", Reason: "DoctorNotFound"}, {Patient: "stranger", Reason: "PatientNotFound"},
 				},
 			},
 		},

@@ -19,8 +19,11 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// batchSize limits the owners of one query.
-const batchSize = 1000
+// batchSize limits the owners of one query, and batchPairs their pairs: a query takes some seconds for so many.
+const (
+	batchSize  = 1000
+	batchPairs = 200_000
+)
 
 // patrol compares all objects with the database at intervals, and enqueues those that differ: it finds what others have
 // changed there.
@@ -69,12 +72,25 @@ func (p *patrol) compare(ctx context.Context) error {
 		}
 	}
 	slices.SortFunc(objects, func(a, b *v1alpha1.DoctorAssignment) int { return strings.Compare(string(a.UID), string(b.UID)) })
-	for batch := range slices.Chunk(objects, batchSize) {
-		if err := p.compareBatch(ctx, batch); err != nil {
+	for len(objects) > 0 {
+		size := nextBatch(objects)
+		if err := p.compareBatch(ctx, objects[:size]); err != nil {
 			return err
 		}
+		objects = objects[size:]
 	}
 	return nil
+}
+
+// nextBatch returns how many of the objects the next query is about: at least one.
+func nextBatch(objects []*v1alpha1.DoctorAssignment) int {
+	pairs := 0
+	for i, da := range objects[:min(len(objects), batchSize)] {
+		if pairs += int(da.Status.Total); pairs > batchPairs && i > 0 {
+			return i
+		}
+	}
+	return min(len(objects), batchSize)
 }
 
 func (p *patrol) compareBatch(ctx context.Context, batch []*v1alpha1.DoctorAssignment) error {
@@ -127,20 +143,45 @@ func carriedOut(da *v1alpha1.DoctorAssignment) bool {
 func agrees(da *v1alpha1.DoctorAssignment, state clinic.DeclaredState) bool {
 	status := &da.Status
 	claims := int(status.Claims)
-	switch reason := apimeta.FindStatusCondition(status.Conditions, v1alpha1.ReadyCondition).Reason; {
+	reason := apimeta.FindStatusCondition(status.Conditions, v1alpha1.ReadyCondition).Reason
+	replaced := state.Claims > claims && mayReplace(da, reason)
+	switch {
 	case reason == v1alpha1.ReasonSuperseded:
 		return false // by a controller that is not there anymore, or this one's status was overwritten
-	case claims != state.Claims: // the claims of a doctor who is replaced are not counted in the status
-		return state.Claims > claims && da.Spec.Doctor != nil && (reason == v1alpha1.ReasonScheduled || reason == v1alpha1.ReasonNotADoctor)
-	case claims > 0 && state.Generation != da.Generation:
+	case claims != state.Claims && !replaced:
+		return false
+	case state.Claims > 0 && state.Generation != da.Generation:
 		return false // after a restore of the database
 	case reason == v1alpha1.ReasonEndedByAdministrator:
-		return int(status.Total)-claims == state.Held // otherwise a hold was lifted
-	case claims != int(status.Total):
+		return held(status) == state.Held // otherwise a hold was lifted
+	case replaced || claims != int(status.Total):
 		return true // pairs without a claim have no state
 	default:
 		return int(status.Assigned) == state.Assigned && int(status.Shared) == state.Shared
 	}
+}
+
+// mayReplace reports whether the object may have claims of a doctor who is replaced, which are not counted in the status.
+func mayReplace(da *v1alpha1.DoctorAssignment, reason string) bool {
+	switch reason {
+	case v1alpha1.ReasonScheduled, v1alpha1.ReasonNotADoctor, v1alpha1.ReasonNotAPatient, v1alpha1.ReasonEndedByAdministrator:
+		return da.Spec.Doctor != nil
+	default: // it has none, or is tried again anyway
+		return false
+	}
+}
+
+// held returns the number of pairs that an administrator holds. The status names them first.
+func held(status *v1alpha1.DoctorAssignmentStatus) (named int) {
+	for _, problem := range status.Problems {
+		if problem.Reason == v1alpha1.ReasonEndedByAdministrator {
+			named++
+		}
+	}
+	if named == v1alpha1.MaxProblems { // and maybe more
+		return int(status.Total - status.Claims)
+	}
+	return named
 }
 
 // enqueueFound enqueues an object with a lower priority than changes by people, which must not wait for it.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue"
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -131,6 +132,50 @@ func TestPatrolWaitsForTheDoctorWhoIsReplaced(t *testing.T) {
 	}
 }
 
+// TestPatrolLeavesWhatOnlyTimeOrPeopleCanChange expects no pass every 20 seconds while an object has claims of a replaced doctor
+// or pairs with several kinds of problems.
+func TestPatrolLeavesWhatOnlyTimeOrPeopleCanChange(t *testing.T) {
+	t.Parallel()
+	start := epoch().Add(time.Hour)
+	for name, c := range map[string]struct {
+		options []func(*v1alpha1.DoctorAssignment)
+		force   bool
+		edit    func(*v1alpha1.DoctorAssignment)
+	}{
+		"replaced, and a patient who is none": {
+			options: []mutation{withPatients("patient1", "doctor3")},
+			edit:    func(da *v1alpha1.DoctorAssignment) { withDoctor("doctor2")(da); withPeriod(&start, nil)(da) },
+		},
+		"held, and a patient who is unknown": {options: []mutation{withPatients("patient1", "patient2", "stranger")}, force: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := setup(t, newObject("a", c.options...))
+			b.clinic.doctors["doctor3"] = true
+			b.expectPass(t, "a")
+			if c.edit != nil {
+				b.edit(t, c.edit)
+			}
+			if c.force {
+				b.clinic.force("doctor1", "patient1")
+			}
+			da, after := b.expectPass(t, "a")
+			if status, reason := condition(da, v1alpha1.StalledCondition); status != metav1.ConditionTrue || after == 0 {
+				t.Fatalf("Stalled is %s because of %s, the next pass after %v", status, reason, after)
+			}
+			if got := b.patrolled(t); len(got) > 0 {
+				t.Errorf("found are %v: %+v", got, da.Status)
+			}
+			if c.force {
+				b.clinic.lift("doctor1", "patient1")
+				if got := b.patrolled(t); len(got) == 0 {
+					t.Error("the hold was lifted, which was not found")
+				}
+			}
+		})
+	}
+}
+
 func TestPatrolAsksOnceForAllObjects(t *testing.T) {
 	t.Parallel()
 	var objects []client.Object
@@ -145,6 +190,28 @@ func TestPatrolAsksOnceForAllObjects(t *testing.T) {
 	b.patrolled(t)
 	if got := b.clinic.callCount() - calls; got != 1 {
 		t.Errorf("a round made %d calls", got)
+	}
+}
+
+// TestPatrolAsksAboutFewLargeTeamsAtOnce keeps one query from taking longer than Postgres grants it.
+func TestPatrolAsksAboutFewLargeTeamsAtOnce(t *testing.T) {
+	t.Parallel()
+	objects := func(count int, pairs int32) (list []*v1alpha1.DoctorAssignment) {
+		for range count {
+			da := newObject("a")
+			da.Status.Total = pairs
+			list = append(list, da)
+		}
+		return list
+	}
+	for _, c := range []struct {
+		count int
+		pairs int32
+		want  int
+	}{{1, 250_000, 1}, {3, 250_000, 1}, {30, 10_000, 20}, {2500, 1, 1000}, {7, 1, 7}} {
+		if got := nextBatch(objects(c.count, c.pairs)); got != c.want {
+			t.Errorf("the first query about %d objects of %d pairs is about %d of them, want %d", c.count, c.pairs, got, c.want)
+		}
 	}
 }
 

@@ -24,7 +24,7 @@ func (r *reconciler) release(ctx context.Context, da *v1alpha1.DoctorAssignment)
 	if finalizer < 0 {
 		return nil
 	}
-	err := r.releaseOrRetain(ctx, da)
+	err := r.releaseOrRetain(ctx, da, false)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -43,9 +43,10 @@ func (r *reconciler) release(ctx context.Context, da *v1alpha1.DoctorAssignment)
 	return nil
 }
 
-// releaseOrRetain ends or retains the claims of an object, and writes an event if that changed something.
-func (r *reconciler) releaseOrRetain(ctx context.Context, da *v1alpha1.DoctorAssignment) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+// releaseOrRetain ends or retains the claims of an object, and writes an event if that changed something. said means that the
+// event about retained claims was written before: Retain does not tell whether there were any.
+func (r *reconciler) releaseOrRetain(ctx context.Context, da *v1alpha1.DoctorAssignment, said bool) error {
+	ctx, cancel := context.WithTimeout(ctx, timeLimit(da))
 	defer cancel()
 	owner, err := r.identity.owner(ctx, da.UID)
 	if err != nil {
@@ -55,8 +56,10 @@ func (r *reconciler) releaseOrRetain(ctx context.Context, da *v1alpha1.DoctorAss
 		if err := r.Declarer.Retain(ctx, owner); err != nil {
 			return err
 		}
-		r.events.Eventf(da, nil, corev1.EventTypeNormal, "AssignmentsRetained", "Retain",
-			"The assignments stay active. Their claims belong to no object any longer; an administrator can end them over REST.")
+		if !said {
+			r.events.Eventf(da, nil, corev1.EventTypeNormal, "AssignmentsRetained", "Retain",
+				"The assignments stay active. Their claims belong to no object any longer; an administrator can end them over REST.")
+		}
 		return nil
 	}
 	ended, err := r.Declarer.Release(ctx, owner)
@@ -130,7 +133,7 @@ func (r *reconciler) enqueueDeleted(_ context.Context, e event.DeleteEvent, queu
 func (r *reconciler) releaseDeleted(ctx context.Context, name types.NamespacedName) error {
 	objects := r.deleted.take(name)
 	for i, da := range objects {
-		if err := r.releaseOrRetain(ctx, da); err != nil {
+		if err := r.releaseOrRetain(ctx, da, !da.DeletionTimestamp.IsZero()); err != nil { // its deletion had a pass of its own
 			r.deleted.add(name, objects[i:]...)
 			return fmt.Errorf("releasing the assignments of a deleted object: %w", public(err))
 		}

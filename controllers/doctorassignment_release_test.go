@@ -50,6 +50,14 @@ func TestReconcileRetains(t *testing.T) {
 	if got := b.drainEvents(); !slices.Equal(got, []string{"Normal AssignmentsRetained"}) {
 		t.Errorf("events are %v", got)
 	}
+	da.DeletionTimestamp = new(metav1.NewTime(b.now))
+	b.enqueueDeleted(t.Context(), event.DeleteEvent{Object: da}, &reconcileQueue{})
+	if _, err := b.pass(t, "a"); err != nil {
+		t.Fatalf("Reconcile: %v", err)
+	}
+	if got := b.drainEvents(); len(got) > 0 {
+		t.Errorf("the deletion is told twice: %v", got)
+	}
 }
 
 // expectDeleted deletes the object and expects one pass to remove its finalizer.
@@ -162,6 +170,9 @@ func TestReconcileReleasesWhatDeletedObjectsHold(t *testing.T) {
 	}
 	if !b.clinic.claimed("", "doctor1", "patient2") {
 		t.Error("the retained claim did not become one of REST")
+	}
+	if got := b.drainEvents(); !slices.Contains(got, "Normal AssignmentsRetained") {
+		t.Errorf("events are %v", got)
 	}
 	calls := b.clinic.callCount()
 	if _, err := b.pass(t, "a"); err != nil || b.clinic.callCount() != calls {

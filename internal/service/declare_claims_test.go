@@ -182,6 +182,22 @@ func TestAFrozenControllerChangesNothing(t *testing.T) {
 	w.declare(t, by(second, 2, 1), clinic.DeclarationResult{Assigned: 1, Claims: 1, Created: 1}) // released by mistake, and declared again
 }
 
+// TestANewTermIsTheLatest: after a restore of the database, its sequence may be behind the terms of controllers that went on.
+func TestANewTermIsTheLatest(t *testing.T) {
+	t.Parallel()
+	w := newWard(t, 2)
+	d := w.wish(2)
+	d.Term = 50
+	w.declare(t, d, clinic.DeclarationResult{Assigned: 2, Claims: 2, Created: 2})
+	first, second := testkit.Value(w.Declarations.NewTerm(t.Context()))(t), testkit.Value(w.Declarations.NewTerm(t.Context()))(t)
+	if first <= d.Term || second <= first {
+		t.Errorf("after the term %d, the terms are %d and %d", d.Term, first, second)
+	}
+	d = w.wish(1)
+	d.Term, d.Generation = first, 2
+	w.declare(t, d, clinic.DeclarationResult{Assigned: 1, Claims: 1, Ended: 1})
+}
+
 // TestOwnersAreFoundAfterARestore: those of a database that is older than the deletion of their objects.
 func TestOwnersAreFoundAfterARestore(t *testing.T) {
 	t.Parallel()

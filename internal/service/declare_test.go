@@ -163,7 +163,8 @@ func TestDeclareATeam(t *testing.T) {
 	d.Replace, d.Doctors = false, []string{"doctor1", "DOCTOR2", "doctor3", "doctor4", "patient0x"}
 	w.db.Patient(testkit.PatientOptions{Person: testkit.Person{Username: "patient0x"}})
 	problems := []clinic.DeclarationProblem{
-		{Doctor: "patient0x", Reason: clinic.NotADoctor}, {Doctor: "doctor4", Reason: clinic.DoctorNotFound},
+		{Doctor: "patient0x", Reason: clinic.NotADoctor},
+		{Doctor: "doctor4", Reason: clinic.DoctorNotFound},
 		{Doctor: "doctor3", Reason: clinic.DoctorNotVerified},
 	}
 	w.declare(t, d, clinic.DeclarationResult{Assigned: 6, Claims: 6, Created: 6, Troubled: 3, Problems: problems})

@@ -155,7 +155,8 @@ type Others struct {
 // pairs whose claims it changed.
 func (h Declarations) End(ctx context.Context, d clinic.Declaration, at time.Time, named Named, others Others) (Pairs, error) {
 	r, err := h.q.EndUndeclared(ctx, h.db, dbsqlc.EndUndeclaredParams{
-		Owner: d.UID, Generation: d.Generation, At: at, StartsAt: d.Begin(), DoctorIDs: list(named.Doctors), PatientIDs: list(named.Patients),
+		Owner: d.UID, Generation: d.Generation, At: at, StartsAt: d.Begin(), EndsAt: d.EndsAt,
+		DoctorIDs: list(named.Doctors), PatientIDs: list(named.Patients),
 		KeepOthers: others.Keep, Until: others.Until,
 	})
 	if err != nil {
@@ -209,6 +210,7 @@ func (h Declarations) Held(ctx context.Context, owner string) (problems []clinic
 func (h Declarations) Save(ctx context.Context, d clinic.Declaration, digest []byte, whole bool) error {
 	err := h.q.SaveDeclaration(ctx, h.db, dbsqlc.SaveDeclarationParams{
 		Owner: d.UID, Cluster: d.Cluster, Name: d.Name, Term: d.Term, Generation: d.Generation, Digest: digest, Whole: whole, Retain: d.Retain,
+		Suspended: d.Suspended,
 	})
 	if err != nil {
 		return fmt.Errorf("recording a declaration: %w", translate(err))

@@ -178,7 +178,7 @@ func (h *handlers) getAssignment(ctx context.Context, request *assignmentIDReque
 
 type endAssignmentRequest struct {
 	ID    int64 `path:"id" doc:"The assignment's id."`
-	Force bool  `query:"force" doc:"Also end the claims of DoctorAssignment objects, and keep the objects from claiming again until their spec changes."`
+	Force bool  `query:"force" doc:"Also end the claims of DoctorAssignment objects, and keep the objects from claiming again until their spec changes or the hold is lifted."`
 }
 
 type endAssignmentResponse struct {

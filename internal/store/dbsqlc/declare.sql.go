@@ -270,15 +270,16 @@ WITH mine AS (
             WHEN ends_at <= $4::timestamptz THEN ends_at
             WHEN same_patient AND same_doctor AND (starts_at > $4 OR $5::timestamptz <= $4) THEN NULL
             WHEN same_patient AND NOT same_doctor AND $6::boolean
-                AND starts_at < coalesce($7::timestamptz, 'infinity') THEN NULL
+                AND starts_at < coalesce(least($7::timestamptz, $8::timestamptz), 'infinity') THEN NULL
             ELSE $4::timestamptz
         END AS new_ended_at,
         CASE
             WHEN same_doctor THEN ends_at
-            WHEN ends_at IN (SELECT n.starts_at FROM mine n WHERE n.same_doctor AND n.ended_at IS NULL) THEN coalesce($7, ends_at)
-            ELSE least(ends_at, $7)
+            WHEN ends_at IN (SELECT n.starts_at FROM mine n WHERE n.same_doctor AND n.ended_at IS NULL)
+                THEN least(coalesce($7, ends_at), $8)
+            ELSE least(ends_at, $7, $8)
         END AS new_ends_at,
-        CASE WHEN held >= $8::bigint THEN held END AS new_held
+        CASE WHEN held = 0 THEN $9::bigint WHEN held >= $9 THEN held END AS new_held
     FROM mine
 ), changed AS (
     UPDATE assignment_claims c SET ended_at = j.new_ended_at, held = j.new_held,
@@ -300,6 +301,7 @@ type EndUndeclaredParams struct {
 	StartsAt   time.Time
 	KeepOthers bool
 	Until      *time.Time
+	EndsAt     *time.Time
 	Generation int64
 }
 
@@ -310,8 +312,8 @@ type EndUndeclaredRow struct {
 
 // Ends the owner's claims that are not declared (any more), or begin later than they did. Those of other doctors on declared
 // patients last until @until, or as they are if it is null, if they are to be kept; if they last until the declared doctors'
-// claims begin, they follow a new @until. A claim whose time is over gets its end. What was held at an earlier generation may
-// be claimed again.
+// claims begin, they follow a new @until. None of them outlasts @ends_at. A claim whose time is over gets its end. What was
+// held at an earlier generation may be claimed again; what was held at an unknown one (0) is held at this one.
 func (q *Queries) EndUndeclared(ctx context.Context, db DBTX, arg EndUndeclaredParams) (*EndUndeclaredRow, error) {
 	row := db.QueryRow(ctx, endUndeclared,
 		arg.DoctorIDs,
@@ -321,6 +323,7 @@ func (q *Queries) EndUndeclared(ctx context.Context, db DBTX, arg EndUndeclaredP
 		arg.StartsAt,
 		arg.KeepOthers,
 		arg.Until,
+		arg.EndsAt,
 		arg.Generation,
 	)
 	var i EndUndeclaredRow
@@ -488,19 +491,25 @@ func (q *Queries) LockOwner(ctx context.Context, db DBTX, owner string) error {
 }
 
 const newTerm = `-- name: NewTerm :one
-SELECT nextval('controller_terms')
+WITH RECURSIVE drawn (term) AS (
+    SELECT nextval('controller_terms')
+    UNION ALL
+    SELECT nextval('controller_terms') FROM drawn WHERE term <= (SELECT max(d.term) FROM declarations d)
+)
+SELECT max(term)::bigint AS term FROM drawn
 `
 
 // Claims of DoctorAssignment objects. A claim is open until it is withdrawn (ended_at) or its time is over (ends_at). The
 // triggers of 00016_claims.sql keep the assignments as the union of the claims. The statements that change claims return
 // the pairs that they changed; AuditDeclared then tells what became of their assignments.
 //
-// A later controller has a later term: see DeclaredStates.
+// A later controller has a later term: see DeclaredStates. It is later than every term that was used, even if the database was
+// restored to a time before those terms were drawn while their controller went on.
 func (q *Queries) NewTerm(ctx context.Context, db DBTX) (int64, error) {
 	row := db.QueryRow(ctx, newTerm)
-	var nextval int64
-	err := row.Scan(&nextval)
-	return nextval, err
+	var term int64
+	err := row.Scan(&term)
+	return term, err
 }
 
 const owners = `-- name: Owners :many
@@ -586,11 +595,11 @@ func (q *Queries) RetainClaims(ctx context.Context, db DBTX, owner string) (*Ret
 }
 
 const saveDeclaration = `-- name: SaveDeclaration :exec
-INSERT INTO declarations (uid, cluster, name, term, generation, digest, whole, retain)
-VALUES ($1::text, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO declarations (uid, cluster, name, term, generation, digest, whole, retain, suspended)
+VALUES ($1::text, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (uid) DO UPDATE
 SET cluster = excluded.cluster, name = excluded.name, term = excluded.term, generation = excluded.generation, digest = excluded.digest,
-    whole = excluded.whole, retain = excluded.retain, released_at = NULL
+    whole = excluded.whole, retain = excluded.retain, suspended = excluded.suspended, released_at = NULL
 `
 
 type SaveDeclarationParams struct {
@@ -602,6 +611,7 @@ type SaveDeclarationParams struct {
 	Digest     []byte
 	Whole      bool
 	Retain     bool
+	Suspended  bool
 }
 
 func (q *Queries) SaveDeclaration(ctx context.Context, db DBTX, arg SaveDeclarationParams) error {
@@ -614,6 +624,7 @@ func (q *Queries) SaveDeclaration(ctx context.Context, db DBTX, arg SaveDeclarat
 		arg.Digest,
 		arg.Whole,
 		arg.Retain,
+		arg.Suspended,
 	)
 	return err
 }

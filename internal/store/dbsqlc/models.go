@@ -185,6 +185,7 @@ type Declaration struct {
 	Digest     []byte
 	Whole      bool
 	Retain     bool
+	Suspended  bool
 	ReleasedAt *time.Time
 }
 

@@ -2,9 +2,15 @@
 -- triggers of 00016_claims.sql keep the assignments as the union of the claims. The statements that change claims return
 -- the pairs that they changed; AuditDeclared then tells what became of their assignments.
 --
--- A later controller has a later term: see DeclaredStates.
+-- A later controller has a later term: see DeclaredStates. It is later than every term that was used, even if the database was
+-- restored to a time before those terms were drawn while their controller went on.
 -- name: NewTerm :one
-SELECT nextval('controller_terms');
+WITH RECURSIVE drawn (term) AS (
+    SELECT nextval('controller_terms')
+    UNION ALL
+    SELECT nextval('controller_terms') FROM drawn WHERE term <= (SELECT max(d.term) FROM declarations d)
+)
+SELECT max(term)::bigint AS term FROM drawn;
 
 -- One declaration of an owner is carried out at a time. A former release locks the same name. The statements of a large team
 -- may take longer than others of the controller.
@@ -66,8 +72,8 @@ ORDER BY d.uid LIMIT @most;
 
 -- Ends the owner's claims that are not declared (any more), or begin later than they did. Those of other doctors on declared
 -- patients last until @until, or as they are if it is null, if they are to be kept; if they last until the declared doctors'
--- claims begin, they follow a new @until. A claim whose time is over gets its end. What was held at an earlier generation may
--- be claimed again.
+-- claims begin, they follow a new @until. None of them outlasts @ends_at. A claim whose time is over gets its end. What was
+-- held at an earlier generation may be claimed again; what was held at an unknown one (0) is held at this one.
 -- name: EndUndeclared :one
 WITH mine AS (
     SELECT c.id, c.starts_at, c.ends_at, c.ended_at, c.held,
@@ -82,15 +88,16 @@ WITH mine AS (
             WHEN ends_at <= @at::timestamptz THEN ends_at
             WHEN same_patient AND same_doctor AND (starts_at > @at OR @starts_at::timestamptz <= @at) THEN NULL
             WHEN same_patient AND NOT same_doctor AND @keep_others::boolean
-                AND starts_at < coalesce(sqlc.narg('until')::timestamptz, 'infinity') THEN NULL
+                AND starts_at < coalesce(least(sqlc.narg('until')::timestamptz, sqlc.narg('ends_at')::timestamptz), 'infinity') THEN NULL
             ELSE @at::timestamptz
         END AS new_ended_at,
         CASE
             WHEN same_doctor THEN ends_at
-            WHEN ends_at IN (SELECT n.starts_at FROM mine n WHERE n.same_doctor AND n.ended_at IS NULL) THEN coalesce(sqlc.narg('until'), ends_at)
-            ELSE least(ends_at, sqlc.narg('until'))
+            WHEN ends_at IN (SELECT n.starts_at FROM mine n WHERE n.same_doctor AND n.ended_at IS NULL)
+                THEN least(coalesce(sqlc.narg('until'), ends_at), sqlc.narg('ends_at'))
+            ELSE least(ends_at, sqlc.narg('until'), sqlc.narg('ends_at'))
         END AS new_ends_at,
-        CASE WHEN held >= @generation::bigint THEN held END AS new_held
+        CASE WHEN held = 0 THEN @generation::bigint WHEN held >= @generation THEN held END AS new_held
     FROM mine
 ), changed AS (
     UPDATE assignment_claims c SET ended_at = j.new_ended_at, held = j.new_held,
@@ -173,11 +180,11 @@ WHERE c.owner = @owner::text AND c.held IS NOT NULL
 ORDER BY lower(doctor.username), lower(patient.username) LIMIT @most;
 
 -- name: SaveDeclaration :exec
-INSERT INTO declarations (uid, cluster, name, term, generation, digest, whole, retain)
-VALUES (@owner::text, @cluster, @name, @term, @generation, @digest, @whole, @retain)
+INSERT INTO declarations (uid, cluster, name, term, generation, digest, whole, retain, suspended)
+VALUES (@owner::text, @cluster, @name, @term, @generation, @digest, @whole, @retain, @suspended)
 ON CONFLICT (uid) DO UPDATE
 SET cluster = excluded.cluster, name = excluded.name, term = excluded.term, generation = excluded.generation, digest = excluded.digest,
-    whole = excluded.whole, retain = excluded.retain, released_at = NULL;
+    whole = excluded.whole, retain = excluded.retain, suspended = excluded.suspended, released_at = NULL;
 
 -- An object that was never declared gets a row, too: nobody with an earlier term can declare it later.
 -- name: SaveRelease :exec

@@ -15,6 +15,7 @@ CREATE TABLE declarations (
     digest      bytea,                -- of the declaration; null: something has changed since
     whole       boolean     NOT NULL DEFAULT false, -- each pair of the declaration was claimed
     retain      boolean     NOT NULL, -- what happens to the claims if the object has disappeared
+    suspended   boolean     NOT NULL DEFAULT false, -- a former release, which knows no spec.suspend, must not declare it
     released_at timestamptz,          -- the object was deleted
     CONSTRAINT declarations_pkey PRIMARY KEY (uid)
 );
@@ -206,7 +207,10 @@ BEGIN
     IF NEW.ends_at <= greatest(NEW.starts_at, statement_timestamp()) THEN
         RETURN NULL;
     END IF;
-    UPDATE assignment_claims c SET starts_at = NEW.starts_at, ends_at = NEW.ends_at, reason = NEW.reason
+    UPDATE assignment_claims c SET ended_at = c.ends_at -- it is history, and somebody else may have asked for it
+    WHERE c.patient_id = NEW.patient_id AND c.doctor_id = NEW.doctor_id AND c.owner IS NOT DISTINCT FROM NEW.owner AND c.ended_at IS NULL
+        AND c.ends_at <= statement_timestamp();
+    UPDATE assignment_claims c SET starts_at = NEW.starts_at, ends_at = NEW.ends_at, reason = NEW.reason, requested_by = NEW.requested_by, requester = NULL
     WHERE c.patient_id = NEW.patient_id AND c.doctor_id = NEW.doctor_id AND c.owner IS NOT DISTINCT FROM NEW.owner AND c.ended_at IS NULL;
     IF NOT FOUND THEN
         INSERT INTO assignment_claims (patient_id, doctor_id, source, owner, declared_by, requested_by, reason, starts_at, ends_at)
@@ -217,12 +221,13 @@ BEGIN
 END
 $$;
 
--- What an administrator ended by force, no former release declares again.
+-- What an administrator ended by force, and what a suspended object names, no former release declares.
 CREATE FUNCTION assignment_held() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     IF EXISTS (
         SELECT FROM assignment_claims c
         WHERE c.owner = NEW.owner AND c.doctor_id = NEW.doctor_id AND c.patient_id = NEW.patient_id AND c.held IS NOT NULL)
+        OR EXISTS (SELECT FROM declarations d WHERE d.uid = NEW.owner AND d.suspended)
     THEN
         RETURN NULL;
     END IF;
