@@ -19,7 +19,8 @@ import (
 // are first needed, which is after the controller has been elected.
 type identity struct {
 	declarer Declarer
-	live     client.Reader // of the API server, without a cache
+	live     client.Reader                           // of the API server, without a cache
+	leads    func(ctx context.Context) (bool, error) // see Options.Leads
 	mutex    sync.Mutex
 	cluster  string
 	term     int64
@@ -42,7 +43,28 @@ func (i *identity) owner(ctx context.Context, uid types.UID) (clinic.Owner, erro
 		if err != nil {
 			return clinic.Owner{}, fmt.Errorf("beginning a term: %w", err)
 		}
+		if err := i.confirm(ctx); err != nil {
+			return clinic.Owner{}, err
+		}
 		i.term = term
 	}
 	return clinic.Owner{UID: string(uid), Cluster: i.cluster, Term: i.term}, nil
+}
+
+// confirm fails unless the controller leads after it has drawn a term. A leader that was frozen before could otherwise draw a
+// later term than its successor, and keep it from changing anything.
+func (i *identity) confirm(ctx context.Context) error {
+	if i.leads == nil {
+		return nil
+	}
+	leads, err := i.leads(ctx)
+	switch {
+	case err != nil:
+		log.FromContext(ctx).Error(err, "reading the Lease of the leader election")
+		return clinic.Internal(err)
+	case !leads:
+		return clinic.Conflict("superseded", "another controller leads")
+	default:
+		return nil
+	}
 }

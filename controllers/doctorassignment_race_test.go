@@ -213,6 +213,27 @@ func TestReconcileWaitsForAClusterID(t *testing.T) {
 	}
 }
 
+// TestAControllerThatLeadsNoLongerUsesNoTerm: it was frozen between its election and its first term.
+func TestAControllerThatLeadsNoLongerUsesNoTerm(t *testing.T) {
+	t.Parallel()
+	b := setup(t, newObject("a"))
+	leads, fault := false, error(nil)
+	b.identity.leads = func(context.Context) (bool, error) { return leads, fault }
+	b.pass(t, "a") //nolint:errcheck // it fails or waits
+	fault = errors.New("the API server is away")
+	if _, err := b.pass(t, "a"); err == nil {
+		t.Error("the failure is not tried again")
+	}
+	if b.clinic.declareCount() > 0 {
+		t.Error("the object was declared")
+	}
+	leads, fault = true, nil
+	b.expectPass(t, "a")
+	if got := b.clinic.declared["a-uid"].Term; got != 3 {
+		t.Errorf("the term is %d, want that of the election that was confirmed", got)
+	}
+}
+
 func TestEveryEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancelCause(t.Context())

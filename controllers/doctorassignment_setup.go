@@ -49,6 +49,8 @@ type Options struct {
 	Cluster string
 	// RequesterStamped says that an admission policy keeps people from forging v1alpha1.RequestedByAnnotation.
 	RequesterStamped bool
+	// Leads asks the API server whether this controller is the leader; nil means that there is no election.
+	Leads func(ctx context.Context) (bool, error)
 	// AllNamespaces says that the manager's cache has the objects of all namespaces, so that a claim without an object can be
 	// recognized.
 	AllNamespaces bool
@@ -130,7 +132,7 @@ func Setup(mgr ctrl.Manager, o Options) error {
 func newReconciler(o Options, cached client.Client, live client.Reader, recorder events.EventRecorder, repairs counter) *reconciler {
 	return &reconciler{
 		Options: o, client: cached, live: live, events: recorder, repairs: repairs,
-		identity: identity{declarer: o.Declarer, live: live, cluster: o.Cluster},
+		identity: identity{declarer: o.Declarer, live: live, leads: o.Leads, cluster: o.Cluster},
 	}
 }
 

@@ -25,8 +25,6 @@ import (
 	"github.com/healthrecords/healthrecords/internal/telemetry"
 )
 
-const leaderElectionID = "healthrecords-controller.healthrecords.io"
-
 func newControllerCommand() *cobra.Command {
 	controller := &cobra.Command{
 		Use:   "controller",
@@ -55,15 +53,18 @@ func runController(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	defer db.Close()
-	manager, err := newManager(cfg)
+	manager, lease, err := newManager(cfg)
 	if err != nil {
 		return err
 	}
-	err = controllers.Setup(manager, controllers.Options{
+	options := controllers.Options{
 		Declarer: service.NewDeclarations(db), Cluster: cfg.ClusterID, RequesterStamped: cfg.RequesterStamped,
 		AllNamespaces: cfg.Kubernetes.Namespace == "", ResyncInterval: cfg.Resync, Registerer: p.registry,
-	})
-	if err != nil {
+	}
+	if lease != nil {
+		options.Leads = lease.leads
+	}
+	if err := controllers.Setup(manager, options); err != nil {
 		return fmt.Errorf("setting up the controller: %w", err)
 	}
 	check := databaseCheck(db) // with an outdated schema, an attempt could fail for good
@@ -78,32 +79,42 @@ func withControllerMetrics(registry *prometheus.Registry) prometheus.Gatherer {
 	return prometheus.Gatherers{registry, metrics.Registry}
 }
 
-func newManager(cfg settings.Controller) (ctrl.Manager, error) {
+// newManager returns the manager, and its election if it has one.
+func newManager(cfg settings.Controller) (ctrl.Manager, *election, error) {
 	restConfig, err := kubernetesConfig(cfg.Kubernetes.Kubeconfig)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	scheme, err := newScheme()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	lease, err := newElection(restConfig, cfg)
+	if err != nil {
+		return nil, nil, err
 	}
 	options := ctrl.Options{
 		Scheme:                        scheme,
 		Metrics:                       metricsserver.Options{BindAddress: "0"}, // the admin port serves them
 		LeaderElection:                cfg.LeaderElect,
-		LeaderElectionID:              leaderElectionID,
-		LeaderElectionNamespace:       cfg.LeaderElectionNamespace,
 		LeaderElectionReleaseOnCancel: true, // the process ends with the manager, so the next leader need not wait
+		RenewDeadline:                 new(renewDeadline),
 		Logger:                        logr.FromSlogHandler(withoutRelease{slog.Default().Handler()}),
+	}
+	if lease != nil {
+		options.LeaderElectionResourceLockInterface = lease
 	}
 	if cfg.Kubernetes.Namespace != "" {
 		options.Cache.DefaultNamespaces = map[string]cache.Config{cfg.Kubernetes.Namespace: {}}
 	}
 	manager, err := ctrl.NewManager(restConfig, options)
 	if err != nil {
-		return nil, fmt.Errorf("connecting to Kubernetes: %w", err)
+		return nil, nil, fmt.Errorf("connecting to Kubernetes: %w", err)
 	}
-	return manager, nil
+	if lease != nil {
+		lease.LockConfig.EventRecorder = manager.GetEventRecorderFor(lease.Identity()) //nolint:staticcheck // the election takes no other
+	}
+	return manager, lease, nil
 }
 
 func newScheme() (*runtime.Scheme, error) {
