@@ -132,8 +132,8 @@ func TestPatrolWaitsForTheDoctorWhoIsReplaced(t *testing.T) {
 	}
 }
 
-// TestPatrolLeavesWhatOnlyTimeOrPeopleCanChange expects no pass every 20 seconds while an object has claims of a replaced doctor
-// or pairs with several kinds of problems.
+// TestPatrolLeavesWhatOnlyTimeOrPeopleCanChange expects no pass every 20 seconds while an object has claims of a replaced
+// doctor or pairs with several kinds of problems.
 func TestPatrolLeavesWhatOnlyTimeOrPeopleCanChange(t *testing.T) {
 	t.Parallel()
 	start := epoch().Add(time.Hour)
