@@ -20,8 +20,8 @@
 //	Failing   Ready=Unknown Reconciling=True        by exponential back-off
 //	Stalled   Ready=False   Stalled=True            at endsAt
 //
-// In each of them, a pass also follows a change of the spec, and what the patrol finds. Each pass may lead from any state to any
-// other, depending on what it finds:
+// In each of them, a pass also follows a change of the spec, and what the patrol finds. Each pass may lead from any state to
+// any other, depending on what it finds:
 //
 //	                         ┌── access holds for every pair ───────────► Ready (Assigned)
 //	                         │                                              │ startsAt moved    ▲ startsAt

@@ -100,7 +100,7 @@ func stalledByProblem(result clinic.DeclarationResult, progress string) (outcome
 		switch problem.Reason {
 		case clinic.EndedByAdministrator:
 			return stalled(v1alpha1.ReasonEndedByAdministrator, progress+
-				"; an administrator ended claims of this object by force. It claims these pairs again when the spec changes, or the administrator lifts the hold."), true
+				"; an administrator ended claims of this object by force. It claims these pairs again when the spec changes, or an administrator lifts the hold."), true
 		case clinic.NotADoctor:
 			return stalled(v1alpha1.ReasonNotADoctor, progress+see+"A user named as a doctor is not a doctor."), true
 		case clinic.NotAPatient:

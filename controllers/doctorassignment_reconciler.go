@@ -20,21 +20,18 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// callTimeout limits one call of the Declarer, so that the conditions show a database that does not answer. It grows with the
-// pairs: the largest team takes minutes, which are less than what Postgres grants the statements of a declaration.
+// callTimeout limits one call of the Declarer, so that the conditions show a database that does not answer. timeLimit adds
+// pairTimeout for each pair: a call that is cut off has changed nothing, and the next one would be cut off, too.
 const (
 	callTimeout = 30 * time.Second
 	pairTimeout = time.Millisecond
+	maxPairs    = 50 * clinic.MaxDeclared
 )
 
-// withTimeout limits a call that changes up to so many pairs.
-func withTimeout(ctx context.Context, pairs int) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, callTimeout+time.Duration(pairs)*pairTimeout)
-}
-
-// touched is how many pairs a call for the object may begin or end.
-func touched(da *v1alpha1.DoctorAssignment) int {
-	return len(doctors(da))*len(da.Spec.Patients) + int(da.Status.Claims)
+// timeLimit returns how long a call may take that claims what the object names, or ends what it has claimed.
+func timeLimit(da *v1alpha1.DoctorAssignment) time.Duration {
+	pairs := max(len(doctors(da))*len(da.Spec.Patients), int(da.Status.Claims))
+	return callTimeout + time.Duration(min(pairs, maxPairs))*pairTimeout
 }
 
 // conflictDelay is the time until the next pass after somebody else has written the object during this one.
@@ -122,7 +119,7 @@ func (r *reconciler) declare(ctx context.Context, da *v1alpha1.DoctorAssignment)
 
 // carryOut declares the spec. It does so even if the spec may have ended, because only the database's clock decides that.
 func (r *reconciler) carryOut(ctx context.Context, da *v1alpha1.DoctorAssignment) (clinic.DeclarationResult, error) {
-	ctx, cancel := withTimeout(ctx, touched(da))
+	ctx, cancel := context.WithTimeout(ctx, timeLimit(da))
 	defer cancel()
 	owner, err := r.identity.owner(ctx, da.UID)
 	if err != nil {

@@ -46,7 +46,7 @@ func (r *reconciler) release(ctx context.Context, da *v1alpha1.DoctorAssignment)
 // releaseOrRetain ends or retains the claims of an object, and writes an event if that changed something. said means that the
 // event about retained claims was written before: Retain does not tell whether there were any.
 func (r *reconciler) releaseOrRetain(ctx context.Context, da *v1alpha1.DoctorAssignment, said bool) error {
-	ctx, cancel := withTimeout(ctx, touched(da))
+	ctx, cancel := context.WithTimeout(ctx, timeLimit(da))
 	defer cancel()
 	owner, err := r.identity.owner(ctx, da.UID)
 	if err != nil {

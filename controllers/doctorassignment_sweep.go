@@ -106,7 +106,7 @@ func (s *sweep) served(ctx context.Context) (bool, error) {
 }
 
 func (s *sweep) forget(ctx context.Context, state clinic.DeclaredState) error {
-	ctx, cancel := withTimeout(ctx, clinic.MaxDeclaredDoctors*clinic.MaxDeclared) // nobody has counted them
+	ctx, cancel := context.WithTimeout(ctx, callTimeout+maxPairs*pairTimeout) // nobody has counted its claims
 	defer cancel()
 	owner, err := s.identity.owner(ctx, types.UID(state.UID))
 	if err != nil {

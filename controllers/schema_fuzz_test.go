@@ -16,8 +16,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
-// FuzzSchema compares what the API server refuses with what the Go check refuses. It asks a real API server, which evaluates the
-// rules as users meet them, with its budget of cost; its libraries would add k8s.io/apiserver and cel-go to the module.
+// FuzzSchema compares what the API server refuses with what the Go check refuses. It asks a real API server, which evaluates
+// the rules as users meet them, with its budget of cost; its libraries would add k8s.io/apiserver to the module.
 func FuzzSchema(f *testing.F) {
 	for _, names := range [][3]string{
 		{"doctor1", "", "patient1"},

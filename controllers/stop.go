@@ -14,20 +14,20 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// StopDeployment scales a Deployment to zero and returns once none of its pods can run. A Deployment that does not exist is
-// stopped. The client's scheme knows apps/v1, autoscaling/v1 and v1.
-func StopDeployment(ctx context.Context, c client.Client, name client.ObjectKey) error {
+// StopDeployment scales a Deployment to zero and returns once none of its pods can run. If the Deployment does not exist, there
+// is nothing to stop. The client's scheme knows apps/v1, autoscaling/v1 and v1.
+func StopDeployment(ctx context.Context, c client.Client, name client.ObjectKey) (exists bool, err error) {
 	deployment := &appsv1.Deployment{}
 	if err := c.Get(ctx, name, deployment); err != nil {
-		return client.IgnoreNotFound(err)
+		return false, client.IgnoreNotFound(err)
 	}
 	selector, err := metav1.LabelSelectorAsSelector(deployment.Spec.Selector)
 	if err != nil {
-		return fmt.Errorf("reading the selector of the Deployment: %w", err)
+		return true, fmt.Errorf("reading the selector of the Deployment: %w", err)
 	}
 	zero := client.RawPatch(types.MergePatchType, []byte(`{"spec":{"replicas":0}}`))
 	if err := c.SubResource("scale").Patch(ctx, deployment, zero, client.WithSubResourceBody(&autoscalingv1.Scale{})); err != nil {
-		return fmt.Errorf("scaling the Deployment to zero: %w", err)
+		return true, fmt.Errorf("scaling the Deployment to zero: %w", err)
 	}
 	pods := &corev1.PodList{}
 	err = wait.PollUntilContextCancel(ctx, time.Second, true, func(ctx context.Context) (bool, error) {
@@ -37,9 +37,9 @@ func StopDeployment(ctx context.Context, c client.Client, name client.ObjectKey)
 		return !anyRuns(pods.Items), nil
 	})
 	if ctx.Err() != nil {
-		return fmt.Errorf("waiting for the pods of the Deployment to end: %w", ctx.Err())
+		return true, fmt.Errorf("waiting for the pods of the Deployment to end: %w", ctx.Err())
 	}
-	return err //nolint:wrapcheck // it is wrapped above
+	return true, err //nolint:wrapcheck // it is wrapped above
 }
 
 // anyRuns reports whether a pod has not ended yet. Pods that were evicted, for example, have ended and remain.

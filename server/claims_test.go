@@ -122,3 +122,14 @@ func TestOnlyAdministratorsReadClaims(t *testing.T) {
 		t.Errorf("the list has the claims %v", claims)
 	}
 }
+
+// TestAnAssignmentWithoutClaims is one that ended before there were claims. An empty list is not null, which hides them.
+func TestAnAssignmentWithoutClaims(t *testing.T) {
+	t.Parallel()
+	h := newHandover(t)
+	h.want(http.StatusNoContent, call{method: remove, path: h.path(), token: h.admin.token})
+	h.db.Exec(`DELETE FROM assignment_claims`)
+	if claims, is := h.shown()["claims"].([]any); !is || len(claims) > 0 {
+		t.Errorf("claims = %v, want an empty list", h.shown()["claims"])
+	}
+}

@@ -21,6 +21,7 @@ var handovers = flag.Int("handovers", 5, "how often TestAHandoverLeavesNoGap han
 // handover is a doctor's access to a patient, which REST and objects hand over to each other.
 type handover struct {
 	*world
+	db                     *testkit.Factory
 	declarations           *service.Declarations
 	admin, patient, doctor person
 	callers                map[clinic.Role]clinic.Caller // for new tokens: a run may take longer than one is valid
@@ -32,16 +33,15 @@ type handover struct {
 func newHandover(t *testing.T) *handover {
 	t.Helper()
 	database := testkit.NewDatabase(t, rights.Migrate)
-	h := &handover{world: newWorldOn(t, database)}
+	h := &handover{world: newWorldOn(t, database), db: testkit.NewFactory(t, database)}
 	h.declarations = service.NewDeclarations(rights.OpenAs(t, database, schema.PartController, store.Options{}))
 	h.term = testkit.Value(h.declarations.NewTerm(t.Context()))(t)
 	h.admin = h.world.admin()
 	h.patient, h.doctor = h.world.patient("patient"), h.world.doctor(h.admin, "doctor")
 	h.assignment = h.assign(h.admin, h.patient, h.doctor)
-	db := testkit.NewFactory(t, database)
 	h.callers = map[clinic.Role]clinic.Caller{
-		clinic.RoleAdmin:  db.LoggedIn(clinic.User{ID: h.admin.userID, Role: clinic.RoleAdmin}),
-		clinic.RoleDoctor: db.LoggedIn(clinic.User{ID: h.doctor.userID, Role: clinic.RoleDoctor}),
+		clinic.RoleAdmin:  h.db.LoggedIn(clinic.User{ID: h.admin.userID, Role: clinic.RoleAdmin}),
+		clinic.RoleDoctor: h.db.LoggedIn(clinic.User{ID: h.doctor.userID, Role: clinic.RoleDoctor}),
 	}
 	return h
 }

@@ -32,7 +32,8 @@ type DoctorAssignment struct {
 	// spec declares which doctors are assigned to which patients.
 	// +required
 	Spec DoctorAssignmentSpec `json:"spec"`
-	// status reports how much of the spec is in force. Its default is for tools that take an object without a status for finished.
+	// status reports how much of the spec is in force. Its default is for tools that take an object without a status for
+	// finished.
 	// +optional
 	// +kubebuilder:default:={"observedGeneration":-1}
 	Status DoctorAssignmentStatus `json:"status,omitzero"`
@@ -157,7 +158,7 @@ type DoctorAssignmentStatus struct {
 	// +optional
 	Shared int32 `json:"shared"`
 
-	// problems say why pairs are not assigned: the first 20, sorted by username.
+	// problems say why pairs are not assigned: the first 20, the gravest first, then sorted by username.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=20

@@ -58,8 +58,13 @@ func releaseFinalizers(cmd *cobra.Command, deployment client.ObjectKey) error {
 		return fmt.Errorf("connecting to Kubernetes: %w", err)
 	}
 	if deployment.Name != "" {
-		if err := controllers.StopDeployment(cmd.Context(), kubernetes, deployment); err != nil {
+		exists, err := controllers.StopDeployment(cmd.Context(), kubernetes, deployment)
+		if err != nil {
 			return fmt.Errorf("stopping the controller: %w", err)
+		}
+		if !exists {
+			_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "There is no Deployment %s in the namespace %s, so nothing was stopped: a controller that runs "+
+				"adds the finalizer again.\n", deployment.Name, deployment.Namespace)
 		}
 	}
 	removed, err := controllers.RemoveFinalizers(cmd.Context(), kubernetes, cfg.Kubernetes.Namespace)

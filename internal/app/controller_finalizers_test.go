@@ -46,6 +46,11 @@ func TestReleaseFinalizersLetsObjectsGo(t *testing.T) { //nolint:paralleltest //
 			t.Fatalf("exit code %d, want %q: %s%s", code, want, out.String(), log.String())
 		}
 	}
+	var out, log bytes.Buffer
+	mistyped := []string{"controller", "release-finalizers", "--deployment=controler", "--namespace", namespace.Name}
+	if code := Main(mistyped, strings.NewReader(""), &out, &log); code != 0 || !strings.Contains(log.String(), "There is no Deployment controler") {
+		t.Errorf("exit code %d: %s%s", code, out.String(), log.String())
+	}
 	if err := kubernetes.Get(t.Context(), client.ObjectKeyFromObject(deleted), deleted); client.IgnoreNotFound(err) != nil || err == nil {
 		t.Errorf("the deleted object is still there: %v", err)
 	}

@@ -2,7 +2,6 @@ package kubectl
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -10,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/healthrecords/healthrecords/api/v1alpha1"
@@ -172,10 +170,6 @@ func dryRuns() []string { return []string{"none", "server", "client"} }
 
 // apply sends the object to the API server, reads it back, and says what happened to it.
 func (a *assignment) apply(ctx context.Context, kube client.Client, object *v1alpha1.DoctorAssignment) (outcome string, err error) {
-	applied, err := json.Marshal(object)
-	if err != nil {
-		return "", fmt.Errorf("encoding the object: %w", err)
-	}
 	var before v1alpha1.DoctorAssignment
 	switch err := kube.Get(ctx, client.ObjectKeyFromObject(object), &before); {
 	case err != nil && !apierrors.IsNotFound(err):
@@ -187,7 +181,7 @@ func (a *assignment) apply(ctx context.Context, kube client.Client, object *v1al
 	if a.dryOnly {
 		options = append(options, client.DryRunAll)
 	}
-	err = kube.Patch(ctx, object, client.RawPatch(types.ApplyPatchType, applied), options...)
+	err = send(ctx, kube, object, before.Annotations[v1alpha1.RequestedByAnnotation], options...)
 	if apierrors.IsConflict(err) {
 		return "", fmt.Errorf("%w\nAnother tool manages this object: change it there, or choose another --name", err)
 	}

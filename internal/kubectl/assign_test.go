@@ -177,3 +177,27 @@ func TestAssignWaits(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// onWrite is called when the command prints.
+type onWrite func()
+
+func (f onWrite) Write(text []byte) (int, error) {
+	f()
+	return len(text), nil
+}
+
+func TestAssignIsInterruptedWhileItWaits(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	command := newCommand("healthrecords", &plugin{now: today, getenv: os.Getenv})
+	command.SetArgs([]string{"assign", "doctor1", "patient1", "--name=slow", "--wait", "--kubeconfig", c.kubeconfig, "--namespace", c.namespace})
+	command.SetOut(onWrite(interrupt)) // it has created the object
+	var stderr strings.Builder
+	code, known := Report(&stderr, command.ExecuteContext(ctx))
+	want := "error: interrupted; the object stays: kubectl healthrecords why da/slow --namespace " + c.namespace + "\n"
+	if !known || code != failed || stderr.String() != want {
+		t.Errorf("exit code %d, %q; want %q", code, stderr.String(), want)
+	}
+}

@@ -2,11 +2,13 @@ package kubectl
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"time"
 
 	"github.com/spf13/pflag"
+	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	apimeta "k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -85,7 +87,7 @@ func (c *connection) clientWith(stderr io.Writer, change func(*rest.Config)) (cl
 	if err := v1alpha1.AddToScheme(scheme); err != nil {
 		return nil, fmt.Errorf("registering the types: %w", err)
 	}
-	if err := corev1.AddToScheme(scheme); err != nil {
+	if err := errors.Join(corev1.AddToScheme(scheme), authenticationv1.AddToScheme(scheme)); err != nil {
 		return nil, fmt.Errorf("registering the types: %w", err)
 	}
 	kube, err := client.NewWithWatch(config, client.Options{Scheme: scheme, Mapper: mapper()})
@@ -95,10 +97,11 @@ func (c *connection) clientWith(stderr io.Writer, change func(*rest.Config)) (cl
 	return kube, nil
 }
 
-// mapper knows the plugin's two kinds, which saves the requests that would ask the API server for all kinds.
+// mapper knows the plugin's kinds, which saves the requests that would ask the API server for all kinds.
 func mapper() apimeta.RESTMapper {
 	known := apimeta.NewDefaultRESTMapper([]schema.GroupVersion{v1alpha1.GroupVersion, corev1.SchemeGroupVersion})
 	known.Add(v1alpha1.GroupVersion.WithKind(kind), apimeta.RESTScopeNamespace)
 	known.Add(corev1.SchemeGroupVersion.WithKind("Namespace"), apimeta.RESTScopeRoot)
+	known.Add(authenticationv1.SchemeGroupVersion.WithKind("SelfSubjectReview"), apimeta.RESTScopeRoot)
 	return known
 }

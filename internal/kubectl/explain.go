@@ -118,7 +118,7 @@ func (e explanation) print(out io.Writer) error {
 func (e explanation) printFacts(text *strings.Builder) {
 	fact := func(name, value string) {
 		if value != "" {
-			fmt.Fprintf(text, "%-14s%s\n", name+":", value)
+			fmt.Fprintf(text, "%-14s%s\n", name+":", line(value))
 		}
 	}
 	if e.Since != nil {

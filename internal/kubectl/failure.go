@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -119,12 +120,15 @@ func invalid(status metav1.Status) string {
 	return subject + "\n* " + strings.Join(causes, "\n* ")
 }
 
-// printable replaces what could control the terminal in texts of servers and users.
+// printable replaces what could control the terminal, or the order of the letters, in texts of servers and users.
 func printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' || r >= ' ' && r != 0x7f && (r < 0x80 || r > 0x9f) {
+		if r == '\n' || r == '\t' || !unicode.IsControl(r) && !unicode.Is(unicode.Bidi_Control, r) {
 			return r
 		}
 		return '\uFFFD'
 	}, text)
 }
+
+// line is a printable text on one line, which cannot pass for several.
+func line(text string) string { return strings.NewReplacer("\n", " ", "\t", " ").Replace(printable(text)) }

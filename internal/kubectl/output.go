@@ -41,7 +41,7 @@ func table(out io.Writer, header []string, rows [][]string) error {
 			if cell == "" {
 				cell = "<none>"
 			}
-			cells = append(cells, strings.NewReplacer("\n", " ", "\t", " ").Replace(printable(cell)))
+			cells = append(cells, line(cell))
 		}
 		if _, err := fmt.Fprintln(w, strings.Join(cells, "\t")); err != nil {
 			return fmt.Errorf("writing the output: %w", err)

@@ -15,6 +15,9 @@ type explained struct{ meaning, remedy string }
 // patientNotFound is a reason of problems only.
 const patientNotFound = "PatientNotFound"
 
+// formerDoctor is what a mistyped name in spec.doctor does not end.
+const formerDoctor = " A doctor whom spec.doctor named before keeps access until the new one has it."
+
 // reasonText explains a reason of the Ready condition.
 func reasonText(reason string) explained {
 	if text, is := settledText(reason); is {
@@ -56,7 +59,7 @@ func settledText(reason string) (explained, bool) {
 		}, true
 	case v1alpha1.ReasonNotADoctor:
 		return explained{
-			"A user whom the spec names as a doctor has another role. This does not hinder the other pairs.",
+			"A user whom the spec names as a doctor has another role. This does not hinder the other pairs." + formerDoctor,
 			"name a doctor in their place, or remove them from the spec.",
 		}, true
 	case v1alpha1.ReasonNotAPatient:
@@ -83,17 +86,17 @@ func waitingText(reason string) (explained, bool) {
 	switch reason {
 	case v1alpha1.ReasonPairsNotAssigned:
 		return explained{
-			"Some pairs of a doctor and a patient are not assigned; the others are. The controller tries again by itself.",
+			"At least one pair of a doctor and a patient is not assigned. The controller tries again by itself.",
 			"see the problems below. Nothing needs to change in the object if its names are right.",
 		}, true
 	case v1alpha1.ReasonDoctorNotFound:
 		return explained{
-			"No active user has the doctor's username, so no pair is assigned. If this doctor replaces another one, the other keeps access meanwhile. The controller tries again by itself.",
+			"No active user has the doctor's username, so no pair is assigned. The controller tries again by itself." + formerDoctor,
 			"correct the username in the spec, or let the doctor register. If the account is disabled, an administrator can enable it.",
 		}, true
 	case v1alpha1.ReasonDoctorNotVerified:
 		return explained{
-			"No administrator has verified the doctor's license, so no pair is assigned. If this doctor replaces another one, the other keeps access meanwhile. The controller tries again by itself.",
+			"No administrator has verified the doctor's license, so no pair is assigned. The controller tries again by itself." + formerDoctor,
 			"ask an administrator to verify the license with POST /api/doctors/{id}/verify/.",
 		}, true
 	case v1alpha1.ReasonSuperseded:

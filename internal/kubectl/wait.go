@@ -28,7 +28,10 @@ func (a *assignment) await(cmd *cobra.Command, object *v1alpha1.DoctorAssignment
 	ctx, cancel := context.WithTimeout(cmd.Context(), a.wait)
 	defer cancel()
 	latest, err := settled(ctx, kube, object)
-	if err != nil && (ctx.Err() == nil || cmd.Context().Err() != nil) {
+	switch {
+	case err != nil && cmd.Context().Err() != nil:
+		return fmt.Errorf("interrupted; the object stays: kubectl healthrecords why da/%s --namespace %s", object.Name, object.Namespace)
+	case err != nil && ctx.Err() == nil:
 		return err
 	}
 	explained := explain(latest)

@@ -167,3 +167,15 @@ func TestWhyCannotTell(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestNobodyForgesALine of the explanation, or turns its letters around: the Kubernetes user's name may have any character.
+func TestNobodyForgesALine(t *testing.T) {
+	t.Parallel()
+	da := &v1alpha1.DoctorAssignment{}
+	da.Annotations = map[string]string{v1alpha1.RequestedByAnnotation: "mallory\nMessage:      all is well\x1b[2J\u009b\u202e"}
+	var text strings.Builder
+	testkit.Must(t, explain(da).print(&text))
+	if strings.Contains(text.String(), "\nMessage") || strings.ContainsAny(text.String(), "\x1b\u009b\u202e") {
+		t.Errorf("the explanation is %q", text.String())
+	}
+}

@@ -28,7 +28,7 @@ func (s *Assignments) OpenBreakGlass(ctx context.Context, caller clinic.Caller, 
 		return clinic.Assignment{}, false, s.db.Refused(ctx, caller, object, err)
 	}
 	err = s.db.Audited(ctx, caller, object, func(h store.Handle) error {
-		verified, err := h.Doctors().Lock(ctx, h.Who.DoctorID)
+		verified, err := h.Doctors().LockEmergency(ctx, h.Who.DoctorID)
 		if err != nil {
 			return err
 		}

@@ -1,13 +1,18 @@
 package service_test
 
 import (
+	"context"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
 // emergency is a patient with a record, and a doctor who is not assigned to them.
@@ -20,7 +25,13 @@ type emergency struct {
 
 func newEmergency(t *testing.T) emergency {
 	t.Helper()
-	f := newFixture(t)
+	return newEmergencyOn(t, testkit.NewDatabase(t, rights.Migrate))
+}
+
+// newEmergencyOn is newEmergency on a database that rights.Migrate was called for.
+func newEmergencyOn(t *testing.T, dsn string) emergency {
+	t.Helper()
+	f := newFixtureOn(t, dsn)
 	hash := testkit.Value(newHasher(t, 64).Hash(t.Context(), password))(t)
 	return emergency{
 		fixture: f, care: f.care(), admins: []clinic.User{f.db.Admin(), f.db.Admin()},
@@ -151,6 +162,20 @@ func TestBreakGlassIsOpenedOnceWhoeverRaces(t *testing.T) {
 	group.Wait()
 	if n := e.db.Count(`SELECT count(*) FROM outbox WHERE type = 'break_glass.opened'`); len(ids) != 1 || openings != 1 || n != 1 {
 		t.Errorf("%d accesses, opened %d times, notified %d times", len(ids), openings, n)
+	}
+}
+
+// TestBreakGlassWaitsForNoTeam: while a large team is declared, its doctors are locked for longer than a request waits.
+func TestBreakGlassWaitsForNoTeam(t *testing.T) {
+	t.Parallel()
+	dsn := testkit.NewDatabase(t, rights.Migrate)
+	e := newEmergencyOn(t, dsn)
+	controller := testkit.Value(pgx.Connect(t.Context(), rights.URL(t, dsn, schema.PartController)))(t)
+	t.Cleanup(func() { _ = controller.Close(context.WithoutCancel(t.Context())) })
+	testkit.Value(controller.Exec(t.Context(), `BEGIN`))(t)
+	testkit.Value(controller.Exec(t.Context(), `SELECT FROM doctor_profiles ORDER BY id FOR NO KEY UPDATE`))(t)
+	if a := e.open(t); !a.Active {
+		t.Errorf("emergency access is %+v", a)
 	}
 }
 

@@ -48,6 +48,23 @@ func (m *model) claimed(pair duo) bool {
 	return slices.ContainsFunc(m.claims, func(c modelClaim) bool { return c.duo == pair && c.covers(m.now) })
 }
 
+// counts returns how many of an object's pairs it claims, and to how many its doctors have access.
+func (m *model) counts(owner int) (claims, assigned int) {
+	o := &m.objects[owner]
+	for _, doctor := range o.doctors {
+		for _, patient := range o.patients {
+			pair := duo{doctor, patient}
+			if slices.ContainsFunc(m.claims, func(c modelClaim) bool { return c.owner == owner && c.duo == pair }) {
+				claims++
+			}
+			if m.access(pair) {
+				assigned++
+			}
+		}
+	}
+	return claims, assigned
+}
+
 // drop ends claims.
 func (m *model) drop(which func(modelClaim) bool) { m.claims = slices.DeleteFunc(m.claims, which) }
 

@@ -135,8 +135,17 @@ func (p *playground) reconcile(r *rapid.T) {
 
 func (p *playground) carryOut(r *rapid.T, i int) {
 	p.declare(i)
-	if _, err := p.w.Declarations.Declare(p.t.Context(), p.declaration(i)); err != nil {
+	result, err := p.w.Declarations.Declare(p.t.Context(), p.declaration(i))
+	if err != nil {
 		r.Fatalf("declaring %+v: %v (%v)", p.declaration(i), err, cause(err))
+	}
+	p.compare(r, i, result)
+}
+
+// compare compares what the object's status would say.
+func (p *playground) compare(r *rapid.T, i int, result clinic.DeclarationResult) {
+	if claims, assigned := p.counts(i); result.Claims != claims || result.Assigned != assigned {
+		r.Fatalf("of %+v, %d pairs are claimed and %d assigned: got %+v", p.declaration(i), claims, assigned, result)
 	}
 }
 
@@ -227,18 +236,20 @@ func (p *playground) lift(r *rapid.T) {
 	p.model.lift(pair)
 }
 
-// clock moves every time of the run into the past, instead of the clock into the future.
+// clock moves every time of the run into the past, instead of the clock into the future. The earliest row goes first: assignments
+// of a pair may never overlap.
 func (p *playground) clock(r *rapid.T) {
 	hours := rapid.IntRange(1, 2).Draw(r, "hours")
-	const shift = `UPDATE %s SET starts_at = starts_at - interval '%d hours', ends_at = ends_at - interval '%[2]d hours' %s
-		WHERE doctor_id IN (%d, %d);`
-	sql := ""
-	for _, table := range []struct{ name, more string }{{"assignments", ""}, {"assignment_claims", ", ended_at = ended_at - interval '1 hours' * " + fmt.Sprint(hours)}} {
-		sql += "ALTER TABLE " + table.name + " DISABLE TRIGGER USER; " +
-			fmt.Sprintf(shift, table.name, hours, table.more, p.doctors[0].ID, p.doctors[1].ID) +
-			"ALTER TABLE " + table.name + " ENABLE TRIGGER USER; "
-	}
-	p.w.db.Exec(sql)
+	const shift = `ALTER TABLE %[1]s DISABLE TRIGGER USER;
+		DO $$ DECLARE one bigint; BEGIN
+			FOR one IN SELECT id FROM %[1]s WHERE doctor_id IN (%[2]d, %[3]d) ORDER BY starts_at, id LOOP
+				UPDATE %[1]s SET starts_at = starts_at - interval '%[4]d hours', ends_at = ends_at - interval '%[4]d hours' %[5]s WHERE id = one;
+			END LOOP;
+		END $$;
+		ALTER TABLE %[1]s ENABLE TRIGGER USER;`
+	doctor, other := p.doctors[0].ID, p.doctors[1].ID
+	p.w.db.Exec(fmt.Sprintf(shift, "assignments", doctor, other, hours, "") +
+		fmt.Sprintf(shift, "assignment_claims", doctor, other, hours, fmt.Sprintf(", ended_at = ended_at - interval '%d hours'", hours)))
 	p.pass(float64(hours))
 }
 
@@ -296,6 +307,7 @@ func (p *playground) settle(r *rapid.T) {
 		if err != nil || result.Changed {
 			r.Fatalf("a repetition changed something: %+v, %v", result, err)
 		}
+		p.compare(r, i, result)
 	}
 	p.check(r)
 }

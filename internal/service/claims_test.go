@@ -16,7 +16,7 @@ import (
 
 // declared makes the object clinic/NAME, in its third generation, claim the pair from since on, counted from now.
 func (p pair) declared(name string, since time.Duration) {
-	p.db.Exec(`INSERT INTO declarations (uid, cluster, name, term, generation, retain) VALUES ($1, '', 'clinic/' || $1, 1, 3, false)
+	p.db.Exec(`INSERT INTO declarations (uid, cluster, name, term, generation, digest, retain) VALUES ($1, '', 'clinic/' || $1, 1, 3, '\x00', false)
 		ON CONFLICT DO NOTHING`, name)
 	p.db.Exec(`INSERT INTO assignment_claims (patient_id, doctor_id, source, owner, declared_by, requester, reason, starts_at)
 		VALUES ($1, $2, 'kubernetes', $3, 'clinic/' || $3, 'jane', 'team', now() + make_interval(secs => $4))`,

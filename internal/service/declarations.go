@@ -3,6 +3,7 @@ package service
 import (
 	"bytes"
 	"context"
+	"math"
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
@@ -79,7 +80,7 @@ func (s *Declarations) Declare(ctx context.Context, d clinic.Declaration) (clini
 // Release ends every claim of the owner and returns how many assignments ended: those that nobody else claims.
 func (s *Declarations) Release(ctx context.Context, owner clinic.Owner) (ended int, err error) {
 	err = s.leave(ctx, owner, func(h store.Handle, at time.Time) error {
-		none := clinic.Declaration{Owner: owner}
+		none := clinic.Declaration{Owner: owner, Generation: math.MaxInt64} // later than all that is held
 		pairs, err := h.Declarations().End(ctx, none, at, store.Named{}, store.Others{})
 		if err != nil {
 			return err

@@ -51,7 +51,8 @@ func (j *declaring) settled(ctx context.Context, h store.Handle) (clinic.Declara
 		err := j.countOthers(ctx, h)
 		return j.result, err == nil, err
 	}
-	holds := state.Claims == j.Pairs() && state.Held == 0 && (state.Assigned == j.Pairs() || j.waits(state.At))
+	// Without Whole, the claims may be those of a doctor who was replaced.
+	holds := state.Whole && state.Claims == j.Pairs() && state.Held == 0 && (state.Assigned == j.Pairs() || j.waits(state.At))
 	return clinic.DeclarationResult{
 		At: state.At, Total: j.Pairs(), Assigned: state.Assigned, Claims: state.Claims, Shared: state.Shared,
 	}, holds, nil
@@ -116,8 +117,10 @@ func (j *declaring) carryOut(ctx context.Context, h store.Handle) error {
 	if j.result.Created, j.result.Ended, err = h.Declarations().Audit(ctx, changed, store.OperationAdjust, j.Requester); err != nil {
 		return err
 	}
-	if j.result.Changed = len(changed.Patients) > 0 || !j.isCarriedOut(state); !j.isCarriedOut(state) {
-		if err := h.Declarations().Save(ctx, j.Declaration, j.digest); err != nil {
+	carried, whole := j.isCarriedOut(state), !ends && j.result.Troubled == 0
+	j.result.Changed = len(changed.Patients) > 0 || !carried
+	if !carried || whole != state.Whole {
+		if err := h.Declarations().Save(ctx, j.Declaration, j.digest, whole); err != nil {
 			return err
 		}
 	}

@@ -182,6 +182,22 @@ func TestAFrozenControllerChangesNothing(t *testing.T) {
 	w.declare(t, by(second, 2, 1), clinic.DeclarationResult{Assigned: 1, Claims: 1, Created: 1}) // released by mistake, and declared again
 }
 
+// TestANewTermIsTheLatest: after a restore of the database, its sequence may be behind the terms of controllers that went on.
+func TestANewTermIsTheLatest(t *testing.T) {
+	t.Parallel()
+	w := newWard(t, 2)
+	d := w.wish(2)
+	d.Term = 50
+	w.declare(t, d, clinic.DeclarationResult{Assigned: 2, Claims: 2, Created: 2})
+	first, second := testkit.Value(w.Declarations.NewTerm(t.Context()))(t), testkit.Value(w.Declarations.NewTerm(t.Context()))(t)
+	if first <= d.Term || second <= first {
+		t.Errorf("after the term %d, the terms are %d and %d", d.Term, first, second)
+	}
+	d = w.wish(1)
+	d.Term, d.Generation = first, 2
+	w.declare(t, d, clinic.DeclarationResult{Assigned: 1, Claims: 1, Ended: 1})
+}
+
 // TestOwnersAreFoundAfterARestore: those of a database that is older than the deletion of their objects.
 func TestOwnersAreFoundAfterARestore(t *testing.T) {
 	t.Parallel()
@@ -262,5 +278,49 @@ func TestAHandoverKeepsTheRow(t *testing.T) {
 	}
 	if n := testkit.Value(w.Declarations.Release(t.Context(), clinic.Owner{UID: "uid-3", Cluster: "cluster-1", Term: 1}))(t); n != 1 || w.access() != 0 {
 		t.Errorf("ended %d, %d pairs are assigned", n, w.access())
+	}
+}
+
+// TestNothingIsHeldForADeletedObject: nobody could lift the hold by a change of the object.
+func TestNothingIsHeldForADeletedObject(t *testing.T) {
+	t.Parallel()
+	w := newWard(t, 2)
+	admin := testkit.CallerOf(w.db.Admin())
+	leave := map[string]func(clinic.Owner) error{
+		"uid-1": func(o clinic.Owner) error { _, err := w.Declarations.Release(t.Context(), o); return err },
+		"uid-2": func(o clinic.Owner) error { return w.Declarations.Retain(t.Context(), o) },
+	}
+	for uid := range leave {
+		w.declare(t, byAnother(w.wish(2), uid), clinic.DeclarationResult{Assigned: 2, Claims: 2, Created: 2})
+		testkit.Value(w.Assignments.End(t.Context(), admin, w.newest(t, admin).ID, true))(t)
+		w.db.Exec(`UPDATE assignment_claims SET ended_at = now() WHERE ended_at IS NULL`)
+	}
+	for uid, fn := range leave {
+		owner := byAnother(w.wish(0), uid).Owner
+		testkit.Must(t, fn(owner))
+		if n := w.db.Count(`SELECT count(*) FROM assignment_claims WHERE owner = $1 AND held IS NOT NULL`, uid); n != 0 {
+			t.Errorf("%s holds %d claims after it is gone", uid, n)
+		}
+		before := w.db.Count(state)
+		testkit.Must(t, fn(owner))
+		if w.db.Count(state) != before {
+			t.Errorf("a repetition for %s wrote something", uid)
+		}
+	}
+}
+
+// TestAdministratorsHearOfASelfAssignmentThatAnObjectTookOver before the worker came to it.
+func TestAdministratorsHearOfASelfAssignmentThatAnObjectTookOver(t *testing.T) {
+	t.Parallel()
+	w := newWard(t, 1)
+	w.db.Admin()
+	_, _, err := w.Assignments.Assign(t.Context(), testkit.CallerOf(w.doctor.User), clinic.AssignmentRequest{PatientID: w.patients[0].ID}, noKey)
+	wantCode(t, err, "")
+	d := w.wish(1)
+	d.Adopt = true
+	w.declare(t, d, clinic.DeclarationResult{Assigned: 1, Claims: 1})
+	testkit.Must(t, w.handle(t.Context(), int64(w.db.Count(`SELECT max(id) FROM outbox`))))
+	if n := w.db.Count(`SELECT count(*) FROM notifications WHERE type = 'SELF_ASSIGNED'`); n != 1 {
+		t.Errorf("%d notifications of administrators, want 1", n)
 	}
 }

@@ -167,6 +167,35 @@ func TestReplacingADoctorLeavesNoGap(t *testing.T) {
 	w.declare(t, d, clinic.DeclarationResult{Assigned: 1, Claims: 1, Created: 1, Ended: 2})
 }
 
+// TestAFormerDoctorDoesNotOutlastTheSpec: their claims end in time without a controller.
+func TestAFormerDoctorDoesNotOutlastTheSpec(t *testing.T) {
+	t.Parallel()
+	tomorrow, later := time.Now().Add(24*time.Hour).Truncate(time.Second), time.Now().Add(48*time.Hour).Truncate(time.Second)
+	for name, d := range map[string]clinic.Declaration{
+		"the new one is unknown":   {Doctors: []string{"nobody"}, EndsAt: &tomorrow},
+		"the new one begins later": {Doctors: []string{"doctor2"}, StartsAt: &tomorrow, EndsAt: &later},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWard(t, 1)
+			first := w.wish(1)
+			w.declare(t, first, clinic.DeclarationResult{Assigned: 1, Claims: 1, Created: 1})
+			first.Generation, first.Doctors, first.StartsAt, first.EndsAt = 2, d.Doctors, d.StartsAt, d.EndsAt
+			testkit.Value(w.Declarations.Declare(t.Context(), first))(t)
+			w.settled(t, first)
+			if n := w.db.Count(`SELECT count(*) FROM assignments WHERE doctor_id = $1 AND ends_at = $2`, w.doctor.ID, tomorrow); n != 1 {
+				t.Errorf("%d assignments of the former doctor last until %v, want 1", n, tomorrow)
+			}
+			first.Generation, first.EndsAt = 3, new(later.Add(time.Hour)) // this prolongs nobody's
+			testkit.Value(w.Declarations.Declare(t.Context(), first))(t)
+			if n := w.db.Count(`SELECT count(*) FROM assignments WHERE doctor_id = $1 AND ends_at = $2`, w.doctor.ID, tomorrow); n != 1 {
+				t.Errorf("%d assignments of the former doctor still last until %v, want 1", n, tomorrow)
+			}
+			w.agree(t, "in the end")
+		})
+	}
+}
+
 // TestDeclareInTheInstantOfItsEnd, sixty times: no program's clock decides.
 func TestDeclareInTheInstantOfItsEnd(t *testing.T) {
 	t.Parallel()

@@ -14,8 +14,9 @@ import (
 // racer is what one side does again and again, at the same time as the others.
 type racer func(ctx context.Context, round int) error
 
-// TestDeclareFromManySides declares the same pairs by several owners while others withdraw, retain, suspend, assign, end, force,
-// and exchange the doctors. It expects no deadlock, the union of the claims after all, and the last declaration in the end.
+// TestDeclareFromManySides declares the same pairs by several owners while others withdraw, retain, suspend, assign, end,
+// force, and exchange the doctors. It expects no deadlock, the union of the claims after all, and the last declaration in the
+// end.
 func TestDeclareFromManySides(t *testing.T) {
 	t.Parallel()
 	const patients, rounds, owners = 20, 8, 4

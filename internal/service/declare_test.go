@@ -163,7 +163,8 @@ func TestDeclareATeam(t *testing.T) {
 	d.Replace, d.Doctors = false, []string{"doctor1", "DOCTOR2", "doctor3", "doctor4", "patient0x"}
 	w.db.Patient(testkit.PatientOptions{Person: testkit.Person{Username: "patient0x"}})
 	problems := []clinic.DeclarationProblem{
-		{Doctor: "patient0x", Reason: clinic.NotADoctor}, {Doctor: "doctor4", Reason: clinic.DoctorNotFound},
+		{Doctor: "patient0x", Reason: clinic.NotADoctor},
+		{Doctor: "doctor4", Reason: clinic.DoctorNotFound},
 		{Doctor: "doctor3", Reason: clinic.DoctorNotVerified},
 	}
 	w.declare(t, d, clinic.DeclarationResult{Assigned: 6, Claims: 6, Created: 6, Troubled: 3, Problems: problems})
@@ -208,6 +209,8 @@ func TestDeclareWithADoctorsProblem(t *testing.T) {
 			test.want.Troubled = 1
 			w.declare(t, d, test.want)
 			w.settled(t, d)
+			test.want.Ended = 0
+			w.declare(t, d, test.want) // the former doctor's claims are not taken for those of the declared one
 			if got := w.held("uid-1"); got != test.left {
 				t.Errorf("%d claims are left, want %d", got, test.left)
 			}

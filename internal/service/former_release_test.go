@@ -242,6 +242,45 @@ func TestTheFormerReleaseBesideThisOne(t *testing.T) {
 			f.declares(t, "uid-1", 2, nil, nil)
 			f.want(t, "held", 1)
 		},
+		"what an administrator ended by force before this release knew the object": func(t *testing.T, f former) {
+			f.declares(t, "uid-1", 1, nil, nil)
+			ends(t, f, f.patients[0], true)
+			d := f.wish(1)
+			d.Generation = 7 // the spec has not changed since
+			problems := []clinic.DeclarationProblem{{Doctor: "doctor1", Patient: d.Patients[0], Reason: clinic.EndedByAdministrator}}
+			f.declare(t, d, clinic.DeclarationResult{Troubled: 1, Problems: problems})
+			f.want(t, "held at an unknown generation", 0)
+			d.Generation = 8
+			f.declare(t, d, clinic.DeclarationResult{Assigned: 1, Claims: 1, Created: 1})
+			f.want(t, "the spec has changed", 1)
+		},
+		"what an administrator ended by force after a rollback": func(t *testing.T, f former) {
+			d := f.wish(1)
+			f.declare(t, d, clinic.DeclarationResult{Assigned: 1, Claims: 1, Created: 1})
+			f.declares(t, "uid-1", 1, nil, &later) // another generation
+			f.declares(t, "uid-1", 1, nil, nil)
+			ends(t, f, f.patients[0], true)
+			d.Generation, d.Term = 3, 2
+			problems := []clinic.DeclarationProblem{{Doctor: "doctor1", Patient: d.Patients[0], Reason: clinic.EndedByAdministrator}}
+			f.declare(t, d, clinic.DeclarationResult{Troubled: 1, Problems: problems})
+			f.want(t, "held", 0)
+		},
+		"a doctor's assignment after one that has run out": func(t *testing.T, f former) {
+			admin, doctor := f.db.Admin(), f.doctor.User
+			f.assigns(t, admin, f.patients[0], &later)
+			f.db.Exec(`UPDATE assignment_claims SET starts_at = now() - interval '2 hours', ends_at = now() - interval '1 hour'`)
+			f.want(t, "run out", 0)
+			f.assigns(t, doctor, f.patients[0], nil)
+			f.want(t, "the doctor has assigned themselves", 1)
+			for _, table := range []string{"assignments", "assignment_claims"} {
+				if n := f.db.Count(`SELECT count(*) FROM `+table+` WHERE requested_by = $1 AND ends_at IS NULL`, doctor.ID); n != 1 {
+					t.Errorf("%s: %d rows say that the doctor asked, want one", table, n)
+				}
+				if n := f.db.Count(`SELECT count(*) FROM `+table+` WHERE requested_by = $1 AND ends_at < now()`, admin.ID); n != 1 {
+					t.Errorf("%s: %d rows say that the administrator asked before, want one", table, n)
+				}
+			}
+		},
 		"a suspended object": func(t *testing.T, f former) { // that release knows no spec.suspend
 			t.Helper()
 			d := f.wish(2)

@@ -22,6 +22,19 @@ func (h Doctors) Lock(ctx context.Context, id int64) (verified bool, err error) 
 	return verified, nil
 }
 
+// LockEmergency keeps an active doctor from opening emergency access twice until the transaction ends, and reports whether
+// they are verified. It does not wait for changes of their assignments.
+func (h Doctors) LockEmergency(ctx context.Context, id int64) (verified bool, err error) {
+	if err := h.q.LockEmergency(ctx, h.db, id); err != nil {
+		return false, fmt.Errorf("locking emergency access: %w", translate(err))
+	}
+	verified, err = h.q.DoctorVerified(ctx, h.db, id)
+	if err != nil {
+		return false, fmt.Errorf("reading a doctor's verification: %w", orNotFound(err, "doctor"))
+	}
+	return verified, nil
+}
+
 // LockDoctor is Doctors.Lock for the doctor of an assignment, active
 // or not.
 func (h Assignments) LockDoctor(ctx context.Context, id int64) error {
@@ -53,7 +66,7 @@ func (h Assignments) Assign(ctx context.Context, doctorID int64, req clinic.Assi
 	return found.ID, claim.Added && found.Begun, nil
 }
 
-// OpenBreakGlass gives a locked doctor, the caller, access to a patient for
+// OpenBreakGlass gives a doctor after LockEmergency, the caller, access to a patient for
 // lifetime, and adds the event. It returns the emergency access that the doctor has already, if any.
 func (h Assignments) OpenBreakGlass(ctx context.Context, patientID int64, reason string, lifetime time.Duration) (id int64, opened bool, err error) {
 	id, err = h.q.OpenBreakGlass(ctx, h.db, dbsqlc.OpenBreakGlassParams{

@@ -19,6 +19,7 @@ type Declared struct {
 	Term     int64
 	Carried  int64     // the generation that was carried out last, even if something has changed since
 	Digest   []byte    // see clinic.Declaration.Digest; nil: something has changed since
+	Whole    bool      // each pair of the declaration was claimed
 	At       time.Time // when it was read, by the database's clock
 }
 
@@ -102,7 +103,7 @@ func (h Declarations) States(ctx context.Context, uids []string) ([]Declared, er
 			DeclaredState: clinic.DeclaredState{
 				UID: r.Uid, Name: r.Name, Assigned: int(r.Assigned), Claims: int(r.Claims), Held: int(r.Held), Shared: int(r.Shared), Retain: r.Retain,
 			},
-			Found: r.Found, Released: r.Released, Cluster: r.Cluster, Term: r.Term, Carried: r.Generation, Digest: r.Digest, At: r.At,
+			Found: r.Found, Released: r.Released, Cluster: r.Cluster, Term: r.Term, Carried: r.Generation, Digest: r.Digest, Whole: r.Whole, At: r.At,
 		}
 		if state.Digest != nil {
 			state.Generation = r.Generation
@@ -154,7 +155,8 @@ type Others struct {
 // pairs whose claims it changed.
 func (h Declarations) End(ctx context.Context, d clinic.Declaration, at time.Time, named Named, others Others) (Pairs, error) {
 	r, err := h.q.EndUndeclared(ctx, h.db, dbsqlc.EndUndeclaredParams{
-		Owner: d.UID, Generation: d.Generation, At: at, StartsAt: d.Begin(), DoctorIDs: list(named.Doctors), PatientIDs: list(named.Patients),
+		Owner: d.UID, Generation: d.Generation, At: at, StartsAt: d.Begin(), EndsAt: d.EndsAt,
+		DoctorIDs: list(named.Doctors), PatientIDs: list(named.Patients),
 		KeepOthers: others.Keep, Until: others.Until,
 	})
 	if err != nil {
@@ -204,10 +206,10 @@ func (h Declarations) Held(ctx context.Context, owner string) (problems []clinic
 	return problems, total, nil
 }
 
-// Save records that the declaration was carried out.
-func (h Declarations) Save(ctx context.Context, d clinic.Declaration, digest []byte) error {
+// Save records that the declaration was carried out, and whether as a whole.
+func (h Declarations) Save(ctx context.Context, d clinic.Declaration, digest []byte, whole bool) error {
 	err := h.q.SaveDeclaration(ctx, h.db, dbsqlc.SaveDeclarationParams{
-		Owner: d.UID, Cluster: d.Cluster, Name: d.Name, Term: d.Term, Generation: d.Generation, Digest: digest, Retain: d.Retain,
+		Owner: d.UID, Cluster: d.Cluster, Name: d.Name, Term: d.Term, Generation: d.Generation, Digest: digest, Whole: whole, Retain: d.Retain,
 		Suspended: d.Suspended,
 	})
 	if err != nil {

@@ -52,6 +52,7 @@ func mayScan() map[string]string {
 		"CountPatients: patient_profiles":           "as ListPatients",
 		"OddTexts: health_records_pkey":             migrates,
 		"LockDeclaredDoctors: doctor_profiles":      declared,
+		"NewTerm: declarations":                     "once for each controller that begins to lead",
 		"AuditRuns: audit_log_pkey":                 "retention reads the ids of a month that it drops",
 	}
 }

@@ -68,6 +68,9 @@ func newAssignment(a clinic.Assignment) assignment {
 		DeclaredBy: orNull(a.DeclaredBy), Reason: a.Reason, IsActive: a.Active,
 		StartsAt: a.StartsAt.UTC(), EndsAt: optionalUTC(a.EndsAt), CreatedAt: a.CreatedAt.UTC(), RequestedBy: orNull(a.Requester),
 	}
+	if a.Claims != nil { // otherwise null: they are not shown
+		view.Claims = []claim{}
+	}
 	for _, c := range a.Claims {
 		view.Claims = append(view.Claims, newClaim(c))
 	}
@@ -175,7 +178,7 @@ func (h *handlers) getAssignment(ctx context.Context, request *assignmentIDReque
 
 type endAssignmentRequest struct {
 	ID    int64 `path:"id" doc:"The assignment's id."`
-	Force bool  `query:"force" doc:"Also end the claims of DoctorAssignment objects, and keep the objects from claiming again until their spec changes."`
+	Force bool  `query:"force" doc:"Also end the claims of DoctorAssignment objects, and keep the objects from claiming again until their spec changes or the hold is lifted."`
 }
 
 type endAssignmentResponse struct {

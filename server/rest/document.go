@@ -123,6 +123,7 @@ func (r route) complete(document *huma.OpenAPI, op *huma.Operation) {
 	}
 	if r.nothing != "" {
 		op.Responses[strconv.Itoa(http.StatusNoContent)] = &huma.Response{Description: r.nothing}
+		op.Responses[strconv.Itoa(http.StatusOK)].Description = r.otherwise
 	}
 	for _, p := range op.Parameters {
 		p.Schema.Description = ""        // the parameter has the same text

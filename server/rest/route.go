@@ -21,6 +21,7 @@ type route struct {
 	description   string                   // the note that follows the summary and the access in the document
 	examples      map[string]*huma.Example // examples of the body, by name
 	nothing       string                   // what a 204 in place of the answer means; "" means that there is none
+	otherwise     string                   // what the answer means if a 204 may take its place
 	failures      []int                    // statuses besides those that failures.go derives
 	conflictCodes []string                 // codes of the status 409
 	terms         web.Terms                // how the body is read, which pool does the work, and the deadline
@@ -51,9 +52,9 @@ func (r route) example(bodies map[string]*huma.Example) route {
 	return r
 }
 
-// orNothing says that the operation may also answer 204, and what that means.
-func (r route) orNothing(meaning string) route {
-	r.nothing = meaning
+// orNothing says that the operation may also answer 204, and what that means, and otherwise.
+func (r route) orNothing(meaning, otherwise string) route {
+	r.nothing, r.otherwise = meaning, otherwise
 	return r
 }
 

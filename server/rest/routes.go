@@ -91,7 +91,7 @@ func routes(h *handlers) []route {
 		op("POST /api/break-glass/", "breakGlass", doctors, "Open emergency access to a patient's records", to(h.openBreakGlass)).
 			describe(breakGlassNote).fails(notFound, gone).conflicts("doctor_not_verified"),
 		op("DELETE /api/assignments/{id}/", "endAssignment", admins, "End an assignment", to(h.endAssignment)).
-			describe(endAssignmentNote).orNothing("The assignment has ended").conflicts("managed_by_kubernetes"),
+			describe(endAssignmentNote).orNothing("The assignment has ended", "DoctorAssignment objects keep the assignment: the doctor still has access").conflicts("managed_by_kubernetes"),
 		op("DELETE /api/assignments/{id}/hold/", "liftHold", admins, "Let objects declare an assignment again", to(h.liftHold)).
 			describe(liftHoldNote),
 

@@ -17,7 +17,8 @@ func followTutorial(t *testing.T, c cluster) {
 	if err := os.Symlink(kubectl, filepath.Join(bin, "kubectl")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := run(t.Context(), nil, "go", "build", "-C", root, "-o", filepath.Join(bin, "kubectl-healthrecords"), "."); err != nil {
+	build := []string{"CGO_ENABLED=0", "go", "build", "-C", root, "-trimpath", "-o", filepath.Join(bin, "kubectl-healthrecords"), "."} // as hack/image does
+	if _, err := run(t.Context(), nil, "env", build...); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.kubectl(t.Context(), "create", "clusterrolebinding", "tutorial", "--clusterrole=cluster-admin", "--user=admin"); err != nil {

@@ -1,7 +1,6 @@
 package scale_test
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -45,12 +44,12 @@ func startHospital(t *testing.T) *hospital {
 			SELECT 'patient' || n, 'PATIENT', '-' FROM generate_series(0, $1::int - 1) n RETURNING id
 		) INSERT INTO patient_profiles (user_id) SELECT id FROM made`, max(*objects+*samples, *largest, *teams**panel))
 	h.db.Exec(`ANALYZE users, doctor_profiles, patient_profiles`)
-	h.controller = startPart(t, h.cluster, "controller", h.environment...)
+	h.controller = startPart(t, "controller", h.environment...)
 	return h
 }
 
 // startPart starts a controller, the real one or the idle one.
-func startPart(t *testing.T, c *cluster, name string, environment ...string) *program.Part {
+func startPart(t *testing.T, name string, environment ...string) *program.Part {
 	t.Helper()
 	return program.Start(t, name, append(environment, "LOG_LEVEL=error", "KUBECONFIG="+testkit.Kubeconfig(t), "LEADER_ELECT=false")...)
 }
@@ -59,7 +58,7 @@ func startPart(t *testing.T, c *cluster, name string, environment ...string) *pr
 func (h *hospital) restart(t *testing.T) {
 	t.Helper()
 	h.controller.Stop(t)
-	h.controller = startPart(t, h.cluster, "controller", h.environment...)
+	h.controller = startPart(t, "controller", h.environment...)
 }
 
 // expectPairs compares the active assignments with the objects.
@@ -75,7 +74,7 @@ func (h *hospital) writes(t *testing.T) int {
 	t.Helper()
 	// a session reports its figures when it ends or, while it is idle, once a second
 	var last int
-	await(t, "the figures of Postgres to stay the same", func(context.Context) bool {
+	await(t, "the figures of Postgres to stay the same", func() bool {
 		now := h.db.Count(`SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint FROM pg_stat_user_tables`)
 		same := now == last
 		last = now
@@ -95,6 +94,6 @@ func (h *hospital) createAndDelete(t *testing.T, number int) (ready, gone time.D
 	ready = time.Since(began)
 	began = time.Now()
 	testkit.Must(t, h.client.Delete(t.Context(), da))
-	await(t, "the deletion to be effective", func(context.Context) bool { return h.db.Count(access, patientName(number)) == 0 }, 5*time.Millisecond)
+	await(t, "the deletion to be effective", func() bool { return h.db.Count(access, patientName(number)) == 0 }, 5*time.Millisecond)
 	return ready, time.Since(began)
 }

@@ -126,7 +126,7 @@ func (c *cluster) changed(before map[string]string) (n int) {
 
 func (c *cluster) awaitReady(t *testing.T, count int) {
 	t.Helper()
-	await(t, "all objects to be Ready", func(context.Context) bool {
+	await(t, "all objects to be Ready", func() bool {
 		_, ready := c.counts()
 		return ready >= count
 	}, 10*time.Millisecond)
@@ -134,7 +134,7 @@ func (c *cluster) awaitReady(t *testing.T, count int) {
 
 func (c *cluster) awaitReadyObject(t *testing.T, name string) {
 	t.Helper()
-	await(t, name+" to be Ready", func(context.Context) bool {
+	await(t, name+" to be Ready", func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		return isReady(c.known[name])
@@ -150,7 +150,7 @@ func (c *cluster) warmUp(t *testing.T) {
 		c.awaitReadyObject(t, name)
 		c.remove(t, da.Name)
 	}
-	await(t, "the first objects to disappear", func(context.Context) bool {
+	await(t, "the first objects to disappear", func() bool {
 		all, _ := c.counts()
 		return all == 0
 	}, 10*time.Millisecond)
@@ -241,13 +241,13 @@ func doctorName(i int) string  { return fmt.Sprintf("doctor%d", i%*doctors) }
 func patientName(i int) string { return fmt.Sprintf("patient%d", i) }
 
 // await returns once condition holds.
-func await(t *testing.T, what string, condition func(context.Context) bool, every time.Duration) {
+func await(t *testing.T, what string, condition func() bool, every time.Duration) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	for !condition(ctx) {
+	for !condition() {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

@@ -44,7 +44,7 @@ func TestScale(t *testing.T) {
 func measureIdle(t *testing.T) time.Duration {
 	t.Helper()
 	c := newCluster(t)
-	part := startPart(t, c, idleName)
+	part := startPart(t, idleName)
 	defer part.Stop(t)
 	c.warmUp(t)
 	began := time.Now()

@@ -1,7 +1,6 @@
 package scale_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"testing"
@@ -40,8 +39,9 @@ func (h *hospital) statements() int {
 func (h *hospital) metrics(t *testing.T) (u usage) {
 	t.Helper()
 	request := testkit.Value(http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+h.controller.Admin+"/metrics", nil))(t)
-	response := testkit.Value(http.DefaultClient.Do(request))(t)
-	defer response.Body.Close()
+	response, err := http.DefaultClient.Do(request)
+	testkit.Must(t, err)
+	defer func() { _ = response.Body.Close() }()
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families := testkit.Value(parser.TextToMetricFamilies(response.Body))(t)
 	sum := func(name string) (total float64) {
@@ -74,7 +74,7 @@ func (u usage) perObject(objects int) string {
 // awaitSettled waits until the controller has reconciled every object since its start, and none waits.
 func (h *hospital) awaitSettled(t *testing.T, objects int) {
 	t.Helper()
-	await(t, "the controller to settle", func(context.Context) bool {
+	await(t, "the controller to settle", func() bool {
 		u := h.metrics(t)
 		return u.reconciles >= float64(objects) && u.queued == 0
 	}, 100*time.Millisecond)

@@ -179,7 +179,8 @@ func (q *Queries) CountDeclared(ctx context.Context, db DBTX, arg CountDeclaredP
 
 const declaredStates = `-- name: DeclaredStates :many
 SELECT w.uid::text AS uid, (d.uid IS NOT NULL)::boolean AS found, coalesce(d.cluster, '')::text AS cluster, coalesce(d.name, '')::text AS name,
-    coalesce(d.term, 0)::bigint AS term, coalesce(d.generation, 0)::bigint AS generation, d.digest, coalesce(d.retain, false)::boolean AS retain,
+    coalesce(d.term, 0)::bigint AS term, coalesce(d.generation, 0)::bigint AS generation, d.digest, coalesce(d.whole, false)::boolean AS whole,
+    coalesce(d.retain, false)::boolean AS retain,
     (d.released_at IS NOT NULL)::boolean AS released, statement_timestamp()::timestamptz AS at, n.claims, n.assigned, n.shared, n.held
 FROM (SELECT unnest($1::text[]) AS uid) AS w
 LEFT JOIN declarations d ON d.uid = w.uid
@@ -208,6 +209,7 @@ type DeclaredStatesRow struct {
 	Term       int64
 	Generation int64
 	Digest     []byte
+	Whole      bool
 	Retain     bool
 	Released   bool
 	At         time.Time
@@ -235,6 +237,7 @@ func (q *Queries) DeclaredStates(ctx context.Context, db DBTX, uids []string) ([
 			&i.Term,
 			&i.Generation,
 			&i.Digest,
+			&i.Whole,
 			&i.Retain,
 			&i.Released,
 			&i.At,
@@ -267,15 +270,16 @@ WITH mine AS (
             WHEN ends_at <= $4::timestamptz THEN ends_at
             WHEN same_patient AND same_doctor AND (starts_at > $4 OR $5::timestamptz <= $4) THEN NULL
             WHEN same_patient AND NOT same_doctor AND $6::boolean
-                AND starts_at < coalesce($7::timestamptz, 'infinity') THEN NULL
+                AND starts_at < coalesce(least($7::timestamptz, $8::timestamptz), 'infinity') THEN NULL
             ELSE $4::timestamptz
         END AS new_ended_at,
         CASE
             WHEN same_doctor THEN ends_at
-            WHEN ends_at IN (SELECT n.starts_at FROM mine n WHERE n.same_doctor AND n.ended_at IS NULL) THEN coalesce($7, ends_at)
-            ELSE least(ends_at, $7)
+            WHEN ends_at IN (SELECT n.starts_at FROM mine n WHERE n.same_doctor AND n.ended_at IS NULL)
+                THEN least(coalesce($7, ends_at), $8)
+            ELSE least(ends_at, $7, $8)
         END AS new_ends_at,
-        CASE WHEN held >= $8::bigint THEN held END AS new_held
+        CASE WHEN held = 0 THEN $9::bigint WHEN held >= $9 THEN held END AS new_held
     FROM mine
 ), changed AS (
     UPDATE assignment_claims c SET ended_at = j.new_ended_at, held = j.new_held,
@@ -297,6 +301,7 @@ type EndUndeclaredParams struct {
 	StartsAt   time.Time
 	KeepOthers bool
 	Until      *time.Time
+	EndsAt     *time.Time
 	Generation int64
 }
 
@@ -307,8 +312,8 @@ type EndUndeclaredRow struct {
 
 // Ends the owner's claims that are not declared (any more), or begin later than they did. Those of other doctors on declared
 // patients last until @until, or as they are if it is null, if they are to be kept; if they last until the declared doctors'
-// claims begin, they follow a new @until. A claim whose time is over gets its end. What was held at an earlier generation may
-// be claimed again.
+// claims begin, they follow a new @until. None of them outlasts @ends_at. A claim whose time is over gets its end. What was
+// held at an earlier generation may be claimed again; what was held at an unknown one (0) is held at this one.
 func (q *Queries) EndUndeclared(ctx context.Context, db DBTX, arg EndUndeclaredParams) (*EndUndeclaredRow, error) {
 	row := db.QueryRow(ctx, endUndeclared,
 		arg.DoctorIDs,
@@ -318,6 +323,7 @@ func (q *Queries) EndUndeclared(ctx context.Context, db DBTX, arg EndUndeclaredP
 		arg.StartsAt,
 		arg.KeepOthers,
 		arg.Until,
+		arg.EndsAt,
 		arg.Generation,
 	)
 	var i EndUndeclaredRow
@@ -485,19 +491,25 @@ func (q *Queries) LockOwner(ctx context.Context, db DBTX, owner string) error {
 }
 
 const newTerm = `-- name: NewTerm :one
-SELECT nextval('controller_terms')
+WITH RECURSIVE drawn (term) AS (
+    SELECT nextval('controller_terms')
+    UNION ALL
+    SELECT nextval('controller_terms') FROM drawn WHERE term <= (SELECT max(d.term) FROM declarations d)
+)
+SELECT max(term)::bigint AS term FROM drawn
 `
 
 // Claims of DoctorAssignment objects. A claim is open until it is withdrawn (ended_at) or its time is over (ends_at). The
 // triggers of 00016_claims.sql keep the assignments as the union of the claims. The statements that change claims return
 // the pairs that they changed; AuditDeclared then tells what became of their assignments.
 //
-// A later controller has a later term: see DeclaredStates.
+// A later controller has a later term: see DeclaredStates. It is later than every term that was used, even if the database was
+// restored to a time before those terms were drawn while their controller went on.
 func (q *Queries) NewTerm(ctx context.Context, db DBTX) (int64, error) {
 	row := db.QueryRow(ctx, newTerm)
-	var nextval int64
-	err := row.Scan(&nextval)
-	return nextval, err
+	var term int64
+	err := row.Scan(&term)
+	return term, err
 }
 
 const owners = `-- name: Owners :many
@@ -553,6 +565,8 @@ WITH ended AS (
     UPDATE assignment_claims SET ended_at = statement_timestamp()
     WHERE owner = $1::text AND ended_at IS NULL
     RETURNING patient_id, doctor_id, requester, reason, starts_at, ends_at
+), lifted AS ( -- the object is gone, so that nothing has to be held
+    UPDATE assignment_claims SET held = NULL WHERE owner = $1 AND held IS NOT NULL
 ), kept AS (
     INSERT INTO assignment_claims AS r (patient_id, doctor_id, source, requester, reason, starts_at, ends_at)
     SELECT e.patient_id, e.doctor_id, 'rest', e.requester, e.reason, e.starts_at, e.ends_at FROM ended e
@@ -581,11 +595,11 @@ func (q *Queries) RetainClaims(ctx context.Context, db DBTX, owner string) (*Ret
 }
 
 const saveDeclaration = `-- name: SaveDeclaration :exec
-INSERT INTO declarations (uid, cluster, name, term, generation, digest, retain, suspended)
-VALUES ($1::text, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO declarations (uid, cluster, name, term, generation, digest, whole, retain, suspended)
+VALUES ($1::text, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (uid) DO UPDATE
 SET cluster = excluded.cluster, name = excluded.name, term = excluded.term, generation = excluded.generation, digest = excluded.digest,
-    retain = excluded.retain, suspended = excluded.suspended, released_at = NULL
+    whole = excluded.whole, retain = excluded.retain, suspended = excluded.suspended, released_at = NULL
 `
 
 type SaveDeclarationParams struct {
@@ -595,6 +609,7 @@ type SaveDeclarationParams struct {
 	Term       int64
 	Generation int64
 	Digest     []byte
+	Whole      bool
 	Retain     bool
 	Suspended  bool
 }
@@ -607,6 +622,7 @@ func (q *Queries) SaveDeclaration(ctx context.Context, db DBTX, arg SaveDeclarat
 		arg.Term,
 		arg.Generation,
 		arg.Digest,
+		arg.Whole,
 		arg.Retain,
 		arg.Suspended,
 	)

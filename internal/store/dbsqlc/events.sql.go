@@ -73,10 +73,10 @@ WITH event_kind AS MATERIALIZED (
     WHERE o.id = ANY($7::bigint[]) AND o.finished_at IS NULL AND o.type = ANY($1::text[])
     ORDER BY o.id FOR UPDATE
 ), current AS (
-    SELECT e.id, e.type, e.patient_id, e.doctor_id, e.assignment_id, e.record_id, e.comment_id, e.created_at, e.attempts, e.next_at, e.finished_at, e.outcome, e.user_id, e.actor_id, a.starts_at, coalesce(a.starts_at > now(), false) AS early, coalesce(a.requested_by = d.user_id, false) AS self,
+    SELECT e.id, e.type, e.patient_id, e.doctor_id, e.assignment_id, e.record_id, e.comment_id, e.created_at, e.attempts, e.next_at, e.finished_at, e.outcome, e.user_id, e.actor_id, a.starts_at, coalesce(a.starts_at > now(), false) AS early, coalesce(d.user_id IN (e.actor_id, a.requested_by), false) AS self,
         CASE k.subject
             WHEN 'assignment' THEN a.id IS NOT NULL
-                AND (coalesce(a.requested_by = d.user_id, false) OR a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, now()))
+                AND (coalesce(d.user_id IN (e.actor_id, a.requested_by), false) OR a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, now()))
             WHEN 'emergency' THEN a.id IS NOT NULL
             WHEN 'record' THEN r.id IS NOT NULL
             WHEN 'comment' THEN c.id IS NOT NULL
@@ -156,7 +156,7 @@ type HandleEventsRow struct {
 // finished. An event whose subject no longer exists is dropped. An assignment that
 // begins later is an event of that time, and stays open until then.
 // The administrators are notified of a doctor's access to a patient by self-assignment
-// even where it has ended by now.
+// even where it has ended by now, or an object has taken it over. A former release left out the actor of the event.
 // The kinds are those of package clinic, each with its subject, or its event and its
 // recipients. An event of an unknown kind stays open, for a later release.
 func (q *Queries) HandleEvents(ctx context.Context, db DBTX, arg HandleEventsParams) ([]*HandleEventsRow, error) {

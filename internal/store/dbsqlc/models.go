@@ -183,6 +183,7 @@ type Declaration struct {
 	Term       int64
 	Generation int64
 	Digest     []byte
+	Whole      bool
 	Retain     bool
 	Suspended  bool
 	ReleasedAt *time.Time

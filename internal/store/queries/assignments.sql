@@ -7,6 +7,16 @@ FROM doctor_profiles d JOIN users u ON u.id = d.user_id
 WHERE d.id = @id AND u.active
 FOR NO KEY UPDATE OF d;
 
+-- Emergency access waits only for the same doctor's other requests for it: a large team keeps its doctors locked for a while. It
+-- changes nothing that the others rely on, and an unverified doctor sees nothing through it.
+-- name: LockEmergency :exec
+SELECT pg_advisory_xact_lock(hashtextextended('emergency access of doctor ' || @id::bigint, 0));
+
+-- name: DoctorVerified :one
+SELECT (d.verified_at IS NOT NULL)::boolean AS verified
+FROM doctor_profiles d JOIN users u ON u.id = d.user_id
+WHERE d.id = @id AND u.active;
+
 -- name: LockDoctorOfAssignment :execrows
 SELECT FROM doctor_profiles d WHERE d.id = (SELECT a.doctor_id FROM assignments a WHERE a.id = @id)
 FOR NO KEY UPDATE OF d;
@@ -36,7 +46,7 @@ SELECT a.id, (a.starts_at = @at)::boolean AS begun FROM assignments a
 WHERE a.patient_id = @patient_id AND a.doctor_id = @doctor_id AND a.source <> 'break_glass'
     AND a.starts_at <= @at AND (a.ends_at IS NULL OR a.ends_at > @at);
 
--- Emergency access of a locked doctor. No row if it is open already, or the patient does not exist.
+-- Emergency access after LockEmergency. No row if it is open already, or the patient does not exist.
 -- name: OpenBreakGlass :one
 WITH assignment AS (
     INSERT INTO assignments (patient_id, doctor_id, source, requested_by, reason, starts_at, ends_at)
@@ -138,10 +148,11 @@ WHERE a.id = @id AND a.source <> 'break_glass' AND (c.held IS NOT NULL OR c.star
 ORDER BY counts DESC, held DESC, c.starts_at DESC, c.id DESC LIMIT @most;
 
 -- Ends the claims of an assignment's pair: those of REST that the assignment consists of or, by force, all. Held are those of
--- objects, whose later generations may claim again.
+-- objects, whose later generations may claim again. The generation is unknown (0) where a former release, or somebody else,
+-- changed something since the object was carried out: see EndUndeclared.
 -- name: EndClaims :execrows
 UPDATE assignment_claims c SET ended_at = statement_timestamp(),
-    held = CASE WHEN c.owner IS NOT NULL THEN coalesce((SELECT d.generation FROM declarations d WHERE d.uid = c.owner), 0) END
+    held = CASE WHEN c.owner IS NOT NULL THEN coalesce((SELECT d.generation FROM declarations d WHERE d.uid = c.owner AND d.digest IS NOT NULL), 0) END
 FROM assignments a
 WHERE a.id = @id AND c.patient_id = a.patient_id AND c.doctor_id = a.doctor_id
     AND c.ended_at IS NULL AND (c.ends_at IS NULL OR c.ends_at > statement_timestamp())

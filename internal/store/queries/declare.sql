@@ -2,9 +2,15 @@
 -- triggers of 00016_claims.sql keep the assignments as the union of the claims. The statements that change claims return
 -- the pairs that they changed; AuditDeclared then tells what became of their assignments.
 --
--- A later controller has a later term: see DeclaredStates.
+-- A later controller has a later term: see DeclaredStates. It is later than every term that was used, even if the database was
+-- restored to a time before those terms were drawn while their controller went on.
 -- name: NewTerm :one
-SELECT nextval('controller_terms');
+WITH RECURSIVE drawn (term) AS (
+    SELECT nextval('controller_terms')
+    UNION ALL
+    SELECT nextval('controller_terms') FROM drawn WHERE term <= (SELECT max(d.term) FROM declarations d)
+)
+SELECT max(term)::bigint AS term FROM drawn;
 
 -- One declaration of an owner is carried out at a time. A former release locks the same name. The statements of a large team
 -- may take longer than others of the controller.
@@ -34,7 +40,8 @@ LEFT JOIN doctor_profiles d ON d.user_id = u.id;
 -- What the database holds of objects, also of unknown ones. Counted are pairs.
 -- name: DeclaredStates :many
 SELECT w.uid::text AS uid, (d.uid IS NOT NULL)::boolean AS found, coalesce(d.cluster, '')::text AS cluster, coalesce(d.name, '')::text AS name,
-    coalesce(d.term, 0)::bigint AS term, coalesce(d.generation, 0)::bigint AS generation, d.digest, coalesce(d.retain, false)::boolean AS retain,
+    coalesce(d.term, 0)::bigint AS term, coalesce(d.generation, 0)::bigint AS generation, d.digest, coalesce(d.whole, false)::boolean AS whole,
+    coalesce(d.retain, false)::boolean AS retain,
     (d.released_at IS NOT NULL)::boolean AS released, statement_timestamp()::timestamptz AS at, n.claims, n.assigned, n.shared, n.held
 FROM (SELECT unnest(@uids::text[]) AS uid) AS w
 LEFT JOIN declarations d ON d.uid = w.uid
@@ -65,8 +72,8 @@ ORDER BY d.uid LIMIT @most;
 
 -- Ends the owner's claims that are not declared (any more), or begin later than they did. Those of other doctors on declared
 -- patients last until @until, or as they are if it is null, if they are to be kept; if they last until the declared doctors'
--- claims begin, they follow a new @until. A claim whose time is over gets its end. What was held at an earlier generation may
--- be claimed again.
+-- claims begin, they follow a new @until. None of them outlasts @ends_at. A claim whose time is over gets its end. What was
+-- held at an earlier generation may be claimed again; what was held at an unknown one (0) is held at this one.
 -- name: EndUndeclared :one
 WITH mine AS (
     SELECT c.id, c.starts_at, c.ends_at, c.ended_at, c.held,
@@ -81,15 +88,16 @@ WITH mine AS (
             WHEN ends_at <= @at::timestamptz THEN ends_at
             WHEN same_patient AND same_doctor AND (starts_at > @at OR @starts_at::timestamptz <= @at) THEN NULL
             WHEN same_patient AND NOT same_doctor AND @keep_others::boolean
-                AND starts_at < coalesce(sqlc.narg('until')::timestamptz, 'infinity') THEN NULL
+                AND starts_at < coalesce(least(sqlc.narg('until')::timestamptz, sqlc.narg('ends_at')::timestamptz), 'infinity') THEN NULL
             ELSE @at::timestamptz
         END AS new_ended_at,
         CASE
             WHEN same_doctor THEN ends_at
-            WHEN ends_at IN (SELECT n.starts_at FROM mine n WHERE n.same_doctor AND n.ended_at IS NULL) THEN coalesce(sqlc.narg('until'), ends_at)
-            ELSE least(ends_at, sqlc.narg('until'))
+            WHEN ends_at IN (SELECT n.starts_at FROM mine n WHERE n.same_doctor AND n.ended_at IS NULL)
+                THEN least(coalesce(sqlc.narg('until'), ends_at), sqlc.narg('ends_at'))
+            ELSE least(ends_at, sqlc.narg('until'), sqlc.narg('ends_at'))
         END AS new_ends_at,
-        CASE WHEN held >= @generation::bigint THEN held END AS new_held
+        CASE WHEN held = 0 THEN @generation::bigint WHEN held >= @generation THEN held END AS new_held
     FROM mine
 ), changed AS (
     UPDATE assignment_claims c SET ended_at = j.new_ended_at, held = j.new_held,
@@ -172,11 +180,11 @@ WHERE c.owner = @owner::text AND c.held IS NOT NULL
 ORDER BY lower(doctor.username), lower(patient.username) LIMIT @most;
 
 -- name: SaveDeclaration :exec
-INSERT INTO declarations (uid, cluster, name, term, generation, digest, retain, suspended)
-VALUES (@owner::text, @cluster, @name, @term, @generation, @digest, @retain, @suspended)
+INSERT INTO declarations (uid, cluster, name, term, generation, digest, whole, retain, suspended)
+VALUES (@owner::text, @cluster, @name, @term, @generation, @digest, @whole, @retain, @suspended)
 ON CONFLICT (uid) DO UPDATE
 SET cluster = excluded.cluster, name = excluded.name, term = excluded.term, generation = excluded.generation, digest = excluded.digest,
-    retain = excluded.retain, suspended = excluded.suspended, released_at = NULL;
+    whole = excluded.whole, retain = excluded.retain, suspended = excluded.suspended, released_at = NULL;
 
 -- An object that was never declared gets a row, too: nobody with an earlier term can declare it later.
 -- name: SaveRelease :exec
@@ -197,6 +205,8 @@ WITH ended AS (
     UPDATE assignment_claims SET ended_at = statement_timestamp()
     WHERE owner = @owner::text AND ended_at IS NULL
     RETURNING patient_id, doctor_id, requester, reason, starts_at, ends_at
+), lifted AS ( -- the object is gone, so that nothing has to be held
+    UPDATE assignment_claims SET held = NULL WHERE owner = @owner AND held IS NOT NULL
 ), kept AS (
     INSERT INTO assignment_claims AS r (patient_id, doctor_id, source, requester, reason, starts_at, ends_at)
     SELECT e.patient_id, e.doctor_id, 'rest', e.requester, e.reason, e.starts_at, e.ends_at FROM ended e

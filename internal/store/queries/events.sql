@@ -39,7 +39,7 @@ FROM waiting WHERE o.id = waiting.id;
 -- finished. An event whose subject no longer exists is dropped. An assignment that
 -- begins later is an event of that time, and stays open until then.
 -- The administrators are notified of a doctor's access to a patient by self-assignment
--- even where it has ended by now.
+-- even where it has ended by now, or an object has taken it over. A former release left out the actor of the event.
 -- The kinds are those of package clinic, each with its subject, or its event and its
 -- recipients. An event of an unknown kind stays open, for a later release.
 -- name: HandleEvents :many
@@ -53,10 +53,10 @@ WITH event_kind AS MATERIALIZED (
     WHERE o.id = ANY(@ids::bigint[]) AND o.finished_at IS NULL AND o.type = ANY(@event_types::text[])
     ORDER BY o.id FOR UPDATE
 ), current AS (
-    SELECT e.*, a.starts_at, coalesce(a.starts_at > now(), false) AS early, coalesce(a.requested_by = d.user_id, false) AS self,
+    SELECT e.*, a.starts_at, coalesce(a.starts_at > now(), false) AS early, coalesce(d.user_id IN (e.actor_id, a.requested_by), false) AS self,
         CASE k.subject
             WHEN 'assignment' THEN a.id IS NOT NULL
-                AND (coalesce(a.requested_by = d.user_id, false) OR a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, now()))
+                AND (coalesce(d.user_id IN (e.actor_id, a.requested_by), false) OR a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, now()))
             WHEN 'emergency' THEN a.id IS NOT NULL
             WHEN 'record' THEN r.id IS NOT NULL
             WHEN 'comment' THEN c.id IS NOT NULL

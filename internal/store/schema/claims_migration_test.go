@@ -22,6 +22,8 @@ func TestAssignmentsBecomeClaims(t *testing.T) {
 	}
 	past, soon, later := time.Now().Add(-time.Minute), time.Now().Add(time.Hour), time.Now().Add(2*time.Hour)
 	doctor, admin := f.Doctor(testkit.DoctorOptions{}), f.Admin()
+	first := f.Patient(testkit.PatientOptions{})
+	f.Assignment(testkit.AssignmentOptions{Patient: first, Doctor: doctor, EndsAt: &soon})
 	add := func(o testkit.AssignmentOptions) int64 {
 		o.Patient, o.Doctor = f.Patient(testkit.PatientOptions{}), doctor
 		return f.Assignment(o).ID
@@ -39,21 +41,22 @@ func TestAssignmentsBecomeClaims(t *testing.T) {
 		return column(t, connect(t, dsn), `SELECT concat_ws(' ', id, patient_id, starts_at, ends_at) FROM assignments
 			WHERE ends_at IS NULL OR ends_at > greatest(starts_at, now()) ORDER BY id`)
 	}
+	f.Assignment(testkit.AssignmentOptions{Patient: first, Doctor: doctor, Source: "kubernetes", DeclaredBy: "ns/left", StartsAt: later}) // retained, too
 	before := access()
 	if _, err := provider.Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"kubernetes uid-1 ns/one f ", "kubernetes uid-1 ns/one f ", "rest  f ", "rest  t care"}
+	want := []string{"kubernetes assignment 9 ns/left f ", "kubernetes uid-1 ns/one f ", "kubernetes uid-1 ns/one f ", "rest  f ", "rest  f ", "rest  t care"}
 	got := column(t, connect(t, dsn), `SELECT concat_ws(' ', source, coalesce(owner, ''), declared_by, (requested_by IS NOT NULL)::text::char, reason)
 		FROM assignment_claims ORDER BY 1`)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("claims (-want +got)\n%s", diff)
 	}
-	if got := column(t, connect(t, dsn), `SELECT concat_ws(' ', uid, cluster, name, term, generation, digest) FROM declarations`); !cmp.Equal(got, []string{"uid-1  ns/one 0 0"}) {
+	if got := column(t, connect(t, dsn), `SELECT concat_ws(' ', uid, cluster, name, term, generation, digest) FROM declarations ORDER BY uid`); !cmp.Equal(got, []string{"assignment 9  ns/left 0 0", "uid-1  ns/one 0 0"}) {
 		t.Errorf("declarations = %q", got)
 	}
-	if n := f.Count(`SELECT count(*) FROM assignments WHERE source = 'rest' AND declared_by IS NULL AND ends_at > greatest(starts_at, now())`); n != 1 {
-		t.Errorf("%d assignments that an object left to REST, want 1", n)
+	if n := f.Count(`SELECT count(*) FROM assignments WHERE source = 'rest' AND declared_by IS NULL AND ends_at > greatest(starts_at, now())`); n != 2 {
+		t.Errorf("%d assignments of REST that end, want 2", n)
 	}
 	run(t, connect(t, dsn), `UPDATE assignment_claims SET ended_at = NULL`) // settles all pairs
 	if diff := cmp.Diff(before, access()); diff != "" {

@@ -243,3 +243,32 @@ func TestClaimsGoWithThePeople(t *testing.T) {
 		}
 	}
 }
+
+// TestWhoIsDeletedLeavesNoClaims, though the deletion cascades through the triggers; others keep their access.
+func TestWhoIsDeletedLeavesNoClaims(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		who  string
+		left []string
+	}{
+		"patient":             {"SELECT user_id FROM patient_profiles", nil},
+		"doctor":              {"SELECT user_id FROM doctor_profiles", nil},
+		"who asked over REST": {"SELECT id FROM users WHERE role = 'ADMIN'", []string{"0-… rest"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newTimeline(t)
+			l.f.Exec(`INSERT INTO assignment_claims (patient_id, doctor_id, source, requested_by, starts_at) VALUES ($1, $2, 'rest', $3, now())`,
+				l.patient.ID, l.doctor.ID, l.f.Admin().ID)
+			l.claim("a", 2, forever)
+			l.f.Exec(`DELETE FROM users WHERE id IN (` + test.who + `)`)
+			l.want("deleted", test.left...)
+			if n := l.f.Count(`SELECT count(*) FROM assignment_claims`); n != 2*len(test.left) {
+				t.Errorf("%d claims are left, want %d", n, 2*len(test.left))
+			}
+			if n := l.f.Count(`SELECT count(*) FROM assignments WHERE requested_by IS NOT NULL`); n != 0 {
+				t.Errorf("%d assignments name who is deleted", n)
+			}
+		})
+	}
+}

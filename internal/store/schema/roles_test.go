@@ -91,7 +91,7 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 			"UPDATE reset_codes SET user_id = 1",
 			"SELECT FROM audit_checkpoints", "INSERT INTO audit_checkpoints (number) VALUES (1)", "SELECT audit_prepare_months()",
 			"INSERT INTO assignment_claims (owner) VALUES ('x')", "INSERT INTO assignment_claims (requester) VALUES ('x')",
-			"UPDATE assignment_claims SET ends_at = NULL", "UPDATE assignment_claims SET reason = 'x'", "SELECT digest FROM declarations",
+			"UPDATE assignment_claims SET ends_at = NULL", "UPDATE assignment_claims SET reason = 'x'", "SELECT name FROM declarations",
 			"INSERT INTO declarations (uid) VALUES ('x')", "UPDATE declarations SET generation = 0", "DELETE FROM declarations", "SELECT nextval('controller_terms')",
 			"UPDATE assignments SET starts_at = now()", "UPDATE assignments SET owner = 'x'", "UPDATE health_records SET created_by = 1",
 			"UPDATE doctor_profiles SET license_twin = true", "UPDATE doctor_comments SET doctor_id = 1", "UPDATE doctor_comments SET created_at = now()",

@@ -16,7 +16,8 @@ import (
 // patience is how long one command may take.
 const patience = 2 * time.Minute
 
-// Run runs the steps in one shell with the environment, in the directory, and fails at the first whose output differs from the page.
+// Run runs the steps in one shell with the environment, in the directory, and fails at the first whose output differs from
+// the page.
 func Run(t *testing.T, dir string, environment []string, steps []Step) {
 	t.Helper()
 	each(t, dir, environment, steps, func(step *Step, output string) {

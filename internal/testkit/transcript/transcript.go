@@ -67,25 +67,21 @@ func appendConsole(steps []Step, number int, line string) []Step {
 	return steps
 }
 
-// varying are the parts of output that differ from run to run, each with what stands for it in a comparison.
-var varying = []struct {
-	pattern *regexp.Regexp
-	name    string
-}{
-	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`), "UID"},
-	{regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`), "TIME"},
-	{regexp.MustCompile(`\b(\d+[dhms]){1,2}\b`), "AGE"},
-	{regexp.MustCompile(`[ \t]+`), " "},
-}
+var (
+	uids   = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	times  = regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
+	ages   = regexp.MustCompile(`\b(\d+[dhms]){1,2}\b`)
+	widths = regexp.MustCompile(`[ \t]+`)
+)
 
-// Normalize replaces what differs from run to run: ages, times, UIDs, and the widths of columns.
+// Normalize replaces what differs from run to run: UIDs, times, ages, and the widths of columns.
 func Normalize(output string) string {
+	output = uids.ReplaceAllString(output, "UID")
+	output = times.ReplaceAllString(output, "TIME")
+	output = ages.ReplaceAllString(output, "AGE")
 	var lines []string
 	for line := range strings.Lines(output) {
-		for _, v := range varying {
-			line = v.pattern.ReplaceAllString(line, v.name)
-		}
-		lines = append(lines, strings.TrimSpace(line))
+		lines = append(lines, strings.TrimSpace(widths.ReplaceAllString(line, " ")))
 	}
 	return strings.TrimSpace(strings.Join(lines, "\n"))
 }

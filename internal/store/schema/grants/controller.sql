@@ -12,7 +12,8 @@ GRANT SELECT (id, user_id, verified_at), UPDATE (role) ON doctor_profiles TO :"r
 GRANT SELECT, INSERT (patient_id, doctor_id, source, owner, declared_by, requester, reason, starts_at, ends_at),
     UPDATE (declared_by, requester, reason, starts_at, ends_at, ended_at, held)
 ON assignment_claims TO :"role";
-GRANT SELECT, INSERT, UPDATE (cluster, name, term, generation, digest, retain, suspended, released_at), DELETE ON declarations TO :"role";
+GRANT SELECT, INSERT, UPDATE (cluster, name, term, generation, digest, whole, retain, suspended, released_at), DELETE
+ON declarations TO :"role";
 GRANT USAGE ON SEQUENCE controller_terms TO :"role";
 GRANT SELECT ON active_assignments TO :"role";
 

@@ -31,7 +31,7 @@ GRANT INSERT (user_id, first_name, last_name) ON pending_names TO :"role";
 -- Emergency access; a server of the former release, which runs beside this one during an upgrade, writes all assignments.
 GRANT INSERT (patient_id, doctor_id, source, requested_by, reason, starts_at, ends_at), UPDATE (ends_at) ON assignments TO :"role";
 GRANT SELECT, INSERT (patient_id, doctor_id, source, requested_by, reason, starts_at, ends_at), UPDATE (ended_at, held) ON assignment_claims TO :"role";
-GRANT SELECT (uid, generation) ON declarations TO :"role"; -- at which a claim is held
+GRANT SELECT (uid, generation, digest) ON declarations TO :"role"; -- at which a claim is held, if it is known
 
 GRANT INSERT (patient_id, created_by, record_type, title, description, symptoms, diagnosis, treatment, medications, visit_date),
     UPDATE (record_type, title, description, symptoms, diagnosis, treatment, medications, visit_date, version, updated_at),

@@ -12,7 +12,8 @@ CREATE TABLE declarations (
     name        text        NOT NULL, -- its namespace/name, for people
     term        bigint      NOT NULL, -- of the controller that carried it out, from controller_terms
     generation  bigint      NOT NULL, -- of the object's spec
-    digest      bytea,                -- of the declaration; null: not carried out as a whole
+    digest      bytea,                -- of the declaration; null: something has changed since
+    whole       boolean     NOT NULL DEFAULT false, -- each pair of the declaration was claimed
     retain      boolean     NOT NULL, -- what happens to the claims if the object has disappeared
     suspended   boolean     NOT NULL DEFAULT false, -- a former release, which knows no spec.suspend, must not declare it
     released_at timestamptz,          -- the object was deleted
@@ -62,12 +63,20 @@ CREATE UNIQUE INDEX assignment_claims_owner_idx ON assignment_claims (owner, doc
 
 ALTER TABLE assignments ADD COLUMN requester text; -- of the claim that the other columns come from
 
+-- A pair has one claim of REST. What a deleted object left for a later time, beside an assignment that ends before, stays an
+-- object's, which only force ends.
+UPDATE assignments a SET owner = 'assignment ' || a.id
+WHERE a.source = 'kubernetes' AND a.owner IS NULL AND a.starts_at > statement_timestamp() AND (a.ends_at IS NULL OR a.ends_at > a.starts_at)
+    AND EXISTS (
+        SELECT FROM assignments o
+        WHERE o.patient_id = a.patient_id AND o.doctor_id = a.doctor_id AND o.source <> 'break_glass' AND o.owner IS NULL
+            AND o.ends_at > greatest(o.starts_at, statement_timestamp()) AND o.starts_at < a.starts_at);
 INSERT INTO assignment_claims (patient_id, doctor_id, source, owner, declared_by, requested_by, reason, starts_at, ends_at, created_at)
 SELECT a.patient_id, a.doctor_id, CASE WHEN a.owner IS NULL THEN 'rest' ELSE 'kubernetes' END, a.owner,
     CASE WHEN a.owner IS NOT NULL THEN a.declared_by END, a.requested_by, a.reason, a.starts_at, a.ends_at, a.created_at
 FROM assignments a
 WHERE a.source <> 'break_glass' AND (a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, statement_timestamp()))
--- one claim of REST and one of each object; a second row of the pair begins where the first one ends
+-- one claim of REST and one of each object
 ORDER BY a.starts_at
 ON CONFLICT DO NOTHING;
 INSERT INTO declarations (uid, cluster, name, term, generation, retain)
@@ -143,10 +152,10 @@ BEGIN
             WHERE a.patient_id = pair.patient_id AND a.doctor_id = pair.doctor_id AND a.source <> 'break_glass'
                 AND (a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, at))
                 AND greatest(w.starts_at, at) = greatest(a.starts_at, at))
-        RETURNING id, patient_id, doctor_id, starts_at
+        RETURNING id, patient_id, doctor_id, starts_at, requested_by
     )
-    INSERT INTO outbox (type, patient_id, doctor_id, assignment_id, created_at, next_at)
-    SELECT 'assignment.created', c.patient_id, c.doctor_id, c.id, c.starts_at, c.starts_at FROM created c
+    INSERT INTO outbox (type, patient_id, doctor_id, assignment_id, actor_id, created_at, next_at)
+    SELECT 'assignment.created', c.patient_id, c.doctor_id, c.id, c.requested_by, c.starts_at, c.starts_at FROM created c
     WHERE coalesce(current_setting('healthrecords.silent', true), '') <> 'on'; -- an import
 END
 $$;
@@ -198,7 +207,10 @@ BEGIN
     IF NEW.ends_at <= greatest(NEW.starts_at, statement_timestamp()) THEN
         RETURN NULL;
     END IF;
-    UPDATE assignment_claims c SET starts_at = NEW.starts_at, ends_at = NEW.ends_at, reason = NEW.reason
+    UPDATE assignment_claims c SET ended_at = c.ends_at -- it is history, and somebody else may have asked for it
+    WHERE c.patient_id = NEW.patient_id AND c.doctor_id = NEW.doctor_id AND c.owner IS NOT DISTINCT FROM NEW.owner AND c.ended_at IS NULL
+        AND c.ends_at <= statement_timestamp();
+    UPDATE assignment_claims c SET starts_at = NEW.starts_at, ends_at = NEW.ends_at, reason = NEW.reason, requested_by = NEW.requested_by, requester = NULL
     WHERE c.patient_id = NEW.patient_id AND c.doctor_id = NEW.doctor_id AND c.owner IS NOT DISTINCT FROM NEW.owner AND c.ended_at IS NULL;
     IF NOT FOUND THEN
         INSERT INTO assignment_claims (patient_id, doctor_id, source, owner, declared_by, requested_by, reason, starts_at, ends_at)
