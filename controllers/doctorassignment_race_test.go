@@ -219,7 +219,9 @@ func TestAControllerThatLeadsNoLongerUsesNoTerm(t *testing.T) {
 	b := setup(t, newObject("a"))
 	leads, fault := false, error(nil)
 	b.identity.leads = func(context.Context) (bool, error) { return leads, fault }
-	b.pass(t, "a") //nolint:errcheck // it fails or waits
+	if result, err := b.pass(t, "a"); err == nil && result.RequeueAfter == 0 {
+		t.Error("it is not tried again")
+	}
 	fault = errors.New("the API server is away")
 	if _, err := b.pass(t, "a"); err == nil {
 		t.Error("the failure is not tried again")

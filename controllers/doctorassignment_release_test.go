@@ -56,7 +56,7 @@ func TestReconcileRetains(t *testing.T) {
 		t.Fatalf("Reconcile: %v", err)
 	}
 	if got := b.drainEvents(); len(got) > 0 {
-		t.Errorf("the deletion is told twice: %v", got)
+		t.Errorf("there are events about the deletion again: %v", got)
 	}
 }
 
