@@ -139,8 +139,10 @@ func (m *model) keepDeclared(owner int) {
 			}
 			c.end = o.end
 			kept = append(kept, c)
-		case !doctor && patient && len(o.doctors) == 1 && !able:
+		case !doctor && patient && len(o.doctors) == 1 && !able && c.start < o.end:
+			c.end = min(c.end, o.end)
 			kept = append(kept, c)
+		case !doctor && patient && len(o.doctors) == 1 && !able: // would begin after the end
 		case !doctor && patient && len(o.doctors) == 1 && waits && c.start < o.start:
 			if slices.Contains(starts, c.end) {
 				c.end = o.start
