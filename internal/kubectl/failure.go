@@ -131,4 +131,6 @@ func printable(text string) string {
 }
 
 // line is a printable text on one line, which cannot pass for several.
-func line(text string) string { return strings.NewReplacer("\n", " ", "\t", " ").Replace(printable(text)) }
+func line(text string) string {
+	return strings.NewReplacer("\n", " ", "\t", " ").Replace(printable(text))
+}

@@ -236,8 +236,8 @@ func (p *playground) lift(r *rapid.T) {
 	p.model.lift(pair)
 }
 
-// clock moves every time of the run into the past, instead of the clock into the future. The earliest row goes first: assignments
-// of a pair may never overlap.
+// clock moves every time of the run into the past, instead of the clock into the future. The earliest row goes first:
+// assignments of a pair may never overlap.
 func (p *playground) clock(r *rapid.T) {
 	hours := rapid.IntRange(1, 2).Draw(r, "hours")
 	const shift = `ALTER TABLE %[1]s DISABLE TRIGGER USER;
