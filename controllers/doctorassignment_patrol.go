@@ -45,6 +45,9 @@ func (p *patrol) Start(ctx context.Context) error {
 	return nil
 }
 
+// rest is the least time between two calls of every, in times of what the first one took: the database has other work, too.
+const rest = 4
+
 // every calls do at intervals until ctx ends.
 func every(ctx context.Context, interval time.Duration, do func()) {
 	ticker := time.NewTicker(interval)
@@ -54,7 +57,9 @@ func every(ctx context.Context, interval time.Duration, do func()) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+			began := time.Now()
 			do()
+			ticker.Reset(max(interval, rest*time.Since(began)))
 		}
 	}
 }
