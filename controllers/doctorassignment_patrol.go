@@ -45,8 +45,8 @@ func (p *patrol) Start(ctx context.Context) error {
 	return nil
 }
 
-// rest is the least time between two calls of every, in times of what the first one took: the database has other work, too.
-const rest = 4
+// pauses is the least time between two calls of every, in times of what the first one took: the database has other work, too.
+const pauses = 4
 
 // every calls do at intervals until ctx ends.
 func every(ctx context.Context, interval time.Duration, do func()) {
@@ -59,7 +59,7 @@ func every(ctx context.Context, interval time.Duration, do func()) {
 		case <-ticker.C:
 			began := time.Now()
 			do()
-			ticker.Reset(max(interval, rest*time.Since(began)))
+			ticker.Reset(max(interval, pauses*time.Since(began)))
 		}
 	}
 }

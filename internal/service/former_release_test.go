@@ -243,6 +243,7 @@ func TestTheFormerReleaseBesideThisOne(t *testing.T) {
 			f.want(t, "held", 1)
 		},
 		"what an administrator ended by force before this release knew the object": func(t *testing.T, f former) {
+			t.Helper()
 			f.declares(t, "uid-1", 1, nil, nil)
 			ends(t, f, f.patients[0], true)
 			d := f.wish(1)
@@ -255,6 +256,7 @@ func TestTheFormerReleaseBesideThisOne(t *testing.T) {
 			f.want(t, "the spec has changed", 1)
 		},
 		"what an administrator ended by force after a rollback": func(t *testing.T, f former) {
+			t.Helper()
 			d := f.wish(1)
 			f.declare(t, d, clinic.DeclarationResult{Assigned: 1, Claims: 1, Created: 1})
 			f.declares(t, "uid-1", 1, nil, &later) // another generation
@@ -266,6 +268,7 @@ func TestTheFormerReleaseBesideThisOne(t *testing.T) {
 			f.want(t, "held", 0)
 		},
 		"a doctor's assignment after one that has run out": func(t *testing.T, f former) {
+			t.Helper()
 			admin, doctor := f.db.Admin(), f.doctor.User
 			f.assigns(t, admin, f.patients[0], &later)
 			f.db.Exec(`UPDATE assignment_claims SET starts_at = now() - interval '2 hours', ends_at = now() - interval '1 hour'`)
