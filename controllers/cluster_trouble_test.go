@@ -263,9 +263,10 @@ func TestClusterTakesOverForAnObjectThatIsCreatedAgain(t *testing.T) {
 	c.expectGone(t, before)
 	after := c.create(t, "a")
 
+	uid := string(after.UID) // expectReady below reads the object again
 	gap := make(chan struct{}, 1)
 	options.Declarer = releasing{c.clinic, func() {
-		if !c.clinic.claimed(string(after.UID), "doctor1", "patient1") {
+		if !c.clinic.claimed(uid, "doctor1", "patient1") {
 			gap <- struct{}{}
 		}
 	}}
