@@ -25,7 +25,7 @@ import (
 const (
 	callTimeout = 30 * time.Second
 	pairTimeout = time.Millisecond
-	maxPairs    = 50 * clinic.MaxDeclared
+	maxPairs    = clinic.MaxDeclaredDoctors * clinic.MaxDeclared
 )
 
 // timeLimit returns how long a call may take that claims what the object names, or ends what it has claimed.
@@ -146,7 +146,7 @@ func (r *reconciler) declaration(da *v1alpha1.DoctorAssignment, owner clinic.Own
 	}
 }
 
-// maxRequester is the longest name of a Kubernetes user that the database keeps, in characters.
+// maxRequester is how many characters of a Kubernetes user's name the admission policy stamps at most.
 const maxRequester = 253
 
 // requester returns who asked for the spec, if the cluster vouches for it: otherwise anybody could have written it.
