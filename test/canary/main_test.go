@@ -1,17 +1,10 @@
 package canary_test
 
 import (
-	"os"
 	"testing"
 
 	"github.com/healthrecords/healthrecords/internal/app"
-	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/program"
 )
 
-func TestMain(m *testing.M) {
-	if program.Asked() {
-		os.Exit(app.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) //nolint:forbidigo // this process is the program
-	}
-	testkit.Main(m)
-}
+func TestMain(m *testing.M) { program.Main(m, app.Run) }

@@ -19,12 +19,7 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/program"
 )
 
-func TestMain(m *testing.M) {
-	if program.Asked() {
-		os.Exit(app.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) //nolint:forbidigo // this process is the program
-	}
-	testkit.Main(m)
-}
+func TestMain(m *testing.M) { program.Main(m, app.Run) }
 
 // file has the fields of the Compose specification that compose.yaml uses. An unknown field fails the test.
 type file struct {

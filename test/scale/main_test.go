@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/healthrecords/healthrecords/internal/app"
-	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/program"
 )
 
@@ -18,8 +17,5 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	if program.Asked() {
-		os.Exit(app.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) //nolint:forbidigo // this process is the program
-	}
-	testkit.Main(m)
+	program.Main(m, app.Run)
 }

@@ -1,18 +1,14 @@
 // Package program runs healthrecords itself, in processes of a test's own: it starts the test's binary as the program that
 // it was compiled with. A package that uses it has
 //
-//	func TestMain(m *testing.M) {
-//		if program.Asked() {
-//			os.Exit(app.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
-//		}
-//		testkit.Main(m)
-//	}
+//	func TestMain(m *testing.M) { program.Main(m, app.Run) }
 package program
 
 import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -21,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/process"
 	"github.com/healthrecords/healthrecords/internal/testkit/services"
 )
@@ -29,6 +26,14 @@ const asProgram = "HEALTHRECORDS_TEST_PROGRAM"
 
 // Asked reports whether this process should run as the program instead of its test.
 func Asked() bool { return os.Getenv(asProgram) != "" }
+
+// Main runs the tests or, if this process should run as the program, run, which is app.Run.
+func Main(m *testing.M, run func(args []string, stdin io.Reader, stdout, stderr io.Writer) int) {
+	if Asked() {
+		os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr)) //nolint:forbidigo // this process is the program
+	}
+	testkit.Main(m)
+}
 
 // Part is a process of the platform that can be killed and started again at the same addresses.
 type Part struct {
