@@ -114,6 +114,29 @@ func checkFunctions(t *testing.T, dsn string, callers []clinic.Caller) {
 	}
 }
 
+// TestClaimsReadFewRowsWhenTablesHaveGrown: a session keeps the plans of functions, too, that it made while the tables were small.
+func TestClaimsReadFewRowsWhenTablesHaveGrown(t *testing.T) {
+	t.Parallel()
+	dsn := testkit.NewDatabase(t, rights.Migrate)
+	f := testkit.NewFactory(t, dsn)
+	doctor := f.Doctor(testkit.DoctorOptions{})
+	first := f.Patient(testkit.PatientOptions{})
+	const claims = `INSERT INTO assignment_claims (patient_id, doctor_id, source, starts_at) SELECT p.id, %d, 'rest', now() FROM patient_profiles p
+		WHERE p.id %s %d`
+	claim := fmt.Sprintf(claims, doctor.ID, "=", first.ID)
+	conn := connect(t, dsn)
+	readBy(t, conn, clinic.Caller{}, claim)
+	for range 3000 {
+		f.Patient(testkit.PatientOptions{})
+	}
+	f.Exec(fmt.Sprintf(claims, doctor.ID, ">", first.ID))
+	for table, read := range readBy(t, conn, clinic.Caller{}, claim) {
+		if read > 100 {
+			t.Errorf("%d rows of %s are read", read, table)
+		}
+	}
+}
+
 // readBy runs the statement for the caller, rolls it back, and returns the number of rows
 // that it, and the functions that it called, read in each table.
 func readBy(t *testing.T, conn *pgx.Conn, caller clinic.Caller, sql string) map[string]int {

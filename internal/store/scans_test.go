@@ -38,7 +38,6 @@ func mayScan() map[string]string {
 		directory = "doctors are few: the directory finds, counts and sorts all that match"
 		renaming  = "doctors are few: the directory's doctors whose name waits, and only for an administrator who asks for them"
 		migrates  = "migrate reads each row once"
-		declared  = "doctors are few: one declaration is carried out at a time, in the background"
 	)
 	return map[string]string{
 		"ListAssignments: assignments":              "for an administrator without a filter, whose list is counted; that part does not run otherwise",
@@ -51,7 +50,6 @@ func mayScan() map[string]string {
 		"ListPatients: patient_profiles":            "an administrator's list of everybody is counted",
 		"CountPatients: patient_profiles":           "as ListPatients",
 		"OddTexts: health_records_pkey":             migrates,
-		"LockDeclaredDoctors: doctor_profiles":      declared,
 		"NewTerm: declarations":                     "once for each controller that begins to lead",
 		"AuditRuns: audit_log_pkey":                 "retention reads the ids of a month that it drops",
 	}
@@ -117,6 +115,36 @@ func TestStatementsUseIndexes(t *testing.T) {
 		}
 	}
 	checkFunctions(t, dsn, callers)
+}
+
+// TestDeclarationsUseIndexesInSmallTables: a controller keeps its plans while thousands of objects are created in a new
+// installation, so that what is planned for a few rows must not read many.
+func TestDeclarationsUseIndexesInSmallTables(t *testing.T) {
+	t.Parallel()
+	dsn := testkit.NewDatabase(t, rights.Migrate)
+	f := testkit.NewFactory(t, dsn)
+	for range 50 { // before that, Postgres does not analyze a table by itself
+		f.Assignment(testkit.AssignmentOptions{Patient: f.Patient(testkit.PatientOptions{}), Doctor: f.Doctor(testkit.DoctorOptions{})})
+	}
+	conn := connect(t, rights.URL(t, dsn, schema.PartController))
+	planned := 0
+	for _, analyzed := range []bool{false, true} {
+		if analyzed {
+			f.Exec(`ANALYZE`)
+		}
+		for _, sql := range generated(t) {
+			if sql.file != "declare.sql.go" || mayScan()[sql.name+": declarations"] != "" {
+				continue
+			}
+			planned++
+			if tables := explain(t, conn, clinic.Caller{}, sql.text).scanned(); len(tables) > 0 {
+				t.Errorf("%s (analyzed: %t) reads all of %v", sql.name, analyzed, tables)
+			}
+		}
+	}
+	if planned < 20 {
+		t.Errorf("only %d statements are planned", planned)
+	}
 }
 
 // newCrowd makes a database in which every growing table is large, and returns callers.

@@ -14,8 +14,12 @@ const auditDeclared = `-- name: AuditDeclared :one
 WITH touched AS (
     SELECT a.id, a.patient_id, a.created_at = now() AS created, coalesce(a.ends_at <= greatest(a.starts_at, statement_timestamp()), false) AS ended
     FROM (SELECT DISTINCT unnest($1::bigint[]) AS patient_id, unnest($2::bigint[]) AS doctor_id) AS pair
-    JOIN assignments a ON a.patient_id = pair.patient_id AND a.doctor_id = pair.doctor_id
-    WHERE a.source <> 'break_glass' AND a.xmin::text = pg_current_xact_id()::xid::text
+    CROSS JOIN LATERAL (
+        SELECT id, patient_id, doctor_id, source, owner, declared_by, requested_by, reason, starts_at, ends_at, created_at, requester FROM assignments a
+        WHERE a.patient_id = pair.patient_id AND a.doctor_id = pair.doctor_id
+            AND a.source <> 'break_glass' AND a.xmin::text = pg_current_xact_id()::xid::text
+        OFFSET 0
+    ) AS a
 ), audit AS (
     INSERT INTO audit_log (role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id)
     SELECT 'CONTROLLER', CASE WHEN t.created THEN 'declare' WHEN t.ended THEN 'endDeclared' ELSE $3::text END,
@@ -75,9 +79,14 @@ WITH wanted AS (
     UPDATE assignment_claims c SET
         ended_at = CASE WHEN c.starts_at >= greatest($5, $4) OR $5 <= $4 THEN $4::timestamptz END,
         ends_at = CASE WHEN c.starts_at >= greatest($5, $4) OR $5 <= $4 THEN c.ends_at ELSE $5 END
-    FROM wanted w
-    WHERE $11::boolean AND c.patient_id = w.patient_id AND c.doctor_id = w.doctor_id AND c.source = 'rest' AND c.ended_at IS NULL
-        AND (c.ends_at IS NULL OR c.ends_at > greatest($5, $4))
+    WHERE $11::boolean AND c.id = ANY(ARRAY(
+        SELECT r.id FROM wanted w
+        CROSS JOIN LATERAL (
+            SELECT r.id FROM assignment_claims r
+            WHERE r.patient_id = w.patient_id AND r.doctor_id = w.doctor_id AND r.source = 'rest' AND r.ended_at IS NULL
+                AND (r.ends_at IS NULL OR r.ends_at > greatest($5, $4))
+            OFFSET 0
+        ) AS r))
     RETURNING c.patient_id, c.doctor_id
 ), added AS (
     INSERT INTO assignment_claims (patient_id, doctor_id, source, owner, declared_by, requester, reason, starts_at, ends_at)
@@ -183,7 +192,7 @@ SELECT w.uid::text AS uid, (d.uid IS NOT NULL)::boolean AS found, coalesce(d.clu
     coalesce(d.retain, false)::boolean AS retain,
     (d.released_at IS NOT NULL)::boolean AS released, statement_timestamp()::timestamptz AS at, n.claims, n.assigned, n.shared, n.held
 FROM (SELECT unnest($1::text[]) AS uid) AS w
-LEFT JOIN declarations d ON d.uid = w.uid
+LEFT JOIN LATERAL (SELECT uid, cluster, name, term, generation, digest, whole, retain, suspended, released_at FROM declarations d WHERE d.uid = w.uid OFFSET 0) AS d ON true
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE c.open)::bigint AS claims,
         count(*) FILTER (WHERE c.open AND EXISTS (
@@ -332,18 +341,18 @@ func (q *Queries) EndUndeclared(ctx context.Context, db DBTX, arg EndUndeclaredP
 }
 
 const findDeclared = `-- name: FindDeclared :many
-SELECT n.username::text AS username, coalesce(p.id, 0)::bigint AS patient_id, coalesce(d.id, 0)::bigint AS doctor_id, (u.id IS NOT NULL)::boolean AS taken
+SELECT n.username::text AS username, (u.id IS NOT NULL)::boolean AS taken,
+    coalesce((SELECT p.id FROM patient_profiles p WHERE p.user_id = u.id), 0)::bigint AS patient_id,
+    coalesce((SELECT d.id FROM doctor_profiles d WHERE d.user_id = u.id), 0)::bigint AS doctor_id
 FROM (SELECT unnest($1::text[]) AS username) AS n
-LEFT JOIN users u ON lower(u.username) = n.username
-LEFT JOIN patient_profiles p ON p.user_id = u.id
-LEFT JOIN doctor_profiles d ON d.user_id = u.id
+LEFT JOIN LATERAL (SELECT u.id FROM users u WHERE lower(u.username) = n.username OFFSET 0) AS u ON true
 `
 
 type FindDeclaredRow struct {
 	Username  string
+	Taken     bool
 	PatientID int64
 	DoctorID  int64
-	Taken     bool
 }
 
 // The users with the names, in lower case.
@@ -358,9 +367,9 @@ func (q *Queries) FindDeclared(ctx context.Context, db DBTX, usernames []string)
 		var i FindDeclaredRow
 		if err := rows.Scan(
 			&i.Username,
+			&i.Taken,
 			&i.PatientID,
 			&i.DoctorID,
-			&i.Taken,
 		); err != nil {
 			return nil, err
 		}
@@ -430,14 +439,18 @@ func (q *Queries) HeldPairs(ctx context.Context, db DBTX, arg HeldPairsParams) (
 }
 
 const lockDeclaredDoctors = `-- name: LockDeclaredDoctors :many
-SELECT d.id, lower(u.username)::text AS username, (d.verified_at IS NOT NULL)::boolean AS verified, u.active
-FROM (
-    SELECT n.id FROM users nu JOIN doctor_profiles n ON n.user_id = nu.id WHERE lower(nu.username) = ANY($1::text[])
+SELECT d.id, (SELECT lower(u.username) FROM users u WHERE u.id = d.user_id)::text AS username, (d.verified_at IS NOT NULL)::boolean AS verified,
+    (SELECT u.active FROM users u WHERE u.id = d.user_id)::boolean AS active
+FROM doctor_profiles d
+WHERE d.id = ANY(ARRAY(
+    SELECT n.id
+    FROM unnest($1::text[]) AS name
+    CROSS JOIN LATERAL (
+        SELECT (SELECT p.id FROM doctor_profiles p WHERE p.user_id = nu.id) AS id FROM users nu WHERE lower(nu.username) = name OFFSET 0
+    ) AS n
     UNION
     SELECT c.doctor_id FROM assignment_claims c WHERE c.owner = $2::text AND (c.ended_at IS NULL OR c.held IS NOT NULL)
-) AS mine
-JOIN doctor_profiles d ON d.id = mine.id
-JOIN users u ON u.id = d.user_id
+))
 ORDER BY d.id FOR NO KEY UPDATE OF d
 `
 
@@ -501,7 +514,8 @@ SELECT max(term)::bigint AS term FROM drawn
 
 // Claims of DoctorAssignment objects. A claim is open until it is withdrawn (ended_at) or its time is over (ends_at). The
 // triggers of 00016_claims.sql keep the assignments as the union of the claims. The statements that change claims return
-// the pairs that they changed; AuditDeclared then tells what became of their assignments.
+// the pairs that they changed; AuditDeclared then tells what became of their assignments. OFFSET 0 keeps the planner from joining
+// whole tables, because it takes them for as small as they were when it planned.
 //
 // A later controller has a later term: see DeclaredStates. It is later than every term that was used, even if the database was
 // restored to a time before those terms were drawn while their controller went on.
@@ -517,7 +531,8 @@ SELECT d.uid, d.name, d.generation, d.retain
 FROM declarations d
 WHERE d.cluster = $1 AND d.uid > $2 AND EXISTS (
     SELECT FROM assignment_claims c
-    WHERE c.owner = d.uid AND c.ended_at IS NULL AND (c.ends_at IS NULL OR c.ends_at > statement_timestamp()))
+    WHERE c.owner = d.uid AND c.ended_at IS NULL AND (c.ends_at IS NULL OR c.ends_at > statement_timestamp())
+    OFFSET 0)
 ORDER BY d.uid LIMIT $3
 `
 

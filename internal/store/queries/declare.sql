@@ -1,6 +1,7 @@
 -- Claims of DoctorAssignment objects. A claim is open until it is withdrawn (ended_at) or its time is over (ends_at). The
 -- triggers of 00016_claims.sql keep the assignments as the union of the claims. The statements that change claims return
--- the pairs that they changed; AuditDeclared then tells what became of their assignments.
+-- the pairs that they changed; AuditDeclared then tells what became of their assignments. OFFSET 0 keeps the planner from joining
+-- whole tables, because it takes them for as small as they were when it planned.
 --
 -- A later controller has a later term: see DeclaredStates. It is later than every term that was used, even if the database was
 -- restored to a time before those terms were drawn while their controller went on.
@@ -19,23 +20,27 @@ SELECT pg_advisory_xact_lock(hashtextextended('assignments of ' || @owner::text,
 
 -- Locks the doctors with the usernames, in lower case, and those of the owner's claims, in the order of LockDoctor's rule.
 -- name: LockDeclaredDoctors :many
-SELECT d.id, lower(u.username)::text AS username, (d.verified_at IS NOT NULL)::boolean AS verified, u.active
-FROM (
-    SELECT n.id FROM users nu JOIN doctor_profiles n ON n.user_id = nu.id WHERE lower(nu.username) = ANY(@usernames::text[])
+SELECT d.id, (SELECT lower(u.username) FROM users u WHERE u.id = d.user_id)::text AS username, (d.verified_at IS NOT NULL)::boolean AS verified,
+    (SELECT u.active FROM users u WHERE u.id = d.user_id)::boolean AS active
+FROM doctor_profiles d
+WHERE d.id = ANY(ARRAY(
+    SELECT n.id
+    FROM unnest(@usernames::text[]) AS name
+    CROSS JOIN LATERAL (
+        SELECT (SELECT p.id FROM doctor_profiles p WHERE p.user_id = nu.id) AS id FROM users nu WHERE lower(nu.username) = name OFFSET 0
+    ) AS n
     UNION
     SELECT c.doctor_id FROM assignment_claims c WHERE c.owner = @owner::text AND (c.ended_at IS NULL OR c.held IS NOT NULL)
-) AS mine
-JOIN doctor_profiles d ON d.id = mine.id
-JOIN users u ON u.id = d.user_id
+))
 ORDER BY d.id FOR NO KEY UPDATE OF d;
 
 -- The users with the names, in lower case.
 -- name: FindDeclared :many
-SELECT n.username::text AS username, coalesce(p.id, 0)::bigint AS patient_id, coalesce(d.id, 0)::bigint AS doctor_id, (u.id IS NOT NULL)::boolean AS taken
+SELECT n.username::text AS username, (u.id IS NOT NULL)::boolean AS taken,
+    coalesce((SELECT p.id FROM patient_profiles p WHERE p.user_id = u.id), 0)::bigint AS patient_id,
+    coalesce((SELECT d.id FROM doctor_profiles d WHERE d.user_id = u.id), 0)::bigint AS doctor_id
 FROM (SELECT unnest(@usernames::text[]) AS username) AS n
-LEFT JOIN users u ON lower(u.username) = n.username
-LEFT JOIN patient_profiles p ON p.user_id = u.id
-LEFT JOIN doctor_profiles d ON d.user_id = u.id;
+LEFT JOIN LATERAL (SELECT u.id FROM users u WHERE lower(u.username) = n.username OFFSET 0) AS u ON true;
 
 -- What the database holds of objects, also of unknown ones. Counted are pairs.
 -- name: DeclaredStates :many
@@ -44,7 +49,7 @@ SELECT w.uid::text AS uid, (d.uid IS NOT NULL)::boolean AS found, coalesce(d.clu
     coalesce(d.retain, false)::boolean AS retain,
     (d.released_at IS NOT NULL)::boolean AS released, statement_timestamp()::timestamptz AS at, n.claims, n.assigned, n.shared, n.held
 FROM (SELECT unnest(@uids::text[]) AS uid) AS w
-LEFT JOIN declarations d ON d.uid = w.uid
+LEFT JOIN LATERAL (SELECT * FROM declarations d WHERE d.uid = w.uid OFFSET 0) AS d ON true
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE c.open)::bigint AS claims,
         count(*) FILTER (WHERE c.open AND EXISTS (
@@ -67,7 +72,8 @@ SELECT d.uid, d.name, d.generation, d.retain
 FROM declarations d
 WHERE d.cluster = @cluster AND d.uid > @after AND EXISTS (
     SELECT FROM assignment_claims c
-    WHERE c.owner = d.uid AND c.ended_at IS NULL AND (c.ends_at IS NULL OR c.ends_at > statement_timestamp()))
+    WHERE c.owner = d.uid AND c.ended_at IS NULL AND (c.ends_at IS NULL OR c.ends_at > statement_timestamp())
+    OFFSET 0)
 ORDER BY d.uid LIMIT @most;
 
 -- Ends the owner's claims that are not declared (any more), or begin later than they did. Those of other doctors on declared
@@ -136,9 +142,14 @@ WITH wanted AS (
     UPDATE assignment_claims c SET
         ended_at = CASE WHEN c.starts_at >= greatest(@starts_at, @at) OR @starts_at <= @at THEN @at::timestamptz END,
         ends_at = CASE WHEN c.starts_at >= greatest(@starts_at, @at) OR @starts_at <= @at THEN c.ends_at ELSE @starts_at END
-    FROM wanted w
-    WHERE @adopt::boolean AND c.patient_id = w.patient_id AND c.doctor_id = w.doctor_id AND c.source = 'rest' AND c.ended_at IS NULL
-        AND (c.ends_at IS NULL OR c.ends_at > greatest(@starts_at, @at))
+    WHERE @adopt::boolean AND c.id = ANY(ARRAY(
+        SELECT r.id FROM wanted w
+        CROSS JOIN LATERAL (
+            SELECT r.id FROM assignment_claims r
+            WHERE r.patient_id = w.patient_id AND r.doctor_id = w.doctor_id AND r.source = 'rest' AND r.ended_at IS NULL
+                AND (r.ends_at IS NULL OR r.ends_at > greatest(@starts_at, @at))
+            OFFSET 0
+        ) AS r))
     RETURNING c.patient_id, c.doctor_id
 ), added AS (
     INSERT INTO assignment_claims (patient_id, doctor_id, source, owner, declared_by, requester, reason, starts_at, ends_at)
@@ -224,8 +235,12 @@ SELECT coalesce(array_agg(patient_id), '{}')::bigint[] AS patient_ids, coalesce(
 WITH touched AS (
     SELECT a.id, a.patient_id, a.created_at = now() AS created, coalesce(a.ends_at <= greatest(a.starts_at, statement_timestamp()), false) AS ended
     FROM (SELECT DISTINCT unnest(@patient_ids::bigint[]) AS patient_id, unnest(@doctor_ids::bigint[]) AS doctor_id) AS pair
-    JOIN assignments a ON a.patient_id = pair.patient_id AND a.doctor_id = pair.doctor_id
-    WHERE a.source <> 'break_glass' AND a.xmin::text = pg_current_xact_id()::xid::text
+    CROSS JOIN LATERAL (
+        SELECT * FROM assignments a
+        WHERE a.patient_id = pair.patient_id AND a.doctor_id = pair.doctor_id
+            AND a.source <> 'break_glass' AND a.xmin::text = pg_current_xact_id()::xid::text
+        OFFSET 0
+    ) AS a
 ), audit AS (
     INSERT INTO audit_log (role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id)
     SELECT 'CONTROLLER', CASE WHEN t.created THEN 'declare' WHEN t.ended THEN 'endDeclared' ELSE @change::text END,

@@ -12,8 +12,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/postgres"
 )
 
-// Settings are the limits that Postgres sets for a part, by the names of its settings: those of the part's role, and of
-// each of its connections, where they override those of the role.
+// Settings are Postgres' limits for a part, and what its plans need, by the names of the settings: those of the part's role,
+// and of each of its connections, where they override those of the role.
 func (p Part) Settings() map[string]string {
 	statement := map[Part]string{
 		PartServer:     "15s",   // as long as a request
@@ -28,6 +28,11 @@ func (p Part) Settings() map[string]string {
 		"lock_timeout":      "10s",
 		// A program that hangs keeps others from the rows that it locked, and the audit log from being sealed.
 		"idle_in_transaction_session_timeout": "30s",
+	}
+	if p == PartController {
+		// A plan that was made while the tables were small is kept until they are analyzed again. They may grow by thousands of
+		// rows until then, if as many objects are created at once.
+		settings["enable_seqscan"] = "off"
 	}
 	maps.Copy(settings, postgres.Keepalives())
 	return settings

@@ -300,6 +300,13 @@ CREATE TRIGGER former_declared AFTER UPDATE ON assignments FOR EACH STATEMENT
 CREATE TRIGGER assignment_deleted AFTER DELETE ON assignments FOR EACH ROW
     WHEN (pg_trigger_depth() = 0 AND OLD.source <> 'break_glass') EXECUTE FUNCTION assignment_deleted();
 
+-- Each pair is looked up by an index. A plan with a join of whole tables, made while they were small, would be kept until
+-- they are analyzed again: minutes, in which they may grow to many times their size.
+ALTER FUNCTION settle_assignments SET enable_seqscan = off;
+ALTER FUNCTION settle_assignments SET enable_hashjoin = off;
+ALTER FUNCTION settle_assignments SET enable_mergejoin = off;
+ALTER FUNCTION settle_assignments SET enable_material = off;
+
 -- No temporary table can take the place of a table that these read.
 -- +goose StatementBegin
 DO $$
