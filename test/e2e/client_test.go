@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptrace"
 	"time"
 )
 
@@ -43,10 +44,21 @@ func (a answer) refusal() bool {
 		a.header.Get("Content-Type") == "application/problem+json"
 }
 
-// send sends one request. An error means that there was no complete answer.
-func (c cluster) send(ctx context.Context, request call) (answer, error) {
+// send sends one request. An error means that there was no complete answer; it says when, and on which connection, for a
+// comparison with what happened to the pods.
+func (c cluster) send(ctx context.Context, request call) (a answer, err error) {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
+	began, connection := time.Now(), "no connection"
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
+		connection = fmt.Sprintf("%s, used before: %t, idle for %s", i.Conn.LocalAddr(), i.WasIdle, i.IdleTime)
+	}})
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%s %s, sent %s, failed %s later (%s): %w", request.method, request.path,
+				began.UTC().Format(time.RFC3339Nano), time.Since(began), connection, err)
+		}
+	}()
 	content, err := json.Marshal(request.body)
 	if err != nil {
 		return answer{}, err
@@ -67,7 +79,7 @@ func (c cluster) send(ctx context.Context, request call) (answer, error) {
 		return answer{}, err
 	}
 	defer response.Body.Close()
-	a := answer{status: response.StatusCode, header: response.Header}
+	a = answer{status: response.StatusCode, header: response.Header}
 	var body bytes.Buffer
 	_, err = body.ReadFrom(response.Body)
 	a.body = body.Bytes()
