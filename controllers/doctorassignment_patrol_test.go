@@ -227,7 +227,7 @@ func TestReconcileCountsRepairs(t *testing.T) {
 	b.drainEvents()
 	b.clinic.end("doctor1", "patient2")
 	b.expectPass(t, "a")
-	if got := b.drainEvents(); !slices.Equal(got, []string{"Normal AssignmentsChanged", "Warning DriftRepaired"}) || testutil.ToFloat64(b.repairs) != 1 {
+	if got := b.drainEvents(); !slices.Equal(got, []string{"Warning DriftRepaired", "Normal AssignmentsChanged"}) || testutil.ToFloat64(b.repairs) != 1 {
 		t.Errorf("events are %v", got)
 	}
 	former := b.get(t, "a") // its status is that of a release that did not know claims

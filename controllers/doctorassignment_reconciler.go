@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -105,11 +106,11 @@ func (r *reconciler) declare(ctx context.Context, da *v1alpha1.DoctorAssignment)
 	}
 	if err == nil {
 		o = declarationOutcome(da, result)
-		r.announce(da, result, o)
+		r.announceRepair(da, result, o)
 		count(da, result)
 	}
 	total(da)
-	r.setOutcome(da, o, now)
+	r.setOutcome(da, o, changesOf(result), now)
 	if o.backOff {
 		return ctrl.Result{}, fmt.Errorf("declaring the assignments: %w", public(err))
 	}
@@ -181,17 +182,21 @@ func timeOf(t *metav1.Time) *time.Time {
 	return &t.Time
 }
 
-// announce writes events about what a declaration changed. da still has the status of the pass before.
-func (r *reconciler) announce(da *v1alpha1.DoctorAssignment, result clinic.DeclarationResult, o outcome) {
-	if result.Created > 0 || result.Ended > 0 {
-		r.events.Eventf(da, nil, corev1.EventTypeNormal, "AssignmentsChanged", "Declare",
-			"Assignments started: %d, ended: %d.", result.Created, result.Ended)
-	}
+// announceRepair writes an event if a declaration restored what others had changed. da still has the status of the pass before.
+func (r *reconciler) announceRepair(da *v1alpha1.DoctorAssignment, result clinic.DeclarationResult, o outcome) {
 	if result.Changed && settled(da) && o.reason != v1alpha1.ReasonEnded {
 		r.repairs.Inc()
 		r.events.Eventf(da, nil, corev1.EventTypeWarning, "DriftRepaired", "Declare",
 			"Claims or assignments of this object were changed in the database by others. They are as declared again.")
 	}
+}
+
+// changesOf says how many assignments a declaration began and ended, or nothing if none.
+func changesOf(result clinic.DeclarationResult) string {
+	if result.Created == 0 && result.Ended == 0 {
+		return ""
+	}
+	return fmt.Sprintf("Assignments started: %d, ended: %d.", result.Created, result.Ended)
 }
 
 // settled reports whether the pass before carried out the present spec as far as it can be, so that nothing is left to
@@ -209,11 +214,15 @@ func settled(da *v1alpha1.DoctorAssignment) bool {
 	}
 }
 
-// setOutcome puts the outcome into the conditions, and writes an event if it differs from the previous one.
-func (r *reconciler) setOutcome(da *v1alpha1.DoctorAssignment, o outcome, now time.Time) {
+// setOutcome puts the outcome into the conditions. It writes one event if the outcome differs from the previous one or
+// assignments have changed: of thousands of new objects, each event costs as much as a status.
+func (r *reconciler) setOutcome(da *v1alpha1.DoctorAssignment, o outcome, changes string, now time.Time) {
 	last := apimeta.FindStatusCondition(da.Status.Conditions, v1alpha1.ReadyCondition)
-	if last == nil || last.Status != o.ready || last.Reason != o.reason {
-		r.events.Eventf(da, nil, o.eventType(), o.reason, "Reconcile", "%s", o.message)
+	switch {
+	case last == nil || last.Status != o.ready || last.Reason != o.reason:
+		r.events.Eventf(da, nil, o.eventType(), o.reason, "Reconcile", "%s", strings.TrimSpace(o.message+" "+changes))
+	case changes != "":
+		r.events.Eventf(da, nil, corev1.EventTypeNormal, "AssignmentsChanged", "Declare", "%s", changes)
 	}
 	setConditions(da, o, now)
 	da.Status.ObservedGeneration = da.Generation

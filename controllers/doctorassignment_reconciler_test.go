@@ -47,7 +47,7 @@ func TestReconcileMakesAnObjectReady(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("declaration (-want +got):\n%s", diff)
 	}
-	if got := b.drainEvents(); !slices.Equal(got, []string{"Normal AssignmentsChanged", "Normal Assigned"}) {
+	if got := b.drainEvents(); !slices.Equal(got, []string{"Normal Assigned"}) {
 		t.Errorf("events are %v", got)
 	}
 }

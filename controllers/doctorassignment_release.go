@@ -30,7 +30,7 @@ func (r *reconciler) release(ctx context.Context, da *v1alpha1.DoctorAssignment)
 	}
 	if err != nil {
 		total(da)
-		r.setOutcome(da, releaseOutcome(err), r.Now())
+		r.setOutcome(da, releaseOutcome(err), "", r.Now())
 		return fmt.Errorf("releasing the assignments: %w", public(err))
 	}
 	if err := removeFinalizer(ctx, r.client, da, finalizer); err != nil {
@@ -38,7 +38,7 @@ func (r *reconciler) release(ctx context.Context, da *v1alpha1.DoctorAssignment)
 	}
 	if len(da.Finalizers) > 0 {
 		da.Status.Claims = 0
-		r.setOutcome(da, notReady(v1alpha1.ReasonDeleted, "The object claims nothing any longer. Its deletion waits for another finalizer."), r.Now())
+		r.setOutcome(da, notReady(v1alpha1.ReasonDeleted, "The object claims nothing any longer. Its deletion waits for another finalizer."), "", r.Now())
 	}
 	return nil
 }
