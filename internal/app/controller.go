@@ -95,7 +95,8 @@ func newManager(cfg settings.Controller) (ctrl.Manager, *election, error) {
 	}
 	options := ctrl.Options{
 		Scheme:                        scheme,
-		Metrics:                       metricsserver.Options{BindAddress: "0"}, // the admin port serves them
+		Cache:                         cache.Options{DefaultTransform: cache.TransformStripManagedFields()}, // a third of an object's size
+		Metrics:                       metricsserver.Options{BindAddress: "0"},                              // the admin port serves them
 		LeaderElection:                cfg.LeaderElect,
 		LeaderElectionReleaseOnCancel: true, // the process ends with the manager, so the next leader need not wait
 		RenewDeadline:                 new(renewDeadline),
