@@ -6,18 +6,19 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
 	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/clientcmd"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
@@ -27,8 +28,8 @@ import (
 // idleName is the name of the program below.
 const idleName = "idle"
 
-// idle is what the controller is compared with: it adds the finalizer and writes a status as the controller does, and does
-// nothing else.
+// idle is what the controller is compared with: it applies the finalizer and a status as the controller does, and does nothing
+// else.
 type idle struct{ client client.Client }
 
 // Reconcile makes an object ready at once.
@@ -37,16 +38,35 @@ func (i *idle) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, er
 	if err := i.client.Get(ctx, req.NamespacedName, da); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	before := da.DeepCopy()
-	if controllerutil.AddFinalizer(da, v1alpha1.Finalizer) {
-		patch := client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})
-		if err := i.client.Patch(ctx, da, patch); err != nil {
+	if !slices.Contains(da.Finalizers, v1alpha1.Finalizer) {
+		object := partial(da)
+		object.SetFinalizers([]string{v1alpha1.Finalizer})
+		patch := client.ApplyConfigurationFromUnstructured(object)
+		if err := i.client.Apply(ctx, patch, client.ForceOwnership, client.FieldOwner(idleName)); err != nil {
 			return ctrl.Result{}, client.IgnoreNotFound(err)
 		}
 	}
-	before = da.DeepCopy()
-	da.Status.ObservedGeneration = da.Generation
-	da.Status.Total, da.Status.Assigned, da.Status.Claims = 1, 1, 1
+	status, err := runtime.DefaultUnstructuredConverter.ToUnstructured(idleStatus(da))
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("encoding the status: %w", err)
+	}
+	object := partial(da)
+	object.Object["status"] = status
+	patch := client.ApplyConfigurationFromUnstructured(object)
+	return ctrl.Result{}, client.IgnoreNotFound(i.client.Status().Apply(ctx, patch, client.ForceOwnership, client.FieldOwner(idleName)))
+}
+
+func partial(da *v1alpha1.DoctorAssignment) *unstructured.Unstructured {
+	object := &unstructured.Unstructured{}
+	object.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("DoctorAssignment"))
+	object.SetNamespace(da.Namespace)
+	object.SetName(da.Name)
+	object.SetUID(da.UID)
+	return object
+}
+
+func idleStatus(da *v1alpha1.DoctorAssignment) *v1alpha1.DoctorAssignmentStatus {
+	status := &v1alpha1.DoctorAssignmentStatus{ObservedGeneration: da.Generation, Total: 1, Assigned: 1, Claims: 1}
 	for _, kind := range []string{v1alpha1.ReadyCondition, v1alpha1.ReconcilingCondition, v1alpha1.StalledCondition} {
 		condition := metav1.Condition{
 			Type: kind, Status: metav1.ConditionFalse, Reason: v1alpha1.ReasonAsExpected, ObservedGeneration: da.Generation,
@@ -55,9 +75,9 @@ func (i *idle) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, er
 		if kind == v1alpha1.ReadyCondition {
 			condition.Status, condition.Reason, condition.Message = metav1.ConditionTrue, v1alpha1.ReasonAssigned, "1 of 1 pairs are assigned."
 		}
-		da.Status.Conditions = append(da.Status.Conditions, condition)
+		status.Conditions = append(status.Conditions, condition)
 	}
-	return ctrl.Result{}, client.IgnoreNotFound(i.client.Status().Patch(ctx, da, client.MergeFrom(before)))
+	return status
 }
 
 // runIdle runs the idle controller until SIGTERM, with the environment of the real one.

@@ -71,6 +71,12 @@ func (u usage) perObject(objects int) string {
 		float64(u.statements)/n, u.reconciles/n, u.memory/(1<<20))
 }
 
+// awaitFirstPass waits until the controller has begun to reconcile the objects that were there at its start.
+func (h *hospital) awaitFirstPass(t *testing.T) {
+	t.Helper()
+	await(t, "the controller's first pass", func() bool { return h.metrics(t).reconciles > 0 }, 5*time.Millisecond)
+}
+
 // awaitSettled waits until the controller has reconciled every object since its start, and none waits.
 func (h *hospital) awaitSettled(t *testing.T, objects int) {
 	t.Helper()
