@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -135,6 +136,18 @@ func (c cluster) startNode(t *testing.T, node string) {
 		t.Error(err)
 	}
 	if _, err := c.kubectl(ctx, "wait", "node/"+node, "--for=condition=Ready", "--timeout=2m"); err != nil {
+		t.Error(err)
+	}
+	c.forgetConnections(ctx, t)
+}
+
+// forgetConnections makes the node that has the port forget which pods it sent connections to. While it knows a connection
+// that a lost pod did not answer, which is for two minutes after the last attempt, a later step's connection from the
+// same port of the client would go to that pod, too, and be refused.
+func (c cluster) forgetConnections(ctx context.Context, t *testing.T) {
+	http.DefaultClient.CloseIdleConnections()
+	_, err := run(ctx, nil, "docker", "exec", c.name+"-control-plane", "conntrack", "--delete", "--proto", "tcp", "--orig-port-dst", strconv.Itoa(nodePort))
+	if err != nil {
 		t.Error(err)
 	}
 }
