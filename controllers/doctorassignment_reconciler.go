@@ -67,7 +67,11 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 	if apierrors.IsConflict(err) {
 		result, err = ctrl.Result{RequeueAfter: wait.Jitter(conflictDelay, 1)}, nil
 	}
-	return result, errors.Join(err, r.releaseDeleted(ctx, req.NamespacedName))
+	err = errors.Join(err, r.releaseDeleted(ctx, req.NamespacedName))
+	if ctx.Err() != nil {
+		return ctrl.Result{}, nil // the controller stops, which is no error of the objects that wait
+	}
+	return result, err
 }
 
 func (r *reconciler) pass(ctx context.Context, name client.ObjectKey) (ctrl.Result, error) {

@@ -194,7 +194,7 @@ func TestReconcileLeavesTheStatusAtShutdown(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	b.Declarer = late{b.clinic, cancel}
 	_, err := b.Reconcile(ctx, ctrl.Request{NamespacedName: client.ObjectKeyFromObject(before)})
-	if !errors.Is(err, context.Canceled) {
+	if err != nil {
 		t.Errorf("Reconcile: %v", err)
 	}
 	if diff := cmp.Diff(before, b.get(t, "a")); diff != "" {

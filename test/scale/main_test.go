@@ -5,6 +5,9 @@ import (
 	"os"
 	"testing"
 
+	"github.com/go-logr/logr"
+	ctrl "sigs.k8s.io/controller-runtime"
+
 	"github.com/healthrecords/healthrecords/internal/app"
 	"github.com/healthrecords/healthrecords/internal/testkit/program"
 )
@@ -17,5 +20,6 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	ctrl.SetLogger(logr.Discard())
 	program.Main(m, app.Run)
 }
