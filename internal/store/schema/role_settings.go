@@ -12,8 +12,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/postgres"
 )
 
-// Settings are Postgres' limits for a part, and what its plans need, by the names of the settings: those of the part's role,
-// and of each of its connections, where they override those of the role.
+// Settings are the limits that Postgres sets for a part, by the names of its settings: those of the part's role, and of
+// each of its connections, where they override those of the role.
 func (p Part) Settings() map[string]string {
 	statement := map[Part]string{
 		PartServer:     "15s",   // as long as a request
@@ -29,12 +29,18 @@ func (p Part) Settings() map[string]string {
 		// A program that hangs keeps others from the rows that it locked, and the audit log from being sealed.
 		"idle_in_transaction_session_timeout": "30s",
 	}
+	maps.Copy(settings, postgres.Keepalives())
+	return settings
+}
+
+// roleSettings are Settings, and what only the role has, because PgBouncer would refuse the connection of a program that sent it.
+func (p Part) roleSettings() map[string]string {
+	settings := p.Settings()
 	if p == PartController {
 		// A plan that was made while the tables were small is kept until they are analyzed again. They may grow by thousands of
 		// rows until then, if as many objects are created at once.
 		settings["enable_seqscan"] = "off"
 	}
-	maps.Copy(settings, postgres.Keepalives())
 	return settings
 }
 
@@ -52,7 +58,7 @@ const strangeSetting = `NOT EXISTS (SELECT FROM pg_settings p WHERE p.name = spl
 // A thief of the password could leave them to the sessions that start after the password was changed.
 func strangeSettings(ctx context.Context, conn *pgx.Conn, l Login) ([]string, error) {
 	var own []string
-	for name, value := range l.Part.Settings() {
+	for name, value := range l.Part.roleSettings() {
 		own = append(own, name+"="+value)
 	}
 	rows, err := conn.Query(ctx, `SELECT split_part(entry, '=', 1) || coalesce(' in database ' || d.datname, '')
@@ -89,7 +95,7 @@ func partSettings(ctx context.Context, conn *pgx.Conn, l Login) (string, error) 
 	in := role + " IN DATABASE " + pgx.Identifier{current}.Sanitize()
 	statements := []string{fmt.Sprintf("%s CONNECTION LIMIT %d", role, connections), role + " RESET ALL", in + " RESET ALL"}
 	statements = append(statements, elsewhere...)
-	for name, value := range l.Part.Settings() {
+	for name, value := range l.Part.roleSettings() {
 		statements = append(statements, fmt.Sprintf("%s SET %s = '%s'", role, name, value))
 	}
 	// The part finds the schema by the search path of the owner.
