@@ -68,7 +68,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Resu
 		result, err = ctrl.Result{RequeueAfter: wait.Jitter(conflictDelay, 1)}, nil
 	}
 	err = errors.Join(err, r.releaseDeleted(ctx, req.NamespacedName))
-	if ctx.Err() != nil {
+	if errors.Is(ctx.Err(), context.Canceled) {
 		return ctrl.Result{}, nil // the controller stops, which is no error of the objects that wait
 	}
 	return result, err

@@ -24,6 +24,7 @@ func FuzzSchema(f *testing.F) {
 		{"", "doctor1,doctor2", "patient1,Patient2"},
 		{"", "Doctor1,dOCTOR1", "patient1"},
 		{"doctor1", "doctor2", "patient1"},
+		{"doctor1", strings.Repeat("d", 151), "patient1"},
 		{"", "", "patient1"},
 		{"Doctor1", "", "patient1,doctor1"},
 		{"", "doctor1,doctor2", "patient1,DOCTOR2"},
@@ -62,14 +63,14 @@ func FuzzSchema(f *testing.F) {
 		if err != nil && !apierrors.IsInvalid(err) {
 			t.Fatalf("the API server says %v", err)
 		}
-		refused := err != nil && !hasCause(err, "spec", "exactly one of doctor and doctors")
+		ambiguous := (doctor != "") == (team != "") // the Go check sees one form, and the API server may find another fault first
 		switch {
-		case refused && checked == nil:
+		case err != nil && checked == nil && !ambiguous:
 			t.Errorf("only the API server refuses doctor %q, doctors %q, patients %q, start %d, end %d: %v", doctor, team, patients, start, end, err)
 		case err == nil && checked != nil && !onlyCase(checked, declared.Patients):
 			t.Errorf("only the Go check refuses doctor %q, doctors %q, patients %q, start %d, end %d: %v", doctor, team, patients, start, end, checked)
-		case err == nil && (doctor != "") == (team != ""):
-			t.Errorf("doctor %q and doctors %q are both taken", doctor, team)
+		case err == nil && ambiguous:
+			t.Errorf("doctor %q and doctors %q are taken, not exactly one of them", doctor, team)
 		}
 	})
 }

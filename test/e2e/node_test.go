@@ -147,7 +147,7 @@ func (c cluster) startNode(t *testing.T, node string) {
 func (c cluster) forgetConnections(ctx context.Context, t *testing.T) {
 	http.DefaultClient.CloseIdleConnections()
 	_, err := run(ctx, nil, "docker", "exec", c.name+"-control-plane", "conntrack", "--delete", "--proto", "tcp", "--orig-port-dst", strconv.Itoa(nodePort))
-	if err != nil {
+	if err != nil && !strings.Contains(err.Error(), "0 flow entries") { // it has forgotten all of them already
 		t.Error(err)
 	}
 }
