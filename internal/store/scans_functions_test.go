@@ -114,7 +114,8 @@ func checkFunctions(t *testing.T, dsn string, callers []clinic.Caller) {
 	}
 }
 
-// TestClaimsReadFewRowsWhenTablesHaveGrown: a session keeps the plans of functions, too, that it made while the tables were small.
+// TestClaimsReadFewRowsWhenTablesHaveGrown: a session keeps the plans of functions, too, that it made while the tables were
+// small.
 func TestClaimsReadFewRowsWhenTablesHaveGrown(t *testing.T) {
 	t.Parallel()
 	dsn := testkit.NewDatabase(t, rights.Migrate)

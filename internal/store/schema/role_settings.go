@@ -33,7 +33,8 @@ func (p Part) Settings() map[string]string {
 	return settings
 }
 
-// roleSettings are Settings, and what only the role has, because PgBouncer would refuse the connection of a program that sent it.
+// roleSettings are Settings, and what only the role has, because PgBouncer would refuse the connection of a program that sent
+// it.
 func (p Part) roleSettings() map[string]string {
 	settings := p.Settings()
 	if p == PartController {
