@@ -16,7 +16,7 @@ WITH claim AS (
     SELECT $1::bigint, $2::bigint, 'rest', $3, $4, statement_timestamp(), $5
     WHERE NOT EXISTS (
         SELECT FROM assignments a
-        WHERE NOT $6::boolean AND a.patient_id = $1 AND a.doctor_id = $2 AND a.source <> 'break_glass'
+        WHERE NOT $6::boolean AND a.patient_id = $1 AND a.doctor_id = $2 AND a.source IS DISTINCT FROM 'break_glass'
             AND a.starts_at <= statement_timestamp() AND (a.ends_at IS NULL OR a.ends_at > statement_timestamp()))
         AND NOT EXISTS (
             SELECT FROM assignment_claims c
@@ -108,7 +108,7 @@ func (q *Queries) EndClaims(ctx context.Context, db DBTX, arg EndClaimsParams) (
 
 const findAssignment = `-- name: FindAssignment :one
 SELECT a.id, (a.starts_at = $1)::boolean AS begun FROM assignments a
-WHERE a.patient_id = $2 AND a.doctor_id = $3 AND a.source <> 'break_glass'
+WHERE a.patient_id = $2 AND a.doctor_id = $3 AND a.source IS DISTINCT FROM 'break_glass'
     AND a.starts_at <= $1 AND (a.ends_at IS NULL OR a.ends_at > $1)
 `
 
@@ -362,7 +362,7 @@ SELECT c.source, c.declared_by, coalesce(c.requester, u.username, '')::text AS r
 FROM assignments a
 JOIN assignment_claims c ON c.patient_id = a.patient_id AND c.doctor_id = a.doctor_id
 LEFT JOIN users u ON u.id = c.requested_by
-WHERE a.id = $1 AND a.source <> 'break_glass' AND (c.held IS NOT NULL OR c.starts_at < coalesce(a.ends_at, 'infinity')
+WHERE a.id = $1 AND a.source IS DISTINCT FROM 'break_glass' AND (c.held IS NOT NULL OR c.starts_at < coalesce(a.ends_at, 'infinity')
     AND coalesce(least(c.ends_at, c.ended_at), 'infinity') > greatest(a.starts_at, c.starts_at))
 ORDER BY counts DESC, held DESC, c.starts_at DESC, c.id DESC LIMIT $2
 `

@@ -15,7 +15,7 @@ WITH access AS (
     SELECT r.patient_id, a.id AS assignment_id
     FROM health_records r
     JOIN active_assignments a ON a.patient_id = r.patient_id
-    WHERE r.id = $3 AND a.doctor_id = $4 AND a.source <> 'break_glass'
+    WHERE r.id = $3 AND a.doctor_id = $4 AND a.source IS DISTINCT FROM 'break_glass'
 )
 UPDATE doctor_comments c SET comment = $1, version = version + 1, updated_at = statement_timestamp()
 FROM access WHERE c.id = $2
@@ -90,7 +90,7 @@ WITH access AS (
     SELECT r.id AS record_id, r.patient_id, a.doctor_id, a.id AS assignment_id
     FROM health_records r
     JOIN active_assignments a ON a.patient_id = r.patient_id
-    WHERE r.id = $1 AND a.doctor_id = $2 AND a.source <> 'break_glass'
+    WHERE r.id = $1 AND a.doctor_id = $2 AND a.source IS DISTINCT FROM 'break_glass'
 ), comment AS (
     INSERT INTO doctor_comments (record_id, doctor_id, comment, is_private)
     SELECT access.record_id, access.doctor_id, $3, $4 FROM access

@@ -17,7 +17,7 @@ WITH touched AS (
     CROSS JOIN LATERAL (
         SELECT id, patient_id, doctor_id, source, owner, declared_by, requested_by, reason, starts_at, ends_at, created_at, requester FROM assignments a
         WHERE a.patient_id = pair.patient_id AND a.doctor_id = pair.doctor_id
-            AND a.source <> 'break_glass' AND a.xmin::text = pg_current_xact_id()::xid::text
+            AND a.source IS DISTINCT FROM 'break_glass' AND a.xmin::text = pg_current_xact_id()::xid::text
         OFFSET 0
     ) AS a
 ), audit AS (
@@ -71,7 +71,7 @@ WITH wanted AS (
             OR c.ends_at IS DISTINCT FROM $6 OR c.reason <> $7 OR c.declared_by IS DISTINCT FROM $8
             OR NOT EXISTS (
                 SELECT FROM assignments a
-                WHERE a.patient_id = c.patient_id AND a.doctor_id = c.doctor_id AND a.source <> 'break_glass'
+                WHERE a.patient_id = c.patient_id AND a.doctor_id = c.doctor_id AND a.source IS DISTINCT FROM 'break_glass'
                     AND (a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, statement_timestamp()))
                     AND a.starts_at <= greatest(c.starts_at, statement_timestamp())))
     RETURNING c.patient_id, c.doctor_id
@@ -148,7 +148,7 @@ const countDeclared = `-- name: CountDeclared :one
 SELECT statement_timestamp()::timestamptz AS at,
     count(*) FILTER (WHERE EXISTS (
         SELECT FROM active_assignments a
-        WHERE a.patient_id = p.id AND a.doctor_id = d.id AND a.source <> 'break_glass'))::bigint AS assigned,
+        WHERE a.patient_id = p.id AND a.doctor_id = d.id AND a.source IS DISTINCT FROM 'break_glass'))::bigint AS assigned,
     count(*) FILTER (WHERE EXISTS (
         SELECT FROM assignment_claims c
         WHERE c.owner = $1::text AND c.doctor_id = d.id AND c.patient_id = p.id
@@ -197,7 +197,7 @@ CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE c.open)::bigint AS claims,
         count(*) FILTER (WHERE c.open AND EXISTS (
             SELECT FROM active_assignments a
-            WHERE a.patient_id = c.patient_id AND a.doctor_id = c.doctor_id AND a.source <> 'break_glass'))::bigint AS assigned,
+            WHERE a.patient_id = c.patient_id AND a.doctor_id = c.doctor_id AND a.source IS DISTINCT FROM 'break_glass'))::bigint AS assigned,
         count(*) FILTER (WHERE c.open AND EXISTS (
             SELECT FROM assignment_claims o
             WHERE o.patient_id = c.patient_id AND o.doctor_id = c.doctor_id AND o.owner IS DISTINCT FROM w.uid

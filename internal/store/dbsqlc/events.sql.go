@@ -113,7 +113,7 @@ WITH event_kind AS MATERIALIZED (
     UNION ALL
     SELECT a.doctor_user_id, e.id, e.created_at, e.type, e.patient_id, e.doctor_id, e.assignment_id, e.record_id, e.comment_id, e.user_id
     FROM due e
-    JOIN active_assignments a ON a.patient_id = e.patient_id AND a.source <> 'break_glass' AND a.starts_at <= e.created_at
+    JOIN active_assignments a ON a.patient_id = e.patient_id AND a.source IS DISTINCT FROM 'break_glass' AND a.starts_at <= e.created_at
     WHERE e.recipients = 'care_team'
     UNION ALL
     SELECT u.id, e.id, e.created_at, e.type, e.patient_id, e.doctor_id, e.assignment_id, e.record_id, e.comment_id, e.user_id

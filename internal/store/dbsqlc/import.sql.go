@@ -61,7 +61,7 @@ JOIN doctor_profiles d ON d.id = pair.doctor_id AND d.verified_at IS NOT NULL
 JOIN users u ON u.id = d.user_id AND u.active
 WHERE NOT EXISTS (
     SELECT FROM assignments a
-    WHERE a.patient_id = pair.patient_id AND a.doctor_id = pair.doctor_id AND a.source <> 'break_glass'
+    WHERE a.patient_id = pair.patient_id AND a.doctor_id = pair.doctor_id AND a.source IS DISTINCT FROM 'break_glass'
 )
 ON CONFLICT DO NOTHING
 `

@@ -30,7 +30,7 @@ WITH claim AS (
     SELECT @patient_id::bigint, @doctor_id::bigint, 'rest', @requested_by, @reason, statement_timestamp(), sqlc.narg('ends_at')
     WHERE NOT EXISTS (
         SELECT FROM assignments a
-        WHERE NOT @beside_others::boolean AND a.patient_id = @patient_id AND a.doctor_id = @doctor_id AND a.source <> 'break_glass'
+        WHERE NOT @beside_others::boolean AND a.patient_id = @patient_id AND a.doctor_id = @doctor_id AND a.source IS DISTINCT FROM 'break_glass'
             AND a.starts_at <= statement_timestamp() AND (a.ends_at IS NULL OR a.ends_at > statement_timestamp()))
         AND NOT EXISTS (
             SELECT FROM assignment_claims c
@@ -43,7 +43,7 @@ SELECT EXISTS (SELECT FROM claim) AS added, statement_timestamp()::timestamptz A
 -- The assignment of a pair at a time, and whether it began then.
 -- name: FindAssignment :one
 SELECT a.id, (a.starts_at = @at)::boolean AS begun FROM assignments a
-WHERE a.patient_id = @patient_id AND a.doctor_id = @doctor_id AND a.source <> 'break_glass'
+WHERE a.patient_id = @patient_id AND a.doctor_id = @doctor_id AND a.source IS DISTINCT FROM 'break_glass'
     AND a.starts_at <= @at AND (a.ends_at IS NULL OR a.ends_at > @at);
 
 -- Emergency access after LockEmergency. No row if it is open already, or the patient does not exist.
@@ -143,7 +143,7 @@ SELECT c.source, c.declared_by, coalesce(c.requester, u.username, '')::text AS r
 FROM assignments a
 JOIN assignment_claims c ON c.patient_id = a.patient_id AND c.doctor_id = a.doctor_id
 LEFT JOIN users u ON u.id = c.requested_by
-WHERE a.id = @id AND a.source <> 'break_glass' AND (c.held IS NOT NULL OR c.starts_at < coalesce(a.ends_at, 'infinity')
+WHERE a.id = @id AND a.source IS DISTINCT FROM 'break_glass' AND (c.held IS NOT NULL OR c.starts_at < coalesce(a.ends_at, 'infinity')
     AND coalesce(least(c.ends_at, c.ended_at), 'infinity') > greatest(a.starts_at, c.starts_at))
 ORDER BY counts DESC, held DESC, c.starts_at DESC, c.id DESC LIMIT @most;
 

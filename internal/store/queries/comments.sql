@@ -40,7 +40,7 @@ WITH access AS (
     SELECT r.id AS record_id, r.patient_id, a.doctor_id, a.id AS assignment_id
     FROM health_records r
     JOIN active_assignments a ON a.patient_id = r.patient_id
-    WHERE r.id = @record_id AND a.doctor_id = @doctor_id AND a.source <> 'break_glass'
+    WHERE r.id = @record_id AND a.doctor_id = @doctor_id AND a.source IS DISTINCT FROM 'break_glass'
 ), comment AS (
     INSERT INTO doctor_comments (record_id, doctor_id, comment, is_private)
     SELECT access.record_id, access.doctor_id, @comment, @is_private FROM access
@@ -72,7 +72,7 @@ WITH access AS (
     SELECT r.patient_id, a.id AS assignment_id
     FROM health_records r
     JOIN active_assignments a ON a.patient_id = r.patient_id
-    WHERE r.id = @record_id AND a.doctor_id = @doctor_id AND a.source <> 'break_glass'
+    WHERE r.id = @record_id AND a.doctor_id = @doctor_id AND a.source IS DISTINCT FROM 'break_glass'
 )
 UPDATE doctor_comments c SET comment = @comment, version = version + 1, updated_at = statement_timestamp()
 FROM access WHERE c.id = @id

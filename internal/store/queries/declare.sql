@@ -54,7 +54,7 @@ CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE c.open)::bigint AS claims,
         count(*) FILTER (WHERE c.open AND EXISTS (
             SELECT FROM active_assignments a
-            WHERE a.patient_id = c.patient_id AND a.doctor_id = c.doctor_id AND a.source <> 'break_glass'))::bigint AS assigned,
+            WHERE a.patient_id = c.patient_id AND a.doctor_id = c.doctor_id AND a.source IS DISTINCT FROM 'break_glass'))::bigint AS assigned,
         count(*) FILTER (WHERE c.open AND EXISTS (
             SELECT FROM assignment_claims o
             WHERE o.patient_id = c.patient_id AND o.doctor_id = c.doctor_id AND o.owner IS DISTINCT FROM w.uid
@@ -134,7 +134,7 @@ WITH wanted AS (
             OR c.ends_at IS DISTINCT FROM sqlc.narg('ends_at') OR c.reason <> @reason OR c.declared_by IS DISTINCT FROM @declared_by
             OR NOT EXISTS (
                 SELECT FROM assignments a
-                WHERE a.patient_id = c.patient_id AND a.doctor_id = c.doctor_id AND a.source <> 'break_glass'
+                WHERE a.patient_id = c.patient_id AND a.doctor_id = c.doctor_id AND a.source IS DISTINCT FROM 'break_glass'
                     AND (a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, statement_timestamp()))
                     AND a.starts_at <= greatest(c.starts_at, statement_timestamp())))
     RETURNING c.patient_id, c.doctor_id
@@ -170,7 +170,7 @@ SELECT coalesce(array_agg(patient_id), '{}')::bigint[] AS patient_ids, coalesce(
 SELECT statement_timestamp()::timestamptz AS at,
     count(*) FILTER (WHERE EXISTS (
         SELECT FROM active_assignments a
-        WHERE a.patient_id = p.id AND a.doctor_id = d.id AND a.source <> 'break_glass'))::bigint AS assigned,
+        WHERE a.patient_id = p.id AND a.doctor_id = d.id AND a.source IS DISTINCT FROM 'break_glass'))::bigint AS assigned,
     count(*) FILTER (WHERE EXISTS (
         SELECT FROM assignment_claims c
         WHERE c.owner = @owner::text AND c.doctor_id = d.id AND c.patient_id = p.id
@@ -238,7 +238,7 @@ WITH touched AS (
     CROSS JOIN LATERAL (
         SELECT * FROM assignments a
         WHERE a.patient_id = pair.patient_id AND a.doctor_id = pair.doctor_id
-            AND a.source <> 'break_glass' AND a.xmin::text = pg_current_xact_id()::xid::text
+            AND a.source IS DISTINCT FROM 'break_glass' AND a.xmin::text = pg_current_xact_id()::xid::text
         OFFSET 0
     ) AS a
 ), audit AS (

@@ -69,7 +69,7 @@ UPDATE assignments a SET owner = 'assignment ' || a.id
 WHERE a.source = 'kubernetes' AND a.owner IS NULL AND a.starts_at > statement_timestamp() AND (a.ends_at IS NULL OR a.ends_at > a.starts_at)
     AND EXISTS (
         SELECT FROM assignments o
-        WHERE o.patient_id = a.patient_id AND o.doctor_id = a.doctor_id AND o.source <> 'break_glass' AND o.owner IS NULL
+        WHERE o.patient_id = a.patient_id AND o.doctor_id = a.doctor_id AND o.source IS DISTINCT FROM 'break_glass' AND o.owner IS NULL
             AND o.ends_at > greatest(o.starts_at, statement_timestamp()) AND o.starts_at < a.starts_at);
 INSERT INTO assignment_claims (patient_id, doctor_id, source, owner, declared_by, requested_by, reason, starts_at, ends_at, created_at)
 SELECT a.patient_id, a.doctor_id, CASE WHEN a.owner IS NULL THEN 'rest' ELSE 'kubernetes' END, a.owner,
@@ -106,6 +106,11 @@ BEGIN
 END
 $$;
 
+-- Statements that look for ordinary assignments compare the source by IS DISTINCT FROM: then Postgres does not see that the
+-- index of assignments_one_active has them, and uses another. A nested loop over this index, which is GiST, breaks it: when a
+-- scan ends early, the rows that it found dead are marked in the next scan, where other rows have their places. Such
+-- rows are not found any more, and the constraint does not hold (seen in Postgres 15.18).
+--
 -- Makes the assignments of each pair (patients[i], doctors[i]) the union of its claims' periods from now on, and adds the
 -- events of those that begin. An assignment runs on while any claim covers it, whichever ends; it ends with the
 -- last claim in the statement that ends it; after a gap another row begins. Its other columns come from the claim that covers
@@ -123,7 +128,7 @@ BEGIN
     FROM (
         SELECT o.id, w.starts_at IS NOT NULL AS wanted, w.ends_at
         FROM unnest(patients, doctors) AS pair (patient_id, doctor_id)
-        JOIN assignments o ON o.patient_id = pair.patient_id AND o.doctor_id = pair.doctor_id AND o.source <> 'break_glass'
+        JOIN assignments o ON o.patient_id = pair.patient_id AND o.doctor_id = pair.doctor_id AND o.source IS DISTINCT FROM 'break_glass'
             AND (o.ends_at IS NULL OR o.ends_at > greatest(o.starts_at, at))
         LEFT JOIN LATERAL claimed_periods(o.patient_id, o.doctor_id) AS w ON greatest(w.starts_at, at) = greatest(o.starts_at, at)
     ) AS f
@@ -134,7 +139,7 @@ BEGIN
     FROM unnest(patients, doctors) AS pair (patient_id, doctor_id)
     CROSS JOIN LATERAL claimed_periods(pair.patient_id, pair.doctor_id) AS w
     JOIN assignment_claims c ON c.id = w.lead
-    WHERE a.patient_id = pair.patient_id AND a.doctor_id = pair.doctor_id AND a.source <> 'break_glass'
+    WHERE a.patient_id = pair.patient_id AND a.doctor_id = pair.doctor_id AND a.source IS DISTINCT FROM 'break_glass'
         AND (a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, at))
         AND greatest(w.starts_at, at) = greatest(a.starts_at, at)
         AND (a.ends_at, a.source, a.owner, a.declared_by, a.requester, a.requested_by, a.reason)
@@ -149,7 +154,7 @@ BEGIN
         JOIN assignment_claims c ON c.id = w.lead
         WHERE NOT EXISTS (
             SELECT FROM assignments a
-            WHERE a.patient_id = pair.patient_id AND a.doctor_id = pair.doctor_id AND a.source <> 'break_glass'
+            WHERE a.patient_id = pair.patient_id AND a.doctor_id = pair.doctor_id AND a.source IS DISTINCT FROM 'break_glass'
                 AND (a.ends_at IS NULL OR a.ends_at > greatest(a.starts_at, at))
                 AND greatest(w.starts_at, at) = greatest(a.starts_at, at))
         RETURNING id, patient_id, doctor_id, starts_at, requested_by
