@@ -23,7 +23,7 @@ type desk struct {
 	Administrators *service.Administrators
 	opts           service.APIOptions
 	db             *testkit.Factory
-	verifier       *token.Verifier
+	verifier       verifier
 	clock          *clock
 }
 
@@ -46,7 +46,7 @@ func newDesk(t testing.TB, change func(*service.APIOptions)) desk {
 			AutoVerifyDoctors: true, TOTP: testkit.Value(token.NewTOTP(totp))(t),
 			Log: slog.New(slog.DiscardHandler),
 		},
-		db: testkit.NewFactory(t, dsn), verifier: testkit.Value(token.NewVerifier(access))(t),
+		db: testkit.NewFactory(t, dsn), verifier: verifier{testkit.Value(token.NewVerifier(access))(t)},
 	}
 	if change != nil {
 		change(&d.opts)
@@ -81,6 +81,15 @@ func doctor(username string) clinic.Registration {
 func (d desk) register(t testing.TB, r clinic.Registration) clinic.Tokens {
 	t.Helper()
 	return testkit.Value(d.Accounts.Register(t.Context(), r, clinic.Idempotency{}))(t)
+}
+
+// verifier returns callers that ask for something, as those of the API do.
+type verifier struct{ *token.Verifier }
+
+func (v verifier) Verify(access string) (clinic.Caller, error) {
+	caller, err := v.Verifier.Verify(access)
+	caller.Request.Operation = "getTest"
+	return caller, err
 }
 
 // caller registers a user and returns them as a caller.

@@ -29,7 +29,7 @@ func ledger(b testing.TB, f fixture, patients, records int) (doctor clinic.Calle
 	f.db.Exec(`INSERT INTO doctor_comments (record_id, doctor_id, comment, is_private)
 		SELECT id, $1, repeat('text ', 10), id % 4 = 0 FROM health_records WHERE id % 2 = 0`, d.ID)
 	f.db.Exec(`VACUUM ANALYZE`)
-	return testkit.CallerOf(d.User), clinic.Caller{UserID: int64(f.db.Count(`SELECT min(user_id) FROM patient_profiles`)), Role: clinic.RolePatient}
+	return testkit.CallerOf(d.User), testkit.CallerOf(clinic.User{ID: int64(f.db.Count(`SELECT min(user_id) FROM patient_profiles`)), Role: clinic.RolePatient})
 }
 
 // joinAndSort is the list of records in its obvious form: join, sort

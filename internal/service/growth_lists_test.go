@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
 // TestAPageReadsNoMoreThanItShows runs the lists, in each order and by each filter, over
@@ -153,7 +154,7 @@ func (w town) checkAuditLog(t *testing.T) {
 	log[clinic.AuditEvent]{w, "AuditLog.List", "of a patient with many", w.admin, theirs, func(before int64) (clinic.Log[clinic.AuditEvent], error) {
 		return w.server.AuditLog.List(t.Context(), w.admin, clinic.AuditFilter{PatientID: w.chronicID}, before, 0)
 	}}.checkAll(t)
-	few := clinic.Caller{UserID: user, Role: clinic.RolePatient}
+	few := testkit.CallerOf(clinic.User{ID: user, Role: clinic.RolePatient})
 	for name, who := range map[string]struct {
 		caller clinic.Caller
 		limits map[string]int

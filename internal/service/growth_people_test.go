@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/testkit"
 )
 
 func (w town) checkPeople(t *testing.T) {
@@ -68,7 +69,7 @@ func (w town) checkNotifications(t *testing.T) {
 	t.Helper()
 	yes, no := true, false
 	many := map[string]int{"notifications": 3 * toldOfBusy, "notifications_recipient_idx": toldOfBusy}
-	listener := clinic.Caller{UserID: int64(w.db.Count(`SELECT user_id FROM patient_profiles WHERE id = $1`, w.somebody)), Role: clinic.RolePatient}
+	listener := testkit.CallerOf(clinic.User{ID: int64(w.db.Count(`SELECT user_id FROM patient_profiles WHERE id = $1`, w.somebody)), Role: clinic.RolePatient})
 	for name, who := range map[string]struct {
 		caller clinic.Caller
 		limits map[string]int

@@ -48,7 +48,7 @@ func (f *fixture) importedCaller(t *testing.T, username string) clinic.Caller {
 	if f.db.Count(`SELECT count(*) FROM doctor_profiles WHERE user_id = $1`, id) == 1 {
 		role = clinic.RoleDoctor
 	}
-	return clinic.Caller{UserID: int64(id), Role: role}
+	return testkit.CallerOf(clinic.User{ID: int64(id), Role: role})
 }
 
 func counts(created, updated, unchanged int) clinic.ImportCounts {

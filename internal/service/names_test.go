@@ -123,7 +123,7 @@ func TestLogsNameThePatientOfThen(t *testing.T) {
 	}
 	var names []string
 	for _, a := range testkit.Value(f.AuditLog.ListAccesses(t.Context(), c.asPatient(), 0, 100))(t).Items {
-		if a.Operation == "" && a.User.LicenseNumber == "" && a.Role == clinic.RolePatient {
+		if a.Operation == "getTest" && a.User.LicenseNumber == "" && a.Role == clinic.RolePatient {
 			names = append(names, a.User.FullName())
 		}
 	}

@@ -109,7 +109,7 @@ func TestNotificationTextFollowsTheReadersRights(t *testing.T) {
 		},
 		"code for a new password, to an administrator": {
 			happen: issueCode, reader: func(c care) clinic.Caller {
-				return clinic.Caller{UserID: c.patient.User.ID + watching, Role: clinic.RoleAdmin}
+				return testkit.CallerOf(clinic.User{ID: c.patient.User.ID + watching, Role: clinic.RoleAdmin})
 			},
 			before: "A one-time code was issued with which a new password can be set for the account of John Doe (user1).",
 			change: `UPDATE users SET first_name = 'Jack' WHERE username = 'user1'`,

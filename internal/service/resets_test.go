@@ -150,7 +150,7 @@ func TestWhoMayIssueCodes(t *testing.T) {
 	_, err = d.Resets.Issue(t.Context(), admin, user.ID)
 	wantReason(t, err, "account_disabled")
 	for decision, want := range map[string]int{"forbidden": 1, "conflict": 2, "not_found": 1, "allowed": 1} {
-		if n := d.db.Count(`SELECT count(*) FROM audit_log WHERE operation = '' AND object_kind = 'user' AND decision = $1
+		if n := d.db.Count(`SELECT count(*) FROM audit_log WHERE operation = 'getTest' AND object_kind = 'user' AND decision = $1
 				AND NOT (decision = 'allowed' AND object_id = $2)`, decision, user.ID); n != want {
 			t.Errorf("%d audit rows say %s, want %d", n, decision, want)
 		}

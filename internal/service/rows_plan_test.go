@@ -69,7 +69,9 @@ func (*lastStatement) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.Tr
 }
 
 func (l *lastStatement) TraceBatchQuery(_ context.Context, _ *pgx.Conn, data pgx.TraceBatchQueryData) {
-	l.TraceBatchQueryData = data
+	if !strings.HasPrefix(data.SQL, "-- name: SeenPatient") { // it follows a list about one patient
+		l.TraceBatchQueryData = data
+	}
 }
 func (*lastStatement) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 

@@ -32,9 +32,9 @@ func (s *statements) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQ
 }
 func (s *statements) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData) {}
 
-// TestListsTakeTwoStatements reads full pages of every list: the check
-// of the caller and the list itself, for any number of rows.
-func TestListsTakeTwoStatements(t *testing.T) {
+// TestListsTakeThreeStatements reads full pages of lists: the check of the caller, the list itself and the audit row, for any
+// number of rows.
+func TestListsTakeThreeStatements(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	c := f.care()
@@ -79,8 +79,8 @@ func TestListsTakeTwoStatements(t *testing.T) {
 		if rows, err := list(); err != nil || rows != clinic.DefaultPageSize {
 			t.Errorf("%s: %d rows, %v", name, rows, err)
 		}
-		if n := sent.count.Load(); n != 2 {
-			t.Errorf("%s: %d statements, want 2", name, n)
+		if n := sent.count.Load(); n != 3 {
+			t.Errorf("%s: %d statements, want 3", name, n)
 		}
 	}
 }

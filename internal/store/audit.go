@@ -5,10 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
-	"sync"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
@@ -99,6 +95,13 @@ func isRefusal(err error) bool {
 }
 
 func (a *audit) write(ctx context.Context, db dbsqlc.DBTX, decision string) error {
+	if err := dbsqlc.New().InsertAudit(ctx, db, a.row(ctx, decision)); err != nil {
+		return fmt.Errorf("writing the audit row: %w", translate(err))
+	}
+	return nil
+}
+
+func (a *audit) row(ctx context.Context, decision string) dbsqlc.InsertAuditParams {
 	row := dbsqlc.InsertAuditParams{
 		UserID: orNil(a.caller.UserID), Role: string(a.caller.Role), Operation: a.caller.Request.Operation,
 		ObjectKind: string(a.object.Kind), ObjectID: orNil(a.object.ID),
@@ -109,10 +112,7 @@ func (a *audit) write(ctx context.Context, db dbsqlc.DBTX, decision string) erro
 	if decision != clinic.DecisionAllowed {
 		row.Reason = string(clinic.ReasonRefused)
 	}
-	if err := dbsqlc.New().InsertAudit(ctx, db, row); err != nil {
-		return fmt.Errorf("writing the audit row: %w", translate(err))
-	}
-	return nil
+	return row
 }
 
 func addressOf(ctx context.Context) *netip.Addr {
@@ -127,142 +127,4 @@ func orNil(id int64) *int64 {
 		return nil
 	}
 	return &id
-}
-
-// auditing returns the handle for the statement that answers a read of the
-// object. It writes the audit row in the same statement, so that a read costs
-// no second round trip and never goes without its row. Extra columns of the statement
-// name the patients whose data was seen. shown is how many of its rows
-// the caller gets to see; 0 means that the caller asked for one object, which is not
-// found when the statement returns no row.
-//
-// In a transaction it returns the handle itself: the transaction has a row.
-func (h handle) auditing(object clinic.Object, shown int32) handle {
-	if h.single {
-		h.db = auditedDB{DBTX: h.db, wrapped: h.wrapped, caller: h.Who.Caller, object: object, shown: shown}
-	}
-	return h
-}
-
-// auditedDB adds the writing of the audit row to statements.
-type auditedDB struct {
-	dbsqlc.DBTX
-	wrapped *sync.Map // statements by their wrapping
-	caller  clinic.Caller
-	object  clinic.Object
-	shown   int32
-}
-
-// auditSQL wraps a statement. {1} to {10} stand for its parameters, which
-// come after those of the statement. {9} is the reason of the access, and {10} the reason
-// where some of it comes by emergency access alone.
-const auditSQL = `
-), audit AS (
-	INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, request_id, address,
-		patient_ids, assignment_ids, reason, decision)
-	SELECT {1}::bigint, {2}::text, {3}::text, {4}::text, {5}::bigint, {6}::text, {7}::inet, seen.patients, seen.assignments,
-		CASE
-			WHEN {8}::int = 0 AND seen.count = 0 THEN '` + string(clinic.ReasonRefused) + `'
-			WHEN seen.emergency THEN {10}::text
-			ELSE {9}::text
-		END,
-		CASE WHEN {8} = 0 AND seen.count = 0 THEN '` + string(clinic.CodeNotFound) + `' ELSE '` + clinic.DecisionAllowed + `' END
-	FROM ({seen}) AS seen
-)
-SELECT * FROM answer`
-
-// seenOneSQL selects the patient in an answer of one row or none.
-const seenOneSQL = `
-		SELECT CASE WHEN answer.seen_patient IS NULL THEN 0 ELSE 1 END AS count,
-			coalesce(answer.seen_in_emergency, false) AS emergency,
-			CASE WHEN answer.seen_patient IS NULL THEN '{}' ELSE ARRAY[answer.seen_patient]::bigint[] END AS patients,
-			CASE WHEN answer.seen_patient IS NULL THEN '{}' ELSE ARRAY[coalesce(answer.seen_through, 0)]::bigint[] END AS assignments
-		FROM (SELECT) AS once LEFT JOIN answer ON true`
-
-// seenPageSQL selects the patients in a page. The row after the page only shows that there are more.
-const seenPageSQL = seenManySQL + shownSQL + seenOnceSQL
-
-// seenNarrowedSQL selects the patients in a page of a list that is narrowed to one patient.
-const seenNarrowedSQL = seenManySQL + narrowedSQL + seenOnceSQL
-
-// seenManySQL and seenOnceSQL wrap the rows of the patients who are shown.
-const seenManySQL = `
-		SELECT count(*) AS count, coalesce(bool_or(one.seen_in_emergency), false) AS emergency,
-			coalesce(array_agg(one.seen_patient) FILTER (WHERE one.seen_patient IS NOT NULL), '{}') AS patients,
-			coalesce(array_agg(coalesce(one.seen_through, 0)) FILTER (WHERE one.seen_patient IS NOT NULL), '{}') AS assignments
-		FROM (
-			SELECT DISTINCT seen_patient, seen_through, seen_in_emergency
-			FROM (`
-
-const seenOnceSQL = `) AS shown
-			ORDER BY seen_patient, seen_through
-		) AS one`
-
-// shownSQL are the rows of a page.
-const shownSQL = `SELECT seen_patient, seen_through, seen_in_emergency FROM answer LIMIT {8}`
-
-// narrowedSQL is for a list that is narrowed to one patient. A patient whom the caller may
-// see is recorded even where the page is empty: the page still has a count.
-const narrowedSQL = `
-				WITH visible AS (
-					SELECT p.id AS seen_patient, access.assignment_id AS seen_through, coalesce(access.emergency, false) AS seen_in_emergency
-					FROM patient_profiles p
-					LEFT JOIN LATERAL (
-						SELECT a.patient_id, a.assignment_id, a.emergency FROM patient_access a
-						WHERE a.user_id = {1}::bigint AND a.patient_id = p.id ORDER BY a.emergency, a.assignment_id LIMIT 1
-					) AS access ON true
-					WHERE p.id = {5}::bigint AND (access.patient_id IS NOT NULL OR {2}::text = '` + string(clinic.RoleAdmin) + `')
-				)
-				SELECT * FROM visible UNION ALL (SELECT * FROM (` + shownSQL + `) AS page WHERE NOT EXISTS (SELECT FROM visible))`
-
-func (a auditedDB) wrap(ctx context.Context, sql string, args []any) (string, []any) {
-	key := wrapping{sql: sql, seen: a.seen()}
-	wrapped, known := a.wrapped.Load(key)
-	if !known {
-		wrapped, _ = a.wrapped.LoadOrStore(key, wrapSQL(key, len(args)))
-	}
-	r := a.caller.Request
-	text, _ := wrapped.(string) // nothing else is stored
-	return text, append(append(make([]any, 0, len(args)+auditParameters), args...),
-		a.caller.UserID, string(a.caller.Role), r.Operation, string(a.object.Kind), orNil(a.object.ID), r.ID, addressOf(ctx), a.shown,
-		string(clinic.ReasonFor(a.caller, a.object.Kind, false)), string(clinic.ReasonFor(a.caller, a.object.Kind, true)))
-}
-
-const auditParameters = 10
-
-// seen returns the SQL that selects the patients whose data the answer shows.
-func (a auditedDB) seen() string {
-	switch {
-	case a.shown == 0:
-		return seenOneSQL
-	case a.object.Kind == clinic.ObjectPatient && a.object.ID != 0:
-		return seenNarrowedSQL
-	}
-	return seenPageSQL
-}
-
-// wrapping identifies a wrapped statement: a list's statement also reads a single row, or
-// the rows of one patient.
-type wrapping struct{ sql, seen string }
-
-// wrapSQL keeps the statement's name, which tracing shows, in front.
-func wrapSQL(w wrapping, parameters int) string {
-	name, statement, _ := strings.Cut(w.sql, "\n")
-	var marks []string
-	for i := range auditParameters {
-		marks = append(marks, fmt.Sprintf("{%d}", i+1), fmt.Sprintf("$%d", parameters+i+1))
-	}
-	return name + "\nWITH answer AS MATERIALIZED (\n" + statement + strings.NewReplacer(marks...).Replace(strings.Replace(auditSQL, "{seen}", w.seen, 1))
-}
-
-// Query implements dbsqlc.DBTX.
-func (a auditedDB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	sql, args = a.wrap(ctx, sql, args)
-	return a.DBTX.Query(ctx, sql, args...)
-}
-
-// QueryRow implements dbsqlc.DBTX.
-func (a auditedDB) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	sql, args = a.wrap(ctx, sql, args)
-	return a.DBTX.QueryRow(ctx, sql, args...)
 }

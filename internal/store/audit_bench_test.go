@@ -30,7 +30,7 @@ const (
 
 // auditCosts is the limit that make security sets for the cost of the audit log, in percent of the requests per second
 // without it. docs/adr/0008-audit.md has the figures behind it.
-var auditCosts = map[string]float64{"get": 20, "list": 10}
+var auditCosts = map[string]float64{"get": 8, "list": 8}
 
 // BenchmarkAudit measures what the audit costs reads over HTTP, against a
 // Postgres that waits for its disk (TMPDIR names one that is a disk): requests

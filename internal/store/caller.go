@@ -51,7 +51,7 @@ func identify(ctx context.Context, db queryRower, caller clinic.Caller) (Identit
 	return who, nil
 }
 
-// callerDB sends each statement in a batch, behind the statement that sets the transaction's
+// callerDB sends statements in a batch, behind the statement that sets the transaction's
 // identity: one round trip, one implicit transaction.
 type callerDB struct {
 	pool *pgxpool.Pool
@@ -59,10 +59,18 @@ type callerDB struct {
 	args []any
 }
 
-func (c callerDB) send(ctx context.Context, sql string, args []any) (pgx.BatchResults, error) {
+// statement is one with its parameters.
+type statement struct {
+	sql  string
+	args []any
+}
+
+func (c callerDB) send(ctx context.Context, statements ...statement) (pgx.BatchResults, error) {
 	batch := &pgx.Batch{}
 	batch.Queue(c.who, c.args...)
-	batch.Queue(sql, args...)
+	for _, s := range statements {
+		batch.Queue(s.sql, s.args...)
+	}
 	results := c.pool.SendBatch(ctx, batch)
 	if _, err := results.Exec(); err != nil {
 		_ = results.Close() // the first error is the cause
@@ -73,7 +81,7 @@ func (c callerDB) send(ctx context.Context, sql string, args []any) (pgx.BatchRe
 
 // Exec implements dbsqlc.DBTX.
 func (c callerDB) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	results, err := c.send(ctx, sql, args)
+	results, err := c.send(ctx, statement{sql, args})
 	if err != nil {
 		return pgconn.CommandTag{}, err
 	}
@@ -83,7 +91,7 @@ func (c callerDB) Exec(ctx context.Context, sql string, args ...any) (pgconn.Com
 
 // Query implements dbsqlc.DBTX. Closing the rows gives the connection back.
 func (c callerDB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	results, err := c.send(ctx, sql, args)
+	results, err := c.send(ctx, statement{sql, args})
 	if err != nil {
 		return nil, err
 	}

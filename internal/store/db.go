@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -33,8 +32,8 @@ func (o *Options) setDefaults() { o.AcquireTimeout = cmp.Or(o.AcquireTimeout, 3*
 // DB is a pool of connections to Postgres. It is safe for concurrent use.
 type DB struct {
 	pool      *pgxpool.Pool
-	unaudited bool     // only a benchmark's: what do audit rows cost?
-	wrapped   sync.Map // see auditedDB
+	audits    *auditGroup
+	unaudited bool // only a benchmark's: what do audit rows cost?
 }
 
 // Open makes the pool. It does not connect: the first statement, and readiness, find out
@@ -71,7 +70,7 @@ func Open(ctx context.Context, opts Options) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the connection pool: %w", translate(err))
 	}
-	return &DB{pool: pool}, nil
+	return &DB{pool: pool, audits: newAuditGroup(pool)}, nil
 }
 
 // Close waits for borrowed connections and closes the pool.
@@ -92,9 +91,8 @@ type handle struct {
 	// transaction; a single statement of As checks the caller in the same round trip.
 	Who Identity
 
-	wrapped *sync.Map
-	single  bool   // each statement is a transaction of its own, with an audit row where it reads patients' data
-	audit   *audit // of the transaction, where it has one
+	audits *auditGroup // writes the audit rows of single statements that read patients' data
+	audit  *audit      // of the transaction, where it has one
 }
 
 func newHandle(db dbsqlc.DBTX, who Identity) Handle {
@@ -115,10 +113,12 @@ func (h Handle) Now(ctx context.Context) (now time.Time, err error) {
 // active, in one round trip and one implicit transaction. Where the check fails,
 // the statement fails with CodeUnauthenticated.
 //
-// A statement that reads patients' data writes its audit row too: see auditing.
+// A statement that reads patients' data returns once its audit row is written, too: see auditing.
 func (db *DB) As(caller clinic.Caller) Handle {
 	h := newHandle(callerDB{db.pool, identifySQL, identityOf(caller)}, Identity{Caller: caller})
-	h.single, h.wrapped = !db.unaudited, &db.wrapped
+	if !db.unaudited {
+		h.audits = db.audits
+	}
 	return h
 }
 

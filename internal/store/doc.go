@@ -32,8 +32,10 @@
 //     has not ended. It tells the rest of the transaction who the caller is.
 //  2. Access: the statement's own condition selects what the caller may read. The policies of row-level security, which
 //     read what identify set, check this a second time.
-//  3. Audit: handle.auditing (audit.go) wraps a statement that reads patients' data in one that also writes the audit row.
-//     The columns seen_patient, seen_through and seen_in_emergency of the statement say whose data a row shows.
+//  3. Audit: handle.auditing (audit_reads.go) makes the audit row of a statement that reads patients' data. The columns
+//     seen_patient, seen_through and seen_in_emergency of the statement say whose data a row shows. When all rows are read,
+//     auditGroup (audit_group.go) writes the audit rows of all concurrent reads together, and only then the last row is
+//     followed by the end: without its audit row, the read fails.
 //  4. Errors: translate and orNotFound (errors.go) turn the driver's error into a clinic error. If no row is found, it is
 //     CodeNotFound, whether the object does not exist or the caller may not see it.
 //

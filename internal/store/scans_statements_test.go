@@ -17,21 +17,16 @@ import (
 // statement is a statement of the store, in one of the forms in which it is sent.
 type statement struct {
 	file, name, form, text string
-	audited                bool // it writes an audit row, and only the server sends it
 }
 
-// generated returns the statements that sqlc compiled: each as it is, in its other orders, and
-// each of those with the audit rows that it may write.
+// generated returns the statements that sqlc compiled: each as it is, and in its other orders.
 func generated(t *testing.T) (found []statement) {
 	t.Helper()
 	for _, s := range literals(t, "dbsqlc/*.sql.go", nil) {
 		ordered := store.Reordered(s.text)
 		ordered[""] = s.text
 		for form, text := range ordered {
-			found = append(found, statement{s.file, s.name, form, text, false})
-			for row, audited := range store.Audited(text) {
-				found = append(found, statement{s.file, s.name, form + row, audited, true})
-			}
+			found = append(found, statement{s.file, s.name, form, text})
 		}
 	}
 	return found
@@ -62,7 +57,7 @@ func literals(t *testing.T, pattern string, operands map[string]string) (found [
 	}
 	begins := regexp.MustCompile(`^(?:-- name: (\w+)[^\n]*\n)?((?s)\s*(?:SELECT|WITH|INSERT|UPDATE|DELETE)\s.*)`)
 	for _, name := range files {
-		if strings.HasSuffix(name, "_test.go") || name == "audit.go" { // its texts are parts: see store.Audited
+		if strings.HasSuffix(name, "_test.go") {
 			continue
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)

@@ -60,7 +60,9 @@ type DoctorOptions struct {
 }
 
 // CallerOf returns the user as the caller of a use case.
-func CallerOf(u clinic.User) clinic.Caller { return clinic.Caller{UserID: u.ID, Role: u.Role} }
+func CallerOf(u clinic.User) clinic.Caller {
+	return clinic.Caller{UserID: u.ID, Role: u.Role, Request: clinic.Request{Operation: "getTest"}}
+}
 
 // LoggedIn returns the user as the caller of a new session, for an access token.
 func (f *Factory) LoggedIn(u clinic.User) clinic.Caller {

@@ -281,7 +281,7 @@ type InsertAuditParams struct {
 	Address       *netip.Addr
 }
 
-// The audit row of a request that is not a single read: see audit.go for those.
+// The audit row of a request that is not a single read.
 func (q *Queries) InsertAudit(ctx context.Context, db DBTX, arg InsertAuditParams) error {
 	_, err := db.Exec(ctx, insertAudit,
 		arg.UserID,
@@ -295,6 +295,51 @@ func (q *Queries) InsertAudit(ctx context.Context, db DBTX, arg InsertAuditParam
 		arg.Decision,
 		arg.RequestID,
 		arg.Address,
+	)
+	return err
+}
+
+const insertAudits = `-- name: InsertAudits :exec
+INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address)
+SELECT r.user_id, r.role, r.operation, r.object_kind, nullif(r.object_id, 0), r.patient_ids::bigint[], r.assignment_ids::bigint[],
+    r.reason, r.decision, r.request_id, nullif(r.address, '')::inet
+FROM (
+    SELECT unnest($1::bigint[]) AS user_id, unnest($2::text[]) AS role, unnest($3::text[]) AS operation,
+        unnest($4::text[]) AS object_kind, unnest($5::bigint[]) AS object_id,
+        unnest($6::text[]) AS patient_ids, unnest($7::text[]) AS assignment_ids,
+        unnest($8::text[]) AS reason, unnest($9::text[]) AS decision,
+        unnest($10::text[]) AS request_id, unnest($11::text[]) AS address
+) AS r
+`
+
+type InsertAuditsParams struct {
+	UserIDs       []int64
+	Roles         []string
+	Operations    []string
+	ObjectKinds   []string
+	ObjectIDs     []int64
+	PatientIDs    []string
+	AssignmentIDs []string
+	Reasons       []string
+	Decisions     []string
+	RequestIDs    []string
+	Addresses     []string
+}
+
+// The audit rows of reads, one at each index. Arrays are texts, because their lengths differ.
+func (q *Queries) InsertAudits(ctx context.Context, db DBTX, arg InsertAuditsParams) error {
+	_, err := db.Exec(ctx, insertAudits,
+		arg.UserIDs,
+		arg.Roles,
+		arg.Operations,
+		arg.ObjectKinds,
+		arg.ObjectIDs,
+		arg.PatientIDs,
+		arg.AssignmentIDs,
+		arg.Reasons,
+		arg.Decisions,
+		arg.RequestIDs,
+		arg.Addresses,
 	)
 	return err
 }

@@ -1,7 +1,20 @@
--- The audit row of a request that is not a single read: see audit.go for those.
+-- The audit row of a request that is not a single read.
 -- name: InsertAudit :exec
 INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address)
 VALUES (@user_id, @role, @operation, @object_kind, @object_id, @patient_ids, @assignment_ids, @reason, @decision, @request_id, @address);
+
+-- The audit rows of reads, one at each index. Arrays are texts, because their lengths differ.
+-- name: InsertAudits :exec
+INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address)
+SELECT r.user_id, r.role, r.operation, r.object_kind, nullif(r.object_id, 0), r.patient_ids::bigint[], r.assignment_ids::bigint[],
+    r.reason, r.decision, r.request_id, nullif(r.address, '')::inet
+FROM (
+    SELECT unnest(@user_ids::bigint[]) AS user_id, unnest(@roles::text[]) AS role, unnest(@operations::text[]) AS operation,
+        unnest(@object_kinds::text[]) AS object_kind, unnest(@object_ids::bigint[]) AS object_id,
+        unnest(@patient_ids::text[]) AS patient_ids, unnest(@assignment_ids::text[]) AS assignment_ids,
+        unnest(@reasons::text[]) AS reason, unnest(@decisions::text[]) AS decision,
+        unnest(@request_ids::text[]) AS request_id, unnest(@addresses::text[]) AS address
+) AS r;
 
 -- name: PrepareAuditMonths :exec
 SELECT audit_prepare_months();
