@@ -1,9 +1,9 @@
 // Package auditlog manages the rows of the audit log after they are written. A
 // row has these stages:
 //
-//  1. Written: the statement that reads or changes patients' data also writes the
-//     row, in the same transaction (package store, audit.go). No answer is sent
-//     before that transaction is committed.
+//  1. Written: a change of patients' data and its row are one transaction. The rows
+//     of reads are written in groups, after the reads (package store). No answer is
+//     sent before its row is committed.
 //  2. Sealed: when no open transaction can still add an earlier row, [Sealer]
 //     computes the digests of the rows, and adds a signed checkpoint with these
 //     digests to the chain. The worker calls it every few seconds. Package audit

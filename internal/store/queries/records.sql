@@ -1,6 +1,6 @@
 -- A statement that answers a caller's read names in each row the patient whose data it
 -- shows, the assignment, and whether the access is an emergency's: the audit row
--- is made from these three columns, see audit.go.
+-- is made from these three columns, see audit_reads.go.
 --
 -- Lists the records that the caller may read. Only the first N patients, in the order of
 -- their first records, can have a record among the first N of all. So the page
