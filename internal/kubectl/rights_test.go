@@ -1,13 +1,17 @@
 package kubectl
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/healthrecords/healthrecords/api/v1alpha1"
@@ -19,7 +23,8 @@ func TestRightsThatTheDocsName(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
 	c.object(t, "primary-care", func(da *v1alpha1.DoctorAssignment) { ready(da, metav1.ConditionTrue, v1alpha1.ReasonAssigned, false) })
-	roles := testkit.Value(kubernetes.NewForConfig(testkit.ControlPlane(t)))(t).RbacV1()
+	clients := testkit.Value(kubernetes.NewForConfig(testkit.ControlPlane(t)))(t)
+	roles := clients.RbacV1()
 	grant := func(user string, verbs ...string) {
 		role := &rbacv1.Role{
 			ObjectMeta: metav1.ObjectMeta{Name: user},
@@ -33,6 +38,17 @@ func TestRightsThatTheDocsName(t *testing.T) {
 			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: user},
 		}, metav1.CreateOptions{})
 		testkit.Must(t, err)
+		for _, verb := range verbs { // the API server notices the rights a little later
+			review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+				User: c.namespace + user, ResourceAttributes: &authorizationv1.ResourceAttributes{
+					Namespace: c.namespace, Group: "healthrecords.io", Resource: "doctorassignments", Verb: verb,
+				},
+			}}
+			testkit.Must(t, wait.PollUntilContextTimeout(t.Context(), time.Millisecond, testkit.Patience, true, func(ctx context.Context) (bool, error) {
+				got, err := clients.AuthorizationV1().SubjectAccessReviews().Create(ctx, review, metav1.CreateOptions{})
+				return err == nil && got.Status.Allowed, err
+			}))
+		}
 	}
 	tests := []struct {
 		verbs, call string
