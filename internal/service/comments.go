@@ -38,6 +38,12 @@ func (s *Comments) Add(ctx context.Context, caller clinic.Caller, recordID int64
 	if err := clinic.ValidateComment(&text); err != nil {
 		return clinic.Comment{}, err
 	}
+	if idem.Key == "" {
+		added, _, err := s.db.As(caller).Comments().Insert(ctx, recordID, text, private)
+		if clinic.CodeOf(err) != clinic.CodeNotFound {
+			return added, s.db.Refused(ctx, caller, record(recordID), err)
+		} // else the transaction below finds out why, for the answer and the audit row
+	}
 	var added clinic.Comment
 	err := s.db.Audited(ctx, caller, record(recordID), func(h store.Handle) (err error) {
 		first, repeated, err := once(ctx, h, idem, func() (m made, err error) {
@@ -45,10 +51,11 @@ func (s *Comments) Add(ctx context.Context, caller clinic.Caller, recordID int64
 			m.ID = added.ID
 			return m, err
 		})
-		if repeated {
-			added, err = commentAgain(ctx, h, first)
+		if err != nil || !repeated {
+			return err
 		}
-		if err == nil && !added.Private { // the row of a private comment names the record, because the patient may see the row but not the comment
+		added, err = commentAgain(ctx, h, first)
+		if err == nil && !added.Private { // as InsertComment does
 			h.AuditObject(clinic.Object{Kind: clinic.ObjectComment, ID: added.ID})
 		}
 		return err

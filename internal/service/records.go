@@ -48,6 +48,10 @@ func (s *Records) Create(ctx context.Context, caller clinic.Caller, fields clini
 	if err := fields.Validate(); err != nil {
 		return clinic.Record{}, err
 	}
+	if idem.Key == "" {
+		created, err := s.db.As(caller).Records().Insert(ctx, fields)
+		return created, s.db.Refused(ctx, caller, object, err)
+	}
 	var created clinic.Record
 	err := s.db.Audited(ctx, caller, object, func(h store.Handle) error {
 		first, repeated, err := once(ctx, h, idem, func() (m made, err error) {
@@ -57,11 +61,12 @@ func (s *Records) Create(ctx context.Context, caller clinic.Caller, fields clini
 		if err != nil {
 			return err
 		}
+		if !repeated {
+			return nil
+		}
 		h.AuditObject(record(first.ID))
-		if repeated {
-			if created, err = h.Records().Get(ctx, first.ID); err != nil {
-				return orGone(repeated, err)
-			}
+		if created, err = h.Records().Get(ctx, first.ID); err != nil {
+			return orGone(repeated, err)
 		}
 		h.AuditPatient(h.Who.PatientID, 0, false)
 		return nil
@@ -90,9 +95,7 @@ func (s *Records) Update(ctx context.Context, caller clinic.Caller, id int64, ch
 		if fields == changed.RecordFields {
 			return nil
 		}
-		updated, err := h.Records().Update(ctx, id, fields)
-		updated.CreatedBy, updated.Comments = changed.CreatedBy, changed.Comments
-		changed = updated
+		changed, err = h.Records().Update(ctx, changed, fields)
 		return err
 	})
 	return changed, err

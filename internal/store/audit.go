@@ -18,6 +18,17 @@ type audit struct {
 	seen        map[int64]bool // patients
 	assignments []int64
 	emergency   bool
+	written     bool // by a statement of the transaction
+}
+
+// auditsItself returns the audit row of a statement that changes an object of the kind, for the statement to write: a
+// transaction then writes no other one.
+func (h handle) auditsItself(ctx context.Context, kind clinic.ObjectKind) dbsqlc.InsertAuditParams {
+	if h.audit != nil {
+		h.audit.written = true
+	}
+	a := audit{caller: h.Who.Caller, object: clinic.Object{Kind: kind}}
+	return a.row(ctx, clinic.DecisionAllowed)
 }
 
 // AuditPatient records that the transaction read or changed the patient's data, and which
@@ -55,6 +66,9 @@ func (db *DB) Audited(ctx context.Context, caller clinic.Caller, object clinic.O
 		h.audit = a
 		if err := fn(h); err != nil {
 			return err
+		}
+		if a.written {
+			return nil
 		}
 		return a.write(ctx, h.db, clinic.DecisionAllowed)
 	})

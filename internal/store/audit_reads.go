@@ -20,15 +20,15 @@ import (
 //
 // In a transaction it returns the handle itself: the transaction has a row.
 func (h handle) auditing(object clinic.Object, shown int32) handle {
-	if reads, single := h.db.(callerDB); single && h.audits != nil {
-		h.db = auditedDB{callerDB: reads, audits: h.audits, caller: h.Who.Caller, object: object, shown: int(shown)}
+	if reads, single := h.db.(batchDB); single && h.audits != nil {
+		h.db = auditedDB{batchDB: reads, audits: h.audits, caller: h.Who.Caller, object: object, shown: int(shown)}
 	}
 	return h
 }
 
 // auditedDB writes the audit row of each statement that it reads with.
 type auditedDB struct {
-	callerDB
+	batchDB
 	audits *auditGroup
 	caller clinic.Caller
 	object clinic.Object
@@ -47,19 +47,18 @@ WHERE p.id = $3::bigint AND (access.patient_id IS NOT NULL OR $2::text = 'ADMIN'
 
 // Query implements dbsqlc.DBTX.
 func (a auditedDB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	statements := []statement{{sql, args}}
+	audited := &auditedRows{ctx: ctx, read: a}
+	reads := a.batchDB
 	if a.narrowed() {
-		statements = append(statements, statement{seenPatientSQL, []any{a.caller.UserID, string(a.caller.Role), a.object.ID}})
+		access := statement{seenPatientSQL, []any{a.caller.UserID, string(a.caller.Role), a.object.ID}}
+		reads = reads.followedBy(following{access, audited.notePatient})
 	}
-	results, err := a.send(ctx, statements...)
+	var err error
+	audited.Rows, err = reads.Query(ctx, sql, args...)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := results.Query()
-	if err != nil {
-		return nil, errors.Join(err, results.Close())
-	}
-	return &auditedRows{batchRows: batchRows{Rows: rows, batch: results}, ctx: ctx, read: a}, nil
+	return audited, nil
 }
 
 // QueryRow implements dbsqlc.DBTX.
@@ -97,7 +96,7 @@ type seenPatient struct {
 
 // auditedRows note whose data they show, and end with the audit row.
 type auditedRows struct {
-	batchRows
+	pgx.Rows
 	ctx      context.Context //nolint:containedctx // the audit row is written when the rows end
 	read     auditedDB
 	columns  [3]int // of seenPatient
@@ -127,18 +126,14 @@ func (r *auditedRows) Close() {
 		return
 	}
 	r.closed = true
-	r.Rows.Close()
-	if r.err == nil && r.Rows.Err() == nil && r.read.narrowed() {
-		r.err = r.notePatient()
-	}
-	r.batchRows.Close() // gives the connection back before the audit row needs one
-	if r.err == nil && r.batchRows.Err() == nil {
+	r.Rows.Close() // gives the connection back before the audit row needs one
+	if r.err == nil && r.Rows.Err() == nil {
 		r.err = r.read.record(r.ctx, r.patients)
 	}
 }
 
 // Err implements pgx.Rows.
-func (r *auditedRows) Err() error { return cmp.Or(r.batchRows.Err(), r.err) }
+func (r *auditedRows) Err() error { return cmp.Or(r.Rows.Err(), r.err) }
 
 // note notes the patient of the row.
 func (r *auditedRows) note() error {
@@ -186,13 +181,12 @@ func (r *auditedRows) scan(column int, into any) (known bool, err error) {
 }
 
 // notePatient reads what seenPatientSQL selects. It replaces what the rows say of the one patient.
-func (r *auditedRows) notePatient() error {
-	seen := seenPatient{id: r.read.object.ID}
-	err := r.batch.QueryRow().Scan(&seen.through, &seen.emergency)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
+func (r *auditedRows) notePatient(rows pgx.Rows) error {
+	if !rows.Next() {
 		return nil
-	case err != nil:
+	}
+	seen := seenPatient{id: r.read.object.ID}
+	if err := rows.Scan(&seen.through, &seen.emergency); err != nil {
 		return fmt.Errorf("reading the access to a patient for the audit row: %w", translate(err))
 	}
 	r.patients = []seenPatient{seen}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -16,15 +15,16 @@ func (h Comments) List(ctx context.Context, recordID int64, request clinic.PageR
 	page, err := readPage(listing[clinic.Comment, clinic.Comment]{
 		page: request,
 		read: func(w window) ([]clinic.Comment, error) {
-			row, err := h.q.ListComments(ctx, h.auditing(clinic.Object{Kind: clinic.ObjectRecord, ID: recordID}, 0).reading(w), dbsqlc.ListCommentsParams{
-				Caller: h.Who.UserID, SeesPrivate: h.seesPrivate(), RecordID: recordID,
-				BeyondID: w.beyondID(!w.Back), Most: w.Limit, Skip: w.Offset,
+			var comments commentRows
+			reads := h.auditing(clinic.Object{Kind: clinic.ObjectRecord, ID: recordID}, 0).followedBy(following{
+				statement{w.reading(dbsqlc.ListComments), []any{recordID, h.seesPrivate(), w.beyondID(!w.Back), w.Offset, w.Limit}}, comments.read,
 			})
+			row, err := h.q.CountComments(ctx, reads.db, dbsqlc.CountCommentsParams{Caller: h.Who.UserID, SeesPrivate: h.seesPrivate(), RecordID: recordID})
 			if err != nil {
 				return nil, orNotFound(err, "health record")
 			}
 			total = row.Total
-			return commentsOf(row.Comments)
+			return comments, nil
 		},
 		item:     func(c clinic.Comment) (clinic.Comment, error) { return c, nil },
 		total:    func(clinic.Comment) int64 { return total },
@@ -41,7 +41,7 @@ func (h Comments) List(ctx context.Context, recordID int64, request clinic.PageR
 func (h Comments) Get(ctx context.Context, id int64) (clinic.Comment, error) {
 	comment, row, err := h.get(ctx, id)
 	if err == nil {
-		h.AuditPatient(row.PatientID, orZero(row.AssignmentID), row.Emergency)
+		h.AuditPatient(orZero(row.CommentDetail.PatientID), orZero(row.AssignmentID), row.Emergency)
 	}
 	return comment, err
 }
@@ -61,11 +61,7 @@ func (h Comments) get(ctx context.Context, id int64) (clinic.Comment, *dbsqlc.Ge
 	if err != nil {
 		return clinic.Comment{}, nil, fmt.Errorf("reading a comment: %w", orNotFound(err, "comment"))
 	}
-	comments, err := commentsOf(row.Comments)
-	if err != nil {
-		return clinic.Comment{}, nil, err
-	}
-	return comments[0], row, nil
+	return commentOf(row.CommentDetail), row, nil
 }
 
 // Visible reports whether the caller may see the patient's data now.
@@ -77,17 +73,19 @@ func (h Patients) Visible(ctx context.Context, id int64) (bool, error) {
 	return sees, nil
 }
 
-// Insert adds a comment of the calling doctor, and its event unless the comment
+// Insert adds a comment of the calling doctor, its audit row, and its event unless the comment
 // is private. It returns the comment and the patient whose record it is on. It fails with
 // CodeNotFound where the doctor is not assigned to that patient.
 func (h Comments) Insert(ctx context.Context, recordID int64, text string, private bool) (added clinic.Comment, patientID int64, err error) {
+	audited := h.auditsItself(ctx, clinic.ObjectComment)
 	row, err := h.q.InsertComment(ctx, h.db, dbsqlc.InsertCommentParams{
-		RecordID: recordID, DoctorID: h.Who.DoctorID, Comment: text, IsPrivate: private,
+		RecordID: recordID, Comment: text, IsPrivate: private,
+		Role: audited.Role, Operation: audited.Operation, Reason: audited.Reason, Decision: audited.Decision,
+		RequestID: audited.RequestID, Address: audited.Address,
 	})
 	if err != nil {
 		return clinic.Comment{}, 0, fmt.Errorf("adding a comment: %w", orNotFound(err, "health record"))
 	}
-	h.AuditPatient(row.PatientID, row.AssignmentID, false)
 	return clinic.Comment{
 		ID: row.ID, RecordID: recordID, Doctor: doctorOf(row.DoctorProfile, row.Account),
 		Text: text, Private: private, CreatedAt: row.CreatedAt, UpdatedAt: row.CreatedAt, Version: 1,
@@ -126,47 +124,12 @@ func (h Comments) Correct(ctx context.Context, id int64, own Own, text string) e
 	return nil
 }
 
-// commentRow is a row of the view comment_details in JSON.
-type commentRow struct {
-	ID                int64     `json:"id"`
-	RecordID          int64     `json:"record_id"`
-	Comment           string    `json:"comment"`
-	IsPrivate         bool      `json:"is_private"`
-	CreatedAt         time.Time `json:"created_at"`
-	UpdatedAt         time.Time `json:"updated_at"`
-	Version           int64     `json:"version"`
-	DoctorID          int64     `json:"doctor_id"`
-	Specialization    string    `json:"specialization"`
-	LicenseNumber     string    `json:"license_number"`
-	YearsOfExperience int       `json:"years_of_experience"`
-	UserID            int64     `json:"user_id"`
-	Username          string    `json:"username"`
-	FirstName         string    `json:"first_name"`
-	LastName          string    `json:"last_name"`
-}
-
-// commentsOf decodes a JSON array of comments; nil means none.
-func commentsOf(encoded []byte) ([]clinic.Comment, error) {
-	if encoded == nil {
-		return nil, nil
+func commentOf(c dbsqlc.CommentDetail) clinic.Comment {
+	return clinic.Comment{
+		ID: c.ID, RecordID: c.RecordID, Text: c.Comment, Private: c.IsPrivate, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt, Version: c.Version,
+		Doctor: clinic.Doctor{
+			ID: c.DoctorID, Specialization: c.Specialization, LicenseNumber: c.LicenseNumber, YearsOfExperience: int(c.YearsOfExperience),
+			User: clinic.User{ID: c.UserID, Username: c.Username, FirstName: c.FirstName, LastName: c.LastName, Role: clinic.RoleDoctor},
+		},
 	}
-	var rows []commentRow
-	if err := json.Unmarshal(encoded, &rows); err != nil {
-		return nil, fmt.Errorf("decoding comments: %w", clinic.Internal(err))
-	}
-	comments := make([]clinic.Comment, 0, len(rows))
-	for _, r := range rows {
-		comments = append(comments, clinic.Comment{
-			ID: r.ID, RecordID: r.RecordID, Text: r.Comment, Private: r.IsPrivate, CreatedAt: r.CreatedAt.UTC(),
-			UpdatedAt: r.UpdatedAt.UTC(), Version: r.Version,
-			Doctor: clinic.Doctor{
-				ID: r.DoctorID, Specialization: r.Specialization, LicenseNumber: r.LicenseNumber,
-				YearsOfExperience: r.YearsOfExperience,
-				User: clinic.User{
-					ID: r.UserID, Username: r.Username, FirstName: r.FirstName, LastName: r.LastName, Role: clinic.RoleDoctor,
-				},
-			},
-		})
-	}
-	return comments, nil
 }

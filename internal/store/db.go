@@ -115,7 +115,7 @@ func (h Handle) Now(ctx context.Context) (now time.Time, err error) {
 //
 // A statement that reads patients' data returns once its audit row is written, too: see auditing.
 func (db *DB) As(caller clinic.Caller) Handle {
-	h := newHandle(callerDB{db.pool, identifySQL, identityOf(caller)}, Identity{Caller: caller})
+	h := newHandle(batchDB{sender: db.pool, who: identifying(caller)}, Identity{Caller: caller})
 	if !db.unaudited {
 		h.audits = db.audits
 	}
@@ -125,7 +125,7 @@ func (db *DB) As(caller clinic.Caller) Handle {
 // Account returns a handle for single statements about one account before there
 // is a caller. They see that account, but no other person and no health data.
 func (db *DB) Account(key AccountKey) Handle {
-	return newHandle(callerDB{db.pool, key.sql, []any{key.arg}}, Identity{})
+	return newHandle(batchDB{sender: db.pool, who: &statement{key.sql, []any{key.arg}}}, Identity{})
 }
 
 // System returns a handle for single statements of the platform itself. With the

@@ -109,7 +109,8 @@ func TestStatementsNameWhatTheClinicDeclares(t *testing.T) {
 		"declare", "adjustDeclared", "endDeclared", "disown", // the controller's operations
 		"register", "user", "healthrecords.user_id", // the caller of a transaction
 		"assignments of ", "healthrecords.import", "healthrecords.audit.chain", // names of locks
-		"controller_terms", "healthrecords.silent", "statement_timeout", // a sequence, and settings of a transaction
+		"patient", "doctor", // ids of the caller
+		"controller_terms", "healthrecords.silent", "healthrecords.page", "statement_timeout", // a sequence, and settings of a transaction
 	)
 	files, err := filepath.Glob("queries/*.sql")
 	if err != nil || len(files) == 0 {

@@ -27,7 +27,7 @@
 //
 // db.As(caller).Records().Get(ctx, id) takes these steps:
 //
-//  1. Identify: callerDB (caller.go) sends a call of the SQL function identify and the statement in one batch, which is one
+//  1. Identify: batchDB (caller.go) sends a call of the SQL function identify and the statement in one batch, which is one
 //     round trip and one transaction. identify fails unless the account is active and has the caller's role, and the session
 //     has not ended. It tells the rest of the transaction who the caller is.
 //  2. Access: the statement's own condition selects what the caller may read. The policies of row-level security, which

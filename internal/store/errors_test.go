@@ -46,6 +46,7 @@ func TestEveryForeignKeyIsTold(t *testing.T) {
 		"totp_factors_user_fkey":              clinic.CodeUnauthenticated,
 		"idempotency_keys_user_fkey":          clinic.CodeUnauthenticated,
 		"name_versions_user_fkey":             clinic.CodeUnauthenticated,
+		"callers_user_fkey":                   clinic.CodeUnauthenticated,
 		"pending_names_doctor_fkey":           clinic.CodeUnauthenticated,
 
 		// rows that are locked before

@@ -74,7 +74,7 @@ func notificationOf(r *dbsqlc.ListNotificationsRow, reader clinic.Caller) Notifi
 	n := NotificationFacts{Notification: clinic.Notification{
 		ID: r.ID, Type: clinic.NotificationType(r.Type), Read: r.ReadAt != nil, CreatedAt: r.CreatedAt,
 		PatientID: orZero(r.PatientID), DoctorID: orZero(r.DoctorID), RecordID: orZero(r.RecordID),
-		CommentID: orZero(r.CommentID), AssignmentID: orZero(r.AssignmentID), UserID: orZero(r.UserID),
+		CommentID: r.CommentID, AssignmentID: orZero(r.AssignmentID), UserID: orZero(r.UserID),
 	}}
 	n.Subject = clinic.NotificationSubject{
 		Reader:  reader.Role,

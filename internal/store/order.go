@@ -53,6 +53,14 @@ func (h handle) reading(w window) dbsqlc.DBTX {
 	return ordered{h.db, strings.NewReplacer(reversed()...)}
 }
 
+// reading returns the text of a statement that follows another one, as it reads the window.
+func (w window) reading(sql string) string {
+	if !w.Back {
+		return sql
+	}
+	return strings.NewReplacer(reversed()...).Replace(sql)
+}
+
 // readingRecords is reading for a list of records, whose default is
 // clinic.OrderVisitDesc.
 func (h handle) readingRecords(w window, order clinic.RecordOrder) dbsqlc.DBTX {

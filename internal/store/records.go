@@ -12,6 +12,7 @@ import (
 // List lists the records that the caller may read.
 func (h Records) List(ctx context.Context, filter clinic.RecordFilter, request clinic.PageRequest) (clinic.Page[clinic.Record], error) {
 	since, until := bounds(filter.From, filter.To)
+	var comments commentRows
 	page, err := readPage(listing[*dbsqlc.ListRecordsRow, clinic.Record]{
 		page: request,
 		read: func(w window) ([]*dbsqlc.ListRecordsRow, error) {
@@ -20,14 +21,20 @@ func (h Records) List(ctx context.Context, filter clinic.RecordFilter, request c
 			if err != nil {
 				return nil, err
 			}
-			return h.q.ListRecords(ctx, h.auditing(ofPatient(clinic.ObjectRecord, filter.PatientID), w.shown()).readingRecords(w, filter.Order), dbsqlc.ListRecordsParams{
-				Caller: h.Who.UserID, SeesPrivate: h.seesPrivate(),
-				PatientID: filter.PatientID, RecordType: string(filter.Type), Since: since, Until: until,
+			h := h.auditing(ofPatient(clinic.ObjectRecord, filter.PatientID), w.shown()).
+				followedBy(following{statement{dbsqlc.CommentsOfPage, []any{h.seesPrivate()}}, comments.read})
+			return h.q.ListRecords(ctx, h.readingRecords(w, filter.Order), dbsqlc.ListRecordsParams{
+				Caller: h.Who.UserID, PatientID: filter.PatientID, RecordType: string(filter.Type), Since: since, Until: until,
 				BeyondKey: key, BeyondID: w.beyondID(up), Most: w.Limit, Skip: w.Offset, Depth: w.Limit + w.Offset,
 			})
 		},
 		item: func(r *dbsqlc.ListRecordsRow) (clinic.Record, error) {
-			return recordOf(r.HealthRecord, r.Account, r.Comments)
+			return recordOf(dbsqlc.RecordDetail{
+				ID: r.ID, PatientID: r.PatientID, CreatedBy: r.CreatedBy, RecordType: r.RecordType, Title: r.Title, Description: r.Description,
+				Symptoms: r.Symptoms, Diagnosis: r.Diagnosis, Treatment: r.Treatment, Medications: r.Medications, VisitDate: r.VisitDate,
+				Version: r.Version, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+				Username: r.Username, Email: r.Email, FirstName: r.FirstName, LastName: r.LastName, Role: r.Role,
+			}, comments.of(r.ID)), nil
 		},
 		total: func(r *dbsqlc.ListRecordsRow) int64 { return r.Total },
 		count: func() (int64, error) {
@@ -45,11 +52,14 @@ func (h Records) List(ctx context.Context, filter clinic.RecordFilter, request c
 
 // Get returns a record that the caller may read.
 func (h Records) Get(ctx context.Context, id int64) (clinic.Record, error) {
-	row, err := h.q.GetRecord(ctx, h.auditing(clinic.Object{Kind: clinic.ObjectRecord, ID: id}, 0).db, dbsqlc.GetRecordParams{ID: id, Caller: h.Who.UserID, SeesPrivate: h.seesPrivate()})
+	var comments commentRows
+	reads := h.auditing(clinic.Object{Kind: clinic.ObjectRecord, ID: id}, 0).
+		followedBy(following{statement{dbsqlc.CommentsOfRecord, []any{id, h.seesPrivate()}}, comments.read})
+	row, err := h.q.GetRecord(ctx, reads.db, dbsqlc.GetRecordParams{ID: id, Caller: h.Who.UserID})
 	if err != nil {
 		return clinic.Record{}, fmt.Errorf("reading a record: %w", orNotFound(err, "health record"))
 	}
-	return recordOf(row.HealthRecord, row.Account, row.Comments)
+	return recordOf(row.RecordDetail, comments), nil
 }
 
 // Check fails with CodeNotFound unless the caller may read the record. It reports
@@ -77,34 +87,40 @@ func (h Records) Lock(ctx context.Context, id int64) error {
 	return nil
 }
 
-// Insert adds a record of the calling patient, and its event.
+// Insert adds a record of the calling patient, its event and its audit row.
 func (h Records) Insert(ctx context.Context, f clinic.RecordFields) (clinic.Record, error) {
+	audited := h.auditsItself(ctx, clinic.ObjectRecord)
 	row, err := h.q.InsertRecord(ctx, h.db, dbsqlc.InsertRecordParams{
-		PatientID: h.Who.PatientID, CreatedBy: h.Who.UserID, RecordType: string(f.Type), Title: f.Title,
-		Description: f.Description, Symptoms: f.Symptoms, Diagnosis: f.Diagnosis, Treatment: f.Treatment,
-		Medications: f.Medications, VisitDate: f.VisitDate,
+		Caller: h.Who.UserID, RecordType: string(f.Type), Title: f.Title, Description: f.Description, Symptoms: f.Symptoms,
+		Diagnosis: f.Diagnosis, Treatment: f.Treatment, Medications: f.Medications, VisitDate: f.VisitDate,
+		Role: audited.Role, Operation: audited.Operation, Reason: audited.Reason, Decision: audited.Decision,
+		RequestID: audited.RequestID, Address: audited.Address,
 	})
 	if err != nil {
 		return clinic.Record{}, fmt.Errorf("adding a record: %w", translate(err))
 	}
 	f.VisitDate = row.VisitDate // as stored: in microseconds
 	return clinic.Record{
-		ID: row.ID, PatientID: h.Who.PatientID, CreatedBy: userOf(row.Account), RecordFields: f,
+		ID: row.ID, PatientID: row.PatientID, RecordFields: f,
+		CreatedBy: clinic.User{
+			ID: h.Who.UserID, Username: row.Username, Email: row.Email, FirstName: row.FirstName, LastName: row.LastName, Role: clinic.Role(row.Role),
+		},
 		CreatedAt: row.CreatedAt, UpdatedAt: row.UpdatedAt, Version: row.Version,
 	}, nil
 }
 
-// Update sets the fields of a locked record and returns it without its
-// comments and creator, which do not change.
-func (h Records) Update(ctx context.Context, id int64, f clinic.RecordFields) (clinic.Record, error) {
+// Update sets the fields of a locked record and returns what it is now.
+func (h Records) Update(ctx context.Context, locked clinic.Record, f clinic.RecordFields) (clinic.Record, error) {
 	row, err := h.q.UpdateRecord(ctx, h.db, dbsqlc.UpdateRecordParams{
-		ID: id, RecordType: string(f.Type), Title: f.Title, Description: f.Description, Symptoms: f.Symptoms,
+		ID: locked.ID, RecordType: string(f.Type), Title: f.Title, Description: f.Description, Symptoms: f.Symptoms,
 		Diagnosis: f.Diagnosis, Treatment: f.Treatment, Medications: f.Medications, VisitDate: f.VisitDate,
 	})
 	if err != nil {
 		return clinic.Record{}, fmt.Errorf("changing a record: %w", orNotFound(err, "health record"))
 	}
-	return recordOf(*row, dbsqlc.Account{}, nil)
+	f.VisitDate = row.VisitDate
+	locked.RecordFields, locked.Version, locked.UpdatedAt = f, row.Version, row.UpdatedAt
+	return locked, nil
 }
 
 // Delete removes a record of the calling patient with its comments.
@@ -124,16 +140,18 @@ func (h Records) Delete(ctx context.Context, id int64) error {
 // that they may read at all.
 func (h handle) seesPrivate() bool { return h.Who.Role == clinic.RoleDoctor }
 
-func recordOf(r dbsqlc.HealthRecord, creator dbsqlc.Account, comments []byte) (clinic.Record, error) {
-	decoded, err := commentsOf(comments)
+func recordOf(r dbsqlc.RecordDetail, comments []clinic.Comment) clinic.Record {
 	return clinic.Record{
-		ID: r.ID, PatientID: r.PatientID, CreatedBy: userOf(creator), Comments: decoded,
+		ID: r.ID, PatientID: r.PatientID, Comments: comments,
+		CreatedBy: clinic.User{
+			ID: r.CreatedBy, Username: r.Username, Email: r.Email, FirstName: r.FirstName, LastName: r.LastName, Role: clinic.Role(r.Role),
+		},
 		RecordFields: clinic.RecordFields{
 			Type: clinic.RecordType(r.RecordType), Title: r.Title, Description: r.Description, Symptoms: r.Symptoms,
 			Diagnosis: r.Diagnosis, Treatment: r.Treatment, Medications: r.Medications, VisitDate: r.VisitDate,
 		},
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, Version: r.Version,
-	}, err
+	}
 }
 
 // ofPatient is a list of the kind, or the part of it about one patient.

@@ -38,8 +38,10 @@ func callsOf(crowd map[string]int64) map[string]functionCall {
 		"claim_replaces":       call("", `INSERT INTO assignment_claims (patient_id, doctor_id, source, starts_at) VALUES (%d, %d, 'rest', now())`, "patient", "stranger"),
 		"claimed_periods":      call("", `SELECT claimed_periods(%d, %d)`, "patient", "doctor"),
 		"claims_changed":       call("", `UPDATE assignment_claims SET ended_at = now() WHERE id = %d`, "claim"),
-		"decide_name":          call(clinic.RoleAdmin, `SELECT decide_name(%d, true)`, "doctor"),
-		"drop_pending_name":    call("", `UPDATE doctor_profiles SET verified_at = NULL WHERE id = %d`, "doctor"),
+		"comment_has_patient": call("", `INSERT INTO doctor_comments (record_id, doctor_id, comment)
+			SELECT min(id), %d, 'text' FROM health_records WHERE patient_id = %d`, "doctor", "patient"),
+		"decide_name":       call(clinic.RoleAdmin, `SELECT decide_name(%d, true)`, "doctor"),
+		"drop_pending_name": call("", `UPDATE doctor_profiles SET verified_at = NULL WHERE id = %d`, "doctor"),
 		"end_twin": call("", `UPDATE doctor_profiles SET license_twin = true WHERE id = %[1]d;
 			UPDATE doctor_profiles SET license_number = 'Other' WHERE id = %[1]d`, "doctor"),
 		"former_declared": call("", `SELECT pg_advisory_xact_lock(hashtextextended('assignments of 5', 0));
@@ -48,6 +50,10 @@ func callsOf(crowd map[string]int64) map[string]functionCall {
 		"has_second_factor":  call("", `SELECT has_second_factor(%d)`, "doctor user"),
 		"identify":           call("", `SELECT identify(%d, 'DOCTOR', 0), identify(%[1]d, 'DOCTOR')`, "doctor user"),
 		"lock_account":       call(clinic.RoleAdmin, `SELECT lock_account(%d)`, "patient user"),
+		"keep_caller":        call("", `UPDATE users SET active = false WHERE id = %d`, "doctor user"),
+		"keep_caller_doctor": call("", `UPDATE doctor_profiles SET verified_at = NULL WHERE id = %d`, "doctor"),
+		"keep_caller_patient": call("", `WITH new AS (INSERT INTO users (username, role, password_hash) VALUES ('new', 'PATIENT', '-') RETURNING id)
+			INSERT INTO patient_profiles (user_id) SELECT id FROM new`),
 		"keep_ids_only":      call("", `UPDATE idempotency_keys SET answer = '{"ID": 1}' WHERE user_id = %d`, "doctor user"),
 		"keep_license":       call("", `UPDATE doctor_profiles SET license_number = 'Other' WHERE id = %d`, "doctor"),
 		"keep_name":          call("", `UPDATE users SET first_name = 'Other' WHERE id = %d`, "doctor user"),

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-const askForName = `-- name: AskForName :exec
+const AskForName = `-- name: AskForName :exec
 WITH request AS (
     INSERT INTO pending_names (user_id, first_name, last_name) VALUES ($2, $3, $4)
 )
@@ -25,7 +25,7 @@ type AskForNameParams struct {
 }
 
 func (q *Queries) AskForName(ctx context.Context, db DBTX, arg AskForNameParams) error {
-	_, err := db.Exec(ctx, askForName,
+	_, err := db.Exec(ctx, AskForName,
 		arg.DoctorID,
 		arg.UserID,
 		arg.FirstName,
@@ -34,7 +34,7 @@ func (q *Queries) AskForName(ctx context.Context, db DBTX, arg AskForNameParams)
 	return err
 }
 
-const changePassword = `-- name: ChangePassword :execrows
+const ChangePassword = `-- name: ChangePassword :execrows
 UPDATE users SET password_hash = $1, credentials_version = credentials_version + 1, updated_at = now()
 WHERE id = $2 AND credentials_version = $3
 `
@@ -47,14 +47,14 @@ type ChangePasswordParams struct {
 
 // Only when the password was not changed meanwhile.
 func (q *Queries) ChangePassword(ctx context.Context, db DBTX, arg ChangePasswordParams) (int64, error) {
-	result, err := db.Exec(ctx, changePassword, arg.PasswordHash, arg.ID, arg.CredentialsVersion)
+	result, err := db.Exec(ctx, ChangePassword, arg.PasswordHash, arg.ID, arg.CredentialsVersion)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const createDoctor = `-- name: CreateDoctor :exec
+const CreateDoctor = `-- name: CreateDoctor :exec
 INSERT INTO doctor_profiles (id, user_id, specialization, license_number, years_of_experience, verified_at)
 OVERRIDING SYSTEM VALUE
 SELECT n.id, $1, $2,
@@ -82,7 +82,7 @@ type CreateDoctorParams struct {
 // Without a license number the doctor gets one derived from the profile's id, plus
 // something random where that number is taken.
 func (q *Queries) CreateDoctor(ctx context.Context, db DBTX, arg CreateDoctorParams) error {
-	_, err := db.Exec(ctx, createDoctor,
+	_, err := db.Exec(ctx, CreateDoctor,
 		arg.UserID,
 		arg.Specialization,
 		arg.LicenseNumber,
@@ -92,7 +92,7 @@ func (q *Queries) CreateDoctor(ctx context.Context, db DBTX, arg CreateDoctorPar
 	return err
 }
 
-const createPatient = `-- name: CreatePatient :exec
+const CreatePatient = `-- name: CreatePatient :exec
 INSERT INTO patient_profiles (user_id, date_of_birth, blood_type, address, emergency_contact)
 VALUES ($1, $2, $3, $4, $5)
 `
@@ -106,7 +106,7 @@ type CreatePatientParams struct {
 }
 
 func (q *Queries) CreatePatient(ctx context.Context, db DBTX, arg CreatePatientParams) error {
-	_, err := db.Exec(ctx, createPatient,
+	_, err := db.Exec(ctx, CreatePatient,
 		arg.UserID,
 		arg.DateOfBirth,
 		arg.BloodType,
@@ -116,7 +116,7 @@ func (q *Queries) CreatePatient(ctx context.Context, db DBTX, arg CreatePatientP
 	return err
 }
 
-const createUser = `-- name: CreateUser :one
+const CreateUser = `-- name: CreateUser :one
 INSERT INTO users (id, username, email, first_name, last_name, phone_number, role, password_hash)
 OVERRIDING SYSTEM VALUE
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -135,7 +135,7 @@ type CreateUserParams struct {
 }
 
 func (q *Queries) CreateUser(ctx context.Context, db DBTX, arg CreateUserParams) (time.Time, error) {
-	row := db.QueryRow(ctx, createUser,
+	row := db.QueryRow(ctx, CreateUser,
 		arg.ID,
 		arg.Username,
 		arg.Email,
@@ -150,7 +150,7 @@ func (q *Queries) CreateUser(ctx context.Context, db DBTX, arg CreateUserParams)
 	return created_at, err
 }
 
-const credentialsByRegistrationKey = `-- name: CredentialsByRegistrationKey :one
+const CredentialsByRegistrationKey = `-- name: CredentialsByRegistrationKey :one
 SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash, u.credentials_version, has_second_factor(u.id) AS second_factor, k.request_hash
 FROM idempotency_keys k JOIN users u ON u.id = k.user_id JOIN accounts a ON a.id = u.id
 WHERE k.operation = 'register' AND k.key = $1
@@ -165,7 +165,7 @@ type CredentialsByRegistrationKeyRow struct {
 }
 
 func (q *Queries) CredentialsByRegistrationKey(ctx context.Context, db DBTX, key string) (*CredentialsByRegistrationKeyRow, error) {
-	row := db.QueryRow(ctx, credentialsByRegistrationKey, key)
+	row := db.QueryRow(ctx, CredentialsByRegistrationKey, key)
 	var i CredentialsByRegistrationKeyRow
 	err := row.Scan(
 		&i.Account.ID,
@@ -185,7 +185,7 @@ func (q *Queries) CredentialsByRegistrationKey(ctx context.Context, db DBTX, key
 	return &i, err
 }
 
-const decideName = `-- name: DecideName :execrows
+const DecideName = `-- name: DecideName :execrows
 SELECT decide_name($1, $2)
 `
 
@@ -195,14 +195,14 @@ type DecideNameParams struct {
 }
 
 func (q *Queries) DecideName(ctx context.Context, db DBTX, arg DecideNameParams) (int64, error) {
-	result, err := db.Exec(ctx, decideName, arg.DoctorID, arg.Approved)
+	result, err := db.Exec(ctx, DecideName, arg.DoctorID, arg.Approved)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const doctorByID = `-- name: DoctorByID :one
+const DoctorByID = `-- name: DoctorByID :one
 SELECT d.id, d.user_id, d.role, d.specialization, d.license_number, d.years_of_experience, d.verified_at, d.source_id, d.license_twin, a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, n.first_name AS pending_first, n.last_name AS pending_last
 FROM doctor_profiles d JOIN accounts a ON a.id = d.user_id LEFT JOIN pending_names n ON n.user_id = d.user_id AND $1::boolean
 WHERE d.id = $2 AND ($1::boolean OR d.verified_at IS NOT NULL AND a.active)
@@ -222,7 +222,7 @@ type DoctorByIDRow struct {
 
 // As in ListDoctors: the unlisted and the pending names are for administrators.
 func (q *Queries) DoctorByID(ctx context.Context, db DBTX, arg DoctorByIDParams) (*DoctorByIDRow, error) {
-	row := db.QueryRow(ctx, doctorByID, arg.Unlisted, arg.ID)
+	row := db.QueryRow(ctx, DoctorByID, arg.Unlisted, arg.ID)
 	var i DoctorByIDRow
 	err := row.Scan(
 		&i.DoctorProfile.ID,
@@ -249,7 +249,7 @@ func (q *Queries) DoctorByID(ctx context.Context, db DBTX, arg DoctorByIDParams)
 	return &i, err
 }
 
-const doctorByUser = `-- name: DoctorByUser :one
+const DoctorByUser = `-- name: DoctorByUser :one
 SELECT d.id, d.user_id, d.role, d.specialization, d.license_number, d.years_of_experience, d.verified_at, d.source_id, d.license_twin, a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, n.first_name AS pending_first, n.last_name AS pending_last
 FROM doctor_profiles d JOIN accounts a ON a.id = d.user_id LEFT JOIN pending_names n ON n.user_id = d.user_id
 WHERE d.user_id = $1
@@ -263,7 +263,7 @@ type DoctorByUserRow struct {
 }
 
 func (q *Queries) DoctorByUser(ctx context.Context, db DBTX, userID int64) (*DoctorByUserRow, error) {
-	row := db.QueryRow(ctx, doctorByUser, userID)
+	row := db.QueryRow(ctx, DoctorByUser, userID)
 	var i DoctorByUserRow
 	err := row.Scan(
 		&i.DoctorProfile.ID,
@@ -290,24 +290,24 @@ func (q *Queries) DoctorByUser(ctx context.Context, db DBTX, userID int64) (*Doc
 	return &i, err
 }
 
-const enterNewUser = `-- name: EnterNewUser :one
+const EnterNewUser = `-- name: EnterNewUser :one
 SELECT set_config('healthrecords.user_id', nextval(pg_get_serial_sequence('users', 'id'))::text, true)::bigint
 `
 
 // Draws the id of the account to be made, and makes it the transaction's user.
 func (q *Queries) EnterNewUser(ctx context.Context, db DBTX) (int64, error) {
-	row := db.QueryRow(ctx, enterNewUser)
+	row := db.QueryRow(ctx, EnterNewUser)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
 }
 
-const getAccount = `-- name: GetAccount :one
+const GetAccount = `-- name: GetAccount :one
 SELECT id, username, email, first_name, last_name, role, phone_number, active, created_at FROM accounts WHERE id = $1
 `
 
 func (q *Queries) GetAccount(ctx context.Context, db DBTX, id int64) (*Account, error) {
-	row := db.QueryRow(ctx, getAccount, id)
+	row := db.QueryRow(ctx, GetAccount, id)
 	var i Account
 	err := row.Scan(
 		&i.ID,
@@ -323,7 +323,7 @@ func (q *Queries) GetAccount(ctx context.Context, db DBTX, id int64) (*Account, 
 	return &i, err
 }
 
-const getCredentials = `-- name: GetCredentials :one
+const GetCredentials = `-- name: GetCredentials :one
 SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash, u.credentials_version, has_second_factor(u.id) AS second_factor
 FROM users u JOIN accounts a ON a.id = u.id
 WHERE u.id = caller_id('user')
@@ -338,7 +338,7 @@ type GetCredentialsRow struct {
 
 // The credentials of the transaction's user.
 func (q *Queries) GetCredentials(ctx context.Context, db DBTX) (*GetCredentialsRow, error) {
-	row := db.QueryRow(ctx, getCredentials)
+	row := db.QueryRow(ctx, GetCredentials)
 	var i GetCredentialsRow
 	err := row.Scan(
 		&i.Account.ID,
@@ -357,7 +357,7 @@ func (q *Queries) GetCredentials(ctx context.Context, db DBTX) (*GetCredentialsR
 	return &i, err
 }
 
-const keepRegistrationKey = `-- name: KeepRegistrationKey :exec
+const KeepRegistrationKey = `-- name: KeepRegistrationKey :exec
 INSERT INTO idempotency_keys (user_id, operation, key, request_hash) VALUES ($1, 'register', $2, $3)
 `
 
@@ -368,16 +368,16 @@ type KeepRegistrationKeyParams struct {
 }
 
 func (q *Queries) KeepRegistrationKey(ctx context.Context, db DBTX, arg KeepRegistrationKeyParams) error {
-	_, err := db.Exec(ctx, keepRegistrationKey, arg.UserID, arg.Key, arg.RequestHash)
+	_, err := db.Exec(ctx, KeepRegistrationKey, arg.UserID, arg.Key, arg.RequestHash)
 	return err
 }
 
-const lockAdmins = `-- name: LockAdmins :many
+const LockAdmins = `-- name: LockAdmins :many
 SELECT id::bigint FROM lock_admins() AS id
 `
 
 func (q *Queries) LockAdmins(ctx context.Context, db DBTX) ([]int64, error) {
-	rows, err := db.Query(ctx, lockAdmins)
+	rows, err := db.Query(ctx, LockAdmins)
 	if err != nil {
 		return nil, err
 	}
@@ -396,49 +396,49 @@ func (q *Queries) LockAdmins(ctx context.Context, db DBTX) ([]int64, error) {
 	return items, nil
 }
 
-const lockDoctorOfUser = `-- name: LockDoctorOfUser :exec
+const LockDoctorOfUser = `-- name: LockDoctorOfUser :exec
 SELECT FROM doctor_profiles d WHERE d.user_id = $1 FOR NO KEY UPDATE
 `
 
 func (q *Queries) LockDoctorOfUser(ctx context.Context, db DBTX, userID int64) error {
-	_, err := db.Exec(ctx, lockDoctorOfUser, userID)
+	_, err := db.Exec(ctx, LockDoctorOfUser, userID)
 	return err
 }
 
-const lockDoctorProfile = `-- name: LockDoctorProfile :execrows
+const LockDoctorProfile = `-- name: LockDoctorProfile :execrows
 SELECT FROM doctor_profiles d WHERE d.id = $1 FOR NO KEY UPDATE OF d
 `
 
 // For an active or inactive account, see LockDoctor.
 func (q *Queries) LockDoctorProfile(ctx context.Context, db DBTX, id int64) (int64, error) {
-	result, err := db.Exec(ctx, lockDoctorProfile, id)
+	result, err := db.Exec(ctx, LockDoctorProfile, id)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const lockPatientOfUser = `-- name: LockPatientOfUser :exec
+const LockPatientOfUser = `-- name: LockPatientOfUser :exec
 SELECT FROM patient_profiles p WHERE p.user_id = $1 FOR NO KEY UPDATE
 `
 
 func (q *Queries) LockPatientOfUser(ctx context.Context, db DBTX, userID int64) error {
-	_, err := db.Exec(ctx, lockPatientOfUser, userID)
+	_, err := db.Exec(ctx, LockPatientOfUser, userID)
 	return err
 }
 
-const lockUser = `-- name: LockUser :exec
+const LockUser = `-- name: LockUser :exec
 SELECT FROM users u WHERE u.id = $1 FOR NO KEY UPDATE
 `
 
 // The next three lock what an account's profile shows until the transaction ends: of a doctor, also the verification and the
 // pending name, see LockDoctor.
 func (q *Queries) LockUser(ctx context.Context, db DBTX, id int64) error {
-	_, err := db.Exec(ctx, lockUser, id)
+	_, err := db.Exec(ctx, LockUser, id)
 	return err
 }
 
-const patientByUser = `-- name: PatientByUser :one
+const PatientByUser = `-- name: PatientByUser :one
 SELECT p.id, p.user_id, p.role, p.date_of_birth, p.blood_type, p.address, p.emergency_contact, p.source_id, a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, p.id AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
 FROM patient_profiles p JOIN accounts a ON a.id = p.user_id
 WHERE p.user_id = $1
@@ -453,7 +453,7 @@ type PatientByUserRow struct {
 }
 
 func (q *Queries) PatientByUser(ctx context.Context, db DBTX, userID int64) (*PatientByUserRow, error) {
-	row := db.QueryRow(ctx, patientByUser, userID)
+	row := db.QueryRow(ctx, PatientByUser, userID)
 	var i PatientByUserRow
 	err := row.Scan(
 		&i.PatientProfile.ID,
@@ -480,7 +480,7 @@ func (q *Queries) PatientByUser(ctx context.Context, db DBTX, userID int64) (*Pa
 	return &i, err
 }
 
-const setUserActive = `-- name: SetUserActive :execrows
+const SetUserActive = `-- name: SetUserActive :execrows
 SELECT set_user_active($1, $2)
 `
 
@@ -490,25 +490,25 @@ type SetUserActiveParams struct {
 }
 
 func (q *Queries) SetUserActive(ctx context.Context, db DBTX, arg SetUserActiveParams) (int64, error) {
-	result, err := db.Exec(ctx, setUserActive, arg.ID, arg.Active)
+	result, err := db.Exec(ctx, SetUserActive, arg.ID, arg.Active)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const tellOfRegistration = `-- name: TellOfRegistration :exec
+const TellOfRegistration = `-- name: TellOfRegistration :exec
 INSERT INTO outbox (type, doctor_id) SELECT 'doctor.registered', d.id FROM doctor_profiles d WHERE d.user_id = $1
 `
 
 // The event of a doctor who waits for their verification. The policy finds their profile only in
 // a statement after the one that makes it.
 func (q *Queries) TellOfRegistration(ctx context.Context, db DBTX, userID int64) error {
-	_, err := db.Exec(ctx, tellOfRegistration, userID)
+	_, err := db.Exec(ctx, TellOfRegistration, userID)
 	return err
 }
 
-const updateDoctor = `-- name: UpdateDoctor :one
+const UpdateDoctor = `-- name: UpdateDoctor :one
 WITH before AS (
     SELECT d.id, d.verified_at FROM doctor_profiles d WHERE d.user_id = $1 FOR NO KEY UPDATE
 ), changed AS (
@@ -542,7 +542,7 @@ type UpdateDoctorParams struct {
 // Others know a doctor who is verified or was ever assigned. The answer to that does not
 // change until the transaction ends, see LockDoctor.
 func (q *Queries) UpdateDoctor(ctx context.Context, db DBTX, arg UpdateDoctorParams) (bool, error) {
-	row := db.QueryRow(ctx, updateDoctor,
+	row := db.QueryRow(ctx, UpdateDoctor,
 		arg.UserID,
 		arg.Specialization,
 		arg.LicenseNumber,
@@ -554,7 +554,7 @@ func (q *Queries) UpdateDoctor(ctx context.Context, db DBTX, arg UpdateDoctorPar
 	return known, err
 }
 
-const updatePatient = `-- name: UpdatePatient :exec
+const UpdatePatient = `-- name: UpdatePatient :exec
 UPDATE patient_profiles SET
     date_of_birth = CASE WHEN $1::boolean THEN $2 ELSE date_of_birth END,
     blood_type = coalesce($3, blood_type),
@@ -573,7 +573,7 @@ type UpdatePatientParams struct {
 }
 
 func (q *Queries) UpdatePatient(ctx context.Context, db DBTX, arg UpdatePatientParams) error {
-	_, err := db.Exec(ctx, updatePatient,
+	_, err := db.Exec(ctx, UpdatePatient,
 		arg.SetDateOfBirth,
 		arg.DateOfBirth,
 		arg.BloodType,
@@ -584,7 +584,7 @@ func (q *Queries) UpdatePatient(ctx context.Context, db DBTX, arg UpdatePatientP
 	return err
 }
 
-const updateUser = `-- name: UpdateUser :exec
+const UpdateUser = `-- name: UpdateUser :exec
 UPDATE users SET
     email = coalesce($1, email),
     first_name = coalesce($2, first_name),
@@ -603,7 +603,7 @@ type UpdateUserParams struct {
 }
 
 func (q *Queries) UpdateUser(ctx context.Context, db DBTX, arg UpdateUserParams) error {
-	_, err := db.Exec(ctx, updateUser,
+	_, err := db.Exec(ctx, UpdateUser,
 		arg.Email,
 		arg.FirstName,
 		arg.LastName,
@@ -613,7 +613,7 @@ func (q *Queries) UpdateUser(ctx context.Context, db DBTX, arg UpdateUserParams)
 	return err
 }
 
-const upgradePasswordHash = `-- name: UpgradePasswordHash :exec
+const UpgradePasswordHash = `-- name: UpgradePasswordHash :exec
 UPDATE users SET password_hash = $1 WHERE id = $2 AND password_hash = $3
 `
 
@@ -625,11 +625,11 @@ type UpgradePasswordHashParams struct {
 
 // Only when the password was not changed meanwhile.
 func (q *Queries) UpgradePasswordHash(ctx context.Context, db DBTX, arg UpgradePasswordHashParams) error {
-	_, err := db.Exec(ctx, upgradePasswordHash, arg.NewHash, arg.ID, arg.OldHash)
+	_, err := db.Exec(ctx, UpgradePasswordHash, arg.NewHash, arg.ID, arg.OldHash)
 	return err
 }
 
-const verifyDoctor = `-- name: VerifyDoctor :exec
+const VerifyDoctor = `-- name: VerifyDoctor :exec
 WITH changed AS (
     UPDATE doctor_profiles d SET verified_at = CASE WHEN $1::boolean THEN now() END
     WHERE d.id = $2::bigint AND (d.verified_at IS NOT NULL) <> $1::boolean
@@ -646,6 +646,6 @@ type VerifyDoctorParams struct {
 
 // For a locked doctor: what the statement reads stays true.
 func (q *Queries) VerifyDoctor(ctx context.Context, db DBTX, arg VerifyDoctorParams) error {
-	_, err := db.Exec(ctx, verifyDoctor, arg.Verified, arg.ID)
+	_, err := db.Exec(ctx, VerifyDoctor, arg.Verified, arg.ID)
 	return err
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-const addClaim = `-- name: AddClaim :one
+const AddClaim = `-- name: AddClaim :one
 WITH claim AS (
     INSERT INTO assignment_claims (patient_id, doctor_id, source, requested_by, reason, starts_at, ends_at)
     SELECT $1::bigint, $2::bigint, 'rest', $3, $4, statement_timestamp(), $5
@@ -45,7 +45,7 @@ type AddClaimRow struct {
 // assignment of the pair will do: a claim beside it would prolong it unseen. RETURNING names no column: a doctor may not
 // read claims. The foreign key detects a missing patient, because a doctor does not see an unassigned one.
 func (q *Queries) AddClaim(ctx context.Context, db DBTX, arg AddClaimParams) (*AddClaimRow, error) {
-	row := db.QueryRow(ctx, addClaim,
+	row := db.QueryRow(ctx, AddClaim,
 		arg.PatientID,
 		arg.DoctorID,
 		arg.RequestedBy,
@@ -58,30 +58,30 @@ func (q *Queries) AddClaim(ctx context.Context, db DBTX, arg AddClaimParams) (*A
 	return &i, err
 }
 
-const doctorVerified = `-- name: DoctorVerified :one
+const DoctorVerified = `-- name: DoctorVerified :one
 SELECT (d.verified_at IS NOT NULL)::boolean AS verified
 FROM doctor_profiles d JOIN users u ON u.id = d.user_id
 WHERE d.id = $1 AND u.active
 `
 
 func (q *Queries) DoctorVerified(ctx context.Context, db DBTX, id int64) (bool, error) {
-	row := db.QueryRow(ctx, doctorVerified, id)
+	row := db.QueryRow(ctx, DoctorVerified, id)
 	var verified bool
 	err := row.Scan(&verified)
 	return verified, err
 }
 
-const endBreakGlass = `-- name: EndBreakGlass :exec
+const EndBreakGlass = `-- name: EndBreakGlass :exec
 UPDATE assignments SET ends_at = greatest(starts_at, statement_timestamp())
 WHERE id = $1 AND source = 'break_glass' AND (ends_at IS NULL OR ends_at > greatest(starts_at, statement_timestamp()))
 `
 
 func (q *Queries) EndBreakGlass(ctx context.Context, db DBTX, id int64) error {
-	_, err := db.Exec(ctx, endBreakGlass, id)
+	_, err := db.Exec(ctx, EndBreakGlass, id)
 	return err
 }
 
-const endClaims = `-- name: EndClaims :execrows
+const EndClaims = `-- name: EndClaims :execrows
 UPDATE assignment_claims c SET ended_at = statement_timestamp(),
     held = CASE WHEN c.owner IS NOT NULL THEN coalesce((SELECT d.generation FROM declarations d WHERE d.uid = c.owner AND d.digest IS NOT NULL), 0) END
 FROM assignments a
@@ -99,14 +99,14 @@ type EndClaimsParams struct {
 // objects, whose later generations may claim again. The generation is unknown (0) where a former release, or somebody else,
 // changed something since the object was carried out: see EndUndeclared.
 func (q *Queries) EndClaims(ctx context.Context, db DBTX, arg EndClaimsParams) (int64, error) {
-	result, err := db.Exec(ctx, endClaims, arg.ID, arg.Force)
+	result, err := db.Exec(ctx, EndClaims, arg.ID, arg.Force)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const findAssignment = `-- name: FindAssignment :one
+const FindAssignment = `-- name: FindAssignment :one
 SELECT a.id, (a.starts_at = $1)::boolean AS begun FROM assignments a
 WHERE a.patient_id = $2 AND a.doctor_id = $3 AND a.source IS DISTINCT FROM 'break_glass'
     AND a.starts_at <= $1 AND (a.ends_at IS NULL OR a.ends_at > $1)
@@ -125,13 +125,13 @@ type FindAssignmentRow struct {
 
 // The assignment of a pair at a time, and whether it began then.
 func (q *Queries) FindAssignment(ctx context.Context, db DBTX, arg FindAssignmentParams) (*FindAssignmentRow, error) {
-	row := db.QueryRow(ctx, findAssignment, arg.At, arg.PatientID, arg.DoctorID)
+	row := db.QueryRow(ctx, FindAssignment, arg.At, arg.PatientID, arg.DoctorID)
 	var i FindAssignmentRow
 	err := row.Scan(&i.ID, &i.Begun)
 	return &i, err
 }
 
-const findBreakGlass = `-- name: FindBreakGlass :one
+const FindBreakGlass = `-- name: FindBreakGlass :one
 SELECT a.id FROM assignments a
 WHERE a.patient_id = $1 AND a.doctor_id = $2 AND a.source = 'break_glass'
     AND a.starts_at <= statement_timestamp() AND a.ends_at > statement_timestamp()
@@ -143,24 +143,24 @@ type FindBreakGlassParams struct {
 }
 
 func (q *Queries) FindBreakGlass(ctx context.Context, db DBTX, arg FindBreakGlassParams) (int64, error) {
-	row := db.QueryRow(ctx, findBreakGlass, arg.PatientID, arg.DoctorID)
+	row := db.QueryRow(ctx, FindBreakGlass, arg.PatientID, arg.DoctorID)
 	var id int64
 	err := row.Scan(&id)
 	return id, err
 }
 
-const liftHold = `-- name: LiftHold :exec
+const LiftHold = `-- name: LiftHold :exec
 UPDATE assignment_claims c SET held = NULL
 FROM assignments a
 WHERE a.id = $1 AND c.patient_id = a.patient_id AND c.doctor_id = a.doctor_id AND c.held IS NOT NULL
 `
 
 func (q *Queries) LiftHold(ctx context.Context, db DBTX, id int64) error {
-	_, err := db.Exec(ctx, liftHold, id)
+	_, err := db.Exec(ctx, LiftHold, id)
 	return err
 }
 
-const listAssignments = `-- name: ListAssignments :many
+const ListAssignments = `-- name: ListAssignments :many
 WITH mine AS (
     SELECT a.id, a.patient_id, a.doctor_id, a.starts_at, a.ends_at FROM assignments a
     WHERE $3::bigint <> 0 AND a.id = $3
@@ -269,7 +269,7 @@ type ListAssignmentsRow struct {
 // each has an index for its filter, which a condition with an optional parameter
 // could not use. Emergency access is rare; the other sources are most of the table.
 func (q *Queries) ListAssignments(ctx context.Context, db DBTX, arg ListAssignmentsParams) ([]*ListAssignmentsRow, error) {
-	rows, err := db.Query(ctx, listAssignments,
+	rows, err := db.Query(ctx, ListAssignments,
 		arg.Caller,
 		arg.Everybody,
 		arg.ID,
@@ -354,7 +354,7 @@ func (q *Queries) ListAssignments(ctx context.Context, db DBTX, arg ListAssignme
 	return items, nil
 }
 
-const listClaims = `-- name: ListClaims :many
+const ListClaims = `-- name: ListClaims :many
 SELECT c.source, c.declared_by, coalesce(c.requester, u.username, '')::text AS requested_by, c.reason, c.starts_at,
     c.ends_at, c.ended_at,
     (c.ended_at IS NULL AND (c.ends_at IS NULL OR c.ends_at > statement_timestamp()))::boolean AS counts,
@@ -387,7 +387,7 @@ type ListClaimsRow struct {
 // The claims that an assignment consists of, and those of its pair that are held. Those that count come first, then those
 // that are held, then the newest.
 func (q *Queries) ListClaims(ctx context.Context, db DBTX, arg ListClaimsParams) ([]*ListClaimsRow, error) {
-	rows, err := db.Query(ctx, listClaims, arg.ID, arg.Most)
+	rows, err := db.Query(ctx, ListClaims, arg.ID, arg.Most)
 	if err != nil {
 		return nil, err
 	}
@@ -416,7 +416,7 @@ func (q *Queries) ListClaims(ctx context.Context, db DBTX, arg ListClaimsParams)
 	return items, nil
 }
 
-const lockDoctor = `-- name: LockDoctor :one
+const LockDoctor = `-- name: LockDoctor :one
 SELECT (d.verified_at IS NOT NULL)::boolean AS verified
 FROM doctor_profiles d JOIN users u ON u.id = d.user_id
 WHERE d.id = $1 AND u.active
@@ -427,37 +427,37 @@ FOR NO KEY UPDATE OF d
 // doctors by id: its decisions then stay true until it ends, and there are no
 // deadlocks. Verifying a doctor locks the same row.
 func (q *Queries) LockDoctor(ctx context.Context, db DBTX, id int64) (bool, error) {
-	row := db.QueryRow(ctx, lockDoctor, id)
+	row := db.QueryRow(ctx, LockDoctor, id)
 	var verified bool
 	err := row.Scan(&verified)
 	return verified, err
 }
 
-const lockDoctorOfAssignment = `-- name: LockDoctorOfAssignment :execrows
+const LockDoctorOfAssignment = `-- name: LockDoctorOfAssignment :execrows
 SELECT FROM doctor_profiles d WHERE d.id = (SELECT a.doctor_id FROM assignments a WHERE a.id = $1)
 FOR NO KEY UPDATE OF d
 `
 
 func (q *Queries) LockDoctorOfAssignment(ctx context.Context, db DBTX, id int64) (int64, error) {
-	result, err := db.Exec(ctx, lockDoctorOfAssignment, id)
+	result, err := db.Exec(ctx, LockDoctorOfAssignment, id)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const lockEmergency = `-- name: LockEmergency :exec
+const LockEmergency = `-- name: LockEmergency :exec
 SELECT pg_advisory_xact_lock(hashtextextended('emergency access of doctor ' || $1::bigint, 0))
 `
 
 // Emergency access waits only for the same doctor's other requests for it: a large team keeps its doctors locked for a while. It
 // changes nothing that the others rely on, and an unverified doctor sees nothing through it.
 func (q *Queries) LockEmergency(ctx context.Context, db DBTX, id int64) error {
-	_, err := db.Exec(ctx, lockEmergency, id)
+	_, err := db.Exec(ctx, LockEmergency, id)
 	return err
 }
 
-const openBreakGlass = `-- name: OpenBreakGlass :one
+const OpenBreakGlass = `-- name: OpenBreakGlass :one
 WITH assignment AS (
     INSERT INTO assignments (patient_id, doctor_id, source, requested_by, reason, starts_at, ends_at)
     SELECT $1::bigint, $2::bigint, 'break_glass', $3, $4, statement_timestamp(),
@@ -485,7 +485,7 @@ type OpenBreakGlassParams struct {
 
 // Emergency access after LockEmergency. No row if it is open already, or the patient does not exist.
 func (q *Queries) OpenBreakGlass(ctx context.Context, db DBTX, arg OpenBreakGlassParams) (int64, error) {
-	row := db.QueryRow(ctx, openBreakGlass,
+	row := db.QueryRow(ctx, OpenBreakGlass,
 		arg.PatientID,
 		arg.DoctorID,
 		arg.RequestedBy,

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-const auditBound = `-- name: AuditBound :one
+const AuditBound = `-- name: AuditBound :one
 WITH newest AS MATERIALIZED (
     SELECT l.id, encode(timestamptz_send(l.at), 'hex') AS at FROM audit_log l WHERE l.id > $1::bigint ORDER BY l.id DESC LIMIT 1
 )
@@ -27,13 +27,13 @@ type AuditBoundRow struct {
 // The newest row, and a transaction's id that is greater than that of every
 // transaction which drew an id up to the row's.
 func (q *Queries) AuditBound(ctx context.Context, db DBTX, closed int64) (*AuditBoundRow, error) {
-	row := db.QueryRow(ctx, auditBound, closed)
+	row := db.QueryRow(ctx, AuditBound, closed)
 	var i AuditBoundRow
 	err := row.Scan(&i.ID, &i.At, &i.Transaction)
 	return &i, err
 }
 
-const auditRows = `-- name: AuditRows :many
+const AuditRows = `-- name: AuditRows :many
 SELECT id, at, user_id, role, operation, object_kind, object_id,
     (CASE WHEN array_lower(patient_ids, 1) <> 1 OR array_ndims(patient_ids) > 1 OR user_id = 0 OR object_id = 0
         THEN '{NULL}' ELSE patient_ids END)::bigint[] AS patient_ids,
@@ -69,7 +69,7 @@ type AuditRowsRow struct {
 // another meaning, since patients and assignments are paired by their places; and 0 is
 // read as NULL is. No program writes such a row, so the statement makes it unreadable.
 func (q *Queries) AuditRows(ctx context.Context, db DBTX, arg AuditRowsParams) ([]*AuditRowsRow, error) {
-	rows, err := db.Query(ctx, auditRows, arg.First, arg.UpTo, arg.Most)
+	rows, err := db.Query(ctx, AuditRows, arg.First, arg.UpTo, arg.Most)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func (q *Queries) AuditRows(ctx context.Context, db DBTX, arg AuditRowsParams) (
 	return items, nil
 }
 
-const auditSettled = `-- name: AuditSettled :one
+const AuditSettled = `-- name: AuditSettled :one
 SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::numeric::bigint >= $1::bigint)::boolean AS settled,
     (pg_snapshot_xmax(pg_current_snapshot())::text::numeric::bigint > $1::bigint
         AND EXISTS (SELECT FROM audit_log l WHERE l.id = $2 AND encode(timestamptz_send(l.at), 'hex') = $3::text))::boolean AS known
@@ -123,13 +123,13 @@ type AuditSettledRow struct {
 // comes from this history of the database: a restore, or a failover that loses rows,
 // takes back the row or the transaction ids, and others get the same ids.
 func (q *Queries) AuditSettled(ctx context.Context, db DBTX, arg AuditSettledParams) (*AuditSettledRow, error) {
-	row := db.QueryRow(ctx, auditSettled, arg.Transaction, arg.ID, arg.At)
+	row := db.QueryRow(ctx, AuditSettled, arg.Transaction, arg.ID, arg.At)
 	var i AuditSettledRow
 	err := row.Scan(&i.Settled, &i.Known)
 	return &i, err
 }
 
-const checkpointStatements = `-- name: CheckpointStatements :many
+const CheckpointStatements = `-- name: CheckpointStatements :many
 SELECT number, last_id, statement, signature FROM audit_checkpoints
 WHERE number > $1 ORDER BY number LIMIT $2
 `
@@ -147,7 +147,7 @@ type CheckpointStatementsRow struct {
 }
 
 func (q *Queries) CheckpointStatements(ctx context.Context, db DBTX, arg CheckpointStatementsParams) ([]*CheckpointStatementsRow, error) {
-	rows, err := db.Query(ctx, checkpointStatements, arg.Beyond, arg.Most)
+	rows, err := db.Query(ctx, CheckpointStatements, arg.Beyond, arg.Most)
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +171,7 @@ func (q *Queries) CheckpointStatements(ctx context.Context, db DBTX, arg Checkpo
 	return items, nil
 }
 
-const checkpoints = `-- name: Checkpoints :many
+const Checkpoints = `-- name: Checkpoints :many
 SELECT number, last_id, statement, signature, row_ids, digests FROM audit_checkpoints
 WHERE number > $1 ORDER BY number LIMIT $2
 `
@@ -182,7 +182,7 @@ type CheckpointsParams struct {
 }
 
 func (q *Queries) Checkpoints(ctx context.Context, db DBTX, arg CheckpointsParams) ([]*AuditCheckpoint, error) {
-	rows, err := db.Query(ctx, checkpoints, arg.Beyond, arg.Most)
+	rows, err := db.Query(ctx, Checkpoints, arg.Beyond, arg.Most)
 	if err != nil {
 		return nil, err
 	}
@@ -208,18 +208,18 @@ func (q *Queries) Checkpoints(ctx context.Context, db DBTX, arg CheckpointsParam
 	return items, nil
 }
 
-const countAuditRows = `-- name: CountAuditRows :one
+const CountAuditRows = `-- name: CountAuditRows :one
 SELECT count(*) FROM audit_log WHERE id > $1
 `
 
 func (q *Queries) CountAuditRows(ctx context.Context, db DBTX, beyond int64) (int64, error) {
-	row := db.QueryRow(ctx, countAuditRows, beyond)
+	row := db.QueryRow(ctx, CountAuditRows, beyond)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
 }
 
-const dropCheckpoints = `-- name: DropCheckpoints :many
+const DropCheckpoints = `-- name: DropCheckpoints :many
 SELECT number, last_id, statement, signature, row_ids, digests FROM audit_checkpoints
 WHERE statement LIKE '%"kind":"drop"%' ORDER BY number
 `
@@ -227,7 +227,7 @@ WHERE statement LIKE '%"kind":"drop"%' ORDER BY number
 // Statements of retention, which are few. They are not read as JSON here: a statement that
 // is no JSON is found by the verification.
 func (q *Queries) DropCheckpoints(ctx context.Context, db DBTX) ([]*AuditCheckpoint, error) {
-	rows, err := db.Query(ctx, dropCheckpoints)
+	rows, err := db.Query(ctx, DropCheckpoints)
 	if err != nil {
 		return nil, err
 	}
@@ -253,16 +253,16 @@ func (q *Queries) DropCheckpoints(ctx context.Context, db DBTX) ([]*AuditCheckpo
 	return items, nil
 }
 
-const forgetDigests = `-- name: ForgetDigests :exec
+const ForgetDigests = `-- name: ForgetDigests :exec
 UPDATE audit_checkpoints SET row_ids = NULL, digests = NULL WHERE number = ANY($1::bigint[])
 `
 
 func (q *Queries) ForgetDigests(ctx context.Context, db DBTX, numbers []int64) error {
-	_, err := db.Exec(ctx, forgetDigests, numbers)
+	_, err := db.Exec(ctx, ForgetDigests, numbers)
 	return err
 }
 
-const insertAudit = `-- name: InsertAudit :exec
+const InsertAudit = `-- name: InsertAudit :exec
 INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 `
@@ -283,7 +283,7 @@ type InsertAuditParams struct {
 
 // The audit row of a request that is not a single read.
 func (q *Queries) InsertAudit(ctx context.Context, db DBTX, arg InsertAuditParams) error {
-	_, err := db.Exec(ctx, insertAudit,
+	_, err := db.Exec(ctx, InsertAudit,
 		arg.UserID,
 		arg.Role,
 		arg.Operation,
@@ -299,7 +299,7 @@ func (q *Queries) InsertAudit(ctx context.Context, db DBTX, arg InsertAuditParam
 	return err
 }
 
-const insertAudits = `-- name: InsertAudits :exec
+const InsertAudits = `-- name: InsertAudits :exec
 INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address)
 SELECT r.user_id, r.role, r.operation, r.object_kind, nullif(r.object_id, 0), r.patient_ids::bigint[], r.assignment_ids::bigint[],
     r.reason, r.decision, r.request_id, nullif(r.address, '')::inet
@@ -328,7 +328,7 @@ type InsertAuditsParams struct {
 
 // The audit rows of reads, one at each index. Arrays are texts, because their lengths differ.
 func (q *Queries) InsertAudits(ctx context.Context, db DBTX, arg InsertAuditsParams) error {
-	_, err := db.Exec(ctx, insertAudits,
+	_, err := db.Exec(ctx, InsertAudits,
 		arg.UserIDs,
 		arg.Roles,
 		arg.Operations,
@@ -344,7 +344,7 @@ func (q *Queries) InsertAudits(ctx context.Context, db DBTX, arg InsertAuditsPar
 	return err
 }
 
-const insertCheckpoint = `-- name: InsertCheckpoint :exec
+const InsertCheckpoint = `-- name: InsertCheckpoint :exec
 INSERT INTO audit_checkpoints (number, last_id, statement, signature, row_ids, digests)
 VALUES ($1, $2, $3, $4, $5, $6)
 `
@@ -359,7 +359,7 @@ type InsertCheckpointParams struct {
 }
 
 func (q *Queries) InsertCheckpoint(ctx context.Context, db DBTX, arg InsertCheckpointParams) error {
-	_, err := db.Exec(ctx, insertCheckpoint,
+	_, err := db.Exec(ctx, InsertCheckpoint,
 		arg.Number,
 		arg.LastID,
 		arg.Statement,
@@ -370,7 +370,7 @@ func (q *Queries) InsertCheckpoint(ctx context.Context, db DBTX, arg InsertCheck
 	return err
 }
 
-const lastCheckpoint = `-- name: LastCheckpoint :one
+const LastCheckpoint = `-- name: LastCheckpoint :one
 SELECT number, last_id, statement, signature FROM audit_checkpoints ORDER BY number DESC LIMIT 1
 `
 
@@ -382,7 +382,7 @@ type LastCheckpointRow struct {
 }
 
 func (q *Queries) LastCheckpoint(ctx context.Context, db DBTX) (*LastCheckpointRow, error) {
-	row := db.QueryRow(ctx, lastCheckpoint)
+	row := db.QueryRow(ctx, LastCheckpoint)
 	var i LastCheckpointRow
 	err := row.Scan(
 		&i.Number,
@@ -393,7 +393,7 @@ func (q *Queries) LastCheckpoint(ctx context.Context, db DBTX) (*LastCheckpointR
 	return &i, err
 }
 
-const listAccessLog = `-- name: ListAccessLog :many
+const ListAccessLog = `-- name: ListAccessLog :many
 WITH page AS (
     SELECT l.id, l.at, l.user_id, l.role, l.operation, l.object_kind, l.object_id, l.decision, l.assignment_id, l.reason,
         l.controllers_request
@@ -447,7 +447,7 @@ type ListAccessLogRow struct {
 // The page that a patient sees: of a row about several patients, their own part. LIMIT 1 makes
 // Postgres look up the assignments; for a patient with many rows it would hash them all.
 func (q *Queries) ListAccessLog(ctx context.Context, db DBTX, arg ListAccessLogParams) ([]*ListAccessLogRow, error) {
-	rows, err := db.Query(ctx, listAccessLog, arg.Caller, arg.BeyondID, arg.Most)
+	rows, err := db.Query(ctx, ListAccessLog, arg.Caller, arg.BeyondID, arg.Most)
 	if err != nil {
 		return nil, err
 	}
@@ -487,7 +487,7 @@ func (q *Queries) ListAccessLog(ctx context.Context, db DBTX, arg ListAccessLogP
 	return items, nil
 }
 
-const listAudit = `-- name: ListAudit :many
+const ListAudit = `-- name: ListAudit :many
 WITH of_patient AS MATERIALIZED (
     SELECT l.id, l.at, l.user_id, l.operation, l.decision FROM audit_entries l
     WHERE l.patient_ids @> ARRAY[$1::bigint]
@@ -545,7 +545,7 @@ type ListAuditRow struct {
 // One part of the page runs: all rows of the patient, by an index without an order,
 // those of the user, or the log.
 func (q *Queries) ListAudit(ctx context.Context, db DBTX, arg ListAuditParams) ([]*ListAuditRow, error) {
-	rows, err := db.Query(ctx, listAudit,
+	rows, err := db.Query(ctx, ListAudit,
 		arg.PatientID,
 		arg.UserID,
 		arg.BeyondID,
@@ -594,17 +594,17 @@ func (q *Queries) ListAudit(ctx context.Context, db DBTX, arg ListAuditParams) (
 	return items, nil
 }
 
-const lockAuditChain = `-- name: LockAuditChain :exec
+const LockAuditChain = `-- name: LockAuditChain :exec
 SELECT pg_advisory_xact_lock(hashtextextended('healthrecords.audit.chain', 0))
 `
 
 // Only one sealer or retention runs at a time.
 func (q *Queries) LockAuditChain(ctx context.Context, db DBTX) error {
-	_, err := db.Exec(ctx, lockAuditChain)
+	_, err := db.Exec(ctx, LockAuditChain)
 	return err
 }
 
-const oldestUnsealed = `-- name: OldestUnsealed :one
+const OldestUnsealed = `-- name: OldestUnsealed :one
 SELECT coalesce(extract(epoch FROM now() - (
     SELECT l.at FROM audit_log l
     WHERE l.id > coalesce((SELECT c.last_id FROM audit_checkpoints c ORDER BY c.number DESC LIMIT 1), 0)
@@ -614,22 +614,22 @@ SELECT coalesce(extract(epoch FROM now() - (
 
 // The age of the oldest row that no checkpoint covers.
 func (q *Queries) OldestUnsealed(ctx context.Context, db DBTX) (float64, error) {
-	row := db.QueryRow(ctx, oldestUnsealed)
+	row := db.QueryRow(ctx, OldestUnsealed)
 	var seconds float64
 	err := row.Scan(&seconds)
 	return seconds, err
 }
 
-const prepareAuditMonths = `-- name: PrepareAuditMonths :exec
+const PrepareAuditMonths = `-- name: PrepareAuditMonths :exec
 SELECT audit_prepare_months()
 `
 
 func (q *Queries) PrepareAuditMonths(ctx context.Context, db DBTX) error {
-	_, err := db.Exec(ctx, prepareAuditMonths)
+	_, err := db.Exec(ctx, PrepareAuditMonths)
 	return err
 }
 
-const rawAuditRows = `-- name: RawAuditRows :many
+const RawAuditRows = `-- name: RawAuditRows :many
 SELECT l.id, to_jsonb(l)::text AS raw FROM audit_log l WHERE l.id >= $1 AND l.id <= $2 ORDER BY l.id, l.at LIMIT $3
 `
 
@@ -646,7 +646,7 @@ type RawAuditRowsRow struct {
 
 // As text, for rows that cannot be read with their types.
 func (q *Queries) RawAuditRows(ctx context.Context, db DBTX, arg RawAuditRowsParams) ([]*RawAuditRowsRow, error) {
-	rows, err := db.Query(ctx, rawAuditRows, arg.First, arg.UpTo, arg.Most)
+	rows, err := db.Query(ctx, RawAuditRows, arg.First, arg.UpTo, arg.Most)
 	if err != nil {
 		return nil, err
 	}

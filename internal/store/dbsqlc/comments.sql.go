@@ -7,10 +7,143 @@ package dbsqlc
 
 import (
 	"context"
+	"net/netip"
 	"time"
 )
 
-const correctComment = `-- name: CorrectComment :one
+const CommentsOfPage = `-- name: CommentsOfPage :many
+SELECT c.id, c.record_id, c.comment, c.is_private, c.created_at, c.updated_at, c.version,
+    c.doctor_id, c.specialization, c.license_number, c.years_of_experience, c.user_id, c.username, c.first_name, c.last_name
+FROM comment_details c
+WHERE c.record_id = ANY (nullif(current_setting('healthrecords.page', true), '')::bigint[]) AND ($1::boolean OR NOT c.is_private)
+ORDER BY c.record_id, c.id
+`
+
+type CommentsOfPageRow struct {
+	ID                int64
+	RecordID          int64
+	Comment           string
+	IsPrivate         bool
+	CreatedAt         time.Time
+	UpdatedAt         time.Time
+	Version           int64
+	DoctorID          int64
+	Specialization    string
+	LicenseNumber     string
+	YearsOfExperience int32
+	UserID            int64
+	Username          string
+	FirstName         string
+	LastName          string
+}
+
+// Those of the records that ListRecords lists, whose ids it sets. The setting is ” on a connection that had one.
+func (q *Queries) CommentsOfPage(ctx context.Context, db DBTX, seesPrivate bool) ([]*CommentsOfPageRow, error) {
+	rows, err := db.Query(ctx, CommentsOfPage, seesPrivate)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []*CommentsOfPageRow
+	for rows.Next() {
+		var i CommentsOfPageRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.RecordID,
+			&i.Comment,
+			&i.IsPrivate,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.Version,
+			&i.DoctorID,
+			&i.Specialization,
+			&i.LicenseNumber,
+			&i.YearsOfExperience,
+			&i.UserID,
+			&i.Username,
+			&i.FirstName,
+			&i.LastName,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, &i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const CommentsOfRecord = `-- name: CommentsOfRecord :many
+SELECT c.id, c.record_id, c.comment, c.is_private, c.created_at, c.updated_at, c.version,
+    c.doctor_id, c.specialization, c.license_number, c.years_of_experience, c.user_id, c.username, c.first_name, c.last_name
+FROM comment_details c WHERE c.record_id = $1 AND ($2::boolean OR NOT c.is_private) ORDER BY c.id
+`
+
+type CommentsOfRecordParams struct {
+	RecordID    int64
+	SeesPrivate bool
+}
+
+type CommentsOfRecordRow struct {
+	ID                int64
+	RecordID          int64
+	Comment           string
+	IsPrivate         bool
+	CreatedAt         time.Time
+	UpdatedAt         time.Time
+	Version           int64
+	DoctorID          int64
+	Specialization    string
+	LicenseNumber     string
+	YearsOfExperience int32
+	UserID            int64
+	Username          string
+	FirstName         string
+	LastName          string
+}
+
+// The comments that a caller may read. Each of these statements follows another one in its batch, and has the columns of
+// commentRows.
+//
+// Those of a record, oldest first.
+func (q *Queries) CommentsOfRecord(ctx context.Context, db DBTX, arg CommentsOfRecordParams) ([]*CommentsOfRecordRow, error) {
+	rows, err := db.Query(ctx, CommentsOfRecord, arg.RecordID, arg.SeesPrivate)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []*CommentsOfRecordRow
+	for rows.Next() {
+		var i CommentsOfRecordRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.RecordID,
+			&i.Comment,
+			&i.IsPrivate,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.Version,
+			&i.DoctorID,
+			&i.Specialization,
+			&i.LicenseNumber,
+			&i.YearsOfExperience,
+			&i.UserID,
+			&i.Username,
+			&i.FirstName,
+			&i.LastName,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, &i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const CorrectComment = `-- name: CorrectComment :one
 WITH access AS (
     SELECT r.patient_id, a.id AS assignment_id
     FROM health_records r
@@ -37,7 +170,7 @@ type CorrectCommentRow struct {
 // Of a locked comment. No row if the doctor is not assigned to the record's patient any
 // more, as for InsertComment. It makes no event: the text of a notification does not contain the comment.
 func (q *Queries) CorrectComment(ctx context.Context, db DBTX, arg CorrectCommentParams) (*CorrectCommentRow, error) {
-	row := db.QueryRow(ctx, correctComment,
+	row := db.QueryRow(ctx, CorrectComment,
 		arg.Comment,
 		arg.ID,
 		arg.RecordID,
@@ -48,13 +181,49 @@ func (q *Queries) CorrectComment(ctx context.Context, db DBTX, arg CorrectCommen
 	return &i, err
 }
 
-const getComment = `-- name: GetComment :one
-SELECT json_build_array(row_to_json(c.*))::json AS comments, r.patient_id, seen.assignment_id, seen.emergency::boolean AS emergency
-FROM comment_details c
-JOIN health_records r ON r.id = c.record_id
+const CountComments = `-- name: CountComments :one
+SELECT (SELECT count(*) FROM doctor_comments t WHERE t.record_id = r.id AND ($1::boolean OR NOT t.is_private))::bigint AS total,
+    r.patient_id AS seen_patient, seen.assignment_id AS seen_through, seen.emergency::boolean AS seen_in_emergency
+FROM health_records r
 JOIN LATERAL (
     SELECT a.assignment_id, a.emergency FROM patient_access a
-    WHERE a.user_id = $1 AND a.patient_id = r.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1
+    WHERE a.user_id = $2 AND a.patient_id = r.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1
+) AS seen ON true
+WHERE r.id = $3
+`
+
+type CountCommentsParams struct {
+	SeesPrivate bool
+	Caller      int64
+	RecordID    int64
+}
+
+type CountCommentsRow struct {
+	Total           int64
+	SeenPatient     int64
+	SeenThrough     *int64
+	SeenInEmergency bool
+}
+
+// One row if the caller may see the record: so an empty page of its comments differs from a missing record.
+func (q *Queries) CountComments(ctx context.Context, db DBTX, arg CountCommentsParams) (*CountCommentsRow, error) {
+	row := db.QueryRow(ctx, CountComments, arg.SeesPrivate, arg.Caller, arg.RecordID)
+	var i CountCommentsRow
+	err := row.Scan(
+		&i.Total,
+		&i.SeenPatient,
+		&i.SeenThrough,
+		&i.SeenInEmergency,
+	)
+	return &i, err
+}
+
+const GetComment = `-- name: GetComment :one
+SELECT c.id, c.record_id, c.comment, c.is_private, c.created_at, c.doctor_id, c.specialization, c.license_number, c.years_of_experience, c.user_id, c.username, c.first_name, c.last_name, c.version, c.updated_at, c.patient_id, seen.assignment_id, seen.emergency::boolean AS emergency
+FROM comment_details c
+JOIN LATERAL (
+    SELECT a.assignment_id, a.emergency FROM patient_access a
+    WHERE a.user_id = $1 AND a.patient_id = c.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1
 ) AS seen ON true
 WHERE c.id = $2 AND ($3::boolean OR NOT c.is_private)
 `
@@ -66,42 +235,62 @@ type GetCommentParams struct {
 }
 
 type GetCommentRow struct {
-	Comments     []byte
-	PatientID    int64
-	AssignmentID *int64
-	Emergency    bool
+	CommentDetail CommentDetail
+	AssignmentID  *int64
+	Emergency     bool
 }
 
 // A comment that the caller may read.
 func (q *Queries) GetComment(ctx context.Context, db DBTX, arg GetCommentParams) (*GetCommentRow, error) {
-	row := db.QueryRow(ctx, getComment, arg.Caller, arg.ID, arg.SeesPrivate)
+	row := db.QueryRow(ctx, GetComment, arg.Caller, arg.ID, arg.SeesPrivate)
 	var i GetCommentRow
 	err := row.Scan(
-		&i.Comments,
-		&i.PatientID,
+		&i.CommentDetail.ID,
+		&i.CommentDetail.RecordID,
+		&i.CommentDetail.Comment,
+		&i.CommentDetail.IsPrivate,
+		&i.CommentDetail.CreatedAt,
+		&i.CommentDetail.DoctorID,
+		&i.CommentDetail.Specialization,
+		&i.CommentDetail.LicenseNumber,
+		&i.CommentDetail.YearsOfExperience,
+		&i.CommentDetail.UserID,
+		&i.CommentDetail.Username,
+		&i.CommentDetail.FirstName,
+		&i.CommentDetail.LastName,
+		&i.CommentDetail.Version,
+		&i.CommentDetail.UpdatedAt,
+		&i.CommentDetail.PatientID,
 		&i.AssignmentID,
 		&i.Emergency,
 	)
 	return &i, err
 }
 
-const insertComment = `-- name: InsertComment :one
+const InsertComment = `-- name: InsertComment :one
 WITH access AS (
     SELECT r.id AS record_id, r.patient_id, a.doctor_id, a.id AS assignment_id
     FROM health_records r
     JOIN active_assignments a ON a.patient_id = r.patient_id
-    WHERE r.id = $1 AND a.doctor_id = $2 AND a.source IS DISTINCT FROM 'break_glass'
+    WHERE r.id = $1 AND a.doctor_id = caller_id('doctor') AND a.source IS DISTINCT FROM 'break_glass'
 ), comment AS (
     INSERT INTO doctor_comments (record_id, doctor_id, comment, is_private)
-    SELECT access.record_id, access.doctor_id, $3, $4 FROM access
-    RETURNING id, record_id, doctor_id, comment, is_private, created_at, version, updated_at
+    SELECT access.record_id, access.doctor_id, $2, $3 FROM access
+    RETURNING id, record_id, doctor_id, comment, is_private, created_at, version, updated_at, patient_id
 ), event AS (
     INSERT INTO outbox (type, patient_id, doctor_id, record_id, comment_id)
     SELECT 'comment.created', access.patient_id, comment.doctor_id, comment.record_id, comment.id
     FROM comment JOIN access ON access.record_id = comment.record_id
     WHERE NOT comment.is_private
+), audited AS (
+    INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision,
+        request_id, address)
+    SELECT caller_id('user'), $4, $5, CASE WHEN comment.is_private THEN 'record' ELSE 'comment' END,
+        CASE WHEN comment.is_private THEN comment.record_id ELSE comment.id END,
+        ARRAY[access.patient_id], ARRAY[access.assignment_id], $6, $7, $8, $9
+    FROM comment JOIN access ON access.record_id = comment.record_id
 )
-SELECT comment.id, comment.created_at, d.id, d.user_id, d.role, d.specialization, d.license_number, d.years_of_experience, d.verified_at, d.source_id, d.license_twin, account.id, account.username, account.email, account.first_name, account.last_name, account.role, account.phone_number, account.active, account.created_at, access.patient_id, access.assignment_id
+SELECT comment.id, comment.created_at, d.id, d.user_id, d.role, d.specialization, d.license_number, d.years_of_experience, d.verified_at, d.source_id, d.license_twin, account.id, account.username, account.email, account.first_name, account.last_name, account.role, account.phone_number, account.active, account.created_at, access.patient_id
 FROM comment
 JOIN access ON access.record_id = comment.record_id
 JOIN doctor_profiles d ON d.id = comment.doctor_id
@@ -110,9 +299,14 @@ JOIN accounts account ON account.id = d.user_id
 
 type InsertCommentParams struct {
 	RecordID  int64
-	DoctorID  int64
 	Comment   string
 	IsPrivate bool
+	Role      string
+	Operation string
+	Reason    string
+	Decision  string
+	RequestID string
+	Address   *netip.Addr
 }
 
 type InsertCommentRow struct {
@@ -121,17 +315,22 @@ type InsertCommentRow struct {
 	DoctorProfile DoctorProfile
 	Account       Account
 	PatientID     int64
-	AssignmentID  int64
 }
 
-// No row if the doctor is not assigned to the record's patient. Emergency access
-// is for reading. A private comment notifies nobody, so it makes no event.
+// The calling doctor's, with its event and its audit row: a transaction of this statement alone is whole. No row if the doctor
+// is not assigned to the record's patient. Emergency access is for reading. A private comment notifies nobody, so it makes no
+// event; and its audit row names the record, because the patient may see the row but not the comment.
 func (q *Queries) InsertComment(ctx context.Context, db DBTX, arg InsertCommentParams) (*InsertCommentRow, error) {
-	row := db.QueryRow(ctx, insertComment,
+	row := db.QueryRow(ctx, InsertComment,
 		arg.RecordID,
-		arg.DoctorID,
 		arg.Comment,
 		arg.IsPrivate,
+		arg.Role,
+		arg.Operation,
+		arg.Reason,
+		arg.Decision,
+		arg.RequestID,
+		arg.Address,
 	)
 	var i InsertCommentRow
 	err := row.Scan(
@@ -156,71 +355,92 @@ func (q *Queries) InsertComment(ctx context.Context, db DBTX, arg InsertCommentP
 		&i.Account.Active,
 		&i.Account.CreatedAt,
 		&i.PatientID,
-		&i.AssignmentID,
 	)
 	return &i, err
 }
 
-const listComments = `-- name: ListComments :one
-SELECT (
-        SELECT coalesce(json_agg(row_to_json(c.*)), '[]')
-        FROM (
-            SELECT d.id, d.record_id, d.comment, d.is_private, d.created_at, d.doctor_id, d.specialization, d.license_number, d.years_of_experience, d.user_id, d.username, d.first_name, d.last_name, d.version, d.updated_at FROM comment_details d
-            WHERE d.record_id = r.id AND ($1::boolean OR NOT d.is_private) AND d.id >/*beyond*/ $2::bigint
-            ORDER BY d.id ASC/*order*/ LIMIT $4 OFFSET $3
-        ) AS c
-    )::json AS comments, (
-        SELECT count(*) FROM doctor_comments t WHERE t.record_id = r.id AND ($1 OR NOT t.is_private)
-    )::bigint AS total,
-    r.patient_id AS seen_patient, seen.assignment_id AS seen_through, seen.emergency::boolean AS seen_in_emergency
-FROM health_records r
-JOIN LATERAL (
-    SELECT a.assignment_id, a.emergency FROM patient_access a
-    WHERE a.user_id = $5 AND a.patient_id = r.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1
-) AS seen ON true
-WHERE r.id = $6
+const ListComments = `-- name: ListComments :many
+WITH page AS (
+    SELECT t.id FROM doctor_comments t
+    WHERE t.record_id = $1 AND ($2::boolean OR NOT t.is_private) AND t.id >/*beyond*/ $3::bigint
+    ORDER BY t.id ASC/*order*/ LIMIT $5 OFFSET $4
+)
+SELECT c.id, c.record_id, c.comment, c.is_private, c.created_at, c.updated_at, c.version,
+    c.doctor_id, c.specialization, c.license_number, c.years_of_experience, c.user_id, c.username, c.first_name, c.last_name
+FROM page CROSS JOIN LATERAL (SELECT d.id, d.record_id, d.comment, d.is_private, d.created_at, d.doctor_id, d.specialization, d.license_number, d.years_of_experience, d.user_id, d.username, d.first_name, d.last_name, d.version, d.updated_at, d.patient_id FROM comment_details d WHERE d.id = page.id OFFSET 0) AS c
+ORDER BY page.id ASC/*order*/
 `
 
 type ListCommentsParams struct {
+	RecordID    int64
 	SeesPrivate bool
 	BeyondID    int64
 	Skip        int32
 	Most        int32
-	Caller      int64
-	RecordID    int64
 }
 
 type ListCommentsRow struct {
-	Comments        []byte
-	Total           int64
-	SeenPatient     int64
-	SeenThrough     *int64
-	SeenInEmergency bool
+	ID                int64
+	RecordID          int64
+	Comment           string
+	IsPrivate         bool
+	CreatedAt         time.Time
+	UpdatedAt         time.Time
+	Version           int64
+	DoctorID          int64
+	Specialization    string
+	LicenseNumber     string
+	YearsOfExperience int32
+	UserID            int64
+	Username          string
+	FirstName         string
+	LastName          string
 }
 
-// One row if the caller may see the record, with the page's comments in it: so an
-// empty page differs from a missing record.
-func (q *Queries) ListComments(ctx context.Context, db DBTX, arg ListCommentsParams) (*ListCommentsRow, error) {
-	row := db.QueryRow(ctx, listComments,
+// A page of those of a record.
+func (q *Queries) ListComments(ctx context.Context, db DBTX, arg ListCommentsParams) ([]*ListCommentsRow, error) {
+	rows, err := db.Query(ctx, ListComments,
+		arg.RecordID,
 		arg.SeesPrivate,
 		arg.BeyondID,
 		arg.Skip,
 		arg.Most,
-		arg.Caller,
-		arg.RecordID,
 	)
-	var i ListCommentsRow
-	err := row.Scan(
-		&i.Comments,
-		&i.Total,
-		&i.SeenPatient,
-		&i.SeenThrough,
-		&i.SeenInEmergency,
-	)
-	return &i, err
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []*ListCommentsRow
+	for rows.Next() {
+		var i ListCommentsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.RecordID,
+			&i.Comment,
+			&i.IsPrivate,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.Version,
+			&i.DoctorID,
+			&i.Specialization,
+			&i.LicenseNumber,
+			&i.YearsOfExperience,
+			&i.UserID,
+			&i.Username,
+			&i.FirstName,
+			&i.LastName,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, &i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
-const lockComment = `-- name: LockComment :one
+const LockComment = `-- name: LockComment :one
 SELECT c.record_id, c.comment, c.is_private,
     (c.created_at > statement_timestamp() - make_interval(secs => $1::float8))::boolean AS correctable
 FROM doctor_comments c
@@ -243,7 +463,7 @@ type LockCommentRow struct {
 
 // Keeps a comment of the calling doctor from changing, if they may correct it by the policy.
 func (q *Queries) LockComment(ctx context.Context, db DBTX, arg LockCommentParams) (*LockCommentRow, error) {
-	row := db.QueryRow(ctx, lockComment, arg.Lifetime, arg.ID, arg.DoctorID)
+	row := db.QueryRow(ctx, LockComment, arg.Lifetime, arg.ID, arg.DoctorID)
 	var i LockCommentRow
 	err := row.Scan(
 		&i.RecordID,
@@ -254,7 +474,7 @@ func (q *Queries) LockComment(ctx context.Context, db DBTX, arg LockCommentParam
 	return &i, err
 }
 
-const seesPatient = `-- name: SeesPatient :one
+const SeesPatient = `-- name: SeesPatient :one
 SELECT EXISTS (SELECT FROM patient_access a WHERE a.user_id = $1 AND a.patient_id = $2)
 `
 
@@ -264,7 +484,7 @@ type SeesPatientParams struct {
 }
 
 func (q *Queries) SeesPatient(ctx context.Context, db DBTX, arg SeesPatientParams) (bool, error) {
-	row := db.QueryRow(ctx, seesPatient, arg.Caller, arg.PatientID)
+	row := db.QueryRow(ctx, SeesPatient, arg.Caller, arg.PatientID)
 	var exists bool
 	err := row.Scan(&exists)
 	return exists, err

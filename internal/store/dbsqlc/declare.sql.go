@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-const auditDeclared = `-- name: AuditDeclared :one
+const AuditDeclared = `-- name: AuditDeclared :one
 WITH touched AS (
     SELECT a.id, a.patient_id, a.created_at = now() AS created, coalesce(a.ends_at <= greatest(a.starts_at, statement_timestamp()), false) AS ended
     FROM (SELECT DISTINCT unnest($1::bigint[]) AS patient_id, unnest($2::bigint[]) AS doctor_id) AS pair
@@ -45,7 +45,7 @@ type AuditDeclaredRow struct {
 
 // Adds an audit row for each assignment of the pairs that this transaction began, changed or ended, and counts them.
 func (q *Queries) AuditDeclared(ctx context.Context, db DBTX, arg AuditDeclaredParams) (*AuditDeclaredRow, error) {
-	row := db.QueryRow(ctx, auditDeclared,
+	row := db.QueryRow(ctx, AuditDeclared,
 		arg.PatientIDs,
 		arg.DoctorIDs,
 		arg.Change,
@@ -56,7 +56,7 @@ func (q *Queries) AuditDeclared(ctx context.Context, db DBTX, arg AuditDeclaredP
 	return &i, err
 }
 
-const claimDeclared = `-- name: ClaimDeclared :one
+const ClaimDeclared = `-- name: ClaimDeclared :one
 WITH wanted AS (
     SELECT p.id AS patient_id, d.id AS doctor_id
     FROM unnest($1::bigint[]) AS p (id) CROSS JOIN unnest($2::bigint[]) AS d (id)
@@ -126,7 +126,7 @@ type ClaimDeclaredRow struct {
 // the declared period and reason. With @adopt, claims of REST end when these begin. All in one statement, so that access
 // goes on. A claim whose assignment is missing is changed as well, though it is the same then: the trigger repairs it.
 func (q *Queries) ClaimDeclared(ctx context.Context, db DBTX, arg ClaimDeclaredParams) (*ClaimDeclaredRow, error) {
-	row := db.QueryRow(ctx, claimDeclared,
+	row := db.QueryRow(ctx, ClaimDeclared,
 		arg.PatientIDs,
 		arg.AbleIDs,
 		arg.Owner,
@@ -144,7 +144,7 @@ func (q *Queries) ClaimDeclared(ctx context.Context, db DBTX, arg ClaimDeclaredP
 	return &i, err
 }
 
-const countDeclared = `-- name: CountDeclared :one
+const CountDeclared = `-- name: CountDeclared :one
 SELECT statement_timestamp()::timestamptz AS at,
     count(*) FILTER (WHERE EXISTS (
         SELECT FROM active_assignments a
@@ -175,7 +175,7 @@ type CountDeclaredRow struct {
 
 // The pairs of a declaration that are assigned, claimed by the owner, and claimed by others.
 func (q *Queries) CountDeclared(ctx context.Context, db DBTX, arg CountDeclaredParams) (*CountDeclaredRow, error) {
-	row := db.QueryRow(ctx, countDeclared, arg.Owner, arg.PatientIDs, arg.DoctorIDs)
+	row := db.QueryRow(ctx, CountDeclared, arg.Owner, arg.PatientIDs, arg.DoctorIDs)
 	var i CountDeclaredRow
 	err := row.Scan(
 		&i.At,
@@ -186,7 +186,7 @@ func (q *Queries) CountDeclared(ctx context.Context, db DBTX, arg CountDeclaredP
 	return &i, err
 }
 
-const declaredStates = `-- name: DeclaredStates :many
+const DeclaredStates = `-- name: DeclaredStates :many
 SELECT w.uid::text AS uid, (d.uid IS NOT NULL)::boolean AS found, coalesce(d.cluster, '')::text AS cluster, coalesce(d.name, '')::text AS name,
     coalesce(d.term, 0)::bigint AS term, coalesce(d.generation, 0)::bigint AS generation, d.digest, coalesce(d.whole, false)::boolean AS whole,
     coalesce(d.retain, false)::boolean AS retain,
@@ -230,7 +230,7 @@ type DeclaredStatesRow struct {
 
 // What the database holds of objects, also of unknown ones. Counted are pairs.
 func (q *Queries) DeclaredStates(ctx context.Context, db DBTX, uids []string) ([]*DeclaredStatesRow, error) {
-	rows, err := db.Query(ctx, declaredStates, uids)
+	rows, err := db.Query(ctx, DeclaredStates, uids)
 	if err != nil {
 		return nil, err
 	}
@@ -265,7 +265,7 @@ func (q *Queries) DeclaredStates(ctx context.Context, db DBTX, uids []string) ([
 	return items, nil
 }
 
-const endUndeclared = `-- name: EndUndeclared :one
+const EndUndeclared = `-- name: EndUndeclared :one
 WITH mine AS (
     SELECT c.id, c.starts_at, c.ends_at, c.ended_at, c.held,
         c.doctor_id IN (SELECT unnest($1::bigint[])) AS same_doctor,
@@ -324,7 +324,7 @@ type EndUndeclaredRow struct {
 // claims begin, they follow a new @until. None of them outlasts @ends_at. A claim whose time is over gets its end. What was
 // held at an earlier generation may be claimed again; what was held at an unknown one (0) is held at this one.
 func (q *Queries) EndUndeclared(ctx context.Context, db DBTX, arg EndUndeclaredParams) (*EndUndeclaredRow, error) {
-	row := db.QueryRow(ctx, endUndeclared,
+	row := db.QueryRow(ctx, EndUndeclared,
 		arg.DoctorIDs,
 		arg.PatientIDs,
 		arg.Owner,
@@ -340,7 +340,7 @@ func (q *Queries) EndUndeclared(ctx context.Context, db DBTX, arg EndUndeclaredP
 	return &i, err
 }
 
-const findDeclared = `-- name: FindDeclared :many
+const FindDeclared = `-- name: FindDeclared :many
 SELECT n.username::text AS username, (u.id IS NOT NULL)::boolean AS taken,
     coalesce((SELECT p.id FROM patient_profiles p WHERE p.user_id = u.id), 0)::bigint AS patient_id,
     coalesce((SELECT d.id FROM doctor_profiles d WHERE d.user_id = u.id), 0)::bigint AS doctor_id
@@ -357,7 +357,7 @@ type FindDeclaredRow struct {
 
 // The users with the names, in lower case.
 func (q *Queries) FindDeclared(ctx context.Context, db DBTX, usernames []string) ([]*FindDeclaredRow, error) {
-	rows, err := db.Query(ctx, findDeclared, usernames)
+	rows, err := db.Query(ctx, FindDeclared, usernames)
 	if err != nil {
 		return nil, err
 	}
@@ -381,7 +381,7 @@ func (q *Queries) FindDeclared(ctx context.Context, db DBTX, usernames []string)
 	return items, nil
 }
 
-const forgetReleased = `-- name: ForgetReleased :exec
+const ForgetReleased = `-- name: ForgetReleased :exec
 DELETE FROM declarations WHERE uid = ANY(ARRAY(
     SELECT d.uid FROM declarations d WHERE d.released_at < $1::timestamptz ORDER BY d.released_at LIMIT $2 FOR UPDATE SKIP LOCKED
 ))
@@ -393,11 +393,11 @@ type ForgetReleasedParams struct {
 }
 
 func (q *Queries) ForgetReleased(ctx context.Context, db DBTX, arg ForgetReleasedParams) error {
-	_, err := db.Exec(ctx, forgetReleased, arg.Before, arg.Most)
+	_, err := db.Exec(ctx, ForgetReleased, arg.Before, arg.Most)
 	return err
 }
 
-const heldPairs = `-- name: HeldPairs :many
+const HeldPairs = `-- name: HeldPairs :many
 SELECT doctor.username AS doctor, patient.username AS patient, count(*) OVER ()::bigint AS total
 FROM assignment_claims c
 JOIN doctor_profiles d ON d.id = c.doctor_id JOIN users doctor ON doctor.id = d.user_id
@@ -419,7 +419,7 @@ type HeldPairsRow struct {
 
 // The pairs that an administrator holds, by username.
 func (q *Queries) HeldPairs(ctx context.Context, db DBTX, arg HeldPairsParams) ([]*HeldPairsRow, error) {
-	rows, err := db.Query(ctx, heldPairs, arg.Owner, arg.Most)
+	rows, err := db.Query(ctx, HeldPairs, arg.Owner, arg.Most)
 	if err != nil {
 		return nil, err
 	}
@@ -438,7 +438,7 @@ func (q *Queries) HeldPairs(ctx context.Context, db DBTX, arg HeldPairsParams) (
 	return items, nil
 }
 
-const lockDeclaredDoctors = `-- name: LockDeclaredDoctors :many
+const LockDeclaredDoctors = `-- name: LockDeclaredDoctors :many
 SELECT d.id, (SELECT lower(u.username) FROM users u WHERE u.id = d.user_id)::text AS username, (d.verified_at IS NOT NULL)::boolean AS verified,
     (SELECT u.active FROM users u WHERE u.id = d.user_id)::boolean AS active
 FROM doctor_profiles d
@@ -468,7 +468,7 @@ type LockDeclaredDoctorsRow struct {
 
 // Locks the doctors with the usernames, in lower case, and those of the owner's claims, in the order of LockDoctor's rule.
 func (q *Queries) LockDeclaredDoctors(ctx context.Context, db DBTX, arg LockDeclaredDoctorsParams) ([]*LockDeclaredDoctorsRow, error) {
-	rows, err := db.Query(ctx, lockDeclaredDoctors, arg.Usernames, arg.Owner)
+	rows, err := db.Query(ctx, LockDeclaredDoctors, arg.Usernames, arg.Owner)
 	if err != nil {
 		return nil, err
 	}
@@ -492,18 +492,18 @@ func (q *Queries) LockDeclaredDoctors(ctx context.Context, db DBTX, arg LockDecl
 	return items, nil
 }
 
-const lockOwner = `-- name: LockOwner :exec
+const LockOwner = `-- name: LockOwner :exec
 SELECT pg_advisory_xact_lock(hashtextextended('assignments of ' || $1::text, 0)), set_config('statement_timeout', '5min', true)
 `
 
 // One declaration of an owner is carried out at a time. A former release locks the same name. The statements of a large team
 // may take longer than others of the controller.
 func (q *Queries) LockOwner(ctx context.Context, db DBTX, owner string) error {
-	_, err := db.Exec(ctx, lockOwner, owner)
+	_, err := db.Exec(ctx, LockOwner, owner)
 	return err
 }
 
-const newTerm = `-- name: NewTerm :one
+const NewTerm = `-- name: NewTerm :one
 WITH RECURSIVE drawn (term) AS (
     SELECT nextval('controller_terms')
     UNION ALL
@@ -520,13 +520,13 @@ SELECT max(term)::bigint AS term FROM drawn
 // A later controller has a later term: see DeclaredStates. It is later than every term that was used, even if the database was
 // restored to a time before those terms were drawn while their controller went on.
 func (q *Queries) NewTerm(ctx context.Context, db DBTX) (int64, error) {
-	row := db.QueryRow(ctx, newTerm)
+	row := db.QueryRow(ctx, NewTerm)
 	var term int64
 	err := row.Scan(&term)
 	return term, err
 }
 
-const owners = `-- name: Owners :many
+const Owners = `-- name: Owners :many
 SELECT d.uid, d.name, d.generation, d.retain
 FROM declarations d
 WHERE d.cluster = $1 AND d.uid > $2 AND EXISTS (
@@ -551,7 +551,7 @@ type OwnersRow struct {
 
 // The objects of a cluster that have open claims.
 func (q *Queries) Owners(ctx context.Context, db DBTX, arg OwnersParams) ([]*OwnersRow, error) {
-	rows, err := db.Query(ctx, owners, arg.Cluster, arg.After, arg.Most)
+	rows, err := db.Query(ctx, Owners, arg.Cluster, arg.After, arg.Most)
 	if err != nil {
 		return nil, err
 	}
@@ -575,7 +575,7 @@ func (q *Queries) Owners(ctx context.Context, db DBTX, arg OwnersParams) ([]*Own
 	return items, nil
 }
 
-const retainClaims = `-- name: RetainClaims :one
+const RetainClaims = `-- name: RetainClaims :one
 WITH ended AS (
     UPDATE assignment_claims SET ended_at = statement_timestamp()
     WHERE owner = $1::text AND ended_at IS NULL
@@ -603,13 +603,13 @@ type RetainClaimsRow struct {
 // Makes claims of REST from the owner's. A claim of REST that the pair has already grows, unless there is a gap between the
 // two: a person asked for no more.
 func (q *Queries) RetainClaims(ctx context.Context, db DBTX, owner string) (*RetainClaimsRow, error) {
-	row := db.QueryRow(ctx, retainClaims, owner)
+	row := db.QueryRow(ctx, RetainClaims, owner)
 	var i RetainClaimsRow
 	err := row.Scan(&i.PatientIDs, &i.DoctorIDs)
 	return &i, err
 }
 
-const saveDeclaration = `-- name: SaveDeclaration :exec
+const SaveDeclaration = `-- name: SaveDeclaration :exec
 INSERT INTO declarations (uid, cluster, name, term, generation, digest, whole, retain, suspended)
 VALUES ($1::text, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (uid) DO UPDATE
@@ -630,7 +630,7 @@ type SaveDeclarationParams struct {
 }
 
 func (q *Queries) SaveDeclaration(ctx context.Context, db DBTX, arg SaveDeclarationParams) error {
-	_, err := db.Exec(ctx, saveDeclaration,
+	_, err := db.Exec(ctx, SaveDeclaration,
 		arg.Owner,
 		arg.Cluster,
 		arg.Name,
@@ -644,7 +644,7 @@ func (q *Queries) SaveDeclaration(ctx context.Context, db DBTX, arg SaveDeclarat
 	return err
 }
 
-const saveRelease = `-- name: SaveRelease :exec
+const SaveRelease = `-- name: SaveRelease :exec
 INSERT INTO declarations (uid, cluster, name, term, generation, retain, released_at)
 VALUES ($1::text, $2, '', $3, 0, false, statement_timestamp())
 ON CONFLICT (uid) DO UPDATE
@@ -659,6 +659,6 @@ type SaveReleaseParams struct {
 
 // An object that was never declared gets a row, too: nobody with an earlier term can declare it later.
 func (q *Queries) SaveRelease(ctx context.Context, db DBTX, arg SaveReleaseParams) error {
-	_, err := db.Exec(ctx, saveRelease, arg.Owner, arg.Cluster, arg.Term)
+	_, err := db.Exec(ctx, SaveRelease, arg.Owner, arg.Cluster, arg.Term)
 	return err
 }

@@ -9,7 +9,7 @@ import (
 	"context"
 )
 
-const countDoctors = `-- name: CountDoctors :one
+const CountDoctors = `-- name: CountDoctors :one
 SELECT count(*)
 FROM doctor_profiles d JOIN users u ON u.id = d.user_id AND u.role = 'DOCTOR'
 WHERE ($1::boolean OR d.verified_at IS NOT NULL AND u.active)
@@ -27,7 +27,7 @@ type CountDoctorsParams struct {
 }
 
 func (q *Queries) CountDoctors(ctx context.Context, db DBTX, arg CountDoctorsParams) (int64, error) {
-	row := db.QueryRow(ctx, countDoctors,
+	row := db.QueryRow(ctx, CountDoctors,
 		arg.Unlisted,
 		arg.Verified,
 		arg.Renaming,
@@ -38,19 +38,19 @@ func (q *Queries) CountDoctors(ctx context.Context, db DBTX, arg CountDoctorsPar
 	return count, err
 }
 
-const countPatients = `-- name: CountPatients :one
+const CountPatients = `-- name: CountPatients :one
 SELECT (CASE WHEN $1::text = '' THEN (SELECT count(*) FROM patient_profiles)
     ELSE (SELECT count(*) FROM patients_named($1::text)) END)::bigint
 `
 
 func (q *Queries) CountPatients(ctx context.Context, db DBTX, pattern string) (int64, error) {
-	row := db.QueryRow(ctx, countPatients, pattern)
+	row := db.QueryRow(ctx, CountPatients, pattern)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
 }
 
-const listDoctors = `-- name: ListDoctors :many
+const ListDoctors = `-- name: ListDoctors :many
 WITH found AS MATERIALIZED (
     SELECT d.id
     FROM doctor_profiles d JOIN users u ON u.id = d.user_id AND u.role = 'DOCTOR'
@@ -93,7 +93,7 @@ type ListDoctorsRow struct {
 // matches all. Pending names are for administrators, who see the unlisted doctors; the
 // page of other readers is cached.
 func (q *Queries) ListDoctors(ctx context.Context, db DBTX, arg ListDoctorsParams) ([]*ListDoctorsRow, error) {
-	rows, err := db.Query(ctx, listDoctors,
+	rows, err := db.Query(ctx, ListDoctors,
 		arg.Unlisted,
 		arg.Back,
 		arg.Verified,
@@ -143,7 +143,7 @@ func (q *Queries) ListDoctors(ctx context.Context, db DBTX, arg ListDoctorsParam
 	return items, nil
 }
 
-const listPatients = `-- name: ListPatients :many
+const ListPatients = `-- name: ListPatients :many
 WITH found AS MATERIALIZED (
     SELECT id::bigint FROM patients_named($1::text) AS id WHERE $1::text <> ''
 ), page AS (
@@ -183,7 +183,7 @@ type ListPatientsRow struct {
 // Patients are many: without a pattern the page is read from the primary key, in
 // its direction, and only the requested branch runs.
 func (q *Queries) ListPatients(ctx context.Context, db DBTX, arg ListPatientsParams) ([]*ListPatientsRow, error) {
-	rows, err := db.Query(ctx, listPatients,
+	rows, err := db.Query(ctx, ListPatients,
 		arg.Pattern,
 		arg.Back,
 		arg.Beyond,

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-const claimEvents = `-- name: ClaimEvents :many
+const ClaimEvents = `-- name: ClaimEvents :many
 WITH due AS MATERIALIZED (
     SELECT o.id FROM outbox o
     WHERE o.finished_at IS NULL AND o.next_at <= now()
@@ -38,7 +38,7 @@ type ClaimEventsRow struct {
 
 // Each attempt doubles the time to the next one, up to ten minutes.
 func (q *Queries) ClaimEvents(ctx context.Context, db DBTX, arg ClaimEventsParams) ([]*ClaimEventsRow, error) {
-	rows, err := db.Query(ctx, claimEvents, arg.RetrySeconds, arg.Most)
+	rows, err := db.Query(ctx, ClaimEvents, arg.RetrySeconds, arg.Most)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +62,7 @@ func (q *Queries) ClaimEvents(ctx context.Context, db DBTX, arg ClaimEventsParam
 	return items, nil
 }
 
-const handleEvents = `-- name: HandleEvents :many
+const HandleEvents = `-- name: HandleEvents :many
 WITH event_kind AS MATERIALIZED (
     SELECT unnest($1::text[]) AS type, unnest($2::text[]) AS subject
 ), notification_kind AS MATERIALIZED (
@@ -160,7 +160,7 @@ type HandleEventsRow struct {
 // The kinds are those of package clinic, each with its subject, or its event and its
 // recipients. An event of an unknown kind stays open, for a later release.
 func (q *Queries) HandleEvents(ctx context.Context, db DBTX, arg HandleEventsParams) ([]*HandleEventsRow, error) {
-	rows, err := db.Query(ctx, handleEvents,
+	rows, err := db.Query(ctx, HandleEvents,
 		arg.EventTypes,
 		arg.EventSubjects,
 		arg.Types,
@@ -187,16 +187,16 @@ func (q *Queries) HandleEvents(ctx context.Context, db DBTX, arg HandleEventsPar
 	return items, nil
 }
 
-const markEventDead = `-- name: MarkEventDead :exec
+const MarkEventDead = `-- name: MarkEventDead :exec
 UPDATE outbox SET finished_at = now(), outcome = 'dead' WHERE id = $1 AND finished_at IS NULL
 `
 
 func (q *Queries) MarkEventDead(ctx context.Context, db DBTX, id int64) error {
-	_, err := db.Exec(ctx, markEventDead, id)
+	_, err := db.Exec(ctx, MarkEventDead, id)
 	return err
 }
 
-const openEvents = `-- name: OpenEvents :one
+const OpenEvents = `-- name: OpenEvents :one
 SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0)::float8 AS oldest_seconds
 FROM outbox WHERE finished_at IS NULL AND created_at <= now()
 `
@@ -207,13 +207,13 @@ type OpenEventsRow struct {
 }
 
 func (q *Queries) OpenEvents(ctx context.Context, db DBTX) (*OpenEventsRow, error) {
-	row := db.QueryRow(ctx, openEvents)
+	row := db.QueryRow(ctx, OpenEvents)
 	var i OpenEventsRow
 	err := row.Scan(&i.Count, &i.OldestSeconds)
 	return &i, err
 }
 
-const releaseEvents = `-- name: ReleaseEvents :exec
+const ReleaseEvents = `-- name: ReleaseEvents :exec
 WITH claimed AS MATERIALIZED (
     SELECT o.id FROM outbox o
     JOIN (SELECT unnest($1::bigint[]) AS id, unnest($2::integer[]) AS attempts) c ON c.id = o.id AND c.attempts = o.attempts
@@ -232,11 +232,11 @@ type ReleaseEventsParams struct {
 // Undoes a claim. It leaves events alone that other transactions are handling, or
 // that were claimed since.
 func (q *Queries) ReleaseEvents(ctx context.Context, db DBTX, arg ReleaseEventsParams) error {
-	_, err := db.Exec(ctx, releaseEvents, arg.IDs, arg.Attempts)
+	_, err := db.Exec(ctx, ReleaseEvents, arg.IDs, arg.Attempts)
 	return err
 }
 
-const republishEvents = `-- name: RepublishEvents :execrows
+const RepublishEvents = `-- name: RepublishEvents :execrows
 WITH waiting AS MATERIALIZED (
     SELECT o.id FROM outbox o
     WHERE o.finished_at IS NULL AND o.next_at > now() AND o.attempts > 0 AND o.created_at <= now()
@@ -248,14 +248,14 @@ FROM waiting WHERE o.id = waiting.id
 
 // It leaves events alone that other transactions are handling, and events of the future.
 func (q *Queries) RepublishEvents(ctx context.Context, db DBTX) (int64, error) {
-	result, err := db.Exec(ctx, republishEvents)
+	result, err := db.Exec(ctx, RepublishEvents)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const trimEvents = `-- name: TrimEvents :execrows
+const TrimEvents = `-- name: TrimEvents :execrows
 DELETE FROM outbox WHERE id = ANY(ARRAY(
     SELECT o.id FROM outbox o WHERE o.finished_at < $1::timestamptz ORDER BY o.finished_at LIMIT $2
 ))
@@ -268,7 +268,7 @@ type TrimEventsParams struct {
 
 // With an array the events to delete are looked up; IN would hash the whole table.
 func (q *Queries) TrimEvents(ctx context.Context, db DBTX, arg TrimEventsParams) (int64, error) {
-	result, err := db.Exec(ctx, trimEvents, arg.Before, arg.Most)
+	result, err := db.Exec(ctx, TrimEvents, arg.Before, arg.Most)
 	if err != nil {
 		return 0, err
 	}

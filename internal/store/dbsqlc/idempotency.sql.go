@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-const answerIdempotencyKey = `-- name: AnswerIdempotencyKey :exec
+const AnswerIdempotencyKey = `-- name: AnswerIdempotencyKey :exec
 UPDATE idempotency_keys SET answer = $1
 WHERE user_id = $2 AND operation = $3 AND key = $4
 `
@@ -23,7 +23,7 @@ type AnswerIdempotencyKeyParams struct {
 }
 
 func (q *Queries) AnswerIdempotencyKey(ctx context.Context, db DBTX, arg AnswerIdempotencyKeyParams) error {
-	_, err := db.Exec(ctx, answerIdempotencyKey,
+	_, err := db.Exec(ctx, AnswerIdempotencyKey,
 		arg.Answer,
 		arg.UserID,
 		arg.Operation,
@@ -32,7 +32,7 @@ func (q *Queries) AnswerIdempotencyKey(ctx context.Context, db DBTX, arg AnswerI
 	return err
 }
 
-const claimIdempotencyKey = `-- name: ClaimIdempotencyKey :one
+const ClaimIdempotencyKey = `-- name: ClaimIdempotencyKey :one
 INSERT INTO idempotency_keys AS k (user_id, operation, key, request_hash)
 VALUES ($1, $2, $3, $4)
 ON CONFLICT (user_id, operation, key) DO UPDATE SET key = excluded.key
@@ -54,7 +54,7 @@ type ClaimIdempotencyKeyRow struct {
 // The row is locked for the transaction; a concurrent request with the same key waits here for
 // its end. Every committed row has an answer, so a row without one was inserted just now.
 func (q *Queries) ClaimIdempotencyKey(ctx context.Context, db DBTX, arg ClaimIdempotencyKeyParams) (*ClaimIdempotencyKeyRow, error) {
-	row := db.QueryRow(ctx, claimIdempotencyKey,
+	row := db.QueryRow(ctx, ClaimIdempotencyKey,
 		arg.UserID,
 		arg.Operation,
 		arg.Key,
@@ -65,7 +65,7 @@ func (q *Queries) ClaimIdempotencyKey(ctx context.Context, db DBTX, arg ClaimIde
 	return &i, err
 }
 
-const trimIdempotencyKeys = `-- name: TrimIdempotencyKeys :execrows
+const TrimIdempotencyKeys = `-- name: TrimIdempotencyKeys :execrows
 DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(
     SELECT o.ctid FROM idempotency_keys o WHERE o.created_at < $1 ORDER BY o.created_at LIMIT $2::bigint
 ))
@@ -78,7 +78,7 @@ type TrimIdempotencyKeysParams struct {
 
 // An array, as in TrimEvents.
 func (q *Queries) TrimIdempotencyKeys(ctx context.Context, db DBTX, arg TrimIdempotencyKeysParams) (int64, error) {
-	result, err := db.Exec(ctx, trimIdempotencyKeys, arg.Before, arg.Most)
+	result, err := db.Exec(ctx, TrimIdempotencyKeys, arg.Before, arg.Most)
 	if err != nil {
 		return 0, err
 	}

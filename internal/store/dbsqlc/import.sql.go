@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-const accountsWithoutPassword = `-- name: AccountsWithoutPassword :many
+const AccountsWithoutPassword = `-- name: AccountsWithoutPassword :many
 SELECT u.id, u.username FROM users u
 WHERE u.id > $1 AND u.active AND u.credentials_version = 1
     AND ((SELECT p.source_id FROM patient_profiles p WHERE p.user_id = u.id) IS NOT NULL
@@ -34,7 +34,7 @@ type AccountsWithoutPasswordRow struct {
 // With @keep, those that have a valid code are left out. For EXISTS, Postgres would read all
 // profiles for each page.
 func (q *Queries) AccountsWithoutPassword(ctx context.Context, db DBTX, arg AccountsWithoutPasswordParams) ([]*AccountsWithoutPasswordRow, error) {
-	rows, err := db.Query(ctx, accountsWithoutPassword, arg.After, arg.Keep, arg.Most)
+	rows, err := db.Query(ctx, AccountsWithoutPassword, arg.After, arg.Keep, arg.Most)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (q *Queries) AccountsWithoutPassword(ctx context.Context, db DBTX, arg Acco
 	return items, nil
 }
 
-const assignCareTeam = `-- name: AssignCareTeam :execrows
+const AssignCareTeam = `-- name: AssignCareTeam :execrows
 INSERT INTO assignment_claims (patient_id, doctor_id, source, reason, starts_at)
 SELECT pair.patient_id, pair.doctor_id, 'rest', $1, statement_timestamp()
 FROM (SELECT unnest($2::bigint[]) AS patient_id, unnest($3::bigint[]) AS doctor_id) AS pair
@@ -75,14 +75,14 @@ type AssignCareTeamParams struct {
 // An assignment that was ended is not made again: it was ended on purpose.
 // An unverified doctor cannot be assigned.
 func (q *Queries) AssignCareTeam(ctx context.Context, db DBTX, arg AssignCareTeamParams) (int64, error) {
-	result, err := db.Exec(ctx, assignCareTeam, arg.Reason, arg.PatientIDs, arg.DoctorIDs)
+	result, err := db.Exec(ctx, AssignCareTeam, arg.Reason, arg.PatientIDs, arg.DoctorIDs)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const heldLicenses = `-- name: HeldLicenses :many
+const HeldLicenses = `-- name: HeldLicenses :many
 SELECT given.place::bigint
 FROM (
     SELECT n.place, n.number, row_number() OVER (PARTITION BY license_key(n.number) ORDER BY n.place) AS turn
@@ -96,7 +96,7 @@ WHERE given.turn > 1
 // occur earlier in the list: a user who registered under a false one must not become the
 // imported doctor.
 func (q *Queries) HeldLicenses(ctx context.Context, db DBTX, licenseNumbers []string) ([]int64, error) {
-	rows, err := db.Query(ctx, heldLicenses, licenseNumbers)
+	rows, err := db.Query(ctx, HeldLicenses, licenseNumbers)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func (q *Queries) HeldLicenses(ctx context.Context, db DBTX, licenseNumbers []st
 	return items, nil
 }
 
-const heldUsernames = `-- name: HeldUsernames :many
+const HeldUsernames = `-- name: HeldUsernames :many
 SELECT given.place::bigint
 FROM (
     SELECT n.place, n.username, row_number() OVER (PARTITION BY lower(n.username) ORDER BY n.place) AS turn
@@ -127,7 +127,7 @@ WHERE given.turn > 1 OR EXISTS (SELECT FROM users u WHERE lower(u.username) = lo
 // The places, from 1, of those usernames that an account has, or that occur earlier in
 // the list: a user who registered under one must not keep the others of the bundle out.
 func (q *Queries) HeldUsernames(ctx context.Context, db DBTX, usernames []string) ([]int64, error) {
-	rows, err := db.Query(ctx, heldUsernames, usernames)
+	rows, err := db.Query(ctx, HeldUsernames, usernames)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func (q *Queries) HeldUsernames(ctx context.Context, db DBTX, usernames []string
 	return items, nil
 }
 
-const importRecords = `-- name: ImportRecords :many
+const ImportRecords = `-- name: ImportRecords :many
 INSERT INTO health_records AS r (patient_id, created_by, record_type, title, description, symptoms, diagnosis,
     treatment, medications, visit_date, source_id, source_digest)
 SELECT unnest($1::bigint[]), unnest($2::bigint[]), unnest($3::text[]),
@@ -185,7 +185,7 @@ type ImportRecordsRow struct {
 // Returns the rows that it made or changed: rows whose source is unchanged are
 // not touched. No event is written: this is history, and nobody waits for it.
 func (q *Queries) ImportRecords(ctx context.Context, db DBTX, arg ImportRecordsParams) ([]*ImportRecordsRow, error) {
-	rows, err := db.Query(ctx, importRecords,
+	rows, err := db.Query(ctx, ImportRecords,
 		arg.PatientIDs,
 		arg.Authors,
 		arg.RecordTypes,
@@ -217,7 +217,7 @@ func (q *Queries) ImportRecords(ctx context.Context, db DBTX, arg ImportRecordsP
 	return items, nil
 }
 
-const importedDoctors = `-- name: ImportedDoctors :many
+const ImportedDoctors = `-- name: ImportedDoctors :many
 SELECT id, user_id, source_id::text AS source_id FROM doctor_profiles WHERE source_id = ANY($1::text[])
 `
 
@@ -228,7 +228,7 @@ type ImportedDoctorsRow struct {
 }
 
 func (q *Queries) ImportedDoctors(ctx context.Context, db DBTX, sourceIds []string) ([]*ImportedDoctorsRow, error) {
-	rows, err := db.Query(ctx, importedDoctors, sourceIds)
+	rows, err := db.Query(ctx, ImportedDoctors, sourceIds)
 	if err != nil {
 		return nil, err
 	}
@@ -247,7 +247,7 @@ func (q *Queries) ImportedDoctors(ctx context.Context, db DBTX, sourceIds []stri
 	return items, nil
 }
 
-const importedPatients = `-- name: ImportedPatients :many
+const ImportedPatients = `-- name: ImportedPatients :many
 SELECT id, user_id, source_id::text AS source_id FROM patient_profiles WHERE source_id = ANY($1::text[])
 `
 
@@ -258,7 +258,7 @@ type ImportedPatientsRow struct {
 }
 
 func (q *Queries) ImportedPatients(ctx context.Context, db DBTX, sourceIds []string) ([]*ImportedPatientsRow, error) {
-	rows, err := db.Query(ctx, importedPatients, sourceIds)
+	rows, err := db.Query(ctx, ImportedPatients, sourceIds)
 	if err != nil {
 		return nil, err
 	}
@@ -277,7 +277,7 @@ func (q *Queries) ImportedPatients(ctx context.Context, db DBTX, sourceIds []str
 	return items, nil
 }
 
-const insertImportedDoctors = `-- name: InsertImportedDoctors :many
+const InsertImportedDoctors = `-- name: InsertImportedDoctors :many
 WITH input AS (
     SELECT unnest($1::text[]) AS source_id,
         unnest($2::text[]) AS username,
@@ -320,7 +320,7 @@ type InsertImportedDoctorsRow struct {
 }
 
 func (q *Queries) InsertImportedDoctors(ctx context.Context, db DBTX, arg InsertImportedDoctorsParams) ([]*InsertImportedDoctorsRow, error) {
-	rows, err := db.Query(ctx, insertImportedDoctors,
+	rows, err := db.Query(ctx, InsertImportedDoctors,
 		arg.SourceIds,
 		arg.Usernames,
 		arg.PasswordHashes,
@@ -350,7 +350,7 @@ func (q *Queries) InsertImportedDoctors(ctx context.Context, db DBTX, arg Insert
 	return items, nil
 }
 
-const insertImportedPatients = `-- name: InsertImportedPatients :many
+const InsertImportedPatients = `-- name: InsertImportedPatients :many
 WITH input AS (
     SELECT unnest($1::text[]) AS source_id,
         unnest($2::text[]) AS username,
@@ -393,7 +393,7 @@ type InsertImportedPatientsRow struct {
 }
 
 func (q *Queries) InsertImportedPatients(ctx context.Context, db DBTX, arg InsertImportedPatientsParams) ([]*InsertImportedPatientsRow, error) {
-	rows, err := db.Query(ctx, insertImportedPatients,
+	rows, err := db.Query(ctx, InsertImportedPatients,
 		arg.SourceIds,
 		arg.Usernames,
 		arg.PasswordHashes,
@@ -423,28 +423,28 @@ func (q *Queries) InsertImportedPatients(ctx context.Context, db DBTX, arg Inser
 	return items, nil
 }
 
-const lockDoctors = `-- name: LockDoctors :exec
+const LockDoctors = `-- name: LockDoctors :exec
 SELECT FROM doctor_profiles WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE
 `
 
 // In the order of LockDoctor's rule.
 func (q *Queries) LockDoctors(ctx context.Context, db DBTX, ids []int64) error {
-	_, err := db.Exec(ctx, lockDoctors, ids)
+	_, err := db.Exec(ctx, LockDoctors, ids)
 	return err
 }
 
-const lockImport = `-- name: LockImport :exec
+const LockImport = `-- name: LockImport :exec
 SELECT pg_advisory_xact_lock(hashtextextended('healthrecords.import', 0)), set_config('healthrecords.silent', 'on', true)
 `
 
 // Imports write one after the other: two with the same people would make
 // them twice or deadlock. An import adds history, and nobody is notified of its assignments.
 func (q *Queries) LockImport(ctx context.Context, db DBTX) error {
-	_, err := db.Exec(ctx, lockImport)
+	_, err := db.Exec(ctx, LockImport)
 	return err
 }
 
-const otherPatients = `-- name: OtherPatients :many
+const OtherPatients = `-- name: OtherPatients :many
 SELECT given.source_id::text
 FROM (
     SELECT unnest($1::text[]) AS source_id, unnest($2::text[]) AS first_name, unnest($3::text[]) AS last_name,
@@ -468,7 +468,7 @@ type OtherPatientsParams struct {
 // The identities under which an earlier import made another patient: the date of birth differs,
 // and the patient never had that name. Either alone may be a correction or a new name.
 func (q *Queries) OtherPatients(ctx context.Context, db DBTX, arg OtherPatientsParams) ([]string, error) {
-	rows, err := db.Query(ctx, otherPatients,
+	rows, err := db.Query(ctx, OtherPatients,
 		arg.SourceIds,
 		arg.FirstNames,
 		arg.LastNames,

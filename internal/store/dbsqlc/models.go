@@ -119,6 +119,15 @@ type AuditLogDefault struct {
 	Address       *netip.Addr
 }
 
+type Caller struct {
+	UserID    int64
+	Role      string
+	Active    bool
+	PatientID int64
+	DoctorID  int64
+	Verified  bool
+}
+
 type CallersAudit struct {
 	ID                 int64
 	At                 time.Time
@@ -174,6 +183,7 @@ type CommentDetail struct {
 	LastName          string
 	Version           int64
 	UpdatedAt         time.Time
+	PatientID         *int64
 }
 
 type Declaration struct {
@@ -198,6 +208,7 @@ type DoctorComment struct {
 	CreatedAt time.Time
 	Version   int64
 	UpdatedAt *time.Time
+	PatientID *int64
 }
 
 type DoctorProfile struct {
@@ -304,6 +315,28 @@ type PendingName struct {
 	UserID    int64
 	FirstName string
 	LastName  string
+}
+
+type RecordDetail struct {
+	ID          int64
+	PatientID   int64
+	CreatedBy   int64
+	RecordType  string
+	Title       string
+	Description string
+	Symptoms    string
+	Diagnosis   string
+	Treatment   string
+	Medications string
+	VisitDate   time.Time
+	Version     int64
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	Username    string
+	Email       string
+	FirstName   string
+	LastName    string
+	Role        string
 }
 
 type RecoveryCode struct {

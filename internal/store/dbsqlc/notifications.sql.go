@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-const countNotifications = `-- name: CountNotifications :one
+const CountNotifications = `-- name: CountNotifications :one
 SELECT count(*) FROM notifications n
 WHERE n.recipient_id = $1 AND ($2::boolean IS NULL OR (n.read_at IS NOT NULL) = $2::boolean)
 `
@@ -21,13 +21,13 @@ type CountNotificationsParams struct {
 }
 
 func (q *Queries) CountNotifications(ctx context.Context, db DBTX, arg CountNotificationsParams) (int64, error) {
-	row := db.QueryRow(ctx, countNotifications, arg.Caller, arg.Read)
+	row := db.QueryRow(ctx, CountNotifications, arg.Caller, arg.Read)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
 }
 
-const listNotifications = `-- name: ListNotifications :many
+const ListNotifications = `-- name: ListNotifications :many
 WITH page AS (
     (SELECT n.id FROM notifications n
      WHERE $1::bigint = 0 AND n.recipient_id = $2
@@ -44,7 +44,7 @@ SELECT n.id, n.type, n.read_at, n.created_at, n.assignment_id,
     coalesce(doctor.first_name, '')::text AS doctor_first, coalesce(doctor.last_name, '')::text AS doctor_last,
     doctor.license_number AS doctor_license,
     r.id AS record_id, r.record_type, r.title,
-    c.id AS comment_id,
+    coalesce(c.id, 0)::bigint AS comment_id,
     n.user_id, coalesce(account.username, '')::text AS account_username,
     coalesce(account.first_name, '')::text AS account_first, coalesce(account.last_name, '')::text AS account_last,
     (SELECT count(*) FROM notifications t
@@ -63,7 +63,9 @@ LEFT JOIN doctor_profiles d ON d.id = n.doctor_id
 LEFT JOIN LATERAL known_as(d.user_id, coalesce(n.happened_at, n.created_at)) AS doctor ON true
 LEFT JOIN LATERAL known_as(n.user_id, coalesce(n.happened_at, n.created_at)) AS account ON true
 LEFT JOIN health_records r ON r.id = n.record_id AND r.patient_id = p.id AND NOT $4
-LEFT JOIN doctor_comments c ON c.id = n.comment_id AND c.record_id = r.id AND NOT c.is_private
+LEFT JOIN LATERAL (
+    SELECT dc.id FROM doctor_comments dc WHERE dc.id = n.comment_id AND dc.record_id = r.id AND NOT dc.is_private OFFSET 0
+) AS c ON true
 ORDER BY page.id DESC/*order*/
 `
 
@@ -95,7 +97,7 @@ type ListNotificationsRow struct {
 	RecordID        *int64
 	RecordType      *string
 	Title           *string
-	CommentID       *int64
+	CommentID       int64
 	UserID          *int64
 	AccountUsername string
 	AccountFirst    string
@@ -111,7 +113,7 @@ type ListNotificationsRow struct {
 // see them now. An administrator, who may know every patient (@everybody), gets the
 // patient alone. People have the names that they had at the time of the event.
 func (q *Queries) ListNotifications(ctx context.Context, db DBTX, arg ListNotificationsParams) ([]*ListNotificationsRow, error) {
-	rows, err := db.Query(ctx, listNotifications,
+	rows, err := db.Query(ctx, ListNotifications,
 		arg.ID,
 		arg.Caller,
 		arg.Read,
@@ -165,19 +167,19 @@ func (q *Queries) ListNotifications(ctx context.Context, db DBTX, arg ListNotifi
 	return items, nil
 }
 
-const readAllNotifications = `-- name: ReadAllNotifications :execrows
+const ReadAllNotifications = `-- name: ReadAllNotifications :execrows
 UPDATE notifications SET read_at = now() WHERE recipient_id = $1 AND read_at IS NULL
 `
 
 func (q *Queries) ReadAllNotifications(ctx context.Context, db DBTX, caller int64) (int64, error) {
-	result, err := db.Exec(ctx, readAllNotifications, caller)
+	result, err := db.Exec(ctx, ReadAllNotifications, caller)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const readNotification = `-- name: ReadNotification :exec
+const ReadNotification = `-- name: ReadNotification :exec
 UPDATE notifications SET read_at = now() WHERE id = $1 AND recipient_id = $2 AND read_at IS NULL
 `
 
@@ -187,6 +189,6 @@ type ReadNotificationParams struct {
 }
 
 func (q *Queries) ReadNotification(ctx context.Context, db DBTX, arg ReadNotificationParams) error {
-	_, err := db.Exec(ctx, readNotification, arg.ID, arg.Caller)
+	_, err := db.Exec(ctx, ReadNotification, arg.ID, arg.Caller)
 	return err
 }

@@ -7,10 +7,11 @@ package dbsqlc
 
 import (
 	"context"
+	"net/netip"
 	"time"
 )
 
-const checkRecord = `-- name: CheckRecord :one
+const CheckRecord = `-- name: CheckRecord :one
 SELECT a.patient_id, a.assignment_id, a.emergency::boolean AS emergency
 FROM health_records r JOIN patient_access a ON a.patient_id = r.patient_id
 WHERE r.id = $1 AND a.user_id = $2
@@ -29,24 +30,24 @@ type CheckRecordRow struct {
 }
 
 func (q *Queries) CheckRecord(ctx context.Context, db DBTX, arg CheckRecordParams) (*CheckRecordRow, error) {
-	row := db.QueryRow(ctx, checkRecord, arg.ID, arg.Caller)
+	row := db.QueryRow(ctx, CheckRecord, arg.ID, arg.Caller)
 	var i CheckRecordRow
 	err := row.Scan(&i.PatientID, &i.AssignmentID, &i.Emergency)
 	return &i, err
 }
 
-const countPatientsOfDoctor = `-- name: CountPatientsOfDoctor :one
+const CountPatientsOfDoctor = `-- name: CountPatientsOfDoctor :one
 SELECT count(DISTINCT a.patient_id) FROM active_assignments a WHERE a.doctor_user_id = $1
 `
 
 func (q *Queries) CountPatientsOfDoctor(ctx context.Context, db DBTX, caller int64) (int64, error) {
-	row := db.QueryRow(ctx, countPatientsOfDoctor, caller)
+	row := db.QueryRow(ctx, CountPatientsOfDoctor, caller)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
 }
 
-const countRecords = `-- name: CountRecords :one
+const CountRecords = `-- name: CountRecords :one
 SELECT coalesce(sum(per_patient.count), 0)::bigint AS count
 FROM (
     SELECT DISTINCT a.patient_id FROM patient_access a
@@ -67,7 +68,7 @@ type CountRecordsParams struct {
 }
 
 func (q *Queries) CountRecords(ctx context.Context, db DBTX, arg CountRecordsParams) (int64, error) {
-	row := db.QueryRow(ctx, countRecords,
+	row := db.QueryRow(ctx, CountRecords,
 		arg.Caller,
 		arg.PatientID,
 		arg.RecordType,
@@ -79,7 +80,7 @@ func (q *Queries) CountRecords(ctx context.Context, db DBTX, arg CountRecordsPar
 	return count, err
 }
 
-const deleteRecord = `-- name: DeleteRecord :execrows
+const DeleteRecord = `-- name: DeleteRecord :execrows
 DELETE FROM health_records WHERE id = $1 AND patient_id = $2
 `
 
@@ -89,72 +90,59 @@ type DeleteRecordParams struct {
 }
 
 func (q *Queries) DeleteRecord(ctx context.Context, db DBTX, arg DeleteRecordParams) (int64, error) {
-	result, err := db.Exec(ctx, deleteRecord, arg.ID, arg.PatientID)
+	result, err := db.Exec(ctx, DeleteRecord, arg.ID, arg.PatientID)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const getRecord = `-- name: GetRecord :one
-SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment, r.medications, r.visit_date, r.source_id, r.source_digest, r.version, r.created_at, r.updated_at, creator.id, creator.username, creator.email, creator.first_name, creator.last_name, creator.role, creator.phone_number, creator.active, creator.created_at,
-    (SELECT coalesce(json_agg(row_to_json(c.*) ORDER BY c.id), '[]')
-     FROM comment_details c WHERE c.record_id = r.id AND ($1::boolean OR NOT c.is_private))::json AS comments,
+const GetRecord = `-- name: GetRecord :one
+SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment, r.medications, r.visit_date, r.version, r.created_at, r.updated_at, r.username, r.email, r.first_name, r.last_name, r.role,
     r.patient_id AS seen_patient, seen.assignment_id AS seen_through, seen.emergency::boolean AS seen_in_emergency
-FROM health_records r
+FROM record_details r
 JOIN LATERAL (
     SELECT a.assignment_id, a.emergency FROM patient_access a
-    WHERE a.user_id = $2 AND a.patient_id = r.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1
+    WHERE a.user_id = $1 AND a.patient_id = r.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1
 ) AS seen ON true
-JOIN accounts creator ON creator.id = r.created_by
-WHERE r.id = $3
+WHERE r.id = $2
 `
 
 type GetRecordParams struct {
-	SeesPrivate bool
-	Caller      int64
-	ID          int64
+	Caller int64
+	ID     int64
 }
 
 type GetRecordRow struct {
-	HealthRecord    HealthRecord
-	Account         Account
-	Comments        []byte
+	RecordDetail    RecordDetail
 	SeenPatient     int64
 	SeenThrough     *int64
 	SeenInEmergency bool
 }
 
 func (q *Queries) GetRecord(ctx context.Context, db DBTX, arg GetRecordParams) (*GetRecordRow, error) {
-	row := db.QueryRow(ctx, getRecord, arg.SeesPrivate, arg.Caller, arg.ID)
+	row := db.QueryRow(ctx, GetRecord, arg.Caller, arg.ID)
 	var i GetRecordRow
 	err := row.Scan(
-		&i.HealthRecord.ID,
-		&i.HealthRecord.PatientID,
-		&i.HealthRecord.CreatedBy,
-		&i.HealthRecord.RecordType,
-		&i.HealthRecord.Title,
-		&i.HealthRecord.Description,
-		&i.HealthRecord.Symptoms,
-		&i.HealthRecord.Diagnosis,
-		&i.HealthRecord.Treatment,
-		&i.HealthRecord.Medications,
-		&i.HealthRecord.VisitDate,
-		&i.HealthRecord.SourceID,
-		&i.HealthRecord.SourceDigest,
-		&i.HealthRecord.Version,
-		&i.HealthRecord.CreatedAt,
-		&i.HealthRecord.UpdatedAt,
-		&i.Account.ID,
-		&i.Account.Username,
-		&i.Account.Email,
-		&i.Account.FirstName,
-		&i.Account.LastName,
-		&i.Account.Role,
-		&i.Account.PhoneNumber,
-		&i.Account.Active,
-		&i.Account.CreatedAt,
-		&i.Comments,
+		&i.RecordDetail.ID,
+		&i.RecordDetail.PatientID,
+		&i.RecordDetail.CreatedBy,
+		&i.RecordDetail.RecordType,
+		&i.RecordDetail.Title,
+		&i.RecordDetail.Description,
+		&i.RecordDetail.Symptoms,
+		&i.RecordDetail.Diagnosis,
+		&i.RecordDetail.Treatment,
+		&i.RecordDetail.Medications,
+		&i.RecordDetail.VisitDate,
+		&i.RecordDetail.Version,
+		&i.RecordDetail.CreatedAt,
+		&i.RecordDetail.UpdatedAt,
+		&i.RecordDetail.Username,
+		&i.RecordDetail.Email,
+		&i.RecordDetail.FirstName,
+		&i.RecordDetail.LastName,
+		&i.RecordDetail.Role,
 		&i.SeenPatient,
 		&i.SeenThrough,
 		&i.SeenInEmergency,
@@ -162,23 +150,28 @@ func (q *Queries) GetRecord(ctx context.Context, db DBTX, arg GetRecordParams) (
 	return &i, err
 }
 
-const insertRecord = `-- name: InsertRecord :one
+const InsertRecord = `-- name: InsertRecord :one
 WITH record AS (
     INSERT INTO health_records (patient_id, created_by, record_type, title, description, symptoms, diagnosis,
         treatment, medications, visit_date)
-    VALUES ($1, $2, $3, $4, $5, $6, $7,
-        $8, $9, $10)
+    VALUES (caller_id('patient'), $1, $2, $3, $4, $5, $6,
+        $7, $8, $9)
     RETURNING id, patient_id, created_by, record_type, title, description, symptoms, diagnosis, treatment, medications, visit_date, source_id, source_digest, version, created_at, updated_at
 ), event AS (
     INSERT INTO outbox (type, patient_id, record_id) SELECT 'record.created', patient_id, id FROM record
+), audited AS (
+    INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision,
+        request_id, address)
+    SELECT created_by, $10, $11, 'record', id, ARRAY[patient_id], '{0}', $12, $13, $14, $15
+    FROM record
 )
-SELECT record.id, record.visit_date, record.version, record.created_at, record.updated_at, creator.id, creator.username, creator.email, creator.first_name, creator.last_name, creator.role, creator.phone_number, creator.active, creator.created_at
+SELECT record.id, record.patient_id, record.visit_date, record.version, record.created_at, record.updated_at,
+    creator.username, creator.email, creator.first_name, creator.last_name, creator.role
 FROM record JOIN accounts creator ON creator.id = record.created_by
 `
 
 type InsertRecordParams struct {
-	PatientID   int64
-	CreatedBy   int64
+	Caller      int64
 	RecordType  string
 	Title       string
 	Description string
@@ -187,21 +180,32 @@ type InsertRecordParams struct {
 	Treatment   string
 	Medications string
 	VisitDate   time.Time
+	Role        string
+	Operation   string
+	Reason      string
+	Decision    string
+	RequestID   string
+	Address     *netip.Addr
 }
 
 type InsertRecordRow struct {
 	ID        int64
+	PatientID int64
 	VisitDate time.Time
 	Version   int64
 	CreatedAt time.Time
 	UpdatedAt time.Time
-	Account   Account
+	Username  string
+	Email     string
+	FirstName string
+	LastName  string
+	Role      string
 }
 
+// A patient's, with its event and its audit row: a transaction of this statement alone is whole.
 func (q *Queries) InsertRecord(ctx context.Context, db DBTX, arg InsertRecordParams) (*InsertRecordRow, error) {
-	row := db.QueryRow(ctx, insertRecord,
-		arg.PatientID,
-		arg.CreatedBy,
+	row := db.QueryRow(ctx, InsertRecord,
+		arg.Caller,
 		arg.RecordType,
 		arg.Title,
 		arg.Description,
@@ -210,28 +214,31 @@ func (q *Queries) InsertRecord(ctx context.Context, db DBTX, arg InsertRecordPar
 		arg.Treatment,
 		arg.Medications,
 		arg.VisitDate,
+		arg.Role,
+		arg.Operation,
+		arg.Reason,
+		arg.Decision,
+		arg.RequestID,
+		arg.Address,
 	)
 	var i InsertRecordRow
 	err := row.Scan(
 		&i.ID,
+		&i.PatientID,
 		&i.VisitDate,
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
-		&i.Account.ID,
-		&i.Account.Username,
-		&i.Account.Email,
-		&i.Account.FirstName,
-		&i.Account.LastName,
-		&i.Account.Role,
-		&i.Account.PhoneNumber,
-		&i.Account.Active,
-		&i.Account.CreatedAt,
+		&i.Username,
+		&i.Email,
+		&i.FirstName,
+		&i.LastName,
+		&i.Role,
 	)
 	return &i, err
 }
 
-const listPatientsOfDoctor = `-- name: ListPatientsOfDoctor :many
+const ListPatientsOfDoctor = `-- name: ListPatientsOfDoctor :many
 WITH patients AS MATERIALIZED (
     SELECT a.patient_id AS id, coalesce(min(a.id) FILTER (WHERE a.source <> 'break_glass'), min(a.id)) AS assignment_id,
         bool_and(a.source = 'break_glass') AS emergency
@@ -274,7 +281,7 @@ type ListPatientsOfDoctorRow struct {
 
 // last_visit has no meaning for a patient without records.
 func (q *Queries) ListPatientsOfDoctor(ctx context.Context, db DBTX, arg ListPatientsOfDoctorParams) ([]*ListPatientsOfDoctorRow, error) {
-	rows, err := db.Query(ctx, listPatientsOfDoctor,
+	rows, err := db.Query(ctx, ListPatientsOfDoctor,
 		arg.Caller,
 		arg.BeyondID,
 		arg.Skip,
@@ -322,68 +329,82 @@ func (q *Queries) ListPatientsOfDoctor(ctx context.Context, db DBTX, arg ListPat
 	return items, nil
 }
 
-const listRecords = `-- name: ListRecords :many
+const ListRecords = `-- name: ListRecords :many
 WITH patients AS MATERIALIZED (
     SELECT a.patient_id, coalesce(min(a.assignment_id) FILTER (WHERE NOT a.emergency), min(a.assignment_id)) AS assignment_id,
         bool_and(a.emergency) AS emergency
     FROM patient_access a
-    WHERE a.user_id = $5 AND ($6::bigint = 0 OR a.patient_id = $6)
+    WHERE a.user_id = $4 AND ($5::bigint = 0 OR a.patient_id = $5)
     GROUP BY a.patient_id
 ), heads AS (
     SELECT p.patient_id, p.assignment_id, p.emergency
     FROM patients p CROSS JOIN LATERAL (
         SELECT r.id, r.visit_date/*key*/ AS sort_key FROM health_records r
-        WHERE r.patient_id = p.patient_id AND ($2::text = '' OR r.record_type = $2)
-            AND (r.visit_date >= $3 AND r.visit_date < $4)/*range*/
-            AND (r.visit_date/*key*/, r.id) </*beyond*/ ($7::timestamptz, $8::bigint)
+        WHERE r.patient_id = p.patient_id AND ($1::text = '' OR r.record_type = $1)
+            AND (r.visit_date >= $2 AND r.visit_date < $3)/*range*/
+            AND (r.visit_date/*key*/, r.id) </*beyond*/ ($6::timestamptz, $7::bigint)
         ORDER BY r.visit_date/*key*/ DESC/*order*/, r.id DESC/*order*/ LIMIT 1
     ) AS head
-    ORDER BY head.sort_key DESC/*order*/, head.id DESC/*order*/ LIMIT $9
+    ORDER BY head.sort_key DESC/*order*/, head.id DESC/*order*/ LIMIT $8
 ), page AS (
     SELECT found.id, found.sort_key, heads.assignment_id, heads.emergency
     FROM heads CROSS JOIN LATERAL (
         SELECT r.id, r.visit_date/*key*/ AS sort_key FROM health_records r
-        WHERE r.patient_id = heads.patient_id AND ($2::text = '' OR r.record_type = $2)
-            AND (r.visit_date >= $3 AND r.visit_date < $4)/*range*/
-            AND (r.visit_date/*key*/, r.id) </*beyond*/ ($7, $8)
-        ORDER BY r.visit_date/*key*/ DESC/*order*/, r.id DESC/*order*/ LIMIT $9
+        WHERE r.patient_id = heads.patient_id AND ($1::text = '' OR r.record_type = $1)
+            AND (r.visit_date >= $2 AND r.visit_date < $3)/*range*/
+            AND (r.visit_date/*key*/, r.id) </*beyond*/ ($6, $7)
+        ORDER BY r.visit_date/*key*/ DESC/*order*/, r.id DESC/*order*/ LIMIT $8
     ) AS found
-    ORDER BY found.sort_key DESC/*order*/, found.id DESC/*order*/ LIMIT $11 OFFSET $10
+    ORDER BY found.sort_key DESC/*order*/, found.id DESC/*order*/ LIMIT $10 OFFSET $9
 )
-SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment, r.medications, r.visit_date, r.source_id, r.source_digest, r.version, r.created_at, r.updated_at, creator.id, creator.username, creator.email, creator.first_name, creator.last_name, creator.role, creator.phone_number, creator.active, creator.created_at,
-    (SELECT coalesce(json_agg(row_to_json(c.*) ORDER BY c.id), '[]')
-     FROM comment_details c WHERE c.record_id = r.id AND ($1::boolean OR NOT c.is_private))::json AS comments,
+SELECT d.id, d.patient_id, d.created_by, d.record_type, d.title, d.description, d.symptoms, d.diagnosis, d.treatment,
+    d.medications, d.visit_date, d.version, d.created_at, d.updated_at, d.username, d.email, d.first_name, d.last_name, d.role,
     (SELECT coalesce(sum(per_patient.count), 0)
      FROM patients p CROSS JOIN LATERAL (
         SELECT count(*) AS count FROM callers_records t
-        WHERE t.patient_id = p.patient_id AND ($2::text = '' OR t.record_type = $2)
-            AND t.visit_date >= $3 AND t.visit_date < $4
+        WHERE t.patient_id = p.patient_id AND ($1::text = '' OR t.record_type = $1)
+            AND t.visit_date >= $2 AND t.visit_date < $3
      ) AS per_patient)::bigint AS total,
-    r.patient_id AS seen_patient, page.assignment_id AS seen_through, page.emergency::boolean AS seen_in_emergency
+    d.patient_id AS seen_patient, page.assignment_id AS seen_through, page.emergency::boolean AS seen_in_emergency
 FROM page
-JOIN health_records r ON r.id = page.id
-JOIN accounts creator ON creator.id = r.created_by
+CROSS JOIN LATERAL (SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment, r.medications, r.visit_date, r.version, r.created_at, r.updated_at, r.username, r.email, r.first_name, r.last_name, r.role FROM record_details r WHERE r.id = page.id OFFSET 0) AS d -- by the barrier, a join would read all
+WHERE (SELECT set_config('healthrecords.page', ARRAY(SELECT page.id FROM page)::text, true)) <> ''
 ORDER BY page.sort_key DESC/*order*/, page.id DESC/*order*/
 `
 
 type ListRecordsParams struct {
-	SeesPrivate bool
-	RecordType  string
-	Since       time.Time
-	Until       time.Time
-	Caller      int64
-	PatientID   int64
-	BeyondKey   time.Time
-	BeyondID    int64
-	Depth       int32
-	Skip        int32
-	Most        int32
+	RecordType string
+	Since      time.Time
+	Until      time.Time
+	Caller     int64
+	PatientID  int64
+	BeyondKey  time.Time
+	BeyondID   int64
+	Depth      int32
+	Skip       int32
+	Most       int32
 }
 
 type ListRecordsRow struct {
-	HealthRecord    HealthRecord
-	Account         Account
-	Comments        []byte
+	ID              int64
+	PatientID       int64
+	CreatedBy       int64
+	RecordType      string
+	Title           string
+	Description     string
+	Symptoms        string
+	Diagnosis       string
+	Treatment       string
+	Medications     string
+	VisitDate       time.Time
+	Version         int64
+	CreatedAt       time.Time
+	UpdatedAt       time.Time
+	Username        string
+	Email           string
+	FirstName       string
+	LastName        string
+	Role            string
 	Total           int64
 	SeenPatient     int64
 	SeenThrough     interface{}
@@ -397,10 +418,9 @@ type ListRecordsRow struct {
 // Lists the records that the caller may read. Only the first N patients, in the order of
 // their first records, can have a record among the first N of all. So the page
 // is searched among at most N patients (@depth), N records of each. order.go
-// rewrites the marks /*...*/ for the other orders.
+// rewrites the marks /*...*/ for the other orders. CommentsOfPage follows in the same batch, and finds the page in a setting.
 func (q *Queries) ListRecords(ctx context.Context, db DBTX, arg ListRecordsParams) ([]*ListRecordsRow, error) {
-	rows, err := db.Query(ctx, listRecords,
-		arg.SeesPrivate,
+	rows, err := db.Query(ctx, ListRecords,
 		arg.RecordType,
 		arg.Since,
 		arg.Until,
@@ -420,32 +440,25 @@ func (q *Queries) ListRecords(ctx context.Context, db DBTX, arg ListRecordsParam
 	for rows.Next() {
 		var i ListRecordsRow
 		if err := rows.Scan(
-			&i.HealthRecord.ID,
-			&i.HealthRecord.PatientID,
-			&i.HealthRecord.CreatedBy,
-			&i.HealthRecord.RecordType,
-			&i.HealthRecord.Title,
-			&i.HealthRecord.Description,
-			&i.HealthRecord.Symptoms,
-			&i.HealthRecord.Diagnosis,
-			&i.HealthRecord.Treatment,
-			&i.HealthRecord.Medications,
-			&i.HealthRecord.VisitDate,
-			&i.HealthRecord.SourceID,
-			&i.HealthRecord.SourceDigest,
-			&i.HealthRecord.Version,
-			&i.HealthRecord.CreatedAt,
-			&i.HealthRecord.UpdatedAt,
-			&i.Account.ID,
-			&i.Account.Username,
-			&i.Account.Email,
-			&i.Account.FirstName,
-			&i.Account.LastName,
-			&i.Account.Role,
-			&i.Account.PhoneNumber,
-			&i.Account.Active,
-			&i.Account.CreatedAt,
-			&i.Comments,
+			&i.ID,
+			&i.PatientID,
+			&i.CreatedBy,
+			&i.RecordType,
+			&i.Title,
+			&i.Description,
+			&i.Symptoms,
+			&i.Diagnosis,
+			&i.Treatment,
+			&i.Medications,
+			&i.VisitDate,
+			&i.Version,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+			&i.Username,
+			&i.Email,
+			&i.FirstName,
+			&i.LastName,
+			&i.Role,
 			&i.Total,
 			&i.SeenPatient,
 			&i.SeenThrough,
@@ -461,7 +474,7 @@ func (q *Queries) ListRecords(ctx context.Context, db DBTX, arg ListRecordsParam
 	return items, nil
 }
 
-const lockRecord = `-- name: LockRecord :execrows
+const LockRecord = `-- name: LockRecord :execrows
 SELECT FROM health_records WHERE id = $1 AND patient_id = $2 FOR UPDATE
 `
 
@@ -473,20 +486,20 @@ type LockRecordParams struct {
 // The lock waits for comments that are being added, so that the next statement
 // counts them.
 func (q *Queries) LockRecord(ctx context.Context, db DBTX, arg LockRecordParams) (int64, error) {
-	result, err := db.Exec(ctx, lockRecord, arg.ID, arg.PatientID)
+	result, err := db.Exec(ctx, LockRecord, arg.ID, arg.PatientID)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const updateRecord = `-- name: UpdateRecord :one
+const UpdateRecord = `-- name: UpdateRecord :one
 UPDATE health_records
 SET record_type = $1, title = $2, description = $3, symptoms = $4,
     diagnosis = $5, treatment = $6, medications = $7, visit_date = $8,
     version = version + 1, updated_at = now()
 WHERE id = $9
-RETURNING id, patient_id, created_by, record_type, title, description, symptoms, diagnosis, treatment, medications, visit_date, source_id, source_digest, version, created_at, updated_at
+RETURNING visit_date, version, updated_at
 `
 
 type UpdateRecordParams struct {
@@ -501,8 +514,14 @@ type UpdateRecordParams struct {
 	ID          int64
 }
 
-func (q *Queries) UpdateRecord(ctx context.Context, db DBTX, arg UpdateRecordParams) (*HealthRecord, error) {
-	row := db.QueryRow(ctx, updateRecord,
+type UpdateRecordRow struct {
+	VisitDate time.Time
+	Version   int64
+	UpdatedAt time.Time
+}
+
+func (q *Queries) UpdateRecord(ctx context.Context, db DBTX, arg UpdateRecordParams) (*UpdateRecordRow, error) {
+	row := db.QueryRow(ctx, UpdateRecord,
 		arg.RecordType,
 		arg.Title,
 		arg.Description,
@@ -513,24 +532,7 @@ func (q *Queries) UpdateRecord(ctx context.Context, db DBTX, arg UpdateRecordPar
 		arg.VisitDate,
 		arg.ID,
 	)
-	var i HealthRecord
-	err := row.Scan(
-		&i.ID,
-		&i.PatientID,
-		&i.CreatedBy,
-		&i.RecordType,
-		&i.Title,
-		&i.Description,
-		&i.Symptoms,
-		&i.Diagnosis,
-		&i.Treatment,
-		&i.Medications,
-		&i.VisitDate,
-		&i.SourceID,
-		&i.SourceDigest,
-		&i.Version,
-		&i.CreatedAt,
-		&i.UpdatedAt,
-	)
+	var i UpdateRecordRow
+	err := row.Scan(&i.VisitDate, &i.Version, &i.UpdatedAt)
 	return &i, err
 }

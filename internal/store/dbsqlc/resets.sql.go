@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-const addAccountEvent = `-- name: AddAccountEvent :exec
+const AddAccountEvent = `-- name: AddAccountEvent :exec
 INSERT INTO outbox (type, user_id, actor_id)
 SELECT e.type, $1::bigint, $2::bigint
 FROM unnest(ARRAY['reset_code.issued', 'reset_codes.issued', 'password.reset', 'second_factor.reset']) AS e (type)
@@ -25,11 +25,11 @@ type AddAccountEventParams struct {
 
 // The actor is the administrator who did it, null for a command and for the user.
 func (q *Queries) AddAccountEvent(ctx context.Context, db DBTX, arg AddAccountEventParams) error {
-	_, err := db.Exec(ctx, addAccountEvent, arg.UserID, arg.ActorID, arg.Type)
+	_, err := db.Exec(ctx, AddAccountEvent, arg.UserID, arg.ActorID, arg.Type)
 	return err
 }
 
-const credentialsByResetCode = `-- name: CredentialsByResetCode :one
+const CredentialsByResetCode = `-- name: CredentialsByResetCode :one
 SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, u.password_hash, u.credentials_version, has_second_factor(u.id) AS second_factor
 FROM reset_codes c JOIN users u ON u.id = c.user_id JOIN accounts a ON a.id = u.id
 WHERE c.user_id = caller_id('user') AND c.code_hash = $1 AND c.expires_at > now() AND u.active
@@ -44,7 +44,7 @@ type CredentialsByResetCodeRow struct {
 
 // The credentials of the transaction's user, if the code is theirs and valid.
 func (q *Queries) CredentialsByResetCode(ctx context.Context, db DBTX, codeHash []byte) (*CredentialsByResetCodeRow, error) {
-	row := db.QueryRow(ctx, credentialsByResetCode, codeHash)
+	row := db.QueryRow(ctx, CredentialsByResetCode, codeHash)
 	var i CredentialsByResetCodeRow
 	err := row.Scan(
 		&i.Account.ID,
@@ -63,25 +63,25 @@ func (q *Queries) CredentialsByResetCode(ctx context.Context, db DBTX, codeHash 
 	return &i, err
 }
 
-const dropResetCode = `-- name: DropResetCode :exec
+const DropResetCode = `-- name: DropResetCode :exec
 DELETE FROM reset_codes WHERE user_id = $1
 `
 
 func (q *Queries) DropResetCode(ctx context.Context, db DBTX, userID int64) error {
-	_, err := db.Exec(ctx, dropResetCode, userID)
+	_, err := db.Exec(ctx, DropResetCode, userID)
 	return err
 }
 
-const endSessions = `-- name: EndSessions :exec
+const EndSessions = `-- name: EndSessions :exec
 DELETE FROM sessions WHERE user_id = $1
 `
 
 func (q *Queries) EndSessions(ctx context.Context, db DBTX, userID int64) error {
-	_, err := db.Exec(ctx, endSessions, userID)
+	_, err := db.Exec(ctx, EndSessions, userID)
 	return err
 }
 
-const keepResetCode = `-- name: KeepResetCode :one
+const KeepResetCode = `-- name: KeepResetCode :one
 INSERT INTO reset_codes AS c (user_id, code_hash, expires_at)
 VALUES ($1, $2, now() + make_interval(secs => $3::float8))
 ON CONFLICT (user_id) DO UPDATE SET code_hash = excluded.code_hash, created_at = now(), expires_at = excluded.expires_at, issued_by = excluded.issued_by
@@ -96,25 +96,25 @@ type KeepResetCodeParams struct {
 
 // A new code replaces the former one.
 func (q *Queries) KeepResetCode(ctx context.Context, db DBTX, arg KeepResetCodeParams) (time.Time, error) {
-	row := db.QueryRow(ctx, keepResetCode, arg.UserID, arg.CodeHash, arg.Lifetime)
+	row := db.QueryRow(ctx, KeepResetCode, arg.UserID, arg.CodeHash, arg.Lifetime)
 	var expires_at time.Time
 	err := row.Scan(&expires_at)
 	return expires_at, err
 }
 
-const lockAccount = `-- name: LockAccount :one
+const LockAccount = `-- name: LockAccount :one
 SELECT active::boolean FROM lock_account($1) AS active
 `
 
 // Locks the account and returns whether it is active.
 func (q *Queries) LockAccount(ctx context.Context, db DBTX, id int64) (bool, error) {
-	row := db.QueryRow(ctx, lockAccount, id)
+	row := db.QueryRow(ctx, LockAccount, id)
 	var active bool
 	err := row.Scan(&active)
 	return active, err
 }
 
-const resetPassword = `-- name: ResetPassword :one
+const ResetPassword = `-- name: ResetPassword :one
 UPDATE users u SET password_hash = $1, credentials_version = credentials_version + 1, updated_at = now()
 WHERE u.id = $2
 RETURNING (u.credentials_version = 2 AND (
@@ -129,13 +129,13 @@ type ResetPasswordParams struct {
 
 // Reports whether the account is imported and had no password before: see AccountsWithoutPassword.
 func (q *Queries) ResetPassword(ctx context.Context, db DBTX, arg ResetPasswordParams) (bool, error) {
-	row := db.QueryRow(ctx, resetPassword, arg.PasswordHash, arg.ID)
+	row := db.QueryRow(ctx, ResetPassword, arg.PasswordHash, arg.ID)
 	var first bool
 	err := row.Scan(&first)
 	return first, err
 }
 
-const takeResetCode = `-- name: TakeResetCode :execrows
+const TakeResetCode = `-- name: TakeResetCode :execrows
 DELETE FROM reset_codes WHERE user_id = $1 AND code_hash = $2 AND expires_at > now()
 `
 
@@ -145,14 +145,14 @@ type TakeResetCodeParams struct {
 }
 
 func (q *Queries) TakeResetCode(ctx context.Context, db DBTX, arg TakeResetCodeParams) (int64, error) {
-	result, err := db.Exec(ctx, takeResetCode, arg.UserID, arg.CodeHash)
+	result, err := db.Exec(ctx, TakeResetCode, arg.UserID, arg.CodeHash)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const trimResetCodes = `-- name: TrimResetCodes :execrows
+const TrimResetCodes = `-- name: TrimResetCodes :execrows
 DELETE FROM reset_codes WHERE user_id = ANY(ARRAY(
     SELECT o.user_id FROM reset_codes o WHERE o.expires_at < now() ORDER BY o.expires_at LIMIT $1::bigint
 )) AND expires_at < now()
@@ -161,7 +161,7 @@ DELETE FROM reset_codes WHERE user_id = ANY(ARRAY(
 // An array, as in TrimEvents. Whether the code is expired is checked again when its row is locked: a
 // new code takes the place of the old one.
 func (q *Queries) TrimResetCodes(ctx context.Context, db DBTX, most int64) (int64, error) {
-	result, err := db.Exec(ctx, trimResetCodes, most)
+	result, err := db.Exec(ctx, TrimResetCodes, most)
 	if err != nil {
 		return 0, err
 	}

@@ -11,18 +11,18 @@ import (
 	"time"
 )
 
-const countSessions = `-- name: CountSessions :one
+const CountSessions = `-- name: CountSessions :one
 SELECT count(*) FROM sessions s WHERE s.user_id = $1 AND s.expires_at > now()
 `
 
 func (q *Queries) CountSessions(ctx context.Context, db DBTX, caller int64) (int64, error) {
-	row := db.QueryRow(ctx, countSessions, caller)
+	row := db.QueryRow(ctx, CountSessions, caller)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
 }
 
-const endOtherSessions = `-- name: EndOtherSessions :exec
+const EndOtherSessions = `-- name: EndOtherSessions :exec
 DELETE FROM sessions WHERE user_id = $1 AND id <> $2
 `
 
@@ -32,11 +32,11 @@ type EndOtherSessionsParams struct {
 }
 
 func (q *Queries) EndOtherSessions(ctx context.Context, db DBTX, arg EndOtherSessionsParams) error {
-	_, err := db.Exec(ctx, endOtherSessions, arg.Caller, arg.Kept)
+	_, err := db.Exec(ctx, EndOtherSessions, arg.Caller, arg.Kept)
 	return err
 }
 
-const endSession = `-- name: EndSession :execrows
+const EndSession = `-- name: EndSession :execrows
 DELETE FROM sessions WHERE id = $1 AND user_id = $2 AND expires_at > now()
 `
 
@@ -46,23 +46,23 @@ type EndSessionParams struct {
 }
 
 func (q *Queries) EndSession(ctx context.Context, db DBTX, arg EndSessionParams) (int64, error) {
-	result, err := db.Exec(ctx, endSession, arg.ID, arg.Caller)
+	result, err := db.Exec(ctx, EndSession, arg.ID, arg.Caller)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const endSessionOfToken = `-- name: EndSessionOfToken :exec
+const EndSessionOfToken = `-- name: EndSessionOfToken :exec
 DELETE FROM sessions WHERE id = (SELECT t.session_id FROM refresh_tokens t WHERE t.token_hash = $1)
 `
 
 func (q *Queries) EndSessionOfToken(ctx context.Context, db DBTX, tokenHash []byte) error {
-	_, err := db.Exec(ctx, endSessionOfToken, tokenHash)
+	_, err := db.Exec(ctx, EndSessionOfToken, tokenHash)
 	return err
 }
 
-const endSessionOfUsedToken = `-- name: EndSessionOfUsedToken :one
+const EndSessionOfUsedToken = `-- name: EndSessionOfUsedToken :one
 DELETE FROM sessions WHERE id = (
     SELECT t.session_id FROM refresh_tokens t WHERE t.token_hash = $1 AND t.used_at IS NOT NULL
 )
@@ -70,13 +70,13 @@ RETURNING user_id
 `
 
 func (q *Queries) EndSessionOfUsedToken(ctx context.Context, db DBTX, tokenHash []byte) (int64, error) {
-	row := db.QueryRow(ctx, endSessionOfUsedToken, tokenHash)
+	row := db.QueryRow(ctx, EndSessionOfUsedToken, tokenHash)
 	var user_id int64
 	err := row.Scan(&user_id)
 	return user_id, err
 }
 
-const listSessions = `-- name: ListSessions :many
+const ListSessions = `-- name: ListSessions :many
 SELECT s.id, s.created_at, s.last_used_at, s.expires_at, s.device, s.address, s.last_device, s.last_address,
     (SELECT count(*) FROM sessions t WHERE t.user_id = $1 AND t.expires_at > now())::bigint AS total
 FROM callers_sessions s
@@ -105,7 +105,7 @@ type ListSessionsRow struct {
 
 // Lists the caller's own sessions.
 func (q *Queries) ListSessions(ctx context.Context, db DBTX, arg ListSessionsParams) ([]*ListSessionsRow, error) {
-	rows, err := db.Query(ctx, listSessions,
+	rows, err := db.Query(ctx, ListSessions,
 		arg.Caller,
 		arg.BeyondID,
 		arg.Skip,
@@ -139,7 +139,7 @@ func (q *Queries) ListSessions(ctx context.Context, db DBTX, arg ListSessionsPar
 	return items, nil
 }
 
-const repeatRefresh = `-- name: RepeatRefresh :one
+const RepeatRefresh = `-- name: RepeatRefresh :one
 SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, t.session_id, t.successor_salt, has_second_factor(a.id) AS second_factor
 FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id JOIN accounts a ON a.id = s.user_id
 WHERE t.token_hash = $1 AND a.active AND t.successor_salt IS NOT NULL
@@ -160,7 +160,7 @@ type RepeatRefreshRow struct {
 
 // A token that was used a moment ago, and whose successor was not used yet.
 func (q *Queries) RepeatRefresh(ctx context.Context, db DBTX, arg RepeatRefreshParams) (*RepeatRefreshRow, error) {
-	row := db.QueryRow(ctx, repeatRefresh, arg.TokenHash, arg.Grace)
+	row := db.QueryRow(ctx, RepeatRefresh, arg.TokenHash, arg.Grace)
 	var i RepeatRefreshRow
 	err := row.Scan(
 		&i.Account.ID,
@@ -179,7 +179,7 @@ func (q *Queries) RepeatRefresh(ctx context.Context, db DBTX, arg RepeatRefreshP
 	return &i, err
 }
 
-const rotateRefreshToken = `-- name: RotateRefreshToken :one
+const RotateRefreshToken = `-- name: RotateRefreshToken :one
 WITH session AS MATERIALIZED (
     SELECT s.id, s.user_id
     FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id JOIN users u ON u.id = s.user_id
@@ -225,7 +225,7 @@ type RotateRefreshTokenRow struct {
 // same token one comes second and finds it used, and no token survives that is made while
 // the session ends.
 func (q *Queries) RotateRefreshToken(ctx context.Context, db DBTX, arg RotateRefreshTokenParams) (*RotateRefreshTokenRow, error) {
-	row := db.QueryRow(ctx, rotateRefreshToken,
+	row := db.QueryRow(ctx, RotateRefreshToken,
 		arg.UsedHash,
 		arg.SuccessorSalt,
 		arg.Device,
@@ -251,7 +251,7 @@ func (q *Queries) RotateRefreshToken(ctx context.Context, db DBTX, arg RotateRef
 	return &i, err
 }
 
-const startSession = `-- name: StartSession :one
+const StartSession = `-- name: StartSession :one
 SELECT started::bigint AS id
 FROM start_session($1, $2, $3, $4::float8, $5::integer, $6::text, $7::inet) AS started
 `
@@ -268,7 +268,7 @@ type StartSessionParams struct {
 
 // No row for a user who is not active, or whose credentials were changed since they were checked.
 func (q *Queries) StartSession(ctx context.Context, db DBTX, arg StartSessionParams) (int64, error) {
-	row := db.QueryRow(ctx, startSession,
+	row := db.QueryRow(ctx, StartSession,
 		arg.UserID,
 		arg.CredentialsVersion,
 		arg.TokenHash,
@@ -282,28 +282,28 @@ func (q *Queries) StartSession(ctx context.Context, db DBTX, arg StartSessionPar
 	return id, err
 }
 
-const trimRefreshTokens = `-- name: TrimRefreshTokens :execrows
+const TrimRefreshTokens = `-- name: TrimRefreshTokens :execrows
 DELETE FROM refresh_tokens WHERE id IN (
     SELECT t.id FROM refresh_tokens t WHERE t.expires_at < now() ORDER BY t.expires_at LIMIT $1::bigint
 )
 `
 
 func (q *Queries) TrimRefreshTokens(ctx context.Context, db DBTX, most int64) (int64, error) {
-	result, err := db.Exec(ctx, trimRefreshTokens, most)
+	result, err := db.Exec(ctx, TrimRefreshTokens, most)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const trimSessions = `-- name: TrimSessions :execrows
+const TrimSessions = `-- name: TrimSessions :execrows
 DELETE FROM sessions WHERE id IN (
     SELECT s.id FROM sessions s WHERE s.expires_at < now() ORDER BY s.expires_at LIMIT $1::bigint
 )
 `
 
 func (q *Queries) TrimSessions(ctx context.Context, db DBTX, most int64) (int64, error) {
-	result, err := db.Exec(ctx, trimSessions, most)
+	result, err := db.Exec(ctx, TrimSessions, most)
 	if err != nil {
 		return 0, err
 	}

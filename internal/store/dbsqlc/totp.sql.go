@@ -9,28 +9,28 @@ import (
 	"context"
 )
 
-const credentialsChanged = `-- name: CredentialsChanged :exec
+const CredentialsChanged = `-- name: CredentialsChanged :exec
 UPDATE users SET credentials_version = credentials_version + 1, updated_at = now() WHERE id = $1
 `
 
 func (q *Queries) CredentialsChanged(ctx context.Context, db DBTX, id int64) error {
-	_, err := db.Exec(ctx, credentialsChanged, id)
+	_, err := db.Exec(ctx, CredentialsChanged, id)
 	return err
 }
 
-const disableTOTP = `-- name: DisableTOTP :execrows
+const DisableTOTP = `-- name: DisableTOTP :execrows
 DELETE FROM totp_factors WHERE user_id = $1
 `
 
 func (q *Queries) DisableTOTP(ctx context.Context, db DBTX, userID int64) (int64, error) {
-	result, err := db.Exec(ctx, disableTOTP, userID)
+	result, err := db.Exec(ctx, DisableTOTP, userID)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const enrollTOTP = `-- name: EnrollTOTP :execrows
+const EnrollTOTP = `-- name: EnrollTOTP :execrows
 INSERT INTO totp_factors (user_id, secret) VALUES ($1, $2)
 ON CONFLICT (user_id) DO UPDATE SET secret = excluded.secret, created_at = now(), last_step = 0
 WHERE totp_factors.confirmed_at IS NULL
@@ -43,14 +43,14 @@ type EnrollTOTPParams struct {
 
 // Replaces an unconfirmed enrollment, and no other.
 func (q *Queries) EnrollTOTP(ctx context.Context, db DBTX, arg EnrollTOTPParams) (int64, error) {
-	result, err := db.Exec(ctx, enrollTOTP, arg.UserID, arg.Secret)
+	result, err := db.Exec(ctx, EnrollTOTP, arg.UserID, arg.Secret)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const keepRecoveryCodes = `-- name: KeepRecoveryCodes :exec
+const KeepRecoveryCodes = `-- name: KeepRecoveryCodes :exec
 INSERT INTO recovery_codes (user_id, code_hash) SELECT $1, unnest($2::bytea[])
 `
 
@@ -60,24 +60,24 @@ type KeepRecoveryCodesParams struct {
 }
 
 func (q *Queries) KeepRecoveryCodes(ctx context.Context, db DBTX, arg KeepRecoveryCodesParams) error {
-	_, err := db.Exec(ctx, keepRecoveryCodes, arg.UserID, arg.Hashes)
+	_, err := db.Exec(ctx, KeepRecoveryCodes, arg.UserID, arg.Hashes)
 	return err
 }
 
-const secondFactor = `-- name: SecondFactor :one
+const SecondFactor = `-- name: SecondFactor :one
 SELECT secret FROM totp_factors WHERE user_id = $1 AND confirmed_at IS NOT NULL
 `
 
 // The caller's factor, for a code that they send within their session. The quota of the
 // session counts such codes, so that a stolen session does not slow down logins.
 func (q *Queries) SecondFactor(ctx context.Context, db DBTX, userID int64) ([]byte, error) {
-	row := db.QueryRow(ctx, secondFactor, userID)
+	row := db.QueryRow(ctx, SecondFactor, userID)
 	var secret []byte
 	err := row.Scan(&secret)
 	return secret, err
 }
 
-const tOTPStatus = `-- name: TOTPStatus :one
+const TOTPStatus = `-- name: TOTPStatus :one
 SELECT (f.confirmed_at IS NOT NULL)::boolean AS enabled,
     (SELECT count(*) FROM recovery_codes c WHERE c.user_id = f.user_id AND c.used_at IS NULL)::bigint AS recovery_codes
 FROM totp_factors f WHERE f.user_id = $1
@@ -89,13 +89,13 @@ type TOTPStatusRow struct {
 }
 
 func (q *Queries) TOTPStatus(ctx context.Context, db DBTX, userID int64) (*TOTPStatusRow, error) {
-	row := db.QueryRow(ctx, tOTPStatus, userID)
+	row := db.QueryRow(ctx, TOTPStatus, userID)
 	var i TOTPStatusRow
 	err := row.Scan(&i.Enabled, &i.RecoveryCodes)
 	return &i, err
 }
 
-const takeRecoveryCode = `-- name: TakeRecoveryCode :execrows
+const TakeRecoveryCode = `-- name: TakeRecoveryCode :execrows
 UPDATE recovery_codes SET used_at = now() WHERE user_id = $1 AND code_hash = $2 AND used_at IS NULL
 `
 
@@ -105,14 +105,14 @@ type TakeRecoveryCodeParams struct {
 }
 
 func (q *Queries) TakeRecoveryCode(ctx context.Context, db DBTX, arg TakeRecoveryCodeParams) (int64, error) {
-	result, err := db.Exec(ctx, takeRecoveryCode, arg.UserID, arg.CodeHash)
+	result, err := db.Exec(ctx, TakeRecoveryCode, arg.UserID, arg.CodeHash)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const takeTOTP = `-- name: TakeTOTP :execrows
+const TakeTOTP = `-- name: TakeTOTP :execrows
 UPDATE totp_factors SET last_step = $1, failures = 0, retry_at = now(), confirmed_at = coalesce(confirmed_at, now())
 WHERE user_id = $2 AND secret = $3 AND last_step < $1
 `
@@ -127,14 +127,14 @@ type TakeTOTPParams struct {
 // step or an earlier one again, and none of a secret that was replaced since the
 // code was checked.
 func (q *Queries) TakeTOTP(ctx context.Context, db DBTX, arg TakeTOTPParams) (int64, error) {
-	result, err := db.Exec(ctx, takeTOTP, arg.Step, arg.UserID, arg.Secret)
+	result, err := db.Exec(ctx, TakeTOTP, arg.Step, arg.UserID, arg.Secret)
 	if err != nil {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
 }
 
-const tryTOTP = `-- name: TryTOTP :one
+const TryTOTP = `-- name: TryTOTP :one
 UPDATE totp_factors SET failures = failures + 1, retry_at = now() + CASE
         WHEN failures < 4 THEN interval '0'
         ELSE least(make_interval(secs => 30 * 2 ^ least(failures - 4, 10)), interval '15 minutes')
@@ -152,7 +152,7 @@ type TryTOTPParams struct {
 // are counted too. Four may be wrong in a row; each further one doubles
 // the wait, from 30 s to a quarter of an hour.
 func (q *Queries) TryTOTP(ctx context.Context, db DBTX, arg TryTOTPParams) ([]byte, error) {
-	row := db.QueryRow(ctx, tryTOTP, arg.UserID, arg.Confirmed)
+	row := db.QueryRow(ctx, TryTOTP, arg.UserID, arg.Confirmed)
 	var secret []byte
 	err := row.Scan(&secret)
 	return secret, err

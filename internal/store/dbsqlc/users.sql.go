@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-const listUsers = `-- name: ListUsers :many
+const ListUsers = `-- name: ListUsers :many
 SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, coalesce(d.id, 0)::bigint AS doctor_id, d.verified_at, p.id AS patient_id, found.total::bigint AS total,
     p.id AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
 FROM users_found($1::text, $2::text, $3::boolean, $4::boolean, $5::bigint, $6::boolean,
@@ -45,7 +45,7 @@ type ListUsersRow struct {
 
 // LIMIT makes Postgres look up the doctors of the page, and not read all of them.
 func (q *Queries) ListUsers(ctx context.Context, db DBTX, arg ListUsersParams) ([]*ListUsersRow, error) {
-	rows, err := db.Query(ctx, listUsers,
+	rows, err := db.Query(ctx, ListUsers,
 		arg.Pattern,
 		arg.Role,
 		arg.Active,

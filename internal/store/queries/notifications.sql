@@ -19,7 +19,7 @@ SELECT n.id, n.type, n.read_at, n.created_at, n.assignment_id,
     coalesce(doctor.first_name, '')::text AS doctor_first, coalesce(doctor.last_name, '')::text AS doctor_last,
     doctor.license_number AS doctor_license,
     r.id AS record_id, r.record_type, r.title,
-    c.id AS comment_id,
+    coalesce(c.id, 0)::bigint AS comment_id,
     n.user_id, coalesce(account.username, '')::text AS account_username,
     coalesce(account.first_name, '')::text AS account_first, coalesce(account.last_name, '')::text AS account_last,
     (SELECT count(*) FROM notifications t
@@ -38,7 +38,9 @@ LEFT JOIN doctor_profiles d ON d.id = n.doctor_id
 LEFT JOIN LATERAL known_as(d.user_id, coalesce(n.happened_at, n.created_at)) AS doctor ON true
 LEFT JOIN LATERAL known_as(n.user_id, coalesce(n.happened_at, n.created_at)) AS account ON true
 LEFT JOIN health_records r ON r.id = n.record_id AND r.patient_id = p.id AND NOT @everybody
-LEFT JOIN doctor_comments c ON c.id = n.comment_id AND c.record_id = r.id AND NOT c.is_private
+LEFT JOIN LATERAL (
+    SELECT dc.id FROM doctor_comments dc WHERE dc.id = n.comment_id AND dc.record_id = r.id AND NOT dc.is_private OFFSET 0
+) AS c ON true
 ORDER BY page.id DESC/*order*/;
 
 -- name: CountNotifications :one

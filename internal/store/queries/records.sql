@@ -5,7 +5,7 @@
 -- Lists the records that the caller may read. Only the first N patients, in the order of
 -- their first records, can have a record among the first N of all. So the page
 -- is searched among at most N patients (@depth), N records of each. order.go
--- rewrites the marks /*...*/ for the other orders.
+-- rewrites the marks /*...*/ for the other orders. CommentsOfPage follows in the same batch, and finds the page in a setting.
 -- name: ListRecords :many
 WITH patients AS MATERIALIZED (
     SELECT a.patient_id, coalesce(min(a.assignment_id) FILTER (WHERE NOT a.emergency), min(a.assignment_id)) AS assignment_id,
@@ -34,19 +34,18 @@ WITH patients AS MATERIALIZED (
     ) AS found
     ORDER BY found.sort_key DESC/*order*/, found.id DESC/*order*/ LIMIT @most OFFSET @skip
 )
-SELECT sqlc.embed(r), sqlc.embed(creator),
-    (SELECT coalesce(json_agg(row_to_json(c.*) ORDER BY c.id), '[]')
-     FROM comment_details c WHERE c.record_id = r.id AND (@sees_private::boolean OR NOT c.is_private))::json AS comments,
+SELECT d.id, d.patient_id, d.created_by, d.record_type, d.title, d.description, d.symptoms, d.diagnosis, d.treatment,
+    d.medications, d.visit_date, d.version, d.created_at, d.updated_at, d.username, d.email, d.first_name, d.last_name, d.role,
     (SELECT coalesce(sum(per_patient.count), 0)
      FROM patients p CROSS JOIN LATERAL (
         SELECT count(*) AS count FROM callers_records t
         WHERE t.patient_id = p.patient_id AND (@record_type::text = '' OR t.record_type = @record_type)
             AND t.visit_date >= @since AND t.visit_date < @until
      ) AS per_patient)::bigint AS total,
-    r.patient_id AS seen_patient, page.assignment_id AS seen_through, page.emergency::boolean AS seen_in_emergency
+    d.patient_id AS seen_patient, page.assignment_id AS seen_through, page.emergency::boolean AS seen_in_emergency
 FROM page
-JOIN health_records r ON r.id = page.id
-JOIN accounts creator ON creator.id = r.created_by
+CROSS JOIN LATERAL (SELECT r.* FROM record_details r WHERE r.id = page.id OFFSET 0) AS d -- by the barrier, a join would read all
+WHERE (SELECT set_config('healthrecords.page', ARRAY(SELECT page.id FROM page)::text, true)) <> ''
 ORDER BY page.sort_key DESC/*order*/, page.id DESC/*order*/;
 
 -- name: CountRecords :one
@@ -61,16 +60,13 @@ FROM (
 ) AS per_patient;
 
 -- name: GetRecord :one
-SELECT sqlc.embed(r), sqlc.embed(creator),
-    (SELECT coalesce(json_agg(row_to_json(c.*) ORDER BY c.id), '[]')
-     FROM comment_details c WHERE c.record_id = r.id AND (@sees_private::boolean OR NOT c.is_private))::json AS comments,
+SELECT sqlc.embed(r),
     r.patient_id AS seen_patient, seen.assignment_id AS seen_through, seen.emergency::boolean AS seen_in_emergency
-FROM health_records r
+FROM record_details r
 JOIN LATERAL (
     SELECT a.assignment_id, a.emergency FROM patient_access a
     WHERE a.user_id = @caller AND a.patient_id = r.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1
 ) AS seen ON true
-JOIN accounts creator ON creator.id = r.created_by
 WHERE r.id = @id;
 
 -- name: CheckRecord :one
@@ -84,17 +80,24 @@ ORDER BY a.emergency, a.assignment_id LIMIT 1;
 -- name: LockRecord :execrows
 SELECT FROM health_records WHERE id = @id AND patient_id = @patient_id FOR UPDATE;
 
+-- A patient's, with its event and its audit row: a transaction of this statement alone is whole.
 -- name: InsertRecord :one
 WITH record AS (
     INSERT INTO health_records (patient_id, created_by, record_type, title, description, symptoms, diagnosis,
         treatment, medications, visit_date)
-    VALUES (@patient_id, @created_by, @record_type, @title, @description, @symptoms, @diagnosis,
+    VALUES (caller_id('patient'), @caller, @record_type, @title, @description, @symptoms, @diagnosis,
         @treatment, @medications, @visit_date)
     RETURNING *
 ), event AS (
     INSERT INTO outbox (type, patient_id, record_id) SELECT 'record.created', patient_id, id FROM record
+), audited AS (
+    INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision,
+        request_id, address)
+    SELECT created_by, @role, @operation, 'record', id, ARRAY[patient_id], '{0}', @reason, @decision, @request_id, @address
+    FROM record
 )
-SELECT record.id, record.visit_date, record.version, record.created_at, record.updated_at, sqlc.embed(creator)
+SELECT record.id, record.patient_id, record.visit_date, record.version, record.created_at, record.updated_at,
+    creator.username, creator.email, creator.first_name, creator.last_name, creator.role
 FROM record JOIN accounts creator ON creator.id = record.created_by;
 
 -- name: UpdateRecord :one
@@ -103,7 +106,7 @@ SET record_type = @record_type, title = @title, description = @description, symp
     diagnosis = @diagnosis, treatment = @treatment, medications = @medications, visit_date = @visit_date,
     version = version + 1, updated_at = now()
 WHERE id = @id
-RETURNING *;
+RETURNING visit_date, version, updated_at;
 
 -- name: DeleteRecord :execrows
 DELETE FROM health_records WHERE id = @id AND patient_id = @patient_id;

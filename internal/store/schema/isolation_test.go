@@ -35,6 +35,9 @@ func ofTheOwner() map[string]string {
 	return map[string]string{
 		"callers_patients": "its condition names the caller, behind a barrier",
 		"callers_records":  "its condition names the caller, behind a barrier",
+		"patient_access":   "its condition names the caller, behind a barrier",
+		"record_details":   "its condition names the caller, behind a barrier",
+		"comment_details":  "its condition names the caller, behind a barrier",
 		"callers_sessions": "its condition names the caller, behind a barrier",
 		"callers_audit":    "its condition names the caller, behind a barrier",
 		"audit_entries":    "an administrator sees all rows, other callers none",

@@ -9,7 +9,7 @@ GRANT EXECUTE ON FUNCTION identify(bigint, text, bigint), account_named, account
 
 GRANT SELECT ON users, doctor_profiles, patient_profiles, assignments, health_records, doctor_comments, notifications,
     callers_sessions, refresh_tokens, idempotency_keys, accounts, active_assignments, callers_patients, callers_records,
-    patient_access, comment_details, name_versions, pending_names
+    patient_access, record_details, comment_details, name_versions, pending_names
 TO :"role";
 
 GRANT USAGE ON SEQUENCE users_id_seq TO :"role"; -- an account gets its id before it is made
