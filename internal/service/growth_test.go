@@ -128,7 +128,7 @@ func (w *town) watch(f *testkit.Factory) {
 type sentStatements struct{ all []pgx.TraceBatchQueryData }
 
 func (s *sentStatements) keep(sql string, args []any) {
-	if !slices.Contains([]string{"begin", "commit", "rollback"}, sql) && !strings.HasPrefix(sql, "-- name: Identify\n") {
+	if !slices.Contains([]string{"BEGIN", "COMMIT", "ROLLBACK"}, strings.ToUpper(sql)) && !strings.HasPrefix(sql, "-- name: Identify\n") {
 		s.all = append(s.all, pgx.TraceBatchQueryData{SQL: sql, Args: args})
 	}
 }

@@ -95,7 +95,7 @@ func (s *Records) Update(ctx context.Context, caller clinic.Caller, id int64, ch
 		if fields == changed.RecordFields {
 			return nil
 		}
-		changed, err = h.Records().Update(ctx, changed, fields)
+		changed, err = h.Records().Update(ctx, changed, fields) // the last statement
 		return err
 	})
 	return changed, err
@@ -121,10 +121,7 @@ func record(id int64) clinic.Object { return clinic.Object{Kind: clinic.ObjectRe
 // lockRecord locks one of the calling patient's records and returns it, if it
 // is at an expected revision; nil expects any.
 func lockRecord(ctx context.Context, h store.Handle, id int64, expect []clinic.Revision) (clinic.Record, error) {
-	if err := h.Records().Lock(ctx, id); err != nil {
-		return clinic.Record{}, err
-	}
-	locked, err := h.Records().Get(ctx, id)
+	locked, err := h.Records().Lock(ctx, id)
 	if err != nil {
 		return clinic.Record{}, err
 	}

@@ -62,16 +62,7 @@ func (db *DB) Audited(ctx context.Context, caller clinic.Caller, object clinic.O
 		return db.Tx(ctx, person(caller), fn)
 	}
 	a := &audit{caller: caller, object: object}
-	err := db.Tx(ctx, person(caller), func(h Handle) error {
-		h.audit = a
-		if err := fn(h); err != nil {
-			return err
-		}
-		if a.written {
-			return nil
-		}
-		return a.write(ctx, h.db, clinic.DecisionAllowed)
-	})
+	err := db.transact(ctx, person(caller), a, fn)
 	if err != nil && isRefusal(err) {
 		return db.refused(ctx, a, err)
 	}

@@ -80,7 +80,7 @@ type following struct {
 func (h handle) followedBy(f following) handle {
 	switch db := h.db.(type) {
 	case auditedDB:
-		db.batchDB = db.batchDB.followedBy(f)
+		db.batchDB = db.followedBy(f)
 		h.db = db
 	case batchDB:
 		h.db = db.followedBy(f)

@@ -8,10 +8,16 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
 // commentRows are the comments that a statement of queries/comments.sql selects, in its order.
 type commentRows []clinic.Comment
+
+// commentsOfRecord reads those of a record.
+func commentsOfRecord(id int64, private bool, into *commentRows) following {
+	return following{statement{dbsqlc.CommentsOfRecord, []any{id, private}}, into.read}
+}
 
 // read is for following. It reads the columns of a doctor once: a few doctors write most comments of a page.
 func (c *commentRows) read(rows pgx.Rows) error {

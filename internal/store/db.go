@@ -132,30 +132,6 @@ func (db *DB) Account(key AccountKey) Handle {
 // server's role it sees no patient.
 func (db *DB) System() Handle { return newHandle(db.pool, Identity{}) }
 
-// Tx runs fn in a transaction of the caller (nil: of the platform itself) and
-// commits when fn returns nil. fn must use only its handle. Use Audited instead for what
-// reads or changes patients' data.
-func (db *DB) Tx(ctx context.Context, caller *clinic.Caller, fn func(Handle) error) error {
-	tx, err := db.pool.Begin(ctx)
-	if err != nil {
-		return fmt.Errorf("beginning a transaction: %w", translate(err))
-	}
-	defer rollback(ctx, tx)
-	var who Identity
-	if caller != nil {
-		if who, err = identify(ctx, tx, *caller); err != nil {
-			return err
-		}
-	}
-	if err := fn(newHandle(tx, who)); err != nil {
-		return err
-	}
-	if err := tx.Commit(ctx); err != nil {
-		return fmt.Errorf("committing: %w", translate(err))
-	}
-	return nil
-}
-
 // Snapshot runs fn in a read-only transaction that sees the audit log and its chain
 // as they are when it begins, however long it takes. It locks the log before its first
 // read, because a month that retention detaches disappears from older snapshots, too.
@@ -164,17 +140,13 @@ func (db *DB) Snapshot(ctx context.Context, fn func(Handle) error) error {
 	if err != nil {
 		return fmt.Errorf("beginning a transaction that reads: %w", translate(err))
 	}
-	defer rollback(ctx, tx)
+	defer func() {
+		ctx, cancel := rollbackContext(ctx)
+		defer cancel()
+		_ = tx.Rollback(ctx)
+	}()
 	if _, err := tx.Exec(ctx, "LOCK TABLE audit_log IN ACCESS SHARE MODE"); err != nil {
 		return fmt.Errorf("locking the audit log to read it: %w", translate(err))
 	}
 	return fn(newHandle(tx, Identity{}))
-}
-
-// rollback does nothing after a commit. It runs even when the context is over, but does
-// not wait long for a dead network.
-func rollback(ctx context.Context, tx pgx.Tx) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	_ = tx.Rollback(ctx)
 }

@@ -27,9 +27,9 @@
 //
 // db.As(caller).Records().Get(ctx, id) takes these steps:
 //
-//  1. Identify: batchDB (caller.go) sends a call of the SQL function identify and the statement in one batch, which is one
-//     round trip and one transaction. identify fails unless the account is active and has the caller's role, and the session
-//     has not ended. It tells the rest of the transaction who the caller is.
+//  1. Identify: batchDB (caller.go) sends a call of the SQL function identify, the statement, and the statement that reads the
+//     record's comments in one batch, which is one round trip and one transaction. identify fails unless the account is
+//     active and has the caller's role, and the session has not ended. It tells the rest of the transaction who the caller is.
 //  2. Access: the statement's own condition selects what the caller may read. The policies of row-level security, which
 //     read what identify set, check this a second time.
 //  3. Audit: handle.auditing (audit_reads.go) makes the audit row of a statement that reads patients' data. The columns
@@ -45,13 +45,15 @@
 //
 // # A write
 //
-// db.Audited(ctx, caller, object, fn) takes these steps:
+// A write of one statement, such as that of a new record, is sent like a read: its audit row is a part of the statement.
+// Other writes use db.Audited(ctx, caller, object, fn), which takes these steps:
 //
-//  1. Identify: the first statement of the transaction, as above. The field Who of the [Handle] then contains the caller's
+//  1. Identify: in the round trip that begins the transaction (tx.go). The field Who of the [Handle] then contains the caller's
 //     identity.
 //  2. fn runs its statements. A statement that causes an event also adds it to the outbox. Policies check each new row.
 //     [Handle.AuditPatient] notes whose data was touched, and [Handle.AuditObject] which object was created.
-//  3. The audit row is written, and the transaction commits. If fn returns an error that refuses the request, such as
+//  3. The audit row is written, and the transaction commits in the same round trip. A statement that writes the row itself
+//     (handle.auditsItself) can be sent with the commit (handle.last). If fn returns an error that refuses the request, such as
 //     CodeNotFound or CodeConflict, everything is rolled back, and the audit row with the refusal is written separately.
 //  4. Errors: violations and dangling (errors.go) map each constraint that a request can violate to a clinic error. Any
 //     other violation is CodeInternal, because validation in package clinic should have prevented it.

@@ -53,8 +53,7 @@ func (h Records) List(ctx context.Context, filter clinic.RecordFilter, request c
 // Get returns a record that the caller may read.
 func (h Records) Get(ctx context.Context, id int64) (clinic.Record, error) {
 	var comments commentRows
-	reads := h.auditing(clinic.Object{Kind: clinic.ObjectRecord, ID: id}, 0).
-		followedBy(following{statement{dbsqlc.CommentsOfRecord, []any{id, h.seesPrivate()}}, comments.read})
+	reads := h.auditing(clinic.Object{Kind: clinic.ObjectRecord, ID: id}, 0).followedBy(commentsOfRecord(id, h.seesPrivate(), &comments))
 	row, err := h.q.GetRecord(ctx, reads.db, dbsqlc.GetRecordParams{ID: id, Caller: h.Who.UserID})
 	if err != nil {
 		return clinic.Record{}, fmt.Errorf("reading a record: %w", orNotFound(err, "health record"))
@@ -73,18 +72,16 @@ func (h Records) Check(ctx context.Context, id int64) (emergency bool, err error
 	return seen.Emergency, nil
 }
 
-// Lock keeps one of the calling patient's records, and the number of its
+// Lock returns one of the calling patient's records, and keeps it, and the number of its
 // comments, from changing until the transaction ends.
-func (h Records) Lock(ctx context.Context, id int64) error {
-	n, err := h.q.LockRecord(ctx, h.db, dbsqlc.LockRecordParams{ID: id, PatientID: h.Who.PatientID})
+func (h Records) Lock(ctx context.Context, id int64) (clinic.Record, error) {
+	var comments commentRows
+	r, err := h.q.LockRecord(ctx, h.followedBy(commentsOfRecord(id, h.seesPrivate(), &comments)).db, id)
 	if err != nil {
-		return fmt.Errorf("locking a record: %w", translate(err))
+		return clinic.Record{}, fmt.Errorf("locking a record: %w", orNotFound(err, "health record"))
 	}
-	if n == 0 {
-		return clinic.NotFound("health record")
-	}
-	h.AuditPatient(h.Who.PatientID, 0, false)
-	return nil
+	h.AuditPatient(r.PatientID, 0, false)
+	return recordOf(dbsqlc.RecordDetail(*r), comments), nil
 }
 
 // Insert adds a record of the calling patient, its event and its audit row.
@@ -109,11 +106,14 @@ func (h Records) Insert(ctx context.Context, f clinic.RecordFields) (clinic.Reco
 	}, nil
 }
 
-// Update sets the fields of a locked record and returns what it is now.
+// Update sets the fields of a locked record, writes the audit row, and commits. It returns what the record is now.
 func (h Records) Update(ctx context.Context, locked clinic.Record, f clinic.RecordFields) (clinic.Record, error) {
-	row, err := h.q.UpdateRecord(ctx, h.db, dbsqlc.UpdateRecordParams{
+	audited := h.auditsItself(ctx, clinic.ObjectRecord)
+	row, err := h.q.UpdateRecord(ctx, h.last(), dbsqlc.UpdateRecordParams{
 		ID: locked.ID, RecordType: string(f.Type), Title: f.Title, Description: f.Description, Symptoms: f.Symptoms,
 		Diagnosis: f.Diagnosis, Treatment: f.Treatment, Medications: f.Medications, VisitDate: f.VisitDate,
+		Role: audited.Role, Operation: audited.Operation, Reason: audited.Reason, Decision: audited.Decision,
+		RequestID: audited.RequestID, Address: audited.Address,
 	})
 	if err != nil {
 		return clinic.Record{}, fmt.Errorf("changing a record: %w", orNotFound(err, "health record"))

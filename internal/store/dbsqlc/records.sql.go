@@ -162,7 +162,7 @@ WITH record AS (
 ), audited AS (
     INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision,
         request_id, address)
-    SELECT created_by, $10, $11, 'record', id, ARRAY[patient_id], '{0}', $12, $13, $14, $15
+    SELECT caller_id('user'), $10, $11, 'record', record.id, ARRAY[record.patient_id], '{0}', $12, $13, $14, $15
     FROM record
 )
 SELECT record.id, record.patient_id, record.visit_date, record.version, record.created_at, record.updated_at,
@@ -474,32 +474,80 @@ func (q *Queries) ListRecords(ctx context.Context, db DBTX, arg ListRecordsParam
 	return items, nil
 }
 
-const LockRecord = `-- name: LockRecord :execrows
-SELECT FROM health_records WHERE id = $1 AND patient_id = $2 FOR UPDATE
+const LockRecord = `-- name: LockRecord :one
+SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment,
+    r.medications, r.visit_date, r.version, r.created_at, r.updated_at, u.username, u.email, u.first_name, u.last_name, u.role
+FROM health_records r JOIN users u ON u.id = r.created_by
+WHERE r.id = $1 AND r.patient_id = caller_id('patient')
+FOR UPDATE OF r
 `
 
-type LockRecordParams struct {
-	ID        int64
-	PatientID int64
+type LockRecordRow struct {
+	ID          int64
+	PatientID   int64
+	CreatedBy   int64
+	RecordType  string
+	Title       string
+	Description string
+	Symptoms    string
+	Diagnosis   string
+	Treatment   string
+	Medications string
+	VisitDate   time.Time
+	Version     int64
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	Username    string
+	Email       string
+	FirstName   string
+	LastName    string
+	Role        string
 }
 
-// The lock waits for comments that are being added, so that the next statement
-// counts them.
-func (q *Queries) LockRecord(ctx context.Context, db DBTX, arg LockRecordParams) (int64, error) {
-	result, err := db.Exec(ctx, LockRecord, arg.ID, arg.PatientID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+// One of the calling patient's. The lock waits for comments that are being added, so that CommentsOfRecord, the next statement
+// of the batch, finds them.
+func (q *Queries) LockRecord(ctx context.Context, db DBTX, id int64) (*LockRecordRow, error) {
+	row := db.QueryRow(ctx, LockRecord, id)
+	var i LockRecordRow
+	err := row.Scan(
+		&i.ID,
+		&i.PatientID,
+		&i.CreatedBy,
+		&i.RecordType,
+		&i.Title,
+		&i.Description,
+		&i.Symptoms,
+		&i.Diagnosis,
+		&i.Treatment,
+		&i.Medications,
+		&i.VisitDate,
+		&i.Version,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.Username,
+		&i.Email,
+		&i.FirstName,
+		&i.LastName,
+		&i.Role,
+	)
+	return &i, err
 }
 
 const UpdateRecord = `-- name: UpdateRecord :one
-UPDATE health_records
-SET record_type = $1, title = $2, description = $3, symptoms = $4,
-    diagnosis = $5, treatment = $6, medications = $7, visit_date = $8,
-    version = version + 1, updated_at = now()
-WHERE id = $9
-RETURNING visit_date, version, updated_at
+WITH record AS (
+    UPDATE health_records h
+    SET record_type = $1, title = $2, description = $3, symptoms = $4,
+        diagnosis = $5, treatment = $6, medications = $7, visit_date = $8,
+        version = version + 1, updated_at = now()
+    WHERE h.id = $9
+    RETURNING h.id, h.patient_id, h.visit_date, h.version, h.updated_at
+), audited AS (
+    INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision,
+        request_id, address)
+    SELECT caller_id('user'), $10, $11, 'record', record.id, ARRAY[record.patient_id], '{0}', $12, $13, $14, $15
+    FROM record
+)
+SELECT record.visit_date, record.version, record.updated_at FROM record
 `
 
 type UpdateRecordParams struct {
@@ -512,6 +560,12 @@ type UpdateRecordParams struct {
 	Medications string
 	VisitDate   time.Time
 	ID          int64
+	Role        string
+	Operation   string
+	Reason      string
+	Decision    string
+	RequestID   string
+	Address     *netip.Addr
 }
 
 type UpdateRecordRow struct {
@@ -520,6 +574,7 @@ type UpdateRecordRow struct {
 	UpdatedAt time.Time
 }
 
+// Of a locked record of the calling patient, with its audit row.
 func (q *Queries) UpdateRecord(ctx context.Context, db DBTX, arg UpdateRecordParams) (*UpdateRecordRow, error) {
 	row := db.QueryRow(ctx, UpdateRecord,
 		arg.RecordType,
@@ -531,6 +586,12 @@ func (q *Queries) UpdateRecord(ctx context.Context, db DBTX, arg UpdateRecordPar
 		arg.Medications,
 		arg.VisitDate,
 		arg.ID,
+		arg.Role,
+		arg.Operation,
+		arg.Reason,
+		arg.Decision,
+		arg.RequestID,
+		arg.Address,
 	)
 	var i UpdateRecordRow
 	err := row.Scan(&i.VisitDate, &i.Version, &i.UpdatedAt)

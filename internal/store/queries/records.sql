@@ -75,10 +75,14 @@ FROM health_records r JOIN patient_access a ON a.patient_id = r.patient_id
 WHERE r.id = @id AND a.user_id = @caller
 ORDER BY a.emergency, a.assignment_id LIMIT 1;
 
--- The lock waits for comments that are being added, so that the next statement
--- counts them.
--- name: LockRecord :execrows
-SELECT FROM health_records WHERE id = @id AND patient_id = @patient_id FOR UPDATE;
+-- One of the calling patient's. The lock waits for comments that are being added, so that CommentsOfRecord, the next statement
+-- of the batch, finds them.
+-- name: LockRecord :one
+SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment,
+    r.medications, r.visit_date, r.version, r.created_at, r.updated_at, u.username, u.email, u.first_name, u.last_name, u.role
+FROM health_records r JOIN users u ON u.id = r.created_by
+WHERE r.id = @id AND r.patient_id = caller_id('patient')
+FOR UPDATE OF r;
 
 -- A patient's, with its event and its audit row: a transaction of this statement alone is whole.
 -- name: InsertRecord :one
@@ -93,20 +97,29 @@ WITH record AS (
 ), audited AS (
     INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision,
         request_id, address)
-    SELECT created_by, @role, @operation, 'record', id, ARRAY[patient_id], '{0}', @reason, @decision, @request_id, @address
+    SELECT caller_id('user'), @role, @operation, 'record', record.id, ARRAY[record.patient_id], '{0}', @reason, @decision, @request_id, @address
     FROM record
 )
 SELECT record.id, record.patient_id, record.visit_date, record.version, record.created_at, record.updated_at,
     creator.username, creator.email, creator.first_name, creator.last_name, creator.role
 FROM record JOIN accounts creator ON creator.id = record.created_by;
 
+-- Of a locked record of the calling patient, with its audit row.
 -- name: UpdateRecord :one
-UPDATE health_records
-SET record_type = @record_type, title = @title, description = @description, symptoms = @symptoms,
-    diagnosis = @diagnosis, treatment = @treatment, medications = @medications, visit_date = @visit_date,
-    version = version + 1, updated_at = now()
-WHERE id = @id
-RETURNING visit_date, version, updated_at;
+WITH record AS (
+    UPDATE health_records h
+    SET record_type = @record_type, title = @title, description = @description, symptoms = @symptoms,
+        diagnosis = @diagnosis, treatment = @treatment, medications = @medications, visit_date = @visit_date,
+        version = version + 1, updated_at = now()
+    WHERE h.id = @id
+    RETURNING h.id, h.patient_id, h.visit_date, h.version, h.updated_at
+), audited AS (
+    INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision,
+        request_id, address)
+    SELECT caller_id('user'), @role, @operation, 'record', record.id, ARRAY[record.patient_id], '{0}', @reason, @decision, @request_id, @address
+    FROM record
+)
+SELECT record.visit_date, record.version, record.updated_at FROM record;
 
 -- name: DeleteRecord :execrows
 DELETE FROM health_records WHERE id = @id AND patient_id = @patient_id;

@@ -111,7 +111,7 @@ WHERE r.patient_id = (SELECT caller_id('patient'))
     OR EXISTS (SELECT FROM callers_patients c WHERE c.patient_id = r.patient_id);
 
 -- A comment carries the patient of its record, so that its policy need not look at records. Rows of former releases get it
--- in 00021.
+-- in 00025.
 ALTER TABLE doctor_comments ADD COLUMN patient_id bigint;
 -- +goose StatementBegin
 CREATE FUNCTION comment_has_patient() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
