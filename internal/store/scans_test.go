@@ -118,6 +118,7 @@ func TestStatementsUseIndexes(t *testing.T) {
 		}
 	}
 	checkFunctions(t, dsn, callers)
+	checkPlans(t, dsn, callers, statements)
 }
 
 // TestDeclarationsUseIndexesInSmallTables: a controller keeps its plans while thousands of objects are created in a new
@@ -287,6 +288,7 @@ type node struct {
 	Table     string `json:"Relation Name"`
 	Index     string `json:"Index Name"`
 	Condition string `json:"Index Cond"`
+	Parent    string `json:"Parent Relationship"`
 	Plans     []node `json:"Plans"`
 }
 
