@@ -31,7 +31,7 @@ func hot() map[string][]clinic.Role {
 
 // checkPlans compares the plans of the hot statements with testdata/plans.txt, which shows in a review what a change of a
 // statement, a policy or an index does to them: the kinds of nodes, and the tables and indexes that they read. Write it
-// again with: go test ./internal/store -run TestStatementsUseIndexes -update
+// again with `go test ./internal/store -run TestStatementsUseIndexes -update`.
 func checkPlans(t *testing.T, dsn string, callers []clinic.Caller, statements []statement) {
 	t.Helper()
 	const golden = "testdata/plans.txt"
