@@ -68,7 +68,7 @@ func (o *Observer) Observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		x := newExchange(r)
-		w.Header().Set("X-Request-ID", x.ID)
+		w.Header().Set(requestIDHeader, x.ID)
 		wrapped := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		o.inFlight.Inc()
 		defer func() {
@@ -93,12 +93,13 @@ func (o *Observer) done(r *http.Request, x *Exchange, status int, took time.Dura
 		status, class = statusClientClosed, strconv.Itoa(statusClientClosed)
 	}
 	o.duration.WithLabelValues(x.Route, method, class).Observe(took.Seconds())
-	attributes := []slog.Attr{
+	attributes := make([]slog.Attr, 0, 6)
+	attributes = append(attributes,
 		slog.String("method", method), slog.String("route", x.Route), slog.Int("status", status),
 		slog.Duration("duration", took), slog.String("request_id", x.ID),
-	}
-	if x.User != 0 {
-		attributes = append(attributes, slog.Int64("user_id", x.User))
+	)
+	if x.Caller.UserID != 0 {
+		attributes = append(attributes, slog.Int64("user_id", x.Caller.UserID))
 	}
 	o.log.LogAttrs(r.Context(), slog.LevelInfo, "request", attributes...)
 }
