@@ -152,6 +152,7 @@ func newAPI(cfg settings.Server, p *process, db *store.DB, redisClient redis.Uni
 	api, err := server.New(server.Options{
 		Service: svc, Verifier: verifier, Log: p.log, Metrics: p.registry,
 		CORSOrigins: cfg.CORSOrigins, PublicURL: cfg.PublicURL, TrustedProxies: cfg.TrustedProxies, HSTS: cfg.HasTLS(), Version: Version(),
+		AccessLogSample: cfg.AccessLogSample,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("setting up the API: %w", err)

@@ -22,6 +22,7 @@ type Exchange struct {
 	unknown    []clinic.FieldError // parameters of the URL that the operation does not know
 	rules      func() error        // of the domain, for the body; nil: none
 
+	refused      bool // a pool had no place for the request
 	clientClosed bool // the client closed the connection before its answer, which canceled the work
 }
 
