@@ -45,6 +45,9 @@ type Options struct {
 	// MaxConcurrent limits how many operations of callers who are logged in run
 	// at once; 0 means 512.
 	MaxConcurrent int
+	// AccessLogSample is how many requests that succeed have one line in the log;
+	// 0 means 1. Requests that fail have a line each.
+	AccessLogSample int
 }
 
 func (o *Options) setDefaults() { o.Log = cmp.Or(o.Log, slog.Default()) }
@@ -66,7 +69,7 @@ func New(opts Options) (http.Handler, error) {
 	if err := opts.validate(); err != nil {
 		return nil, err
 	}
-	observer, err := web.NewObserver(web.ObserverOptions{Log: opts.Log, Metrics: opts.Metrics})
+	observer, err := web.NewObserver(web.ObserverOptions{Log: opts.Log, Metrics: opts.Metrics, LogSample: opts.AccessLogSample})
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/service"
@@ -52,7 +51,7 @@ func createAdmin(cmd *cobra.Command, r clinic.Registration, passwordFile string,
 		return err
 	}
 	r.Role = clinic.RoleAdmin
-	db, err := openDB(ctx, "", cfg.Database, noop.NewTracerProvider())
+	db, err := openDB(ctx, "", cfg.Database, nil)
 	if err != nil {
 		return err
 	}

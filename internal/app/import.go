@@ -6,7 +6,6 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
-	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/healthrecords/healthrecords/internal/cache"
 	"github.com/healthrecords/healthrecords/internal/fhir"
@@ -82,7 +81,7 @@ func withImporter(ctx context.Context, stderr io.Writer, use func(*service.Impor
 	}
 	var directory service.DirectoryCache // nil: no cache
 	if cfg.HasRedis() {
-		client, err := openRedis(cfg.Redis.Options(), noop.NewTracerProvider())
+		client, err := openRedis(cfg.Redis.Options(), nil)
 		if err != nil {
 			return err
 		}

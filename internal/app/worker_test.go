@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/healthrecords/healthrecords/internal/settings"
 	"github.com/healthrecords/healthrecords/internal/testkit"
@@ -20,7 +19,7 @@ func TestEveryConsumerHasAConnection(t *testing.T) {
 	t.Parallel()
 	const concurrency = 200 // more than the client's own pool has
 	url, prefix := testkit.NewRedis(t)
-	client, err := openWorkerRedis(settings.Worker{Redis: settings.Redis{URL: settings.Secret(url)}, Concurrency: concurrency}, noop.NewTracerProvider())
+	client, err := openWorkerRedis(settings.Worker{Redis: settings.Redis{URL: settings.Secret(url)}, Concurrency: concurrency}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

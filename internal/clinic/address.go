@@ -6,19 +6,32 @@ import (
 	"strings"
 )
 
-type addressKey struct{}
+type originKey struct{}
 
-// WithAddress stores the address that a request comes from. It is part of the
-// context because every use case may have one, and few use it.
+// origin is where a request comes from, as HTTP says.
+type origin struct {
+	address   netip.Addr
+	userAgent string
+}
+
+// WithOrigin stores the address that a request comes from, and its User-Agent. They are part of the
+// context because every use case may have them, and few use them.
+func WithOrigin(ctx context.Context, address netip.Addr, userAgent string) context.Context {
+	return context.WithValue(ctx, originKey{}, origin{address: address, userAgent: userAgent})
+}
+
+// WithAddress is WithOrigin for a request without a User-Agent.
 func WithAddress(ctx context.Context, address netip.Addr) context.Context {
-	return context.WithValue(ctx, addressKey{}, address)
+	return WithOrigin(ctx, address, "")
 }
 
 // AddressOf returns the address that the request comes from; the zero Addr where
 // it is unknown.
-func AddressOf(ctx context.Context) netip.Addr {
-	address, _ := ctx.Value(addressKey{}).(netip.Addr)
-	return address
+func AddressOf(ctx context.Context) netip.Addr { return originOf(ctx).address }
+
+func originOf(ctx context.Context) origin {
+	o, _ := ctx.Value(originKey{}).(origin)
+	return o
 }
 
 // Client is where a request comes from.
@@ -30,21 +43,14 @@ type Client struct {
 // MaxDevice is the length of a client's description, in characters.
 const MaxDevice = 200
 
-type deviceKey struct{}
-
-// WithDevice stores the User-Agent of a request.
-func WithDevice(ctx context.Context, userAgent string) context.Context {
-	return context.WithValue(ctx, deviceKey{}, userAgent)
-}
-
 // ClientOf returns where the request comes from. Anybody can make up a User-Agent: the description is
 // one line of limited length, without characters that are not drawn or that
 // rearrange the line.
 func ClientOf(ctx context.Context) Client {
-	userAgent, _ := ctx.Value(deviceKey{}).(string)
-	userAgent = userAgent[:min(len(userAgent), 4*MaxDevice)]
+	o := originOf(ctx)
+	userAgent := o.userAgent[:min(len(o.userAgent), 4*MaxDevice)]
 	device := []rune(normalLine(OneLine(strings.ToValidUTF8(userAgent, ""))))
-	return Client{Device: strings.TrimSpace(string(device[:min(len(device), MaxDevice)])), Address: AddressOf(ctx)}
+	return Client{Device: strings.TrimSpace(string(device[:min(len(device), MaxDevice)])), Address: o.address}
 }
 
 // Network is the network by which clients are counted and limited: the address

@@ -71,7 +71,7 @@ func TestSessionsShowWhereTheyAreUsed(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, nil)
 	from := func(userAgent, address string) context.Context {
-		return clinic.WithDevice(clinic.WithAddress(t.Context(), netip.MustParseAddr(address)), userAgent)
+		return clinic.WithOrigin(t.Context(), netip.MustParseAddr(address), userAgent)
 	}
 	tokens := testkit.Value(d.Accounts.Register(from("Fire\u202efox\r\n 140\x00", "192.0.2.1"), patient("patient1"), clinic.Idempotency{}))(t)
 	testkit.Value(d.Sessions.Refresh(from("Another", "2001:db8::1"), tokens.Refresh))(t)
@@ -114,7 +114,7 @@ func TestDevicesAreOneShortLine(t *testing.T) {
 		"": "", "curl/8": "curl/8", "\t": "", "a\u200bb": "ab", "\u2066x\u2069": "x", "\x1b[31mred": "[31mred", "a\n\nb": "a b",
 		strings.Repeat("\u00e4", 401): strings.Repeat("ä", clinic.MaxDevice), "e\u0301": "\u00e9",
 	} {
-		got := clinic.ClientOf(clinic.WithDevice(t.Context(), userAgent)).Device
+		got := clinic.ClientOf(clinic.WithOrigin(t.Context(), netip.Addr{}, userAgent)).Device
 		if got != want || !utf8.ValidString(got) {
 			t.Errorf("%q becomes %q, want %q", userAgent, got, want)
 		}

@@ -39,6 +39,7 @@ type Server struct {
 	TrustedProxies   List          `env:"TRUSTED_PROXIES" help:"networks of proxies whose X-Forwarded-For is trusted for the client's address, such as 10.0.0.0/8,fd00::/8; empty: clients connect directly"`
 	Connections      int           `env:"MAX_CONNECTIONS" envDefault:"4096" help:"maximum number of open connections to the API; further ones are closed"`
 	PerAddress       int           `env:"MAX_CONNECTIONS_PER_ADDRESS" envDefault:"512" help:"maximum number of these from one IPv4 address or one IPv6 /64 network; does not apply to TRUSTED_PROXIES"`
+	AccessLogSample  int           `env:"ACCESS_LOG_SAMPLE" envDefault:"1" help:"log one of this many requests that succeed; requests that fail are always logged"`
 	DoctorAutoVerify bool          `env:"DOCTOR_AUTO_VERIFY" envDefault:"false" help:"treat every doctor as verified at registration; for development only"`
 	BreakGlass       time.Duration `env:"BREAK_GLASS_DURATION" envDefault:"1h" help:"duration of a doctor's emergency access, 1m to 24h"`
 	SelfAssignment   string        `env:"DOCTOR_SELF_ASSIGNMENT" envDefault:"confirm" help:"how doctors assign themselves to patients: confirm (requires password or second factor, a reason and an end), open (requires nothing) or off"`
@@ -81,6 +82,7 @@ func (s *Server) validate(f *ValidationErrors) {
 		f.require(err == nil, "TRUSTED_PROXIES", "has an entry that is not a network; write for example 10.0.0.0/8,192.0.2.7/32")
 	}
 	f.require(s.Connections >= 1, "MAX_CONNECTIONS", "must be 1 or more")
+	f.require(s.AccessLogSample >= 1, "ACCESS_LOG_SAMPLE", "must be 1 or more; LOG_LEVEL=warn turns the log of requests off")
 	f.require(s.PerAddress >= 1, "MAX_CONNECTIONS_PER_ADDRESS", "must be 1 or more")
 	f.require(s.ShutdownDelay >= 0, "SHUTDOWN_DELAY", "must not be negative")
 	f.require(s.ShutdownGrace > 0, "SHUTDOWN_GRACE", badPositive)

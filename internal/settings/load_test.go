@@ -107,8 +107,8 @@ func TestLoadReportsAllFaultsTogether(t *testing.T) {
 		{"emergency access without an end", &Server{}, environ("BREAK_GLASS_DURATION", "25h"), []string{"BREAK_GLASS_DURATION"}},
 		{
 			"no connections", &Server{},
-			environ("MAX_CONNECTIONS", "0", "MAX_CONNECTIONS_PER_ADDRESS", "-1"),
-			[]string{"MAX_CONNECTIONS", "MAX_CONNECTIONS_PER_ADDRESS"},
+			environ("MAX_CONNECTIONS", "0", "MAX_CONNECTIONS_PER_ADDRESS", "-1", "ACCESS_LOG_SAMPLE", "0"),
+			[]string{"MAX_CONNECTIONS", "MAX_CONNECTIONS_PER_ADDRESS", "ACCESS_LOG_SAMPLE"},
 		},
 		{
 			"several at once", &Server{},

@@ -132,8 +132,8 @@ func TestTracesAreExportedWhereAnEndpointIsSet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, span := traces.Provider.Tracer("").Start(t.Context(), "unseen"); span.IsRecording() {
-		t.Error("a span is recorded without an exporter")
+	if traces.Provider != nil {
+		t.Error("there is a provider without an exporter")
 	}
 
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")

@@ -14,7 +14,6 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
-	"go.opentelemetry.io/otel/trace/noop"
 )
 
 // TraceOptions describe the process in its traces.
@@ -29,7 +28,7 @@ func (o *TraceOptions) setDefaults() { o.Log = cmp.Or(o.Log, slog.Default()) }
 // Traces makes spans. Pass Provider to the parts that make spans, and call Shutdown
 // last: it sends the spans that are waiting.
 type Traces struct {
-	Provider   trace.TracerProvider
+	Provider   trace.TracerProvider          // nil: traces are off, and no part should do any work for them
 	Propagator propagation.TextMapPropagator // W3C Trace Context
 	Shutdown   func(context.Context) error
 }
@@ -40,11 +39,7 @@ type Traces struct {
 // sampling, limits. It does not wait for the endpoint.
 func NewTraces(ctx context.Context, options TraceOptions) (Traces, error) {
 	options.setDefaults()
-	traces := Traces{
-		Provider:   noop.NewTracerProvider(),
-		Propagator: propagation.TraceContext{},
-		Shutdown:   func(context.Context) error { return nil },
-	}
+	traces := Traces{Propagator: propagation.TraceContext{}, Shutdown: func(context.Context) error { return nil }}
 	if os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" && os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == "" {
 		return traces, nil
 	}

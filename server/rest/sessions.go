@@ -34,7 +34,7 @@ func (h *handlers) logout(ctx context.Context, request *logoutRequest) (*noConte
 	if err != nil {
 		return nil, err
 	}
-	web.ExchangeOf(ctx).User = caller.UserID
+	web.ExchangeOf(ctx).Caller = caller
 	return &noContent{}, h.service.Sessions.Logout(ctx, caller)
 }
 

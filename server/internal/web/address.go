@@ -20,20 +20,22 @@ func ClientAddress(trusted []string, log *slog.Logger) (func(http.Handler) http.
 	if _, err := parseNetworks(trusted); err != nil { // chi would panic
 		return nil, err
 	}
-	find := middleware.ClientIPFromRemoteAddr
-	if len(trusted) > 0 {
-		find = middleware.ClientIPFromXFF(trusted...)
+	if len(trusted) == 0 {
+		return func(next http.Handler) http.Handler { return warnOfProxy(log, noteOrigin(next)) }, nil
 	}
-	note := func(next http.Handler) http.Handler { // copies the address from chi's own key in the context
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			address := middleware.GetClientIPAddr(r.Context())
-			if !address.IsValid() { // the proxies sent no address
-				address = peerOf(r.RemoteAddr)
-			}
-			next.ServeHTTP(w, r.WithContext(clinic.WithDevice(clinic.WithAddress(r.Context(), address), r.UserAgent())))
-		})
-	}
-	return func(next http.Handler) http.Handler { return warnOfProxy(len(trusted) > 0, log, find(note(next))) }, nil
+	find := middleware.ClientIPFromXFF(trusted...)
+	return func(next http.Handler) http.Handler { return find(noteOrigin(next)) }, nil
+}
+
+// noteOrigin stores the address that chi has found in X-Forwarded-For. Without one, it is that of the connection.
+func noteOrigin(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		address := middleware.GetClientIPAddr(r.Context())
+		if !address.IsValid() {
+			address = peerOf(r.RemoteAddr)
+		}
+		next.ServeHTTP(w, r.WithContext(clinic.WithOrigin(r.Context(), address, r.UserAgent())))
+	})
 }
 
 // parseNetworks parses the networks of trusted proxies.
@@ -57,10 +59,7 @@ func peerOf(hostPort string) netip.Addr {
 
 // warnOfProxy logs one warning if requests come through a proxy although none is
 // trusted: all clients of the proxy are then throttled as one.
-func warnOfProxy(trusting bool, log *slog.Logger, next http.Handler) http.Handler {
-	if trusting {
-		return next
-	}
+func warnOfProxy(log *slog.Logger, next http.Handler) http.Handler {
 	var warned atomic.Bool
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Forwarded-For") != "" && !warned.Swap(true) {

@@ -9,13 +9,10 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-type callerKey struct{}
-
 // CallerOf returns the authenticated caller. Without authentication it is the
 // zero Caller, which has no role and may therefore do nothing.
 func CallerOf(ctx context.Context) clinic.Caller {
-	caller, _ := ctx.Value(callerKey{}).(clinic.Caller)
-	return caller
+	return ExchangeOf(ctx).Caller
 }
 
 type humaMiddleware = func(huma.Context, func(huma.Context))
@@ -32,9 +29,9 @@ func authenticate(verify Verify) humaMiddleware {
 			return
 		}
 		x := ExchangeOf(ctx.Context())
-		x.User = caller.UserID
 		caller.Request = clinic.Request{Operation: x.Operation, ID: x.ID}
-		next(huma.WithValue(ctx, callerKey{}, caller))
+		x.Caller = caller
+		next(ctx)
 	}
 }
 

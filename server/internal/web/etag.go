@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
@@ -24,10 +25,12 @@ func ETag(r clinic.Revision) string { return `"` + opaque(r) + `"` }
 
 // Without corrections, it is as in earlier releases.
 func opaque(r clinic.Revision) string {
-	if r.Corrections == 0 {
-		return fmt.Sprintf("%d-%d", r.Version, r.Comments)
+	text := strconv.AppendInt(nil, r.Version, 10)
+	text = strconv.AppendInt(append(text, '-'), int64(r.Comments), 10)
+	if r.Corrections != 0 {
+		text = strconv.AppendInt(append(text, '-'), r.Corrections, 10)
 	}
-	return fmt.Sprintf("%d-%d-%d", r.Version, r.Comments, r.Corrections)
+	return string(text)
 }
 
 // parseTags parses If-Match and If-None-Match; all is true for "*".

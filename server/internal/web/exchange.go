@@ -12,18 +12,22 @@ import (
 // Exchange has the facts about a request that is being served. The observer
 // creates it; the middleware and the router fill it in.
 type Exchange struct {
-	ID        string // request id
-	Path      string // as the client sent it, before CanonicalPath
-	Route     string // pattern of the operation's path; never a path itself
-	Operation string // operation id
-	User      int64  // 0: not authenticated
+	ID        string        // request id
+	Path      string        // as the client sent it, before CanonicalPath
+	Route     string        // pattern of the operation's path; never a path itself
+	Operation string        // operation id
+	Caller    clinic.Caller // the zero Caller: not authenticated
 
 	credential bool                // an Authorization header was sent
 	unknown    []clinic.FieldError // parameters of the URL that the operation does not know
 	rules      func() error        // of the domain, for the body; nil: none
 
+	refused      bool // a pool had no place for the request
 	clientClosed bool // the client closed the connection before its answer, which canceled the work
 }
+
+// requestIDHeader is in the form of net/http, which would otherwise convert it for each request.
+const requestIDHeader = "X-Request-Id"
 
 type exchangeKey struct{}
 
@@ -36,7 +40,7 @@ func ExchangeOf(ctx context.Context) *Exchange {
 }
 
 func newExchange(r *http.Request) *Exchange {
-	id := r.Header.Get("X-Request-ID")
+	id := r.Header.Get(requestIDHeader)
 	if !saneRequestID(id) {
 		id = strings.ToLower(rand.Text())
 	}

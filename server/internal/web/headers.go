@@ -1,6 +1,7 @@
 package web
 
 import (
+	"maps"
 	"net/http"
 
 	"github.com/go-chi/cors"
@@ -13,17 +14,19 @@ func methods() []string {
 
 // SecurityHeaders adds headers to every answer. A page that needs a wider policy overrides them.
 func SecurityHeaders(hsts bool) func(http.Handler) http.Handler {
+	always := http.Header{
+		"Cache-Control":           {"no-store"},
+		"Content-Security-Policy": {"default-src 'none'; frame-ancestors 'none'"},
+		"Referrer-Policy":         {"no-referrer"},
+		"X-Content-Type-Options":  {"nosniff"},
+		"X-Frame-Options":         {"DENY"},
+	}
+	if hsts {
+		always.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
+	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			header := w.Header()
-			header.Set("Cache-Control", "no-store")
-			header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-			header.Set("Referrer-Policy", "no-referrer")
-			header.Set("X-Content-Type-Options", "nosniff")
-			header.Set("X-Frame-Options", "DENY")
-			if hsts {
-				header.Set("Strict-Transport-Security", "max-age=31536000; includeSubDomains")
-			}
+			maps.Copy(w.Header(), always) // all answers share the values; Set and Add replace them in one answer
 			next.ServeHTTP(w, r)
 		})
 	}

@@ -16,7 +16,7 @@ import (
 
 // Formats returns the format of bodies for huma.
 func Formats() map[string]huma.Format {
-	format := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: decode}
+	format := huma.Format{Marshal: newEncoder().encode, Unmarshal: decode}
 	return map[string]huma.Format{"application/json": format, "json": format}
 }
 

@@ -30,6 +30,9 @@ const (
 	streamPlaces = 64  // operations that run for as long as their client sends
 	quarter      = 4   // one client gets at most this fraction (1/4) of a pool
 
+	placeWait   = 100 * time.Millisecond // for a place: about as long as an operation takes when all places are taken
+	queueLength = 4                      // for each place, this many requests may wait
+
 	readHeaderTimeout = 5 * time.Second
 	readTimeout       = 30 * time.Second // header and body
 	unreadTimeout     = time.Second      // the rest of a body that no handler reads

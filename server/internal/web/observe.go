@@ -26,7 +26,7 @@ const statusClientClosed = 499
 // Observer writes the access log and the metrics. Neither contains a path, a
 // query or anything else that a client sent, except the request id.
 type Observer struct {
-	log      *slog.Logger
+	log      *accessLog
 	duration *prometheus.HistogramVec
 	inFlight prometheus.Gauge
 }
@@ -35,15 +35,20 @@ type Observer struct {
 type ObserverOptions struct {
 	Log     *slog.Logger          // nil: slog.Default()
 	Metrics prometheus.Registerer // nil: no metrics
+	// LogSample is how many requests that succeed have one line in the access log; 0 means 1.
+	LogSample int
 }
 
-func (o *ObserverOptions) setDefaults() { o.Log = cmp.Or(o.Log, slog.Default()) }
+func (o *ObserverOptions) setDefaults() {
+	o.Log = cmp.Or(o.Log, slog.Default())
+	o.LogSample = cmp.Or(o.LogSample, 1)
+}
 
 // NewObserver returns an observer, and registers its metrics.
 func NewObserver(opts ObserverOptions) (*Observer, error) {
 	opts.setDefaults()
 	o := &Observer{
-		log: opts.Log,
+		log: &accessLog{Logger: opts.Log, sample: int64(opts.LogSample)},
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "healthrecords_http_request_duration_seconds",
 			Help:    "Time from a request's header to the end of its answer, by route pattern, method and status class. The class is 499 if the client closed the connection first. The count is the number of requests.",
@@ -68,7 +73,7 @@ func (o *Observer) Observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		x := newExchange(r)
-		w.Header().Set("X-Request-ID", x.ID)
+		w.Header().Set(requestIDHeader, x.ID)
 		wrapped := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		o.inFlight.Inc()
 		defer func() {
@@ -93,14 +98,7 @@ func (o *Observer) done(r *http.Request, x *Exchange, status int, took time.Dura
 		status, class = statusClientClosed, strconv.Itoa(statusClientClosed)
 	}
 	o.duration.WithLabelValues(x.Route, method, class).Observe(took.Seconds())
-	attributes := []slog.Attr{
-		slog.String("method", method), slog.String("route", x.Route), slog.Int("status", status),
-		slog.Duration("duration", took), slog.String("request_id", x.ID),
-	}
-	if x.User != 0 {
-		attributes = append(attributes, slog.Int64("user_id", x.User))
-	}
-	o.log.LogAttrs(r.Context(), slog.LevelInfo, "request", attributes...)
+	o.log.write(r.Context(), x, line{method: method, status: status, took: took})
 }
 
 // Recover turns a panic into a 500.

@@ -20,6 +20,10 @@ const versionedPrefix = "/api/v1/"
 // is a file and gets no slash.
 func CanonicalPath(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.RawPath == "" && canonical(r.URL.Path) == r.URL.Path {
+			next.ServeHTTP(w, r)
+			return
+		}
 		u := *r.URL
 		u.Path = canonical(u.Path)
 		if u.RawPath != "" {

@@ -43,11 +43,14 @@ func newPools(workPlaces int, metrics prometheus.Registerer) (*pools, error) {
 	}, nil
 }
 
-// pool is a number of places. A request without a place is refused at once: in a
-// queue, requests would wait whose clients have already given up.
+// pool is a number of places. A request waits for a place, but only as long as a few others take: a burst is served, while no
+// request waits whose client has already given up. Under overload, clients that repeat refused requests at once then do so at
+// the pace of the wait, and refusing them leaves time for serving others.
 type pool struct {
 	name    string
 	places  chan struct{}
+	queue   chan struct{} // one for each request that waits
+	wait    time.Duration // how long a request waits at most
 	shares  *shares
 	refused *prometheus.CounterVec // by pool and limit
 }
@@ -56,27 +59,60 @@ func newPool(name string, places int, refused *prometheus.CounterVec) *pool {
 	for _, limit := range []string{limitOfAll, limitOfAddress} {
 		refused.WithLabelValues(name, limit) // so that the first refusal is an increase
 	}
-	return &pool{name: name, places: make(chan struct{}, places), shares: newShares(max(places/quarter, 1)), refused: refused}
+	return &pool{
+		name: name, places: make(chan struct{}, places), queue: make(chan struct{}, queueLength*places), wait: placeWait,
+		shares: newShares(max(places/quarter, 1)), refused: refused,
+	}
 }
 
 // acquire takes a place for the client of the context. The refusal is 429 if the
-// client has its share already, and 503 if no place is left.
+// client has its share already, waiting requests included, and 503 if no place gets free in time.
 func (p *pool) acquire(ctx context.Context) (*place, *Problem) {
 	client := clinic.Network(clinic.AddressOf(ctx))
 	if !p.shares.acquire(client) {
-		p.refused.WithLabelValues(p.name, limitOfAddress).Inc()
+		p.count(ctx, limitOfAddress)
 		refusal := newProblem(ctx, http.StatusTooManyRequests, codeTooManyAtOnce, "too many requests from your address are in progress; try again shortly")
 		refusal.header.Set("Retry-After", retryAfter)
 		return nil, refusal
 	}
+	if p.enter(ctx) {
+		return &place{pool: p, client: client}, nil
+	}
+	p.shares.release(client)
+	if ctx.Err() == nil { // otherwise the client has given up
+		p.count(ctx, limitOfAll)
+	}
+	return nil, ProblemOf(ctx, clinic.Unavailable(nil))
+}
+
+// enter takes a place as soon as one is free. Those who wait get places in the order of their arrival.
+func (p *pool) enter(ctx context.Context) bool {
 	select {
 	case p.places <- struct{}{}:
-		return &place{pool: p, client: client}, nil
+		return true
 	default:
-		p.shares.release(client)
-		p.refused.WithLabelValues(p.name, limitOfAll).Inc()
-		return nil, ProblemOf(ctx, clinic.Unavailable(nil))
 	}
+	select {
+	case p.queue <- struct{}{}:
+		defer func() { <-p.queue }()
+	default:
+		return false
+	}
+	patience := time.NewTimer(p.wait)
+	defer patience.Stop()
+	select {
+	case p.places <- struct{}{}:
+		return true
+	case <-patience.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// count counts a refusal.
+func (p *pool) count(ctx context.Context, limit string) {
+	ExchangeOf(ctx).refused = true
+	p.refused.WithLabelValues(p.name, limit).Inc()
 }
 
 // place is a request's place in a pool. release must be called once.

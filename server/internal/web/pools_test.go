@@ -19,11 +19,14 @@ func from(t *testing.T, address string) context.Context {
 	return clinic.WithAddress(t.Context(), netip.MustParseAddr(address))
 }
 
+// newTestPool returns a pool in which no request waits.
 func newTestPool(places int) *pool {
-	return newPool("test", places, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "refused_total", Help: "Requests refused."}, []string{"pool", "limit"}))
+	p := newPool("test", places, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "refused_total", Help: "Requests refused."}, []string{"pool", "limit"}))
+	p.wait = 0
+	return p
 }
 
-func TestAPoolRefusesAtOnce(t *testing.T) {
+func TestAFullPoolRefuses(t *testing.T) {
 	t.Parallel()
 	p := newTestPool(4)
 	enter := func(address string, want int) *place {
