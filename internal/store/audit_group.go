@@ -30,7 +30,7 @@ type auditGroup struct {
 
 // auditFlush is one group.
 type auditFlush struct {
-	rows dbsqlc.InsertAuditsParams
+	rows []dbsqlc.InsertAuditParams
 	done chan struct{}
 	err  error // once done
 }
@@ -61,7 +61,7 @@ func (g *auditGroup) join(row dbsqlc.InsertAuditParams) (flush *auditFlush, firs
 	if first = g.next == nil; first {
 		g.next = &auditFlush{done: make(chan struct{})}
 	}
-	g.next.add(row)
+	g.next.rows = append(g.next.rows, row)
 	return g.next, first
 }
 
@@ -78,13 +78,24 @@ func (g *auditGroup) flush(ctx context.Context, flush *auditFlush) {
 	g.mutex.Lock()
 	g.next = nil // nobody else replaces it: it is this group until now
 	g.mutex.Unlock()
-	if err := dbsqlc.New().InsertAudits(ctx, g.pool, flush.rows); err != nil {
+	if err := flush.insert(ctx, g.pool); err != nil {
 		flush.err = fmt.Errorf("writing audit rows: %w", translate(err))
 	}
 }
 
-func (f *auditFlush) add(row dbsqlc.InsertAuditParams) {
-	r := &f.rows
+// insert writes a row alone without the arrays that several need.
+func (f *auditFlush) insert(ctx context.Context, db dbsqlc.DBTX) error {
+	if len(f.rows) == 1 {
+		return dbsqlc.New().InsertAudit(ctx, db, f.rows[0])
+	}
+	var all dbsqlc.InsertAuditsParams
+	for _, row := range f.rows {
+		addAudit(&all, row)
+	}
+	return dbsqlc.New().InsertAudits(ctx, db, all)
+}
+
+func addAudit(r *dbsqlc.InsertAuditsParams, row dbsqlc.InsertAuditParams) {
 	address := ""
 	if row.Address != nil {
 		address = row.Address.String()

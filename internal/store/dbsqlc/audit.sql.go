@@ -281,7 +281,7 @@ type InsertAuditParams struct {
 	Address       *netip.Addr
 }
 
-// The audit row of a request that is not a single read.
+// The audit row of a request, alone.
 func (q *Queries) InsertAudit(ctx context.Context, db DBTX, arg InsertAuditParams) error {
 	_, err := db.Exec(ctx, InsertAudit,
 		arg.UserID,

@@ -1,4 +1,4 @@
--- The audit row of a request that is not a single read.
+-- The audit row of a request, alone.
 -- name: InsertAudit :exec
 INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address)
 VALUES (@user_id, @role, @operation, @object_kind, @object_id, @patient_ids, @assignment_ids, @reason, @decision, @request_id, @address);
