@@ -21,15 +21,21 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// tinyOptions are those of a run that takes seconds. It has a directory of its own for data, which Postgres can reach.
-func tinyOptions(t *testing.T, scenarios string) (o options, data string) {
-	t.Helper()
-	root := t.TempDir()
-	program := filepath.Join(root, "healthrecords")
+// TestCommand runs all of it, for a moment.
+func TestCommand(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "healthrecords")
 	build := exec.CommandContext(t.Context(), "go", "build", "-C", "../..", "-buildvcs=false", "-ldflags=-s -w", "-o", program, ".")
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("building the program: %v\n%s", err, output)
 	}
+	t.Run("measures", func(t *testing.T) { expectFigures(t, program) })
+	t.Run("leaves nothing behind if it is interrupted", func(t *testing.T) { interrupted(t, program) })
+}
+
+// tinyOptions are those of a run that takes seconds. It has a directory of its own for data, which Postgres can reach.
+func tinyOptions(t *testing.T, program, scenarios string) (o options, data string) {
+	t.Helper()
+	root := t.TempDir()
 	if err := os.Mkdir(filepath.Join(root, "docs"), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -48,9 +54,10 @@ func tinyOptions(t *testing.T, scenarios string) (o options, data string) {
 	}, data
 }
 
-// TestCommand runs all of it, for a moment: the answers of the server are right, and the document has figures.
-func TestCommand(t *testing.T) {
-	o, data := tinyOptions(t, "^record by id, as its patient$|^change|^refresh|one type$|^overload")
+// expectFigures checks that the answers of the server are right, and that the document has figures.
+func expectFigures(t *testing.T, program string) {
+	t.Helper()
+	o, data := tinyOptions(t, program, "^record by id, as its patient$|^change|^refresh|one type$|^overload")
 	var stdout bytes.Buffer
 	if err := measure(t.Context(), o, &stdout, t.Output()); err != nil {
 		t.Fatal(err)
@@ -80,9 +87,10 @@ func TestCommand(t *testing.T) {
 	expectEmpty(t, data)
 }
 
-// TestInterruptionLeavesNothingBehind interrupts a run while requests are sent.
-func TestInterruptionLeavesNothingBehind(t *testing.T) {
-	o, data := tinyOptions(t, "^record by id")
+// interrupted interrupts a run while requests are sent.
+func interrupted(t *testing.T, program string) {
+	t.Helper()
+	o, data := tinyOptions(t, program, "^record by id")
 	o.growth, o.seconds = false, 60
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 
-	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/token"
 )
 
@@ -136,111 +134,4 @@ func (s *stage) startOften(ctx context.Context, r *report) (v *server, err error
 	}
 	r.idleMemory, err = s.usage.resident(v)
 	return v, err
-}
-
-// rounds measures a scenario in turns with its plain statement, so that both meet the same disturbances of the machine.
-func (s *stage) rounds(ctx context.Context, to target, m *measurement, r *report) error {
-	if _, err := s.send(ctx, to, m.scenario, load{connections: fewConnections, seconds: min(warmUpSeconds, s.options.seconds)}); err != nil {
-		return err
-	}
-	var rate float64
-	for range s.options.rounds {
-		before, err := s.usage.read(ctx, to.server)
-		if err != nil {
-			return err
-		}
-		closed, err := s.send(ctx, to, m.scenario, load{connections: fewConnections, seconds: s.options.seconds})
-		if err != nil {
-			return err
-		}
-		after, err := s.usage.read(ctx, to.server)
-		if err != nil {
-			return err
-		}
-		m.closed, m.used = append(m.closed, closed), m.used.plus(after.since(before))
-		if rate == 0 {
-			rate = max(1, closed.perSecond()/2)
-		}
-		open, err := s.send(ctx, to, m.scenario, load{connections: manyConnections, seconds: s.options.seconds, rate: rate})
-		if err != nil {
-			return err
-		}
-		crowded, err := s.send(ctx, to, m.scenario, load{connections: manyConnections, seconds: s.options.seconds})
-		if err != nil {
-			return err
-		}
-		m.open, m.crowded = append(m.open, open), append(m.crowded, crowded)
-		memory, err := s.usage.resident(to.server)
-		if err != nil {
-			return err
-		}
-		r.crowdMemory = max(r.crowdMemory, memory)
-		if m.scenario.plain != "" {
-			perSecond, err := s.runPlain(ctx, to.database, m.scenario)
-			if err != nil {
-				return err
-			}
-			m.plain = append(m.plain, perSecond)
-		}
-	}
-	r.addFaults(slices.Concat(m.closed, m.open, m.crowded))
-	return to.forgetLog()
-}
-
-// overload sends the mix through more connections than the server serves at once.
-func (s *stage) overload(ctx context.Context, to target, r *report) error {
-	c := to.population.mix()
-	c.name = "overload: " + c.name
-	if !s.options.only.MatchString(c.name) {
-		return nil
-	}
-	s.say("overload")
-	m := measurement{scenario: c}
-	for range s.options.rounds {
-		crowded, err := s.send(ctx, to, c, load{connections: manyConnections, seconds: s.options.seconds})
-		if err != nil {
-			return err
-		}
-		over, err := s.send(ctx, to, c, load{connections: crowdConnections, seconds: s.options.seconds})
-		if err != nil {
-			return err
-		}
-		m.crowded, m.over = append(m.crowded, crowded), append(m.over, over)
-	}
-	r.addFaults(slices.Concat(m.crowded, m.over))
-	r.measurements = append(r.measurements, m)
-	return to.forgetLog()
-}
-
-// load is how much is sent at once.
-type load struct {
-	connections   int
-	seconds, rate float64
-	requests      int64
-}
-
-// send has the load generator send a scenario's requests.
-func (s *stage) send(ctx context.Context, to target, c scenario, l load) (outcome, error) {
-	j := job{
-		Address: to.address, Groups: c.groups, Connections: l.connections, Seconds: l.seconds, Rate: l.rate, Requests: l.requests,
-		Chained: c.chained,
-	}
-	for _, caller := range c.callers {
-		signed, err := s.signer.Issue(clinic.Caller{UserID: caller.UserID, Role: caller.Role, SessionID: caller.SessionID})
-		if err != nil {
-			return outcome{}, err
-		}
-		j.Tokens = append(j.Tokens, signed)
-	}
-	if c.chained {
-		tokens, err := s.newSessions(ctx, to, l.connections)
-		if err != nil {
-			return outcome{}, err
-		}
-		j.Groups = []group{{Weight: 1, Calls: refreshes(tokens).calls}}
-	}
-	if err := ctx.Err(); err != nil {
-		return outcome{}, err
-	}
-	return s.generator.run(j)
 }

@@ -26,14 +26,7 @@ func (s *stage) runPlain(ctx context.Context, database string, c scenario) (perS
 	if err != nil {
 		return 0, fmt.Errorf("reading the database's URL: %w", err)
 	}
-	statement, err := plainStatements.ReadFile("plain/" + c.plain + ".sql")
-	if err != nil {
-		return 0, fmt.Errorf("reading a plain statement: %w", err)
-	}
-	file := filepath.Join(s.dir, c.plain+".sql")
-	if err := os.WriteFile(file, statement, 0o600); err != nil { //nolint:gosec // G703: named after one of the embedded files
-		return 0, fmt.Errorf("writing a plain statement: %w", err)
-	}
+	file := filepath.Join(s.dir, "plain", c.plain+".sql")
 	args := []string{
 		"--protocol=prepared", "--no-vacuum", "--client=" + strconv.Itoa(plainClients), "--jobs=2", "--file=" + file,
 		fmt.Sprintf("--time=%d", max(1, int(s.options.seconds))),

@@ -114,7 +114,7 @@ func TestPlainStatementsGetWhatTheyNeed(t *testing.T) {
 
 func TestScenariosHaveNamesOfTheirOwn(t *testing.T) {
 	t.Parallel()
-	for _, size := range []int{leastPatients, 1000, 20_000} {
+	for _, size := range []int{leastPatients, 10_000} {
 		names := map[string]bool{}
 		for _, c := range newPopulation(size).scenarios() {
 			if names[c.name] {

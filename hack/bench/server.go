@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -64,7 +65,7 @@ func (s *stage) startServer(ctx context.Context, database, through string) (*ser
 	}
 	s.stops = append(s.stops, v.process.Stop) // which does nothing if the server was stopped before
 	if err := v.awaitReady(ctx); err != nil {
-		output, _ := os.ReadFile(v.log) //nolint:gosec // G703: our own file; its error says less than the other one
+		output, _ := fs.ReadFile(os.DirFS(s.dir), filepath.Base(v.log)) // its error says less than the other one
 		return nil, fmt.Errorf("%w\n%s", err, output)
 	}
 	v.ready = time.Since(start)

@@ -61,7 +61,13 @@ func (s *stage) makeDir(context.Context) error {
 	}
 	s.dir = workspace.Dir()
 	s.stops = append(s.stops, func(context.Context) error { return workspace.Remove() })
-	return checkSpace(s.dir, s.options.patients)
+	if err := checkSpace(s.dir, s.options.patients); err != nil {
+		return err
+	}
+	if err := os.CopyFS(s.dir, plainStatements); err != nil { // for pgbench
+		return fmt.Errorf("writing the plain statements: %w", err)
+	}
+	return nil
 }
 
 // postgresSettings are those beside the defaults of Postgres and of services.StartPostgres.
