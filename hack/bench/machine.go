@@ -5,7 +5,6 @@ import (
 	"debug/buildinfo"
 	"fmt"
 	"os/exec"
-	"path/filepath"
 	"runtime"
 	"strings"
 
@@ -14,12 +13,12 @@ import (
 
 // machine is what the figures depend on beside the program.
 type machine struct {
-	commit, binary, golang, postgres string
-	cores                            int
-	processor                        string
-	memory                           float64 // GiB
-	size, rounds, settings           string
-	postgresSettings                 string
+	version, golang, postgres string
+	cores                     int
+	processor                 string
+	memory                    float64 // GiB
+	size, rounds, settings    string
+	postgresSettings          string
 }
 
 func (s *stage) describeMachine(ctx context.Context) (m machine, err error) {
@@ -28,14 +27,11 @@ func (s *stage) describeMachine(ctx context.Context) (m machine, err error) {
 		return m, fmt.Errorf("reading how the program was built: %w", err)
 	}
 	m.golang, m.cores = build.GoVersion, runtime.NumCPU()
-	command := exec.CommandContext(ctx, "git", "describe", "--always", "--dirty")
-	command.Dir = s.options.root
-	if output, err := command.Output(); err == nil {
-		m.commit = strings.TrimSpace(string(output))
-	} else {
-		m.commit = "unknown" // sources that were exported
+	output, err := exec.CommandContext(ctx, s.options.binary, "--version").Output() //nolint:gosec // the program to measure
+	if err != nil {
+		return m, fmt.Errorf("asking the program for its version: %w", err)
 	}
-	m.binary = filepath.Base(s.options.binary)
+	m.version = strings.TrimSpace(string(output)) // make build puts the commit into it
 	if m.processor, m.memory, err = s.usage.hardware(); err != nil {
 		return m, err
 	}
@@ -83,7 +79,7 @@ func (r *usageReader) hardware() (processor string, memory float64, err error) {
 // lines describe the machine and the run.
 func (m machine) lines() [][2]string {
 	return [][2]string{
-		{"commit", m.commit},
+		{"program", m.version},
 		{"machine", fmt.Sprintf("%d cores, %s, %.0f GiB of memory", m.cores, m.processor, m.memory)},
 		{"versions", m.golang + ", Postgres " + m.postgres},
 		{"data", m.size},

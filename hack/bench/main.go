@@ -44,7 +44,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	context.AfterFunc(ctx, stop) // a second signal ends this program, and the kernel ends its children, at once
 	err = measure(ctx, options, stdout, stderr)
 	switch {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil && !errors.Is(err, errLeft):
 		_, _ = fmt.Fprintln(stderr, "bench: interrupted; all processes have ended, and their data is deleted")
 		return exitInterrupted
 	case err != nil:

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"slices"
-
-	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
 // rounds measures a scenario in turns with its plain statement, so that both meet the same disturbances of the machine.
@@ -105,7 +103,7 @@ func (s *stage) send(ctx context.Context, to target, c scenario, l load) (outcom
 		Chained: c.chained,
 	}
 	for _, caller := range c.callers {
-		signed, err := s.signer.Issue(clinic.Caller{UserID: caller.UserID, Role: caller.Role, SessionID: caller.SessionID})
+		signed, err := s.signer.Issue(caller)
 		if err != nil {
 			return outcome{}, err
 		}

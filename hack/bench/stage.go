@@ -20,6 +20,9 @@ import (
 
 const stopTimeout = 30 * time.Second
 
+// errLeft means that a process or data may be left behind.
+var errLeft = errors.New("cleaning up failed")
+
 // stage is everything that a measurement needs beside the servers: Postgres, Redis, keys, and the load generator.
 type stage struct {
 	options   options
@@ -192,5 +195,8 @@ func (s *stage) stop(ctx context.Context) error {
 		faults = append(faults, stop(stopping))
 		cancel()
 	}
-	return errors.Join(faults...)
+	if err := errors.Join(faults...); err != nil {
+		return fmt.Errorf("%w: %w", errLeft, err)
+	}
+	return nil
 }
