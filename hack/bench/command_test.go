@@ -73,8 +73,8 @@ func expectFigures(t *testing.T, program string) {
 		`change a record \| ` + figure + ` \|  \|  \| [0-9.]+ \|`,                        // without
 		`refresh a token \| fixed rate \| ` + figure,
 		`overload: .* \| 768 connections \| ` + figure,
-		`record by id, as its patient \| ` + figure + ` \| ` + figure + `( \| [0-9.]+){6} \|`, // growth
-		`20 records, of one type \| ` + figure + ` \| ` + figure + `( \| [0-9.]+){6} \|`,
+		`record by id, as its patient \| ` + figure + ` \| ` + figure + `( \| [0-9.]+ → [0-9.]+){2} \| [0-9.]+ \| [0-9.]+ \|`, // growth
+		`20 records, of one type \| ` + figure + ` \| ` + figure + `( \| [0-9.]+ → [0-9.]+){2} \| [0-9.]+ \| [0-9.]+ \|`,
 	} {
 		if !regexp.MustCompile(row).Match(page) {
 			t.Errorf("the document has no row %s:\n%s", row, page)

@@ -78,7 +78,7 @@ func (s *stage) compare(ctx context.Context, a, b place, r *report) (found []com
 // compareGrid shows two places side by side. The last columns divide the second place's figures by the first's.
 func compareGrid(title string, names [2]string, comparisons []comparison) grid {
 	g := grid{title: title, header: []string{
-		"scenario", names[0] + ": requests/s", names[1], "p50 ms", "", "p99 ms", "", "ratio of p50", "ratio of p99",
+		"scenario", names[0] + ": requests/s", names[1] + ": requests/s", "p50 ms", "p99 ms", "ratio of p50", "ratio of p99",
 	}}
 	for _, c := range comparisons {
 		row := []string{c.name}
@@ -91,7 +91,7 @@ func compareGrid(title string, names [2]string, comparisons []comparison) grid {
 			func(o outcome) float64 { return milliseconds(o.P99) },
 		} {
 			first, second := medianOf(c.rounds[0], figure), medianOf(c.rounds[1], figure)
-			row = append(row, decimal(first, 1), decimal(second, 1))
+			row = append(row, decimal(first, 1)+" → "+decimal(second, 1))
 			ratios = append(ratios, decimal(second/first, 2))
 		}
 		g.rows = append(g.rows, append(row, ratios...))
