@@ -52,10 +52,18 @@ RACE ?= $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 .PHONY: test
 test: test-deps control-plane node ## Run all tests except those that need a cluster; TEST="PACKAGE... [FLAG...]" selects tests.
 	go test $(RACE) $(or $(TEST),./...)
+	$(if $(TEST),,go -C hack/bench test $(RACE) ./...)
 
 .PHONY: security
 security: deps control-plane ## Measure security: matrix, races, revocation, audit, fuzzing with FUZZ_COUNT=N inputs (default a million).
 	@hack/security
+
+.PHONY: bench
+bench: deps build ## Measure the server; SIZE=1k|10k|100k|300k, SCENARIO=REGEXP, ROUNDS=N, SECONDS=N, BINARY=PATH, SETTINGS="NAME=VALUE...", GROWTH=1, WRITE=1.
+	@hack/go-build hack/bench "$$PWD/bin/bench" .
+	@exec bin/bench $(if $(SIZE),-size="$(SIZE)") $(if $(SCENARIO),-scenario='$(SCENARIO)') $(if $(ROUNDS),-rounds="$(ROUNDS)") \
+		$(if $(SECONDS),-seconds="$(SECONDS)") $(if $(BINARY),-binary="$(BINARY)") $(if $(SETTINGS),-settings="$(SETTINGS)") \
+		$(if $(GROWTH),-growth) $(if $(WRITE),-write)
 
 .PHONY: bench-controller
 bench-controller: deps control-plane ## Measure the controller with 10,000 objects and a million pairs, and check limits; takes half an hour.
@@ -79,6 +87,7 @@ fuzz: ## Give the fuzz targets a million inputs; COUNT=N sets another number, TA
 .PHONY: lint
 lint: ## Lint Go and the shell scripts, and check the sizes of files.
 	hack/tool golangci-lint run --allow-serial-runners
+	cd hack/bench && ../tool golangci-lint run --allow-serial-runners
 	hack/sizes
 	go run ./hack/words
 	hack/shellcheck

@@ -214,6 +214,9 @@ func (p *Postgres) dsn(role, database string) string {
 	return location.String()
 }
 
+// Program is the path of a program that belongs to the server, such as pgbench.
+func (p *Postgres) Program(name string) string { return filepath.Join(p.binaries, name) }
+
 // Process is the running server, nil before the first Start.
 func (p *Postgres) Process() *process.Process { return p.process }
 
