@@ -45,7 +45,7 @@ func (r auditReader) gathered() int {
 	if g.next == nil {
 		return 0
 	}
-	return len(g.next.rows.UserIDs)
+	return len(g.next.rows)
 }
 
 // occupy takes all writers, so that rows gather, until release is called.
