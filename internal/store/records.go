@@ -12,6 +12,7 @@ import (
 // List lists the records that the caller may read.
 func (h Records) List(ctx context.Context, filter clinic.RecordFilter, request clinic.PageRequest) (clinic.Page[clinic.Record], error) {
 	since, until := bounds(filter.From, filter.To)
+	dated := filter.From != nil || filter.To != nil
 	page, err := readPage(listing[*dbsqlc.ListRecordsRow, clinic.Record]{
 		page: request,
 		read: func(w window) ([]*dbsqlc.ListRecordsRow, error) {
@@ -24,16 +25,22 @@ func (h Records) List(ctx context.Context, filter clinic.RecordFilter, request c
 				Caller: h.Who.UserID, SeesPrivate: h.seesPrivate(),
 				PatientID: filter.PatientID, RecordType: string(filter.Type), Since: since, Until: until,
 				BeyondKey: key, BeyondID: w.beyondID(up), Most: w.Limit, Skip: w.Offset, Depth: w.Limit + w.Offset,
+				Dated: dated, CountUpTo: countUpTo,
 			})
 		},
 		item: func(r *dbsqlc.ListRecordsRow) (clinic.Record, error) {
 			return recordOf(r.HealthRecord, r.Account, r.Comments)
 		},
-		total: func(r *dbsqlc.ListRecordsRow) int64 { return r.Total },
-		count: func() (int64, error) {
-			return h.q.CountRecords(ctx, h.db, dbsqlc.CountRecordsParams{
+		total: func(r *dbsqlc.ListRecordsRow) counted { return countedRecords(r.Total, r.TotalIsLowerBound) },
+		count: func() (counted, error) {
+			row, err := h.q.CountRecords(ctx, h.db, dbsqlc.CountRecordsParams{
 				Caller: h.Who.UserID, PatientID: filter.PatientID, RecordType: string(filter.Type), Since: since, Until: until,
+				Dated: dated, CountUpTo: countUpTo,
 			})
+			if err != nil {
+				return counted{}, err
+			}
+			return countedRecords(row.Total, row.TotalIsLowerBound), nil
 		},
 		position: func(r clinic.Record) (string, int64) { return recordKey(filter.Order, r), r.ID },
 	})
@@ -41,6 +48,14 @@ func (h Records) List(ctx context.Context, filter clinic.RecordFilter, request c
 		return clinic.Page[clinic.Record]{}, fmt.Errorf("listing records: %w", err)
 	}
 	return page, nil
+}
+
+// countedRecords is upTo for a statement that tells itself whether it stopped: of those that it read, fewer may have the type.
+func countedRecords(rows int64, stopped bool) counted {
+	if stopped {
+		rows = min(rows, clinic.MaxCount)
+	}
+	return counted{rows, stopped}
 }
 
 // Get returns a record that the caller may read.

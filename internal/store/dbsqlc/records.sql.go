@@ -36,47 +36,72 @@ func (q *Queries) CheckRecord(ctx context.Context, db DBTX, arg CheckRecordParam
 }
 
 const countPatientsOfDoctor = `-- name: CountPatientsOfDoctor :one
-SELECT count(DISTINCT a.patient_id) FROM active_assignments a WHERE a.doctor_user_id = $1
+SELECT counted.patients::bigint AS total, counted.is_lower_bound::boolean AS total_is_lower_bound FROM callers_patients_counted($1::bigint) AS counted
 `
 
-func (q *Queries) CountPatientsOfDoctor(ctx context.Context, db DBTX, caller int64) (int64, error) {
-	row := db.QueryRow(ctx, countPatientsOfDoctor, caller)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
+type CountPatientsOfDoctorRow struct {
+	Total             int64
+	TotalIsLowerBound bool
+}
+
+func (q *Queries) CountPatientsOfDoctor(ctx context.Context, db DBTX, countUpTo int64) (*CountPatientsOfDoctorRow, error) {
+	row := db.QueryRow(ctx, countPatientsOfDoctor, countUpTo)
+	var i CountPatientsOfDoctorRow
+	err := row.Scan(&i.Total, &i.TotalIsLowerBound)
+	return &i, err
 }
 
 const countRecords = `-- name: CountRecords :one
-SELECT coalesce(sum(per_patient.count), 0)::bigint AS count
-FROM (
+WITH patients AS MATERIALIZED (
     SELECT DISTINCT a.patient_id FROM patient_access a
-    WHERE a.user_id = $1 AND ($2::bigint = 0 OR a.patient_id = $2)
-) AS p CROSS JOIN LATERAL (
-    SELECT count(*) AS count FROM callers_records t
-    WHERE t.patient_id = p.patient_id AND ($3::text = '' OR t.record_type = $3)
-        AND t.visit_date >= $4 AND t.visit_date < $5
-) AS per_patient
+    WHERE a.user_id = $3 AND ($4::bigint = 0 OR a.patient_id = $4)
+), kept AS (
+    SELECT coalesce(sum(of_patient.records), 0)::bigint AS records
+    FROM patients p CROSS JOIN LATERAL (
+        SELECT sum(c.records) AS records FROM callers_record_counts c
+        WHERE c.patient_id = p.patient_id AND ($1::text = '' OR c.record_type = $1)
+    ) AS of_patient
+    WHERE NOT $5::boolean
+), found AS (
+    SELECT of_patient.record_type
+    FROM patients p CROSS JOIN LATERAL (
+        SELECT t.record_type FROM callers_records t
+        WHERE t.patient_id = p.patient_id AND t.visit_date >= $6 AND t.visit_date < $7 LIMIT $2::bigint
+    ) AS of_patient
+    WHERE $5 LIMIT $2::bigint
+)
+SELECT (SELECT kept.records + (SELECT count(*) FROM found WHERE $1 = '' OR found.record_type = $1) FROM kept)::bigint AS total,
+    ((SELECT count(*) FROM found) = $2)::boolean AS total_is_lower_bound
 `
 
 type CountRecordsParams struct {
+	RecordType interface{}
+	CountUpTo  interface{}
 	Caller     int64
 	PatientID  int64
-	RecordType string
+	Dated      bool
 	Since      time.Time
 	Until      time.Time
 }
 
-func (q *Queries) CountRecords(ctx context.Context, db DBTX, arg CountRecordsParams) (int64, error) {
+type CountRecordsRow struct {
+	Total             int64
+	TotalIsLowerBound bool
+}
+
+func (q *Queries) CountRecords(ctx context.Context, db DBTX, arg CountRecordsParams) (*CountRecordsRow, error) {
 	row := db.QueryRow(ctx, countRecords,
+		arg.RecordType,
+		arg.CountUpTo,
 		arg.Caller,
 		arg.PatientID,
-		arg.RecordType,
+		arg.Dated,
 		arg.Since,
 		arg.Until,
 	)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
+	var i CountRecordsRow
+	err := row.Scan(&i.Total, &i.TotalIsLowerBound)
+	return &i, err
 }
 
 const deleteRecord = `-- name: DeleteRecord :execrows
@@ -232,49 +257,52 @@ func (q *Queries) InsertRecord(ctx context.Context, db DBTX, arg InsertRecordPar
 }
 
 const listPatientsOfDoctor = `-- name: ListPatientsOfDoctor :many
-WITH patients AS MATERIALIZED (
-    SELECT a.patient_id AS id, coalesce(min(a.id) FILTER (WHERE a.source <> 'break_glass'), min(a.id)) AS assignment_id,
+WITH page AS (
+    SELECT a.patient_id AS id, coalesce(min(a.id) FILTER (WHERE a.source IS DISTINCT FROM 'break_glass'), min(a.id)) AS assignment_id,
         bool_and(a.source = 'break_glass') AS emergency
-    FROM active_assignments a WHERE a.doctor_user_id = $1
-    GROUP BY a.patient_id
-), page AS (
-    SELECT patients.id, patients.assignment_id, patients.emergency FROM patients WHERE patients.id >/*beyond*/ $2::bigint
-    ORDER BY patients.id ASC/*order*/ LIMIT $4 OFFSET $3
+    FROM active_assignments a
+    WHERE a.doctor_id = (SELECT d.id FROM doctor_profiles d WHERE d.user_id = $2) AND a.patient_id >/*beyond*/ $3::bigint
+    GROUP BY a.patient_id ORDER BY a.patient_id ASC/*order*/ LIMIT $5 OFFSET $4
 )
-SELECT p.id, p.user_id, p.role, p.date_of_birth, p.blood_type, p.address, p.emergency_contact, p.source_id, account.id, account.username, account.email, account.first_name, account.last_name, account.role, account.phone_number, account.active, account.created_at, history.last_visit, history.total_records,
-    (SELECT count(*) FROM patients)::bigint AS total,
+SELECT p.id, p.user_id, p.role, p.date_of_birth, p.blood_type, p.address, p.emergency_contact, p.source_id, account.id, account.username, account.email, account.first_name, account.last_name, account.role, account.phone_number, account.active, account.created_at,
+    coalesce((
+        SELECT r.visit_date FROM health_records r WHERE r.patient_id = p.id ORDER BY r.visit_date DESC LIMIT 1
+    ), 'epoch')::timestamptz AS last_visit,
+    (SELECT coalesce(sum(c.records), 0) FROM record_counts c WHERE c.patient_id = p.id)::bigint AS total_records,
+    counted.patients::bigint AS total, counted.is_lower_bound::boolean AS total_is_lower_bound,
     p.id AS seen_patient, page.assignment_id AS seen_through, page.emergency::boolean AS seen_in_emergency
 FROM page
+CROSS JOIN callers_patients_counted($1::bigint) AS counted
 JOIN patient_profiles p ON p.id = page.id
 JOIN accounts account ON account.id = p.user_id
-CROSS JOIN LATERAL (
-    SELECT count(*) AS total_records, coalesce(max(r.visit_date), 'epoch')::timestamptz AS last_visit
-    FROM health_records r WHERE r.patient_id = p.id
-) AS history
 ORDER BY page.id ASC/*order*/
 `
 
 type ListPatientsOfDoctorParams struct {
-	Caller   int64
-	BeyondID int64
-	Skip     int32
-	Most     int32
+	CountUpTo int64
+	Caller    int64
+	BeyondID  int64
+	Skip      int32
+	Most      int32
 }
 
 type ListPatientsOfDoctorRow struct {
-	PatientProfile  PatientProfile
-	Account         Account
-	LastVisit       time.Time
-	TotalRecords    int64
-	Total           int64
-	SeenPatient     int64
-	SeenThrough     interface{}
-	SeenInEmergency bool
+	PatientProfile    PatientProfile
+	Account           Account
+	LastVisit         time.Time
+	TotalRecords      int64
+	Total             int64
+	TotalIsLowerBound bool
+	SeenPatient       int64
+	SeenThrough       interface{}
+	SeenInEmergency   bool
 }
 
-// last_visit has no meaning for a patient without records.
+// The page is read in the order of an index, which has the doctor's patients, and ends with
+// the page. last_visit has no meaning for a patient without records.
 func (q *Queries) ListPatientsOfDoctor(ctx context.Context, db DBTX, arg ListPatientsOfDoctorParams) ([]*ListPatientsOfDoctorRow, error) {
 	rows, err := db.Query(ctx, listPatientsOfDoctor,
+		arg.CountUpTo,
 		arg.Caller,
 		arg.BeyondID,
 		arg.Skip,
@@ -308,6 +336,7 @@ func (q *Queries) ListPatientsOfDoctor(ctx context.Context, db DBTX, arg ListPat
 			&i.LastVisit,
 			&i.TotalRecords,
 			&i.Total,
+			&i.TotalIsLowerBound,
 			&i.SeenPatient,
 			&i.SeenThrough,
 			&i.SeenInEmergency,
@@ -327,38 +356,48 @@ WITH patients AS MATERIALIZED (
     SELECT a.patient_id, coalesce(min(a.assignment_id) FILTER (WHERE NOT a.emergency), min(a.assignment_id)) AS assignment_id,
         bool_and(a.emergency) AS emergency
     FROM patient_access a
-    WHERE a.user_id = $5 AND ($6::bigint = 0 OR a.patient_id = $6)
+    WHERE a.user_id = $4 AND ($5::bigint = 0 OR a.patient_id = $5)
     GROUP BY a.patient_id
 ), heads AS (
     SELECT p.patient_id, p.assignment_id, p.emergency
     FROM patients p CROSS JOIN LATERAL (
         SELECT r.id, r.visit_date/*key*/ AS sort_key FROM health_records r
         WHERE r.patient_id = p.patient_id AND ($2::text = '' OR r.record_type = $2)
-            AND (r.visit_date >= $3 AND r.visit_date < $4)/*range*/
-            AND (r.visit_date/*key*/, r.id) </*beyond*/ ($7::timestamptz, $8::bigint)
+            AND (r.visit_date >= $6 AND r.visit_date < $7)/*range*/
+            AND (r.visit_date/*key*/, r.id) </*beyond*/ ($8::timestamptz, $9::bigint)
         ORDER BY r.visit_date/*key*/ DESC/*order*/, r.id DESC/*order*/ LIMIT 1
     ) AS head
-    ORDER BY head.sort_key DESC/*order*/, head.id DESC/*order*/ LIMIT $9
+    ORDER BY head.sort_key DESC/*order*/, head.id DESC/*order*/ LIMIT $10
 ), page AS (
     SELECT found.id, found.sort_key, heads.assignment_id, heads.emergency
     FROM heads CROSS JOIN LATERAL (
         SELECT r.id, r.visit_date/*key*/ AS sort_key FROM health_records r
         WHERE r.patient_id = heads.patient_id AND ($2::text = '' OR r.record_type = $2)
-            AND (r.visit_date >= $3 AND r.visit_date < $4)/*range*/
-            AND (r.visit_date/*key*/, r.id) </*beyond*/ ($7, $8)
-        ORDER BY r.visit_date/*key*/ DESC/*order*/, r.id DESC/*order*/ LIMIT $9
+            AND (r.visit_date >= $6 AND r.visit_date < $7)/*range*/
+            AND (r.visit_date/*key*/, r.id) </*beyond*/ ($8, $9)
+        ORDER BY r.visit_date/*key*/ DESC/*order*/, r.id DESC/*order*/ LIMIT $10
     ) AS found
-    ORDER BY found.sort_key DESC/*order*/, found.id DESC/*order*/ LIMIT $11 OFFSET $10
+    ORDER BY found.sort_key DESC/*order*/, found.id DESC/*order*/ LIMIT $12 OFFSET $11
+), kept AS (
+    SELECT coalesce(sum(of_patient.records), 0)::bigint AS records
+    FROM patients p CROSS JOIN LATERAL (
+        SELECT sum(c.records) AS records FROM callers_record_counts c
+        WHERE c.patient_id = p.patient_id AND ($2::text = '' OR c.record_type = $2)
+    ) AS of_patient
+    WHERE NOT $13::boolean
+), found AS (
+    SELECT of_patient.record_type
+    FROM patients p CROSS JOIN LATERAL (
+        SELECT t.record_type FROM callers_records t
+        WHERE t.patient_id = p.patient_id AND t.visit_date >= $6 AND t.visit_date < $7 LIMIT $3::bigint
+    ) AS of_patient
+    WHERE $13 LIMIT $3::bigint
 )
 SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment, r.medications, r.visit_date, r.source_id, r.source_digest, r.version, r.created_at, r.updated_at, creator.id, creator.username, creator.email, creator.first_name, creator.last_name, creator.role, creator.phone_number, creator.active, creator.created_at,
     (SELECT coalesce(json_agg(row_to_json(c.*) ORDER BY c.id), '[]')
      FROM comment_details c WHERE c.record_id = r.id AND ($1::boolean OR NOT c.is_private))::json AS comments,
-    (SELECT coalesce(sum(per_patient.count), 0)
-     FROM patients p CROSS JOIN LATERAL (
-        SELECT count(*) AS count FROM callers_records t
-        WHERE t.patient_id = p.patient_id AND ($2::text = '' OR t.record_type = $2)
-            AND t.visit_date >= $3 AND t.visit_date < $4
-     ) AS per_patient)::bigint AS total,
+    (SELECT kept.records + (SELECT count(*) FROM found WHERE $2 = '' OR found.record_type = $2) FROM kept)::bigint AS total,
+    ((SELECT count(*) FROM found) = $3)::boolean AS total_is_lower_bound,
     r.patient_id AS seen_patient, page.assignment_id AS seen_through, page.emergency::boolean AS seen_in_emergency
 FROM page
 JOIN health_records r ON r.id = page.id
@@ -368,26 +407,29 @@ ORDER BY page.sort_key DESC/*order*/, page.id DESC/*order*/
 
 type ListRecordsParams struct {
 	SeesPrivate bool
-	RecordType  string
-	Since       time.Time
-	Until       time.Time
+	RecordType  interface{}
+	CountUpTo   interface{}
 	Caller      int64
 	PatientID   int64
+	Since       time.Time
+	Until       time.Time
 	BeyondKey   time.Time
 	BeyondID    int64
 	Depth       int32
 	Skip        int32
 	Most        int32
+	Dated       bool
 }
 
 type ListRecordsRow struct {
-	HealthRecord    HealthRecord
-	Account         Account
-	Comments        []byte
-	Total           int64
-	SeenPatient     int64
-	SeenThrough     interface{}
-	SeenInEmergency bool
+	HealthRecord      HealthRecord
+	Account           Account
+	Comments          []byte
+	Total             int64
+	TotalIsLowerBound bool
+	SeenPatient       int64
+	SeenThrough       interface{}
+	SeenInEmergency   bool
 }
 
 // A statement that answers a caller's read names in each row the patient whose data it
@@ -397,20 +439,23 @@ type ListRecordsRow struct {
 // Lists the records that the caller may read. Only the first N patients, in the order of
 // their first records, can have a record among the first N of all. So the page
 // is searched among at most N patients (@depth), N records of each. order.go
-// rewrites the marks /*...*/ for the other orders.
+// rewrites the marks /*...*/ for the other orders. Without a period (@dated), counts are kept;
+// with one, at most @count_up_to of its records are counted, whatever their types.
 func (q *Queries) ListRecords(ctx context.Context, db DBTX, arg ListRecordsParams) ([]*ListRecordsRow, error) {
 	rows, err := db.Query(ctx, listRecords,
 		arg.SeesPrivate,
 		arg.RecordType,
-		arg.Since,
-		arg.Until,
+		arg.CountUpTo,
 		arg.Caller,
 		arg.PatientID,
+		arg.Since,
+		arg.Until,
 		arg.BeyondKey,
 		arg.BeyondID,
 		arg.Depth,
 		arg.Skip,
 		arg.Most,
+		arg.Dated,
 	)
 	if err != nil {
 		return nil, err
@@ -447,6 +492,7 @@ func (q *Queries) ListRecords(ctx context.Context, db DBTX, arg ListRecordsParam
 			&i.Account.CreatedAt,
 			&i.Comments,
 			&i.Total,
+			&i.TotalIsLowerBound,
 			&i.SeenPatient,
 			&i.SeenThrough,
 			&i.SeenInEmergency,
