@@ -17,7 +17,11 @@ func (h Records) List(ctx context.Context, filter clinic.RecordFilter, request c
 		page: request,
 		read: func(w window) ([]*dbsqlc.ListRecordsRow, error) {
 			up := ascending(filter.Order) != w.Back
-			key, err := w.beyondKey(up)
+			first, last := since, until
+			if byCreation(filter.Order) { // the period is about visits
+				first, last = bounds(nil, nil)
+			}
+			key, err := w.beyondKey(up, first, last)
 			if err != nil {
 				return nil, err
 			}
@@ -161,7 +165,7 @@ func ofPatient(kind clinic.ObjectKind, patientID int64) clinic.Object {
 
 func recordKey(order clinic.RecordOrder, r clinic.Record) string {
 	key := r.VisitDate
-	if order == clinic.OrderCreatedAsc || order == clinic.OrderCreatedDesc {
+	if byCreation(order) {
 		key = r.CreatedAt
 	}
 	return key.Format(time.RFC3339Nano)

@@ -72,8 +72,8 @@ func callsOf(crowd map[string]int64) map[string]functionCall {
 		"start_session":                  call("", `SELECT start_session(%d, 1, sha256('new'), 60, 1, 'device', NULL)`, "doctor user"),
 		"users_found": call(clinic.RoleAdmin, `SELECT users_found('%%u7777%%', '', NULL, null, 0, false, 21, 0), users_found('', 'ADMIN', true, NULL, 0, false, 21, 0),
 			users_found('', '', false, NULL, 0, false, 21, 0), users_found('', '', NULL, false, 0, false, 21, 0)`),
-		"users_page": call(clinic.RoleAdmin, `SELECT users_page('%%u7777%%', '', NULL, true, 0, false, 21, 0, 10), users_page('', 'ADMIN', true, NULL, 0, false, 21, 0, 10),
-			users_page('', '', false, NULL, 0, false, 21, 0, 10), users_page('', '', NULL, false, 0, false, 21, 0, 10), users_page('', '', true, true, 0, false, 21, 0, 10)`),
+		"users_page": call(clinic.RoleAdmin, `SELECT users_page('%%u7777%%', '', NULL, null, 0, false, 21, 0, 10), users_page('', 'ADMIN', true, NULL, 0, false, 21, 0, 10),
+			users_page('', '', false, NULL, 0, false, 21, 0, 10), users_page('', '', NULL, false, 0, false, 21, 0, 10), users_page('', '', NULL, null, 0, false, 21, 0, 10)`),
 		"who_looked": call(clinic.RolePatient, `SELECT who_looked(id, at) FROM audit_log WHERE id = %d`, "entry"),
 	}
 }
