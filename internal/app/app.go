@@ -140,6 +140,7 @@ func newRoot() *cobra.Command {
 		newKeysCommand(),
 		newImportCommand(),
 		newAuditCommand(),
+		newCountsCommand(),
 		newCheckCommand(),
 		newOpenAPICommand(),
 		kubectl.New("kubectl"),

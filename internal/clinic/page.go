@@ -6,6 +6,10 @@ const (
 	MaxPageSize     = 100
 )
 
+// MaxCount is how many rows are counted of a list whose count is not kept. Counting ten times as many takes as long as the
+// rest of the page.
+const MaxCount = 1000
+
 // PageRequest asks for one page, by number or, when Cursor is set, by keyset.
 type PageRequest struct {
 	Number int    // 1 is the first; ignored when Cursor is set
@@ -26,6 +30,7 @@ type Cursor struct {
 type Page[T any] struct {
 	Items    []T
 	Total    int     // rows in the whole list, under the same filter
+	AtLeast  bool    // Total is a lower bound, because counting all rows would take too long
 	Next     *Cursor // position for the next page, nil on the last one
 	Previous *Cursor // position for the page before, nil on the first one
 	Notice   *Notice // nil: nothing to say

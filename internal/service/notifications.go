@@ -20,7 +20,7 @@ func (s *Notifications) List(ctx context.Context, caller clinic.Caller, filter c
 	if err != nil {
 		return clinic.Page[clinic.Notification]{}, err
 	}
-	composed := clinic.Page[clinic.Notification]{Total: facts.Total, Next: facts.Next, Previous: facts.Previous}
+	composed := clinic.Page[clinic.Notification]{Total: facts.Total, AtLeast: facts.AtLeast, Next: facts.Next, Previous: facts.Previous}
 	composed.Items = make([]clinic.Notification, 0, len(facts.Items))
 	for _, f := range facts.Items {
 		composed.Items = append(composed.Items, compose(f))

@@ -164,7 +164,7 @@ func (c *Finalizers) prepare() {}
 func (c *Finalizers) validate(f *ValidationErrors) { c.Common.validate(f) }
 
 // Tool is the configuration of short-lived subcommands that use only the
-// database: those of admin.
+// database: those of admin, and counts.
 type Tool struct {
 	Common   Common
 	Database Database

@@ -70,6 +70,7 @@ func Commands() []Command {
 		{"admin", &Tool{}},
 		{"import", &Import{}},
 		{"audit", &Audit{}},
+		{"counts", &Tool{}},
 	}
 }
 

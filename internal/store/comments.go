@@ -27,8 +27,8 @@ func (h Comments) List(ctx context.Context, recordID int64, request clinic.PageR
 			return comments, nil
 		},
 		item:     func(c clinic.Comment) (clinic.Comment, error) { return c, nil },
-		total:    func(clinic.Comment) int64 { return total },
-		count:    func() (int64, error) { return total, nil },
+		total:    func(clinic.Comment) counted { return exactly(total) },
+		count:    func() (counted, error) { return exactly(total), nil },
 		position: byID(func(c clinic.Comment) int64 { return c.ID }),
 	})
 	if err != nil {

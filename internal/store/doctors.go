@@ -23,9 +23,10 @@ func (h Doctors) List(ctx context.Context, filter clinic.DoctorFilter, request c
 		item: func(r *dbsqlc.ListDoctorsRow) (clinic.Doctor, error) {
 			return withPendingName(doctorOf(r.DoctorProfile, r.Account), r.PendingFirst, r.PendingLast), nil
 		},
-		total: func(r *dbsqlc.ListDoctorsRow) int64 { return r.Total },
-		count: func() (int64, error) {
-			return h.q.CountDoctors(ctx, h.db, dbsqlc.CountDoctorsParams{Unlisted: unlisted, Verified: filter.Verified, Renaming: filter.Renaming, Pattern: pattern})
+		total: func(r *dbsqlc.ListDoctorsRow) counted { return exactly(r.Total) },
+		count: func() (counted, error) {
+			rows, err := h.q.CountDoctors(ctx, h.db, dbsqlc.CountDoctorsParams{Unlisted: unlisted, Verified: filter.Verified, Renaming: filter.Renaming, Pattern: pattern})
+			return exactly(rows), err
 		},
 		position: byID(func(d clinic.Doctor) int64 { return d.ID }),
 	})
@@ -42,14 +43,17 @@ func (h Patients) List(ctx context.Context, search string, request clinic.PageRe
 		page: request,
 		read: func(w window) ([]*dbsqlc.ListPatientsRow, error) {
 			return h.q.ListPatients(ctx, h.auditing(clinic.Object{Kind: clinic.ObjectPatient}, w.shown()).db, dbsqlc.ListPatientsParams{
-				Pattern: pattern, Back: w.Back, Beyond: w.ID, Most: w.Limit, Skip: w.Offset,
+				Pattern: pattern, Back: w.Back, Beyond: w.ID, Most: w.Limit, Skip: w.Offset, CountUpTo: countUpTo,
 			})
 		},
 		item: func(r *dbsqlc.ListPatientsRow) (clinic.Patient, error) {
 			return patientOf(r.PatientProfile, r.Account), nil
 		},
-		total:    func(r *dbsqlc.ListPatientsRow) int64 { return r.Total },
-		count:    func() (int64, error) { return h.q.CountPatients(ctx, h.db, pattern) },
+		total: func(r *dbsqlc.ListPatientsRow) counted { return upTo(r.Total) },
+		count: func() (counted, error) {
+			rows, err := h.q.CountPatients(ctx, h.db, dbsqlc.CountPatientsParams{Pattern: pattern, CountUpTo: countUpTo})
+			return upTo(rows), err
+		},
 		position: byID(func(p clinic.Patient) int64 { return p.ID }),
 	})
 	if err != nil {

@@ -45,7 +45,7 @@ func dangling(foreignKey string) error {
 		return clinic.NotFound("comment")
 	case "assignments_patient_fkey", "assignment_claims_patient_fkey", "notifications_patient_fkey":
 		return clinic.NotFound("patient")
-	case "assignments_doctor_fkey", "assignment_claims_doctor_fkey", "notifications_doctor_fkey":
+	case "assignments_doctor_fkey", "assignment_claims_doctor_fkey", "assignment_counts_doctor_fkey", "notifications_doctor_fkey":
 		return clinic.NotFound("doctor")
 	case "notifications_user_fkey", "reset_codes_user_fkey":
 		return clinic.NotFound("user")
@@ -58,7 +58,7 @@ func dangling(foreignKey string) error {
 	case "patient_profiles_user_fkey", "doctor_profiles_user_fkey", "health_records_patient_fkey",
 		"health_records_created_by_fkey", "doctor_comments_doctor_fkey", "assignments_requested_by_fkey", "assignment_claims_requested_by_fkey", "sessions_user_fkey",
 		"totp_factors_user_fkey", "idempotency_keys_user_fkey", "notifications_recipient_fkey", "name_versions_user_fkey", "callers_user_fkey",
-		"pending_names_doctor_fkey": // the caller's own account
+		"notification_counts_recipient_fkey", "record_counts_patient_fkey", "pending_names_doctor_fkey": // the caller's own account
 		return accountInactive()
 	}
 	return nil

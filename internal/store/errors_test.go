@@ -22,6 +22,7 @@ func TestEveryForeignKeyIsTold(t *testing.T) {
 		"assignments_patient_fkey":    clinic.CodeNotFound,
 		"assignments_doctor_fkey":     clinic.CodeNotFound,
 
+		"assignment_counts_doctor_fkey":  clinic.CodeNotFound,
 		"assignment_claims_patient_fkey": clinic.CodeNotFound,
 		"assignment_claims_doctor_fkey":  clinic.CodeNotFound,
 
@@ -48,6 +49,8 @@ func TestEveryForeignKeyIsTold(t *testing.T) {
 		"name_versions_user_fkey":             clinic.CodeUnauthenticated,
 		"callers_user_fkey":                   clinic.CodeUnauthenticated,
 		"pending_names_doctor_fkey":           clinic.CodeUnauthenticated,
+		"notification_counts_recipient_fkey":  clinic.CodeUnauthenticated,
+		"record_counts_patient_fkey":          clinic.CodeUnauthenticated,
 
 		// rows that are locked before
 		"refresh_tokens_session_fkey": clinic.CodeUnauthenticated,

@@ -27,9 +27,10 @@ func (h Notifications) List(ctx context.Context, filter clinic.NotificationFilte
 		item: func(r *dbsqlc.ListNotificationsRow) (NotificationFacts, error) {
 			return notificationOf(r, h.Who.Caller), nil
 		},
-		total: func(r *dbsqlc.ListNotificationsRow) int64 { return r.Total },
-		count: func() (int64, error) {
-			return h.q.CountNotifications(ctx, h.db, dbsqlc.CountNotificationsParams{Caller: h.Who.UserID, Read: filter.Read})
+		total: func(r *dbsqlc.ListNotificationsRow) counted { return exactly(r.Total) },
+		count: func() (counted, error) {
+			rows, err := h.q.CountNotifications(ctx, h.db, dbsqlc.CountNotificationsParams{Caller: h.Who.UserID, Read: filter.Read})
+			return exactly(rows), err
 		},
 		position: byID(func(n NotificationFacts) int64 { return n.ID }),
 	})

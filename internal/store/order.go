@@ -70,7 +70,7 @@ func (h handle) readingRecords(w window, order clinic.RecordOrder) dbsqlc.DBTX {
 // recordMarks are the marks of a list of records in the order, or against it.
 func recordMarks(order clinic.RecordOrder, back bool) []string {
 	var marks []string
-	if order == clinic.OrderCreatedAsc || order == clinic.OrderCreatedDesc {
+	if byCreation(order) {
 		// The condition on visits must not use their index: its rows would
 		// have to be sorted. Postgres uses no index for IS TRUE.
 		marks = append(marks, "r.visit_date/*key*/", "r.created_at", ")/*range*/", ") IS TRUE")
@@ -79,6 +79,10 @@ func recordMarks(order clinic.RecordOrder, back bool) []string {
 		marks = append(marks, reversed()...)
 	}
 	return marks
+}
+
+func byCreation(order clinic.RecordOrder) bool {
+	return order == clinic.OrderCreatedAsc || order == clinic.OrderCreatedDesc
 }
 
 func ascending(order clinic.RecordOrder) bool {
@@ -93,13 +97,14 @@ func (w window) beyondID(ascending bool) int64 {
 	return w.ID
 }
 
-// beyondKey is the time after which to read, in a list ordered by time.
-func (w window) beyondKey(ascending bool) (time.Time, error) {
+// beyondKey is the time after which to read, in a list ordered by time, whose times are from since to until: Postgres
+// reads an index from this position on, and would only filter by a later bound.
+func (w window) beyondKey(ascending bool, since, until time.Time) (time.Time, error) {
 	switch {
 	case w.ID == 0 && ascending:
-		return beginningOfTime(), nil
+		return since, nil
 	case w.ID == 0:
-		return endOfTime(), nil
+		return until, nil
 	}
 	key, err := time.Parse(time.RFC3339Nano, w.Key)
 	if err != nil {

@@ -51,11 +51,28 @@ type listing[R, T any] struct {
 	read func(w window) ([]R, error)
 	// item translates a row; total is the row's count of the whole list.
 	item  func(R) (T, error)
-	total func(R) int64
+	total func(R) counted
 	// count counts the whole list, for an empty page that is not the first.
-	count func() (int64, error)
+	count func() (counted, error)
 	// position returns the place of an item in the list's order.
 	position func(T) (key string, id int64)
+}
+
+// counted is the number of rows in a list.
+type counted struct {
+	rows    int64
+	atLeast bool // rows is a lower bound
+}
+
+// countUpTo is how many rows a statement counts at most, of a list whose count is not kept: the last one only shows
+// that there are more than clinic.MaxCount.
+const countUpTo = clinic.MaxCount + 1
+
+func exactly(rows int64) counted { return counted{rows: rows} }
+
+// upTo is the result of a statement that counts at most countUpTo rows.
+func upTo(rows int64) counted {
+	return counted{rows: min(rows, clinic.MaxCount), atLeast: rows > clinic.MaxCount}
 }
 
 // readPage reads one page of a list with one statement, or two when the page is
@@ -70,7 +87,10 @@ func readPage[R, T any](l listing[R, T]) (clinic.Page[T], error) {
 	if err != nil {
 		return clinic.Page[T]{}, translate(err)
 	}
-	page := clinic.Page[T]{Items: make([]T, 0, len(rows)), Total: int(total)}
+	page := clinic.Page[T]{Items: make([]T, 0, len(rows)), Total: int(total.rows), AtLeast: total.atLeast}
+	if page.AtLeast { // the page itself may show that there are more
+		page.Total = max(page.Total, int(w.Offset)+len(rows))
+	}
 	more := len(rows) == int(w.Limit)
 	if more {
 		rows = rows[:len(rows)-1]
@@ -90,12 +110,12 @@ func readPage[R, T any](l listing[R, T]) (clinic.Page[T], error) {
 }
 
 // whole is the number of rows in the whole list.
-func (l listing[R, T]) whole(w window, rows []R) (int64, error) {
+func (l listing[R, T]) whole(w window, rows []R) (counted, error) {
 	switch {
 	case len(rows) > 0:
 		return l.total(rows[0]), nil
 	case w.beginning():
-		return 0, nil
+		return exactly(0), nil
 	}
 	return l.count()
 }

@@ -184,9 +184,9 @@ func TestReadPageReportsItsErrors(t *testing.T) {
 	list := listing[int, int]{
 		page:     clinic.PageRequest{Number: 2, Size: 1},
 		read:     func(window) ([]int, error) { return nil, nil },
-		count:    func() (int64, error) { return 0, failure },
+		count:    func() (counted, error) { return counted{}, failure },
 		item:     func(int) (int, error) { return 0, failure },
-		total:    func(int) int64 { return 1 },
+		total:    func(int) counted { return exactly(1) },
 		position: byID(func(i int) int64 { return int64(i) }),
 	}
 	if _, err := readPage(list); !errors.Is(err, failure) {

@@ -14,7 +14,7 @@ func (h Patients) OfDoctor(ctx context.Context, request clinic.PageRequest) (cli
 		page: request,
 		read: func(w window) ([]*dbsqlc.ListPatientsOfDoctorRow, error) {
 			return h.q.ListPatientsOfDoctor(ctx, h.auditing(clinic.Object{Kind: clinic.ObjectPatient}, w.shown()).reading(w), dbsqlc.ListPatientsOfDoctorParams{
-				Caller: h.Who.UserID, BeyondID: w.beyondID(!w.Back), Most: w.Limit, Skip: w.Offset,
+				Caller: h.Who.UserID, BeyondID: w.beyondID(!w.Back), Most: w.Limit, Skip: w.Offset, CountUpTo: countUpTo,
 			})
 		},
 		item: func(r *dbsqlc.ListPatientsOfDoctorRow) (clinic.PatientSummary, error) {
@@ -24,8 +24,14 @@ func (h Patients) OfDoctor(ctx context.Context, request clinic.PageRequest) (cli
 			}
 			return p, nil
 		},
-		total:    func(r *dbsqlc.ListPatientsOfDoctorRow) int64 { return r.Total },
-		count:    func() (int64, error) { return h.q.CountPatientsOfDoctor(ctx, h.db, h.Who.UserID) },
+		total: func(r *dbsqlc.ListPatientsOfDoctorRow) counted { return counted{r.Total, r.TotalIsLowerBound} },
+		count: func() (counted, error) {
+			row, err := h.q.CountPatientsOfDoctor(ctx, h.db, countUpTo)
+			if err != nil {
+				return counted{}, err
+			}
+			return counted{row.Total, row.TotalIsLowerBound}, nil
+		},
 		position: byID(func(p clinic.PatientSummary) int64 { return p.ID }),
 	})
 	if err != nil {

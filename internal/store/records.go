@@ -13,11 +13,16 @@ import (
 func (h Records) List(ctx context.Context, filter clinic.RecordFilter, request clinic.PageRequest) (clinic.Page[clinic.Record], error) {
 	since, until := bounds(filter.From, filter.To)
 	var comments commentRows
+	dated := filter.From != nil || filter.To != nil
 	page, err := readPage(listing[*dbsqlc.ListRecordsRow, clinic.Record]{
 		page: request,
 		read: func(w window) ([]*dbsqlc.ListRecordsRow, error) {
 			up := ascending(filter.Order) != w.Back
-			key, err := w.beyondKey(up)
+			first, last := since, until
+			if byCreation(filter.Order) { // the period is about visits
+				first, last = bounds(nil, nil)
+			}
+			key, err := w.beyondKey(up, first, last)
 			if err != nil {
 				return nil, err
 			}
@@ -26,6 +31,7 @@ func (h Records) List(ctx context.Context, filter clinic.RecordFilter, request c
 			return h.q.ListRecords(ctx, h.readingRecords(w, filter.Order), dbsqlc.ListRecordsParams{
 				Caller: h.Who.UserID, PatientID: filter.PatientID, RecordType: string(filter.Type), Since: since, Until: until,
 				BeyondKey: key, BeyondID: w.beyondID(up), Most: w.Limit, Skip: w.Offset, Depth: w.Limit + w.Offset,
+				Dated: dated, CountUpTo: countUpTo,
 			})
 		},
 		item: func(r *dbsqlc.ListRecordsRow) (clinic.Record, error) {
@@ -36,11 +42,16 @@ func (h Records) List(ctx context.Context, filter clinic.RecordFilter, request c
 				Username: r.Username, Email: r.Email, FirstName: r.FirstName, LastName: r.LastName, Role: r.Role,
 			}, comments.of(r.ID)), nil
 		},
-		total: func(r *dbsqlc.ListRecordsRow) int64 { return r.Total },
-		count: func() (int64, error) {
-			return h.q.CountRecords(ctx, h.db, dbsqlc.CountRecordsParams{
+		total: func(r *dbsqlc.ListRecordsRow) counted { return countedRecords(r.Total, r.TotalIsLowerBound) },
+		count: func() (counted, error) {
+			row, err := h.q.CountRecords(ctx, h.db, dbsqlc.CountRecordsParams{
 				Caller: h.Who.UserID, PatientID: filter.PatientID, RecordType: string(filter.Type), Since: since, Until: until,
+				Dated: dated, CountUpTo: countUpTo,
 			})
+			if err != nil {
+				return counted{}, err
+			}
+			return countedRecords(row.Total, row.TotalIsLowerBound), nil
 		},
 		position: func(r clinic.Record) (string, int64) { return recordKey(filter.Order, r), r.ID },
 	})
@@ -48,6 +59,14 @@ func (h Records) List(ctx context.Context, filter clinic.RecordFilter, request c
 		return clinic.Page[clinic.Record]{}, fmt.Errorf("listing records: %w", err)
 	}
 	return page, nil
+}
+
+// countedRecords is upTo for a statement that tells itself whether it stopped: of those that it read, fewer may have the type.
+func countedRecords(rows int64, stopped bool) counted {
+	if stopped {
+		rows = min(rows, clinic.MaxCount)
+	}
+	return counted{rows, stopped}
 }
 
 // Get returns a record that the caller may read.
@@ -164,7 +183,7 @@ func ofPatient(kind clinic.ObjectKind, patientID int64) clinic.Object {
 
 func recordKey(order clinic.RecordOrder, r clinic.Record) string {
 	key := r.VisitDate
-	if order == clinic.OrderCreatedAsc || order == clinic.OrderCreatedDesc {
+	if byCreation(order) {
 		key = r.CreatedAt
 	}
 	return key.Format(time.RFC3339Nano)

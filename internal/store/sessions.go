@@ -140,8 +140,11 @@ func (h Sessions) List(ctx context.Context, request clinic.PageRequest) (clinic.
 				LastUse: clinic.Client{Device: orZero(r.LastDevice), Address: orZero(r.LastAddress)},
 			}, nil
 		},
-		total:    func(r *dbsqlc.ListSessionsRow) int64 { return r.Total },
-		count:    func() (int64, error) { return h.q.CountSessions(ctx, h.db, h.Who.UserID) },
+		total: func(r *dbsqlc.ListSessionsRow) counted { return exactly(r.Total) },
+		count: func() (counted, error) {
+			rows, err := h.q.CountSessions(ctx, h.db, h.Who.UserID)
+			return exactly(rows), err
+		},
 		position: byID(func(s clinic.ActiveSession) int64 { return s.ID }),
 	})
 	if err != nil {

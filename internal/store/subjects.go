@@ -33,6 +33,8 @@ type (
 	IdempotencyKeys struct{ handle }
 	// Imports are the statements that load the data of other systems.
 	Imports struct{ handle }
+	// Counts has the statements that check the counts of lists.
+	Counts struct{ handle }
 	// AuditLog has the statements that list the audit log for people.
 	AuditLog struct{ handle }
 	// AuditChain has the statements that seal, verify and drop the audit log.
@@ -83,6 +85,9 @@ func (h Handle) IdempotencyKeys() IdempotencyKeys { return IdempotencyKeys(h) }
 
 // Imports returns the handle's Imports.
 func (h Handle) Imports() Imports { return Imports(h) }
+
+// Counts returns the handle's Counts.
+func (h Handle) Counts() Counts { return Counts(h) }
 
 // AuditLog returns the handle's AuditLog.
 func (h Handle) AuditLog() AuditLog { return AuditLog(h) }

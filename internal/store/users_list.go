@@ -13,7 +13,7 @@ func (h Users) List(ctx context.Context, filter clinic.UserFilter, request clini
 	list := func(h handle, w window) ([]*dbsqlc.ListUsersRow, error) {
 		return h.q.ListUsers(ctx, h.db, dbsqlc.ListUsersParams{
 			Pattern: likePattern(filter.Search), Role: string(filter.Role), Active: filter.Active, Verified: filter.Verified,
-			Beyond: w.ID, Back: w.Back, Most: w.Limit, Skip: w.Offset,
+			Beyond: w.ID, Back: w.Back, Most: w.Limit, Skip: w.Offset, CountUpTo: countUpTo,
 		})
 	}
 	page, err := readPage(listing[*dbsqlc.ListUsersRow, clinic.ListedUser]{
@@ -26,13 +26,13 @@ func (h Users) List(ctx context.Context, filter clinic.UserFilter, request clini
 				User: userOf(r.Account), PatientID: orZero(r.PatientID), DoctorID: r.DoctorID, VerifiedAt: r.VerifiedAt,
 			}, nil
 		},
-		total: func(r *dbsqlc.ListUsersRow) int64 { return r.Total },
-		count: func() (int64, error) { // the first row has the count
+		total: func(r *dbsqlc.ListUsersRow) counted { return upTo(r.Total) },
+		count: func() (counted, error) { // the first row has the count
 			rows, err := list(h.handle, window{Limit: 1})
 			if err != nil || len(rows) == 0 {
-				return 0, err
+				return exactly(0), err
 			}
-			return rows[0].Total, nil
+			return upTo(rows[0].Total), nil
 		},
 		position: byID(func(u clinic.ListedUser) int64 { return u.ID }),
 	})

@@ -39,12 +39,20 @@ func (q *Queries) CountDoctors(ctx context.Context, db DBTX, arg CountDoctorsPar
 }
 
 const CountPatients = `-- name: CountPatients :one
-SELECT (CASE WHEN $1::text = '' THEN (SELECT count(*) FROM patient_profiles)
+WITH everybody AS (
+    SELECT id FROM patient_profiles WHERE $1::text = '' ORDER BY id LIMIT $2::bigint
+)
+SELECT (CASE WHEN $1::text = '' THEN (SELECT count(*) FROM everybody)
     ELSE (SELECT count(*) FROM patients_named($1::text)) END)::bigint
 `
 
-func (q *Queries) CountPatients(ctx context.Context, db DBTX, pattern string) (int64, error) {
-	row := db.QueryRow(ctx, CountPatients, pattern)
+type CountPatientsParams struct {
+	Pattern   string
+	CountUpTo int64
+}
+
+func (q *Queries) CountPatients(ctx context.Context, db DBTX, arg CountPatientsParams) (int64, error) {
+	row := db.QueryRow(ctx, CountPatients, arg.Pattern, arg.CountUpTo)
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
@@ -155,20 +163,24 @@ WITH found AS MATERIALIZED (
     UNION ALL
     (SELECT id FROM found WHERE CASE WHEN $2::boolean THEN id < $3::bigint ELSE id > $3::bigint END
      ORDER BY CASE WHEN $2::boolean THEN -id ELSE id END LIMIT $5 OFFSET $4)
+), everybody AS (
+    SELECT id FROM patient_profiles WHERE $1::text = '' ORDER BY id LIMIT $6::bigint
 )
 SELECT p.id, p.user_id, p.role, p.date_of_birth, p.blood_type, p.address, p.emergency_contact, p.source_id, a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at,
-    (CASE WHEN $1::text = '' THEN (SELECT count(*) FROM patient_profiles) ELSE (SELECT count(*) FROM found) END)::bigint AS total,
+    (CASE WHEN $1::text = '' THEN (SELECT count(*) FROM everybody) ELSE (SELECT count(*) FROM found) END)::bigint AS total,
     p.id AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
-FROM page JOIN patient_profiles p ON p.id = page.id JOIN accounts a ON a.id = p.user_id
+FROM patient_profiles p JOIN accounts a ON a.id = p.user_id
+WHERE p.id = ANY(ARRAY(SELECT page.id FROM page))
 ORDER BY CASE WHEN $2::boolean THEN -p.id ELSE p.id END
 `
 
 type ListPatientsParams struct {
-	Pattern string
-	Back    bool
-	Beyond  int64
-	Skip    int32
-	Most    int32
+	Pattern   string
+	Back      bool
+	Beyond    int64
+	Skip      int32
+	Most      int32
+	CountUpTo int64
 }
 
 type ListPatientsRow struct {
@@ -181,7 +193,8 @@ type ListPatientsRow struct {
 }
 
 // Patients are many: without a pattern the page is read from the primary key, in
-// its direction, and only the requested branch runs.
+// its direction, and only the requested branch runs. With an array its patients are looked up; a
+// join would hash the whole table. Everybody is counted up to a limit, and what a pattern finds exactly: it is sorted anyway.
 func (q *Queries) ListPatients(ctx context.Context, db DBTX, arg ListPatientsParams) ([]*ListPatientsRow, error) {
 	rows, err := db.Query(ctx, ListPatients,
 		arg.Pattern,
@@ -189,6 +202,7 @@ func (q *Queries) ListPatients(ctx context.Context, db DBTX, arg ListPatientsPar
 		arg.Beyond,
 		arg.Skip,
 		arg.Most,
+		arg.CountUpTo,
 	)
 	if err != nil {
 		return nil, err

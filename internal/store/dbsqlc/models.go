@@ -62,6 +62,12 @@ type AssignmentClaim struct {
 	Held        *int64
 }
 
+type AssignmentCount struct {
+	ID        int64
+	DoctorID  int64
+	OpenEnded int64
+}
+
 type AuditCheckpoint struct {
 	Number    int64
 	LastID    int64
@@ -154,6 +160,12 @@ type CallersRecord struct {
 	PatientID  int64
 	RecordType string
 	VisitDate  time.Time
+}
+
+type CallersRecordCount struct {
+	PatientID  int64
+	RecordType string
+	Records    int64
 }
 
 type CallersSession struct {
@@ -276,6 +288,13 @@ type Notification struct {
 	UserID       *int64
 }
 
+type NotificationCount struct {
+	ID            int64
+	RecipientID   int64
+	Read          bool
+	Notifications int64
+}
+
 type Outbox struct {
 	ID           int64
 	Type         string
@@ -315,6 +334,13 @@ type PendingName struct {
 	UserID    int64
 	FirstName string
 	LastName  string
+}
+
+type RecordCount struct {
+	ID         int64
+	PatientID  int64
+	RecordType string
+	Records    int64
 }
 
 type RecordDetail struct {

@@ -11,8 +11,8 @@ import (
 )
 
 const CountNotifications = `-- name: CountNotifications :one
-SELECT count(*) FROM notifications n
-WHERE n.recipient_id = $1 AND ($2::boolean IS NULL OR (n.read_at IS NOT NULL) = $2::boolean)
+SELECT coalesce(sum(t.notifications), 0)::bigint FROM notification_counts t
+WHERE t.recipient_id = $1 AND ($2::boolean IS NULL OR t.read = $2::boolean)
 `
 
 type CountNotificationsParams struct {
@@ -22,9 +22,9 @@ type CountNotificationsParams struct {
 
 func (q *Queries) CountNotifications(ctx context.Context, db DBTX, arg CountNotificationsParams) (int64, error) {
 	row := db.QueryRow(ctx, CountNotifications, arg.Caller, arg.Read)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
+	var column_1 int64
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const ListNotifications = `-- name: ListNotifications :many
@@ -47,9 +47,9 @@ SELECT n.id, n.type, n.read_at, n.created_at, n.assignment_id,
     coalesce(c.id, 0)::bigint AS comment_id,
     n.user_id, coalesce(account.username, '')::text AS account_username,
     coalesce(account.first_name, '')::text AS account_first, coalesce(account.last_name, '')::text AS account_last,
-    (SELECT count(*) FROM notifications t
+    (SELECT coalesce(sum(t.notifications), 0) FROM notification_counts t
      WHERE $1::bigint = 0 AND t.recipient_id = $2
-        AND ($3::boolean IS NULL OR (t.read_at IS NOT NULL) = $3::boolean))::bigint AS total,
+        AND ($3::boolean IS NULL OR t.read = $3::boolean))::bigint AS total,
     p.id AS seen_patient, seen.assignment_id AS seen_through, coalesce(seen.emergency, false)::boolean AS seen_in_emergency
 FROM page
 JOIN notifications n ON n.id = page.id

@@ -37,47 +37,72 @@ func (q *Queries) CheckRecord(ctx context.Context, db DBTX, arg CheckRecordParam
 }
 
 const CountPatientsOfDoctor = `-- name: CountPatientsOfDoctor :one
-SELECT count(DISTINCT a.patient_id) FROM active_assignments a WHERE a.doctor_user_id = $1
+SELECT counted.patients::bigint AS total, counted.is_lower_bound::boolean AS total_is_lower_bound FROM callers_patients_counted($1::bigint) AS counted
 `
 
-func (q *Queries) CountPatientsOfDoctor(ctx context.Context, db DBTX, caller int64) (int64, error) {
-	row := db.QueryRow(ctx, CountPatientsOfDoctor, caller)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
+type CountPatientsOfDoctorRow struct {
+	Total             int64
+	TotalIsLowerBound bool
+}
+
+func (q *Queries) CountPatientsOfDoctor(ctx context.Context, db DBTX, countUpTo int64) (*CountPatientsOfDoctorRow, error) {
+	row := db.QueryRow(ctx, CountPatientsOfDoctor, countUpTo)
+	var i CountPatientsOfDoctorRow
+	err := row.Scan(&i.Total, &i.TotalIsLowerBound)
+	return &i, err
 }
 
 const CountRecords = `-- name: CountRecords :one
-SELECT coalesce(sum(per_patient.count), 0)::bigint AS count
-FROM (
+WITH patients AS MATERIALIZED (
     SELECT DISTINCT a.patient_id FROM patient_access a
-    WHERE a.user_id = $1 AND ($2::bigint = 0 OR a.patient_id = $2)
-) AS p CROSS JOIN LATERAL (
-    SELECT count(*) AS count FROM callers_records t
-    WHERE t.patient_id = p.patient_id AND ($3::text = '' OR t.record_type = $3)
-        AND t.visit_date >= $4 AND t.visit_date < $5
-) AS per_patient
+    WHERE a.user_id = $3 AND ($4::bigint = 0 OR a.patient_id = $4)
+), kept AS (
+    SELECT coalesce(sum(of_patient.records), 0)::bigint AS records
+    FROM patients p CROSS JOIN LATERAL (
+        SELECT sum(c.records) AS records FROM callers_record_counts c
+        WHERE c.patient_id = p.patient_id AND ($1::text = '' OR c.record_type = $1)
+    ) AS of_patient
+    WHERE NOT $5::boolean
+), found AS (
+    SELECT of_patient.record_type
+    FROM patients p CROSS JOIN LATERAL (
+        SELECT t.record_type FROM callers_records t
+        WHERE t.patient_id = p.patient_id AND t.visit_date >= $6 AND t.visit_date < $7 LIMIT $2::bigint
+    ) AS of_patient
+    WHERE $5 LIMIT $2::bigint
+)
+SELECT (SELECT kept.records + (SELECT count(*) FROM found WHERE $1 = '' OR found.record_type = $1) FROM kept)::bigint AS total,
+    ((SELECT count(*) FROM found) = $2)::boolean AS total_is_lower_bound
 `
 
 type CountRecordsParams struct {
+	RecordType interface{}
+	CountUpTo  interface{}
 	Caller     int64
 	PatientID  int64
-	RecordType string
+	Dated      bool
 	Since      time.Time
 	Until      time.Time
 }
 
-func (q *Queries) CountRecords(ctx context.Context, db DBTX, arg CountRecordsParams) (int64, error) {
+type CountRecordsRow struct {
+	Total             int64
+	TotalIsLowerBound bool
+}
+
+func (q *Queries) CountRecords(ctx context.Context, db DBTX, arg CountRecordsParams) (*CountRecordsRow, error) {
 	row := db.QueryRow(ctx, CountRecords,
+		arg.RecordType,
+		arg.CountUpTo,
 		arg.Caller,
 		arg.PatientID,
-		arg.RecordType,
+		arg.Dated,
 		arg.Since,
 		arg.Until,
 	)
-	var count int64
-	err := row.Scan(&count)
-	return count, err
+	var i CountRecordsRow
+	err := row.Scan(&i.Total, &i.TotalIsLowerBound)
+	return &i, err
 }
 
 const DeleteRecord = `-- name: DeleteRecord :execrows
@@ -239,49 +264,52 @@ func (q *Queries) InsertRecord(ctx context.Context, db DBTX, arg InsertRecordPar
 }
 
 const ListPatientsOfDoctor = `-- name: ListPatientsOfDoctor :many
-WITH patients AS MATERIALIZED (
-    SELECT a.patient_id AS id, coalesce(min(a.id) FILTER (WHERE a.source <> 'break_glass'), min(a.id)) AS assignment_id,
+WITH page AS (
+    SELECT a.patient_id AS id, coalesce(min(a.id) FILTER (WHERE a.source IS DISTINCT FROM 'break_glass'), min(a.id)) AS assignment_id,
         bool_and(a.source = 'break_glass') AS emergency
-    FROM active_assignments a WHERE a.doctor_user_id = $1
-    GROUP BY a.patient_id
-), page AS (
-    SELECT patients.id, patients.assignment_id, patients.emergency FROM patients WHERE patients.id >/*beyond*/ $2::bigint
-    ORDER BY patients.id ASC/*order*/ LIMIT $4 OFFSET $3
+    FROM active_assignments a
+    WHERE a.doctor_id = (SELECT d.id FROM doctor_profiles d WHERE d.user_id = $2) AND a.patient_id >/*beyond*/ $3::bigint
+    GROUP BY a.patient_id ORDER BY a.patient_id ASC/*order*/ LIMIT $5 OFFSET $4
 )
-SELECT p.id, p.user_id, p.role, p.date_of_birth, p.blood_type, p.address, p.emergency_contact, p.source_id, account.id, account.username, account.email, account.first_name, account.last_name, account.role, account.phone_number, account.active, account.created_at, history.last_visit, history.total_records,
-    (SELECT count(*) FROM patients)::bigint AS total,
+SELECT p.id, p.user_id, p.role, p.date_of_birth, p.blood_type, p.address, p.emergency_contact, p.source_id, account.id, account.username, account.email, account.first_name, account.last_name, account.role, account.phone_number, account.active, account.created_at,
+    coalesce((
+        SELECT r.visit_date FROM health_records r WHERE r.patient_id = p.id ORDER BY r.visit_date DESC LIMIT 1
+    ), 'epoch')::timestamptz AS last_visit,
+    (SELECT coalesce(sum(c.records), 0) FROM record_counts c WHERE c.patient_id = p.id)::bigint AS total_records,
+    counted.patients::bigint AS total, counted.is_lower_bound::boolean AS total_is_lower_bound,
     p.id AS seen_patient, page.assignment_id AS seen_through, page.emergency::boolean AS seen_in_emergency
 FROM page
+CROSS JOIN callers_patients_counted($1::bigint) AS counted
 JOIN patient_profiles p ON p.id = page.id
 JOIN accounts account ON account.id = p.user_id
-CROSS JOIN LATERAL (
-    SELECT count(*) AS total_records, coalesce(max(r.visit_date), 'epoch')::timestamptz AS last_visit
-    FROM health_records r WHERE r.patient_id = p.id
-) AS history
 ORDER BY page.id ASC/*order*/
 `
 
 type ListPatientsOfDoctorParams struct {
-	Caller   int64
-	BeyondID int64
-	Skip     int32
-	Most     int32
+	CountUpTo int64
+	Caller    int64
+	BeyondID  int64
+	Skip      int32
+	Most      int32
 }
 
 type ListPatientsOfDoctorRow struct {
-	PatientProfile  PatientProfile
-	Account         Account
-	LastVisit       time.Time
-	TotalRecords    int64
-	Total           int64
-	SeenPatient     int64
-	SeenThrough     interface{}
-	SeenInEmergency bool
+	PatientProfile    PatientProfile
+	Account           Account
+	LastVisit         time.Time
+	TotalRecords      int64
+	Total             int64
+	TotalIsLowerBound bool
+	SeenPatient       int64
+	SeenThrough       interface{}
+	SeenInEmergency   bool
 }
 
-// last_visit has no meaning for a patient without records.
+// The page is read in the order of an index, which has the doctor's patients, and ends with
+// the page. last_visit has no meaning for a patient without records.
 func (q *Queries) ListPatientsOfDoctor(ctx context.Context, db DBTX, arg ListPatientsOfDoctorParams) ([]*ListPatientsOfDoctorRow, error) {
 	rows, err := db.Query(ctx, ListPatientsOfDoctor,
+		arg.CountUpTo,
 		arg.Caller,
 		arg.BeyondID,
 		arg.Skip,
@@ -315,6 +343,7 @@ func (q *Queries) ListPatientsOfDoctor(ctx context.Context, db DBTX, arg ListPat
 			&i.LastVisit,
 			&i.TotalRecords,
 			&i.Total,
+			&i.TotalIsLowerBound,
 			&i.SeenPatient,
 			&i.SeenThrough,
 			&i.SeenInEmergency,
@@ -334,37 +363,47 @@ WITH patients AS MATERIALIZED (
     SELECT a.patient_id, coalesce(min(a.assignment_id) FILTER (WHERE NOT a.emergency), min(a.assignment_id)) AS assignment_id,
         bool_and(a.emergency) AS emergency
     FROM patient_access a
-    WHERE a.user_id = $4 AND ($5::bigint = 0 OR a.patient_id = $5)
+    WHERE a.user_id = $3 AND ($4::bigint = 0 OR a.patient_id = $4)
     GROUP BY a.patient_id
 ), heads AS (
     SELECT p.patient_id, p.assignment_id, p.emergency
     FROM patients p CROSS JOIN LATERAL (
         SELECT r.id, r.visit_date/*key*/ AS sort_key FROM health_records r
         WHERE r.patient_id = p.patient_id AND ($1::text = '' OR r.record_type = $1)
-            AND (r.visit_date >= $2 AND r.visit_date < $3)/*range*/
-            AND (r.visit_date/*key*/, r.id) </*beyond*/ ($6::timestamptz, $7::bigint)
+            AND (r.visit_date >= $5 AND r.visit_date < $6)/*range*/
+            AND (r.visit_date/*key*/, r.id) </*beyond*/ ($7::timestamptz, $8::bigint)
         ORDER BY r.visit_date/*key*/ DESC/*order*/, r.id DESC/*order*/ LIMIT 1
     ) AS head
-    ORDER BY head.sort_key DESC/*order*/, head.id DESC/*order*/ LIMIT $8
+    ORDER BY head.sort_key DESC/*order*/, head.id DESC/*order*/ LIMIT $9
 ), page AS (
     SELECT found.id, found.sort_key, heads.assignment_id, heads.emergency
     FROM heads CROSS JOIN LATERAL (
         SELECT r.id, r.visit_date/*key*/ AS sort_key FROM health_records r
         WHERE r.patient_id = heads.patient_id AND ($1::text = '' OR r.record_type = $1)
-            AND (r.visit_date >= $2 AND r.visit_date < $3)/*range*/
-            AND (r.visit_date/*key*/, r.id) </*beyond*/ ($6, $7)
-        ORDER BY r.visit_date/*key*/ DESC/*order*/, r.id DESC/*order*/ LIMIT $8
+            AND (r.visit_date >= $5 AND r.visit_date < $6)/*range*/
+            AND (r.visit_date/*key*/, r.id) </*beyond*/ ($7, $8)
+        ORDER BY r.visit_date/*key*/ DESC/*order*/, r.id DESC/*order*/ LIMIT $9
     ) AS found
-    ORDER BY found.sort_key DESC/*order*/, found.id DESC/*order*/ LIMIT $10 OFFSET $9
+    ORDER BY found.sort_key DESC/*order*/, found.id DESC/*order*/ LIMIT $11 OFFSET $10
+), kept AS (
+    SELECT coalesce(sum(of_patient.records), 0)::bigint AS records
+    FROM patients p CROSS JOIN LATERAL (
+        SELECT sum(c.records) AS records FROM callers_record_counts c
+        WHERE c.patient_id = p.patient_id AND ($1::text = '' OR c.record_type = $1)
+    ) AS of_patient
+    WHERE NOT $12::boolean
+), found AS (
+    SELECT of_patient.record_type
+    FROM patients p CROSS JOIN LATERAL (
+        SELECT t.record_type FROM callers_records t
+        WHERE t.patient_id = p.patient_id AND t.visit_date >= $5 AND t.visit_date < $6 LIMIT $2::bigint
+    ) AS of_patient
+    WHERE $12 LIMIT $2::bigint
 )
 SELECT d.id, d.patient_id, d.created_by, d.record_type, d.title, d.description, d.symptoms, d.diagnosis, d.treatment,
     d.medications, d.visit_date, d.version, d.created_at, d.updated_at, d.username, d.email, d.first_name, d.last_name, d.role,
-    (SELECT coalesce(sum(per_patient.count), 0)
-     FROM patients p CROSS JOIN LATERAL (
-        SELECT count(*) AS count FROM callers_records t
-        WHERE t.patient_id = p.patient_id AND ($1::text = '' OR t.record_type = $1)
-            AND t.visit_date >= $2 AND t.visit_date < $3
-     ) AS per_patient)::bigint AS total,
+    (SELECT kept.records + (SELECT count(*) FROM found WHERE $1 = '' OR found.record_type = $1) FROM kept)::bigint AS total,
+    ((SELECT count(*) FROM found) = $2)::boolean AS total_is_lower_bound,
     d.patient_id AS seen_patient, page.assignment_id AS seen_through, page.emergency::boolean AS seen_in_emergency
 FROM page
 CROSS JOIN LATERAL (SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment, r.medications, r.visit_date, r.version, r.created_at, r.updated_at, r.username, r.email, r.first_name, r.last_name, r.role FROM record_details r WHERE r.id = page.id OFFSET 0) AS d -- by the barrier, a join would read all
@@ -373,42 +412,45 @@ ORDER BY page.sort_key DESC/*order*/, page.id DESC/*order*/
 `
 
 type ListRecordsParams struct {
-	RecordType string
-	Since      time.Time
-	Until      time.Time
+	RecordType interface{}
+	CountUpTo  interface{}
 	Caller     int64
 	PatientID  int64
+	Since      time.Time
+	Until      time.Time
 	BeyondKey  time.Time
 	BeyondID   int64
 	Depth      int32
 	Skip       int32
 	Most       int32
+	Dated      bool
 }
 
 type ListRecordsRow struct {
-	ID              int64
-	PatientID       int64
-	CreatedBy       int64
-	RecordType      string
-	Title           string
-	Description     string
-	Symptoms        string
-	Diagnosis       string
-	Treatment       string
-	Medications     string
-	VisitDate       time.Time
-	Version         int64
-	CreatedAt       time.Time
-	UpdatedAt       time.Time
-	Username        string
-	Email           string
-	FirstName       string
-	LastName        string
-	Role            string
-	Total           int64
-	SeenPatient     int64
-	SeenThrough     interface{}
-	SeenInEmergency bool
+	ID                int64
+	PatientID         int64
+	CreatedBy         int64
+	RecordType        string
+	Title             string
+	Description       string
+	Symptoms          string
+	Diagnosis         string
+	Treatment         string
+	Medications       string
+	VisitDate         time.Time
+	Version           int64
+	CreatedAt         time.Time
+	UpdatedAt         time.Time
+	Username          string
+	Email             string
+	FirstName         string
+	LastName          string
+	Role              string
+	Total             int64
+	TotalIsLowerBound bool
+	SeenPatient       int64
+	SeenThrough       interface{}
+	SeenInEmergency   bool
 }
 
 // A statement that answers a caller's read names in each row the patient whose data it
@@ -418,19 +460,23 @@ type ListRecordsRow struct {
 // Lists the records that the caller may read. Only the first N patients, in the order of
 // their first records, can have a record among the first N of all. So the page
 // is searched among at most N patients (@depth), N records of each. order.go
-// rewrites the marks /*...*/ for the other orders. CommentsOfPage follows in the same batch, and finds the page in a setting.
+// rewrites the marks /*...*/ for the other orders. Without a period (@dated), counts are kept;
+// with one, at most @count_up_to of its records are counted, whatever their types.
+// CommentsOfPage follows in the same batch, and finds the page in a setting.
 func (q *Queries) ListRecords(ctx context.Context, db DBTX, arg ListRecordsParams) ([]*ListRecordsRow, error) {
 	rows, err := db.Query(ctx, ListRecords,
 		arg.RecordType,
-		arg.Since,
-		arg.Until,
+		arg.CountUpTo,
 		arg.Caller,
 		arg.PatientID,
+		arg.Since,
+		arg.Until,
 		arg.BeyondKey,
 		arg.BeyondID,
 		arg.Depth,
 		arg.Skip,
 		arg.Most,
+		arg.Dated,
 	)
 	if err != nil {
 		return nil, err
@@ -460,6 +506,7 @@ func (q *Queries) ListRecords(ctx context.Context, db DBTX, arg ListRecordsParam
 			&i.LastName,
 			&i.Role,
 			&i.Total,
+			&i.TotalIsLowerBound,
 			&i.SeenPatient,
 			&i.SeenThrough,
 			&i.SeenInEmergency,

@@ -13,8 +13,8 @@ import (
 const ListUsers = `-- name: ListUsers :many
 SELECT a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, coalesce(d.id, 0)::bigint AS doctor_id, d.verified_at, p.id AS patient_id, found.total::bigint AS total,
     p.id AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
-FROM users_found($1::text, $2::text, $3::boolean, $4::boolean, $5::bigint, $6::boolean,
-    $7::integer, $8::integer) AS found
+FROM users_page($1::text, $2::text, $3::boolean, $4::boolean, $5::bigint, $6::boolean,
+    $7::integer, $8::integer, $9::bigint) AS found
 JOIN accounts a ON a.id = found.id
 LEFT JOIN LATERAL (SELECT one.id, one.verified_at FROM doctor_profiles one WHERE one.user_id = found.id LIMIT 1) AS d ON true
 LEFT JOIN patient_profiles p ON p.user_id = found.id
@@ -22,14 +22,15 @@ ORDER BY CASE WHEN $6::boolean THEN -found.id ELSE found.id END
 `
 
 type ListUsersParams struct {
-	Pattern  string
-	Role     string
-	Active   *bool
-	Verified *bool
-	Beyond   int64
-	Back     bool
-	Most     int32
-	Skip     int32
+	Pattern   string
+	Role      string
+	Active    *bool
+	Verified  *bool
+	Beyond    int64
+	Back      bool
+	Most      int32
+	Skip      int32
+	CountUpTo int64
 }
 
 type ListUsersRow struct {
@@ -54,6 +55,7 @@ func (q *Queries) ListUsers(ctx context.Context, db DBTX, arg ListUsersParams) (
 		arg.Back,
 		arg.Most,
 		arg.Skip,
+		arg.CountUpTo,
 	)
 	if err != nil {
 		return nil, err

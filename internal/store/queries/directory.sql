@@ -30,7 +30,8 @@ WHERE (@unlisted::boolean OR d.verified_at IS NOT NULL AND u.active)
         OR (u.first_name || ' ' || u.last_name || ' ' || u.username) ILIKE @pattern::text);
 
 -- Patients are many: without a pattern the page is read from the primary key, in
--- its direction, and only the requested branch runs.
+-- its direction, and only the requested branch runs. With an array its patients are looked up; a
+-- join would hash the whole table. Everybody is counted up to a limit, and what a pattern finds exactly: it is sorted anyway.
 -- name: ListPatients :many
 WITH found AS MATERIALIZED (
     SELECT id::bigint FROM patients_named(@pattern::text) AS id WHERE @pattern::text <> ''
@@ -43,13 +44,19 @@ WITH found AS MATERIALIZED (
     UNION ALL
     (SELECT id FROM found WHERE CASE WHEN @back::boolean THEN id < @beyond::bigint ELSE id > @beyond::bigint END
      ORDER BY CASE WHEN @back::boolean THEN -id ELSE id END LIMIT @most OFFSET @skip)
+), everybody AS (
+    SELECT id FROM patient_profiles WHERE @pattern::text = '' ORDER BY id LIMIT @count_up_to::bigint
 )
 SELECT sqlc.embed(p), sqlc.embed(a),
-    (CASE WHEN @pattern::text = '' THEN (SELECT count(*) FROM patient_profiles) ELSE (SELECT count(*) FROM found) END)::bigint AS total,
+    (CASE WHEN @pattern::text = '' THEN (SELECT count(*) FROM everybody) ELSE (SELECT count(*) FROM found) END)::bigint AS total,
     p.id AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
-FROM page JOIN patient_profiles p ON p.id = page.id JOIN accounts a ON a.id = p.user_id
+FROM patient_profiles p JOIN accounts a ON a.id = p.user_id
+WHERE p.id = ANY(ARRAY(SELECT page.id FROM page))
 ORDER BY CASE WHEN @back::boolean THEN -p.id ELSE p.id END;
 
 -- name: CountPatients :one
-SELECT (CASE WHEN @pattern::text = '' THEN (SELECT count(*) FROM patient_profiles)
+WITH everybody AS (
+    SELECT id FROM patient_profiles WHERE @pattern::text = '' ORDER BY id LIMIT @count_up_to::bigint
+)
+SELECT (CASE WHEN @pattern::text = '' THEN (SELECT count(*) FROM everybody)
     ELSE (SELECT count(*) FROM patients_named(@pattern::text)) END)::bigint;

@@ -22,9 +22,9 @@ SELECT n.id, n.type, n.read_at, n.created_at, n.assignment_id,
     coalesce(c.id, 0)::bigint AS comment_id,
     n.user_id, coalesce(account.username, '')::text AS account_username,
     coalesce(account.first_name, '')::text AS account_first, coalesce(account.last_name, '')::text AS account_last,
-    (SELECT count(*) FROM notifications t
+    (SELECT coalesce(sum(t.notifications), 0) FROM notification_counts t
      WHERE @id::bigint = 0 AND t.recipient_id = @caller
-        AND (sqlc.narg('read')::boolean IS NULL OR (t.read_at IS NOT NULL) = sqlc.narg('read')::boolean))::bigint AS total,
+        AND (sqlc.narg('read')::boolean IS NULL OR t.read = sqlc.narg('read')::boolean))::bigint AS total,
     p.id AS seen_patient, seen.assignment_id AS seen_through, coalesce(seen.emergency, false)::boolean AS seen_in_emergency
 FROM page
 JOIN notifications n ON n.id = page.id
@@ -44,8 +44,8 @@ LEFT JOIN LATERAL (
 ORDER BY page.id DESC/*order*/;
 
 -- name: CountNotifications :one
-SELECT count(*) FROM notifications n
-WHERE n.recipient_id = @caller AND (sqlc.narg('read')::boolean IS NULL OR (n.read_at IS NOT NULL) = sqlc.narg('read')::boolean);
+SELECT coalesce(sum(t.notifications), 0)::bigint FROM notification_counts t
+WHERE t.recipient_id = @caller AND (sqlc.narg('read')::boolean IS NULL OR t.read = sqlc.narg('read')::boolean);
 
 -- name: ReadNotification :exec
 UPDATE notifications SET read_at = now() WHERE id = @id AND recipient_id = @caller AND read_at IS NULL;

@@ -5,7 +5,9 @@
 -- Lists the records that the caller may read. Only the first N patients, in the order of
 -- their first records, can have a record among the first N of all. So the page
 -- is searched among at most N patients (@depth), N records of each. order.go
--- rewrites the marks /*...*/ for the other orders. CommentsOfPage follows in the same batch, and finds the page in a setting.
+-- rewrites the marks /*...*/ for the other orders. Without a period (@dated), counts are kept;
+-- with one, at most @count_up_to of its records are counted, whatever their types.
+-- CommentsOfPage follows in the same batch, and finds the page in a setting.
 -- name: ListRecords :many
 WITH patients AS MATERIALIZED (
     SELECT a.patient_id, coalesce(min(a.assignment_id) FILTER (WHERE NOT a.emergency), min(a.assignment_id)) AS assignment_id,
@@ -33,15 +35,25 @@ WITH patients AS MATERIALIZED (
         ORDER BY r.visit_date/*key*/ DESC/*order*/, r.id DESC/*order*/ LIMIT @depth
     ) AS found
     ORDER BY found.sort_key DESC/*order*/, found.id DESC/*order*/ LIMIT @most OFFSET @skip
+), kept AS (
+    SELECT coalesce(sum(of_patient.records), 0)::bigint AS records
+    FROM patients p CROSS JOIN LATERAL (
+        SELECT sum(c.records) AS records FROM callers_record_counts c
+        WHERE c.patient_id = p.patient_id AND (@record_type::text = '' OR c.record_type = @record_type)
+    ) AS of_patient
+    WHERE NOT @dated::boolean
+), found AS (
+    SELECT of_patient.record_type
+    FROM patients p CROSS JOIN LATERAL (
+        SELECT t.record_type FROM callers_records t
+        WHERE t.patient_id = p.patient_id AND t.visit_date >= @since AND t.visit_date < @until LIMIT @count_up_to::bigint
+    ) AS of_patient
+    WHERE @dated LIMIT @count_up_to::bigint
 )
 SELECT d.id, d.patient_id, d.created_by, d.record_type, d.title, d.description, d.symptoms, d.diagnosis, d.treatment,
     d.medications, d.visit_date, d.version, d.created_at, d.updated_at, d.username, d.email, d.first_name, d.last_name, d.role,
-    (SELECT coalesce(sum(per_patient.count), 0)
-     FROM patients p CROSS JOIN LATERAL (
-        SELECT count(*) AS count FROM callers_records t
-        WHERE t.patient_id = p.patient_id AND (@record_type::text = '' OR t.record_type = @record_type)
-            AND t.visit_date >= @since AND t.visit_date < @until
-     ) AS per_patient)::bigint AS total,
+    (SELECT kept.records + (SELECT count(*) FROM found WHERE @record_type = '' OR found.record_type = @record_type) FROM kept)::bigint AS total,
+    ((SELECT count(*) FROM found) = @count_up_to)::boolean AS total_is_lower_bound,
     d.patient_id AS seen_patient, page.assignment_id AS seen_through, page.emergency::boolean AS seen_in_emergency
 FROM page
 CROSS JOIN LATERAL (SELECT r.* FROM record_details r WHERE r.id = page.id OFFSET 0) AS d -- by the barrier, a join would read all
@@ -49,15 +61,26 @@ WHERE (SELECT set_config('healthrecords.page', ARRAY(SELECT page.id FROM page)::
 ORDER BY page.sort_key DESC/*order*/, page.id DESC/*order*/;
 
 -- name: CountRecords :one
-SELECT coalesce(sum(per_patient.count), 0)::bigint AS count
-FROM (
+WITH patients AS MATERIALIZED (
     SELECT DISTINCT a.patient_id FROM patient_access a
     WHERE a.user_id = @caller AND (@patient_id::bigint = 0 OR a.patient_id = @patient_id)
-) AS p CROSS JOIN LATERAL (
-    SELECT count(*) AS count FROM callers_records t
-    WHERE t.patient_id = p.patient_id AND (@record_type::text = '' OR t.record_type = @record_type)
-        AND t.visit_date >= @since AND t.visit_date < @until
-) AS per_patient;
+), kept AS (
+    SELECT coalesce(sum(of_patient.records), 0)::bigint AS records
+    FROM patients p CROSS JOIN LATERAL (
+        SELECT sum(c.records) AS records FROM callers_record_counts c
+        WHERE c.patient_id = p.patient_id AND (@record_type::text = '' OR c.record_type = @record_type)
+    ) AS of_patient
+    WHERE NOT @dated::boolean
+), found AS (
+    SELECT of_patient.record_type
+    FROM patients p CROSS JOIN LATERAL (
+        SELECT t.record_type FROM callers_records t
+        WHERE t.patient_id = p.patient_id AND t.visit_date >= @since AND t.visit_date < @until LIMIT @count_up_to::bigint
+    ) AS of_patient
+    WHERE @dated LIMIT @count_up_to::bigint
+)
+SELECT (SELECT kept.records + (SELECT count(*) FROM found WHERE @record_type = '' OR found.record_type = @record_type) FROM kept)::bigint AS total,
+    ((SELECT count(*) FROM found) = @count_up_to)::boolean AS total_is_lower_bound;
 
 -- name: GetRecord :one
 SELECT sqlc.embed(r),
@@ -124,28 +147,28 @@ SELECT record.visit_date, record.version, record.updated_at FROM record;
 -- name: DeleteRecord :execrows
 DELETE FROM health_records WHERE id = @id AND patient_id = @patient_id;
 
--- last_visit has no meaning for a patient without records.
+-- The page is read in the order of an index, which has the doctor's patients, and ends with
+-- the page. last_visit has no meaning for a patient without records.
 -- name: ListPatientsOfDoctor :many
-WITH patients AS MATERIALIZED (
-    SELECT a.patient_id AS id, coalesce(min(a.id) FILTER (WHERE a.source <> 'break_glass'), min(a.id)) AS assignment_id,
+WITH page AS (
+    SELECT a.patient_id AS id, coalesce(min(a.id) FILTER (WHERE a.source IS DISTINCT FROM 'break_glass'), min(a.id)) AS assignment_id,
         bool_and(a.source = 'break_glass') AS emergency
-    FROM active_assignments a WHERE a.doctor_user_id = @caller
-    GROUP BY a.patient_id
-), page AS (
-    SELECT patients.* FROM patients WHERE patients.id >/*beyond*/ @beyond_id::bigint
-    ORDER BY patients.id ASC/*order*/ LIMIT @most OFFSET @skip
+    FROM active_assignments a
+    WHERE a.doctor_id = (SELECT d.id FROM doctor_profiles d WHERE d.user_id = @caller) AND a.patient_id >/*beyond*/ @beyond_id::bigint
+    GROUP BY a.patient_id ORDER BY a.patient_id ASC/*order*/ LIMIT @most OFFSET @skip
 )
-SELECT sqlc.embed(p), sqlc.embed(account), history.last_visit, history.total_records,
-    (SELECT count(*) FROM patients)::bigint AS total,
+SELECT sqlc.embed(p), sqlc.embed(account),
+    coalesce((
+        SELECT r.visit_date FROM health_records r WHERE r.patient_id = p.id ORDER BY r.visit_date DESC LIMIT 1
+    ), 'epoch')::timestamptz AS last_visit,
+    (SELECT coalesce(sum(c.records), 0) FROM record_counts c WHERE c.patient_id = p.id)::bigint AS total_records,
+    counted.patients::bigint AS total, counted.is_lower_bound::boolean AS total_is_lower_bound,
     p.id AS seen_patient, page.assignment_id AS seen_through, page.emergency::boolean AS seen_in_emergency
 FROM page
+CROSS JOIN callers_patients_counted(@count_up_to::bigint) AS counted
 JOIN patient_profiles p ON p.id = page.id
 JOIN accounts account ON account.id = p.user_id
-CROSS JOIN LATERAL (
-    SELECT count(*) AS total_records, coalesce(max(r.visit_date), 'epoch')::timestamptz AS last_visit
-    FROM health_records r WHERE r.patient_id = p.id
-) AS history
 ORDER BY page.id ASC/*order*/;
 
 -- name: CountPatientsOfDoctor :one
-SELECT count(DISTINCT a.patient_id) FROM active_assignments a WHERE a.doctor_user_id = @caller;
+SELECT counted.patients::bigint AS total, counted.is_lower_bound::boolean AS total_is_lower_bound FROM callers_patients_counted(@count_up_to::bigint) AS counted;

@@ -33,14 +33,15 @@ func withoutPatientData() map[string]string {
 // it still shows callers no more than they may see.
 func ofTheOwner() map[string]string {
 	return map[string]string{
-		"callers_patients": "its condition names the caller, behind a barrier",
-		"callers_records":  "its condition names the caller, behind a barrier",
-		"patient_access":   "its condition names the caller, behind a barrier",
-		"record_details":   "its condition names the caller, behind a barrier",
-		"comment_details":  "its condition names the caller, behind a barrier",
-		"callers_sessions": "its condition names the caller, behind a barrier",
-		"callers_audit":    "its condition names the caller, behind a barrier",
-		"audit_entries":    "an administrator sees all rows, other callers none",
+		"callers_patients":      "its condition names the caller, behind a barrier",
+		"callers_records":       "its condition names the caller, behind a barrier",
+		"callers_record_counts": "its condition names the caller, behind a barrier",
+		"patient_access":        "its condition names the caller, behind a barrier",
+		"record_details":        "its condition names the caller, behind a barrier",
+		"comment_details":       "its condition names the caller, behind a barrier",
+		"callers_sessions":      "its condition names the caller, behind a barrier",
+		"callers_audit":         "its condition names the caller, behind a barrier",
+		"audit_entries":         "an administrator sees all rows, other callers none",
 	}
 }
 
@@ -103,6 +104,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 		"recipient_id FROM notifications", "user_id FROM idempotency_keys", "object_id FROM callers_audit", "object_id FROM audit_entries",
 		"user_id FROM pending_names", "user_id FROM name_versions", "user_id FROM reset_codes",
 		"id FROM assignment_claims", "generation FROM declarations",
+		"patient_id FROM record_counts", "patient_id FROM callers_record_counts", "recipient_id FROM notification_counts",
 	}
 	h.expectAllRead(t, columns)
 	for name, test := range map[string]struct {
@@ -123,6 +125,9 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			append([]int64{h.admin.ID, h.ann.User.ID}, doctors...),
 			{h.ann.User.ID},
 			nil, nil,
+			{h.ann.ID},
+			{h.ann.ID},
+			{h.ann.User.ID},
 		}},
 		"patient without records": {h.cleo.User, [][]int64{
 			append([]int64{h.cleo.User.ID}, doctors...),
@@ -135,6 +140,8 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			nil, append([]int64{h.cleo.User.ID}, doctors...),
 			{h.cleo.User.ID},
 			nil, nil,
+			nil, nil,
+			{h.cleo.User.ID},
 		}},
 		"doctor": {h.doctor.User, [][]int64{
 			append([]int64{h.admin.ID, h.ann.User.ID}, doctors...),
@@ -149,6 +156,9 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			append([]int64{h.admin.ID, h.ann.User.ID}, doctors...),
 			{h.doctor.User.ID},
 			nil, nil,
+			{h.ann.ID},
+			{h.ann.ID},
+			{h.doctor.User.ID},
 		}},
 		"other doctor": {h.other.User, [][]int64{
 			append([]int64{h.admin.ID, h.bob.User.ID}, doctors...),
@@ -163,6 +173,9 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			append([]int64{h.admin.ID, h.bob.User.ID}, doctors...),
 			{h.other.User.ID},
 			nil, nil,
+			{h.bob.ID},
+			{h.bob.ID},
+			{h.other.User.ID},
 		}},
 		"unverified doctor": {h.unverified.User, [][]int64{
 			doctors, nil,
@@ -173,6 +186,8 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			nil, nil, nil, doctors,
 			{h.unverified.User.ID},
 			nil, nil,
+			nil, nil,
+			{h.unverified.User.ID},
 		}},
 		"administrator": {h.admin, [][]int64{
 			append([]int64{h.admin.ID, h.ann.User.ID, h.bob.User.ID, h.cleo.User.ID}, doctors...),
@@ -188,6 +203,8 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			append([]int64{h.admin.ID, h.ann.User.ID, h.bob.User.ID, h.cleo.User.ID}, doctors...),
 			{1, 2, 3, 4, 5},
 			{3},
+			nil, nil,
+			{h.admin.ID},
 		}},
 	} {
 		if len(test.want) != len(columns) {
@@ -213,7 +230,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, column := range columns {
-			want := map[int][]int64{0: {h.ann.User.ID}, 1: {h.ann.ID}, 5: {h.ann.User.ID}, 6: {h.ann.User.ID}, 10: {h.ann.User.ID}, 11: {h.ann.User.ID}}[i]
+			want := map[int][]int64{0: {h.ann.User.ID}, 1: {h.ann.ID}, 5: {h.ann.User.ID}, 6: {h.ann.User.ID}, 10: {h.ann.User.ID}, 11: {h.ann.User.ID}, 16: {h.ann.User.ID}}[i]
 			if got, err := readAll(t, tx, "SELECT "+column); err != nil || !slices.Equal(got, want) {
 				t.Errorf("before the login is complete: SELECT %s: %v, want %v (%v)", column, got, want, err)
 			}

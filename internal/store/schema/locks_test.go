@@ -79,6 +79,9 @@ func TestAMigrationHoldsNothingThatWhomItWaitsForNeeds(t *testing.T) {
 		"whoever changes assignments has locked their doctor first": {
 			15, "LOCK TABLE doctor_profiles IN ROW EXCLUSIVE MODE", "LOCK TABLE assignments, outbox IN ROW EXCLUSIVE MODE",
 		},
+		"an import adds people first": {
+			18, "LOCK TABLE users, patient_profiles, doctor_profiles IN ROW EXCLUSIVE MODE", "LOCK TABLE health_records, assignments IN ROW EXCLUSIVE MODE",
+		},
 		"the worker adds notifications last": {
 			13, "LOCK TABLE outbox IN ROW EXCLUSIVE MODE", "LOCK TABLE notifications IN ROW EXCLUSIVE MODE",
 		},

@@ -80,6 +80,12 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 		"UPDATE audit_log SET user_id = 1", "DELETE FROM audit_log", "TRUNCATE audit_log", "DELETE FROM audit_log_default", "DROP TABLE audit_log_default",
 		"INSERT INTO audit_log_default (role) VALUES ('ADMIN')", "INSERT INTO audit_log (id) VALUES (1)", "INSERT INTO audit_log (at) VALUES (now())",
 		"ALTER TABLE audit_log DETACH PARTITION audit_log_default", "SELECT setval('audit_log_id_seq', 1)",
+		"INSERT INTO record_counts (records) VALUES (1)", "UPDATE record_counts SET records = 1", "DELETE FROM record_counts", "TRUNCATE record_counts",
+		"SELECT add_to_record_counts(1, 'CHECKUP', 1)", "ALTER TABLE health_records DISABLE TRIGGER records_added",
+		"INSERT INTO notification_counts (read) VALUES (true)", "UPDATE notification_counts SET notifications = 1", "DELETE FROM notification_counts",
+		"SELECT add_to_notification_counts(1, true, 1)", "ALTER TABLE notifications DISABLE TRIGGER notifications_added",
+		"SELECT FROM assignment_counts", "UPDATE assignment_counts SET open_ended = 1", "DELETE FROM assignment_counts",
+		"SELECT add_to_assignment_counts(1, 1)", "SELECT check_counts('records', 0, 1, true)", "SELECT record_count_differences(0, 1)",
 		"UPDATE audit_checkpoints SET digests = NULL", "DELETE FROM audit_checkpoints", "TRUNCATE audit_checkpoints",
 		"SELECT pg_read_file('/etc/passwd')", "COPY users TO PROGRAM 'cat'",
 	}
@@ -108,6 +114,7 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 			"INSERT INTO outbox (type) VALUES ('record.created')", "UPDATE users SET active = true", "UPDATE assignments SET ends_at = now()", "INSERT INTO assignments (patient_id) VALUES (1)",
 			"SELECT FROM assignment_claims", "UPDATE assignment_claims SET ended_at = now()", "SELECT requester FROM assignments",
 			"SELECT FROM declarations", "SELECT nextval('controller_terms')",
+			"SELECT FROM record_counts", "SELECT FROM notification_counts", "SELECT callers_patients_counted(1)",
 			"DELETE FROM health_records", "SELECT FROM patient_access", "INSERT INTO audit_log (role) VALUES ('ADMIN')", "SELECT nextval('audit_log_id_seq')",
 		},
 		schema.PartController: {
@@ -119,6 +126,7 @@ func TestNoPartMayDoWhatItsStatementsDoNot(t *testing.T) {
 			"INSERT INTO users (username, role, password_hash) VALUES ('x', 'ADMIN', 'x')", "SELECT FROM sessions", "SELECT FROM refresh_tokens", "SELECT FROM idempotency_keys",
 			"SELECT FROM totp_factors", "SELECT FROM recovery_codes", "SELECT FROM name_versions", "SELECT FROM pending_names", "SELECT decide_name(1, true)",
 			"SELECT FROM reset_codes", "DELETE FROM reset_codes", "SELECT lock_account(1)",
+			"SELECT FROM record_counts", "SELECT FROM notification_counts", "SELECT callers_patients_counted(1)",
 			"INSERT INTO assignment_claims (requested_by) VALUES (1)", "UPDATE declarations SET uid = 'x'", "SELECT setval('controller_terms', 1)",
 			"SELECT FROM who_looked(1, now())", "INSERT INTO assignments (patient_id, doctor_id, source, requested_by, starts_at) VALUES (1, 1, 'rest', 1, now())",
 		},

@@ -46,6 +46,7 @@ func (p Paging) PageRequest() clinic.PageRequest { return p.request }
 // Page is the body of a list, in the format of the Django REST framework.
 type Page[T any] struct {
 	Count    int     `json:"count" doc:"The number of items on all pages that match the filter." example:"1"`
+	AtLeast  bool    `json:"count_is_lower_bound,omitempty" doc:"True if more items may match than count says, because counting stops at 1,000 items; otherwise omitted. The counts of health records without a period and of notifications are always exact."`
 	Next     *string `json:"next" doc:"The URL of the next page; null on the last page." example:"/api/health-records/?page=3"`
 	Previous *string `json:"previous" doc:"The URL of the previous page; null on the first page." example:"/api/health-records/?page=1"`
 	Notice   *Notice `json:"notice,omitempty" doc:"Why the list is empty, if the reason is not that nothing matches; otherwise omitted."`
@@ -65,7 +66,7 @@ type PageResponse[T any] struct {
 
 // AnswerPage returns the answer for a page of the domain. base is the URL of the links without their query.
 func AnswerPage[T, V any](p Paging, base string, found clinic.Page[T], view func(T) V) (*PageResponse[V], error) {
-	answer := Page[V]{Count: found.Total, Results: Views(found.Items, view)}
+	answer := Page[V]{Count: found.Total, AtLeast: found.AtLeast, Results: Views(found.Items, view)}
 	if found.Notice != nil {
 		answer.Notice = &Notice{Code: found.Notice.Code, Detail: found.Notice.Message}
 	}
@@ -77,7 +78,7 @@ func AnswerPage[T, V any](p Paging, base string, found clinic.Page[T], view func
 	if len(found.Items) == 0 && p.Page > 1 {
 		return nil, clinic.NotFound("page")
 	}
-	if p.Page*p.PageSize < found.Total && p.Page < maxPage {
+	if found.Next != nil && p.Page < maxPage {
 		answer.Next = p.link(base, "page", strconv.Itoa(p.Page+1))
 	}
 	if p.Page > 1 {

@@ -2,7 +2,10 @@ package web
 
 import (
 	"encoding/base64"
+	"fmt"
 	"net/url"
+	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -55,22 +58,38 @@ func TestLinksOfNumberedPages(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		page, total    int
+		more           bool
 		next, previous string
 	}{
 		{page: 1, total: 0},
 		{page: 1, total: 2},
-		{page: 1, total: 3, next: "/list?page=2&page_size=2&search=a+b"},
-		{page: 2, total: 5, next: "/list?page=3&page_size=2&search=a+b", previous: "/list?page=1&page_size=2&search=a+b"},
+		{page: 1, total: 3, more: true, next: "/list?page=2&page_size=2&search=a+b"},
+		{page: 2, total: 5, more: true, next: "/list?page=3&page_size=2&search=a+b", previous: "/list?page=1&page_size=2&search=a+b"},
 		{page: 3, total: 5, previous: "/list?page=2&page_size=2&search=a+b"},
+		{page: 3, total: 5, more: true, next: "/list?page=4&page_size=2&search=a+b", previous: "/list?page=2&page_size=2&search=a+b"}, // at least 5
 	} {
 		p := Paging{Page: test.page, PageSize: 2, query: url.Values{"search": {"a b"}, "page_size": {"2"}}}
-		got, err := AnswerPage(p, "/list", clinic.Page[int]{Items: []int{1}, Total: test.total}, func(i int) int { return i })
+		found := clinic.Page[int]{Items: []int{1}, Total: test.total}
+		if test.more {
+			found.Next = &clinic.Cursor{}
+		}
+		got, err := AnswerPage(p, "/list", found, func(i int) int { return i })
 		if err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff([]string{test.next, test.previous}, []string{linked(got.Body.Next), linked(got.Body.Previous)}); diff != "" {
 			t.Errorf("page %d of %d items (-want +got)\n%s", test.page, test.total, diff)
 		}
+	}
+}
+
+// TestTheDocumentNamesTheLimitOfCounts compares the text with clinic.MaxCount: a tag cannot be made of it.
+func TestTheDocumentNamesTheLimitOfCounts(t *testing.T) {
+	t.Parallel()
+	field, _ := reflect.TypeFor[Page[int]]().FieldByName("AtLeast")
+	limit := fmt.Sprintf("%d,%03d items", clinic.MaxCount/1000, clinic.MaxCount%1000)
+	if doc := field.Tag.Get("doc"); !strings.Contains(doc, limit) {
+		t.Errorf("%q does not say %q", doc, limit)
 	}
 }
 

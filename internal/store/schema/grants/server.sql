@@ -4,12 +4,12 @@
 
 GRANT SELECT ON goose_db_version TO :"role";
 
-GRANT EXECUTE ON FUNCTION identify(bigint, text, bigint), account_named, account_registered_under, patients_named, users_found,
-    lock_admins, set_user_active, decide_name, who_looked, lock_account, start_session TO :"role";
+GRANT EXECUTE ON FUNCTION identify(bigint, text, bigint), account_named, account_registered_under, patients_named, users_found, users_page,
+    lock_admins, set_user_active, decide_name, who_looked, lock_account, start_session, callers_patients_counted TO :"role";
 
 GRANT SELECT ON users, doctor_profiles, patient_profiles, assignments, health_records, doctor_comments, notifications,
     callers_sessions, refresh_tokens, idempotency_keys, accounts, active_assignments, callers_patients, callers_records,
-    patient_access, record_details, comment_details, name_versions, pending_names
+    patient_access, record_details, comment_details, name_versions, pending_names, record_counts, callers_record_counts, notification_counts
 TO :"role";
 
 GRANT USAGE ON SEQUENCE users_id_seq TO :"role"; -- an account gets its id before it is made
