@@ -96,10 +96,17 @@ func newScene(t *testing.T) *scene {
 	}}}
 	testkit.Must(t, s.db.QueryRow(t.Context(), `SELECT string_agg(format('SELECT %L, to_jsonb(t) FROM %I t', relname, relname), ' UNION ALL ')
 		FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
-			AND relname <> 'goose_db_version'`).Scan(&s.dump))
+			AND relname NOT IN ('goose_db_version', 'record_counts', 'notification_counts', 'assignment_counts')`).Scan(&s.dump))
+	s.dump += sumsOfCounts
 	s.prepare(t)
 	return s
 }
+
+// sumsOfCounts are what each count adds up to, in however many rows.
+const sumsOfCounts = `
+	UNION ALL SELECT 'record_counts', to_jsonb(c) FROM (SELECT patient_id, record_type, sum(records) AS all FROM record_counts GROUP BY 1, 2) AS c WHERE c.all <> 0
+	UNION ALL SELECT 'notification_counts', to_jsonb(c) FROM (SELECT recipient_id, read, sum(notifications) AS all FROM notification_counts GROUP BY 1, 2) AS c WHERE c.all <> 0
+	UNION ALL SELECT 'assignment_counts', to_jsonb(c) FROM (SELECT doctor_id, sum(open_ended) AS all FROM assignment_counts GROUP BY 1) AS c WHERE c.all <> 0`
 
 // prepare creates a function in the database that empties it and creates the
 // scene.

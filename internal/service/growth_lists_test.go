@@ -53,9 +53,9 @@ func (w town) checkRecords(t *testing.T) {
 	} {
 		for _, order := range clinic.RecordOrders() {
 			for filtered, by := range filters {
-				// The caller's own; the first of each patient, and as many of each of the first
+				// Those of a period, up to the limit of counts; the first of each patient, and as many of each of the first
 				// patients as the page has rows. A third of them have the type.
-				most := who.records + 4*(who.patients+min(who.patients, pageRows)*pageRows+pageRows)
+				most := clinic.MaxCount + 4*(who.patients+min(who.patients, pageRows)*pageRows+pageRows)
 				if by.rare {
 					most = 3 * who.records // to count them, to find the first, and to fill the page
 				}

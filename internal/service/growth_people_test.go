@@ -29,19 +29,11 @@ func (w town) checkPeople(t *testing.T) {
 			}}.checkAll(t)
 		}
 	}
-	for name, who := range map[string]struct {
-		caller            clinic.Caller
-		patients, records int // records of the patients on a page
-	}{
-		"many patients": {w.busy, patientsOfBusy, pageRows * (recordsOfBusy + 3)},
-		"many records":  {w.quiet, 2, recordsOfMany + 3},
-	} {
-		limits := map[string]int{
-			"assignments": 8*who.patients + 3*who.records, "health_records": who.records + few,
-			"assignments_doctor_idx": 4 * who.patients,
-		}
-		pages[clinic.PatientSummary]{w, "Patients.OfDoctor", name, who.caller, limits, func(page clinic.PageRequest) (clinic.Page[clinic.PatientSummary], error) {
-			return w.server.Patients.OfDoctor(t.Context(), who.caller, page)
+	for name, caller := range map[string]clinic.Caller{"many patients": w.busy, "many records": w.quiet} {
+		// The policies look up the patient of each row on the page.
+		limits := map[string]int{"assignments": 20 * pageRows}
+		pages[clinic.PatientSummary]{w, "Patients.OfDoctor", name, caller, limits, func(page clinic.PageRequest) (clinic.Page[clinic.PatientSummary], error) {
+			return w.server.Patients.OfDoctor(t.Context(), caller, page)
 		}}.checkAll(t)
 	}
 }
@@ -68,6 +60,7 @@ func (w town) checkUsers(t *testing.T) {
 func (w town) checkNotifications(t *testing.T) {
 	t.Helper()
 	yes, no := true, false
+	// The generic plans, which store.Open asks for, read the page only; planned for this reader, it may be cheaper to sort all.
 	many := map[string]int{"notifications": 3 * toldOfBusy, "notifications_recipient_idx": toldOfBusy}
 	listener := testkit.CallerOf(clinic.User{ID: int64(w.db.Count(`SELECT user_id FROM patient_profiles WHERE id = $1`, w.somebody)), Role: clinic.RolePatient})
 	for name, who := range map[string]struct {

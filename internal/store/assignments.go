@@ -100,13 +100,13 @@ func (h Assignments) List(ctx context.Context, filter clinic.AssignmentFilter, r
 			return list(h.auditing(ofPatient(clinic.ObjectAssignment, filter.PatientID), w.shown()), w)
 		},
 		item:  func(r *dbsqlc.ListAssignmentsRow) (clinic.Assignment, error) { return assignmentOf(r), nil },
-		total: func(r *dbsqlc.ListAssignmentsRow) counted { return upTo(r.Total) },
+		total: func(r *dbsqlc.ListAssignmentsRow) counted { return exactly(r.Total) },
 		count: func() (counted, error) {
 			rows, err := list(h.handle, window{Limit: 1})
 			if err != nil || len(rows) == 0 {
 				return exactly(0), err
 			}
-			return upTo(rows[0].Total), nil
+			return exactly(rows[0].Total), nil
 		},
 		position: byID(func(a clinic.Assignment) int64 { return a.ID }),
 	})

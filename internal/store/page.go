@@ -88,7 +88,7 @@ func readPage[R, T any](l listing[R, T]) (clinic.Page[T], error) {
 		return clinic.Page[T]{}, translate(err)
 	}
 	page := clinic.Page[T]{Items: make([]T, 0, len(rows)), Total: int(total.rows), AtLeast: total.atLeast}
-	if page.AtLeast { // the page itself may show that there are more
+	if page.AtLeast && len(rows) > 0 { // the page itself may show that there are more
 		page.Total = max(page.Total, int(w.Offset)+len(rows))
 	}
 	more := len(rows) == int(w.Limit)

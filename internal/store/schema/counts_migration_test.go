@@ -14,8 +14,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
-// TestCountsAreFilledWhileOthersWrite migrates a database with rows from before the counts, while writers change them, and kills
-// the migration in the middle. The next run completes it.
+// TestCountsAreFilledWhileOthersWrite migrates a database with rows from before the counts, while writers change them, and
+// kills the migration in the middle. The next run completes it.
 func TestCountsAreFilledWhileOthersWrite(t *testing.T) {
 	t.Parallel()
 	const patients = 5000 // more than a batch
