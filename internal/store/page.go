@@ -88,10 +88,13 @@ func readPage[R, T any](l listing[R, T]) (clinic.Page[T], error) {
 		return clinic.Page[T]{}, translate(err)
 	}
 	page := clinic.Page[T]{Items: make([]T, 0, len(rows)), Total: int(total.rows), AtLeast: total.atLeast}
-	if page.AtLeast && len(rows) > 0 { // the page itself may show that there are more
-		page.Total = max(page.Total, int(w.Offset)+len(rows))
-	}
 	more := len(rows) == int(w.Limit)
+	if reached := int(w.Offset) + len(rows); page.AtLeast && len(rows) > 0 { // the page itself may show more of the list, or its end
+		page.Total = max(page.Total, reached)
+		if w.ID == 0 && !more {
+			page.Total, page.AtLeast = reached, false
+		}
+	}
 	if more {
 		rows = rows[:len(rows)-1]
 	}
