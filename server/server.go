@@ -45,8 +45,8 @@ type Options struct {
 	// MaxConcurrent limits how many operations of callers who are logged in run
 	// at once; 0 means 512.
 	MaxConcurrent int
-	// AccessLogSample is how many requests that succeed have one line in the log;
-	// 0 means 1. Requests that fail have a line each.
+	// AccessLogSample is N if the log has a line for one of N successful requests;
+	// 0 means 1. Each failed request has a line, except for refusals under overload: see web.ObserverOptions.
 	AccessLogSample int
 }
 

@@ -39,7 +39,7 @@ type Server struct {
 	TrustedProxies   List          `env:"TRUSTED_PROXIES" help:"networks of proxies whose X-Forwarded-For is trusted for the client's address, such as 10.0.0.0/8,fd00::/8; empty: clients connect directly"`
 	Connections      int           `env:"MAX_CONNECTIONS" envDefault:"4096" help:"maximum number of open connections to the API; further ones are closed"`
 	PerAddress       int           `env:"MAX_CONNECTIONS_PER_ADDRESS" envDefault:"512" help:"maximum number of these from one IPv4 address or one IPv6 /64 network; does not apply to TRUSTED_PROXIES"`
-	AccessLogSample  int           `env:"ACCESS_LOG_SAMPLE" envDefault:"1" help:"log one of this many requests that succeed; requests that fail are always logged"`
+	AccessLogSample  int           `env:"ACCESS_LOG_SAMPLE" envDefault:"1" help:"log one of this many successful requests; each failed request is logged, except that an overloaded server logs one refusal a second"`
 	DoctorAutoVerify bool          `env:"DOCTOR_AUTO_VERIFY" envDefault:"false" help:"treat every doctor as verified at registration; for development only"`
 	BreakGlass       time.Duration `env:"BREAK_GLASS_DURATION" envDefault:"1h" help:"duration of a doctor's emergency access, 1m to 24h"`
 	SelfAssignment   string        `env:"DOCTOR_SELF_ASSIGNMENT" envDefault:"confirm" help:"how doctors assign themselves to patients: confirm (requires password or second factor, a reason and an end), open (requires nothing) or off"`

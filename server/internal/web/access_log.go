@@ -9,11 +9,12 @@ import (
 	"time"
 )
 
-// accessLog has a line for each request, with two exceptions. Of the requests that succeed, a sample is enough if the operator
-// says so. Of those that a pool refuses, one a second has a line: under overload, the lines would cost more than the refusals.
+// accessLog has a line for each request, with two exceptions. The operator may choose to log only a sample of the successful
+// requests. Of the requests that a full pool refuses, one a second has a line: under overload, writing a line for each would
+// cost more than refusing it.
 type accessLog struct {
 	*slog.Logger
-	sample    int64 // one of so many requests that succeed has a line
+	sample    int64 // one of this many successful requests has a line
 	succeeded atomic.Int64
 
 	mutex    sync.Mutex

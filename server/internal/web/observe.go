@@ -35,7 +35,8 @@ type Observer struct {
 type ObserverOptions struct {
 	Log     *slog.Logger          // nil: slog.Default()
 	Metrics prometheus.Registerer // nil: no metrics
-	// LogSample is how many requests that succeed have one line in the access log; 0 means 1.
+	// LogSample is N if the access log has a line for one of N successful requests; 0 means 1. Each failed request has
+	// a line, except for those that a full pool refuses: they have one line a second.
 	LogSample int
 }
 

@@ -46,7 +46,7 @@ func (p Paging) PageRequest() clinic.PageRequest { return p.request }
 // Page is the body of a list, in the format of the Django REST framework.
 type Page[T any] struct {
 	Count    int     `json:"count" doc:"The number of items on all pages that match the filter." example:"1"`
-	AtLeast  bool    `json:"count_is_lower_bound,omitempty" doc:"True if more items may match than count says, because counting stops at 1,000 items; otherwise omitted. The counts of health records without a period and of notifications are always exact."`
+	AtLeast  bool    `json:"count_is_lower_bound,omitempty" doc:"True if more items may match than count says; otherwise omitted. The server counts at most 1,000 items of a list of patients or users. Of health records of a period, it looks at 1,000 at most before it applies record_type, so that count can be smaller. All other counts are exact."`
 	Next     *string `json:"next" doc:"The URL of the next page; null on the last page." example:"/api/health-records/?page=3"`
 	Previous *string `json:"previous" doc:"The URL of the previous page; null on the first page." example:"/api/health-records/?page=1"`
 	Notice   *Notice `json:"notice,omitempty" doc:"Why the list is empty, if the reason is not that nothing matches; otherwise omitted."`
