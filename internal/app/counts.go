@@ -26,10 +26,10 @@ func newCountsVerifyCommand() *cobra.Command {
 	var v countsVerification
 	cmd := &cobra.Command{
 		Use:   "verify",
-		Short: "Find counts that differ from what they count",
-		Long: "Compare the counts that lists show with the records, notifications and assignments. The command exits with 1\n" +
-			"if it finds a difference and does not repair it. The platform may run meanwhile. The database user must own\n" +
-			"the schema.\n\n" + settings.Usage(&settings.Tool{}),
+		Short: "Compare the counts of lists with the database",
+		Long: "Count records, notifications and assignments, and compare the results with the counts that the database keeps\n" +
+			"for lists. The command changes nothing without --repair, and exits with 1 if a count is wrong and was not\n" +
+			"repaired. The platform may run meanwhile. The database user must own the schema.\n\n" + settings.Usage(&settings.Tool{}),
 		Args: takesNoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			v.out, v.progress = cmd.OutOrStdout(), cmd.ErrOrStderr()
@@ -64,7 +64,7 @@ func (v countsVerification) run(ctx context.Context) error {
 		_, _ = fmt.Fprintf(v.out, "counts of %s: %d %s\n", kind, wrong, state)
 	}
 	if found > 0 && !v.repair {
-		_, _ = fmt.Fprintf(v.progress, "healthrecords: %d counts are wrong; run `healthrecords counts verify --repair`\n", found)
+		_, _ = fmt.Fprintf(v.progress, "healthrecords: wrong counts: %d; `healthrecords counts verify --repair` corrects them\n", found)
 		return errReported
 	}
 	return nil

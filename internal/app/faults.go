@@ -5,7 +5,10 @@ import (
 	"strings"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/postgres"
 )
+
+const insufficientPrivilege = "42501" // SQLSTATE
 
 // told returns the text of a command's error. An error of the domain speaks of fields and of the service; here, fields
 // are flags.
@@ -18,6 +21,9 @@ func told(err error) string {
 }
 
 func spoken(e *clinic.Error) string {
+	if postgres.HasCode(e, insufficientPrivilege) {
+		return "the database user lacks a right; use the owner of the schema"
+	}
 	switch e.Code { //nolint:exhaustive // the messages of the others fit
 	case clinic.CodeInvalid:
 		texts := make([]string, 0, len(e.Fields))

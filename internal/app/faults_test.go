@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
@@ -17,7 +19,8 @@ func TestErrorsOfTheDomainAreToldInTheTermsOfTheCommandLine(t *testing.T) {
 		"creating: this username is taken":                                                clinic.Conflict("username_taken", "this username is taken"),
 		"creating: the database is not available at the moment, or refuses the login":     clinic.Unavailable(errors.New("row")),
 		"creating: an internal error, whose cause is not shown because it may quote data": clinic.Internal(errors.New("row")),
-		"creating: no such file":                                                          errors.New("no such file"),
+		"creating: the database user lacks a right; use the owner of the schema":          clinic.Internal(&pgconn.PgError{Code: "42501", Message: "row"}),
+		"creating: no such file": errors.New("no such file"),
 	} {
 		if got := told(fmt.Errorf("creating: %w", err)); got != want {
 			t.Errorf("told %q, want %q", got, want)
