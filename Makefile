@@ -59,7 +59,7 @@ security: deps control-plane ## Measure security: matrix, races, revocation, aud
 	@hack/security
 
 .PHONY: bench
-bench: deps build ## Measure the server; SIZE=1k|10k|100k|300k, SCENARIO=REGEXP, ROUNDS=N, SECONDS=N, BINARY=PATH, SETTINGS="NAME=VALUE...", GROWTH=1, WRITE=1.
+bench: deps build ## Measure the server; SIZE=PATIENTS, SCENARIO=REGEXP, ROUNDS=N, SECONDS=N, BINARY=PATH, SETTINGS="NAME=VALUE...", GROWTH=1, WRITE=1.
 	@hack/go-build hack/bench "$$PWD/bin/bench" .
 	@exec bin/bench $(if $(SIZE),-size="$(SIZE)") $(if $(SCENARIO),-scenario='$(SCENARIO)') $(if $(ROUNDS),-rounds="$(ROUNDS)") \
 		$(if $(SECONDS),-seconds="$(SECONDS)") $(if $(BINARY),-binary="$(BINARY)") $(if $(SETTINGS),-settings="$(SETTINGS)") \

@@ -130,3 +130,30 @@ func (w *watcher) Write(p []byte) (int, error) {
 	}
 	return len(p), nil
 }
+
+// TestWrongOptionsEndTheCommandAtOnce checks that nothing is started, and that the message names what to mend.
+func TestWrongOptionsEndTheCommandAtOnce(t *testing.T) {
+	t.Parallel()
+	program := filepath.Join(t.TempDir(), "healthrecords")
+	if err := os.WriteFile(program, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for args, want := range map[string]struct {
+		code int
+		text string
+	}{
+		"-size=5x":                    {exitUsage, "-size"},
+		"-size=99":                    {exitUsage, "-size"},
+		"-scenario=(":                 {exitUsage, "-scenario"},
+		"-settings=LOG_LEVEL":         {exitUsage, `"LOG_LEVEL"`},
+		"-rounds=0":                   {exitUsage, "round"},
+		"-binary=" + program + ".old": {exitUsage, "program"},
+		"-scenario=^nothing":          {exitFailure, "log in"},
+	} {
+		var stderr strings.Builder
+		code := run([]string{"-binary=" + program, args}, io.Discard, &stderr)
+		if code != want.code || !strings.Contains(stderr.String(), want.text) || strings.Contains(stderr.String(), "starting") {
+			t.Errorf("%s: exit code %d, want %d, and a message with %q: %s", args, code, want.code, want.text, stderr.String())
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/healthrecords/healthrecords/internal/token"
 )
@@ -19,12 +20,15 @@ const (
 
 // measure runs the whole command.
 func measure(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
+	p := newPopulation(o.patients)
+	if err := checkSelection(o, p); err != nil {
+		return err
+	}
 	s, err := newStage(ctx, o, stderr)
 	defer func() { err = errors.Join(err, s.stop(ctx)) }()
 	if err != nil {
 		return err
 	}
-	p := newPopulation(o.patients)
 	hash, err := passwordHash(ctx)
 	if err != nil {
 		return err
@@ -102,7 +106,8 @@ func (s *stage) measureServer(ctx context.Context, p population, r *report) erro
 		return err
 	}
 	to := target{server: v, database: database, population: p}
-	s.say("%d scenarios, about %.0f minutes", len(selected), float64(len(selected)*s.options.rounds)*4*s.options.seconds/60)
+	took := time.Duration(float64(len(selected)*s.options.rounds) * 4 * s.options.seconds * float64(time.Second))
+	s.say("scenarios to measure: %d, in at least %s", len(selected), took.Round(time.Second))
 	for i, c := range selected {
 		s.say("%d/%d %s", i+1, len(selected), c.name)
 		m := measurement{scenario: c, trips: trips[c.name]}

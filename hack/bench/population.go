@@ -33,7 +33,7 @@ func parseSize(text string) (int, error) {
 		size *= 1000
 	}
 	if err != nil || size < leastPatients {
-		return 0, fmt.Errorf("%q is no number of patients of at least %d; use 1k, 10k, 100k or 300k", text, leastPatients)
+		return 0, fmt.Errorf("%q is not a number of patients, such as 500, 1k or 100k; the smallest is %d", text, leastPatients)
 	}
 	return size, nil
 }

@@ -116,11 +116,15 @@ func (r *report) latencies() grid {
 
 func (r *report) process() grid {
 	starts := spreadOf(r.starts)
-	return grid{name: "process", title: "The server's process", header: []string{"what", "figure"}, rows: [][]string{
+	g := grid{name: "process", title: "The server's process", header: []string{"what", "figure"}, rows: [][]string{
 		{"from its start until it is ready, ms", starts.String()},
 		{"resident memory after the start, MiB", decimal(float64(r.idleMemory)/(1<<20), 0)},
-		{fmt.Sprintf("most resident memory with %d connections, MiB", manyConnections), decimal(float64(r.crowdMemory)/(1<<20), 0)},
 	}}
+	if r.crowdMemory > 0 { // if only the overload is measured, the memory is not
+		most := fmt.Sprintf("most resident memory with %d connections, MiB", manyConnections)
+		g.rows = append(g.rows, []string{most, decimal(float64(r.crowdMemory)/(1<<20), 0)})
+	}
+	return g
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -65,10 +65,15 @@ func (s *stage) plainRound(ctx context.Context, to target, m *measurement) error
 	return err
 }
 
+func overloaded(p population) scenario {
+	c := p.mix()
+	c.name = "overload: " + c.name
+	return c
+}
+
 // overload sends the mix through more connections than the server serves at once.
 func (s *stage) overload(ctx context.Context, to target, r *report) error {
-	c := to.population.mix()
-	c.name = "overload: " + c.name
+	c := overloaded(to.population)
 	if !s.options.only.MatchString(c.name) {
 		return nil
 	}
