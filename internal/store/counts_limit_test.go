@@ -64,8 +64,7 @@ func TestListsSayWhenTheyStoppedCounting(t *testing.T) {
 	}
 }
 
-// TestAPageMayShowMoreThanWasCounted: a page beyond the limit shows itself that there are more, and the last page how many there
-// are.
+// TestAPageMayShowMoreThanWasCounted: a page beyond the limit shows itself that there are more, and the last page how many.
 func TestAPageMayShowMoreThanWasCounted(t *testing.T) {
 	t.Parallel()
 	const many = clinic.MaxCount + 100
