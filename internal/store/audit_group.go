@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
@@ -68,6 +70,7 @@ func (g *auditGroup) join(row dbsqlc.InsertAuditParams) (flush *auditFlush, firs
 // flush writes the group when a writer is free. Until then, others join.
 func (g *auditGroup) flush(ctx context.Context, flush *auditFlush) {
 	defer close(flush.done)
+	flush.err = clinic.Internal(errors.New("the writer of the audit rows panicked")) // unless it returns
 	ctx, cancel := context.WithTimeout(ctx, auditTimeout)
 	defer cancel()
 	select {
@@ -78,9 +81,11 @@ func (g *auditGroup) flush(ctx context.Context, flush *auditFlush) {
 	g.mutex.Lock()
 	g.next = nil // nobody else replaces it: it is this group until now
 	g.mutex.Unlock()
-	if err := flush.insert(ctx, g.pool); err != nil {
-		flush.err = fmt.Errorf("writing audit rows: %w", translate(err))
+	err := flush.insert(ctx, g.pool)
+	if err != nil {
+		err = fmt.Errorf("writing audit rows: %w", translate(err))
 	}
+	flush.err = err
 }
 
 // insert writes a row alone without the arrays that several need.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 	"github.com/healthrecords/healthrecords/internal/store/schema"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 )
@@ -152,5 +153,24 @@ func TestNoReadIsAnsweredWithoutItsRow(t *testing.T) {
 	r.admin.Exec(`ALTER TABLE audit_log_away RENAME TO audit_log`)
 	if err := r.read(t.Context()); err != nil {
 		t.Errorf("a read after the outage: %v", err)
+	}
+}
+
+// TestAPanicLeavesNoReadWithoutItsAuditRow: whoever waits for a group whose writer panics gets an error.
+func TestAPanicLeavesNoReadWithoutItsAuditRow(t *testing.T) {
+	t.Parallel()
+	g := newAuditGroup(nil) // writing panics
+	flush, _ := g.join(dbsqlc.InsertAuditParams{})
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the writer did not panic")
+			}
+		}()
+		g.flush(t.Context(), flush)
+	}()
+	<-flush.done
+	if flush.err == nil {
+		t.Error("the group is written")
 	}
 }

@@ -82,6 +82,9 @@ func TestAMigrationHoldsNothingThatWhomItWaitsForNeeds(t *testing.T) {
 		"an import adds people first": {
 			18, "LOCK TABLE users, patient_profiles, doctor_profiles IN ROW EXCLUSIVE MODE", "LOCK TABLE health_records, assignments IN ROW EXCLUSIVE MODE",
 		},
+		"a request that reads comments has locked their view first": {
+			25, "LOCK TABLE doctor_profiles IN ACCESS EXCLUSIVE MODE", "LOCK TABLE doctor_comments IN ROW EXCLUSIVE MODE",
+		},
 		"the worker adds notifications last": {
 			13, "LOCK TABLE outbox IN ROW EXCLUSIVE MODE", "LOCK TABLE notifications IN ROW EXCLUSIVE MODE",
 		},

@@ -116,7 +116,11 @@ ALTER TABLE doctor_comments ADD COLUMN patient_id bigint;
 -- +goose StatementBegin
 CREATE FUNCTION comment_has_patient() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
-    NEW.patient_id := (SELECT r.patient_id FROM health_records r WHERE r.id = NEW.record_id);
+    SELECT r.patient_id INTO NEW.patient_id FROM health_records r WHERE r.id = NEW.record_id;
+    -- Deleted since the statement found it. The policy is checked before the foreign key, and would refuse the row.
+    IF NOT FOUND THEN
+        RAISE foreign_key_violation USING MESSAGE = 'the record is gone', CONSTRAINT = 'doctor_comments_record_fkey';
+    END IF;
     RETURN NEW;
 END
 $$;
