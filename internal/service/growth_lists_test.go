@@ -16,6 +16,7 @@ func TestAPageReadsNoMoreThanItShows(t *testing.T) {
 	w := newTown(t)
 	w.checkRecords(t)
 	w.checkPeople(t)
+	w.checkForeign(t)
 	w.checkNotifications(t)
 	w.checkOwn(t)
 	w.checkAssignments(t)

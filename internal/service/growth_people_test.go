@@ -110,3 +110,30 @@ func (w town) checkOwn(t *testing.T) {
 		}}.checkAll(t)
 	}
 }
+
+// checkForeign makes sure that the time until somebody is refused does not tell how many comments a record has.
+func (w town) checkForeign(t *testing.T) {
+	t.Helper()
+	for name, ask := range map[string]func(clinic.Caller) error{
+		"get": func(who clinic.Caller) error {
+			_, err := w.server.Records.Get(t.Context(), who, w.discussed)
+			return err
+		},
+		"comments": func(who clinic.Caller) error {
+			_, err := w.server.Comments.List(t.Context(), who, w.discussed, clinic.PageRequest{})
+			return err
+		},
+	} {
+		for role, who := range map[string]clinic.Caller{"doctor": w.busy, "patient": w.chronic} {
+			w.sent.all = nil
+			if err := ask(who); clinic.CodeOf(err) != clinic.CodeNotFound {
+				t.Fatalf("%s by a %s: %v, want the code %s", name, role, err, clinic.CodeNotFound)
+			}
+			for _, mode := range planModes() {
+				if read := w.rowsRead(t, mode, who); read["doctor_comments"] != 0 {
+					t.Errorf("%s by a %s, %s: %d comments of a record that they may not see are read", name, role, mode, read["doctor_comments"])
+				}
+			}
+		}
+	}
+}

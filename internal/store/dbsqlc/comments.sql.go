@@ -77,7 +77,9 @@ func (q *Queries) CommentsOfPage(ctx context.Context, db DBTX, seesPrivate bool)
 const CommentsOfRecord = `-- name: CommentsOfRecord :many
 SELECT c.id, c.record_id, c.comment, c.is_private, c.created_at, c.updated_at, c.version,
     c.doctor_id, c.specialization, c.license_number, c.years_of_experience, c.user_id, c.username, c.first_name, c.last_name
-FROM comment_details c WHERE c.record_id = $1 AND ($2::boolean OR NOT c.is_private) ORDER BY c.id
+FROM comment_details c
+WHERE c.record_id = (SELECT r.id FROM health_records r WHERE r.id = $1) AND ($2::boolean OR NOT c.is_private)
+ORDER BY c.id
 `
 
 type CommentsOfRecordParams struct {
@@ -104,7 +106,8 @@ type CommentsOfRecordRow struct {
 }
 
 // The comments that a caller may read. Each of these statements follows another one in its batch, and has the columns of
-// commentRows.
+// commentRows. It also runs where the record is not the caller's to see, and then must not read the record's comments: the time
+// would tell how many there are. So it finds the record first, by the record's policy.
 //
 // Those of a record, oldest first.
 func (q *Queries) CommentsOfRecord(ctx context.Context, db DBTX, arg CommentsOfRecordParams) ([]*CommentsOfRecordRow, error) {
@@ -362,7 +365,8 @@ func (q *Queries) InsertComment(ctx context.Context, db DBTX, arg InsertCommentP
 const ListComments = `-- name: ListComments :many
 WITH page AS (
     SELECT t.id FROM doctor_comments t
-    WHERE t.record_id = $1 AND ($2::boolean OR NOT t.is_private) AND t.id >/*beyond*/ $3::bigint
+    WHERE t.record_id = (SELECT r.id FROM health_records r WHERE r.id = $1)
+        AND ($2::boolean OR NOT t.is_private) AND t.id >/*beyond*/ $3::bigint
     ORDER BY t.id ASC/*order*/ LIMIT $5 OFFSET $4
 )
 SELECT c.id, c.record_id, c.comment, c.is_private, c.created_at, c.updated_at, c.version,
