@@ -14,9 +14,9 @@ import (
 // commentRows are the comments that a statement of queries/comments.sql selects, in its order.
 type commentRows []clinic.Comment
 
-// commentsOfRecord reads those of a record.
-func commentsOfRecord(id int64, private bool, into *commentRows) following {
-	return following{statement{dbsqlc.CommentsOfRecord, []any{id, private}}, into.read}
+// commentsOfPage reads those of the records that the statement before it shows.
+func commentsOfPage(private bool, into *commentRows) following {
+	return following{statement{dbsqlc.CommentsOfPage, []any{private}}, into.read}
 }
 
 // read is for following. It reads the columns of a doctor once: a few doctors write most comments of a page.

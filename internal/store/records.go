@@ -27,7 +27,7 @@ func (h Records) List(ctx context.Context, filter clinic.RecordFilter, request c
 				return nil, err
 			}
 			h := h.auditing(ofPatient(clinic.ObjectRecord, filter.PatientID), w.shown()).
-				followedBy(following{statement{dbsqlc.CommentsOfPage, []any{h.seesPrivate()}}, comments.read})
+				followedBy(commentsOfPage(h.seesPrivate(), &comments))
 			return h.q.ListRecords(ctx, h.readingRecords(w, filter.Order), dbsqlc.ListRecordsParams{
 				Caller: h.Who.UserID, PatientID: filter.PatientID, RecordType: string(filter.Type), Since: since, Until: until,
 				BeyondKey: key, BeyondID: w.beyondID(up), Most: w.Limit, Skip: w.Offset, Depth: w.Limit + w.Offset,
@@ -72,7 +72,7 @@ func countedRecords(rows int64, stopped bool) counted {
 // Get returns a record that the caller may read.
 func (h Records) Get(ctx context.Context, id int64) (clinic.Record, error) {
 	var comments commentRows
-	reads := h.auditing(clinic.Object{Kind: clinic.ObjectRecord, ID: id}, 0).followedBy(commentsOfRecord(id, h.seesPrivate(), &comments))
+	reads := h.auditing(clinic.Object{Kind: clinic.ObjectRecord, ID: id}, 0).followedBy(commentsOfPage(h.seesPrivate(), &comments))
 	row, err := h.q.GetRecord(ctx, reads.db, dbsqlc.GetRecordParams{ID: id, Caller: h.Who.UserID})
 	if err != nil {
 		return clinic.Record{}, fmt.Errorf("reading a record: %w", orNotFound(err, "health record"))
@@ -95,12 +95,17 @@ func (h Records) Check(ctx context.Context, id int64) (emergency bool, err error
 // comments, from changing until the transaction ends.
 func (h Records) Lock(ctx context.Context, id int64) (clinic.Record, error) {
 	var comments commentRows
-	r, err := h.q.LockRecord(ctx, h.followedBy(commentsOfRecord(id, h.seesPrivate(), &comments)).db, id)
+	r, err := h.q.LockRecord(ctx, h.followedBy(commentsOfPage(h.seesPrivate(), &comments)).db, id)
 	if err != nil {
 		return clinic.Record{}, fmt.Errorf("locking a record: %w", orNotFound(err, "health record"))
 	}
 	h.AuditPatient(r.PatientID, 0, false)
-	return recordOf(dbsqlc.RecordDetail(*r), comments), nil
+	return recordOf(dbsqlc.RecordDetail{
+		ID: r.ID, PatientID: r.PatientID, CreatedBy: r.CreatedBy, RecordType: r.RecordType, Title: r.Title, Description: r.Description,
+		Symptoms: r.Symptoms, Diagnosis: r.Diagnosis, Treatment: r.Treatment, Medications: r.Medications, VisitDate: r.VisitDate,
+		Version: r.Version, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+		Username: r.Username, Email: r.Email, FirstName: r.FirstName, LastName: r.LastName, Role: r.Role,
+	}, comments), nil
 }
 
 // Insert adds a record of the calling patient, its event and its audit row.

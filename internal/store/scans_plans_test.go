@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "write the plans of the hot statements t
 func hot() map[string][]clinic.Role {
 	readers := []clinic.Role{clinic.RolePatient, clinic.RoleDoctor}
 	return map[string][]clinic.Role{
-		"GetRecord": readers, "CommentsOfRecord": readers, "ListRecords": readers, "CommentsOfPage": readers,
+		"GetRecord": readers, "ListRecords": readers, "CommentsOfPage": readers,
 		"CountComments": readers, "ListComments": readers, "ListNotifications": readers,
 		"InsertRecord": {clinic.RolePatient}, "LockRecord": {clinic.RolePatient}, "UpdateRecord": {clinic.RolePatient},
 		"InsertComment": {clinic.RoleDoctor}, "ListPatientsOfDoctor": {clinic.RoleDoctor},

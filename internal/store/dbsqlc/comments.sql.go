@@ -37,7 +37,12 @@ type CommentsOfPageRow struct {
 	LastName          string
 }
 
-// Those of the records that ListRecords lists, whose ids it sets. The setting is ” on a connection that had one.
+// The comments that a caller may read. Each of these statements follows another one in its batch, and has the columns of
+// commentRows. It also runs where that one found nothing that the caller may see, and then must not read any comments: the time
+// would tell how many there are.
+//
+// Those of the records that the statement before it has shown: GetRecord, LockRecord and ListRecords set their ids. The setting
+// is ” on a connection that had one.
 func (q *Queries) CommentsOfPage(ctx context.Context, db DBTX, seesPrivate bool) ([]*CommentsOfPageRow, error) {
 	rows, err := db.Query(ctx, CommentsOfPage, seesPrivate)
 	if err != nil {
@@ -47,78 +52,6 @@ func (q *Queries) CommentsOfPage(ctx context.Context, db DBTX, seesPrivate bool)
 	var items []*CommentsOfPageRow
 	for rows.Next() {
 		var i CommentsOfPageRow
-		if err := rows.Scan(
-			&i.ID,
-			&i.RecordID,
-			&i.Comment,
-			&i.IsPrivate,
-			&i.CreatedAt,
-			&i.UpdatedAt,
-			&i.Version,
-			&i.DoctorID,
-			&i.Specialization,
-			&i.LicenseNumber,
-			&i.YearsOfExperience,
-			&i.UserID,
-			&i.Username,
-			&i.FirstName,
-			&i.LastName,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, &i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const CommentsOfRecord = `-- name: CommentsOfRecord :many
-SELECT c.id, c.record_id, c.comment, c.is_private, c.created_at, c.updated_at, c.version,
-    c.doctor_id, c.specialization, c.license_number, c.years_of_experience, c.user_id, c.username, c.first_name, c.last_name
-FROM comment_details c
-WHERE c.record_id = (SELECT r.id FROM health_records r WHERE r.id = $1) AND ($2::boolean OR NOT c.is_private)
-ORDER BY c.id
-`
-
-type CommentsOfRecordParams struct {
-	RecordID    int64
-	SeesPrivate bool
-}
-
-type CommentsOfRecordRow struct {
-	ID                int64
-	RecordID          int64
-	Comment           string
-	IsPrivate         bool
-	CreatedAt         time.Time
-	UpdatedAt         time.Time
-	Version           int64
-	DoctorID          int64
-	Specialization    string
-	LicenseNumber     string
-	YearsOfExperience int32
-	UserID            int64
-	Username          string
-	FirstName         string
-	LastName          string
-}
-
-// The comments that a caller may read. Each of these statements follows another one in its batch, and has the columns of
-// commentRows. It also runs where the record is not the caller's to see, and then must not read the record's comments: the time
-// would tell how many there are. So it finds the record first, by the record's policy.
-//
-// Those of a record, oldest first.
-func (q *Queries) CommentsOfRecord(ctx context.Context, db DBTX, arg CommentsOfRecordParams) ([]*CommentsOfRecordRow, error) {
-	rows, err := db.Query(ctx, CommentsOfRecord, arg.RecordID, arg.SeesPrivate)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []*CommentsOfRecordRow
-	for rows.Next() {
-		var i CommentsOfRecordRow
 		if err := rows.Scan(
 			&i.ID,
 			&i.RecordID,
@@ -401,7 +334,7 @@ type ListCommentsRow struct {
 	LastName          string
 }
 
-// A page of those of a record.
+// A page of those of a record, which it finds first, by the record's policy.
 func (q *Queries) ListComments(ctx context.Context, db DBTX, arg ListCommentsParams) ([]*ListCommentsRow, error) {
 	rows, err := db.Query(ctx, ListComments,
 		arg.RecordID,

@@ -123,7 +123,7 @@ func (q *Queries) DeleteRecord(ctx context.Context, db DBTX, arg DeleteRecordPar
 }
 
 const GetRecord = `-- name: GetRecord :one
-SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment, r.medications, r.visit_date, r.version, r.created_at, r.updated_at, r.username, r.email, r.first_name, r.last_name, r.role,
+SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment, r.medications, r.visit_date, r.version, r.created_at, r.updated_at, r.username, r.email, r.first_name, r.last_name, r.role, (set_config('healthrecords.page', '{' || r.id || '}', true) <> '')::boolean AS for_comments,
     r.patient_id AS seen_patient, seen.assignment_id AS seen_through, seen.emergency::boolean AS seen_in_emergency
 FROM record_details r
 JOIN LATERAL (
@@ -140,6 +140,7 @@ type GetRecordParams struct {
 
 type GetRecordRow struct {
 	RecordDetail    RecordDetail
+	ForComments     bool
 	SeenPatient     int64
 	SeenThrough     *int64
 	SeenInEmergency bool
@@ -168,6 +169,7 @@ func (q *Queries) GetRecord(ctx context.Context, db DBTX, arg GetRecordParams) (
 		&i.RecordDetail.FirstName,
 		&i.RecordDetail.LastName,
 		&i.RecordDetail.Role,
+		&i.ForComments,
 		&i.SeenPatient,
 		&i.SeenThrough,
 		&i.SeenInEmergency,
@@ -523,7 +525,8 @@ func (q *Queries) ListRecords(ctx context.Context, db DBTX, arg ListRecordsParam
 
 const LockRecord = `-- name: LockRecord :one
 SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment,
-    r.medications, r.visit_date, r.version, r.created_at, r.updated_at, u.username, u.email, u.first_name, u.last_name, u.role
+    r.medications, r.visit_date, r.version, r.created_at, r.updated_at, u.username, u.email, u.first_name, u.last_name, u.role,
+    (set_config('healthrecords.page', '{' || r.id || '}', true) <> '')::boolean AS for_comments
 FROM health_records r JOIN users u ON u.id = r.created_by
 WHERE r.id = $1 AND r.patient_id = caller_id('patient')
 FOR UPDATE OF r
@@ -549,9 +552,10 @@ type LockRecordRow struct {
 	FirstName   string
 	LastName    string
 	Role        string
+	ForComments bool
 }
 
-// One of the calling patient's. The lock waits for comments that are being added, so that CommentsOfRecord, the next statement
+// One of the calling patient's. The lock waits for comments that are being added, so that CommentsOfPage, the next statement
 // of the batch, finds them.
 func (q *Queries) LockRecord(ctx context.Context, db DBTX, id int64) (*LockRecordRow, error) {
 	row := db.QueryRow(ctx, LockRecord, id)
@@ -576,6 +580,7 @@ func (q *Queries) LockRecord(ctx context.Context, db DBTX, id int64) (*LockRecor
 		&i.FirstName,
 		&i.LastName,
 		&i.Role,
+		&i.ForComments,
 	)
 	return &i, err
 }

@@ -1,16 +1,9 @@
 -- The comments that a caller may read. Each of these statements follows another one in its batch, and has the columns of
--- commentRows. It also runs where the record is not the caller's to see, and then must not read the record's comments: the time
--- would tell how many there are. So it finds the record first, by the record's policy.
+-- commentRows. It also runs where that one found nothing that the caller may see, and then must not read any comments: the time
+-- would tell how many there are.
 --
--- Those of a record, oldest first.
--- name: CommentsOfRecord :many
-SELECT c.id, c.record_id, c.comment, c.is_private, c.created_at, c.updated_at, c.version,
-    c.doctor_id, c.specialization, c.license_number, c.years_of_experience, c.user_id, c.username, c.first_name, c.last_name
-FROM comment_details c
-WHERE c.record_id = (SELECT r.id FROM health_records r WHERE r.id = @record_id) AND (@sees_private::boolean OR NOT c.is_private)
-ORDER BY c.id;
-
--- Those of the records that ListRecords lists, whose ids it sets. The setting is '' on a connection that had one.
+-- Those of the records that the statement before it has shown: GetRecord, LockRecord and ListRecords set their ids. The setting
+-- is '' on a connection that had one.
 -- name: CommentsOfPage :many
 SELECT c.id, c.record_id, c.comment, c.is_private, c.created_at, c.updated_at, c.version,
     c.doctor_id, c.specialization, c.license_number, c.years_of_experience, c.user_id, c.username, c.first_name, c.last_name
@@ -18,7 +11,7 @@ FROM comment_details c
 WHERE c.record_id = ANY (nullif(current_setting('healthrecords.page', true), '')::bigint[]) AND (@sees_private::boolean OR NOT c.is_private)
 ORDER BY c.record_id, c.id;
 
--- A page of those of a record.
+-- A page of those of a record, which it finds first, by the record's policy.
 -- name: ListComments :many
 WITH page AS (
     SELECT t.id FROM doctor_comments t

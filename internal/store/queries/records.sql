@@ -83,7 +83,7 @@ SELECT (SELECT kept.records + (SELECT count(*) FROM found WHERE @record_type = '
     ((SELECT count(*) FROM found) = @count_up_to)::boolean AS total_is_lower_bound;
 
 -- name: GetRecord :one
-SELECT sqlc.embed(r),
+SELECT sqlc.embed(r), (set_config('healthrecords.page', '{' || r.id || '}', true) <> '')::boolean AS for_comments,
     r.patient_id AS seen_patient, seen.assignment_id AS seen_through, seen.emergency::boolean AS seen_in_emergency
 FROM record_details r
 JOIN LATERAL (
@@ -98,11 +98,12 @@ FROM health_records r JOIN patient_access a ON a.patient_id = r.patient_id
 WHERE r.id = @id AND a.user_id = @caller
 ORDER BY a.emergency, a.assignment_id LIMIT 1;
 
--- One of the calling patient's. The lock waits for comments that are being added, so that CommentsOfRecord, the next statement
+-- One of the calling patient's. The lock waits for comments that are being added, so that CommentsOfPage, the next statement
 -- of the batch, finds them.
 -- name: LockRecord :one
 SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment,
-    r.medications, r.visit_date, r.version, r.created_at, r.updated_at, u.username, u.email, u.first_name, u.last_name, u.role
+    r.medications, r.visit_date, r.version, r.created_at, r.updated_at, u.username, u.email, u.first_name, u.last_name, u.role,
+    (set_config('healthrecords.page', '{' || r.id || '}', true) <> '')::boolean AS for_comments
 FROM health_records r JOIN users u ON u.id = r.created_by
 WHERE r.id = @id AND r.patient_id = caller_id('patient')
 FOR UPDATE OF r;
