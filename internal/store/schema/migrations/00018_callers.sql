@@ -108,7 +108,7 @@ SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, 
     r.medications, r.visit_date, r.version, r.created_at, r.updated_at, u.username, u.email, u.first_name, u.last_name, u.role
 FROM health_records r JOIN users u ON u.id = r.created_by
 WHERE r.patient_id = (SELECT caller_id('patient'))
-    OR EXISTS (SELECT FROM callers_patients c WHERE c.patient_id = r.patient_id);
+    OR EXISTS (SELECT FROM callers_patients c WHERE c.patient_id = r.patient_id OFFSET 0); -- see 00028
 
 -- A comment carries the patient of its record, so that its policy need not look at records. Rows of former releases get it
 -- in 00025.

@@ -3,7 +3,8 @@
 -- The same rights as before, by the comment's own patient.
 ALTER POLICY caller_reads ON doctor_comments USING (
     (NOT is_private OR caller_role() = 'DOCTOR')
-    AND (patient_id = (SELECT caller_id('patient')) OR EXISTS (SELECT FROM callers_patients c WHERE c.patient_id = doctor_comments.patient_id)));
+    AND (patient_id = (SELECT caller_id('patient')) OR EXISTS (
+        SELECT FROM callers_patients c WHERE c.patient_id = doctor_comments.patient_id OFFSET 0))); -- see 00028
 ALTER POLICY caller_adds ON doctor_comments WITH CHECK (
     doctor_id = caller_id('verified_doctor')
     AND EXISTS (SELECT FROM callers_patients c WHERE c.patient_id = doctor_comments.patient_id AND c.source IS DISTINCT FROM 'break_glass'));

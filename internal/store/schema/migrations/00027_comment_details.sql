@@ -10,7 +10,8 @@ FROM doctor_comments c
 JOIN doctor_profiles d ON d.id = c.doctor_id
 JOIN users u ON u.id = d.user_id
 WHERE (NOT c.is_private OR (SELECT caller_role()) = 'DOCTOR')
-    AND (c.patient_id = (SELECT caller_id('patient')) OR EXISTS (SELECT FROM callers_patients a WHERE a.patient_id = c.patient_id));
+    AND (c.patient_id = (SELECT caller_id('patient')) OR EXISTS (
+        SELECT FROM callers_patients a WHERE a.patient_id = c.patient_id OFFSET 0)); -- see 00028
 
 -- +goose Down
 DROP VIEW comment_details;
