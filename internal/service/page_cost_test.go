@@ -141,7 +141,8 @@ func TestAPageCostsTheSameAmongManyRecords(t *testing.T) {
 	}
 	sizes = append(sizes, clinic.PageRequest{})
 	for name, filter := range map[string]clinic.NotificationFilter{"notifications": {}, "unread notifications": {Read: new(bool)}} {
-		compare(name, 0, func(w town, caller clinic.Caller, page clinic.PageRequest) error {
+		const patients = 100 // in both clinics: so few are sometimes read as a whole, with a lookup for each
+		compare(name, patients, func(w town, caller clinic.Caller, page clinic.PageRequest) error {
 			_, err := w.server.Notifications.List(t.Context(), caller, filter, page)
 			return err
 		})

@@ -52,7 +52,7 @@ SELECT n.id, n.type, n.read_at, n.created_at, n.assignment_id,
         AND ($3::boolean IS NULL OR t.read = $3::boolean))::bigint AS total,
     p.id AS seen_patient, seen.assignment_id AS seen_through, coalesce(seen.emergency, false)::boolean AS seen_in_emergency
 FROM page
-JOIN notifications n ON n.id = page.id
+CROSS JOIN LATERAL (SELECT m.id, m.recipient_id, m.event_id, m.type, m.patient_id, m.doctor_id, m.assignment_id, m.record_id, m.comment_id, m.read_at, m.created_at, m.happened_at, m.user_id FROM notifications m WHERE m.id = page.id OFFSET 0) AS n -- a join may read all of the reader's
 LEFT JOIN LATERAL (
     SELECT a.patient_id, a.assignment_id, a.emergency FROM patient_access a
     WHERE a.user_id = $2 AND a.patient_id = n.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1

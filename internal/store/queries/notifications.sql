@@ -27,7 +27,7 @@ SELECT n.id, n.type, n.read_at, n.created_at, n.assignment_id,
         AND (sqlc.narg('read')::boolean IS NULL OR t.read = sqlc.narg('read')::boolean))::bigint AS total,
     p.id AS seen_patient, seen.assignment_id AS seen_through, coalesce(seen.emergency, false)::boolean AS seen_in_emergency
 FROM page
-JOIN notifications n ON n.id = page.id
+CROSS JOIN LATERAL (SELECT m.* FROM notifications m WHERE m.id = page.id OFFSET 0) AS n -- a join may read all of the reader's
 LEFT JOIN LATERAL (
     SELECT a.patient_id, a.assignment_id, a.emergency FROM patient_access a
     WHERE a.user_id = @caller AND a.patient_id = n.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1
