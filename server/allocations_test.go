@@ -18,8 +18,8 @@ import (
 // The most allocations that a read may need, in the middleware, the use case and the database's client together: a tenth more
 // than were measured.
 const (
-	recordAllocations = 233
-	listAllocations   = 796
+	recordAllocations = 218
+	listAllocations   = 560
 )
 
 // TestAReadAllocatesLittle calls the handler with the real database, and without a connection to the client. Postgres is
