@@ -193,19 +193,6 @@ WHERE v.deleted_at IS NOT NULL AND v.restored_at IS NULL
     AND (v.patient_id = (SELECT caller_id('patient'))
         OR EXISTS (SELECT FROM callers_patients c WHERE c.patient_id = v.patient_id OFFSET 0)); -- see 00028
 
--- The earlier texts of the comments that comment_details shows, with the present one.
-CREATE VIEW comment_history WITH (security_barrier = true) AS
-SELECT c.id AS comment_id, v.version, v.comment, v.updated_at, c.record_id, c.patient_id, c.doctor_id, c.is_private
-FROM doctor_comments c
-CROSS JOIN LATERAL (
-    SELECT c.version, c.comment, coalesce(c.updated_at, c.created_at) AS updated_at
-    UNION ALL
-    SELECT o.version, o.comment, o.updated_at FROM comment_versions o WHERE o.comment_id = c.id
-) AS v
-WHERE (NOT c.is_private OR (SELECT caller_role()) = 'DOCTOR')
-    AND (c.patient_id = (SELECT caller_id('patient')) OR EXISTS (
-        SELECT FROM callers_patients a WHERE a.patient_id = c.patient_id OFFSET 0)); -- see 00028
-
 -- No temporary table can take the place of a table that these use.
 -- +goose StatementBegin
 DO $$
@@ -221,7 +208,7 @@ $$;
 
 -- +goose Down
 LOCK TABLE health_records, doctor_comments IN ACCESS EXCLUSIVE MODE;
-DROP VIEW record_history, deleted_records, comment_history;
+DROP VIEW record_history, deleted_records;
 DROP TRIGGER record_version_ends ON health_records;
 DROP TRIGGER record_deleted ON health_records;
 DROP TRIGGER comment_version_ends ON doctor_comments;
