@@ -15,8 +15,11 @@ type metrics struct {
 
 	undecodable prometheus.Counter
 	sealed      prometheus.Counter
+	indexed     prometheus.Counter
 
 	open, oldest, waiting, pending, dead, unsealed figure
+
+	unindexed, oldestUnindexed, reindexProgress figure
 }
 
 // figure is a gauge that exists only while it can be measured: keeping the last
@@ -58,16 +61,25 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Namespace: telemetry.Namespace, Subsystem: "worker", Name: "audit_rows_sealed_total",
 			Help: "Rows of the audit log that this worker sealed.",
 		}),
+		indexed: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: telemetry.Namespace, Subsystem: "worker", Name: "search_records_indexed_total",
+			Help: "Records that this worker indexed for the search, repetitions included.",
+		}),
 		open:     newFigure("outbox_open_events", "Events whose effects are not committed."),
 		oldest:   newFigure("outbox_oldest_event_age_seconds", "Age of the oldest event whose effects are not committed; 0 if all are."),
 		waiting:  newFigure("stream_waiting_entries", "Entries of the stream that no consumer has read (lag)."),
 		pending:  newFigure("stream_pending_entries", "Entries of the stream that were read and not acknowledged."),
 		dead:     newFigure("stream_dead_entries", "Entries in the dead-letter stream."),
 		unsealed: newFigure("audit_oldest_unsealed_row_age_seconds", "Age of the oldest row of the audit log that is not sealed; 0 if all are."),
+
+		unindexed:       newFigure("search_pending_changes", "Changes of records that are not in the search index; a search still finds them."),
+		oldestUnindexed: newFigure("search_oldest_pending_change_age_seconds", "Age of the oldest change that is not in the search index; 0 if all are."),
+		reindexProgress: newFigure("search_reindex_progress_ratio", "Part of the run over all records that is done, from 0 to 1."),
 	}
 	var faults []error
 	for _, collector := range []prometheus.Collector{
 		m.published, m.handled, m.duration, m.undecodable, m.sealed, m.open, m.oldest, m.waiting, m.pending, m.dead, m.unsealed,
+		m.indexed, m.unindexed, m.oldestUnindexed, m.reindexProgress,
 	} {
 		faults = append(faults, registerer.Register(collector))
 	}

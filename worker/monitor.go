@@ -11,16 +11,17 @@ import (
 
 const (
 	monitorInterval = 5 * time.Second
-	measureTimeout  = 5 * time.Second // for each of the three measurements
+	measureTimeout  = 5 * time.Second // for each of the measurements
 	sealPatience    = time.Minute     // age of an unsealed row from which a warning is logged
 )
 
-// monitor measures the outbox, the stream and the sealing. Every worker reports
+// monitor measures the outbox, the stream, the sealing and the search index. Every worker reports
 // the same figures, so queries use their maximum.
 type monitor struct {
 	outbox  Outbox
 	stream  *stream.Stream
-	chain   Sealer // nil: this worker does not seal the audit log
+	chain   Sealer      // nil: this worker does not seal the audit log
+	search  SearchIndex // nil: this worker does not index records
 	metrics *metrics
 	log     *slog.Logger
 	waits   bool // the warning has been logged
@@ -34,7 +35,7 @@ func (m *monitor) Start(ctx context.Context) error {
 }
 
 func (m *monitor) measure(ctx context.Context) error {
-	return errors.Join(m.measureOutbox(ctx), m.measureStream(ctx), m.measureSealing(ctx))
+	return errors.Join(m.measureOutbox(ctx), m.measureStream(ctx), m.measureSealing(ctx), m.measureSearch(ctx))
 }
 
 func (m *monitor) measureOutbox(ctx context.Context) error {
@@ -68,6 +69,19 @@ func (m *monitor) measureSealing(ctx context.Context) error {
 		return err
 	}
 	return m.logWaiting(ctx, oldest)
+}
+
+func (m *monitor) measureSearch(ctx context.Context) error {
+	if m.search == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, measureTimeout)
+	defer cancel()
+	state, err := m.search.State(ctx)
+	m.metrics.unindexed.show(float64(state.Pending), err)
+	m.metrics.oldestUnindexed.show(state.Oldest.Seconds(), err)
+	m.metrics.reindexProgress.show(state.Progress(), err)
+	return err
 }
 
 // logWaiting logs when sealing falls behind, and when it has caught up. If sealing

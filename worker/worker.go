@@ -50,6 +50,7 @@ type Options struct {
 	Outbox     Outbox
 	Cleanup    Cleanup
 	Stream     *stream.Stream
+	Search     SearchIndex           // nil: records are not indexed
 	Sealer     Sealer                // nil: the audit log is not sealed
 	Log        *slog.Logger          // nil: slog.Default()
 	Registerer prometheus.Registerer // nil: a private registry
@@ -142,7 +143,10 @@ func New(options Options) (*Worker, error) {
 			minIdle: options.RetryAfter, log: options.Log,
 		},
 		&trimmer{cleanup: options.Cleanup, keep: options.KeepFinished, log: options.Log},
-		&monitor{outbox: options.Outbox, stream: options.Stream, chain: options.Sealer, metrics: metrics, log: options.Log},
+		&monitor{outbox: options.Outbox, stream: options.Stream, chain: options.Sealer, search: options.Search, metrics: metrics, log: options.Log},
+	}
+	if options.Search != nil {
+		loops = append(loops, &indexer{index: options.Search, metrics: metrics, log: options.Log})
 	}
 	if options.Sealer != nil {
 		loops = append(loops,

@@ -141,6 +141,7 @@ func newRoot() *cobra.Command {
 		newImportCommand(),
 		newAuditCommand(),
 		newCountsCommand(),
+		newSearchCommand(),
 		newCheckCommand(),
 		newOpenAPICommand(),
 		kubectl.New("kubectl"),

@@ -143,7 +143,7 @@ func newAPI(cfg settings.Server, p *process, db *store.DB, redisClient redis.Uni
 	svc, err := service.NewAPI(service.APIOptions{
 		DB: db, Passwords: passwords, Tokens: signer, Directory: directory, Throttle: throttle, TOTP: secondFactor, TOTPRequired: required,
 		AutoVerifyDoctors: cfg.DoctorAutoVerify, SessionsPerUser: cfg.SessionsPerUser, CommentCorrection: cfg.CommentCorrection,
-		BreakGlass: cfg.BreakGlass, ResetCodeLifetime: cfg.ResetCodes,
+		BreakGlass: cfg.BreakGlass, ResetCodeLifetime: cfg.ResetCodes, SearchLanguage: clinic.Language(cfg.Search.Language),
 		SelfAssignment: clinic.SelfAssignment(cfg.SelfAssignment), Log: p.log,
 	})
 	if err != nil {

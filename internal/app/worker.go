@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/healthrecords/healthrecords/internal/auditlog"
+	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/service"
 	"github.com/healthrecords/healthrecords/internal/settings"
 	"github.com/healthrecords/healthrecords/internal/store/schema"
@@ -60,7 +61,8 @@ func runWorker(cmd *cobra.Command, _ []string) error {
 		return fmt.Errorf("setting up the sealer: %w", err)
 	}
 	w, err := worker.New(worker.Options{
-		Outbox: service.NewOutbox(db), Cleanup: service.NewCleanup(db), Stream: events, Sealer: sealer, Log: p.log,
+		Outbox: service.NewOutbox(db), Cleanup: service.NewCleanup(db), Stream: events, Sealer: sealer,
+		Search: service.NewSearchIndex(db, clinic.Language(cfg.Search.Language)), Log: p.log,
 		Registerer: p.registry, Tracer: p.traces.Provider,
 		Concurrency: cfg.Concurrency, BatchSize: cfg.BatchSize, MaxBacklog: cfg.MaxBacklog, MaxAttempts: cfg.MaxAttempts,
 		PollInterval: cfg.PollInterval, RetryAfter: cfg.RetryAfter, KeepFinished: cfg.KeepFinished,

@@ -25,6 +25,7 @@ type row struct {
 	Decision    string    `json:"decision"`
 	RequestID   string    `json:"request_id"`
 	Address     string    `json:"address"`
+	Records     []int64   `json:"record_ids,omitzero"` // of a search; nil, without the key, for any other row
 	Raw         string    `json:"raw,omitempty"` // the whole of a row that cannot be read; then only the id is set too
 }
 
@@ -33,7 +34,7 @@ func rowOf(r clinic.AuditRow) row {
 		ID: r.ID, At: r.At.UTC(), UserID: r.UserID, Role: string(r.Role), Operation: r.Operation,
 		ObjectKind: string(r.Object.Kind), ObjectID: r.Object.ID,
 		Patients: append([]int64{}, r.Patients...), Assignments: append([]int64{}, r.Assignments...),
-		Reason: string(r.Reason), Decision: r.Decision, RequestID: r.RequestID, Address: r.Address, Raw: r.Raw,
+		Reason: string(r.Reason), Decision: r.Decision, RequestID: r.RequestID, Address: r.Address, Records: r.Records, Raw: r.Raw,
 	}
 }
 
@@ -42,7 +43,7 @@ func (r row) domain() clinic.AuditRow {
 		ID: r.ID, At: r.At, UserID: r.UserID, Role: clinic.Role(r.Role), Operation: r.Operation,
 		Object:   clinic.Object{Kind: clinic.ObjectKind(r.ObjectKind), ID: r.ObjectID},
 		Patients: r.Patients, Assignments: r.Assignments,
-		Reason: clinic.AccessReason(r.Reason), Decision: r.Decision, RequestID: r.RequestID, Address: r.Address, Raw: r.Raw,
+		Reason: clinic.AccessReason(r.Reason), Decision: r.Decision, RequestID: r.RequestID, Address: r.Address, Records: r.Records, Raw: r.Raw,
 	}
 }
 
@@ -53,4 +54,11 @@ func digest(r clinic.AuditRow) ([sha256.Size]byte, error) {
 		return [sha256.Size]byte{}, fmt.Errorf("encoding the audit row %d: %w", r.ID, err)
 	}
 	return sha256.Sum256(encoded), nil
+}
+
+// digestOfFormer is the digest of a search's row that a worker of the release before the search has sealed: it knows no records.
+// A worker of this release never makes such a digest of a search, so that nobody can replace one by the other.
+func digestOfFormer(r clinic.AuditRow) ([sha256.Size]byte, error) {
+	r.Records = nil
+	return digest(r)
 }

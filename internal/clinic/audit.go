@@ -96,6 +96,7 @@ type AuditRow struct {
 	Object      Object
 	Patients    []int64
 	Assignments []int64 // the assignment that gave access to the patient at the same index; 0: none
+	Records     []int64 // that a search has shown; nil: the row is not that of a search
 	Reason      AccessReason
 	Decision    string
 	RequestID   string

@@ -42,6 +42,7 @@ type RecordFields struct {
 	Treatment   string
 	Medications string
 	VisitDate   time.Time
+	Language    Language // of the texts, for the search; "": that of the installation
 }
 
 // RecordChange has the fields to set; nil leaves a field as it is.
@@ -49,6 +50,7 @@ type RecordChange struct {
 	Type                                                            *RecordType
 	Title, Description, Symptoms, Diagnosis, Treatment, Medications *string
 	VisitDate                                                       *time.Time
+	Language                                                        *Language
 }
 
 // Apply returns the fields after the change.
@@ -61,6 +63,7 @@ func (c RecordChange) Apply(f RecordFields) RecordFields {
 	set(&f.Treatment, c.Treatment)
 	set(&f.Medications, c.Medications)
 	set(&f.VisitDate, c.VisitDate)
+	set(&f.Language, c.Language)
 	return f
 }
 
@@ -74,6 +77,7 @@ func (c RecordChange) Without(f RecordFields) RecordChange {
 	drop(&c.Diagnosis, f.Diagnosis)
 	drop(&c.Treatment, f.Treatment)
 	drop(&c.Medications, f.Medications)
+	drop(&c.Language, f.Language)
 	if c.VisitDate != nil && c.VisitDate.Truncate(time.Microsecond).Equal(f.VisitDate) { // as it is stored
 		c.VisitDate = nil
 	}

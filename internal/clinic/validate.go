@@ -135,7 +135,7 @@ func (c *ProfileChange) Validate(role Role) error {
 func (r *RecordFields) Validate() error {
 	all := RecordChange{
 		Type: &r.Type, Title: &r.Title, Description: &r.Description, Symptoms: &r.Symptoms, Diagnosis: &r.Diagnosis,
-		Treatment: &r.Treatment, Medications: &r.Medications, VisitDate: &r.VisitDate,
+		Treatment: &r.Treatment, Medications: &r.Medications, VisitDate: &r.VisitDate, Language: &r.Language,
 	}
 	return all.Validate()
 }
@@ -152,6 +152,7 @@ func (c *RecordChange) Validate() error {
 	f.text("medications", c.Medications, 0, MaxText)
 	f.add(c.VisitDate != nil && (c.VisitDate.Year() < 1900 || c.VisitDate.Year() > 2199),
 		"visit_date", "enter a time in the years 1900 to 2199, such as 2025-05-27T10:00:00Z")
+	f.add(c.Language != nil && *c.Language != "" && !c.Language.Known(), "language", "use one of "+listed(Languages())+", or null")
 	return f.err()
 }
 

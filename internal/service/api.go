@@ -17,6 +17,7 @@ type API struct {
 	SecondFactors *SecondFactors // of the caller
 	Resets        *Resets        // new passwords without the old one
 	Records       *Records       // health records
+	Search        *Search        // of health records
 	Comments      *Comments      // on records
 	Doctors       *Doctors       // the directory, and verification
 	Patients      *Patients      // lists of patients
@@ -41,6 +42,7 @@ type APIOptions struct {
 	TOTPRequired      []clinic.Role         // see SessionsOptions
 	SessionsPerUser   int                   // see SessionsOptions
 	CommentCorrection time.Duration         // how long authors can correct a comment; 0: not at all
+	SearchLanguage    clinic.Language       // of records without one; "": LanguageSimple
 	Log               *slog.Logger          // nil: slog.Default()
 }
 
@@ -69,7 +71,7 @@ func NewAPI(opts APIOptions) (*API, error) {
 	}
 	return &API{
 		Accounts: accounts, Sessions: sessions, SecondFactors: NewSecondFactors(opts.DB, auth, opts.TOTPRequired), Resets: resets,
-		Records: NewRecords(opts.DB), Comments: NewComments(opts.DB, opts.CommentCorrection), Users: NewUsers(opts.DB),
+		Records: NewRecords(opts.DB), Search: NewSearch(opts.DB, opts.SearchLanguage), Comments: NewComments(opts.DB, opts.CommentCorrection), Users: NewUsers(opts.DB),
 		Doctors: NewDoctors(opts.DB, opts.Directory), Patients: NewPatients(opts.DB),
 		Assignments: assignments, Notifications: NewNotifications(opts.DB), AuditLog: NewAuditLog(opts.DB),
 	}, nil

@@ -21,6 +21,7 @@ type fixture struct {
 	*service.API
 	Outbox         *service.Outbox
 	Cleanup        *service.Cleanup
+	Index          *service.SearchIndex
 	Declarations   *service.Declarations
 	Imports        *service.Imports
 	Administrators *service.Administrators
@@ -38,7 +39,7 @@ func newFixtureOn(t testing.TB, dsn string) fixture {
 	owner, worker, passwords := rights.Open(t, store.Options{URL: dsn, MaxConns: 8}), rights.OpenAs(t, dsn, schema.PartWorker, store.Options{MaxConns: 8}), newHasher(t, 64)
 	return fixture{
 		API:    newAPI(t, rights.OpenAs(t, dsn, schema.PartServer, store.Options{MaxConns: 8})),
-		Outbox: service.NewOutbox(worker), Cleanup: service.NewCleanup(worker),
+		Outbox: service.NewOutbox(worker), Cleanup: service.NewCleanup(worker), Index: service.NewSearchIndex(worker, ""),
 		Declarations: service.NewDeclarations(rights.OpenAs(t, dsn, schema.PartController, store.Options{MaxConns: 8})),
 		Imports:      service.NewImports(owner, passwords, nil), Administrators: service.NewAdministrators(owner, passwords),
 		db: testkit.NewFactory(t, dsn),

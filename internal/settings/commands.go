@@ -48,6 +48,8 @@ type Server struct {
 	ResetCodes        time.Duration `env:"RESET_CODE_LIFETIME" envDefault:"24h" help:"validity of the one-time codes for a new password that administrators issue, 5m to 720h"`
 	CommentCorrection time.Duration `env:"COMMENT_CORRECTION" envDefault:"15m" help:"time in which doctors can correct a comment that they wrote, at most 24h; 0s: never"`
 
+	Search Search
+
 	ShutdownDelay time.Duration `env:"SHUTDOWN_DELAY" envDefault:"0s" help:"time after SIGTERM during which the server still answers, closing each connection with its answer, so that clients move on"`
 	ShutdownGrace time.Duration `env:"SHUTDOWN_GRACE" envDefault:"20s" help:"time that requests in progress then have to finish"`
 	TLSCertFile   string        `env:"TLS_CERT_FILE" help:"path of the PEM certificate for HTTPS, read again when it changes; empty: HTTP"`
@@ -76,6 +78,7 @@ func (s *Server) validate(f *ValidationErrors) {
 	f.require(s.ResetCodes >= MinCodeLifetime && s.ResetCodes <= MaxCodeLifetime, "RESET_CODE_LIFETIME", "must be from 5m to 720h")
 	f.require(slices.Contains([]string{"confirm", "open", "off"}, s.SelfAssignment), "DOCTOR_SELF_ASSIGNMENT", "must be confirm, open or off")
 	f.require(s.SessionsPerUser >= 1 && s.SessionsPerUser <= 1000, "SESSIONS_PER_USER", "must be from 1 to 1000")
+	s.Search.validate(f)
 	f.require(s.CommentCorrection >= 0 && s.CommentCorrection <= 24*time.Hour, "COMMENT_CORRECTION", "must be from 0s to 24h")
 	for _, network := range s.TrustedProxies {
 		_, err := netip.ParsePrefix(network)
@@ -98,6 +101,7 @@ type Worker struct {
 	Admin        Admin
 	Database     Database
 	Redis        Redis
+	Search       Search
 	Concurrency  int           `env:"WORKER_CONCURRENCY" envDefault:"2" help:"batches of events that are handled concurrently"`
 	BatchSize    int           `env:"WORKER_BATCH_SIZE" envDefault:"100" help:"maximum number of events in one batch"`
 	PollInterval time.Duration `env:"WORKER_POLL_INTERVAL" envDefault:"100ms" help:"how often an idle worker looks for new events"`
@@ -115,6 +119,7 @@ func (w *Worker) validate(f *ValidationErrors) {
 	w.Admin.validate(f)
 	w.Database.validate(f)
 	w.Redis.validate(f)
+	w.Search.validate(f)
 	f.require(w.Concurrency >= 1 && w.Concurrency <= 256, "WORKER_CONCURRENCY", "must be from 1 to 256")
 	f.require(w.BatchSize >= 1 && w.BatchSize <= 10000, "WORKER_BATCH_SIZE", "must be from 1 to 10000")
 	f.require(w.PollInterval > 0, "WORKER_POLL_INTERVAL", badPositive)
@@ -175,6 +180,21 @@ func (t *Tool) prepare() {}
 func (t *Tool) validate(f *ValidationErrors) {
 	t.Common.validate(f)
 	t.Database.validate(f)
+}
+
+// SearchTool is the configuration of `healthrecords search`.
+type SearchTool struct {
+	Common   Common
+	Database Database
+	Search   Search
+}
+
+func (t *SearchTool) prepare() {}
+
+func (t *SearchTool) validate(f *ValidationErrors) {
+	t.Common.validate(f)
+	t.Database.validate(f)
+	t.Search.validate(f)
 }
 
 // Migrate is the configuration of `healthrecords migrate`.

@@ -3,6 +3,7 @@ package settings
 import (
 	"log/slog"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -29,6 +30,15 @@ type Admin struct {
 
 func (a Admin) validate(f *ValidationErrors) {
 	f.require(isAddress(a.Address), "ADMIN_ADDRESS", badAddress)
+}
+
+// Search is how records are searched. All parts need the same value.
+type Search struct {
+	Language string `env:"SEARCH_LANGUAGE" envDefault:"simple" help:"language of records that have none, for the search: en, de, fr, es, ru, or simple for no word forms; after a change run healthrecords search reindex"`
+}
+
+func (s Search) validate(f *ValidationErrors) {
+	f.require(slices.Contains([]string{"en", "de", "fr", "es", "ru", "simple"}, s.Language), "SEARCH_LANGUAGE", "must be en, de, fr, es, ru or simple")
 }
 
 // List is a setting of several values, separated by commas.

@@ -17,6 +17,7 @@ type audit struct {
 	patients    []int64
 	seen        map[int64]bool // patients
 	assignments []int64
+	records     []int64 // that a search has shown; nil: it is no search
 	emergency   bool
 	written     bool // by a statement of the transaction
 }
@@ -110,7 +111,7 @@ func (a *audit) row(ctx context.Context, decision string) dbsqlc.InsertAuditPara
 	row := dbsqlc.InsertAuditParams{
 		UserID: orNil(a.caller.UserID), Role: string(a.caller.Role), Operation: a.caller.Request.Operation,
 		ObjectKind: string(a.object.Kind), ObjectID: orNil(a.object.ID),
-		PatientIDs: append([]int64{}, a.patients...), AssignmentIDs: append([]int64{}, a.assignments...),
+		PatientIDs: append([]int64{}, a.patients...), AssignmentIDs: append([]int64{}, a.assignments...), RecordIDs: a.records,
 		Reason: string(clinic.ReasonFor(a.caller, a.object.Kind, a.emergency)), Decision: decision,
 		RequestID: a.caller.Request.ID, Address: addressOf(ctx),
 	}

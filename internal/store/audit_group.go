@@ -109,6 +109,11 @@ func addAudit(r *dbsqlc.InsertAuditsParams, row dbsqlc.InsertAuditParams) {
 	r.Operations = append(r.Operations, row.Operation)
 	r.ObjectKinds, r.ObjectIDs = append(r.ObjectKinds, row.ObjectKind), append(r.ObjectIDs, orZero(row.ObjectID))
 	r.PatientIDs, r.AssignmentIDs = append(r.PatientIDs, arrayOf(row.PatientIDs)), append(r.AssignmentIDs, arrayOf(row.AssignmentIDs))
+	records := "" // null
+	if row.RecordIDs != nil {
+		records = arrayOf(row.RecordIDs)
+	}
+	r.RecordIDs = append(r.RecordIDs, records)
 	r.Reasons, r.Decisions = append(r.Reasons, row.Reason), append(r.Decisions, row.Decision)
 	r.RequestIDs, r.Addresses = append(r.RequestIDs, row.RequestID), append(r.Addresses, address)
 }

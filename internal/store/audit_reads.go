@@ -14,7 +14,7 @@ import (
 
 // auditing returns the handle for the statement that answers a read of the object. Columns of the statement name the patients
 // whose data its rows show: seen_patient, seen_through (the assignment that gave access) and seen_in_emergency. The audit
-// row is made of them, and is in the database before the last row is returned: a read fails if its audit row cannot
+// row is made of them, and of the column seen_record of a search, and is in the database before the last row is returned: a read fails if its audit row cannot
 // be written. shown is how many of the rows the caller gets to see; 0 means that the caller asked for one object, which is
 // not found if no row names a patient.
 //
@@ -74,9 +74,9 @@ func (a auditedDB) narrowed() bool {
 }
 
 // record writes the audit row of a read that has shown the patients.
-func (a auditedDB) record(ctx context.Context, patients []seenPatient) error {
+func (a auditedDB) record(ctx context.Context, patients []seenPatient, records []int64) error {
 	slices.SortFunc(patients, func(a, b seenPatient) int { return cmp.Or(cmp.Compare(a.id, b.id), cmp.Compare(a.through, b.through)) })
-	row := audit{caller: a.caller, object: a.object}
+	row := audit{caller: a.caller, object: a.object, records: records}
 	for _, p := range slices.Compact(patients) {
 		row.patients, row.assignments = append(row.patients, p.id), append(row.assignments, p.through)
 		row.emergency = row.emergency || p.emergency
@@ -99,9 +99,10 @@ type auditedRows struct {
 	pgx.Rows
 	ctx      context.Context //nolint:containedctx // the audit row is written when the rows end
 	read     auditedDB
-	columns  [3]int // of seenPatient
+	columns  [4]int // of seenPatient, and of the record that a search shows
 	count    int
 	patients []seenPatient
+	records  []int64 // nil: the statement does not name them
 	closed   bool
 	err      error
 }
@@ -128,7 +129,7 @@ func (r *auditedRows) Close() {
 	r.closed = true
 	r.Rows.Close() // gives the connection back before the audit row needs one
 	if r.err == nil && r.Rows.Err() == nil {
-		r.err = r.read.record(r.ctx, r.patients)
+		r.err = r.read.record(r.ctx, r.patients, r.records)
 	}
 }
 
@@ -142,6 +143,9 @@ func (r *auditedRows) note() error {
 			return err
 		}
 	}
+	if err := r.noteRecord(); err != nil {
+		return err
+	}
 	var seen seenPatient
 	known, err := r.scan(r.columns[0], &seen.id)
 	if !known || err != nil {
@@ -153,15 +157,34 @@ func (r *auditedRows) note() error {
 	return errors.Join(throughErr, emergencyErr)
 }
 
+// noteRecord notes the record of the row, if the statement names it.
+func (r *auditedRows) noteRecord() error {
+	if r.columns[seenRecord] < 0 {
+		return nil
+	}
+	var id int64
+	known, err := r.scan(r.columns[seenRecord], &id)
+	if r.records == nil {
+		r.records = []int64{}
+	}
+	if known {
+		r.records = append(r.records, id)
+	}
+	return err
+}
+
+// seenRecord is the place of a column that only a search has.
+const seenRecord = 3
+
 func (r *auditedRows) findColumns() error {
-	for i, name := range []string{"seen_patient", "seen_through", "seen_in_emergency"} {
+	for i, name := range []string{"seen_patient", "seen_through", "seen_in_emergency", "seen_record"} {
 		r.columns[i] = -1
 		for column, field := range r.FieldDescriptions() {
 			if field.Name == name {
 				r.columns[i] = column
 			}
 		}
-		if r.columns[i] < 0 {
+		if r.columns[i] < 0 && i != seenRecord {
 			return fmt.Errorf("the statement has no column %s for its audit row", name)
 		}
 	}

@@ -127,7 +127,7 @@ func auditRowOf(r dbsqlc.AuditLog) clinic.AuditRow {
 	row := clinic.AuditRow{
 		ID: r.ID, At: r.At, UserID: orZero(r.UserID), Role: clinic.Role(r.Role), Operation: r.Operation,
 		Object:   clinic.Object{Kind: clinic.ObjectKind(r.ObjectKind), ID: orZero(r.ObjectID)},
-		Patients: r.PatientIDs, Assignments: r.AssignmentIDs,
+		Patients: r.PatientIDs, Assignments: r.AssignmentIDs, Records: r.RecordIDs,
 		Reason: clinic.AccessReason(r.Reason), Decision: r.Decision, RequestID: r.RequestID,
 	}
 	if r.Address != nil {

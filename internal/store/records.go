@@ -40,6 +40,7 @@ func (h Records) List(ctx context.Context, filter clinic.RecordFilter, request c
 				Symptoms: r.Symptoms, Diagnosis: r.Diagnosis, Treatment: r.Treatment, Medications: r.Medications, VisitDate: r.VisitDate,
 				Version: r.Version, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 				Username: r.Username, Email: r.Email, FirstName: r.FirstName, LastName: r.LastName, Role: r.Role,
+				ErrorReason: r.ErrorReason, Language: r.Language, DeletedAt: r.DeletedAt,
 			}, comments.of(r.ID)), nil
 		},
 		total: func(r *dbsqlc.ListRecordsRow) counted { return countedRecords(r.Total, r.TotalIsLowerBound) },
@@ -105,6 +106,7 @@ func (h Records) Lock(ctx context.Context, id int64) (clinic.Record, error) {
 		Symptoms: r.Symptoms, Diagnosis: r.Diagnosis, Treatment: r.Treatment, Medications: r.Medications, VisitDate: r.VisitDate,
 		Version: r.Version, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 		Username: r.Username, Email: r.Email, FirstName: r.FirstName, LastName: r.LastName, Role: r.Role,
+		ErrorReason: r.ErrorReason, Language: r.Language,
 	}, comments), nil
 }
 
@@ -113,7 +115,7 @@ func (h Records) Insert(ctx context.Context, f clinic.RecordFields) (clinic.Reco
 	audited := h.auditsItself(ctx, clinic.ObjectRecord)
 	row, err := h.q.InsertRecord(ctx, h.db, dbsqlc.InsertRecordParams{
 		Caller: h.Who.UserID, RecordType: string(f.Type), Title: f.Title, Description: f.Description, Symptoms: f.Symptoms,
-		Diagnosis: f.Diagnosis, Treatment: f.Treatment, Medications: f.Medications, VisitDate: f.VisitDate,
+		Diagnosis: f.Diagnosis, Treatment: f.Treatment, Medications: f.Medications, VisitDate: f.VisitDate, Language: languageOf(f),
 		Role: audited.Role, Operation: audited.Operation, Reason: audited.Reason, Decision: audited.Decision,
 		RequestID: audited.RequestID, Address: audited.Address,
 	})
@@ -135,7 +137,7 @@ func (h Records) Update(ctx context.Context, locked clinic.Record, f clinic.Reco
 	audited := h.auditsItself(ctx, clinic.ObjectRecord)
 	row, err := h.q.UpdateRecord(ctx, h.last(), dbsqlc.UpdateRecordParams{
 		ID: locked.ID, RecordType: string(f.Type), Title: f.Title, Description: f.Description, Symptoms: f.Symptoms,
-		Diagnosis: f.Diagnosis, Treatment: f.Treatment, Medications: f.Medications, VisitDate: f.VisitDate,
+		Diagnosis: f.Diagnosis, Treatment: f.Treatment, Medications: f.Medications, VisitDate: f.VisitDate, Language: languageOf(f),
 		Role: audited.Role, Operation: audited.Operation, Reason: audited.Reason, Decision: audited.Decision,
 		RequestID: audited.RequestID, Address: audited.Address,
 	})
@@ -173,9 +175,19 @@ func recordOf(r dbsqlc.RecordDetail, comments []clinic.Comment) clinic.Record {
 		RecordFields: clinic.RecordFields{
 			Type: clinic.RecordType(r.RecordType), Title: r.Title, Description: r.Description, Symptoms: r.Symptoms,
 			Diagnosis: r.Diagnosis, Treatment: r.Treatment, Medications: r.Medications, VisitDate: r.VisitDate,
+			Language: clinic.Language(orZero(r.Language)),
 		},
 		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, Version: r.Version,
 	}
+}
+
+// languageOf is the stored language: null is that of the installation.
+func languageOf(f clinic.RecordFields) *string {
+	if f.Language == "" {
+		return nil
+	}
+	language := string(f.Language)
+	return &language
 }
 
 // ofPatient is a list of the kind, or the part of it about one patient.

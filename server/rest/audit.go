@@ -92,6 +92,7 @@ type auditEntry struct {
 	ObjectID    *int64              `json:"object_id" doc:"null for a list." example:"1"`
 	Patients    []int64             `json:"patients" nullable:"false" doc:"Ids of the patients whose data was read or changed." example:"[1]"`
 	Assignments []int64             `json:"assignments" nullable:"false" doc:"For each patient, in the order of patients, the id of the assignment that gave access; 0 if access did not depend on one." example:"[1]"`
+	Records     []int64             `json:"records,omitempty" nullable:"false" doc:"Ids of the health records that a search showed; omitted for other operations." example:"[1]"`
 	Decision    string              `json:"decision" doc:"allowed, or the error code of the refusal." example:"allowed"`
 	Reason      clinic.AccessReason `json:"reason" enum:"own,assignment,break_glass,role,refused" doc:"Why access was given, or refused if it was not." example:"assignment"`
 	RequestedBy *string             `json:"requested_by" doc:"For an entry of the role CONTROLLER, the Kubernetes user who asked for the change; null for people, and if the user is unknown." example:"jane@example.com"`
@@ -102,7 +103,7 @@ type auditEntry struct {
 func newAuditEntry(e clinic.AuditEvent) auditEntry {
 	return auditEntry{
 		ID: e.ID, At: e.At.UTC(), User: newLogUser(e.User), UserID: orNull(e.UserID), Role: e.Role, Operation: e.Operation,
-		Object: e.Object.Kind, ObjectID: orNull(e.Object.ID), Patients: e.Patients, Assignments: e.Assignments,
+		Object: e.Object.Kind, ObjectID: orNull(e.Object.ID), Patients: e.Patients, Assignments: e.Assignments, Records: e.Records,
 		Decision: e.Decision, Reason: e.Reason, RequestID: e.RequestID, Address: e.Address,
 		RequestedBy: orNull(clinic.RequesterOf(e.Role, e.RequestID)),
 	}

@@ -69,6 +69,15 @@ func correctCommentExample() map[string]*huma.Example {
 	return oneExample("Another text", map[string]any{"comment": "Patient shows good health indicators. Recommend follow-up in six months."})
 }
 
+func searchRecordsExample() map[string]*huma.Example {
+	examples := oneExample("Words", map[string]any{"query": "annual physical"})
+	examples["exampleWithFilters"] = &huma.Example{Summary: "A phrase, the beginning of a word, and a word that must not occur", Value: map[string]any{
+		"query": `"physical examination" health* -surgery`, "filters": map[string]any{"record_type": string(clinic.RecordCheckup), "from": "2025-01-01"},
+		"page_size": 10,
+	}}
+	return examples
+}
+
 func createRecordExample() map[string]*huma.Example {
 	return oneExample("A visit", map[string]any{
 		"record_type": string(clinic.RecordCheckup), "title": "Annual Physical", "visit_date": "2025-05-27T10:00:00Z",

@@ -41,6 +41,7 @@ type healthRecord struct {
 	Treatment      string            `json:"treatment" example:"Continue current lifestyle"`
 	Medications    string            `json:"medications" example:"None"`
 	VisitDate      time.Time         `json:"visit_date" example:"2025-05-27T10:00:00Z"`
+	Language       *clinic.Language  `json:"language" enum:"en,de,fr,es,ru,simple" doc:"The language of the texts, for the search; null means that of the installation. simple knows no word forms." example:"en"`
 	CreatedBy      user              `json:"created_by"`
 	DoctorComments []comment         `json:"doctor_comments" nullable:"false" doc:"Oldest first. Private comments are shown to doctors only."`
 	CreatedAt      time.Time         `json:"created_at" example:"2025-05-27T10:30:00Z"`
@@ -50,7 +51,7 @@ type healthRecord struct {
 func newHealthRecord(r clinic.Record) healthRecord {
 	return healthRecord{
 		ID: r.ID, Patient: r.PatientID, RecordType: r.Type, Title: r.Title, Description: r.Description, Symptoms: r.Symptoms,
-		Diagnosis: r.Diagnosis, Treatment: r.Treatment, Medications: r.Medications, VisitDate: r.VisitDate.UTC(),
+		Diagnosis: r.Diagnosis, Treatment: r.Treatment, Medications: r.Medications, VisitDate: r.VisitDate.UTC(), Language: orNull(r.Language),
 		CreatedBy: newUser(r.CreatedBy), DoctorComments: web.Views(r.Comments, newComment),
 		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 	}
@@ -66,6 +67,7 @@ type recordInput struct {
 	Treatment   string            `json:"treatment,omitempty" maxLength:"10000" example:"Continue current lifestyle"`
 	Medications string            `json:"medications,omitempty" maxLength:"10000" example:"None"`
 	VisitDate   time.Time         `json:"visit_date" example:"2025-05-27T10:00:00Z"`
+	Language    *clinic.Language  `json:"language,omitempty" enum:"en,de,fr,es,ru,simple" doc:"The language of the texts, for the search; null means that of the installation." example:"en"`
 }
 
 // Resolve implements huma.Resolver.
@@ -77,9 +79,14 @@ func (r *recordInput) Resolve(ctx huma.Context) []error {
 }
 
 func (r recordInput) fields() clinic.RecordFields {
+	var language clinic.Language
+	if r.Language != nil {
+		language = *r.Language
+	}
 	return clinic.RecordFields{
 		Type: r.RecordType, Title: r.Title, Description: r.Description, Symptoms: r.Symptoms, Diagnosis: r.Diagnosis,
 		Treatment: r.Treatment, Medications: r.Medications, VisitDate: r.VisitDate.UTC(),
+		Language: language,
 	}
 }
 
@@ -188,12 +195,14 @@ type RecordTexts struct {
 	Diagnosis   patch[string] `json:"diagnosis,omitzero" maxLength:"10000" example:"Patient appears healthy"`
 	Treatment   patch[string] `json:"treatment,omitzero" maxLength:"10000" example:"Continue current lifestyle"`
 	Medications patch[string] `json:"medications,omitzero" maxLength:"10000" example:"None"`
+
+	Language patch[clinic.Language] `json:"language,omitzero" enum:"en,de,fr,es,ru,simple" doc:"The language of the texts, for the search; null means that of the installation." example:"en"`
 }
 
 func (t RecordTexts) change() clinic.RecordChange {
 	return clinic.RecordChange{
 		Description: t.Description.change(), Symptoms: t.Symptoms.change(), Diagnosis: t.Diagnosis.change(),
-		Treatment: t.Treatment.change(), Medications: t.Medications.change(),
+		Treatment: t.Treatment.change(), Medications: t.Medications.change(), Language: t.Language.change(),
 	}
 }
 

@@ -50,6 +50,8 @@ func routes(h *handlers) []route {
 			describe(listRecordsNote),
 		op("POST /api/health-records/", "createRecord", patients, "Create a health record", created(h.createRecord)).
 			example(createRecordExample()).fails(gone),
+		op("POST /api/health-records/search/", "searchRecords", patientsOrDoctors, "Search health records", to(h.searchRecords)).
+			describe(searchRecordsNote).example(searchRecordsExample()),
 		op("GET /api/health-records/{id}/", "getRecord", patientsOrDoctors, "Get a health record", to(h.getRecord)).
 			describe(getRecordNote),
 		op("PUT /api/health-records/{id}/", "replaceRecord", patients, "Replace a health record", to(h.replaceRecord)).

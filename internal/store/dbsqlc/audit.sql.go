@@ -39,7 +39,8 @@ SELECT id, at, user_id, role, operation, object_kind, object_id,
         THEN '{NULL}' ELSE patient_ids END)::bigint[] AS patient_ids,
     (CASE WHEN array_lower(assignment_ids, 1) <> 1 OR array_ndims(assignment_ids) > 1
         THEN '{NULL}' ELSE assignment_ids END)::bigint[] AS assignment_ids,
-    reason, decision, request_id, address
+    reason, decision, request_id, address,
+    (CASE WHEN array_lower(record_ids, 1) <> 1 OR array_ndims(record_ids) > 1 THEN '{NULL}' ELSE record_ids END)::bigint[] AS record_ids
 FROM audit_log WHERE id >= $1 AND id <= $2 ORDER BY id LIMIT $3
 `
 
@@ -63,6 +64,7 @@ type AuditRowsRow struct {
 	Decision      string
 	RequestID     string
 	Address       *netip.Addr
+	RecordIDs     []int64
 }
 
 // An array that does not begin at 1, or has arrays in it, has the same elements and
@@ -91,6 +93,7 @@ func (q *Queries) AuditRows(ctx context.Context, db DBTX, arg AuditRowsParams) (
 			&i.Decision,
 			&i.RequestID,
 			&i.Address,
+			&i.RecordIDs,
 		); err != nil {
 			return nil, err
 		}
@@ -263,8 +266,8 @@ func (q *Queries) ForgetDigests(ctx context.Context, db DBTX, numbers []int64) e
 }
 
 const InsertAudit = `-- name: InsertAudit :exec
-INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address, record_ids)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 `
 
 type InsertAuditParams struct {
@@ -279,6 +282,7 @@ type InsertAuditParams struct {
 	Decision      string
 	RequestID     string
 	Address       *netip.Addr
+	RecordIDs     []int64
 }
 
 // The audit row of a request, alone.
@@ -295,20 +299,22 @@ func (q *Queries) InsertAudit(ctx context.Context, db DBTX, arg InsertAuditParam
 		arg.Decision,
 		arg.RequestID,
 		arg.Address,
+		arg.RecordIDs,
 	)
 	return err
 }
 
 const InsertAudits = `-- name: InsertAudits :exec
-INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address)
+INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address, record_ids)
 SELECT r.user_id, r.role, r.operation, r.object_kind, nullif(r.object_id, 0), r.patient_ids::bigint[], r.assignment_ids::bigint[],
-    r.reason, r.decision, r.request_id, nullif(r.address, '')::inet
+    r.reason, r.decision, r.request_id, nullif(r.address, '')::inet, nullif(r.record_ids, '')::bigint[]
 FROM (
     SELECT unnest($1::bigint[]) AS user_id, unnest($2::text[]) AS role, unnest($3::text[]) AS operation,
         unnest($4::text[]) AS object_kind, unnest($5::bigint[]) AS object_id,
         unnest($6::text[]) AS patient_ids, unnest($7::text[]) AS assignment_ids,
         unnest($8::text[]) AS reason, unnest($9::text[]) AS decision,
-        unnest($10::text[]) AS request_id, unnest($11::text[]) AS address
+        unnest($10::text[]) AS request_id, unnest($11::text[]) AS address,
+        unnest($12::text[]) AS record_ids
 ) AS r
 `
 
@@ -324,6 +330,7 @@ type InsertAuditsParams struct {
 	Decisions     []string
 	RequestIDs    []string
 	Addresses     []string
+	RecordIDs     []string
 }
 
 // The audit rows of reads, one at each index. Arrays are texts, because their lengths differ.
@@ -340,6 +347,7 @@ func (q *Queries) InsertAudits(ctx context.Context, db DBTX, arg InsertAuditsPar
 		arg.Decisions,
 		arg.RequestIDs,
 		arg.Addresses,
+		arg.RecordIDs,
 	)
 	return err
 }
@@ -510,7 +518,7 @@ WITH of_patient AS MATERIALIZED (
         AND ($6 = '' OR l.operation = $6) AND ($7 = '' OR l.decision = $7)
      ORDER BY l.id DESC LIMIT $8)
 )
-SELECT l.id, l.at, l.user_id, l.role, l.operation, l.object_kind, l.object_id, l.patient_ids, l.assignment_ids, l.reason, l.decision, l.request_id, l.address, coalesce(u.username, '')::text AS username, coalesce(u.first_name, '')::text AS first_name,
+SELECT l.id, l.at, l.user_id, l.role, l.operation, l.object_kind, l.object_id, l.patient_ids, l.assignment_ids, l.reason, l.decision, l.request_id, l.address, l.record_ids, coalesce(u.username, '')::text AS username, coalesce(u.first_name, '')::text AS first_name,
     coalesce(u.last_name, '')::text AS last_name, u.license_number,
     CASE WHEN $1::bigint > 0 THEN $1::bigint END AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
 FROM page JOIN audit_entries l ON l.id = page.id AND l.at = page.at
@@ -576,6 +584,7 @@ func (q *Queries) ListAudit(ctx context.Context, db DBTX, arg ListAuditParams) (
 			&i.AuditEntry.Decision,
 			&i.AuditEntry.RequestID,
 			&i.AuditEntry.Address,
+			&i.AuditEntry.RecordIDs,
 			&i.Username,
 			&i.FirstName,
 			&i.LastName,
@@ -630,7 +639,8 @@ func (q *Queries) PrepareAuditMonths(ctx context.Context, db DBTX) error {
 }
 
 const RawAuditRows = `-- name: RawAuditRows :many
-SELECT l.id, to_jsonb(l)::text AS raw FROM audit_log l WHERE l.id >= $1 AND l.id <= $2 ORDER BY l.id, l.at LIMIT $3
+SELECT l.id, (to_jsonb(l) - CASE WHEN l.record_ids IS NULL THEN 'record_ids' ELSE '' END)::text AS raw
+FROM audit_log l WHERE l.id >= $1 AND l.id <= $2 ORDER BY l.id, l.at LIMIT $3
 `
 
 type RawAuditRowsParams struct {
@@ -644,7 +654,8 @@ type RawAuditRowsRow struct {
 	Raw string
 }
 
-// As text, for rows that cannot be read with their types.
+// As text, for rows that cannot be read with their types. A row that is not of a search has the text of former releases, which
+// know no record_ids.
 func (q *Queries) RawAuditRows(ctx context.Context, db DBTX, arg RawAuditRowsParams) ([]*RawAuditRowsRow, error) {
 	rows, err := db.Query(ctx, RawAuditRows, arg.First, arg.UpTo, arg.Most)
 	if err != nil {

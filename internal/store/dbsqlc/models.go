@@ -91,6 +91,7 @@ type AuditEntry struct {
 	Decision      string
 	RequestID     string
 	Address       *netip.Addr
+	RecordIDs     []int64
 }
 
 type AuditLog struct {
@@ -107,6 +108,7 @@ type AuditLog struct {
 	Decision      string
 	RequestID     string
 	Address       *netip.Addr
+	RecordIDs     []int64
 }
 
 type AuditLogDefault struct {
@@ -198,6 +200,13 @@ type CommentDetail struct {
 	PatientID         *int64
 }
 
+type CommentVersion struct {
+	CommentID int64
+	Version   int64
+	Comment   string
+	UpdatedAt time.Time
+}
+
 type Declaration struct {
 	Uid        string
 	Cluster    string
@@ -209,6 +218,39 @@ type Declaration struct {
 	Retain     bool
 	Suspended  bool
 	ReleasedAt *time.Time
+}
+
+type DeletedRecord struct {
+	ID         int64
+	PatientID  int64
+	RecordType string
+	VisitDate  time.Time
+	CreatedAt  time.Time
+}
+
+type DeletedRecordDetail struct {
+	ID          int64
+	PatientID   int64
+	CreatedBy   int64
+	RecordType  string
+	Title       string
+	Description string
+	Symptoms    string
+	Diagnosis   string
+	Treatment   string
+	Medications string
+	VisitDate   time.Time
+	Version     int64
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	Username    string
+	Email       string
+	FirstName   string
+	LastName    string
+	Role        string
+	ErrorReason *string
+	Language    *string
+	DeletedAt   *time.Time
 }
 
 type DoctorComment struct {
@@ -252,6 +294,9 @@ type HealthRecord struct {
 	Version      int64
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
+	ErrorReason  *string
+	Language     *string
+	UpdatedBy    *int64
 }
 
 type IdempotencyKey struct {
@@ -363,6 +408,66 @@ type RecordDetail struct {
 	FirstName   string
 	LastName    string
 	Role        string
+	ErrorReason *string
+	Language    *string
+	DeletedAt   *time.Time
+}
+
+type RecordHistory struct {
+	RecordID    int64
+	Version     int64
+	PatientID   int64
+	CreatedBy   int64
+	RecordType  string
+	Title       string
+	Description string
+	Symptoms    string
+	Diagnosis   string
+	Treatment   string
+	Medications string
+	VisitDate   time.Time
+	ErrorReason *string
+	Language    *string
+	UpdatedAt   time.Time
+	UpdatedBy   *int64
+	DeletedAt   *time.Time
+	DeletedBy   *int64
+	RestoredAt  *time.Time
+}
+
+type RecordSearch struct {
+	RecordID   int64
+	PatientID  int64
+	RecordType string
+	VisitDate  time.Time
+	Language   string
+	Public     interface{}
+	Private    interface{}
+}
+
+type RecordVersion struct {
+	RecordID     int64
+	Version      int64
+	PatientID    int64
+	CreatedBy    int64
+	RecordType   string
+	Title        string
+	Description  string
+	Symptoms     string
+	Diagnosis    string
+	Treatment    string
+	Medications  string
+	VisitDate    time.Time
+	ErrorReason  *string
+	Language     *string
+	SourceID     *string
+	SourceDigest []byte
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	UpdatedBy    *int64
+	DeletedAt    *time.Time
+	DeletedBy    *int64
+	RestoredAt   *time.Time
 }
 
 type RecoveryCode struct {
@@ -387,6 +492,24 @@ type ResetCode struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time
 	IssuedBy  *int64
+}
+
+type SearchPending struct {
+	ID        int64
+	RecordID  int64
+	PatientID int64
+	Private   bool
+	At        time.Time
+}
+
+type SearchReindex struct {
+	OnlyRow    bool
+	NextID     int64
+	LastID     int64
+	Indexed    int64
+	StartedAt  time.Time
+	FinishedAt *time.Time
+	FilledAt   *time.Time
 }
 
 type Session struct {

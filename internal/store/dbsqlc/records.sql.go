@@ -123,7 +123,7 @@ func (q *Queries) DeleteRecord(ctx context.Context, db DBTX, arg DeleteRecordPar
 }
 
 const GetRecord = `-- name: GetRecord :one
-SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment, r.medications, r.visit_date, r.version, r.created_at, r.updated_at, r.username, r.email, r.first_name, r.last_name, r.role, (set_config('healthrecords.page', '{' || r.id || '}', true) <> '')::boolean AS for_comments,
+SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment, r.medications, r.visit_date, r.version, r.created_at, r.updated_at, r.username, r.email, r.first_name, r.last_name, r.role, r.error_reason, r.language, r.deleted_at, (set_config('healthrecords.page', '{' || r.id || '}', true) <> '')::boolean AS for_comments,
     r.patient_id AS seen_patient, seen.assignment_id AS seen_through, seen.emergency::boolean AS seen_in_emergency
 FROM record_details r
 JOIN LATERAL (
@@ -169,6 +169,9 @@ func (q *Queries) GetRecord(ctx context.Context, db DBTX, arg GetRecordParams) (
 		&i.RecordDetail.FirstName,
 		&i.RecordDetail.LastName,
 		&i.RecordDetail.Role,
+		&i.RecordDetail.ErrorReason,
+		&i.RecordDetail.Language,
+		&i.RecordDetail.DeletedAt,
 		&i.ForComments,
 		&i.SeenPatient,
 		&i.SeenThrough,
@@ -180,16 +183,16 @@ func (q *Queries) GetRecord(ctx context.Context, db DBTX, arg GetRecordParams) (
 const InsertRecord = `-- name: InsertRecord :one
 WITH record AS (
     INSERT INTO health_records (patient_id, created_by, record_type, title, description, symptoms, diagnosis,
-        treatment, medications, visit_date)
+        treatment, medications, visit_date, language)
     VALUES (caller_id('patient'), $1, $2, $3, $4, $5, $6,
-        $7, $8, $9)
-    RETURNING id, patient_id, created_by, record_type, title, description, symptoms, diagnosis, treatment, medications, visit_date, source_id, source_digest, version, created_at, updated_at
+        $7, $8, $9, $10)
+    RETURNING id, patient_id, created_by, record_type, title, description, symptoms, diagnosis, treatment, medications, visit_date, source_id, source_digest, version, created_at, updated_at, error_reason, language, updated_by
 ), event AS (
     INSERT INTO outbox (type, patient_id, record_id) SELECT 'record.created', patient_id, id FROM record
 ), audited AS (
     INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision,
         request_id, address)
-    SELECT caller_id('user'), $10, $11, 'record', record.id, ARRAY[record.patient_id], '{0}', $12, $13, $14, $15
+    SELECT caller_id('user'), $11, $12, 'record', record.id, ARRAY[record.patient_id], '{0}', $13, $14, $15, $16
     FROM record
 )
 SELECT record.id, record.patient_id, record.visit_date, record.version, record.created_at, record.updated_at,
@@ -207,6 +210,7 @@ type InsertRecordParams struct {
 	Treatment   string
 	Medications string
 	VisitDate   time.Time
+	Language    *string
 	Role        string
 	Operation   string
 	Reason      string
@@ -241,6 +245,7 @@ func (q *Queries) InsertRecord(ctx context.Context, db DBTX, arg InsertRecordPar
 		arg.Treatment,
 		arg.Medications,
 		arg.VisitDate,
+		arg.Language,
 		arg.Role,
 		arg.Operation,
 		arg.Reason,
@@ -404,11 +409,12 @@ WITH patients AS MATERIALIZED (
 )
 SELECT d.id, d.patient_id, d.created_by, d.record_type, d.title, d.description, d.symptoms, d.diagnosis, d.treatment,
     d.medications, d.visit_date, d.version, d.created_at, d.updated_at, d.username, d.email, d.first_name, d.last_name, d.role,
+    d.error_reason, d.language, d.deleted_at,
     (SELECT kept.records + (SELECT count(*) FROM found WHERE $1 = '' OR found.record_type = $1) FROM kept)::bigint AS total,
     ((SELECT count(*) FROM found) = $2)::boolean AS total_is_lower_bound,
     d.patient_id AS seen_patient, page.assignment_id AS seen_through, page.emergency::boolean AS seen_in_emergency
 FROM page
-CROSS JOIN LATERAL (SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment, r.medications, r.visit_date, r.version, r.created_at, r.updated_at, r.username, r.email, r.first_name, r.last_name, r.role FROM record_details r WHERE r.id = page.id OFFSET 0) AS d -- by the barrier, a join would read all
+CROSS JOIN LATERAL (SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment, r.medications, r.visit_date, r.version, r.created_at, r.updated_at, r.username, r.email, r.first_name, r.last_name, r.role, r.error_reason, r.language, r.deleted_at FROM record_details r WHERE r.id = page.id OFFSET 0) AS d -- by the barrier, a join would read all
 WHERE (SELECT set_config('healthrecords.page', ARRAY(SELECT page.id FROM page)::text, true)) <> ''
 ORDER BY page.sort_key DESC/*order*/, page.id DESC/*order*/
 `
@@ -448,6 +454,9 @@ type ListRecordsRow struct {
 	FirstName         string
 	LastName          string
 	Role              string
+	ErrorReason       *string
+	Language          *string
+	DeletedAt         *time.Time
 	Total             int64
 	TotalIsLowerBound bool
 	SeenPatient       int64
@@ -507,6 +516,9 @@ func (q *Queries) ListRecords(ctx context.Context, db DBTX, arg ListRecordsParam
 			&i.FirstName,
 			&i.LastName,
 			&i.Role,
+			&i.ErrorReason,
+			&i.Language,
+			&i.DeletedAt,
 			&i.Total,
 			&i.TotalIsLowerBound,
 			&i.SeenPatient,
@@ -526,6 +538,7 @@ func (q *Queries) ListRecords(ctx context.Context, db DBTX, arg ListRecordsParam
 const LockRecord = `-- name: LockRecord :one
 SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment,
     r.medications, r.visit_date, r.version, r.created_at, r.updated_at, u.username, u.email, u.first_name, u.last_name, u.role,
+    r.error_reason, r.language,
     (set_config('healthrecords.page', '{' || r.id || '}', true) <> '')::boolean AS for_comments
 FROM health_records r JOIN users u ON u.id = r.created_by
 WHERE r.id = $1 AND r.patient_id = caller_id('patient')
@@ -552,6 +565,8 @@ type LockRecordRow struct {
 	FirstName   string
 	LastName    string
 	Role        string
+	ErrorReason *string
+	Language    *string
 	ForComments bool
 }
 
@@ -580,6 +595,8 @@ func (q *Queries) LockRecord(ctx context.Context, db DBTX, id int64) (*LockRecor
 		&i.FirstName,
 		&i.LastName,
 		&i.Role,
+		&i.ErrorReason,
+		&i.Language,
 		&i.ForComments,
 	)
 	return &i, err
@@ -590,13 +607,13 @@ WITH record AS (
     UPDATE health_records h
     SET record_type = $1, title = $2, description = $3, symptoms = $4,
         diagnosis = $5, treatment = $6, medications = $7, visit_date = $8,
-        version = version + 1, updated_at = now()
-    WHERE h.id = $9
+        language = $9, version = version + 1, updated_at = now()
+    WHERE h.id = $10
     RETURNING h.id, h.patient_id, h.visit_date, h.version, h.updated_at
 ), audited AS (
     INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision,
         request_id, address)
-    SELECT caller_id('user'), $10, $11, 'record', record.id, ARRAY[record.patient_id], '{0}', $12, $13, $14, $15
+    SELECT caller_id('user'), $11, $12, 'record', record.id, ARRAY[record.patient_id], '{0}', $13, $14, $15, $16
     FROM record
 )
 SELECT record.visit_date, record.version, record.updated_at FROM record
@@ -611,6 +628,7 @@ type UpdateRecordParams struct {
 	Treatment   string
 	Medications string
 	VisitDate   time.Time
+	Language    *string
 	ID          int64
 	Role        string
 	Operation   string
@@ -637,6 +655,7 @@ func (q *Queries) UpdateRecord(ctx context.Context, db DBTX, arg UpdateRecordPar
 		arg.Treatment,
 		arg.Medications,
 		arg.VisitDate,
+		arg.Language,
 		arg.ID,
 		arg.Role,
 		arg.Operation,

@@ -1,19 +1,20 @@
 -- The audit row of a request, alone.
 -- name: InsertAudit :exec
-INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address)
-VALUES (@user_id, @role, @operation, @object_kind, @object_id, @patient_ids, @assignment_ids, @reason, @decision, @request_id, @address);
+INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address, record_ids)
+VALUES (@user_id, @role, @operation, @object_kind, @object_id, @patient_ids, @assignment_ids, @reason, @decision, @request_id, @address, @record_ids);
 
 -- The audit rows of reads, one at each index. Arrays are texts, because their lengths differ.
 -- name: InsertAudits :exec
-INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address)
+INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address, record_ids)
 SELECT r.user_id, r.role, r.operation, r.object_kind, nullif(r.object_id, 0), r.patient_ids::bigint[], r.assignment_ids::bigint[],
-    r.reason, r.decision, r.request_id, nullif(r.address, '')::inet
+    r.reason, r.decision, r.request_id, nullif(r.address, '')::inet, nullif(r.record_ids, '')::bigint[]
 FROM (
     SELECT unnest(@user_ids::bigint[]) AS user_id, unnest(@roles::text[]) AS role, unnest(@operations::text[]) AS operation,
         unnest(@object_kinds::text[]) AS object_kind, unnest(@object_ids::bigint[]) AS object_id,
         unnest(@patient_ids::text[]) AS patient_ids, unnest(@assignment_ids::text[]) AS assignment_ids,
         unnest(@reasons::text[]) AS reason, unnest(@decisions::text[]) AS decision,
-        unnest(@request_ids::text[]) AS request_id, unnest(@addresses::text[]) AS address
+        unnest(@request_ids::text[]) AS request_id, unnest(@addresses::text[]) AS address,
+        unnest(@record_ids::text[]) AS record_ids
 ) AS r;
 
 -- name: PrepareAuditMonths :exec
@@ -74,9 +75,11 @@ SELECT count(*) FROM audit_log WHERE id > @beyond;
 -- name: ForgetDigests :exec
 UPDATE audit_checkpoints SET row_ids = NULL, digests = NULL WHERE number = ANY(@numbers::bigint[]);
 
--- As text, for rows that cannot be read with their types.
+-- As text, for rows that cannot be read with their types. A row that is not of a search has the text of former releases, which
+-- know no record_ids.
 -- name: RawAuditRows :many
-SELECT l.id, to_jsonb(l)::text AS raw FROM audit_log l WHERE l.id >= @first AND l.id <= @up_to ORDER BY l.id, l.at LIMIT @most;
+SELECT l.id, (to_jsonb(l) - CASE WHEN l.record_ids IS NULL THEN 'record_ids' ELSE '' END)::text AS raw
+FROM audit_log l WHERE l.id >= @first AND l.id <= @up_to ORDER BY l.id, l.at LIMIT @most;
 
 -- An array that does not begin at 1, or has arrays in it, has the same elements and
 -- another meaning, since patients and assignments are paired by their places; and 0 is
@@ -87,7 +90,8 @@ SELECT id, at, user_id, role, operation, object_kind, object_id,
         THEN '{NULL}' ELSE patient_ids END)::bigint[] AS patient_ids,
     (CASE WHEN array_lower(assignment_ids, 1) <> 1 OR array_ndims(assignment_ids) > 1
         THEN '{NULL}' ELSE assignment_ids END)::bigint[] AS assignment_ids,
-    reason, decision, request_id, address
+    reason, decision, request_id, address,
+    (CASE WHEN array_lower(record_ids, 1) <> 1 OR array_ndims(record_ids) > 1 THEN '{NULL}' ELSE record_ids END)::bigint[] AS record_ids
 FROM audit_log WHERE id >= @first AND id <= @up_to ORDER BY id LIMIT @most;
 
 -- The page that administrators see, each person by the name at that time. A missing filter

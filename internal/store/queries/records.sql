@@ -52,6 +52,7 @@ WITH patients AS MATERIALIZED (
 )
 SELECT d.id, d.patient_id, d.created_by, d.record_type, d.title, d.description, d.symptoms, d.diagnosis, d.treatment,
     d.medications, d.visit_date, d.version, d.created_at, d.updated_at, d.username, d.email, d.first_name, d.last_name, d.role,
+    d.error_reason, d.language, d.deleted_at,
     (SELECT kept.records + (SELECT count(*) FROM found WHERE @record_type = '' OR found.record_type = @record_type) FROM kept)::bigint AS total,
     ((SELECT count(*) FROM found) = @count_up_to)::boolean AS total_is_lower_bound,
     d.patient_id AS seen_patient, page.assignment_id AS seen_through, page.emergency::boolean AS seen_in_emergency
@@ -103,6 +104,7 @@ ORDER BY a.emergency, a.assignment_id LIMIT 1;
 -- name: LockRecord :one
 SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment,
     r.medications, r.visit_date, r.version, r.created_at, r.updated_at, u.username, u.email, u.first_name, u.last_name, u.role,
+    r.error_reason, r.language,
     (set_config('healthrecords.page', '{' || r.id || '}', true) <> '')::boolean AS for_comments
 FROM health_records r JOIN users u ON u.id = r.created_by
 WHERE r.id = @id AND r.patient_id = caller_id('patient')
@@ -112,9 +114,9 @@ FOR UPDATE OF r;
 -- name: InsertRecord :one
 WITH record AS (
     INSERT INTO health_records (patient_id, created_by, record_type, title, description, symptoms, diagnosis,
-        treatment, medications, visit_date)
+        treatment, medications, visit_date, language)
     VALUES (caller_id('patient'), @caller, @record_type, @title, @description, @symptoms, @diagnosis,
-        @treatment, @medications, @visit_date)
+        @treatment, @medications, @visit_date, @language)
     RETURNING *
 ), event AS (
     INSERT INTO outbox (type, patient_id, record_id) SELECT 'record.created', patient_id, id FROM record
@@ -134,7 +136,7 @@ WITH record AS (
     UPDATE health_records h
     SET record_type = @record_type, title = @title, description = @description, symptoms = @symptoms,
         diagnosis = @diagnosis, treatment = @treatment, medications = @medications, visit_date = @visit_date,
-        version = version + 1, updated_at = now()
+        language = @language, version = version + 1, updated_at = now()
     WHERE h.id = @id
     RETURNING h.id, h.patient_id, h.visit_date, h.version, h.updated_at
 ), audited AS (

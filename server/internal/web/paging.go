@@ -32,7 +32,7 @@ func (p *Paging) Resolve(ctx huma.Context) []error {
 	if !p.query.Has("cursor") {
 		return nil
 	}
-	cursor, err := decodeCursor(p.query.Get("cursor"))
+	cursor, err := decodeCursor(p.query.Get("cursor"), isTime)
 	if err != nil {
 		return Refuse("cursor", "this is not a cursor of this API; send the one of next or previous, or none for the first page")
 	}
@@ -66,10 +66,7 @@ type PageResponse[T any] struct {
 
 // AnswerPage returns the answer for a page of the domain. base is the URL of the links without their query.
 func AnswerPage[T, V any](p Paging, base string, found clinic.Page[T], view func(T) V) (*PageResponse[V], error) {
-	answer := Page[V]{Count: found.Total, AtLeast: found.AtLeast, Results: Views(found.Items, view)}
-	if found.Notice != nil {
-		answer.Notice = &Notice{Code: found.Notice.Code, Detail: found.Notice.Message}
-	}
+	answer := Page[V]{Count: found.Total, AtLeast: found.AtLeast, Notice: NewNotice(found.Notice), Results: Views(found.Items, view)}
 	if p.request.Cursor.Keyset {
 		answer.Next = p.cursorLink(base, found.Next)
 		answer.Previous = p.cursorLink(base, found.Previous)
@@ -121,7 +118,7 @@ func encodeCursor(c clinic.Cursor) string {
 var errCursor = errors.New("not a cursor")
 
 // decodeCursor validates the content, because anybody can make up a cursor.
-func decodeCursor(s string) (clinic.Cursor, error) {
+func decodeCursor(s string, validKey func(string) bool) (clinic.Cursor, error) {
 	if s == "" {
 		return clinic.Cursor{Keyset: true}, nil
 	}
@@ -133,12 +130,57 @@ func decodeCursor(s string) (clinic.Cursor, error) {
 	if err := json.Unmarshal(b, &c); err != nil || c.ID < 1 {
 		return clinic.Cursor{}, errCursor
 	}
-	if c.Key != "" {
-		if _, err := time.Parse(time.RFC3339Nano, c.Key); err != nil {
-			return clinic.Cursor{}, errCursor
-		}
+	if c.Key != "" && !validKey(c.Key) {
+		return clinic.Cursor{}, errCursor
 	}
 	return clinic.Cursor{Keyset: true, Back: c.Back, Key: c.Key, ID: c.ID}, nil
+}
+
+func isTime(key string) bool {
+	_, err := time.Parse(time.RFC3339Nano, key)
+	return err == nil
+}
+
+// BodyPage is embedded in the body of a request for a page of a list whose filter must not be in a URL. It is exported because
+// huma ignores the fields of embedded types that are not.
+type BodyPage struct {
+	PageSize int    `json:"page_size,omitempty" minimum:"1" maximum:"100" default:"20" doc:"How many items a page has at most." example:"20"`
+	Cursor   string `json:"cursor,omitempty" maxLength:"200" doc:"Where the page begins: the next_cursor or previous_cursor of an answer to the same query and filters. Omit it for the first page."`
+}
+
+// PageRequest returns the requested page. The store checks the key of a cursor.
+func (p BodyPage) PageRequest() (clinic.PageRequest, error) {
+	cursor, err := decodeCursor(p.Cursor, func(string) bool { return true })
+	if err != nil {
+		return clinic.PageRequest{}, clinic.Invalid("cursor", "this is not a cursor of this API; send a next_cursor or previous_cursor, or none for the first page")
+	}
+	return clinic.PageRequest{Size: p.PageSize, Cursor: cursor}, nil
+}
+
+// BodyCursors are the cursors of the neighboring pages of an answer to such a request.
+type BodyCursors struct {
+	Next     *string `json:"next_cursor" doc:"The cursor of the next page; null on the last page." example:"eyJrIjoiMC4xIiwiaSI6MX0"`
+	Previous *string `json:"previous_cursor" doc:"The cursor of the previous page; null on the first page." example:"eyJiIjp0cnVlLCJpIjoxfQ"`
+}
+
+// CursorsOf returns those of a page.
+func CursorsOf(next, previous *clinic.Cursor) BodyCursors {
+	encoded := func(c *clinic.Cursor) *string {
+		if c == nil {
+			return nil
+		}
+		text := encodeCursor(*c)
+		return &text
+	}
+	return BodyCursors{Next: encoded(next), Previous: encoded(previous)}
+}
+
+// NewNotice returns the notice of a page; nil if it has none.
+func NewNotice(n *clinic.Notice) *Notice {
+	if n == nil {
+		return nil
+	}
+	return &Notice{Code: n.Code, Detail: n.Message}
 }
 
 // Views renders each item. The result is never nil, so that an empty list is [] in JSON.

@@ -18,7 +18,7 @@ type LogPaging struct {
 
 // Resolve implements huma.Resolver: it decodes the cursor.
 func (p *LogPaging) Resolve(huma.Context) []error {
-	cursor, err := decodeCursor(p.Cursor)
+	cursor, err := decodeCursor(p.Cursor, isTime)
 	if err != nil || cursor.Back || cursor.Key != "" {
 		return Refuse("cursor", "this is not a cursor of this list; send the value of next, or none for the newest page")
 	}

@@ -5,7 +5,8 @@
 GRANT SELECT ON goose_db_version TO :"role";
 
 GRANT EXECUTE ON FUNCTION identify(bigint, text, bigint), account_named, account_registered_under, patients_named, users_found, users_page,
-    lock_admins, set_user_active, decide_name, who_looked, lock_account, start_session, callers_patients_counted TO :"role";
+    lock_admins, set_user_active, decide_name, who_looked, lock_account, start_session, callers_patients_counted,
+    search_records, search_query, search_marks, search_text, latest_records TO :"role";
 
 GRANT SELECT ON users, doctor_profiles, patient_profiles, assignments, health_records, doctor_comments, notifications,
     callers_sessions, refresh_tokens, idempotency_keys, accounts, active_assignments, callers_patients, callers_records,
@@ -33,8 +34,8 @@ GRANT INSERT (patient_id, doctor_id, source, requested_by, reason, starts_at, en
 GRANT SELECT, INSERT (patient_id, doctor_id, source, requested_by, reason, starts_at, ends_at), UPDATE (ended_at, held) ON assignment_claims TO :"role";
 GRANT SELECT (uid, generation, digest) ON declarations TO :"role"; -- at which a claim is held, if it is known
 
-GRANT INSERT (patient_id, created_by, record_type, title, description, symptoms, diagnosis, treatment, medications, visit_date),
-    UPDATE (record_type, title, description, symptoms, diagnosis, treatment, medications, visit_date, version, updated_at),
+GRANT INSERT (patient_id, created_by, record_type, title, description, symptoms, diagnosis, treatment, medications, visit_date, language),
+    UPDATE (record_type, title, description, symptoms, diagnosis, treatment, medications, visit_date, language, version, updated_at),
     DELETE
 ON health_records TO :"role";
 
@@ -58,6 +59,6 @@ GRANT SELECT, INSERT (user_id, code_hash), UPDATE (used_at) ON recovery_codes TO
 GRANT SELECT, INSERT (user_id, code_hash, expires_at), UPDATE (code_hash, created_at, expires_at, issued_by), DELETE ON reset_codes TO :"role";
 -- The server adds to the audit log and reads it; nobody changes it.
 GRANT SELECT ON callers_audit, audit_entries TO :"role";
-GRANT INSERT (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address)
+GRANT INSERT (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address, record_ids)
 ON audit_log TO :"role";
 GRANT USAGE ON SEQUENCE audit_log_id_seq TO :"role";
