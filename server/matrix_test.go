@@ -172,6 +172,7 @@ func matrix() map[string]row {
 			return map[string]any{"patient_id": id, "reason": "unconscious", "password": password}
 		}},
 		"listRecords":    {want: "200 200 200 200 200 -"},
+		"searchRecords":  {want: "200 200 200 200 200 -", body: body(map[string]any{"query": "annual physical"})},
 		"createRecord":   {want: "201 - - - - -", body: body(visit())},
 		"getRecord":      {of: record, want: "200/404 200/404 404 404 200/404 -"},
 		"replaceRecord":  {of: record, want: "200/404 - - - - -", body: body(visit())},

@@ -87,7 +87,8 @@ func (w *twoWorlds) written(t *rapid.T, i int) map[string]func() {
 		"change": func() {
 			exec(`UPDATE health_records SET title = 'changed', record_type = 'EMERGENCY', version = version + 1 WHERE id = ` + theirs)
 		},
-		"removal": func() { exec(`DELETE FROM health_records WHERE id = ` + theirs) },
+		"indexing": func() { exec(`SELECT index_pending_records(1000, 'simple')`) },
+		"removal":  func() { exec(`DELETE FROM health_records WHERE id = ` + theirs) },
 	}
 }
 
@@ -106,6 +107,9 @@ func (w *twoWorlds) asked(t *rapid.T, i int) map[string]func() {
 	}
 	return map[string]func(){
 		"others read": ask(doctor, call{method: get, path: list}),
+		"others search": ask(doctor, call{method: post, path: "/api/health-records/search/", body: map[string]any{
+			"query": "annual", "filters": map[string]any{"patient": patient},
+		}}),
 		"others open emergency access": ask(doctor, call{method: post, path: "/api/break-glass/", body: map[string]any{
 			"patient_id": patient, "reason": "unconscious", "password": password,
 		}}),

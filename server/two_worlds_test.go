@@ -177,6 +177,21 @@ func (w *twoWorlds) calls(t *rapid.T) map[string]func() call {
 			maybe("ordering", "visit_date", "-created_at", "created_at")
 			return list("/api/health-records/")
 		},
+		"searchRecords": func() call {
+			body := map[string]any{
+				"query":     rapid.SampledFrom([]string{"annual physical", "looks fine", "foreign", "annual -foreign", "anual", "corrected", "title*", "changed"}).Draw(t, "query"),
+				"page_size": rapid.SampledFrom([]int{1, 2, 100}).Draw(t, "page_size"),
+			}
+			filters := map[string]any{}
+			if rapid.Bool().Draw(t, "of one patient") {
+				filters["patient"] = id
+			}
+			if rapid.Bool().Draw(t, "since") {
+				filters["from"] = "2025-01-02"
+			}
+			body["filters"] = filters
+			return call{method: post, path: "/api/health-records/search/", body: body}
+		},
 		"listAssignments": func() call {
 			maybe("patient", ids...)
 			maybe("doctor", ids...)

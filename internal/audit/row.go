@@ -26,7 +26,7 @@ type row struct {
 	RequestID   string    `json:"request_id"`
 	Address     string    `json:"address"`
 	Records     []int64   `json:"record_ids,omitzero"` // of a search; nil, without the key, for any other row
-	Raw         string    `json:"raw,omitempty"` // the whole of a row that cannot be read; then only the id is set too
+	Raw         string    `json:"raw,omitempty"`       // the whole of a row that cannot be read; then only the id is set too
 }
 
 func rowOf(r clinic.AuditRow) row {

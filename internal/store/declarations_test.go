@@ -110,6 +110,8 @@ func TestStatementsNameWhatTheClinicDeclares(t *testing.T) {
 		"register", "user", "healthrecords.user_id", // the caller of a transaction
 		"assignments of ", "healthrecords.import", "healthrecords.audit.chain", // names of locks
 		"patient", "doctor", // ids of the caller
+		"title", "description", "symptoms", "diagnosis", "treatment", "medications", "doctor_comments", // fields of a highlight
+		"record_ids",                                                                          // a column
 		"controller_terms", "healthrecords.silent", "healthrecords.page", "statement_timeout", // a sequence, and settings of a transaction
 	)
 	files, err := filepath.Glob("queries/*.sql")

@@ -39,7 +39,7 @@ func conflict(reason, field, message string) error {
 // refers to something that does not exist, or was deleted since the statement found it.
 func dangling(foreignKey string) error {
 	switch foreignKey {
-	case "doctor_comments_record_fkey", "notifications_record_fkey":
+	case "doctor_comments_record_fkey", "notifications_record_fkey", "record_search_record_fkey":
 		return clinic.NotFound("health record")
 	case "notifications_comment_fkey":
 		return clinic.NotFound("comment")

@@ -33,6 +33,7 @@ func TestEveryForeignKeyIsTold(t *testing.T) {
 		"notifications_doctor_fkey":     clinic.CodeNotFound,
 		"notifications_assignment_fkey": clinic.CodeNotFound,
 		"notifications_user_fkey":       clinic.CodeNotFound,
+		"record_search_record_fkey":     clinic.CodeNotFound,
 		"notifications_recipient_fkey":  clinic.CodeUnauthenticated,
 
 		// the caller's own account, profile and session, which the API does not delete

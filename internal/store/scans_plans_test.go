@@ -23,6 +23,7 @@ func hot() map[string][]clinic.Role {
 	return map[string][]clinic.Role{
 		"GetRecord": readers, "ListRecords": readers, "CommentsOfPage": readers,
 		"CountComments": readers, "ListComments": readers, "ListNotifications": readers,
+		"SearchRecords": readers, "HighlightsOfPage": readers, "SimilarWords": readers,
 		"InsertRecord": {clinic.RolePatient}, "LockRecord": {clinic.RolePatient}, "UpdateRecord": {clinic.RolePatient},
 		"InsertComment": {clinic.RoleDoctor}, "ListPatientsOfDoctor": {clinic.RoleDoctor},
 		"InsertAudits": {clinic.RoleAdmin}, // in fact without a caller

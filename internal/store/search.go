@@ -23,9 +23,9 @@ const enteredInError = "ENTERED_IN_ERROR:"
 func (h Records) Search(ctx context.Context, search clinic.Search, language clinic.Language, request clinic.PageRequest) (clinic.SearchResult, error) {
 	s := searching{handle: h.handle, search: search, language: language}
 	page, err := readPage(listing[*dbsqlc.SearchRecordsRow, clinic.SearchHit]{
-		page: request,
-		read: func(w window) ([]*dbsqlc.SearchRecordsRow, error) { return s.read(ctx, w) },
-		item: func(r *dbsqlc.SearchRecordsRow) (clinic.SearchHit, error) { return s.hit(r), nil },
+		page:  request,
+		read:  func(w window) ([]*dbsqlc.SearchRecordsRow, error) { return s.read(ctx, w) },
+		item:  func(r *dbsqlc.SearchRecordsRow) (clinic.SearchHit, error) { return s.hit(r), nil },
 		total: func(*dbsqlc.SearchRecordsRow) counted { return s.total },
 		count: func() (counted, error) { return s.total, nil },
 		position: func(hit clinic.SearchHit) (string, int64) {

@@ -47,7 +47,7 @@ ORDER BY marked.record_id, marked.comment_id;
 -- doctors.
 -- name: SimilarWords :many
 WITH missing AS MATERIALIZED (
-    SELECT given.word, given.place
+    SELECT given.word, given.place, search_letters(search_text(given.word)) AS letters
     FROM unnest(@words::text[]) WITH ORDINALITY AS given (word, place)
     WHERE NOT EXISTS (
         SELECT FROM search_records(ARRAY[given.word], '{f}', '{f}', @default_language, @record_types::text[], 0, '-infinity', 'infinity',
@@ -64,15 +64,15 @@ WITH missing AS MATERIALIZED (
         SELECT d.comment FROM doctor_comments d WHERE d.record_id = latest.id AND (@sees_private::boolean OR NOT d.is_private) OFFSET 0
     ) AS c
 ), words AS MATERIALIZED (
-    SELECT w.word, unaccent(w.word) AS plain, count(*) AS uses
+    SELECT w.word, search_letters(w.word) AS letters, count(*) AS uses
     FROM texts CROSS JOIN LATERAL string_to_table(search_text(texts.plain), ' ') AS w (word)
     WHERE length(w.word) > 2
     GROUP BY w.word
 )
 SELECT missing.word::text AS word, near.word::text AS similar_word
 FROM missing CROSS JOIN LATERAL (
-    SELECT w.word, similarity(w.plain, unaccent(search_text(missing.word))) AS likeness, w.uses
-    FROM words w WHERE similarity(w.plain, unaccent(search_text(missing.word))) >= 0.3
+    SELECT w.word, similarity(w.letters, missing.letters) AS likeness, w.uses
+    FROM words w WHERE similarity(w.letters, missing.letters) >= 0.3
     ORDER BY likeness DESC, w.uses DESC, w.word LIMIT 3
 ) AS near
 ORDER BY missing.place, near.likeness DESC, near.uses DESC, near.word;

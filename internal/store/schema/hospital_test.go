@@ -57,6 +57,7 @@ func newHospital(t *testing.T) hospital {
 	f.Exec(`INSERT INTO outbox (type, patient_id, record_id) SELECT 'record.created', patient_id, id FROM health_records`)
 	f.Exec(`INSERT INTO audit_log (role, operation, object_kind, object_id, patient_ids, reason, decision)
 		SELECT 'DOCTOR', 'getRecord', 'record', id, ARRAY[patient_id], 'assignment', 'allowed' FROM health_records`)
+	f.Exec(`SELECT index_records(ARRAY(SELECT id FROM health_records), 'simple')`)
 	f.Exec(`INSERT INTO sessions (user_id, expires_at) SELECT id, now() FROM users`)
 	f.Exec(`INSERT INTO refresh_tokens (session_id, token_hash, expires_at) SELECT id, sha256(id::text::bytea), now() FROM sessions`)
 	return h

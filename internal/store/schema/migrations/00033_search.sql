@@ -9,6 +9,11 @@ CREATE EXTENSION IF NOT EXISTS unaccent;
 CREATE FUNCTION search_text(plain text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN regexp_replace(lower(replace(plain, 'İ', 'I') COLLATE "und-x-icu") COLLATE "und-x-icu", '[^[:alnum:]]', ' ', 'g');
 
+-- The letters of a word, to compare it with others by pg_trgm, which in some locales knows no letters but those of English: each
+-- Cyrillic letter becomes one of those, or a digit.
+CREATE FUNCTION search_letters(word text) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+RETURN translate(unaccent(word), 'абвгдежзийклмнопрстуфхцчшщъыьэюя', 'abvgdejzi1klmnoprstufhc2w34y567q');
+
 -- A configuration for each language, and one without word forms. All ignore accents.
 CREATE TEXT SEARCH CONFIGURATION healthrecords_simple (PARSER = pg_catalog."default");
 ALTER TEXT SEARCH CONFIGURATION healthrecords_simple
@@ -144,7 +149,7 @@ BEGIN
 END
 $$;
 -- +goose StatementEnd
-REVOKE EXECUTE ON FUNCTION search_text, search_words, search_vector, record_vectors, record_to_index, comment_to_index FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION search_text, search_letters, search_words, search_vector, record_vectors, record_to_index, comment_to_index FROM PUBLIC;
 
 -- No temporary table can take the place of a table that these use.
 -- +goose StatementBegin
@@ -163,5 +168,5 @@ $$;
 DROP FUNCTION record_to_index, comment_to_index, record_vectors, search_vector, search_words;
 DROP TABLE record_search, search_pending, search_reindex;
 DROP TEXT SEARCH CONFIGURATION healthrecords_en, healthrecords_de, healthrecords_fr, healthrecords_es, healthrecords_ru, healthrecords_simple;
-DROP FUNCTION search_text;
+DROP FUNCTION search_letters, search_text;
 DROP EXTENSION unaccent;
