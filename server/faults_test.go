@@ -31,7 +31,7 @@ func TestEachFaultIsNamedWithWhatIsAccepted(t *testing.T) { //nolint:tparallel /
 	t.Parallel()
 	s := newSetup(t)
 	records := "/api/health-records/"
-	const recordTakes = "this operation takes: description, diagnosis, medications, record_type, symptoms, title, treatment, visit_date"
+	const recordTakes = "this operation takes: description, diagnosis, language, medications, record_type, symptoms, title, treatment, visit_date"
 	const profileTakes = "this operation takes: address, blood_type, date_of_birth, doctor_profile, email, emergency_contact, first_name, " +
 		"last_name, license_number, patient_profile, phone_number, specialization, years_of_experience"
 	type faults = map[string]any
@@ -57,7 +57,7 @@ func TestEachFaultIsNamedWithWhatIsAccepted(t *testing.T) { //nolint:tparallel /
 			"title":      "use one line, without control characters or marks that change the writing direction",
 		}},
 		"an array": {call{method: post, path: records, body: `[]`}, faults{
-			"": "the body must be an object with description, diagnosis, medications, record_type, symptoms, title, treatment, visit_date",
+			"": "the body must be an object with description, diagnosis, language, medications, record_type, symptoms, title, treatment, visit_date",
 		}},
 		"a number in another form": {call{method: patch, path: profilePath, body: `{"doctor_profile":{"years_of_experience":1e1,"specialization":"a\u0007"},"email":"x"}`, token: s.doctor.token}, faults{
 			"doctor_profile.years_of_experience": "must be a whole number from 0 to 80, such as 0, or null",

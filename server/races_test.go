@@ -177,7 +177,7 @@ func allPairs(t *testing.T) []pair {
 	t.Helper()
 	var repeatable []string
 	loadContract(t).each(func(_, method string, op *openapi3.Operation) {
-		if method != http.MethodGet && !slices.ContainsFunc(writes(), func(w write) bool { return w.operation == op.OperationID }) {
+		if method != http.MethodGet && op.OperationID != "searchRecords" && !slices.ContainsFunc(writes(), func(w write) bool { return w.operation == op.OperationID }) {
 			t.Errorf("%s is not among the writes that race: add it to writes", op.OperationID)
 		}
 		if op.Parameters.GetByInAndName(openapi3.ParameterInHeader, "Idempotency-Key") != nil {

@@ -11,6 +11,7 @@ require (
 	github.com/prometheus/common v0.72.0
 	github.com/prometheus/procfs v0.22.0
 	github.com/valyala/fasthttp v1.79.0
+	golang.org/x/sync v0.24.0
 )
 
 require (

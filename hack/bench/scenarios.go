@@ -35,6 +35,7 @@ func (p population) scenarios() []scenario {
 		scenario{name: "comment on a record", plain: "comment", values: p.values(writers)}.calling(p.comments()))
 	list = append(list, p.notifications()...)
 	list = append(list, p.myPatients()...)
+	list = append(list, p.searches()...)
 	return append(list,
 		scenario{name: "log in"}.calling(p.logins()),
 		scenario{name: "refresh a token", chained: true},

@@ -164,6 +164,9 @@ func (s *stage) newDatabase(ctx context.Context, name string, content ...[]table
 		return err
 	}
 	s.say("loaded %s in %.0f s", name, time.Since(start).Seconds())
+	if err := s.index(ctx, name); err != nil {
+		return err
+	}
 	return s.postgres.Exec(ctx, "CHECKPOINT")
 }
 

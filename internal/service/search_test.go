@@ -3,6 +3,7 @@ package service_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -329,4 +330,33 @@ func TestSearchesAreAudited(t *testing.T) {
 	_, err := f.Search.Records(t.Context(), admin, clinic.Search{Query: "annual"}, clinic.PageRequest{})
 	wantCode(t, err, clinic.CodeForbidden)
 	expect("searchRecords record {} {}  forbidden")
+}
+
+// FuzzSearch searches for anything: it is searched for, or refused as wrong, but never an internal error.
+func FuzzSearch(f *testing.F) {
+	fix := newFixture(f)
+	c := fix.care()
+	var searched []clinic.Record
+	for _, language := range clinic.Languages() {
+		searched = append(searched, fix.written(c.patient, language, "Annual physical "+string(language)))
+	}
+	fix.db.Exec(`SELECT index_pending_records(3, 'simple')`) // the others wait
+	for _, seed := range []string{
+		"annual", `"annual physical" -diab*`, `' " \ : * & | ! ( ) < > @ #`, `a:*`, `\'`, `'\'':*`, "-", `"`, "ŉ* ½ İ* ß ẞ* Å* \u0301 \u200d 😀*", "a\u00a0b",
+		"%s %d $1 ${x}", "\x00", "\xff", "<b>annual</b>", "http://annual/physical?x=1", "5.5e10 1e999 -1 +1", strings.Repeat("a*", 100), strings.Repeat("é", 200),
+		"ª* º* ²* ﬁ* ℃* Ⅷ*", "x1e5* 0x1f* v1.2.3*",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, query string) {
+		for _, caller := range []clinic.Caller{c.asPatient(), c.asDoctor()} {
+			found, err := fix.Search.Records(t.Context(), caller, clinic.Search{Query: query}, clinic.PageRequest{})
+			if code := clinic.CodeOf(err); code != "" && code != clinic.CodeInvalid {
+				t.Errorf("%q is answered with %v (cause: %v)", query, err, cause(err))
+			}
+			if found.Total > len(searched)+1 {
+				t.Errorf("%q finds %d records", query, found.Total)
+			}
+		}
+	})
 }

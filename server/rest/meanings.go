@@ -22,6 +22,16 @@ func meanings() map[string][]meaning {
 			{string(clinic.RecordLabResult), "the result of a laboratory test or another examination"},
 			{string(clinic.RecordEmergency), "a visit to an emergency department, or urgent care"},
 		},
+		"language": {
+			{string(clinic.LanguageEnglish), "English"}, {string(clinic.LanguageGerman), "German"}, {string(clinic.LanguageFrench), "French"},
+			{string(clinic.LanguageSpanish), "Spanish"}, {string(clinic.LanguageRussian), "Russian"},
+			{string(clinic.LanguageSimple), "any language: words are found as they are written"},
+		},
+		"field": {
+			{"title", "the record's title"}, {"description", "the record's description"}, {"symptoms", "the record's symptoms"},
+			{"diagnosis", "the record's diagnosis"}, {"treatment", "the record's treatment"}, {"medications", "the record's medications"},
+			{"doctor_comments", "a comment on the record, whose id is in comment"},
+		},
 		"user_type": {
 			{string(clinic.RolePatient), "keeps health records"},
 			{string(clinic.RoleDoctor), "reads the records of assigned patients, and comments on them"},

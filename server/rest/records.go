@@ -41,7 +41,7 @@ type healthRecord struct {
 	Treatment      string            `json:"treatment" example:"Continue current lifestyle"`
 	Medications    string            `json:"medications" example:"None"`
 	VisitDate      time.Time         `json:"visit_date" example:"2025-05-27T10:00:00Z"`
-	Language       *clinic.Language  `json:"language" enum:"en,de,fr,es,ru,simple" doc:"The language of the texts, for the search; null means that of the installation. simple knows no word forms." example:"en"`
+	Language       *clinic.Language  `json:"language,omitempty" enum:"en,de,fr,es,ru,simple" doc:"The language of the texts, for the search; omitted if it is that of the installation." example:"en"`
 	CreatedBy      user              `json:"created_by"`
 	DoctorComments []comment         `json:"doctor_comments" nullable:"false" doc:"Oldest first. Private comments are shown to doctors only."`
 	CreatedAt      time.Time         `json:"created_at" example:"2025-05-27T10:30:00Z"`

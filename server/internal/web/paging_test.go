@@ -19,12 +19,12 @@ func TestCursorsSurviveTheirWay(t *testing.T) {
 		{Keyset: true, ID: 7},
 		{Keyset: true, Back: true, Key: "2025-05-27T10:00:00.123456Z", ID: 9},
 	} {
-		got, err := decodeCursor(encodeCursor(want))
+		got, err := decodeCursor(encodeCursor(want), isTime)
 		if err != nil || got != want {
 			t.Errorf("decodeCursor(encodeCursor(%+v)) = %+v, %v", want, got, err)
 		}
 	}
-	if got, err := decodeCursor(""); err != nil || got != (clinic.Cursor{Keyset: true}) {
+	if got, err := decodeCursor("", isTime); err != nil || got != (clinic.Cursor{Keyset: true}) {
 		t.Errorf("the empty cursor is %+v, %v, want the beginning", got, err)
 	}
 }
@@ -35,11 +35,11 @@ func TestDecodeCursorRefusesWhatNobodyEncoded(t *testing.T) {
 		if inside == "" {
 			continue
 		}
-		if c, err := decodeCursor(base64.RawURLEncoding.EncodeToString([]byte(inside))); err == nil {
+		if c, err := decodeCursor(base64.RawURLEncoding.EncodeToString([]byte(inside)), isTime); err == nil {
 			t.Errorf("%s was taken for %+v", inside, c)
 		}
 	}
-	if _, err := decodeCursor("not base64!"); err == nil {
+	if _, err := decodeCursor("not base64!", isTime); err == nil {
 		t.Error("what is not base64 was taken")
 	}
 }
