@@ -8,8 +8,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// searched is the number of the visit, from 1, that searches look for: as a word of the title it is in the records of about every
-// second patient, once each.
+// searched is the number of the visit, from 1, that searches look for: it is a word of the title in one record of about every
+// second patient.
 const searched = 20
 
 // searchCall finds the records of these patients whose title has the number.

@@ -56,8 +56,8 @@ func digest(r clinic.AuditRow) ([sha256.Size]byte, error) {
 	return sha256.Sum256(encoded), nil
 }
 
-// digestOfFormer is the digest of a search's row that a worker of the release before the search has sealed: it knows no records.
-// A worker of this release never makes such a digest of a search, so that nobody can replace one by the other.
+// digestOfFormer is the digest of a search's row that a worker of the former release has sealed: it knows no records. A
+// worker of this release never makes such a digest of a search, so that nobody can replace one by the other.
 func digestOfFormer(r clinic.AuditRow) ([sha256.Size]byte, error) {
 	r.Records = nil
 	return digest(r)

@@ -10,6 +10,11 @@ type Highlight struct {
 	Ranges    []Range
 }
 
+// SearchFields lists the fields of highlights.
+func SearchFields() []string {
+	return []string{"title", "description", "symptoms", "diagnosis", "treatment", "medications", "doctor_comments"}
+}
+
 // Range is a part of a text, in Unicode code points: from Start up to, but without, End.
 type Range struct{ Start, End int }
 

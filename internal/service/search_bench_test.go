@@ -57,3 +57,49 @@ func BenchmarkSearch(b *testing.B) {
 		}
 	}
 }
+
+// searchTells is how much longer a search may take, as a part of its time, because others have records that match.
+const searchTells = 0.05
+
+// BenchmarkSearchForeign compares a doctor's search with and without 50,000 records of others that match. The rounds take
+// turns, and the medians are compared, because make security runs on machines with other work.
+func BenchmarkSearchForeign(b *testing.B) {
+	var f [2]fixture
+	var caller [2]clinic.Caller
+	for i, foreign := range []int{0, 5000} {
+		f[i] = newFixture(b)
+		doctor := f[i].db.Doctor(testkit.DoctorOptions{})
+		f[i].crowd(doctor, 100, foreign)
+		caller[i] = testkit.CallerOf(doctor.User)
+		caller[i].Request.Operation = "searchRecords"
+	}
+	if n := f[1].db.Count(`SELECT count(*) FROM health_records WHERE symptoms LIKE 'fever%'`); n < 50_000 {
+		b.Fatalf("only %d records match", n)
+	}
+	for _, query := range []string{"fever", "migraine", "zebra"} {
+		b.Run(query, func(b *testing.B) {
+			var took [2][]time.Duration
+			for i := range 2 * b.N {
+				side := (i + i/2) % 2
+				began := time.Now()
+				_, err := f[side].Search.Records(b.Context(), caller[side], clinic.Search{Query: query}, clinic.PageRequest{})
+				testkit.Must(b, err)
+				took[side] = append(took[side], time.Since(began))
+			}
+			var median [2]float64
+			for side := range took {
+				slices.Sort(took[side])
+				median[side] = took[side][len(took[side])/2].Seconds() * 1000
+			}
+			more := median[1]/median[0] - 1
+			b.ReportMetric(median[0], "ms-median")
+			b.ReportMetric(100*more, "%-more")
+			if b.N > 1 {
+				b.Logf("search for %s: %.1f ms, and %+.1f %% with 50,000 foreign matches", query, median[0], 100*more)
+			}
+			if b.N >= 200 && more > searchTells {
+				b.Errorf("foreign records that match make the search %.1f %% slower", 100*more)
+			}
+		})
+	}
+}

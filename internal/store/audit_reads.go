@@ -12,11 +12,11 @@ import (
 	"github.com/healthrecords/healthrecords/internal/clinic"
 )
 
-// auditing returns the handle for the statement that answers a read of the object. Columns of the statement name the patients
-// whose data its rows show: seen_patient, seen_through (the assignment that gave access) and seen_in_emergency. The audit
-// row is made of them, and of the column seen_record of a search, and is in the database before the last row is returned: a read fails if its audit row cannot
-// be written. shown is how many of the rows the caller gets to see; 0 means that the caller asked for one object, which is
-// not found if no row names a patient.
+// auditing returns the handle for the statement that answers a read of the object. Columns of the statement name the
+// patients whose data its rows show: seen_patient, seen_through (the assignment that gave access) and seen_in_emergency;
+// that of a search also names the records, by seen_record. The audit row is made of them, and is in the database before the
+// last row is returned: a read fails if its audit row cannot be written. shown is how many of the rows the caller gets to
+// see; 0 means that the caller asked for one object, which is not found if no row names a patient.
 //
 // In a transaction it returns the handle itself: the transaction has a row.
 func (h handle) auditing(object clinic.Object, shown int32) handle {

@@ -94,7 +94,7 @@ func TestSchemaNamesRolesThatThereAre(t *testing.T) {
 // the declarations of package clinic.
 func TestStatementsNameWhatTheClinicDeclares(t *testing.T) {
 	t.Parallel()
-	known := slices.Concat(texts(clinic.Roles()), texts(clinic.AssignmentSources()), texts(clinic.AccessReasons()), texts(clinic.ObjectKinds()),
+	known := slices.Concat(texts(clinic.Roles()), texts(clinic.AssignmentSources()), texts(clinic.AccessReasons()), texts(clinic.ObjectKinds()), clinic.SearchFields(),
 		[]string{clinic.ActorController, clinic.ActorImport, clinic.DecisionAllowed})
 	var inserted []string
 	for _, kind := range clinic.EventKinds() {
@@ -110,7 +110,6 @@ func TestStatementsNameWhatTheClinicDeclares(t *testing.T) {
 		"register", "user", "healthrecords.user_id", // the caller of a transaction
 		"assignments of ", "healthrecords.import", "healthrecords.audit.chain", // names of locks
 		"patient", "doctor", // ids of the caller
-		"title", "description", "symptoms", "diagnosis", "treatment", "medications", "doctor_comments", // fields of a highlight
 		"record_ids",                                                                          // a column
 		"controller_terms", "healthrecords.silent", "healthrecords.page", "statement_timeout", // a sequence, and settings of a transaction
 	)

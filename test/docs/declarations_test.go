@@ -38,6 +38,8 @@ func declared() map[string][]string {
 		"reason":            texts(clinic.AccessReasons()),
 		"decision":          append([]string{clinic.DecisionAllowed}, texts(clinic.RefusalCodes())...),
 		"notification_type": notifications,
+		"language":          texts(clinic.Languages()),
+		"field":             clinic.SearchFields(),
 	}
 }
 
