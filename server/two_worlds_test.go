@@ -179,7 +179,7 @@ func (w *twoWorlds) calls(t *rapid.T) map[string]func() call {
 		},
 		"searchRecords": func() call {
 			body := map[string]any{
-				"query":     rapid.SampledFrom([]string{"annual physical", "looks fine", "foreign", "annual -foreign", "anual", "corrected", "title*", "changed"}).Draw(t, "query"),
+				"query":     rapid.SampledFrom([]string{"annual physical", "looks fine", "foreign", "annual -foreign", "annuel", "corrected", "title*", "changed"}).Draw(t, "query"),
 				"page_size": rapid.SampledFrom([]int{1, 2, 100}).Draw(t, "page_size"),
 			}
 			filters := map[string]any{}

@@ -34,7 +34,7 @@ func newSearchReindexCommand() *cobra.Command {
 		Args: takesNoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r.progress = cmd.ErrOrStderr()
-			return withSearchIndex(cmd.Context(), func(ctx context.Context, index *service.SearchIndex) error { return r.run(ctx, index) })
+			return withSearchIndex(cmd.Context(), r.run)
 		},
 	}
 	cmd.Flags().BoolVar(&r.resume, "resume", false, "go on where the last run stopped")

@@ -56,6 +56,11 @@ func digest(r clinic.AuditRow) ([sha256.Size]byte, error) {
 	return sha256.Sum256(encoded), nil
 }
 
+// showsRecords reports whether the row is that of a search, which names the records that it showed. Others name none.
+func showsRecords(r clinic.AuditRow) bool {
+	return r.Operation == clinic.OperationSearch && r.Decision == clinic.DecisionAllowed
+}
+
 // digestOfFormer is the digest of a search's row that a worker of the former release has sealed: it knows no records. A
 // worker of this release never makes such a digest of a search, so that nobody can replace one by the other.
 func digestOfFormer(r clinic.AuditRow) ([sha256.Size]byte, error) {

@@ -37,6 +37,7 @@ func anyRow(t *rapid.T, id int64) clinic.AuditRow {
 		Operation: "getRecord", Object: clinic.Object{Kind: clinic.ObjectRecord, ID: rapid.Int64Range(0, 9).Draw(t, "object")},
 		Patients: patients, Assignments: slices.Clone(patients), Reason: clinic.ReasonAssignment, Decision: clinic.DecisionAllowed,
 		RequestID: "request", Address: "192.0.2.1",
+		Records: rapid.SampledFrom([][]int64{nil, {}, {1, 2}}).Draw(t, "records"), // nil: no search
 	}
 }
 
@@ -125,6 +126,7 @@ func tamperings() map[string]tampering {
 		"object":      edit(func(r *clinic.AuditRow) { r.Object.ID++ }),
 		"patients":    edit(func(r *clinic.AuditRow) { r.Patients = append(slices.Clone(r.Patients[1:]), 77) }),
 		"assignments": edit(func(r *clinic.AuditRow) { r.Assignments = r.Assignments[1:] }),
+		"records":     edit(func(r *clinic.AuditRow) { r.Records = append(slices.Clone(r.Records), 77) }),
 		"reason":      edit(func(r *clinic.AuditRow) { r.Reason = clinic.ReasonBreakGlass }),
 		"decision":    edit(func(r *clinic.AuditRow) { r.Decision = "not_found" }),
 		"request":     edit(func(r *clinic.AuditRow) { r.RequestID = "" }),
@@ -319,5 +321,35 @@ func TestAnEmptyExportIsNone(t *testing.T) {
 	v := &audit.Verifier{KeyID: keyID, Partial: true, Report: func(audit.Fault) {}}
 	if err := audit.VerifyExport(strings.NewReader(""), v, func() {}); err == nil {
 		t.Error("the export is accepted")
+	}
+}
+
+// TestRowsThatAFormerWorkerSealed: it does not know the records of a search. Its seal holds, but a row that this release has
+// sealed with records must have them.
+func TestRowsThatAFormerWorkerSealed(t *testing.T) {
+	t.Parallel()
+	row := clinic.AuditRow{ID: 1, At: time.Unix(1_700_000_000, 0), UserID: 1, Role: clinic.RoleDoctor, Operation: clinic.OperationSearch, Decision: clinic.DecisionAllowed}
+	searched := row
+	searched.Records = []int64{5}
+	for name, test := range map[string]struct {
+		sealed, read clinic.AuditRow
+		faults       int
+	}{
+		"by this one":              {searched, searched, 0},
+		"by the former one":        {row, searched, 0},
+		"by this one, and emptied": {searched, row, 1},
+	} {
+		c, err := audit.Chain{Key: key(1), Now: time.Now()}.Seal([]clinic.AuditRow{test.sealed}, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		faults := 0
+		v := audit.Verifier{KeyID: keyID, Report: func(audit.Fault) { faults++ }}
+		v.Prepare()
+		v.Checkpoint(c, []clinic.AuditRow{test.read})
+		v.End()
+		if faults != test.faults {
+			t.Errorf("a search sealed %s has %d faults, want %d", name, faults, test.faults)
+		}
 	}
 }

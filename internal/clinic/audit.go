@@ -11,6 +11,9 @@ type Request struct {
 	ID        string // request id
 }
 
+// OperationSearch is the operation whose audit rows name the records that it showed.
+const OperationSearch = "searchRecords"
+
 // ObjectKind is the kind of a request's object.
 type ObjectKind string
 

@@ -17,24 +17,59 @@ import (
 func wordForms() map[clinic.Language][][2]string {
 	return map[clinic.Language][][2]string{
 		clinic.LanguageEnglish: {
-			{"vaccinations", "vaccinated"}, {"fractured", "fracture"}, {"allergies", "allergy"}, {"breathing", "breathe"}, {"infections", "infection"},
-			{"swollen joints", "swollen joint"}, {"naïve", "naive"}, {"coughing", "coughs"}, {"bleeding", "bleeds"},
+			{"vaccinations", "vaccinated"},
+			{"fractured", "fracture"},
+			{"allergies", "allergy"},
+			{"breathing", "breathe"},
+			{"infections", "infection"},
+			{"swollen joints", "swollen joint"},
+			{"naïve", "naive"},
+			{"coughing", "coughs"},
+			{"bleeding", "bleeds"},
 		},
 		clinic.LanguageGerman: {
-			{"Entzündungen", "Entzündung"}, {"Schmerzen", "Schmerz"}, {"Übelkeit", "übelkeiten"}, {"Brüche", "Bruch"}, {"Medikamente", "Medikamenten"},
-			{"Größe", "Grösse"}, {"Operationen", "Operation"}, {"Blutungen", "Blutung"}, {"Müdigkeit", "mudigkeit"},
+			{"Entzündungen", "Entzündung"},
+			{"Schmerzen", "Schmerz"},
+			{"Übelkeit", "übelkeiten"},
+			{"Brüche", "Bruch"},
+			{"Medikamente", "Medikamenten"},
+			{"Größe", "Grösse"},
+			{"Operationen", "Operation"},
+			{"Blutungen", "Blutung"},
+			{"Müdigkeit", "mudigkeit"},
 		},
 		clinic.LanguageFrench: {
-			{"vaccinations", "vaccination"}, {"fièvres", "fièvre"}, {"douleurs", "douleur"}, {"opérations", "opération"}, {"infections", "infection"},
-			{"saignements", "saignement"}, {"fractures", "fracturé"}, {"médicaments", "médicament"}, {"œdèmes", "oedème"},
+			{"vaccinations", "vaccination"},
+			{"fièvres", "fièvre"},
+			{"douleurs", "douleur"},
+			{"opérations", "opération"},
+			{"infections", "infection"},
+			{"saignements", "saignement"},
+			{"fractures", "fracturé"},
+			{"médicaments", "médicament"},
+			{"œdèmes", "oedème"},
 		},
 		clinic.LanguageSpanish: {
-			{"vacunas", "vacuna"}, {"fracturas", "fractura"}, {"alergias", "alergia"}, {"infecciones", "infección"}, {"dolores", "dolor"},
-			{"niños", "niño"}, {"corazones", "corazón"}, {"cirugías", "cirugía"}, {"hemorragias", "hemorragia"},
+			{"vacunas", "vacuna"},
+			{"fracturas", "fractura"},
+			{"alergias", "alergia"},
+			{"infecciones", "infección"},
+			{"dolores", "dolor"},
+			{"niños", "niño"},
+			{"corazones", "corazón"},
+			{"cirugías", "cirugía"},
+			{"hemorragias", "hemorragia"},
 		},
 		clinic.LanguageRussian: {
-			{"прививки", "прививка"}, {"переломы", "перелом"}, {"аллергией", "аллергия"}, {"инфекции", "инфекция"}, {"головные", "головная"},
-			{"лечение", "лечения"}, {"тяжёлые", "тяжелый"}, {"операции", "операция"}, {"кровотечения", "кровотечение"},
+			{"прививки", "прививка"},
+			{"переломы", "перелом"},
+			{"аллергией", "аллергия"},
+			{"инфекции", "инфекция"},
+			{"головные", "головная"},
+			{"лечение", "лечения"},
+			{"тяжёлые", "тяжелый"},
+			{"операции", "операция"},
+			{"кровотечения", "кровотечение"},
 		},
 	}
 }
@@ -63,7 +98,7 @@ func TestSearchKnowsTheFormsOfFiveLanguages(t *testing.T) {
 			if len(pairs) < 50 {
 				t.Errorf("only %d pairs", len(pairs))
 			}
-			f.eachWay(t, func(t *testing.T) {
+			f.eachWay(t, func() {
 				for _, p := range pairs {
 					f.expect(t, c.asDoctor(), p)
 				}
@@ -120,7 +155,7 @@ func TestSuggestionsAreFromWhatTheCallerMaySee(t *testing.T) {
 	f.db.Comment(testkit.CommentOptions{Record: c.record, Doctor: c.doctor, Text: "Suspected melanoma", Private: true})
 	f.db.Comment(testkit.CommentOptions{Record: c.record, Doctor: c.doctor, Text: "Public eczema"})
 	f.written(f.db.Patient(testkit.PatientOptions{}), "", "Foreign tuberculosis")
-	f.eachWay(t, func(t *testing.T) {
+	f.eachWay(t, func() {
 		for query, want := range map[string]string{"melanona": "doctor", "eczena": "both", "tuberkulosis": ""} {
 			if got := len(f.search(t, c.asDoctor(), query).Suggestions) > 0; got != (want != "") {
 				t.Errorf("%s has suggestions for the doctor: %t", query, got)

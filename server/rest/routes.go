@@ -1,6 +1,10 @@
 package rest
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/healthrecords/healthrecords/internal/clinic"
+)
 
 // routes is the whole API: each row describes an operation completely. Every
 // path is also served without its trailing slash and under /api/v1/ (see
@@ -50,7 +54,7 @@ func routes(h *handlers) []route {
 			describe(listRecordsNote),
 		op("POST /api/health-records/", "createRecord", patients, "Create a health record", created(h.createRecord)).
 			example(createRecordExample()).fails(gone),
-		op("POST /api/health-records/search/", "searchRecords", patientsOrDoctors, "Search health records", to(h.searchRecords)).
+		op("POST /api/health-records/search/", clinic.OperationSearch, patientsOrDoctors, "Search health records", to(h.searchRecords)).
 			describe(searchRecordsNote).example(searchRecordsExample()),
 		op("GET /api/health-records/{id}/", "getRecord", patientsOrDoctors, "Get a health record", to(h.getRecord)).
 			describe(getRecordNote),

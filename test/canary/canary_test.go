@@ -39,6 +39,7 @@ func TestNoMarkerIsWhereItMayNotBe(t *testing.T) {
 				}
 			}
 		}
+		seen[role] += p.search(t, who)
 		p.look(t, role, seen[role])
 	}
 	for marker, readers := range markers() { // otherwise nothing was tested
@@ -49,6 +50,16 @@ func TestNoMarkerIsWhereItMayNotBe(t *testing.T) {
 		}
 	}
 	p.lookBehind(t)
+}
+
+// search returns the answers to searches, in which the words of others' texts and those of the query must not be.
+func (p *platform) search(t *testing.T, who person) (answers string) {
+	t.Helper()
+	for _, query := range []string{"Canary-query", "says", "canary*", "canary -query", "Canarx-corrected-private", "-Canary-query"} {
+		_, header, body := p.ask(t, http.MethodPost, "/api/health-records/search/", who.token, map[string]any{"query": query})
+		answers += header + body
+	}
+	return answers
 }
 
 // readable returns the paths of the document that have GET.
