@@ -129,3 +129,31 @@ func TestWorkersTellNothingOfRecords(t *testing.T) {
 		}
 	}
 }
+
+// TestTheLongestRecordIsIndexed: its texts are as long as they may be, with many different words of many bytes each, and it
+// has more comments than are searched.
+func TestTheLongestRecordIsIndexed(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	c := f.care()
+	words := func(from, characters int) string {
+		var text []rune
+		for n := from; len(text) < characters-6; n++ { // letters of four bytes each
+			text = append(text, rune(0x20000+n%40000), rune(0x20000+n/200), ' ')
+		}
+		return string(text)
+	}
+	f.db.Exec(`UPDATE health_records SET language = 'de', description = $2, symptoms = $3, diagnosis = $4, treatment = $5, medications = $6 WHERE id = $1`,
+		c.record.ID, words(0, clinic.MaxText), words(4000, clinic.MaxText), words(8000, clinic.MaxText), words(12000, clinic.MaxText), words(16000, clinic.MaxText))
+	for i := range 12 {
+		f.db.Comment(testkit.CommentOptions{Record: c.record, Doctor: c.doctor, Text: words(20000+i*1700, clinic.MaxComment), Private: i%2 == 0})
+	}
+	f.db.Comment(testkit.CommentOptions{Record: c.record, Doctor: c.doctor, Text: "The latest public one"})
+	f.eachWay(t, func() {
+		for _, query := range []string{"annual", "latest", "annual -zebra", words(16000, 10)} {
+			if found := f.search(t, c.asDoctor(), query); found.Total != 1 {
+				t.Errorf("%q finds %d records", query, found.Total)
+			}
+		}
+	})
+}

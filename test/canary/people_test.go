@@ -40,7 +40,7 @@ func markers() map[string]string {
 		"+49 555 0102 77": "assigned", "Canary-pending-first": "assigned admin", "Canary-pending-last": "assigned admin",
 		"Canary-unverified": "unverified admin", "Canary-unverified-first": "unverified admin", "CANARY-UNVERIFIED-LICENSE": "unverified admin",
 		"Canary-query": health, // by a suggestion for a word of their own query
-		password: "", "Canary-wrong-password": "", "Canary-new-password": "", "Canary-wrong-code": "",
+		password:       "", "Canary-wrong-password": "", "Canary-new-password": "", "Canary-wrong-code": "",
 	}
 }
 

@@ -107,7 +107,8 @@ END
 $$;
 -- +goose StatementEnd
 
--- Says what of a record is searched, and nothing else does: whatever joins later, such as attachments, joins here.
+-- Says what of a record is searched, and nothing else does: whatever joins later, such as attachments, joins here. Of the comments,
+-- these are the latest 20,000 characters: a vector has at most a megabyte, and a record that exceeded it could not be indexed.
 -- +goose StatementBegin
 CREATE FUNCTION record_vectors(ids bigint[], default_language text)
 RETURNS TABLE (record_id bigint, patient_id bigint, record_type text, visit_date timestamptz, language text, public tsvector, private tsvector)
@@ -121,8 +122,8 @@ BEGIN
     FROM unnest(ids) AS wanted (id)
     JOIN health_records r ON r.id = wanted.id
     CROSS JOIN LATERAL (
-        SELECT string_agg(c.comment, ' ' ORDER BY c.id) FILTER (WHERE NOT c.is_private) AS public,
-            string_agg(c.comment, ' ' ORDER BY c.id) FILTER (WHERE c.is_private) AS private
+        SELECT right(string_agg(c.comment, ' ' ORDER BY c.id) FILTER (WHERE NOT c.is_private), 20000) AS public,
+            right(string_agg(c.comment, ' ' ORDER BY c.id) FILTER (WHERE c.is_private), 20000) AS private
         FROM doctor_comments c WHERE c.record_id = r.id
     ) AS comments;
 END
