@@ -170,4 +170,3 @@ DROP FUNCTION record_to_index, comment_to_index, record_vectors, search_vector, 
 DROP TABLE record_search, search_pending, search_reindex;
 DROP TEXT SEARCH CONFIGURATION healthrecords_en, healthrecords_de, healthrecords_fr, healthrecords_es, healthrecords_ru, healthrecords_simple;
 DROP FUNCTION search_letters, search_text;
-DROP EXTENSION unaccent;
