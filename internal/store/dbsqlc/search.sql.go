@@ -303,9 +303,10 @@ WITH missing AS MATERIALIZED (
 )
 SELECT missing.word::text AS word, near.word::text AS similar_word
 FROM missing CROSS JOIN LATERAL (
-    SELECT w.word, similarity(w.letters, missing.letters) AS likeness, w.uses
-    FROM words w WHERE similarity(w.letters, missing.letters) >= 0.3
-    ORDER BY likeness DESC, w.uses DESC, w.word LIMIT 3
+    SELECT one.word, one.likeness, one.uses
+    FROM (SELECT w.word, similarity(w.letters, missing.letters) AS likeness, w.uses FROM words w OFFSET 0) AS one
+    WHERE one.likeness >= 0.3
+    ORDER BY one.likeness DESC, one.uses DESC, one.word LIMIT 3
 ) AS near
 ORDER BY missing.place, near.likeness DESC, near.uses DESC, near.word
 `
