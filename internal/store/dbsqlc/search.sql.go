@@ -13,7 +13,7 @@ import (
 const HighlightsOfPage = `-- name: HighlightsOfPage :many
 SELECT marked.record_id::bigint AS record_id, marked.comment_id::bigint AS comment_id, marked.field::text AS field, marked.plain::text AS plain
 FROM (
-    SELECT r.id AS record_id, 0::bigint AS comment_id, texts.field,
+    SELECT r.id AS record_id, 0::bigint AS comment_id, texts.field, texts.place,
         search_marks(coalesce(r.language, $1::text),
             (ARRAY[r.title, r.description, r.symptoms, r.diagnosis, r.treatment, r.medications])[texts.place], wanted.query) AS plain
     FROM unnest(nullif(current_setting('healthrecords.page', true), '')::bigint[]) AS page (id)
@@ -21,14 +21,14 @@ FROM (
     CROSS JOIN LATERAL (SELECT search_query(coalesce(r.language, $1::text), $2::text[], $3::boolean[], $4::boolean[], true) AS query OFFSET 0) AS wanted
     CROSS JOIN LATERAL unnest('{title,description,symptoms,diagnosis,treatment,medications}'::text[]) WITH ORDINALITY AS texts (field, place)
     UNION ALL
-    SELECT r.id, c.id, 'doctor_comments', search_marks(coalesce(r.language, $1::text), c.comment, wanted.query)
+    SELECT r.id, c.id, 'doctor_comments', 0, search_marks(coalesce(r.language, $1::text), c.comment, wanted.query)
     FROM unnest(nullif(current_setting('healthrecords.page', true), '')::bigint[]) AS page (id)
     CROSS JOIN LATERAL (SELECT d.id, d.language FROM record_details d WHERE d.id = page.id OFFSET 0) AS r
     CROSS JOIN LATERAL (SELECT search_query(coalesce(r.language, $1::text), $2::text[], $3::boolean[], $4::boolean[], true) AS query OFFSET 0) AS wanted
     CROSS JOIN LATERAL (SELECT d.id, d.comment FROM comment_details d WHERE d.record_id = r.id AND ($5::boolean OR NOT d.is_private) OFFSET 0) AS c
 ) AS marked
 WHERE marked.plain LIKE '%<%'
-ORDER BY marked.record_id, marked.comment_id
+ORDER BY marked.record_id, marked.comment_id, marked.place
 `
 
 type HighlightsOfPageParams struct {
