@@ -198,6 +198,20 @@ type CommentDetail struct {
 	PatientID         *int64
 }
 
+type CommentVersion struct {
+	CommentID int64
+	Version   int64
+	Comment   string
+	UpdatedAt time.Time
+}
+
+type CommentVersionDetail struct {
+	CommentID int64
+	Version   int64
+	Comment   string
+	UpdatedAt time.Time
+}
+
 type Declaration struct {
 	Uid        string
 	Cluster    string
@@ -209,6 +223,39 @@ type Declaration struct {
 	Retain     bool
 	Suspended  bool
 	ReleasedAt *time.Time
+}
+
+type DeletedRecord struct {
+	ID         int64
+	PatientID  int64
+	RecordType string
+	VisitDate  time.Time
+	CreatedAt  time.Time
+}
+
+type DeletedRecordDetail struct {
+	ID          int64
+	PatientID   int64
+	CreatedBy   int64
+	RecordType  string
+	Title       string
+	Description string
+	Symptoms    string
+	Diagnosis   string
+	Treatment   string
+	Medications string
+	VisitDate   time.Time
+	Version     int64
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	Username    string
+	Email       string
+	FirstName   string
+	LastName    string
+	Role        string
+	ErrorReason *string
+	Language    *string
+	DeletedAt   *time.Time
 }
 
 type DoctorComment struct {
@@ -252,6 +299,9 @@ type HealthRecord struct {
 	Version      int64
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
+	ErrorReason  *string
+	Language     *string
+	UpdatedBy    *int64
 }
 
 type IdempotencyKey struct {
@@ -261,6 +311,11 @@ type IdempotencyKey struct {
 	RequestHash []byte
 	Answer      []byte
 	CreatedAt   time.Time
+}
+
+type KeptRecord struct {
+	ID        int64
+	PatientID int64
 }
 
 type NameVersion struct {
@@ -363,6 +418,81 @@ type RecordDetail struct {
 	FirstName   string
 	LastName    string
 	Role        string
+	ErrorReason *string
+	Language    *string
+	DeletedAt   *time.Time
+}
+
+type RecordState struct {
+	RecordID    int64
+	Version     int64
+	PatientID   int64
+	CreatedBy   int64
+	RecordType  string
+	Title       string
+	Description string
+	Symptoms    string
+	Diagnosis   string
+	Treatment   string
+	Medications string
+	VisitDate   time.Time
+	ErrorReason *string
+	Language    *string
+	UpdatedAt   time.Time
+	UpdatedBy   *int64
+	DeletedAt   *time.Time
+	RestoredAt  *time.Time
+}
+
+type RecordVersion struct {
+	RecordID     int64
+	Version      int64
+	PatientID    int64
+	CreatedBy    int64
+	RecordType   string
+	Title        string
+	Description  string
+	Symptoms     string
+	Diagnosis    string
+	Treatment    string
+	Medications  string
+	VisitDate    time.Time
+	ErrorReason  *string
+	Language     *string
+	SourceID     *string
+	SourceDigest []byte
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	UpdatedBy    *int64
+	DeletedAt    *time.Time
+	DeletedBy    *int64
+	RestoredAt   *time.Time
+}
+
+type RecordVersionDetail struct {
+	RecordID    int64
+	Version     int64
+	PatientID   int64
+	RecordType  string
+	Title       string
+	Description string
+	Symptoms    string
+	Diagnosis   string
+	Treatment   string
+	Medications string
+	VisitDate   time.Time
+	ErrorReason *string
+	Language    *string
+	UpdatedAt   time.Time
+	DeletedAt   *time.Time
+	RestoredAt  *time.Time
+	UserID      *int64
+	Username    *string
+	Email       *string
+	FirstName   *string
+	LastName    *string
+	Role        *string
+	Changed     []string
 }
 
 type RecoveryCode struct {
