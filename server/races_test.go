@@ -46,8 +46,10 @@ func writes() []write {
 		{operation: "restoreRecord", as: patient, about: []thing{record}, before: `UPDATE health_records SET title = 'Changed'`},
 		{operation: "restoreRecord", as: patient, about: []thing{record}, before: `DELETE FROM health_records`},
 		{operation: "markEnteredInError", as: patient, about: []thing{record}},
-		{operation: "unmarkEnteredInError", as: patient, about: []thing{record},
-			before: `UPDATE health_records SET record_type = 'ENTERED_IN_ERROR:CHECKUP', error_reason = 'mixed up'`},
+		{
+			operation: "unmarkEnteredInError", as: patient, about: []thing{record},
+			before: `UPDATE health_records SET record_type = 'ENTERED_IN_ERROR:CHECKUP', error_reason = 'mixed up'`,
+		},
 		{operation: "addComment", as: doctor, about: []thing{record, assigning}},
 		{operation: "correctComment", as: doctor, about: []thing{record, assigning}},
 

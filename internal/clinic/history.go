@@ -37,9 +37,15 @@ type fieldValue struct{ field, value string }
 // values lists all fields of a record that can change.
 func (v RecordVersion) values() []fieldValue {
 	return []fieldValue{
-		{"record_type", string(v.Type)}, {"title", v.Title}, {"description", v.Description}, {"symptoms", v.Symptoms},
-		{"diagnosis", v.Diagnosis}, {"treatment", v.Treatment}, {"medications", v.Medications},
-		{"visit_date", v.VisitDate.UTC().Format(time.RFC3339Nano)}, {"error_reason", v.ErrorReason},
+		{"record_type", string(v.Type)},
+		{"title", v.Title},
+		{"description", v.Description},
+		{"symptoms", v.Symptoms},
+		{"diagnosis", v.Diagnosis},
+		{"treatment", v.Treatment},
+		{"medications", v.Medications},
+		{"visit_date", v.VisitDate.UTC().Format(time.RFC3339Nano)},
+		{"error_reason", v.ErrorReason},
 	}
 }
 

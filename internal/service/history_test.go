@@ -66,7 +66,8 @@ func TestEveryChangeKeepsTheVersionBefore(t *testing.T) {
 	}
 	changes := testkit.Value(f.Records.Compare(ctx, c.asDoctor(), c.record.ID, 1, 4))(t)
 	if diff := cmp.Diff([]clinic.FieldChange{
-		{Field: "record_type", From: "CHECKUP", To: "EMERGENCY"}, {Field: "title", From: "Annual Physical", To: "Second"},
+		{Field: "record_type", From: "CHECKUP", To: "EMERGENCY"},
+		{Field: "title", From: "Annual Physical", To: "Second"},
 		{Field: "error_reason", From: "", To: "of somebody else"},
 	}, changes); diff != "" {
 		t.Errorf("differences:\n%s", diff)

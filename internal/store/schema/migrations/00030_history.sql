@@ -1,7 +1,9 @@
 -- +goose Up
 
--- In the order in which others lock them.
-LOCK TABLE patient_profiles, health_records, doctor_comments IN ACCESS EXCLUSIVE MODE;
+-- In the order in which others lock them. Patients stay readable: whoever inserts a record has locked the records before they
+-- read the patient.
+LOCK TABLE patient_profiles IN SHARE ROW EXCLUSIVE MODE;
+LOCK TABLE health_records, doctor_comments IN ACCESS EXCLUSIVE MODE;
 
 -- A record that was entered in error has a record_type with the prefix ENTERED_IN_ERROR: and its type behind it, such as
 -- ENTERED_IN_ERROR:CHECKUP. So the indexes, the counts and the plans of lists, which all have the type, leave these records out
@@ -11,8 +13,9 @@ ALTER TABLE health_records
     ADD COLUMN language     text, -- of its texts, for the search; null: that of the installation
     ADD COLUMN updated_by   bigint, -- who made this version; null: the first one, an import or a command
     DROP CONSTRAINT health_records_type_known,
-    ADD CONSTRAINT health_records_type_known CHECK (regexp_replace(record_type, '^ENTERED_IN_ERROR:', '')
-        IN ('CHECKUP', 'DIAGNOSIS', 'PRESCRIPTION', 'LAB_RESULT', 'EMERGENCY')) NOT VALID,
+    ADD CONSTRAINT health_records_type_known CHECK (record_type IN ('CHECKUP', 'DIAGNOSIS', 'PRESCRIPTION', 'LAB_RESULT', 'EMERGENCY',
+        'ENTERED_IN_ERROR:CHECKUP', 'ENTERED_IN_ERROR:DIAGNOSIS', 'ENTERED_IN_ERROR:PRESCRIPTION', 'ENTERED_IN_ERROR:LAB_RESULT',
+        'ENTERED_IN_ERROR:EMERGENCY')) NOT VALID,
     ADD CONSTRAINT health_records_error_reason_length CHECK (char_length(error_reason) BETWEEN 1 AND 500) NOT VALID,
     ADD CONSTRAINT health_records_language_known CHECK (language IN ('en', 'de', 'fr', 'es', 'ru', 'simple')) NOT VALID;
 
@@ -210,6 +213,7 @@ $$;
 -- +goose StatementEnd
 
 -- +goose Down
+LOCK TABLE patient_profiles IN SHARE ROW EXCLUSIVE MODE;
 LOCK TABLE health_records, doctor_comments IN ACCESS EXCLUSIVE MODE;
 DROP VIEW kept_records, deleted_records;
 DROP TRIGGER record_version_ends ON health_records;
