@@ -50,23 +50,29 @@ func (s *Records) Restore(ctx context.Context, caller clinic.Caller, id, version
 		return clinic.Record{}, err
 	}
 	var restored clinic.Record
-	err := s.db.Audited(ctx, caller, record(id), func(h store.Handle) error {
-		err := h.Records().Restore(ctx, id, version)
-		if err == nil {
-			restored, err = lockRecord(ctx, h, id, nil)
-			return err
-		}
+	err := s.db.Audited(ctx, caller, record(id), func(h store.Handle) (err error) {
+		restored, err = restoreDeleted(ctx, h, id, version)
 		if clinic.CodeOf(err) != clinic.CodeNotFound {
 			return err
 		}
 		locked, err := lockRecord(ctx, h, id, expect)
-		if err != nil {
-			return err
+		switch {
+		case clinic.CodeOf(err) == clinic.CodeNotFound: // a deletion that both statements met is over now
+			restored, err = restoreDeleted(ctx, h, id, version)
+		case err == nil:
+			restored, err = restoreTo(ctx, h, locked, version)
 		}
-		restored, err = restoreTo(ctx, h, locked, version)
 		return err
 	})
 	return restored, err
+}
+
+// restoreDeleted makes a deleted record what it was in the version.
+func restoreDeleted(ctx context.Context, h store.Handle, id, version int64) (clinic.Record, error) {
+	if err := h.Records().Restore(ctx, id, version); err != nil {
+		return clinic.Record{}, err
+	}
+	return lockRecord(ctx, h, id, nil)
 }
 
 // restoreTo makes a locked record what it was in the version.

@@ -133,7 +133,7 @@ func TestHistoryIsForThoseWhoMayReadTheRecord(t *testing.T) {
 			return err
 		},
 	}
-	other := testkit.CallerOf(f.db.Patient(testkit.PatientOptions{}).User)
+	other, admin := testkit.CallerOf(f.db.Patient(testkit.PatientOptions{}).User), testkit.CallerOf(f.db.Admin())
 	check := func(when string, doctor clinic.Code) {
 		t.Helper()
 		for name, ask := range ways {
@@ -142,7 +142,7 @@ func TestHistoryIsForThoseWhoMayReadTheRecord(t *testing.T) {
 				code clinic.Code
 			}{
 				"patient": {c.asPatient(), ""}, "doctor": {c.asDoctor(), doctor}, "stranger": {c.asStranger(), clinic.CodeNotFound},
-				"other patient": {other, clinic.CodeNotFound}, "administrator": {testkit.CallerOf(f.db.Admin()), clinic.CodeForbidden},
+				"other patient": {other, clinic.CodeNotFound}, "administrator": {admin, clinic.CodeForbidden},
 			} {
 				if got := clinic.CodeOf(ask(want.as, c.record.ID, comment.ID)); got != want.code {
 					t.Errorf("%s, %s of the %s: code = %q, want %q", when, name, who, got, want.code)

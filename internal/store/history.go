@@ -122,8 +122,8 @@ func (h Records) Compare(ctx context.Context, id, from, to int64) (older, newer 
 	return older, newer, err
 }
 
-// Restore makes a deleted record of the calling patient again, as it was in the version; 0: before it was deleted. It fails with
-// CodeNotFound if the patient deleted no such record, or if it has no such version.
+// Restore makes a deleted record of the calling patient again, as it was in the version; 0: before it was deleted. It fails
+// with CodeNotFound if the patient deleted no such record, or if it has no such version.
 func (h Records) Restore(ctx context.Context, id, version int64) error {
 	if _, err := h.q.RestoreRecord(ctx, h.db, dbsqlc.RestoreRecordParams{ID: id, Version: version}); err != nil {
 		return fmt.Errorf("restoring a record: %w", orNotFound(err, "health record"))

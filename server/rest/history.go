@@ -39,7 +39,7 @@ type recordVersion struct {
 	EnteredInError bool              `json:"entered_in_error" example:"false"`
 	ErrorReason    string            `json:"error_reason" doc:"Why the record was marked as entered in error." example:""`
 	ChangedAt      time.Time         `json:"changed_at" doc:"When the version began." example:"2025-05-27T10:30:00Z"`
-	ChangedBy      *user             `json:"changed_by" doc:"Who made the version; null for an import."`
+	ChangedBy      *user             `json:"changed_by,omitempty" doc:"Who made the version. Missing for an import, and where an earlier release did not keep it."`
 	ChangedFields  []string          `json:"changed_fields" nullable:"false" doc:"The fields that differ from the version before."`
 	DeletedAt      *time.Time        `json:"deleted_at" doc:"When the record was deleted in this version."`
 	RestoredAt     *time.Time        `json:"restored_at" doc:"When it was restored then."`
