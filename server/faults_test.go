@@ -80,7 +80,7 @@ func TestEachFaultIsNamedWithWhatIsAccepted(t *testing.T) { //nolint:tparallel /
 			"patient":     "must be a whole number of at least 1, such as 1",
 			"record_type": "must be one of CHECKUP, DIAGNOSIS, PRESCRIPTION, LAB_RESULT, EMERGENCY",
 			"cursor":      "this is not a cursor of this API; send the one of next or previous, or none for the first page",
-			"":            "unknown parameter; did you mean page_size? this operation takes: page, page_size, cursor, record_type, patient, from, to, ordering",
+			"":            "unknown parameter; did you mean page_size? this operation takes: page, page_size, cursor, record_type, patient, from, to, ordering, entered_in_error, deleted",
 		}},
 		"a parameter that nobody can read": {call{method: get, path: records + "?patient=1%"}, faults{
 			"": "the query of the URL has a % that does not begin an escape; write % as %25",

@@ -72,7 +72,7 @@ func (h Records) Versions(ctx context.Context, id int64, request clinic.PageRequ
 		page: request,
 		read: func(w window) (versions []dbsqlc.RecordVersionDetail, err error) {
 			reads := h.auditing(clinic.Object{Kind: clinic.ObjectRecord, ID: id}, 0).followedBy(following{
-				statement{w.reading(dbsqlc.ListRecordVersions), []any{id, w.beyondID(w.Back), w.Offset, w.Limit}},
+				statement{w.reading(dbsqlc.ListRecordVersions), []any{id, w.beyondID(w.Back), w.Limit + w.Offset, w.Offset, w.Limit}},
 				func(rows pgx.Rows) (err error) {
 					versions, err = pgx.CollectRows(rows, pgx.RowToStructByPos[dbsqlc.RecordVersionDetail])
 					return err

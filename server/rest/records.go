@@ -45,11 +45,11 @@ type healthRecord struct {
 	VisitDate      time.Time         `json:"visit_date" example:"2025-05-27T10:00:00Z"`
 	CreatedBy      user              `json:"created_by"`
 	DoctorComments []comment         `json:"doctor_comments" nullable:"false" doc:"Oldest first. Private comments are shown to doctors only."`
-	EnteredInError bool              `json:"entered_in_error" doc:"Whether the patient marked the record as entered in error." example:"false"`
-	ErrorReason    string            `json:"error_reason" doc:"Why the record was marked as entered in error." example:""`
+	EnteredInError bool              `json:"entered_in_error,omitempty" doc:"The patient marked the record as entered in error. Missing if they did not." example:"true"`
+	ErrorReason    string            `json:"error_reason,omitempty" doc:"Why the record was marked as entered in error." example:"Belongs to another person"`
 	CreatedAt      time.Time         `json:"created_at" example:"2025-05-27T10:30:00Z"`
 	UpdatedAt      time.Time         `json:"updated_at" example:"2025-05-27T10:30:00Z"`
-	DeletedAt      *time.Time        `json:"deleted_at" doc:"When the record was deleted; null if it was not."`
+	DeletedAt      *time.Time        `json:"deleted_at,omitempty" doc:"When the record was deleted. Missing if it was not." example:"2025-06-01T09:00:00Z"`
 }
 
 func newHealthRecord(r clinic.Record) healthRecord {

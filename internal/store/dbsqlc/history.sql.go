@@ -137,21 +137,24 @@ func (q *Queries) CountCommentVersions(ctx context.Context, db DBTX, arg CountCo
 }
 
 const CountRecordVersions = `-- name: CountRecordVersions :one
-SELECT (SELECT count(*) FROM (
-        SELECT FROM record_version_details v WHERE v.record_id = r.id LIMIT $1::bigint
-    ) AS counted)::bigint AS total,
+SELECT (present.versions + earlier.versions)::bigint AS total,
     r.patient_id AS seen_patient, seen.assignment_id AS seen_through, seen.emergency::boolean AS seen_in_emergency
 FROM kept_records r
 JOIN LATERAL (
     SELECT a.assignment_id, a.emergency FROM patient_access a
-    WHERE a.user_id = $2 AND a.patient_id = r.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1
+    WHERE a.user_id = $1 AND a.patient_id = r.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1
 ) AS seen ON true
+CROSS JOIN LATERAL (SELECT count(*) AS versions FROM health_records h WHERE h.id = r.id) AS present
+CROSS JOIN LATERAL (
+    SELECT count(*) AS versions
+    FROM (SELECT v.version FROM record_versions v WHERE v.record_id = r.id ORDER BY v.version LIMIT $2::bigint) AS counted
+) AS earlier
 WHERE r.id = $3
 `
 
 type CountRecordVersionsParams struct {
-	CountUpTo int64
 	Caller    int64
+	CountUpTo int64
 	RecordID  int64
 }
 
@@ -167,7 +170,7 @@ type CountRecordVersionsRow struct {
 // One row if the caller may see the record, whether it is deleted or not. It precedes ListRecordVersions in its batch, as
 // CountComments does.
 func (q *Queries) CountRecordVersions(ctx context.Context, db DBTX, arg CountRecordVersionsParams) (*CountRecordVersionsRow, error) {
-	row := db.QueryRow(ctx, CountRecordVersions, arg.CountUpTo, arg.Caller, arg.RecordID)
+	row := db.QueryRow(ctx, CountRecordVersions, arg.Caller, arg.CountUpTo, arg.RecordID)
 	var i CountRecordVersionsRow
 	err := row.Scan(
 		&i.Total,
@@ -286,17 +289,29 @@ func (q *Queries) ListCommentVersions(ctx context.Context, db DBTX, arg ListComm
 }
 
 const ListRecordVersions = `-- name: ListRecordVersions :many
-SELECT v.record_id, v.version, v.patient_id, v.record_type, v.title, v.description, v.symptoms, v.diagnosis, v.treatment, v.medications, v.visit_date, v.error_reason, v.language, v.updated_at, v.deleted_at, v.restored_at, v.user_id, v.username, v.email, v.first_name, v.last_name, v.role, v.changed
-FROM (SELECT r.id FROM kept_records r WHERE r.id = $1) AS record
-CROSS JOIN LATERAL (
-    SELECT d.record_id, d.version, d.patient_id, d.record_type, d.title, d.description, d.symptoms, d.diagnosis, d.treatment, d.medications, d.visit_date, d.error_reason, d.language, d.updated_at, d.deleted_at, d.restored_at, d.user_id, d.username, d.email, d.first_name, d.last_name, d.role, d.changed FROM record_version_details d WHERE d.record_id = record.id AND d.version </*beyond*/ $2::bigint
-    ORDER BY d.version DESC/*order*/ LIMIT $4 OFFSET $3
+WITH record AS MATERIALIZED (
+    SELECT k.id FROM kept_records k WHERE k.id = $1
+), page AS (
+    SELECT t.version FROM (
+        SELECT r.version FROM record JOIN health_records r ON r.id = record.id AND r.version </*beyond*/ $2::bigint
+        UNION ALL
+        SELECT o.version FROM record CROSS JOIN LATERAL (
+            SELECT p.version FROM record_versions p WHERE p.record_id = record.id AND p.version </*beyond*/ $2
+            ORDER BY p.version DESC/*order*/ LIMIT $3
+        ) AS o
+    ) AS t
+    ORDER BY t.version DESC/*order*/ LIMIT $5 OFFSET $4
+)
+SELECT v.record_id, v.version, v.patient_id, v.record_type, v.title, v.description, v.symptoms, v.diagnosis, v.treatment, v.medications, v.visit_date, v.error_reason, v.language, v.updated_at, v.deleted_at, v.restored_at, v.user_id, v.username, v.email, v.first_name, v.last_name, v.role, v.changed FROM page CROSS JOIN LATERAL (
+    SELECT d.record_id, d.version, d.patient_id, d.record_type, d.title, d.description, d.symptoms, d.diagnosis, d.treatment, d.medications, d.visit_date, d.error_reason, d.language, d.updated_at, d.deleted_at, d.restored_at, d.user_id, d.username, d.email, d.first_name, d.last_name, d.role, d.changed FROM record_version_details d WHERE d.record_id = $1 AND d.version = page.version OFFSET 0
 ) AS v
+ORDER BY page.version DESC/*order*/
 `
 
 type ListRecordVersionsParams struct {
 	RecordID int64
 	BeyondID int64
+	Depth    int32
 	Skip     int32
 	Most     int32
 }
@@ -306,6 +321,7 @@ func (q *Queries) ListRecordVersions(ctx context.Context, db DBTX, arg ListRecor
 	rows, err := db.Query(ctx, ListRecordVersions,
 		arg.RecordID,
 		arg.BeyondID,
+		arg.Depth,
 		arg.Skip,
 		arg.Most,
 	)
