@@ -198,6 +198,24 @@ type CommentDetail struct {
 	PatientID         *int64
 }
 
+type CommentHistory struct {
+	CommentID int64
+	Version   int64
+	Comment   string
+	UpdatedAt time.Time
+	RecordID  int64
+	PatientID *int64
+	DoctorID  int64
+	IsPrivate bool
+}
+
+type CommentVersion struct {
+	CommentID int64
+	Version   int64
+	Comment   string
+	UpdatedAt time.Time
+}
+
 type Declaration struct {
 	Uid        string
 	Cluster    string
@@ -209,6 +227,39 @@ type Declaration struct {
 	Retain     bool
 	Suspended  bool
 	ReleasedAt *time.Time
+}
+
+type DeletedRecord struct {
+	ID         int64
+	PatientID  int64
+	RecordType string
+	VisitDate  time.Time
+	CreatedAt  time.Time
+}
+
+type DeletedRecordDetail struct {
+	ID          int64
+	PatientID   int64
+	CreatedBy   int64
+	RecordType  string
+	Title       string
+	Description string
+	Symptoms    string
+	Diagnosis   string
+	Treatment   string
+	Medications string
+	VisitDate   time.Time
+	Version     int64
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	Username    string
+	Email       string
+	FirstName   string
+	LastName    string
+	Role        string
+	ErrorReason *string
+	Language    *string
+	DeletedAt   *time.Time
 }
 
 type DoctorComment struct {
@@ -235,6 +286,18 @@ type DoctorProfile struct {
 	LicenseTwin       bool
 }
 
+type Erasure struct {
+	ID            int64
+	PatientID     int64
+	Reason        string
+	RequestedBy   *int64
+	RequestedAt   time.Time
+	ConfirmedBy   *int64
+	ErasedAt      *time.Time
+	Removed       []byte
+	SchemaVersion *int64
+}
+
 type HealthRecord struct {
 	ID           int64
 	PatientID    int64
@@ -252,6 +315,9 @@ type HealthRecord struct {
 	Version      int64
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
+	ErrorReason  *string
+	Language     *string
+	UpdatedBy    *int64
 }
 
 type IdempotencyKey struct {
@@ -261,6 +327,13 @@ type IdempotencyKey struct {
 	RequestHash []byte
 	Answer      []byte
 	CreatedAt   time.Time
+}
+
+type LegalHold struct {
+	PatientID int64
+	Reason    string
+	PlacedBy  *int64
+	PlacedAt  time.Time
 }
 
 type NameVersion struct {
@@ -328,6 +401,7 @@ type PatientProfile struct {
 	Address          string
 	EmergencyContact string
 	SourceID         *string
+	ErasedAt         *time.Time
 }
 
 type PendingName struct {
@@ -363,6 +437,56 @@ type RecordDetail struct {
 	FirstName   string
 	LastName    string
 	Role        string
+	ErrorReason *string
+	Language    *string
+	DeletedAt   *time.Time
+}
+
+type RecordHistory struct {
+	RecordID    int64
+	Version     int64
+	PatientID   int64
+	CreatedBy   int64
+	RecordType  string
+	Title       string
+	Description string
+	Symptoms    string
+	Diagnosis   string
+	Treatment   string
+	Medications string
+	VisitDate   time.Time
+	ErrorReason *string
+	Language    *string
+	UpdatedAt   time.Time
+	UpdatedBy   *int64
+	DeletedAt   *time.Time
+	DeletedBy   *int64
+	RestoredAt  *time.Time
+}
+
+type RecordVersion struct {
+	RecordID     int64
+	Version      int64
+	PatientID    int64
+	CreatedBy    int64
+	RecordType   string
+	Title        string
+	Description  string
+	Symptoms     string
+	Diagnosis    string
+	Treatment    string
+	Medications  string
+	VisitDate    time.Time
+	ErrorReason  *string
+	Language     *string
+	SourceID     *string
+	SourceDigest []byte
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+	UpdatedBy    *int64
+	DeletedAt    *time.Time
+	DeletedBy    *int64
+	RestoredAt   *time.Time
 }
 
 type RecoveryCode struct {

@@ -123,7 +123,7 @@ func (q *Queries) DeleteRecord(ctx context.Context, db DBTX, arg DeleteRecordPar
 }
 
 const GetRecord = `-- name: GetRecord :one
-SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment, r.medications, r.visit_date, r.version, r.created_at, r.updated_at, r.username, r.email, r.first_name, r.last_name, r.role, (set_config('healthrecords.page', '{' || r.id || '}', true) <> '')::boolean AS for_comments,
+SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment, r.medications, r.visit_date, r.version, r.created_at, r.updated_at, r.username, r.email, r.first_name, r.last_name, r.role, r.error_reason, r.language, r.deleted_at, (set_config('healthrecords.page', '{' || r.id || '}', true) <> '')::boolean AS for_comments,
     r.patient_id AS seen_patient, seen.assignment_id AS seen_through, seen.emergency::boolean AS seen_in_emergency
 FROM record_details r
 JOIN LATERAL (
@@ -169,6 +169,9 @@ func (q *Queries) GetRecord(ctx context.Context, db DBTX, arg GetRecordParams) (
 		&i.RecordDetail.FirstName,
 		&i.RecordDetail.LastName,
 		&i.RecordDetail.Role,
+		&i.RecordDetail.ErrorReason,
+		&i.RecordDetail.Language,
+		&i.RecordDetail.DeletedAt,
 		&i.ForComments,
 		&i.SeenPatient,
 		&i.SeenThrough,
@@ -183,7 +186,7 @@ WITH record AS (
         treatment, medications, visit_date)
     VALUES (caller_id('patient'), $1, $2, $3, $4, $5, $6,
         $7, $8, $9)
-    RETURNING id, patient_id, created_by, record_type, title, description, symptoms, diagnosis, treatment, medications, visit_date, source_id, source_digest, version, created_at, updated_at
+    RETURNING id, patient_id, created_by, record_type, title, description, symptoms, diagnosis, treatment, medications, visit_date, source_id, source_digest, version, created_at, updated_at, error_reason, language, updated_by
 ), event AS (
     INSERT INTO outbox (type, patient_id, record_id) SELECT 'record.created', patient_id, id FROM record
 ), audited AS (
@@ -273,7 +276,7 @@ WITH page AS (
     WHERE a.doctor_id = (SELECT d.id FROM doctor_profiles d WHERE d.user_id = $2) AND a.patient_id >/*beyond*/ $3::bigint
     GROUP BY a.patient_id ORDER BY a.patient_id ASC/*order*/ LIMIT $5 OFFSET $4
 )
-SELECT p.id, p.user_id, p.role, p.date_of_birth, p.blood_type, p.address, p.emergency_contact, p.source_id, account.id, account.username, account.email, account.first_name, account.last_name, account.role, account.phone_number, account.active, account.created_at,
+SELECT p.id, p.user_id, p.role, p.date_of_birth, p.blood_type, p.address, p.emergency_contact, p.source_id, p.erased_at, account.id, account.username, account.email, account.first_name, account.last_name, account.role, account.phone_number, account.active, account.created_at,
     coalesce((
         SELECT r.visit_date FROM health_records r WHERE r.patient_id = p.id ORDER BY r.visit_date DESC LIMIT 1
     ), 'epoch')::timestamptz AS last_visit,
@@ -333,6 +336,7 @@ func (q *Queries) ListPatientsOfDoctor(ctx context.Context, db DBTX, arg ListPat
 			&i.PatientProfile.Address,
 			&i.PatientProfile.EmergencyContact,
 			&i.PatientProfile.SourceID,
+			&i.PatientProfile.ErasedAt,
 			&i.Account.ID,
 			&i.Account.Username,
 			&i.Account.Email,
@@ -408,7 +412,7 @@ SELECT d.id, d.patient_id, d.created_by, d.record_type, d.title, d.description, 
     ((SELECT count(*) FROM found) = $2)::boolean AS total_is_lower_bound,
     d.patient_id AS seen_patient, page.assignment_id AS seen_through, page.emergency::boolean AS seen_in_emergency
 FROM page
-CROSS JOIN LATERAL (SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment, r.medications, r.visit_date, r.version, r.created_at, r.updated_at, r.username, r.email, r.first_name, r.last_name, r.role FROM record_details r WHERE r.id = page.id OFFSET 0) AS d -- by the barrier, a join would read all
+CROSS JOIN LATERAL (SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment, r.medications, r.visit_date, r.version, r.created_at, r.updated_at, r.username, r.email, r.first_name, r.last_name, r.role, r.error_reason, r.language, r.deleted_at FROM record_details r WHERE r.id = page.id OFFSET 0) AS d -- by the barrier, a join would read all
 WHERE (SELECT set_config('healthrecords.page', ARRAY(SELECT page.id FROM page)::text, true)) <> ''
 ORDER BY page.sort_key DESC/*order*/, page.id DESC/*order*/
 `
