@@ -75,15 +75,15 @@ CREATE TRIGGER account_stays_erased BEFORE UPDATE ON users FOR EACH ROW
             IS DISTINCT FROM (NEW.username, NEW.email, NEW.first_name, NEW.last_name, NEW.phone_number, NEW.password_hash, NEW.active))
     EXECUTE FUNCTION account_stays_erased();
 
--- Locks what an erasure changes, in the order in which others lock it: imports, doctors, records, their versions, and the
--- patient. What others add before the patient is locked would be locked last. So the locks are then given back, and the
--- function begins again.
+-- Locks what an erasure changes, in the order in which others lock it: imports, doctors, records, deleted ones, and the patient.
+-- What others add before the patient is locked would be locked last. So the locks are then given back, and the function begins
+-- again.
 -- +goose StatementBegin
 CREATE FUNCTION lock_for_erasure(patient bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    doctors  bigint[];
-    records  bigint;
-    versions bigint;
+    doctors bigint[];
+    records bigint;
+    deleted bigint;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('healthrecords.import', 0));
     LOOP
@@ -94,11 +94,14 @@ BEGIN
             PERFORM FROM doctor_profiles d WHERE d.id = ANY (doctors) ORDER BY d.id FOR NO KEY UPDATE;
             PERFORM FROM health_records r WHERE r.patient_id = patient ORDER BY r.id FOR UPDATE;
             GET DIAGNOSTICS records = ROW_COUNT;
-            PERFORM FROM record_versions v WHERE v.patient_id = patient ORDER BY v.record_id, v.version FOR UPDATE;
-            GET DIAGNOSTICS versions = ROW_COUNT;
+            PERFORM FROM record_versions v WHERE v.patient_id = patient AND v.deleted_at IS NOT NULL AND v.restored_at IS NULL
+            ORDER BY v.record_id FOR UPDATE;
+            GET DIAGNOSTICS deleted = ROW_COUNT;
             PERFORM FROM patient_profiles p WHERE p.id = patient FOR NO KEY UPDATE;
             IF records = (SELECT count(*) FROM health_records r WHERE r.patient_id = patient)
-                AND versions = (SELECT count(*) FROM record_versions v WHERE v.patient_id = patient)
+                AND deleted = (
+                    SELECT count(*) FROM record_versions v
+                    WHERE v.patient_id = patient AND v.deleted_at IS NOT NULL AND v.restored_at IS NULL)
                 AND NOT EXISTS (SELECT FROM assignment_claims c WHERE c.patient_id = patient AND c.doctor_id <> ALL (doctors))
                 AND NOT EXISTS (SELECT FROM assignments a WHERE a.patient_id = patient AND a.doctor_id <> ALL (doctors))
             THEN
