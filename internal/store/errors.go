@@ -60,7 +60,7 @@ func dangling(foreignKey string) error {
 	case "patient_profiles_user_fkey", "doctor_profiles_user_fkey", "health_records_patient_fkey",
 		"health_records_created_by_fkey", "doctor_comments_doctor_fkey", "assignments_requested_by_fkey", "assignment_claims_requested_by_fkey", "sessions_user_fkey",
 		"totp_factors_user_fkey", "idempotency_keys_user_fkey", "notifications_recipient_fkey", "name_versions_user_fkey", "callers_user_fkey",
-		"notification_counts_recipient_fkey", "record_counts_patient_fkey", "record_versions_patient_fkey", "pending_names_doctor_fkey": // the caller's own account
+		"notification_counts_recipient_fkey", "record_counts_patient_fkey", "pending_names_doctor_fkey": // the caller's own account
 		return accountInactive()
 	}
 	return nil

@@ -105,6 +105,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 		"user_id FROM pending_names", "user_id FROM name_versions", "user_id FROM reset_codes",
 		"id FROM assignment_claims", "generation FROM declarations",
 		"patient_id FROM record_counts", "patient_id FROM callers_record_counts", "recipient_id FROM notification_counts",
+		"patient_id FROM legal_holds", "patient_id FROM erasures",
 	}
 	h.expectAllRead(t, columns)
 	for name, test := range map[string]struct {
@@ -128,6 +129,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			{h.ann.ID},
 			{h.ann.ID},
 			{h.ann.User.ID},
+			nil, nil,
 		}},
 		"patient without records": {h.cleo.User, [][]int64{
 			append([]int64{h.cleo.User.ID}, doctors...),
@@ -142,6 +144,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			nil, nil,
 			nil, nil,
 			{h.cleo.User.ID},
+			nil, nil,
 		}},
 		"doctor": {h.doctor.User, [][]int64{
 			append([]int64{h.admin.ID, h.ann.User.ID}, doctors...),
@@ -159,6 +162,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			{h.ann.ID},
 			{h.ann.ID},
 			{h.doctor.User.ID},
+			nil, nil,
 		}},
 		"other doctor": {h.other.User, [][]int64{
 			append([]int64{h.admin.ID, h.bob.User.ID}, doctors...),
@@ -176,6 +180,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			{h.bob.ID},
 			{h.bob.ID},
 			{h.other.User.ID},
+			nil, nil,
 		}},
 		"unverified doctor": {h.unverified.User, [][]int64{
 			doctors, nil,
@@ -188,6 +193,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			nil, nil,
 			nil, nil,
 			{h.unverified.User.ID},
+			nil, nil,
 		}},
 		"administrator": {h.admin, [][]int64{
 			append([]int64{h.admin.ID, h.ann.User.ID, h.bob.User.ID, h.cleo.User.ID}, doctors...),
@@ -205,6 +211,8 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			{3},
 			nil, nil,
 			{h.admin.ID},
+			{h.bob.ID},
+			{h.cleo.ID},
 		}},
 	} {
 		if len(test.want) != len(columns) {
