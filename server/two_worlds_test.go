@@ -119,7 +119,7 @@ func notDrawn() map[string]string {
 		"getLegalHold": "as disableUser", "placeLegalHold": "as disableUser", "liftLegalHold": "as disableUser",
 		"getErasure": "as disableUser", "requestErasure": "as disableUser", "withdrawErasure": "as disableUser", "confirmErasure": "as disableUser",
 		"listErasures": "as disableUser",
-		"listKeys": "public keys", "health": "knows of nobody",
+		"listKeys":     "public keys", "health": "knows of nobody",
 	}
 }
 

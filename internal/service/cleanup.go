@@ -33,8 +33,8 @@ func (s *Cleanup) DeleteExpired(ctx context.Context, age time.Duration, limit in
 	return events + keys + sessions + codes, errors.Join(errEvents, errKeys, errSessions, errCodes)
 }
 
-// RemoveDeleted removes health records for good that were deleted before the given age, up to limit of them, with their versions
-// and comments, and returns how many. Those of patients under a legal hold stay.
+// RemoveDeleted removes health records for good that were deleted before the given age, up to limit of them, with their
+// versions and comments, and returns how many. Those of patients under a legal hold stay.
 func (s *Cleanup) RemoveDeleted(ctx context.Context, age time.Duration, limit int) (int, error) {
 	h := s.db.System()
 	now, err := h.Now(ctx)

@@ -8,8 +8,8 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store"
 )
 
-// Erasures are the use cases that remove all data of a patient, and of legal holds, which prevent that. They are for
-// administrators. The commands of `healthrecords patients` use the same: a caller with the role clinic.ActorCommand is not checked.
+// Erasures are the use cases that remove all data of a patient, and those of legal holds, which prevent that. They are for
+// administrators, and for commands: the role of the caller is then clinic.ActorCommand, and the database user owns the schema.
 type Erasures struct{ db *store.DB }
 
 // NewErasures returns the use cases.
@@ -67,8 +67,8 @@ func (s *Erasures) Username(ctx context.Context, patientID int64) (string, error
 	return s.db.System().Erasures().Username(ctx, patientID)
 }
 
-// Request requests the erasure of all data of a patient, and notifies the other administrators: one of them has to confirm it. It
-// fails with CodeConflict and reason "legal_hold", "erasure_requested" if somebody has requested it, or "erased".
+// Request requests the erasure of all data of a patient, and notifies the other administrators: one of them has to confirm
+// it. It fails with CodeConflict and reason "legal_hold", "erasure_requested" if somebody has requested it, or "erased".
 func (s *Erasures) Request(ctx context.Context, caller clinic.Caller, patientID int64, reason string) (erasure clinic.Erasure, err error) {
 	err = s.change(ctx, caller, patientID, func(h store.Handle) error {
 		if err := clinic.ValidateReason(&reason); err != nil {
@@ -95,8 +95,8 @@ func (s *Erasures) Request(ctx context.Context, caller clinic.Caller, patientID 
 	return erasure, nil
 }
 
-// Withdraw withdraws the request to erase a patient's data. If there is none, it fails with CodeNotFound; if it was carried out,
-// with CodeConflict and reason "erased".
+// Withdraw withdraws the request to erase a patient's data. If there is none, it fails with CodeNotFound; if it was carried
+// out, with CodeConflict and reason "erased".
 func (s *Erasures) Withdraw(ctx context.Context, caller clinic.Caller, patientID int64) error {
 	err := s.change(ctx, caller, patientID, func(h store.Handle) error {
 		if err := lockIfThere(ctx, h, patientID, "erasure"); err != nil {

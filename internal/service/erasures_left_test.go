@@ -29,7 +29,7 @@ func without() map[string]string {
 		doctors   = "of doctors"
 		object    = "about an object in Kubernetes, and who wrote it there"
 		log       = "ids and words of requests; the log stays, so that it can be verified"
-		requester = "written by administrators, who are told to name nobody"
+		requester = "written by administrators, who must name nobody"
 	)
 	return map[string]string{
 		"users.role": word, "patient_profiles.role": word, "doctor_profiles.role": word, "callers.role": word,

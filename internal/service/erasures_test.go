@@ -172,7 +172,7 @@ func TestWhatStopsAnErasure(t *testing.T) {
 	}
 }
 
-// TestADisabledAccountIsErased: its trigger, which keeps an erased account from being enabled, must not stop the erasure itself.
+// TestADisabledAccountIsErased: the trigger that keeps an erased account from being enabled must not stop the erasure itself.
 func TestADisabledAccountIsErased(t *testing.T) {
 	t.Parallel()
 	w := newRegistry(t)
