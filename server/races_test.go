@@ -43,6 +43,13 @@ func writes() []write {
 		{operation: "replaceRecord", as: patient, about: []thing{record}},
 		{operation: "changeRecord", as: patient, about: []thing{record}},
 		{operation: "deleteRecord", as: patient, about: []thing{record, notice}},
+		{operation: "restoreRecord", as: patient, about: []thing{record}, before: `UPDATE health_records SET title = 'Changed'`},
+		{operation: "restoreRecord", as: patient, about: []thing{record}, before: `DELETE FROM health_records`},
+		{operation: "markEnteredInError", as: patient, about: []thing{record}},
+		{
+			operation: "unmarkEnteredInError", as: patient, about: []thing{record},
+			before: `UPDATE health_records SET record_type = 'ENTERED_IN_ERROR:CHECKUP', error_reason = 'mixed up'`,
+		},
 		{operation: "addComment", as: doctor, about: []thing{record, assigning}},
 		{operation: "correctComment", as: doctor, about: []thing{record, assigning}},
 

@@ -43,9 +43,9 @@ func dangling(foreignKey string) error {
 	switch foreignKey {
 	case "doctor_comments_record_fkey", "notifications_record_fkey":
 		return clinic.NotFound("health record")
-	case "notifications_comment_fkey":
+	case "notifications_comment_fkey", "comment_versions_comment_fkey":
 		return clinic.NotFound("comment")
-	case "assignments_patient_fkey", "assignment_claims_patient_fkey", "notifications_patient_fkey", "legal_holds_patient_fkey":
+	case "assignments_patient_fkey", "assignment_claims_patient_fkey", "notifications_patient_fkey", "legal_holds_patient_fkey", "record_versions_patient_fkey":
 		return clinic.NotFound("patient")
 	case "assignments_doctor_fkey", "assignment_claims_doctor_fkey", "assignment_counts_doctor_fkey", "notifications_doctor_fkey":
 		return clinic.NotFound("doctor")

@@ -72,6 +72,12 @@ func callsOf(crowd map[string]int64) map[string]functionCall {
 		"keep_caller_doctor": call("", `UPDATE doctor_profiles SET verified_at = NULL WHERE id = %d`, "doctor"),
 		"keep_caller_patient": call("", `WITH new AS (INSERT INTO users (username, role, password_hash) VALUES ('new', 'PATIENT', '-') RETURNING id)
 			INSERT INTO patient_profiles (user_id) SELECT id FROM new`),
+		"keep_comment_version": call("", `UPDATE doctor_comments SET comment = 'Other' WHERE id = %d`, "comment"),
+		"keep_deleted_record":  call("", `DELETE FROM health_records WHERE patient_id = %d`, "patient"),
+		"keep_record_version":  call("", `UPDATE health_records SET title = 'Other' WHERE patient_id = %d`, "patient"),
+		"remove_kept_comments": call("", `DELETE FROM patient_profiles WHERE id = %d`, "patient"),
+		"restore_record": call(clinic.RolePatient, `SELECT restore_record(v.record_id, 0) FROM deleted_records d JOIN record_versions v ON v.record_id = d.id
+			WHERE d.patient_id = %d`, "patient"),
 		"keep_ids_only":                  call("", `UPDATE idempotency_keys SET answer = '{"ID": 1}' WHERE user_id = %d`, "doctor user"),
 		"keep_license":                   call("", `UPDATE doctor_profiles SET license_number = 'Other' WHERE id = %d`, "doctor"),
 		"keep_name":                      call("", `UPDATE users SET first_name = 'Other' WHERE id = %d`, "doctor user"),
@@ -111,6 +117,7 @@ func checkFunctions(t *testing.T, dsn string, callers []clinic.Caller) {
 		"patient user": `SELECT min(user_id) FROM patient_profiles`, "doctor user": `SELECT max(user_id) FROM doctor_profiles`,
 		"doctor": `SELECT max(id) FROM doctor_profiles`, "checkpoint": `SELECT max(number) + 1 FROM audit_checkpoints`,
 		"claim": `SELECT max(id) FROM assignment_claims`, "assignment": `SELECT max(id) FROM assignments`,
+		"comment": `SELECT max(id) FROM doctor_comments`,
 		"patient": `SELECT max(id) FROM patient_profiles`, "stranger": `SELECT max(id) - 1 FROM doctor_profiles`,
 		"entry": `SELECT min(l.id) FROM audit_log l JOIN patient_profiles p ON p.user_id = l.user_id WHERE p.user_id = (SELECT min(id) FROM users WHERE role = 'PATIENT')`,
 	} {

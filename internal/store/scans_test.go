@@ -170,6 +170,11 @@ func newCrowd(t *testing.T) (dsn string, callers []clinic.Caller) {
 		`INSERT INTO health_records (patient_id, created_by, record_type, title, visit_date, source_id, source_digest)
 			SELECT id, user_id, 'CHECKUP', 'Visit', now() - i * interval '1 day', i::text, sha256('x') FROM patient_profiles, generate_series(1, 3) i`,
 		`INSERT INTO doctor_comments (record_id, doctor_id, comment) SELECT r.id, a.doctor_id, 'text' FROM health_records r JOIN assignments a ON a.patient_id = r.patient_id WHERE a.doctor_id % 3 = 0`,
+		`UPDATE health_records SET title = 'Again'`,
+		`UPDATE doctor_comments SET comment = 'again'`,
+		`WITH gone AS (INSERT INTO health_records (patient_id, created_by, record_type, title, visit_date)
+			SELECT id, user_id, 'CHECKUP', 'Gone', now() FROM patient_profiles RETURNING id) SELECT count(*) FROM gone`,
+		`DELETE FROM health_records WHERE title = 'Gone'`,
 		`INSERT INTO outbox (type, patient_id, record_id, created_at, finished_at, outcome)
 			SELECT 'record.created', patient_id, id, now() - id * interval '1 second', CASE WHEN id % 100 > 0 THEN now() END, CASE WHEN id % 100 > 0 THEN 'done' END FROM health_records`,
 		`INSERT INTO notifications (recipient_id, event_id, type, patient_id, record_id) SELECT created_by, id, 'NEW_RECORD', patient_id, id FROM health_records`,

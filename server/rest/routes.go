@@ -58,12 +58,26 @@ func routes(h *handlers) []route {
 			describe(changeRecordNote).example(changeRecordExample()),
 		op("DELETE /api/health-records/{id}/", "deleteRecord", patients, "Delete a health record", to(h.deleteRecord)).
 			describe(deleteRecordNote),
+		op("GET /api/health-records/{id}/versions/", "listRecordVersions", patientsOrDoctors, "List the versions of a health record", to(h.listRecordVersions)).
+			describe(listRecordVersionsNote),
+		op("GET /api/health-records/{id}/versions/diff/", "getRecordDifference", patientsOrDoctors, "Compare two versions of a health record", to(h.getRecordDifference)).
+			describe(getRecordDifferenceNote),
+		op("GET /api/health-records/{id}/versions/{version}/", "getRecordVersion", patientsOrDoctors, "Get a version of a health record", to(h.getRecordVersion)).
+			describe(getRecordVersionNote),
+		op("POST /api/health-records/{id}/restore/", "restoreRecord", patients, "Restore a version of a health record", to(h.restoreRecord)).
+			describe(restoreRecordNote),
+		op("POST /api/health-records/{id}/entered-in-error/", "markEnteredInError", patients, "Mark a health record as entered in error", to(h.markEnteredInError)).
+			describe(markEnteredInErrorNote),
+		op("DELETE /api/health-records/{id}/entered-in-error/", "unmarkEnteredInError", patients, "Take back that a health record was entered in error", to(h.unmarkEnteredInError)).
+			describe(unmarkEnteredInErrorNote),
 		op("GET /api/health-records/{id}/comments/", "listComments", patientsOrDoctors, "List the comments on a health record", to(h.listComments)).
 			describe(listCommentsNote),
 		op("POST /api/health-records/{id}/comments/", "addComment", doctors, "Comment on a health record", created(h.addComment)).
 			describe(addCommentNote).fails(gone),
 		op("PATCH /api/comments/{id}/", "correctComment", doctors, "Correct your own comment", to(h.correctComment)).
 			describe(correctCommentNote).example(correctCommentExample()).conflicts("comment_final"),
+		op("GET /api/comments/{id}/versions/", "listCommentVersions", patientsOrDoctors, "List the versions of a comment", to(h.listCommentVersions)).
+			describe(listCommentVersionsNote),
 		op("GET /api/health-records/my-patients/", "listMyPatients", doctors, "List your assigned patients", to(h.listMyPatients)),
 
 		op("GET /api/notifications/", "listNotifications", everyone, "List your notifications", to(h.listNotifications)).

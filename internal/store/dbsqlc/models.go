@@ -198,18 +198,14 @@ type CommentDetail struct {
 	PatientID         *int64
 }
 
-type CommentHistory struct {
+type CommentVersion struct {
 	CommentID int64
 	Version   int64
 	Comment   string
 	UpdatedAt time.Time
-	RecordID  int64
-	PatientID *int64
-	DoctorID  int64
-	IsPrivate bool
 }
 
-type CommentVersion struct {
+type CommentVersionDetail struct {
 	CommentID int64
 	Version   int64
 	Comment   string
@@ -329,6 +325,11 @@ type IdempotencyKey struct {
 	CreatedAt   time.Time
 }
 
+type KeptRecord struct {
+	ID        int64
+	PatientID int64
+}
+
 type LegalHold struct {
 	PatientID int64
 	Reason    string
@@ -442,7 +443,7 @@ type RecordDetail struct {
 	DeletedAt   *time.Time
 }
 
-type RecordHistory struct {
+type RecordState struct {
 	RecordID    int64
 	Version     int64
 	PatientID   int64
@@ -460,7 +461,6 @@ type RecordHistory struct {
 	UpdatedAt   time.Time
 	UpdatedBy   *int64
 	DeletedAt   *time.Time
-	DeletedBy   *int64
 	RestoredAt  *time.Time
 }
 
@@ -487,6 +487,32 @@ type RecordVersion struct {
 	DeletedAt    *time.Time
 	DeletedBy    *int64
 	RestoredAt   *time.Time
+}
+
+type RecordVersionDetail struct {
+	RecordID    int64
+	Version     int64
+	PatientID   int64
+	RecordType  string
+	Title       string
+	Description string
+	Symptoms    string
+	Diagnosis   string
+	Treatment   string
+	Medications string
+	VisitDate   time.Time
+	ErrorReason *string
+	Language    *string
+	UpdatedAt   time.Time
+	DeletedAt   *time.Time
+	RestoredAt  *time.Time
+	UserID      *int64
+	Username    *string
+	Email       *string
+	FirstName   *string
+	LastName    *string
+	Role        *string
+	Changed     []string
 }
 
 type RecoveryCode struct {
