@@ -196,6 +196,14 @@ func matrix() map[string]row {
 
 		"listPatients":    {want: onlyAdmin},
 		"listUsers":       {want: onlyAdmin},
+		"getLegalHold":    {of: patientID, want: "- - - - - 404/404"}, // none is placed yet
+		"liftLegalHold":   {of: patientID, want: "- - - - - 404/404"},
+		"placeLegalHold":  {of: patientID, want: "- - - - - 200/200", last: true, body: body(map[string]any{"reason": "lawsuit"})},
+		"confirmErasure":  {of: patientID, want: "- - - - - 404/404"}, // none is requested yet
+		"getErasure":      {of: patientID, want: "- - - - - 404/404"},
+		"requestErasure":  {of: patientID, want: "- - - - - 201/201", body: body(map[string]any{"reason": "asked for it"})},
+		"withdrawErasure": {of: patientID, want: "- - - - - 204/204"},
+		"listErasures":    {want: onlyAdmin},
 		"disableUser":     {of: user, want: "- - - - - 200/200", last: true},
 		"enableUser":      {of: user, want: "- - - - - 200/200"},
 		"issueResetCode":  {of: user, want: "- - - - - 200/200"},

@@ -116,7 +116,10 @@ func notDrawn() map[string]string {
 		"replaceRecord": "as changeRecord",
 		"disableUser":   "is for administrators, who know everybody", "enableUser": "as disableUser", "verifyDoctor": "as disableUser", "issueResetCode": "as disableUser",
 		"endAssignment": "as disableUser", "liftHold": "as disableUser",
-		"listKeys": "public keys", "health": "knows of nobody",
+		"getLegalHold": "as disableUser", "placeLegalHold": "as disableUser", "liftLegalHold": "as disableUser",
+		"getErasure": "as disableUser", "requestErasure": "as disableUser", "withdrawErasure": "as disableUser", "confirmErasure": "as disableUser",
+		"listErasures": "as disableUser",
+		"listKeys":     "public keys", "health": "knows of nobody",
 	}
 }
 

@@ -15,6 +15,7 @@ type metrics struct {
 
 	undecodable prometheus.Counter
 	sealed      prometheus.Counter
+	removed     prometheus.Counter
 
 	open, oldest, waiting, pending, dead, unsealed figure
 }
@@ -58,6 +59,10 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Namespace: telemetry.Namespace, Subsystem: "worker", Name: "audit_rows_sealed_total",
 			Help: "Rows of the audit log that this worker sealed.",
 		}),
+		removed: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: telemetry.Namespace, Subsystem: "worker", Name: "records_removed_total",
+			Help: "Deleted health records that this worker removed for good after RECORDS_RETENTION.",
+		}),
 		open:     newFigure("outbox_open_events", "Events whose effects are not committed."),
 		oldest:   newFigure("outbox_oldest_event_age_seconds", "Age of the oldest event whose effects are not committed; 0 if all are."),
 		waiting:  newFigure("stream_waiting_entries", "Entries of the stream that no consumer has read (lag)."),
@@ -67,7 +72,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	}
 	var faults []error
 	for _, collector := range []prometheus.Collector{
-		m.published, m.handled, m.duration, m.undecodable, m.sealed, m.open, m.oldest, m.waiting, m.pending, m.dead, m.unsealed,
+		m.published, m.handled, m.duration, m.undecodable, m.sealed, m.removed, m.open, m.oldest, m.waiting, m.pending, m.dead, m.unsealed,
 	} {
 		faults = append(faults, registerer.Register(collector))
 	}

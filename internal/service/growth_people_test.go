@@ -16,6 +16,10 @@ func (w town) checkPeople(t *testing.T) {
 		}}.checkAll(t)
 	}
 	w.checkUsers(t)
+	waiting := map[string]int{"erasures_pkey": 2 * townPatients, "erasures": 2*townPatients + few} // counted up to the limit
+	pages[clinic.Erasure]{w, "Erasures.List", "all", w.admin, waiting, func(page clinic.PageRequest) (clinic.Page[clinic.Erasure], error) {
+		return w.server.Erasures.List(t.Context(), w.admin, page)
+	}}.checkAll(t)
 	no := false
 	doctors := 2*(townDoctors+retiredDoctors) + few // found and counted
 	all := map[string]int{"doctor_profiles": doctors, "users": doctors}

@@ -138,6 +138,7 @@ func (w *town) watch(f *testkit.Factory) {
 		SELECT %s, 'PATIENT', 'listRecords', 'record', ARRAY[%s], ARRAY[0], 'own', 'allowed' FROM `
 	f.Exec(fmt.Sprintf(audit, "p.user_id", "p.id")+`generate_series(1, $1::int), patient_profiles p WHERE p.id <> $2`, auditRowsOfOne, w.chronicID)
 	f.Exec(fmt.Sprintf(audit, "$2::bigint", "$3::bigint")+`generate_series(1, $1::int)`, auditRowsOfBusy, w.busy.UserID, w.chronicID)
+	f.Exec(`INSERT INTO erasures (patient_id, reason) SELECT id, 'asked for it' FROM patient_profiles`)
 	f.Exec(`INSERT INTO sessions (user_id, expires_at) SELECT id, now() + interval '1 day' FROM users`)
 	f.Exec(`INSERT INTO sessions (user_id, expires_at) SELECT $1, now() + interval '1 day' FROM generate_series(1, $2::int)`, w.chronic.UserID, logins)
 }

@@ -184,6 +184,8 @@ func newCrowd(t *testing.T) (dsn string, callers []clinic.Caller) {
 		`INSERT INTO totp_factors (user_id, secret) SELECT id, 'x' FROM users`,
 		`INSERT INTO recovery_codes (user_id, code_hash) SELECT user_id, sha256('x') FROM totp_factors`,
 		`INSERT INTO reset_codes (user_id, code_hash, expires_at) SELECT id, sha256(id::text::bytea), now() + id * interval '1 minute' FROM users`,
+		`INSERT INTO legal_holds (patient_id, reason) SELECT id, 'lawsuit' FROM patient_profiles ORDER BY id LIMIT 5500`,
+		`INSERT INTO erasures (patient_id, reason) SELECT id, 'asked for it' FROM patient_profiles`,
 		`INSERT INTO audit_log (user_id, role, operation, object_kind, patient_ids, assignment_ids, reason, decision)
 			SELECT p.user_id, 'PATIENT', 'getRecord', 'record', ARRAY[p.id], '{0}', 'own', 'allowed' FROM patient_profiles p, generate_series(1, 3)`,
 		`ALTER TABLE audit_checkpoints DISABLE TRIGGER audit_checkpoints_follow`,

@@ -35,6 +35,8 @@ type (
 	Imports struct{ handle }
 	// Counts has the statements that check the counts of lists.
 	Counts struct{ handle }
+	// Erasures are the statements that hold and erase patients' data.
+	Erasures struct{ handle }
 	// AuditLog has the statements that list the audit log for people.
 	AuditLog struct{ handle }
 	// AuditChain has the statements that seal, verify and drop the audit log.
@@ -88,6 +90,9 @@ func (h Handle) Imports() Imports { return Imports(h) }
 
 // Counts returns the handle's Counts.
 func (h Handle) Counts() Counts { return Counts(h) }
+
+// Erasures returns the handle's Erasures.
+func (h Handle) Erasures() Erasures { return Erasures(h) }
 
 // AuditLog returns the handle's AuditLog.
 func (h Handle) AuditLog() AuditLog { return AuditLog(h) }

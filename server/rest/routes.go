@@ -88,12 +88,27 @@ func routes(h *handlers) []route {
 
 		op("GET /api/patients/", "listPatients", admins, "Find patients", to(h.listPatients)).
 			describe(listPatientsNote),
+		op("GET /api/patients/{id}/legal-hold/", "getLegalHold", admins, "Get the legal hold on a patient", to(h.getLegalHold)),
+		op("PUT /api/patients/{id}/legal-hold/", "placeLegalHold", admins, "Place a legal hold on a patient", to(h.placeLegalHold)).
+			describe(placeLegalHoldNote).conflicts("erased"),
+		op("DELETE /api/patients/{id}/legal-hold/", "liftLegalHold", admins, "Lift the legal hold on a patient", to(h.liftLegalHold)).
+			describe(liftLegalHoldNote),
+		op("GET /api/patients/{id}/erasure/", "getErasure", admins, "Get the erasure of a patient's data", to(h.getErasure)).
+			describe(getErasureNote),
+		op("POST /api/patients/{id}/erasure/", "requestErasure", admins, "Request the erasure of a patient's data", created(h.requestErasure)).
+			describe(requestErasureNote).conflicts("erasure_requested", "legal_hold", "erased"),
+		op("DELETE /api/patients/{id}/erasure/", "withdrawErasure", admins, "Withdraw the request to erase a patient's data", to(h.withdrawErasure)).
+			describe(withdrawErasureNote).conflicts("erased"),
+		op("POST /api/patients/{id}/erasure/confirm/", "confirmErasure", admins, "Confirm the erasure of a patient's data", to(h.confirmErasure)).
+			describe(confirmErasureNote).conflicts("own_request", "legal_hold", "erased"),
+		op("GET /api/erasures/", "listErasures", admins, "List erasures", to(h.listErasures)).
+			describe(listErasuresNote),
 		op("GET /api/users/", "listUsers", admins, "Find users", to(h.listUsers)).
 			describe(listUsersNote),
 		op("POST /api/users/{id}/disable/", "disableUser", admins, "Disable an account", to(h.disableUser)).
 			describe(disableUserNote).conflicts("own_account"),
 		op("POST /api/users/{id}/enable/", "enableUser", admins, "Enable an account", to(h.enableUser)).
-			describe(enableUserNote),
+			describe(enableUserNote).conflicts("erased"),
 		op("POST /api/users/{id}/reset/", "issueResetCode", admins, "Issue a one-time code for a new password", to(h.issueResetCode)).
 			describe(issueResetCodeNote).conflicts("own_account", "account_disabled"),
 		op("POST /api/doctors/{id}/verify/", "verifyDoctor", admins, "Verify a doctor", to(h.verifyDoctor)).

@@ -38,6 +38,7 @@ func declared() map[string][]string {
 		"reason":            texts(clinic.AccessReasons()),
 		"decision":          append([]string{clinic.DecisionAllowed}, texts(clinic.RefusalCodes())...),
 		"notification_type": notifications,
+		"state":             texts(clinic.ErasureStates()),
 	}
 }
 

@@ -282,6 +282,18 @@ type DoctorProfile struct {
 	LicenseTwin       bool
 }
 
+type Erasure struct {
+	ID            int64
+	PatientID     int64
+	Reason        string
+	RequestedBy   *int64
+	RequestedAt   time.Time
+	ConfirmedBy   *int64
+	ErasedAt      *time.Time
+	Removed       []byte
+	SchemaVersion *int64
+}
+
 type HealthRecord struct {
 	ID           int64
 	PatientID    int64
@@ -316,6 +328,13 @@ type IdempotencyKey struct {
 type KeptRecord struct {
 	ID        int64
 	PatientID int64
+}
+
+type LegalHold struct {
+	PatientID int64
+	Reason    string
+	PlacedBy  *int64
+	PlacedAt  time.Time
 }
 
 type NameVersion struct {
@@ -383,6 +402,7 @@ type PatientProfile struct {
 	Address          string
 	EmergencyContact string
 	SourceID         *string
+	ErasedAt         *time.Time
 }
 
 type PendingName struct {

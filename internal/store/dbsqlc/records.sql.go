@@ -276,7 +276,7 @@ WITH page AS (
     WHERE a.doctor_id = (SELECT d.id FROM doctor_profiles d WHERE d.user_id = $2) AND a.patient_id >/*beyond*/ $3::bigint
     GROUP BY a.patient_id ORDER BY a.patient_id ASC/*order*/ LIMIT $5 OFFSET $4
 )
-SELECT p.id, p.user_id, p.role, p.date_of_birth, p.blood_type, p.address, p.emergency_contact, p.source_id, account.id, account.username, account.email, account.first_name, account.last_name, account.role, account.phone_number, account.active, account.created_at,
+SELECT p.id, p.user_id, p.role, p.date_of_birth, p.blood_type, p.address, p.emergency_contact, p.source_id, p.erased_at, account.id, account.username, account.email, account.first_name, account.last_name, account.role, account.phone_number, account.active, account.created_at,
     coalesce((
         SELECT r.visit_date FROM health_records r WHERE r.patient_id = p.id ORDER BY r.visit_date DESC LIMIT 1
     ), 'epoch')::timestamptz AS last_visit,
@@ -336,6 +336,7 @@ func (q *Queries) ListPatientsOfDoctor(ctx context.Context, db DBTX, arg ListPat
 			&i.PatientProfile.Address,
 			&i.PatientProfile.EmergencyContact,
 			&i.PatientProfile.SourceID,
+			&i.PatientProfile.ErasedAt,
 			&i.Account.ID,
 			&i.Account.Username,
 			&i.Account.Email,

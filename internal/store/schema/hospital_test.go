@@ -50,6 +50,8 @@ func newHospital(t *testing.T) hospital {
 	f.Comment(testkit.CommentOptions{Record: h.ofAnn, Doctor: h.doctor, Private: true}) // 2
 	f.Comment(testkit.CommentOptions{Record: h.ofBob, Doctor: h.doctor})                // 3, while Bob was the doctor's patient
 	f.Comment(testkit.CommentOptions{Record: h.ofBob, Doctor: h.other, Private: true})  // 4
+	f.Exec(`INSERT INTO legal_holds (patient_id, reason) VALUES ($1, 'lawsuit')`, h.bob.ID)
+	f.Exec(`INSERT INTO erasures (patient_id, reason) VALUES ($1, 'asked for it')`, h.cleo.ID)
 	f.Exec(`UPDATE health_records SET title = 'Changed'`)
 	f.Exec(`UPDATE doctor_comments SET comment = 'Changed'`)
 	for _, patient := range []clinic.Patient{h.ann, h.bob} {

@@ -110,6 +110,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 		"user_id FROM pending_names", "user_id FROM name_versions", "user_id FROM reset_codes",
 		"id FROM assignment_claims", "generation FROM declarations",
 		"patient_id FROM record_counts", "patient_id FROM callers_record_counts", "recipient_id FROM notification_counts",
+		"patient_id FROM legal_holds", "patient_id FROM erasures",
 		"record_id FROM record_versions", "id FROM deleted_records", "id FROM kept_records",
 		"record_id FROM record_version_details", "comment_id FROM comment_version_details",
 	}
@@ -135,6 +136,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			{h.ann.ID},
 			{h.ann.ID},
 			{h.ann.User.ID},
+			nil, nil,
 			{1, 3},
 			{3},
 			{1, 3},
@@ -154,6 +156,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			nil, nil,
 			nil, nil,
 			{h.cleo.User.ID},
+			nil, nil,
 			nil, nil, nil, nil, nil,
 		}},
 		"doctor": {h.doctor.User, [][]int64{
@@ -172,6 +175,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			{h.ann.ID},
 			{h.ann.ID},
 			{h.doctor.User.ID},
+			nil, nil,
 			{1, 3},
 			{3},
 			{1, 3},
@@ -194,6 +198,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			{h.bob.ID},
 			{h.bob.ID},
 			{h.other.User.ID},
+			nil, nil,
 			{2, 4},
 			{4},
 			{2, 4},
@@ -211,6 +216,7 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			nil, nil,
 			nil, nil,
 			{h.unverified.User.ID},
+			nil, nil,
 			nil, nil, nil, nil, nil,
 		}},
 		"administrator": {h.admin, [][]int64{
@@ -229,6 +235,8 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			{3},
 			nil, nil,
 			{h.admin.ID},
+			{h.bob.ID},
+			{h.cleo.ID},
 			nil, nil, nil, nil, nil,
 		}},
 	} {

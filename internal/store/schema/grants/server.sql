@@ -5,7 +5,8 @@
 GRANT SELECT ON goose_db_version TO :"role";
 
 GRANT EXECUTE ON FUNCTION identify(bigint, text, bigint), account_named, account_registered_under, patients_named, users_found, users_page,
-    lock_admins, set_user_active, decide_name, who_looked, lock_account, start_session, callers_patients_counted, restore_record TO :"role";
+    lock_admins, set_user_active, decide_name, who_looked, lock_account, start_session, callers_patients_counted,
+    restore_record, lock_patient, erase_patient TO :"role";
 
 GRANT SELECT ON users, doctor_profiles, patient_profiles, assignments, health_records, doctor_comments, notifications,
     callers_sessions, refresh_tokens, idempotency_keys, accounts, active_assignments, callers_patients, callers_records,
@@ -57,6 +58,9 @@ GRANT SELECT, INSERT (user_id, secret), UPDATE (secret, created_at, confirmed_at
 ON totp_factors TO :"role";
 GRANT SELECT, INSERT (user_id, code_hash), UPDATE (used_at) ON recovery_codes TO :"role";
 GRANT SELECT, INSERT (user_id, code_hash, expires_at), UPDATE (code_hash, created_at, expires_at, issued_by), DELETE ON reset_codes TO :"role";
+-- For administrators. Only erase_patient carries an erasure out.
+GRANT SELECT, INSERT (patient_id, reason), UPDATE (reason, placed_by, placed_at), DELETE ON legal_holds TO :"role";
+GRANT SELECT, INSERT (patient_id, reason), DELETE ON erasures TO :"role";
 -- The server adds to the audit log and reads it; nobody changes it.
 GRANT SELECT ON callers_audit, audit_entries TO :"role";
 GRANT INSERT (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address)
