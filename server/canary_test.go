@@ -57,7 +57,7 @@ func show(c call) string {
 
 // wrongCalls returns requests of the operation with one error each.
 func wrongCalls(path, method string, op *openapi3.Operation) []call {
-	good := strings.Replace(path, "{id}", "1", 1)
+	good := filled(path, "1")
 	calls := []call{
 		{method: method, path: good + canary + "/"},
 		{method: canary, path: good},
@@ -70,7 +70,7 @@ func wrongCalls(path, method string, op *openapi3.Operation) []call {
 		case p.In == "header" && p.Name != "If-None-Match":
 			calls = append(calls, call{method: method, path: good, body: optionalBody(op), header: map[string]string{p.Name: canary + " \x80"}})
 		case p.In == "path":
-			calls = append(calls, call{method: method, path: strings.Replace(path, "{id}", canary, 1), body: optionalBody(op)})
+			calls = append(calls, call{method: method, path: filled(strings.Replace(path, "{"+p.Name+"}", canary, 1), "1"), body: optionalBody(op)})
 		}
 	}
 	if op.RequestBody != nil {

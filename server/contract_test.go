@@ -80,7 +80,7 @@ func matches(pattern, path string) bool {
 		return false
 	}
 	for i := range want {
-		if want[i] == "{id}" {
+		if strings.HasPrefix(want[i], "{") {
 			if _, err := strconv.Atoi(have[i]); err != nil {
 				return false
 			}

@@ -80,12 +80,12 @@ func TestEachFaultIsNamedWithWhatIsAccepted(t *testing.T) { //nolint:tparallel /
 			"patient":     "must be a whole number of at least 1, such as 1",
 			"record_type": "must be one of CHECKUP, DIAGNOSIS, PRESCRIPTION, LAB_RESULT, EMERGENCY",
 			"cursor":      "this is not a cursor of this API; send the one of next or previous, or none for the first page",
-			"":            "unknown parameter; did you mean page_size? this operation takes: page, page_size, cursor, record_type, patient, from, to, ordering",
+			"":            "unknown parameter; did you mean page_size? this operation takes: page, page_size, cursor, record_type, patient, from, to, ordering, entered_in_error, deleted",
 		}},
 		"a parameter that nobody can read": {call{method: get, path: records + "?patient=1%"}, faults{
 			"": "the query of the URL has a % that does not begin an escape; write % as %25",
 		}},
-		"only an unknown parameter": {call{method: get, path: records + "1/?x=1&y=2"}, faults{"": "unknown parameter; this operation takes none"}},
+		"only an unknown parameter": {call{method: get, path: records + "1/versions/1/?x=1&y=2"}, faults{"": "unknown parameter; this operation takes none"}},
 		"a parameter and the body": {call{method: post, path: records + "?dry_run=1", body: `{"record_type":"CHECKUP","title":" ","visit_date":"2025-05-27T10:00:00Z"}`}, faults{
 			"":      "unknown parameter; this operation takes none",
 			"title": "must not be empty: use 1 to 200 characters that can be seen",

@@ -121,10 +121,11 @@ type row struct {
 	// want has a status for each of roles(): "200" or, for an own and for a foreign object, "200/404". The answer for a
 	// missing object is the same as for a foreign one, or 404 if the caller may see foreign ones. A single status means
 	// that anybody may call the operation. "-" means that the role may not call it: the answer is 403.
-	want string
-	of   thing // the object in the path or in the body
-	body func(c *cast, role string, id int64) any
-	last bool // it changes objects that the others need
+	want  string
+	of    thing // the object in the path or in the body
+	query string
+	body  func(c *cast, role string, id int64) any
+	last  bool // it changes objects that the others need
 }
 
 func matrix() map[string]row {
@@ -171,17 +172,24 @@ func matrix() map[string]row {
 		"breakGlass": {of: patientID, want: "- 200/200 200/200 409 200/200 -", last: true, body: func(_ *cast, _ string, id int64) any {
 			return map[string]any{"patient_id": id, "reason": "unconscious", "password": password}
 		}},
-		"listRecords":    {want: "200 200 200 200 200 -"},
-		"searchRecords":  {want: "200 200 200 200 200 -", body: body(map[string]any{"query": "annual physical"})},
-		"createRecord":   {want: "201 - - - - -", body: body(visit())},
-		"getRecord":      {of: record, want: "200/404 200/404 404 404 200/404 -"},
-		"replaceRecord":  {of: record, want: "200/404 - - - - -", body: body(visit())},
-		"changeRecord":   {of: record, want: "200/404 - - - - -", body: body(map[string]any{"title": "Changed"})},
-		"deleteRecord":   {of: record, want: "204/404 - - - - -", last: true},
-		"listComments":   {of: record, want: "200/404 200/404 404 404 200/404 -"},
-		"addComment":     {of: record, want: "- 201/404 404 404 403/404 -", body: body(map[string]any{"comment": "Well done."})},
-		"correctComment": {of: remark, want: "- 200/404 404 404 403/404 -", body: body(map[string]any{"comment": "Better."})},
-		"listMyPatients": {want: "- 200 200 200 200 -"},
+		"listRecords":          {want: "200 200 200 200 200 -"},
+		"searchRecords":        {want: "200 200 200 200 200 -", body: body(map[string]any{"query": "annual physical"})},
+		"createRecord":         {want: "201 - - - - -", body: body(visit())},
+		"getRecord":            {of: record, want: "200/404 200/404 404 404 200/404 -"},
+		"replaceRecord":        {of: record, want: "200/404 - - - - -", body: body(visit())},
+		"changeRecord":         {of: record, want: "200/404 - - - - -", body: body(map[string]any{"title": "Changed"})},
+		"deleteRecord":         {of: record, want: "204/404 - - - - -", last: true},
+		"listRecordVersions":   {of: record, want: "200/404 200/404 404 404 200/404 -"},
+		"getRecordVersion":     {of: record, want: "200/404 200/404 404 404 200/404 -"},
+		"getRecordDifference":  {of: record, want: "200/404 200/404 404 404 200/404 -", query: "?from=1&to=1"},
+		"restoreRecord":        {of: record, want: "200/404 - - - - -", body: body(map[string]any{"version": 1})},
+		"markEnteredInError":   {of: record, want: "200/404 - - - - -", body: body(map[string]any{"reason": "of somebody else"})},
+		"unmarkEnteredInError": {of: record, want: "200/404 - - - - -"},
+		"listCommentVersions":  {of: remark, want: "200/404 200/404 404 404 200/404 -"},
+		"listComments":         {of: record, want: "200/404 200/404 404 404 200/404 -"},
+		"addComment":           {of: record, want: "- 201/404 404 404 403/404 -", body: body(map[string]any{"comment": "Well done."})},
+		"correctComment":       {of: remark, want: "- 200/404 404 404 403/404 -", body: body(map[string]any{"comment": "Better."})},
+		"listMyPatients":       {want: "- 200 200 200 200 -"},
 
 		"listNotifications":    {want: everybody},
 		"readNotification":     {of: notice, want: "200/404 200/404 404 404 404 200/404"},
@@ -189,6 +197,14 @@ func matrix() map[string]row {
 
 		"listPatients":    {want: onlyAdmin},
 		"listUsers":       {want: onlyAdmin},
+		"getLegalHold":    {of: patientID, want: "- - - - - 404/404"}, // none is placed yet
+		"liftLegalHold":   {of: patientID, want: "- - - - - 404/404"},
+		"placeLegalHold":  {of: patientID, want: "- - - - - 200/200", last: true, body: body(map[string]any{"reason": "lawsuit"})},
+		"confirmErasure":  {of: patientID, want: "- - - - - 404/404"}, // none is requested yet
+		"getErasure":      {of: patientID, want: "- - - - - 404/404"},
+		"requestErasure":  {of: patientID, want: "- - - - - 201/201", body: body(map[string]any{"reason": "asked for it"})},
+		"withdrawErasure": {of: patientID, want: "- - - - - 204/204"},
+		"listErasures":    {want: onlyAdmin},
 		"disableUser":     {of: user, want: "- - - - - 200/200", last: true},
 		"enableUser":      {of: user, want: "- - - - - 200/200"},
 		"issueResetCode":  {of: user, want: "- - - - - 200/200"},
@@ -299,8 +315,9 @@ type cell struct {
 func (c *cast) cell(t *testing.T, o operation, role string, cell cell) answer {
 	t.Helper()
 	request := call{method: o.method, token: c.people[role].token}
-	request.path = strings.Replace(o.path, "{id}", strconv.FormatInt(cell.id, 10), 1)
-	if r := matrix()[o.id]; r.body != nil {
+	r := matrix()[o.id]
+	request.path = filled(o.path, strconv.FormatInt(cell.id, 10)) + r.query
+	if r.body != nil {
 		request.body = r.body(c, role, cell.id)
 	}
 	got := c.do(request)
@@ -308,6 +325,11 @@ func (c *cast) cell(t *testing.T, o operation, role string, cell cell) answer {
 		t.Errorf("%s as %s, %s, answered %d, want %d: %s", o.id, role, cell.whose, got.status, cell.want, got.body)
 	}
 	return got
+}
+
+// filled returns the path about the object with the id.
+func filled(path, id string) string {
+	return strings.NewReplacer("{id}", id, "{version}", "1").Replace(path)
 }
 
 // anonymized returns an answer without the parts that differ between any two answers.

@@ -112,7 +112,7 @@ const sumsOfCounts = `
 // scene.
 func (s *scene) prepare(t *testing.T) {
 	t.Helper()
-	statements := []string{`DELETE FROM health_records`, `DELETE FROM users`, `DELETE FROM declarations`, `DELETE FROM outbox`, `DELETE FROM audit_log`}
+	statements := []string{`DELETE FROM legal_holds`, `DELETE FROM erasures`, `DELETE FROM doctor_comments`, `DELETE FROM health_records`, `DELETE FROM users`, `DELETE FROM declarations`, `DELETE FROM outbox`, `DELETE FROM audit_log`}
 	insert := func(table, rows string, args ...any) {
 		statements = append(statements, fmt.Sprintf(`INSERT INTO `+table+` OVERRIDING SYSTEM VALUE VALUES `+rows, args...))
 	}

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -150,7 +149,7 @@ func (s *scene) request(t *testing.T, p pair, n int) *http.Request {
 	r := s.matrix[w.operation]
 	o := s.operations[w.operation]
 	c := call{
-		method: o.method, path: strings.Replace(o.path, "{id}", strconv.FormatInt(s.cast.own["patient"][r.of], 10), 1) + w.query, token: s.token(t, w.as),
+		method: o.method, path: filled(o.path, strconv.FormatInt(s.cast.own["patient"][r.of], 10)) + r.query + w.query, token: s.token(t, w.as),
 		body: w.body, header: map[string]string{"X-Request-ID": strconv.Itoa(n)},
 	}
 	switch c.body.(type) {

@@ -43,6 +43,13 @@ func writes() []write {
 		{operation: "replaceRecord", as: patient, about: []thing{record}},
 		{operation: "changeRecord", as: patient, about: []thing{record}},
 		{operation: "deleteRecord", as: patient, about: []thing{record, notice}},
+		{operation: "restoreRecord", as: patient, about: []thing{record}, before: `UPDATE health_records SET title = 'Changed'`},
+		{operation: "restoreRecord", as: patient, about: []thing{record}, before: `DELETE FROM health_records`},
+		{operation: "markEnteredInError", as: patient, about: []thing{record}},
+		{
+			operation: "unmarkEnteredInError", as: patient, about: []thing{record},
+			before: `UPDATE health_records SET record_type = 'ENTERED_IN_ERROR:CHECKUP', error_reason = 'mixed up'`,
+		},
 		{operation: "addComment", as: doctor, about: []thing{record, assigning}},
 		{operation: "correctComment", as: doctor, about: []thing{record, assigning}},
 
@@ -56,6 +63,12 @@ func writes() []write {
 		{operation: "verifyDoctor", as: admin, about: both, body: map[string]any{"is_verified": false}},
 		{operation: "disableUser", as: admin, about: both},
 		{operation: "enableUser", as: admin, about: both, before: `UPDATE users SET active = false WHERE role = 'DOCTOR'`},
+
+		{operation: "placeLegalHold", as: admin, about: []thing{patientID}},
+		{operation: "liftLegalHold", as: admin, about: []thing{patientID}, before: sceneHold()},
+		{operation: "requestErasure", as: admin, about: []thing{patientID}},
+		{operation: "withdrawErasure", as: admin, about: []thing{patientID}, before: sceneErasure()},
+		{operation: "confirmErasure", as: admin, about: []thing{patientID, record, assigning, notice}, before: sceneErasure()},
 
 		{operation: "register", about: account, body: newcomer()},
 		{operation: "login", about: account, body: map[string]any{"username": "doctor", "password": password}},
@@ -92,6 +105,16 @@ func sceneDeclared() string {
 // sceneHeld is sceneDeclared after an administrator has ended the object's claim by force.
 func sceneHeld() string {
 	return sceneDeclared() + `; UPDATE assignment_claims SET ended_at = now(), held = 1 WHERE owner = 'scene'`
+}
+
+func sceneHold() string {
+	return fmt.Sprintf(`INSERT INTO legal_holds (patient_id, reason) VALUES (%d, 'lawsuit') ON CONFLICT DO NOTHING`, scenePatient)
+}
+
+// sceneErasure makes an administrator request the erasure who is not the scene's.
+func sceneErasure() string {
+	return fmt.Sprintf(`INSERT INTO erasures (id, patient_id, reason, requested_by) OVERRIDING SYSTEM VALUE
+		VALUES (%d, %d, 'asked for it', %d) ON CONFLICT DO NOTHING`, firstOfScene, scenePatient, sceneAdmin+1)
 }
 
 const sceneCode = "ABCD-EFGH-IJKL-MNOP-QRST-UVWX-YZ23"

@@ -78,7 +78,7 @@ func TestUsersWhoMustEnrollMayDoNothingElse(t *testing.T) {
 		if op.Extensions["x-access"] == "Anybody" {
 			return
 		}
-		got := w.do(call{method: method, path: strings.Replace(path, "{id}", "1", 1), token: p.token})
+		got := w.do(call{method: method, path: filled(path, "1"), token: p.token})
 		refused := got.status == http.StatusForbidden && codeOf(t, got) == "totp_enrolment_required"
 		if refused == open[op.OperationID] {
 			t.Errorf("%s answered %d: %s", op.OperationID, got.status, got.body)

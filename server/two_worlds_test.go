@@ -116,7 +116,10 @@ func notDrawn() map[string]string {
 		"replaceRecord": "as changeRecord",
 		"disableUser":   "is for administrators, who know everybody", "enableUser": "as disableUser", "verifyDoctor": "as disableUser", "issueResetCode": "as disableUser",
 		"endAssignment": "as disableUser", "liftHold": "as disableUser",
-		"listKeys": "public keys", "health": "knows of nobody",
+		"getLegalHold": "as disableUser", "placeLegalHold": "as disableUser", "liftLegalHold": "as disableUser",
+		"getErasure": "as disableUser", "requestErasure": "as disableUser", "withdrawErasure": "as disableUser", "confirmErasure": "as disableUser",
+		"listErasures": "as disableUser",
+		"listKeys":     "public keys", "health": "knows of nobody",
 	}
 }
 
@@ -175,6 +178,8 @@ func (w *twoWorlds) calls(t *rapid.T) map[string]func() call {
 			maybe("from", "2025-01-02")
 			maybe("to", "2025-01-02")
 			maybe("ordering", "visit_date", "-created_at", "created_at")
+			maybe("deleted", "true")
+			maybe("entered_in_error", "true")
 			return list("/api/health-records/")
 		},
 		"searchRecords": func() call {
@@ -211,10 +216,24 @@ func (w *twoWorlds) calls(t *rapid.T) map[string]func() call {
 		"listPatients":   func() call { maybe("search", "findme"); return list("/api/patients/") },
 		"listMyPatients": func() call { return list("/api/health-records/my-patients/") },
 		"listComments":   func() call { return list(at("/api/health-records/%d/comments/")) },
-		"getRecord":      func() call { return call{method: get, path: at("/api/health-records/%d/")} },
-		"getAssignment":  func() call { return call{method: get, path: at("/api/assignments/%d/")} },
-		"getProfile":     func() call { return call{method: get, path: "/api/auth/profile/"} },
-		"createRecord":   func() call { return call{method: post, path: "/api/health-records/", body: visit()} },
+		"getRecord": func() call {
+			maybe("deleted", "true")
+			return call{method: get, path: at("/api/health-records/%d/?") + query.Encode()}
+		},
+		"listRecordVersions":  func() call { return list(at("/api/health-records/%d/versions/")) },
+		"getRecordVersion":    func() call { return call{method: get, path: at("/api/health-records/%d/versions/1/")} },
+		"getRecordDifference": func() call { return call{method: get, path: at("/api/health-records/%d/versions/diff/?from=1&to=2")} },
+		"listCommentVersions": func() call { return list(at("/api/comments/%d/versions/")) },
+		"restoreRecord": func() call {
+			return call{method: post, path: at("/api/health-records/%d/restore/"), body: map[string]any{"version": 1}}
+		},
+		"markEnteredInError": func() call {
+			return call{method: post, path: at("/api/health-records/%d/entered-in-error/"), body: map[string]any{"reason": "mixed up"}}
+		},
+		"unmarkEnteredInError": func() call { return call{method: remove, path: at("/api/health-records/%d/entered-in-error/")} },
+		"getAssignment":        func() call { return call{method: get, path: at("/api/assignments/%d/")} },
+		"getProfile":           func() call { return call{method: get, path: "/api/auth/profile/"} },
+		"createRecord":         func() call { return call{method: post, path: "/api/health-records/", body: visit()} },
 		"changeRecord": func() call {
 			return call{method: patch, path: at("/api/health-records/%d/"), body: map[string]any{"title": at("title %d")}}
 		},

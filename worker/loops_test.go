@@ -3,12 +3,14 @@ package worker
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/redis/go-redis/v9"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
@@ -244,4 +246,34 @@ func TestTrimmerGoesOnWhileThereIsMore(t *testing.T) {
 	}
 	start(t, f.worker(t))
 	eventually(t, "three rounds are made", func() bool { return calls.Load() == 3 })
+}
+
+// TestRetentionGoesOnWhileThereIsMore, counts what it removes, and logs the number once. Without an age, nothing is removed.
+func TestRetentionGoesOnWhileThereIsMore(t *testing.T) {
+	t.Parallel()
+	f := setup(t)
+	m := testkit.Value(newMetrics(f.registry))(t)
+	left := 2*removeLimit + 7
+	f.outbox.trim = func(limit int) int {
+		removed := min(limit, left)
+		left -= removed
+		return removed
+	}
+	removes := &retention{cleanup: f.outbox, keep: time.Hour, metrics: m, log: f.options.Log}
+	for range 2 {
+		testkit.Must(t, removes.remove(t.Context()))
+	}
+	if got := testutil.ToFloat64(m.removed); got != 2*removeLimit+7 {
+		t.Errorf("%g records are counted", got)
+	}
+	if n := strings.Count(f.log.String(), "removed deleted records"); n != 1 || !strings.Contains(f.log.String(), "records=407") {
+		t.Errorf("the log has %d lines: %s", n, f.log.String())
+	}
+	for keep, want := range map[time.Duration]bool{0: false, time.Hour: true} {
+		options := f.options
+		options.Registerer, options.Retention = prometheus.NewRegistry(), keep
+		if has := slices.ContainsFunc(testkit.Value(New(options))(t).loops, func(l loop) bool { _, is := l.(*retention); return is }); has != want {
+			t.Errorf("with the age %s, records are removed: %t", keep, has)
+		}
+	}
 }

@@ -16,6 +16,7 @@ type metrics struct {
 	undecodable prometheus.Counter
 	sealed      prometheus.Counter
 	indexed     prometheus.Counter
+	removed     prometheus.Counter
 
 	open, oldest, waiting, pending, dead, unsealed figure
 
@@ -65,6 +66,10 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 			Namespace: telemetry.Namespace, Subsystem: "worker", Name: "search_records_indexed_total",
 			Help: "Records that this worker indexed for the search, repetitions included.",
 		}),
+		removed: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: telemetry.Namespace, Subsystem: "worker", Name: "records_removed_total",
+			Help: "Deleted health records that this worker removed for good after RECORDS_RETENTION.",
+		}),
 		open:     newFigure("outbox_open_events", "Events whose effects are not committed."),
 		oldest:   newFigure("outbox_oldest_event_age_seconds", "Age of the oldest event whose effects are not committed; 0 if all are."),
 		waiting:  newFigure("stream_waiting_entries", "Entries of the stream that no consumer has read (lag)."),
@@ -78,7 +83,7 @@ func newMetrics(registerer prometheus.Registerer) (*metrics, error) {
 	}
 	var faults []error
 	for _, collector := range []prometheus.Collector{
-		m.published, m.handled, m.duration, m.undecodable, m.sealed, m.open, m.oldest, m.waiting, m.pending, m.dead, m.unsealed,
+		m.published, m.handled, m.duration, m.undecodable, m.sealed, m.removed, m.open, m.oldest, m.waiting, m.pending, m.dead, m.unsealed,
 		m.indexed, m.unindexed, m.oldestUnindexed, m.reindexProgress,
 	} {
 		faults = append(faults, registerer.Register(collector))

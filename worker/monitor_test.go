@@ -128,9 +128,10 @@ func TestCallsOfTheLoopsAreBounded(t *testing.T) {
 	}{
 		"sealing":  {(&sealer{chain: chain, metrics: m, log: f.options.Log}).seal, &chain.bounded},
 		"months":   {(&months{chain: chain, log: f.options.Log}).prepare, &chain.bounded},
+		"removing": {(&retention{cleanup: f.outbox, keep: time.Hour, metrics: m, log: f.options.Log}).remove, &trimmed},
 		"trimming": {(&trimmer{cleanup: f.outbox, keep: time.Hour, log: f.options.Log}).trim, &trimmed},
 	} {
-		chain.bounded = false
+		chain.bounded, trimmed = false, false
 		if err := call.do(t.Context()); err != nil || !*call.bounded {
 			t.Errorf("%s: with a deadline: %t, %v", name, *call.bounded, err)
 		}

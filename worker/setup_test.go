@@ -168,6 +168,13 @@ func (f *fakeOutbox) DeleteExpired(ctx context.Context, _ time.Duration, limit i
 	return f.trim(limit), nil
 }
 
+func (f *fakeOutbox) RemoveDeleted(ctx context.Context, _ time.Duration, limit int) (int, error) {
+	if f.trimBounded != nil {
+		_, *f.trimBounded = ctx.Deadline()
+	}
+	return f.trim(limit), nil
+}
+
 // syncBuffer is a log for several goroutines.
 type syncBuffer struct {
 	mutex  sync.Mutex

@@ -42,6 +42,9 @@ type Cleanup interface {
 	// DeleteExpired deletes up to limit rows of each kind that are finished and
 	// old, and returns how many it deleted.
 	DeleteExpired(ctx context.Context, age time.Duration, limit int) (int, error)
+	// RemoveDeleted removes up to limit health records for good that were deleted
+	// before the age, and returns how many it removed.
+	RemoveDeleted(ctx context.Context, age time.Duration, limit int) (int, error)
 }
 
 // Options describe a worker. Outbox, Cleanup and Stream are required. Other zero
@@ -64,6 +67,7 @@ type Options struct {
 	PollInterval time.Duration // how often an idle relay looks for events; 100 ms by default
 	RetryAfter   time.Duration // when an unfinished delivery counts as lost; 10 s by default
 	KeepFinished time.Duration // age at which finished events are deleted; a week by default
+	Retention    time.Duration // age of its deletion at which a deleted health record is removed for good; 0: never
 }
 
 func (o *Options) setDefaults() {
@@ -103,7 +107,7 @@ func (o *Options) validate() error {
 	if o.Stream == nil {
 		faults = append(faults, errors.New("the worker needs a stream"))
 	}
-	if min(o.Concurrency, o.BatchSize, o.MaxBacklog, o.MaxAttempts) < 0 || min(o.PollInterval, o.RetryAfter, o.KeepFinished) < 0 {
+	if min(o.Concurrency, o.BatchSize, o.MaxBacklog, o.MaxAttempts) < 0 || min(o.PollInterval, o.RetryAfter, o.KeepFinished, o.Retention) < 0 {
 		faults = append(faults, errors.New("the worker's options must not be negative"))
 	}
 	return errors.Join(faults...)
@@ -147,6 +151,9 @@ func New(options Options) (*Worker, error) {
 	}
 	if options.Search != nil {
 		loops = append(loops, &indexer{index: options.Search, metrics: metrics, log: options.Log})
+	}
+	if options.Retention > 0 {
+		loops = append(loops, &retention{cleanup: options.Cleanup, keep: options.Retention, metrics: metrics, log: options.Log})
 	}
 	if options.Sealer != nil {
 		loops = append(loops,

@@ -37,6 +37,18 @@ func (p population) changes() (c callsOf) {
 	return c
 }
 
+// versions are those that the changes have made until then.
+func (p population) versions() (c callsOf) {
+	for i := range p.callers() {
+		patient := p.caller(writers, i)
+		token := c.caller(p.userOfDoctor(p.doctorOf(patient)), clinic.RoleDoctor)
+		for _, r := range p.records(patient) {
+			c.get(token, recordPath(r.id)+"versions/", want{Text: `"version":`})
+		}
+	}
+	return c
+}
+
 func (p population) comments() (c callsOf) {
 	for i := range p.callers() {
 		patient := p.caller(writers, i)

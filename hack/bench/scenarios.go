@@ -32,6 +32,7 @@ func (p population) scenarios() []scenario {
 	list = append(list,
 		scenario{name: "create a record", plain: "create", values: p.values(writers)}.calling(p.creations()),
 		scenario{name: "change a record"}.calling(p.changes()),
+		scenario{name: "versions of a changed record"}.calling(p.versions()),
 		scenario{name: "comment on a record", plain: "comment", values: p.values(writers)}.calling(p.comments()))
 	list = append(list, p.notifications()...)
 	list = append(list, p.myPatients()...)

@@ -137,6 +137,7 @@ func newRoot() *cobra.Command {
 		newControllerCommand(),
 		newMigrateCommand(),
 		newAdminCommand(),
+		newPatientsCommand(),
 		newKeysCommand(),
 		newImportCommand(),
 		newAuditCommand(),

@@ -65,7 +65,7 @@ func runWorker(cmd *cobra.Command, _ []string) error {
 		Search: service.NewSearchIndex(db, clinic.Language(cfg.Search.Language)), Log: p.log,
 		Registerer: p.registry, Tracer: p.traces.Provider,
 		Concurrency: cfg.Concurrency, BatchSize: cfg.BatchSize, MaxBacklog: cfg.MaxBacklog, MaxAttempts: cfg.MaxAttempts,
-		PollInterval: cfg.PollInterval, RetryAfter: cfg.RetryAfter, KeepFinished: cfg.KeepFinished,
+		PollInterval: cfg.PollInterval, RetryAfter: cfg.RetryAfter, KeepFinished: cfg.KeepFinished, Retention: cfg.Retention,
 	})
 	if err != nil {
 		return fmt.Errorf("setting up the worker: %w", err)

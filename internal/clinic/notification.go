@@ -24,6 +24,7 @@ const (
 	NotifyNameRequested     NotificationType = "NAME_REQUESTED"
 	NotifyLicenseVerified   NotificationType = "LICENSE_VERIFIED"
 	NotifyLicenseUnverified NotificationType = "LICENSE_UNVERIFIED"
+	NotifyErasureRequested  NotificationType = "ERASURE_REQUESTED"
 )
 
 // Recipients are the users who get a kind of notification.
@@ -105,6 +106,10 @@ func NotificationKinds() []NotificationKind {
 			Type: NotifyLicenseUnverified, Event: EventDoctorUnverified, Recipients: []Recipients{ToDoctor, ToAdmins},
 			Compose: NotificationSubject.unverified,
 		},
+		{
+			Type: NotifyErasureRequested, Event: EventErasureRequested, Recipients: []Recipients{ToAdmins},
+			Compose: NotificationSubject.erasureRequested,
+		},
 	}
 }
 
@@ -150,6 +155,8 @@ const (
 	EventNameRequested    EventType = "doctor.name_requested"
 	EventDoctorVerified   EventType = "doctor.verified"
 	EventDoctorUnverified EventType = "doctor.unverified" // by an administrator, or by another license number
+
+	EventErasureRequested EventType = "erasure.requested" // of the data of a patient, by whose account the event knows them
 )
 
 // EventSubject is the subject of an event. An event whose subject was deleted is dropped.
@@ -190,6 +197,7 @@ func EventKinds() []EventKind {
 		{EventNameRequested, SubjectDoctor},
 		{EventDoctorVerified, SubjectDoctor},
 		{EventDoctorUnverified, SubjectDoctor},
+		{EventErasureRequested, SubjectAccount},
 	}
 }
 

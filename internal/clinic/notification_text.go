@@ -127,6 +127,10 @@ func (s NotificationSubject) unverified() (title, message string) {
 	return lost, "The license of " + s.doctor() + " is no longer verified."
 }
 
+func (s NotificationSubject) erasureRequested() (title, message string) {
+	return "Erasure requested", "Somebody requested that all data behind " + s.account() + " be erased. An administrator who did not request it has to confirm it."
+}
+
 func (s NotificationSubject) doctor() string {
 	if s.Doctor == nil {
 		return "A doctor"

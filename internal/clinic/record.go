@@ -26,10 +26,12 @@ type Record struct {
 	PatientID int64
 	CreatedBy User
 	RecordFields
-	Comments  []Comment // oldest first
-	CreatedAt time.Time
-	UpdatedAt time.Time
-	Version   int64 // grows by one with each change of the record itself
+	ErrorReason string    // why the record was marked as entered in error; "" if it was not
+	Comments    []Comment // oldest first
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+	DeletedAt   *time.Time // nil: not deleted
+	Version     int64      // grows by one with each change of the record itself
 }
 
 // RecordFields are the fields a patient writes.
@@ -117,10 +119,12 @@ func (r Record) Revision() Revision {
 
 // RecordFilter narrows a list of records; zero values do not narrow.
 type RecordFilter struct {
-	Type      RecordType
-	PatientID int64
-	From, To  *time.Time // visit date, From inclusive, To exclusive
-	Order     RecordOrder
+	Type           RecordType
+	PatientID      int64
+	From, To       *time.Time // visit date, From inclusive, To exclusive
+	Order          RecordOrder
+	EnteredInError bool // those that were entered in error, in place of those that were not
+	Deleted        bool // those that are deleted, in place of those that are not; with EnteredInError only those of both kinds
 }
 
 // RecordOrder is the sort of a list of records; ties are broken by id in the

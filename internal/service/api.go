@@ -24,6 +24,7 @@ type API struct {
 	Users         *Users         // lists of accounts
 	Assignments   *Assignments   // who has access to whom, and emergency access
 	Notifications *Notifications // of the caller
+	Erasures      *Erasures      // legal holds, and the erasure of a patient's data
 	AuditLog      *AuditLog      // the audit log, and a patient's access log
 }
 
@@ -73,6 +74,6 @@ func NewAPI(opts APIOptions) (*API, error) {
 		Accounts: accounts, Sessions: sessions, SecondFactors: NewSecondFactors(opts.DB, auth, opts.TOTPRequired), Resets: resets,
 		Records: NewRecords(opts.DB), Search: NewSearch(opts.DB, opts.SearchLanguage), Comments: NewComments(opts.DB, opts.CommentCorrection), Users: NewUsers(opts.DB),
 		Doctors: NewDoctors(opts.DB, opts.Directory), Patients: NewPatients(opts.DB),
-		Assignments: assignments, Notifications: NewNotifications(opts.DB), AuditLog: NewAuditLog(opts.DB),
+		Assignments: assignments, Notifications: NewNotifications(opts.DB), Erasures: NewErasures(opts.DB), AuditLog: NewAuditLog(opts.DB),
 	}, nil
 }

@@ -32,3 +32,14 @@ func (s *Cleanup) DeleteExpired(ctx context.Context, age time.Duration, limit in
 	codes, errCodes := h.Resets().Trim(ctx, limit)
 	return events + keys + sessions + codes, errors.Join(errEvents, errKeys, errSessions, errCodes)
 }
+
+// RemoveDeleted removes health records for good that were deleted before the given age, up to limit of them, with their
+// versions and comments, and returns how many. Those of patients under a legal hold stay.
+func (s *Cleanup) RemoveDeleted(ctx context.Context, age time.Duration, limit int) (int, error) {
+	h := s.db.System()
+	now, err := h.Now(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return h.Records().RemoveDeleted(ctx, now.Add(-age), limit)
+}

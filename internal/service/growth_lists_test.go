@@ -44,6 +44,8 @@ func (w town) checkRecords(t *testing.T) {
 		"of a rare type":     {clinic.RecordFilter{Type: clinic.RecordEmergency}, rare, !paged},
 		"of few days":        {clinic.RecordFilter{From: ago(10)}, rare, !paged},
 		"of no day":          {clinic.RecordFilter{From: ago(-10)}, rare, !paged},
+		"entered in error":   {clinic.RecordFilter{EnteredInError: true}, rare, !paged},
+		"deleted":            {clinic.RecordFilter{Deleted: true}, !rare, paged},
 	}
 	for name, who := range map[string]struct {
 		caller            clinic.Caller
@@ -63,7 +65,7 @@ func (w town) checkRecords(t *testing.T) {
 				by.filter.Order = order
 				w.tries(by.filter)
 				// The policies look up the patient of each record that the page reads.
-				limits := map[string]int{"health_records": most, "assignments": 4 * most}
+				limits := map[string]int{"health_records": most, "record_versions": most, "assignments": 4 * most}
 				list := pages[clinic.Record]{w, "Records.List", fmt.Sprintf("%s, %s, by %s", name, filtered, order), who.caller, limits, func(page clinic.PageRequest) (clinic.Page[clinic.Record], error) {
 					return w.server.Records.List(t.Context(), who.caller, by.filter, page)
 				}}

@@ -34,6 +34,8 @@ const (
 	toldOfBusy      = 6000 // notifications of the busy doctor, of which every third is unread
 	said            = 3000 // comments on one record
 	logins          = 2000 // sessions of the chronic patient
+	changes         = 3000 // of one record, and of one comment
+	recordsGone     = 3000 // of the chronic patient
 )
 
 // town is a place with many people. The busy doctor has many patients, the chronic
@@ -47,6 +49,7 @@ type town struct {
 	busyID, chronicID    int64             // profiles
 	somebody             int64             // profile of a typical patient
 	discussed            int64             // their last record
+	corrected            int64             // its last comment
 	quiet                clinic.Caller     // doctor of the chronic patient and of patient somebody
 	ran                  map[string]bool   // lists and filter fields that ran
 	prepared             map[string]string // statements on the connection again, by their texts
@@ -90,6 +93,7 @@ func newTown(t *testing.T) town {
 	f.Assignment(testkit.AssignmentOptions{Patient: clinic.Patient{ID: w.somebody}, Doctor: quiet})
 	w.discussed = int64(f.Count(`SELECT max(id) FROM health_records WHERE patient_id = $1`, w.somebody))
 	w.write(f)
+	w.change(f)
 	w.watch(f)
 	f.Exec(`VACUUM ANALYZE`)
 	server := testkit.Value(store.Open(t.Context(), store.Options{URL: rights.URL(t, dsn, schema.PartServer), MaxConns: 1, Tracer: w.sent}))(t)
@@ -113,12 +117,28 @@ func (w *town) write(f *testkit.Factory) {
 		w.busy.UserID, w.busyID, toldOfBusy)
 }
 
+// change makes versions, and deletes records.
+func (w *town) change(f *testkit.Factory) {
+	w.corrected = int64(f.Count(`SELECT max(id) FROM doctor_comments WHERE record_id = $1`, w.discussed))
+	f.Exec(fmt.Sprintf(`DO $$ BEGIN FOR i IN 1..%d LOOP
+		UPDATE health_records SET title = 'Visit ' || i WHERE id = %d;
+		UPDATE doctor_comments SET comment = 'text ' || i WHERE id = %d;
+	END LOOP; END $$`, changes, w.discussed, w.corrected))
+	f.Exec(`INSERT INTO health_records (patient_id, created_by, record_type, title, visit_date, created_at)
+		SELECT $2, $3, 'CHECKUP', 'Gone', now() - random() * interval '3000 days', now() - random() * interval '3000 days' FROM generate_series(1, $1::int)`,
+		recordsGone, w.chronicID, w.chronic.UserID)
+	f.Exec(`DELETE FROM health_records WHERE title = 'Gone'`)
+	f.Exec(`UPDATE health_records SET record_type = 'ENTERED_IN_ERROR:' || record_type, error_reason = 'mixed up'
+		WHERE id IN (SELECT max(id) FROM health_records WHERE id <> $1 GROUP BY patient_id)`, w.discussed)
+}
+
 // watch adds rows to the audit log, and sessions.
 func (w *town) watch(f *testkit.Factory) {
 	const audit = `INSERT INTO audit_log (user_id, role, operation, object_kind, patient_ids, assignment_ids, reason, decision)
 		SELECT %s, 'PATIENT', 'listRecords', 'record', ARRAY[%s], ARRAY[0], 'own', 'allowed' FROM `
 	f.Exec(fmt.Sprintf(audit, "p.user_id", "p.id")+`generate_series(1, $1::int), patient_profiles p WHERE p.id <> $2`, auditRowsOfOne, w.chronicID)
 	f.Exec(fmt.Sprintf(audit, "$2::bigint", "$3::bigint")+`generate_series(1, $1::int)`, auditRowsOfBusy, w.busy.UserID, w.chronicID)
+	f.Exec(`INSERT INTO erasures (patient_id, reason) SELECT id, 'asked for it' FROM patient_profiles`)
 	f.Exec(`INSERT INTO sessions (user_id, expires_at) SELECT id, now() + interval '1 day' FROM users`)
 	f.Exec(`INSERT INTO sessions (user_id, expires_at) SELECT $1, now() + interval '1 day' FROM generate_series(1, $2::int)`, w.chronic.UserID, logins)
 }

@@ -31,7 +31,7 @@ func (s *Records) List(ctx context.Context, caller clinic.Caller, filter clinic.
 	return explained(ctx, s.db, caller, found, err)
 }
 
-// Get returns one record with the comments that the caller may read.
+// Get returns one record with the comments that the caller may read. One that is deleted is not found.
 func (s *Records) Get(ctx context.Context, caller clinic.Caller, id int64) (clinic.Record, error) {
 	if err := admit(ctx, s.db, caller, record(id), require(caller, onlyReaders, clinic.RolePatient, clinic.RoleDoctor)); err != nil {
 		return clinic.Record{}, err
@@ -81,27 +81,39 @@ func (s *Records) Update(ctx context.Context, caller clinic.Caller, id int64, ch
 	if err := admit(ctx, s.db, caller, record(id), require(caller, onlyPatients, clinic.RolePatient)); err != nil {
 		return clinic.Record{}, err
 	}
-	var changed clinic.Record
-	err := s.db.Audited(ctx, caller, record(id), func(h store.Handle) (err error) {
-		if changed, err = lockRecord(ctx, h, id, expect); err != nil {
-			return err
-		}
-		change = change.Without(changed.RecordFields)
+	return s.change(ctx, caller, id, expect, func(r *clinic.Record) error {
+		change = change.Without(r.RecordFields)
 		if err := change.Validate(); err != nil {
 			return err
 		}
-		fields := change.Apply(changed.RecordFields)
-		fields.VisitDate = fields.VisitDate.UTC().Truncate(time.Microsecond) // as it is stored
-		if fields == changed.RecordFields {
+		r.RecordFields = change.Apply(r.RecordFields)
+		return nil
+	})
+}
+
+// change lets do change a record of the calling patient, and keeps the revision where it changes nothing.
+func (s *Records) change(ctx context.Context, caller clinic.Caller, id int64, expect []clinic.Revision, do func(*clinic.Record) error) (clinic.Record, error) {
+	var changed clinic.Record
+	err := s.db.Audited(ctx, caller, record(id), func(h store.Handle) error {
+		locked, err := lockRecord(ctx, h, id, expect)
+		if err != nil {
+			return err
+		}
+		changed = locked
+		if err := do(&changed); err != nil {
+			return err
+		}
+		changed.VisitDate = changed.VisitDate.UTC().Truncate(time.Microsecond) // as it is stored
+		if changed.RecordFields == locked.RecordFields && changed.ErrorReason == locked.ErrorReason {
 			return nil
 		}
-		changed, err = h.Records().Update(ctx, changed, fields) // the last statement
+		changed, err = h.Records().Update(ctx, changed) // the last statement
 		return err
 	})
 	return changed, err
 }
 
-// Delete removes a record of the calling patient with its comments.
+// Delete removes a record of the calling patient from the lists. Those who could read it still find it among the deleted ones.
 func (s *Records) Delete(ctx context.Context, caller clinic.Caller, id int64, expect []clinic.Revision) error {
 	if err := admit(ctx, s.db, caller, record(id), require(caller, onlyPatients, clinic.RolePatient)); err != nil {
 		return err

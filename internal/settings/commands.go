@@ -109,6 +109,7 @@ type Worker struct {
 	MaxAttempts  int           `env:"WORKER_MAX_ATTEMPTS" envDefault:"10" help:"deliveries after which a failing event is set aside for manual inspection"`
 	MaxBacklog   int           `env:"WORKER_MAX_BACKLOG" envDefault:"10000" help:"number of stream entries above which no more events are published"`
 	KeepFinished time.Duration `env:"WORKER_KEEP_FINISHED" envDefault:"168h" help:"age at which finished events are deleted"`
+	Retention    time.Duration `env:"RECORDS_RETENTION" envDefault:"0s" help:"age of the deletion at which a deleted health record is removed for good, with its versions and comments, 24h or more; 0s: never"`
 	AuditKeysDir string        `env:"AUDIT_KEYS_DIR" help:"directory of the keys that seal the audit log (required; healthrecords keys generate creates one)"`
 }
 
@@ -127,6 +128,7 @@ func (w *Worker) validate(f *ValidationErrors) {
 	f.require(w.MaxAttempts >= 1, "WORKER_MAX_ATTEMPTS", "must be 1 or more")
 	f.require(w.MaxBacklog >= w.BatchSize, "WORKER_MAX_BACKLOG", "must be at least WORKER_BATCH_SIZE")
 	f.require(w.KeepFinished >= time.Hour, "WORKER_KEEP_FINISHED", "must be 1h or more")
+	f.require(w.Retention == 0 || w.Retention >= 24*time.Hour, "RECORDS_RETENTION", "must be 24h or more, or 0s for never")
 	f.require(w.AuditKeysDir != "", "AUDIT_KEYS_DIR", "is not set; choose a directory other than the server's and run `healthrecords keys generate --dir` on it")
 }
 

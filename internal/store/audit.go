@@ -128,9 +128,11 @@ func addressOf(ctx context.Context) *netip.Addr {
 	return nil
 }
 
-func orNil(id int64) *int64 {
-	if id == 0 {
+// orNil returns nil for a zero value.
+func orNil[T comparable](value T) *T {
+	var zero T
+	if value == zero {
 		return nil
 	}
-	return &id
+	return &value
 }

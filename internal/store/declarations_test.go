@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
+	"github.com/healthrecords/healthrecords/internal/store"
 	"github.com/healthrecords/healthrecords/internal/testkit"
 	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
@@ -32,7 +33,7 @@ func TestConstraintsHoldWhatTheClinicDeclares(t *testing.T) {
 		"users_role_known":                  texts(clinic.Roles()),
 		"patient_profiles_role_agrees":      {string(clinic.RolePatient)},
 		"doctor_profiles_role_agrees":       {string(clinic.RoleDoctor)},
-		"health_records_type_known":         texts(clinic.RecordTypes()),
+		"health_records_type_known":         store.StoredTypes(),
 		"patient_profiles_blood_type_known": append(clinic.BloodTypes(), ""),
 		"assignments_source_known":          texts(clinic.AssignmentSources()),
 		"assignment_claims_source_known":    {string(clinic.SourceREST), string(clinic.SourceKubernetes)},
@@ -72,7 +73,7 @@ func TestSchemaNamesRolesThatThereAre(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := append(texts(clinic.Roles()), clinic.ActorController, clinic.ActorImport,
-		"INSERT", "UPDATE", "DELETE", "UTC", "ID") // what triggers compare TG_OP with, a time zone, and a key of old answers
+		"INSERT", "UPDATE", "DELETE", "UTC", "ID", "MEMBER") // of TG_OP, a time zone, a key of old answers, and a right
 	capitals, found := regexp.MustCompile(`^[A-Z]{2,}$`), 0
 	for _, source := range sources {
 		for _, word := range quoted(source) {

@@ -23,6 +23,8 @@ func violations(constraint string) error {
 		return conflict("license_number_taken", "license_number", "this license number is already registered")
 	case "idempotency_keys_register_key":
 		return clinic.Conflict("idempotency_key_reused", "this Idempotency-Key was used for another request")
+	case "erasures_patient_id_key":
+		return clinic.Conflict("erasure_requested", "the erasure was requested before; another administrator has to confirm it")
 	case "assignments_period", "assignment_claims_period":
 		return conflict("assignment_over", "ends_at", "the assignment would end before it begins; enter a later time")
 	}
@@ -41,9 +43,9 @@ func dangling(foreignKey string) error {
 	switch foreignKey {
 	case "doctor_comments_record_fkey", "notifications_record_fkey", "record_search_record_fkey":
 		return clinic.NotFound("health record")
-	case "notifications_comment_fkey":
+	case "notifications_comment_fkey", "comment_versions_comment_fkey":
 		return clinic.NotFound("comment")
-	case "assignments_patient_fkey", "assignment_claims_patient_fkey", "notifications_patient_fkey":
+	case "assignments_patient_fkey", "assignment_claims_patient_fkey", "notifications_patient_fkey", "legal_holds_patient_fkey", "record_versions_patient_fkey":
 		return clinic.NotFound("patient")
 	case "assignments_doctor_fkey", "assignment_claims_doctor_fkey", "assignment_counts_doctor_fkey", "notifications_doctor_fkey":
 		return clinic.NotFound("doctor")
@@ -95,10 +97,11 @@ func translate(err error) error {
 	return clinic.Internal(err)
 }
 
-// SQLSTATEs that the function identify fails with.
+// SQLSTATEs that functions of the schema fail with.
 const (
 	inactiveAccount = "HR001"
 	endedSession    = "HR002"
+	erasedAccount   = "HR003" // of a patient whose data was erased
 )
 
 // explain is translate for operators: it also says why no connection was made. That comes before the first row,
@@ -118,6 +121,9 @@ func translatePg(pg *pgconn.PgError) error {
 	}
 	if pg.Code == endedSession {
 		return sessionEnded()
+	}
+	if pg.Code == erasedAccount {
+		return clinic.Erased()
 	}
 	if told := violations(pg.ConstraintName); told != nil {
 		return told

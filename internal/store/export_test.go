@@ -1,7 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
@@ -20,8 +23,16 @@ func Reordered(sql string) map[string]string {
 	case strings.Contains(sql, "/*order*/"):
 		texts[" backward"] = strings.NewReplacer(reversed()...).Replace(sql)
 	}
+	if strings.Contains(sql, "/*records*/") {
+		for _, form := range append(slices.Collect(maps.Keys(texts)), "") {
+			texts[form+" of deleted ones"] = strings.NewReplacer(deletedMarks()...).Replace(cmp.Or(texts[form], sql))
+		}
+	}
 	return texts
 }
+
+// StoredTypes are all values of the column record_type.
+func StoredTypes() []string { return storedTypes(clinic.RecordFilter{Deleted: true}) }
 
 // OpenUnaudited is Open for a database whose single statements write no audit rows, to measure what
 // these cost.

@@ -85,7 +85,7 @@ func notificationOf(r *dbsqlc.ListNotificationsRow, reader clinic.Caller) Notifi
 		Own:     r.UserID != nil && *r.UserID == reader.UserID,
 	}
 	if r.RecordID != nil {
-		n.Subject.Record = &clinic.RecordFields{Title: orZero(r.Title), Type: clinic.RecordType(orZero(r.RecordType))}
+		n.Subject.Record = &clinic.RecordFields{Title: orZero(r.Title), Type: typeOf(orZero(r.RecordType))}
 	}
 	return n
 }

@@ -19,6 +19,7 @@ import (
 //	</*beyond*/           the comparison with the position that a page begins at
 //	DESC/*order*/         the direction
 //	)/*range*/            the end of a condition on a column it is not always sorted by
+//	records/*records*/    a table that another one takes the place of where the records are deleted
 //
 // sqlc compiles a statement with the list's default order. Only constants
 // of this file get into a statement.
@@ -63,8 +64,12 @@ func (w window) reading(sql string) string {
 
 // readingRecords is reading for a list of records, whose default is
 // clinic.OrderVisitDesc.
-func (h handle) readingRecords(w window, order clinic.RecordOrder) dbsqlc.DBTX {
-	return ordered{h.db, strings.NewReplacer(recordMarks(order, w.Back)...)}
+func (h handle) readingRecords(w window, filter clinic.RecordFilter) dbsqlc.DBTX {
+	marks := recordMarks(filter.Order, w.Back)
+	if filter.Deleted {
+		marks = append(marks, deletedMarks()...)
+	}
+	return ordered{h.db, strings.NewReplacer(marks...)}
 }
 
 // recordMarks are the marks of a list of records in the order, or against it.

@@ -13,7 +13,7 @@ import (
 func (h Records) List(ctx context.Context, filter clinic.RecordFilter, request clinic.PageRequest) (clinic.Page[clinic.Record], error) {
 	since, until := bounds(filter.From, filter.To)
 	var comments commentRows
-	dated := filter.From != nil || filter.To != nil
+	counts := filter.From != nil || filter.To != nil || filter.Deleted // no count is kept for these
 	page, err := readPage(listing[*dbsqlc.ListRecordsRow, clinic.Record]{
 		page: request,
 		read: func(w window) ([]*dbsqlc.ListRecordsRow, error) {
@@ -28,10 +28,10 @@ func (h Records) List(ctx context.Context, filter clinic.RecordFilter, request c
 			}
 			h := h.auditing(ofPatient(clinic.ObjectRecord, filter.PatientID), w.shown()).
 				followedBy(commentsOfPage(h.seesPrivate(), &comments))
-			return h.q.ListRecords(ctx, h.readingRecords(w, filter.Order), dbsqlc.ListRecordsParams{
-				Caller: h.Who.UserID, PatientID: filter.PatientID, RecordType: string(filter.Type), Since: since, Until: until,
+			return h.q.ListRecords(ctx, h.readingRecords(w, filter), dbsqlc.ListRecordsParams{
+				Caller: h.Who.UserID, PatientID: filter.PatientID, RecordTypes: storedTypes(filter), Since: since, Until: until,
 				BeyondKey: key, BeyondID: w.beyondID(up), Most: w.Limit, Skip: w.Offset, Depth: w.Limit + w.Offset,
-				Dated: dated, CountUpTo: countUpTo,
+				Dated: counts, CountUpTo: countUpTo,
 			})
 		},
 		item: func(r *dbsqlc.ListRecordsRow) (clinic.Record, error) {
@@ -45,9 +45,9 @@ func (h Records) List(ctx context.Context, filter clinic.RecordFilter, request c
 		},
 		total: func(r *dbsqlc.ListRecordsRow) counted { return countedRecords(r.Total, r.TotalIsLowerBound) },
 		count: func() (counted, error) {
-			row, err := h.q.CountRecords(ctx, h.db, dbsqlc.CountRecordsParams{
-				Caller: h.Who.UserID, PatientID: filter.PatientID, RecordType: string(filter.Type), Since: since, Until: until,
-				Dated: dated, CountUpTo: countUpTo,
+			row, err := h.q.CountRecords(ctx, h.readingRecords(window{}, filter), dbsqlc.CountRecordsParams{
+				Caller: h.Who.UserID, PatientID: filter.PatientID, RecordTypes: storedTypes(filter), Since: since, Until: until,
+				Dated: counts, CountUpTo: countUpTo,
 			})
 			if err != nil {
 				return counted{}, err
@@ -101,13 +101,7 @@ func (h Records) Lock(ctx context.Context, id int64) (clinic.Record, error) {
 		return clinic.Record{}, fmt.Errorf("locking a record: %w", orNotFound(err, "health record"))
 	}
 	h.AuditPatient(r.PatientID, 0, false)
-	return recordOf(dbsqlc.RecordDetail{
-		ID: r.ID, PatientID: r.PatientID, CreatedBy: r.CreatedBy, RecordType: r.RecordType, Title: r.Title, Description: r.Description,
-		Symptoms: r.Symptoms, Diagnosis: r.Diagnosis, Treatment: r.Treatment, Medications: r.Medications, VisitDate: r.VisitDate,
-		Version: r.Version, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
-		Username: r.Username, Email: r.Email, FirstName: r.FirstName, LastName: r.LastName, Role: r.Role,
-		ErrorReason: r.ErrorReason, Language: r.Language,
-	}, comments), nil
+	return recordOf(dbsqlc.RecordDetail(*r), comments), nil
 }
 
 // Insert adds a record of the calling patient, its event and its audit row.
@@ -132,24 +126,24 @@ func (h Records) Insert(ctx context.Context, f clinic.RecordFields) (clinic.Reco
 	}, nil
 }
 
-// Update sets the fields of a locked record, writes the audit row, and commits. It returns what the record is now.
-func (h Records) Update(ctx context.Context, locked clinic.Record, f clinic.RecordFields) (clinic.Record, error) {
+// Update sets the fields of a locked record and its mark, writes the audit row, and commits. It returns what the record is now.
+func (h Records) Update(ctx context.Context, r clinic.Record) (clinic.Record, error) {
 	audited := h.auditsItself(ctx, clinic.ObjectRecord)
 	row, err := h.q.UpdateRecord(ctx, h.last(), dbsqlc.UpdateRecordParams{
-		ID: locked.ID, RecordType: string(f.Type), Title: f.Title, Description: f.Description, Symptoms: f.Symptoms,
-		Diagnosis: f.Diagnosis, Treatment: f.Treatment, Medications: f.Medications, VisitDate: f.VisitDate, Language: languageOf(f),
-		Role: audited.Role, Operation: audited.Operation, Reason: audited.Reason, Decision: audited.Decision,
+		ID: r.ID, RecordType: storedType(r.Type, r.ErrorReason), Title: r.Title, Description: r.Description, Symptoms: r.Symptoms,
+		Diagnosis: r.Diagnosis, Treatment: r.Treatment, Medications: r.Medications, VisitDate: r.VisitDate, ErrorReason: orNil(r.ErrorReason),
+		Language: languageOf(r.RecordFields),
+		Role:     audited.Role, Operation: audited.Operation, Reason: audited.Reason, Decision: audited.Decision,
 		RequestID: audited.RequestID, Address: audited.Address,
 	})
 	if err != nil {
 		return clinic.Record{}, fmt.Errorf("changing a record: %w", orNotFound(err, "health record"))
 	}
-	f.VisitDate = row.VisitDate
-	locked.RecordFields, locked.Version, locked.UpdatedAt = f, row.Version, row.UpdatedAt
-	return locked, nil
+	r.VisitDate, r.Version, r.UpdatedAt = row.VisitDate, row.Version, row.UpdatedAt
+	return r, nil
 }
 
-// Delete removes a record of the calling patient with its comments.
+// Delete removes a record of the calling patient from the others. Its versions and comments stay.
 func (h Records) Delete(ctx context.Context, id int64) error {
 	n, err := h.q.DeleteRecord(ctx, h.db, dbsqlc.DeleteRecordParams{ID: id, PatientID: h.Who.PatientID})
 	if err != nil {
@@ -173,11 +167,11 @@ func recordOf(r dbsqlc.RecordDetail, comments []clinic.Comment) clinic.Record {
 			ID: r.CreatedBy, Username: r.Username, Email: r.Email, FirstName: r.FirstName, LastName: r.LastName, Role: clinic.Role(r.Role),
 		},
 		RecordFields: clinic.RecordFields{
-			Type: clinic.RecordType(r.RecordType), Title: r.Title, Description: r.Description, Symptoms: r.Symptoms,
+			Type: typeOf(r.RecordType), Title: r.Title, Description: r.Description, Symptoms: r.Symptoms,
 			Diagnosis: r.Diagnosis, Treatment: r.Treatment, Medications: r.Medications, VisitDate: r.VisitDate,
 			Language: clinic.Language(orZero(r.Language)),
 		},
-		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, Version: r.Version,
+		ErrorReason: orZero(r.ErrorReason), CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, DeletedAt: r.DeletedAt, Version: r.Version,
 	}
 }
 

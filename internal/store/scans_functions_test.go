@@ -33,6 +33,7 @@ func callsOf(crowd map[string]int64) map[string]functionCall {
 		"assignment_deleted":           call("", `DELETE FROM assignments WHERE id = %d`, "assignment"),
 		"assignment_held": call("", `INSERT INTO assignments (patient_id, doctor_id, source, owner, starts_at)
 			VALUES (%d, %d, 'kubernetes', 'new', now())`, "patient", "stranger"),
+		"account_stays_erased": call("", `UPDATE users SET active = false WHERE id = %[1]d; UPDATE users SET active = true WHERE id = %[1]d`, "patient user"),
 		"audit_follow_chain": call("", `INSERT INTO audit_checkpoints (number, last_id, statement, signature)
 			VALUES (%[1]d, %[1]d, '{"number": %[1]d, "up_to": %[1]d}', 'x')`, "checkpoint"),
 		"audit_prepare_months":     call("", `SELECT audit_prepare_months()`),
@@ -54,6 +55,11 @@ func callsOf(crowd map[string]int64) map[string]functionCall {
 		"drop_pending_name": call("", `UPDATE doctor_profiles SET verified_at = NULL WHERE id = %d`, "doctor"),
 		"end_twin": call("", `UPDATE doctor_profiles SET license_twin = true WHERE id = %[1]d;
 			UPDATE doctor_profiles SET license_number = 'Other' WHERE id = %[1]d`, "doctor"),
+		"erase_access":      call("", `SELECT erase_access(%d)`, "patient"),
+		"erase_account":     call("", `SELECT erase_account(%d)`, "patient user"),
+		"erase_assignments": call("", `UPDATE patient_profiles SET erased_at = now() WHERE id = %d`, "patient"),
+		"erase_patient":     call(clinic.RoleAdmin, `SELECT erase_patient(%d)`, "patient"),
+		"erase_records":     call("", `SELECT erase_records(%d)`, "patient"),
 		"former_declared": call("", `SELECT pg_advisory_xact_lock(hashtextextended('assignments of 5', 0));
 			UPDATE assignments SET ends_at = now() WHERE id = %d`, "assignment"),
 		"hand_over_license": call("", `UPDATE doctor_profiles SET license_number = 'Other' WHERE id = %d`, "doctor"),
@@ -77,11 +83,19 @@ func callsOf(crowd map[string]int64) map[string]functionCall {
 		"search_words":       call("", `SELECT search_words('en', 'word')`),
 		"has_second_factor":  call("", `SELECT has_second_factor(%d)`, "doctor user"),
 		"identify":           call("", `SELECT identify(%d, 'DOCTOR', 0), identify(%[1]d, 'DOCTOR')`, "doctor user"),
+		"lock_for_erasure":   call("", `SELECT lock_for_erasure(%d)`, "patient"),
+		"lock_patient":       call(clinic.RoleAdmin, `SELECT lock_patient(%d)`, "patient"),
 		"lock_account":       call(clinic.RoleAdmin, `SELECT lock_account(%d)`, "patient user"),
 		"keep_caller":        call("", `UPDATE users SET active = false WHERE id = %d`, "doctor user"),
 		"keep_caller_doctor": call("", `UPDATE doctor_profiles SET verified_at = NULL WHERE id = %d`, "doctor"),
 		"keep_caller_patient": call("", `WITH new AS (INSERT INTO users (username, role, password_hash) VALUES ('new', 'PATIENT', '-') RETURNING id)
 			INSERT INTO patient_profiles (user_id) SELECT id FROM new`),
+		"keep_comment_version": call("", `UPDATE doctor_comments SET comment = 'Other' WHERE id = %d`, "comment"),
+		"keep_deleted_record":  call("", `DELETE FROM health_records WHERE patient_id = %d`, "patient"),
+		"keep_record_version":  call("", `UPDATE health_records SET title = 'Other' WHERE patient_id = %d`, "patient"),
+		"remove_kept_comments": call("", `DELETE FROM patient_profiles WHERE id = %d`, "patient"),
+		"restore_record": call(clinic.RolePatient, `SELECT restore_record(v.record_id, 0) FROM deleted_records d JOIN record_versions v ON v.record_id = d.id
+			WHERE d.patient_id = %d`, "patient"),
 		"keep_ids_only":                  call("", `UPDATE idempotency_keys SET answer = '{"ID": 1}' WHERE user_id = %d`, "doctor user"),
 		"keep_license":                   call("", `UPDATE doctor_profiles SET license_number = 'Other' WHERE id = %d`, "doctor"),
 		"keep_name":                      call("", `UPDATE users SET first_name = 'Other' WHERE id = %d`, "doctor user"),
@@ -90,10 +104,15 @@ func callsOf(crowd map[string]int64) map[string]functionCall {
 		"lock_admins":                    call(clinic.RoleAdmin, `SELECT lock_admins()`),
 		"notification_count_differences": call("", `SELECT notification_count_differences(%[1]d - 1, %[1]d)`, "patient user"),
 		"record_count_differences":       call("", `SELECT record_count_differences(%[1]d - 1, %[1]d)`, "patient"),
-		"patients_named":                 call(clinic.RoleAdmin, `SELECT patients_named('%%u7777%%')`),
-		"settle_assignments":             call("", `SELECT settle_assignments(ARRAY[%d], ARRAY[%d])`, "patient", "doctor"),
-		"set_user_active":                call(clinic.RoleAdmin, `SELECT set_user_active(%d, false)`, "doctor user"),
-		"start_session":                  call("", `SELECT start_session(%d, 1, sha256('new'), 60, 1, 'device', NULL)`, "doctor user"),
+		"patient_is_kept": call("", `INSERT INTO health_records (patient_id, created_by, record_type, title, visit_date)
+			VALUES (%d, %d, 'CHECKUP', 't', now())`, "patient", "patient user"),
+		"profile_stays_erased": call("", `UPDATE patient_profiles SET erased_at = now() WHERE id = %[1]d;
+			DO $$ BEGIN UPDATE patient_profiles SET address = '' WHERE id = %[1]d; EXCEPTION WHEN SQLSTATE 'HR001' THEN NULL; END $$`, "patient"),
+		"remove_deleted_records": call("", `SELECT remove_deleted_records(now(), 1)`),
+		"patients_named":         call(clinic.RoleAdmin, `SELECT patients_named('%%u7777%%')`),
+		"settle_assignments":     call("", `SELECT settle_assignments(ARRAY[%d], ARRAY[%d])`, "patient", "doctor"),
+		"set_user_active":        call(clinic.RoleAdmin, `SELECT set_user_active(%d, false)`, "doctor user"),
+		"start_session":          call("", `SELECT start_session(%d, 1, sha256('new'), 60, 1, 'device', NULL)`, "doctor user"),
 		"users_found": call(clinic.RoleAdmin, `SELECT users_found('%%u7777%%', '', NULL, null, 0, false, 21, 0), users_found('', 'ADMIN', true, NULL, 0, false, 21, 0),
 			users_found('', '', false, NULL, 0, false, 21, 0), users_found('', '', NULL, false, 0, false, 21, 0)`),
 		"users_page": call(clinic.RoleAdmin, `SELECT users_page('%%u7777%%', '', NULL, null, 0, false, 21, 0, 10), users_page('', 'ADMIN', true, NULL, 0, false, 21, 0, 10),
@@ -116,6 +135,7 @@ func checkFunctions(t *testing.T, dsn string, callers []clinic.Caller) {
 		"patient user": `SELECT min(user_id) FROM patient_profiles`, "doctor user": `SELECT max(user_id) FROM doctor_profiles`,
 		"doctor": `SELECT max(id) FROM doctor_profiles`, "checkpoint": `SELECT max(number) + 1 FROM audit_checkpoints`,
 		"claim": `SELECT max(id) FROM assignment_claims`, "assignment": `SELECT max(id) FROM assignments`,
+		"comment": `SELECT max(id) FROM doctor_comments`,
 		"patient": `SELECT max(id) FROM patient_profiles`, "stranger": `SELECT max(id) - 1 FROM doctor_profiles`,
 		"entry": `SELECT min(l.id) FROM audit_log l JOIN patient_profiles p ON p.user_id = l.user_id WHERE p.user_id = (SELECT min(id) FROM users WHERE role = 'PATIENT')`,
 	} {

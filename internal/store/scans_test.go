@@ -170,6 +170,11 @@ func newCrowd(t *testing.T) (dsn string, callers []clinic.Caller) {
 		`INSERT INTO health_records (patient_id, created_by, record_type, title, visit_date, source_id, source_digest)
 			SELECT id, user_id, 'CHECKUP', 'Visit', now() - i * interval '1 day', i::text, sha256('x') FROM patient_profiles, generate_series(1, 3) i`,
 		`INSERT INTO doctor_comments (record_id, doctor_id, comment) SELECT r.id, a.doctor_id, 'text' FROM health_records r JOIN assignments a ON a.patient_id = r.patient_id WHERE a.doctor_id % 3 = 0`,
+		`UPDATE health_records SET title = 'Again'`,
+		`UPDATE doctor_comments SET comment = 'again'`,
+		`WITH gone AS (INSERT INTO health_records (patient_id, created_by, record_type, title, visit_date)
+			SELECT id, user_id, 'CHECKUP', 'Gone', now() FROM patient_profiles RETURNING id) SELECT count(*) FROM gone`,
+		`DELETE FROM health_records WHERE title = 'Gone'`,
 		`SELECT index_records(ARRAY(SELECT id FROM health_records), 'simple')`,
 		`UPDATE search_reindex SET last_id = (SELECT max(id) FROM health_records), finished_at = NULL`,
 		`INSERT INTO outbox (type, patient_id, record_id, created_at, finished_at, outcome)
@@ -181,6 +186,8 @@ func newCrowd(t *testing.T) (dsn string, callers []clinic.Caller) {
 		`INSERT INTO totp_factors (user_id, secret) SELECT id, 'x' FROM users`,
 		`INSERT INTO recovery_codes (user_id, code_hash) SELECT user_id, sha256('x') FROM totp_factors`,
 		`INSERT INTO reset_codes (user_id, code_hash, expires_at) SELECT id, sha256(id::text::bytea), now() + id * interval '1 minute' FROM users`,
+		`INSERT INTO legal_holds (patient_id, reason) SELECT id, 'lawsuit' FROM patient_profiles ORDER BY id LIMIT 5500`,
+		`INSERT INTO erasures (patient_id, reason) SELECT id, 'asked for it' FROM patient_profiles`,
 		`INSERT INTO audit_log (user_id, role, operation, object_kind, patient_ids, assignment_ids, reason, decision)
 			SELECT p.user_id, 'PATIENT', 'getRecord', 'record', ARRAY[p.id], '{0}', 'own', 'allowed' FROM patient_profiles p, generate_series(1, 3)`,
 		`ALTER TABLE audit_checkpoints DISABLE TRIGGER audit_checkpoints_follow`,

@@ -37,6 +37,8 @@ type (
 	Counts struct{ handle }
 	// SearchIndex has the statements that keep the search index.
 	SearchIndex struct{ handle }
+	// Erasures are the statements that hold and erase patients' data.
+	Erasures struct{ handle }
 	// AuditLog has the statements that list the audit log for people.
 	AuditLog struct{ handle }
 	// AuditChain has the statements that seal, verify and drop the audit log.
@@ -93,6 +95,9 @@ func (h Handle) Counts() Counts { return Counts(h) }
 
 // SearchIndex returns the handle's SearchIndex.
 func (h Handle) SearchIndex() SearchIndex { return SearchIndex(h) }
+
+// Erasures returns the handle's Erasures.
+func (h Handle) Erasures() Erasures { return Erasures(h) }
 
 // AuditLog returns the handle's AuditLog.
 func (h Handle) AuditLog() AuditLog { return AuditLog(h) }

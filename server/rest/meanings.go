@@ -62,6 +62,10 @@ func meanings() map[string][]meaning {
 			{string(clinic.OrderCreatedDesc), "by the time when the record was created, latest first"},
 			{string(clinic.OrderCreatedAsc), "by the time when the record was created, earliest first"},
 		},
+		"state": {
+			{string(clinic.ErasureRequested), "waits for another administrator, who confirms it"},
+			{string(clinic.ErasureDone), "carried out, for good"},
+		},
 		"decision":          decisionMeanings(),
 		"notification_type": notificationMeanings(),
 	}

@@ -13,7 +13,7 @@ const listNotificationsNote = "Newest first. Titles and messages are composed at
 
 type notification struct {
 	ID               int64                   `json:"id" example:"1"`
-	NotificationType clinic.NotificationType `json:"notification_type" enum:"PATIENT_ASSIGNED,NEW_RECORD,COMMENT_ADDED,BREAK_GLASS,SELF_ASSIGNED,RESET_CODE_ISSUED,RESET_CODES_ISSUED,PASSWORD_RESET,SECOND_FACTOR_RESET,DOCTOR_REGISTERED,NAME_REQUESTED,LICENSE_VERIFIED,LICENSE_UNVERIFIED" example:"NEW_RECORD"`
+	NotificationType clinic.NotificationType `json:"notification_type" enum:"PATIENT_ASSIGNED,NEW_RECORD,COMMENT_ADDED,BREAK_GLASS,SELF_ASSIGNED,RESET_CODE_ISSUED,RESET_CODES_ISSUED,PASSWORD_RESET,SECOND_FACTOR_RESET,DOCTOR_REGISTERED,NAME_REQUESTED,LICENSE_VERIFIED,LICENSE_UNVERIFIED,ERASURE_REQUESTED" example:"NEW_RECORD"`
 	Title            string                  `json:"title" example:"New health record"`
 	Message          string                  `json:"message" example:"John Doe added \"Annual Physical\" (CHECKUP)."`
 	IsRead           bool                    `json:"is_read" example:"false"`

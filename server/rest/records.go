@@ -21,13 +21,15 @@ const writeBackNote = "You can send back the object as you have read it, with yo
 
 // The notes on these operations.
 const (
-	listRecordsNote = "Patients see their own records; doctors see the records of their current patients. By default, the latest visit comes first."
-	getRecordNote   = "Patients see their own records; doctors see the records of their current patients. Private comments are shown to doctors only."
+	listRecordsNote = "Patients see their own records; doctors see the records of their current patients. By default, the latest visit comes first. " +
+		"Deleted records, and those that were entered in error, are left out unless you ask for them."
+	getRecordNote = "Patients see their own records; doctors see the records of their current patients. Private comments are shown to doctors only."
 
 	replaceRecordNote = "Patients can replace only their own records. `record_type`, `title` and `visit_date` are required. An omitted text " +
 		"keeps its value; an empty text or null clears it. " + writeBackNote
 	changeRecordNote = "Patients can change only their own records. " + mergePatchNote + writeBackNote
-	deleteRecordNote = "Patients can delete only their own records. The comments on the record are deleted, too."
+	deleteRecordNote = "Patients can delete only their own records. The record disappears from lists and cannot be changed, but everybody who can read " +
+		"it now still finds it, its comments and its versions with `deleted=true`, until the operator's retention removes them. The patient can restore it."
 )
 
 type healthRecord struct {
@@ -44,8 +46,11 @@ type healthRecord struct {
 	Language       *clinic.Language  `json:"language,omitempty" enum:"en,de,fr,es,ru,simple" doc:"The language of the texts, for the search; omitted if it is that of the installation." example:"en"`
 	CreatedBy      user              `json:"created_by"`
 	DoctorComments []comment         `json:"doctor_comments" nullable:"false" doc:"Oldest first. Private comments are shown to doctors only."`
+	EnteredInError bool              `json:"entered_in_error,omitempty" doc:"The patient marked the record as entered in error. Missing if they did not." example:"true"`
+	ErrorReason    string            `json:"error_reason,omitempty" doc:"Why the record was marked as entered in error." example:"Belongs to another person"`
 	CreatedAt      time.Time         `json:"created_at" example:"2025-05-27T10:30:00Z"`
 	UpdatedAt      time.Time         `json:"updated_at" example:"2025-05-27T10:30:00Z"`
+	DeletedAt      *time.Time        `json:"deleted_at,omitempty" doc:"When the record was deleted. Missing if it was not." example:"2025-06-01T09:00:00Z"`
 }
 
 func newHealthRecord(r clinic.Record) healthRecord {
@@ -53,7 +58,8 @@ func newHealthRecord(r clinic.Record) healthRecord {
 		ID: r.ID, Patient: r.PatientID, RecordType: r.Type, Title: r.Title, Description: r.Description, Symptoms: r.Symptoms,
 		Diagnosis: r.Diagnosis, Treatment: r.Treatment, Medications: r.Medications, VisitDate: r.VisitDate.UTC(), Language: orNull(r.Language),
 		CreatedBy: newUser(r.CreatedBy), DoctorComments: web.Views(r.Comments, newComment),
-		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
+		EnteredInError: r.ErrorReason != "", ErrorReason: r.ErrorReason,
+		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), DeletedAt: utc(r.DeletedAt),
 	}
 }
 
@@ -97,10 +103,14 @@ type listRecordsRequest struct {
 	From       string             `query:"from" maxLength:"35" doc:"Only visits at or after this time or day, such as 2025-01-01."`
 	To         string             `query:"to" maxLength:"35" doc:"Only visits before this time, or up to the end of this day."`
 	Ordering   clinic.RecordOrder `query:"ordering" enum:"-visit_date,visit_date,-created_at,created_at" doc:"A minus sign means newest first. The default is -visit_date."`
+	InError    bool               `query:"entered_in_error" doc:"List only the records that were entered in error, in place of those that were not."`
+	Deleted    bool               `query:"deleted" doc:"List only the records that are deleted, in place of those that are not."`
 }
 
 func (h *handlers) listRecords(ctx context.Context, request *listRecordsRequest) (*web.PageResponse[healthRecord], error) {
-	filter := clinic.RecordFilter{Type: request.RecordType, PatientID: request.Patient, Order: request.Ordering}
+	filter := clinic.RecordFilter{
+		Type: request.RecordType, PatientID: request.Patient, Order: request.Ordering, EnteredInError: request.InError, Deleted: request.Deleted,
+	}
 	var err error
 	if filter.From, err = parseBound("from", request.From, 0); err != nil {
 		return nil, err
@@ -154,6 +164,7 @@ func (h *handlers) createRecord(ctx context.Context, request *createRecordReques
 
 type getRecordRequest struct {
 	ID          int64  `path:"id" doc:"The record's id."`
+	Deleted     bool   `query:"deleted" doc:"Get a record that is deleted. Without it, such a record is not found."`
 	IfNoneMatch string `header:"If-None-Match" doc:"The ETags that the client has. If one of them is current, the answer is 304."`
 }
 
@@ -164,7 +175,11 @@ type getRecordResponse struct {
 }
 
 func (h *handlers) getRecord(ctx context.Context, request *getRecordRequest) (*getRecordResponse, error) {
-	r, err := h.service.Records.Get(ctx, web.CallerOf(ctx), request.ID)
+	get := h.service.Records.Get
+	if request.Deleted {
+		get = h.service.Records.GetDeleted
+	}
+	r, err := get(ctx, web.CallerOf(ctx), request.ID)
 	if err != nil {
 		return nil, err
 	}

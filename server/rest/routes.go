@@ -64,12 +64,26 @@ func routes(h *handlers) []route {
 			describe(changeRecordNote).example(changeRecordExample()),
 		op("DELETE /api/health-records/{id}/", "deleteRecord", patients, "Delete a health record", to(h.deleteRecord)).
 			describe(deleteRecordNote),
+		op("GET /api/health-records/{id}/versions/", "listRecordVersions", patientsOrDoctors, "List the versions of a health record", to(h.listRecordVersions)).
+			describe(listRecordVersionsNote),
+		op("GET /api/health-records/{id}/versions/diff/", "getRecordDifference", patientsOrDoctors, "Compare two versions of a health record", to(h.getRecordDifference)).
+			describe(getRecordDifferenceNote),
+		op("GET /api/health-records/{id}/versions/{version}/", "getRecordVersion", patientsOrDoctors, "Get a version of a health record", to(h.getRecordVersion)).
+			describe(getRecordVersionNote),
+		op("POST /api/health-records/{id}/restore/", "restoreRecord", patients, "Restore a version of a health record", to(h.restoreRecord)).
+			describe(restoreRecordNote),
+		op("POST /api/health-records/{id}/entered-in-error/", "markEnteredInError", patients, "Mark a health record as entered in error", to(h.markEnteredInError)).
+			describe(markEnteredInErrorNote),
+		op("DELETE /api/health-records/{id}/entered-in-error/", "unmarkEnteredInError", patients, "Take back that a health record was entered in error", to(h.unmarkEnteredInError)).
+			describe(unmarkEnteredInErrorNote),
 		op("GET /api/health-records/{id}/comments/", "listComments", patientsOrDoctors, "List the comments on a health record", to(h.listComments)).
 			describe(listCommentsNote),
 		op("POST /api/health-records/{id}/comments/", "addComment", doctors, "Comment on a health record", created(h.addComment)).
 			describe(addCommentNote).fails(gone),
 		op("PATCH /api/comments/{id}/", "correctComment", doctors, "Correct your own comment", to(h.correctComment)).
 			describe(correctCommentNote).example(correctCommentExample()).conflicts("comment_final"),
+		op("GET /api/comments/{id}/versions/", "listCommentVersions", patientsOrDoctors, "List the versions of a comment", to(h.listCommentVersions)).
+			describe(listCommentVersionsNote),
 		op("GET /api/health-records/my-patients/", "listMyPatients", doctors, "List your assigned patients", to(h.listMyPatients)),
 
 		op("GET /api/notifications/", "listNotifications", everyone, "List your notifications", to(h.listNotifications)).
@@ -80,12 +94,27 @@ func routes(h *handlers) []route {
 
 		op("GET /api/patients/", "listPatients", admins, "Find patients", to(h.listPatients)).
 			describe(listPatientsNote),
+		op("GET /api/patients/{id}/legal-hold/", "getLegalHold", admins, "Get the legal hold on a patient", to(h.getLegalHold)),
+		op("PUT /api/patients/{id}/legal-hold/", "placeLegalHold", admins, "Place a legal hold on a patient", to(h.placeLegalHold)).
+			describe(placeLegalHoldNote).conflicts("erased"),
+		op("DELETE /api/patients/{id}/legal-hold/", "liftLegalHold", admins, "Lift the legal hold on a patient", to(h.liftLegalHold)).
+			describe(liftLegalHoldNote),
+		op("GET /api/patients/{id}/erasure/", "getErasure", admins, "Get the erasure of a patient's data", to(h.getErasure)).
+			describe(getErasureNote),
+		op("POST /api/patients/{id}/erasure/", "requestErasure", admins, "Request the erasure of a patient's data", created(h.requestErasure)).
+			describe(requestErasureNote).conflicts("erasure_requested", "legal_hold", "erased"),
+		op("DELETE /api/patients/{id}/erasure/", "withdrawErasure", admins, "Withdraw the request to erase a patient's data", to(h.withdrawErasure)).
+			describe(withdrawErasureNote).conflicts("erased"),
+		op("POST /api/patients/{id}/erasure/confirm/", "confirmErasure", admins, "Confirm the erasure of a patient's data", to(h.confirmErasure)).
+			describe(confirmErasureNote).conflicts("own_request", "legal_hold", "erased"),
+		op("GET /api/erasures/", "listErasures", admins, "List erasures", to(h.listErasures)).
+			describe(listErasuresNote),
 		op("GET /api/users/", "listUsers", admins, "Find users", to(h.listUsers)).
 			describe(listUsersNote),
 		op("POST /api/users/{id}/disable/", "disableUser", admins, "Disable an account", to(h.disableUser)).
 			describe(disableUserNote).conflicts("own_account"),
 		op("POST /api/users/{id}/enable/", "enableUser", admins, "Enable an account", to(h.enableUser)).
-			describe(enableUserNote),
+			describe(enableUserNote).conflicts("erased"),
 		op("POST /api/users/{id}/reset/", "issueResetCode", admins, "Issue a one-time code for a new password", to(h.issueResetCode)).
 			describe(issueResetCodeNote).conflicts("own_account", "account_disabled"),
 		op("POST /api/doctors/{id}/verify/", "verifyDoctor", admins, "Verify a doctor", to(h.verifyDoctor)).

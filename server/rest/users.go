@@ -13,7 +13,7 @@ const (
 	listUsersNote   = "Ordered by id. `id` is the user's id, by which accounts are disabled and enabled; `doctor_id` is the id by which a doctor is verified."
 	disableUserNote = "Ends all sessions of the account. Its requests are refused from the next one on. Administrators cannot disable their own " +
 		"account: the answer is 409 with the code `own_account`."
-	enableUserNote = "The user has to log in again."
+	enableUserNote = "The user has to log in again. The account of a patient whose data was erased stays disabled: the answer is 409 with the code `erased`."
 )
 
 type listedUser struct {

@@ -40,6 +40,7 @@ func declared() map[string][]string {
 		"notification_type": notifications,
 		"language":          texts(clinic.Languages()),
 		"field":             clinic.SearchFields(),
+		"state":             texts(clinic.ErasureStates()),
 	}
 }
 

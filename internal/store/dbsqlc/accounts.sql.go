@@ -439,7 +439,7 @@ func (q *Queries) LockUser(ctx context.Context, db DBTX, id int64) error {
 }
 
 const PatientByUser = `-- name: PatientByUser :one
-SELECT p.id, p.user_id, p.role, p.date_of_birth, p.blood_type, p.address, p.emergency_contact, p.source_id, a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, p.id AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
+SELECT p.id, p.user_id, p.role, p.date_of_birth, p.blood_type, p.address, p.emergency_contact, p.source_id, p.erased_at, a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at, p.id AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
 FROM patient_profiles p JOIN accounts a ON a.id = p.user_id
 WHERE p.user_id = $1
 `
@@ -464,6 +464,7 @@ func (q *Queries) PatientByUser(ctx context.Context, db DBTX, userID int64) (*Pa
 		&i.PatientProfile.Address,
 		&i.PatientProfile.EmergencyContact,
 		&i.PatientProfile.SourceID,
+		&i.PatientProfile.ErasedAt,
 		&i.Account.ID,
 		&i.Account.Username,
 		&i.Account.Email,

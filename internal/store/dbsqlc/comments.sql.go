@@ -162,6 +162,7 @@ JOIN LATERAL (
     WHERE a.user_id = $1 AND a.patient_id = c.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1
 ) AS seen ON true
 WHERE c.id = $2 AND ($3::boolean OR NOT c.is_private)
+    AND EXISTS (SELECT FROM health_records r WHERE r.id = c.record_id)
 `
 
 type GetCommentParams struct {
@@ -176,7 +177,7 @@ type GetCommentRow struct {
 	Emergency     bool
 }
 
-// A comment that the caller may read.
+// A comment that the caller may read, on a record that is not deleted.
 func (q *Queries) GetComment(ctx context.Context, db DBTX, arg GetCommentParams) (*GetCommentRow, error) {
 	row := db.QueryRow(ctx, GetComment, arg.Caller, arg.ID, arg.SeesPrivate)
 	var i GetCommentRow

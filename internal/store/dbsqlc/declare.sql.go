@@ -345,7 +345,9 @@ SELECT n.username::text AS username, (u.id IS NOT NULL)::boolean AS taken,
     coalesce((SELECT p.id FROM patient_profiles p WHERE p.user_id = u.id), 0)::bigint AS patient_id,
     coalesce((SELECT d.id FROM doctor_profiles d WHERE d.user_id = u.id), 0)::bigint AS doctor_id
 FROM (SELECT unnest($1::text[]) AS username) AS n
-LEFT JOIN LATERAL (SELECT u.id FROM users u WHERE lower(u.username) = n.username OFFSET 0) AS u ON true
+LEFT JOIN LATERAL (
+    SELECT u.id FROM users u WHERE lower(u.username) = n.username AND (SELECT p.erased_at FROM patient_profiles p WHERE p.user_id = u.id) IS NULL OFFSET 0
+) AS u ON true
 `
 
 type FindDeclaredRow struct {
@@ -355,7 +357,7 @@ type FindDeclaredRow struct {
 	DoctorID  int64
 }
 
-// The users with the names, in lower case.
+// The users with the names, in lower case. Nobody has the name any more that replaces an erased one.
 func (q *Queries) FindDeclared(ctx context.Context, db DBTX, usernames []string) ([]*FindDeclaredRow, error) {
 	rows, err := db.Query(ctx, FindDeclared, usernames)
 	if err != nil {

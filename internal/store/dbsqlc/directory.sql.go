@@ -166,7 +166,7 @@ WITH found AS MATERIALIZED (
 ), everybody AS (
     SELECT id FROM patient_profiles WHERE $1::text = '' ORDER BY id LIMIT $6::bigint
 )
-SELECT p.id, p.user_id, p.role, p.date_of_birth, p.blood_type, p.address, p.emergency_contact, p.source_id, a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at,
+SELECT p.id, p.user_id, p.role, p.date_of_birth, p.blood_type, p.address, p.emergency_contact, p.source_id, p.erased_at, a.id, a.username, a.email, a.first_name, a.last_name, a.role, a.phone_number, a.active, a.created_at,
     (CASE WHEN $1::text = '' THEN (SELECT count(*) FROM everybody) ELSE (SELECT count(*) FROM found) END)::bigint AS total,
     p.id AS seen_patient, NULL::bigint AS seen_through, false AS seen_in_emergency
 FROM patient_profiles p JOIN accounts a ON a.id = p.user_id
@@ -220,6 +220,7 @@ func (q *Queries) ListPatients(ctx context.Context, db DBTX, arg ListPatientsPar
 			&i.PatientProfile.Address,
 			&i.PatientProfile.EmergencyContact,
 			&i.PatientProfile.SourceID,
+			&i.PatientProfile.ErasedAt,
 			&i.Account.ID,
 			&i.Account.Username,
 			&i.Account.Email,

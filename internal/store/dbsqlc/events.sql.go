@@ -89,7 +89,7 @@ WITH event_kind AS MATERIALIZED (
     LEFT JOIN assignments a ON a.id = e.assignment_id
     LEFT JOIN doctor_profiles d ON d.id = a.doctor_id
     LEFT JOIN health_records r ON r.id = e.record_id
-    LEFT JOIN doctor_comments c ON c.id = e.comment_id AND NOT c.is_private
+    LEFT JOIN doctor_comments c ON c.id = e.comment_id AND NOT c.is_private AND r.id IS NOT NULL -- it outlives its record
     LEFT JOIN users s ON s.id = e.user_id
     LEFT JOIN doctor_profiles profile ON profile.id = e.doctor_id
 ), due AS MATERIALIZED (

@@ -154,12 +154,13 @@ SELECT unnest($1::bigint[]), unnest($2::bigint[]), unnest($3::text[]),
     unnest($8::text[]), unnest($9::text[]), unnest($10::timestamptz[]),
     unnest($11::text[]), unnest($12::bytea[])
 ON CONFLICT (patient_id, source_id) WHERE source_id IS NOT NULL DO UPDATE
-SET record_type = excluded.record_type, title = excluded.title, description = excluded.description,
+SET record_type = regexp_replace(r.record_type, '[^:]*$', excluded.record_type), -- one that was entered in error stays so
+    title = excluded.title, description = excluded.description,
     symptoms = excluded.symptoms, diagnosis = excluded.diagnosis, treatment = excluded.treatment,
     medications = excluded.medications, visit_date = excluded.visit_date, source_digest = excluded.source_digest,
     version = r.version + 1, updated_at = now()
 WHERE r.source_digest IS DISTINCT FROM excluded.source_digest
-RETURNING r.record_type, (r.version = 1)::boolean AS created
+RETURNING split_part(r.record_type, ':', -1)::text AS record_type, (r.version = 1)::boolean AS created
 `
 
 type ImportRecordsParams struct {

@@ -207,6 +207,13 @@ type CommentVersion struct {
 	UpdatedAt time.Time
 }
 
+type CommentVersionDetail struct {
+	CommentID int64
+	Version   int64
+	Comment   string
+	UpdatedAt time.Time
+}
+
 type Declaration struct {
 	Uid        string
 	Cluster    string
@@ -277,6 +284,18 @@ type DoctorProfile struct {
 	LicenseTwin       bool
 }
 
+type Erasure struct {
+	ID            int64
+	PatientID     int64
+	Reason        string
+	RequestedBy   *int64
+	RequestedAt   time.Time
+	ConfirmedBy   *int64
+	ErasedAt      *time.Time
+	Removed       []byte
+	SchemaVersion *int64
+}
+
 type HealthRecord struct {
 	ID           int64
 	PatientID    int64
@@ -306,6 +325,18 @@ type IdempotencyKey struct {
 	RequestHash []byte
 	Answer      []byte
 	CreatedAt   time.Time
+}
+
+type KeptRecord struct {
+	ID        int64
+	PatientID int64
+}
+
+type LegalHold struct {
+	PatientID int64
+	Reason    string
+	PlacedBy  *int64
+	PlacedAt  time.Time
 }
 
 type NameVersion struct {
@@ -373,6 +404,7 @@ type PatientProfile struct {
 	Address          string
 	EmergencyContact string
 	SourceID         *string
+	ErasedAt         *time.Time
 }
 
 type PendingName struct {
@@ -413,7 +445,17 @@ type RecordDetail struct {
 	DeletedAt   *time.Time
 }
 
-type RecordHistory struct {
+type RecordSearch struct {
+	RecordID   int64
+	PatientID  int64
+	RecordType string
+	VisitDate  time.Time
+	Language   string
+	Public     interface{}
+	Private    interface{}
+}
+
+type RecordState struct {
 	RecordID    int64
 	Version     int64
 	PatientID   int64
@@ -431,18 +473,7 @@ type RecordHistory struct {
 	UpdatedAt   time.Time
 	UpdatedBy   *int64
 	DeletedAt   *time.Time
-	DeletedBy   *int64
 	RestoredAt  *time.Time
-}
-
-type RecordSearch struct {
-	RecordID   int64
-	PatientID  int64
-	RecordType string
-	VisitDate  time.Time
-	Language   string
-	Public     interface{}
-	Private    interface{}
 }
 
 type RecordVersion struct {
@@ -468,6 +499,32 @@ type RecordVersion struct {
 	DeletedAt    *time.Time
 	DeletedBy    *int64
 	RestoredAt   *time.Time
+}
+
+type RecordVersionDetail struct {
+	RecordID    int64
+	Version     int64
+	PatientID   int64
+	RecordType  string
+	Title       string
+	Description string
+	Symptoms    string
+	Diagnosis   string
+	Treatment   string
+	Medications string
+	VisitDate   time.Time
+	ErrorReason *string
+	Language    *string
+	UpdatedAt   time.Time
+	DeletedAt   *time.Time
+	RestoredAt  *time.Time
+	UserID      *int64
+	Username    *string
+	Email       *string
+	FirstName   *string
+	LastName    *string
+	Role        *string
+	Changed     []string
 }
 
 type RecoveryCode struct {

@@ -55,34 +55,34 @@ func (q *Queries) CountPatientsOfDoctor(ctx context.Context, db DBTX, countUpTo 
 const CountRecords = `-- name: CountRecords :one
 WITH patients AS MATERIALIZED (
     SELECT DISTINCT a.patient_id FROM patient_access a
-    WHERE a.user_id = $3 AND ($4::bigint = 0 OR a.patient_id = $4)
+    WHERE a.user_id = $2 AND ($3::bigint = 0 OR a.patient_id = $3)
 ), kept AS (
     SELECT coalesce(sum(of_patient.records), 0)::bigint AS records
     FROM patients p CROSS JOIN LATERAL (
         SELECT sum(c.records) AS records FROM callers_record_counts c
-        WHERE c.patient_id = p.patient_id AND ($1::text = '' OR c.record_type = $1)
+        WHERE c.patient_id = p.patient_id AND c.record_type = ANY ($4::text[])
     ) AS of_patient
     WHERE NOT $5::boolean
 ), found AS (
-    SELECT of_patient.record_type
+    SELECT (of_patient.record_type = ANY ($4))::boolean AS fits
     FROM patients p CROSS JOIN LATERAL (
-        SELECT t.record_type FROM callers_records t
-        WHERE t.patient_id = p.patient_id AND t.visit_date >= $6 AND t.visit_date < $7 LIMIT $2::bigint
+        SELECT t.record_type FROM callers_records/*records*/ t
+        WHERE t.patient_id = p.patient_id AND t.visit_date >= $6 AND t.visit_date < $7 LIMIT $1::bigint
     ) AS of_patient
-    WHERE $5 LIMIT $2::bigint
+    WHERE $5 LIMIT $1::bigint
 )
-SELECT (SELECT kept.records + (SELECT count(*) FROM found WHERE $1 = '' OR found.record_type = $1) FROM kept)::bigint AS total,
-    ((SELECT count(*) FROM found) = $2)::boolean AS total_is_lower_bound
+SELECT (SELECT kept.records + (SELECT count(*) FROM found WHERE found.fits) FROM kept)::bigint AS total,
+    ((SELECT count(*) FROM found) = $1)::boolean AS total_is_lower_bound
 `
 
 type CountRecordsParams struct {
-	RecordType interface{}
-	CountUpTo  interface{}
-	Caller     int64
-	PatientID  int64
-	Dated      bool
-	Since      time.Time
-	Until      time.Time
+	CountUpTo   interface{}
+	Caller      int64
+	PatientID   int64
+	RecordTypes []string
+	Dated       bool
+	Since       time.Time
+	Until       time.Time
 }
 
 type CountRecordsRow struct {
@@ -92,10 +92,10 @@ type CountRecordsRow struct {
 
 func (q *Queries) CountRecords(ctx context.Context, db DBTX, arg CountRecordsParams) (*CountRecordsRow, error) {
 	row := db.QueryRow(ctx, CountRecords,
-		arg.RecordType,
 		arg.CountUpTo,
 		arg.Caller,
 		arg.PatientID,
+		arg.RecordTypes,
 		arg.Dated,
 		arg.Since,
 		arg.Until,
@@ -125,7 +125,7 @@ func (q *Queries) DeleteRecord(ctx context.Context, db DBTX, arg DeleteRecordPar
 const GetRecord = `-- name: GetRecord :one
 SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment, r.medications, r.visit_date, r.version, r.created_at, r.updated_at, r.username, r.email, r.first_name, r.last_name, r.role, r.error_reason, r.language, r.deleted_at, (set_config('healthrecords.page', '{' || r.id || '}', true) <> '')::boolean AS for_comments,
     r.patient_id AS seen_patient, seen.assignment_id AS seen_through, seen.emergency::boolean AS seen_in_emergency
-FROM record_details r
+FROM record_details/*records*/ r
 JOIN LATERAL (
     SELECT a.assignment_id, a.emergency FROM patient_access a
     WHERE a.user_id = $1 AND a.patient_id = r.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1
@@ -278,7 +278,7 @@ WITH page AS (
     WHERE a.doctor_id = (SELECT d.id FROM doctor_profiles d WHERE d.user_id = $2) AND a.patient_id >/*beyond*/ $3::bigint
     GROUP BY a.patient_id ORDER BY a.patient_id ASC/*order*/ LIMIT $5 OFFSET $4
 )
-SELECT p.id, p.user_id, p.role, p.date_of_birth, p.blood_type, p.address, p.emergency_contact, p.source_id, account.id, account.username, account.email, account.first_name, account.last_name, account.role, account.phone_number, account.active, account.created_at,
+SELECT p.id, p.user_id, p.role, p.date_of_birth, p.blood_type, p.address, p.emergency_contact, p.source_id, p.erased_at, account.id, account.username, account.email, account.first_name, account.last_name, account.role, account.phone_number, account.active, account.created_at,
     coalesce((
         SELECT r.visit_date FROM health_records r WHERE r.patient_id = p.id ORDER BY r.visit_date DESC LIMIT 1
     ), 'epoch')::timestamptz AS last_visit,
@@ -338,6 +338,7 @@ func (q *Queries) ListPatientsOfDoctor(ctx context.Context, db DBTX, arg ListPat
 			&i.PatientProfile.Address,
 			&i.PatientProfile.EmergencyContact,
 			&i.PatientProfile.SourceID,
+			&i.PatientProfile.ErasedAt,
 			&i.Account.ID,
 			&i.Account.Username,
 			&i.Account.Email,
@@ -370,13 +371,13 @@ WITH patients AS MATERIALIZED (
     SELECT a.patient_id, coalesce(min(a.assignment_id) FILTER (WHERE NOT a.emergency), min(a.assignment_id)) AS assignment_id,
         bool_and(a.emergency) AS emergency
     FROM patient_access a
-    WHERE a.user_id = $3 AND ($4::bigint = 0 OR a.patient_id = $4)
+    WHERE a.user_id = $2 AND ($3::bigint = 0 OR a.patient_id = $3)
     GROUP BY a.patient_id
 ), heads AS (
     SELECT p.patient_id, p.assignment_id, p.emergency
     FROM patients p CROSS JOIN LATERAL (
-        SELECT r.id, r.visit_date/*key*/ AS sort_key FROM health_records r
-        WHERE r.patient_id = p.patient_id AND ($1::text = '' OR r.record_type = $1)
+        SELECT r.id, r.visit_date/*key*/ AS sort_key FROM health_records/*records*/ r
+        WHERE r.patient_id = p.patient_id AND r.record_type = ANY ($4::text[])
             AND (r.visit_date >= $5 AND r.visit_date < $6)/*range*/
             AND (r.visit_date/*key*/, r.id) </*beyond*/ ($7::timestamptz, $8::bigint)
         ORDER BY r.visit_date/*key*/ DESC/*order*/, r.id DESC/*order*/ LIMIT 1
@@ -385,8 +386,8 @@ WITH patients AS MATERIALIZED (
 ), page AS (
     SELECT found.id, found.sort_key, heads.assignment_id, heads.emergency
     FROM heads CROSS JOIN LATERAL (
-        SELECT r.id, r.visit_date/*key*/ AS sort_key FROM health_records r
-        WHERE r.patient_id = heads.patient_id AND ($1::text = '' OR r.record_type = $1)
+        SELECT r.id, r.visit_date/*key*/ AS sort_key FROM health_records/*records*/ r
+        WHERE r.patient_id = heads.patient_id AND r.record_type = ANY ($4::text[])
             AND (r.visit_date >= $5 AND r.visit_date < $6)/*range*/
             AND (r.visit_date/*key*/, r.id) </*beyond*/ ($7, $8)
         ORDER BY r.visit_date/*key*/ DESC/*order*/, r.id DESC/*order*/ LIMIT $9
@@ -396,42 +397,42 @@ WITH patients AS MATERIALIZED (
     SELECT coalesce(sum(of_patient.records), 0)::bigint AS records
     FROM patients p CROSS JOIN LATERAL (
         SELECT sum(c.records) AS records FROM callers_record_counts c
-        WHERE c.patient_id = p.patient_id AND ($1::text = '' OR c.record_type = $1)
+        WHERE c.patient_id = p.patient_id AND c.record_type = ANY ($4::text[])
     ) AS of_patient
     WHERE NOT $12::boolean
 ), found AS (
-    SELECT of_patient.record_type
+    SELECT (of_patient.record_type = ANY ($4))::boolean AS fits
     FROM patients p CROSS JOIN LATERAL (
-        SELECT t.record_type FROM callers_records t
-        WHERE t.patient_id = p.patient_id AND t.visit_date >= $5 AND t.visit_date < $6 LIMIT $2::bigint
+        SELECT t.record_type FROM callers_records/*records*/ t
+        WHERE t.patient_id = p.patient_id AND t.visit_date >= $5 AND t.visit_date < $6 LIMIT $1::bigint
     ) AS of_patient
-    WHERE $12 LIMIT $2::bigint
+    WHERE $12 LIMIT $1::bigint
 )
 SELECT d.id, d.patient_id, d.created_by, d.record_type, d.title, d.description, d.symptoms, d.diagnosis, d.treatment,
     d.medications, d.visit_date, d.version, d.created_at, d.updated_at, d.username, d.email, d.first_name, d.last_name, d.role,
     d.error_reason, d.language, d.deleted_at,
-    (SELECT kept.records + (SELECT count(*) FROM found WHERE $1 = '' OR found.record_type = $1) FROM kept)::bigint AS total,
-    ((SELECT count(*) FROM found) = $2)::boolean AS total_is_lower_bound,
+    (SELECT kept.records + (SELECT count(*) FROM found WHERE found.fits) FROM kept)::bigint AS total,
+    ((SELECT count(*) FROM found) = $1)::boolean AS total_is_lower_bound,
     d.patient_id AS seen_patient, page.assignment_id AS seen_through, page.emergency::boolean AS seen_in_emergency
 FROM page
-CROSS JOIN LATERAL (SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment, r.medications, r.visit_date, r.version, r.created_at, r.updated_at, r.username, r.email, r.first_name, r.last_name, r.role, r.error_reason, r.language, r.deleted_at FROM record_details r WHERE r.id = page.id OFFSET 0) AS d -- by the barrier, a join would read all
+CROSS JOIN LATERAL (SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment, r.medications, r.visit_date, r.version, r.created_at, r.updated_at, r.username, r.email, r.first_name, r.last_name, r.role, r.error_reason, r.language, r.deleted_at FROM record_details/*records*/ r WHERE r.id = page.id OFFSET 0) AS d -- by the barrier, a join would read all
 WHERE (SELECT set_config('healthrecords.page', ARRAY(SELECT page.id FROM page)::text, true)) <> ''
 ORDER BY page.sort_key DESC/*order*/, page.id DESC/*order*/
 `
 
 type ListRecordsParams struct {
-	RecordType interface{}
-	CountUpTo  interface{}
-	Caller     int64
-	PatientID  int64
-	Since      time.Time
-	Until      time.Time
-	BeyondKey  time.Time
-	BeyondID   int64
-	Depth      int32
-	Skip       int32
-	Most       int32
-	Dated      bool
+	CountUpTo   interface{}
+	Caller      int64
+	PatientID   int64
+	RecordTypes []string
+	Since       time.Time
+	Until       time.Time
+	BeyondKey   time.Time
+	BeyondID    int64
+	Depth       int32
+	Skip        int32
+	Most        int32
+	Dated       bool
 }
 
 type ListRecordsRow struct {
@@ -471,15 +472,15 @@ type ListRecordsRow struct {
 // Lists the records that the caller may read. Only the first N patients, in the order of
 // their first records, can have a record among the first N of all. So the page
 // is searched among at most N patients (@depth), N records of each. order.go
-// rewrites the marks /*...*/ for the other orders. Without a period (@dated), counts are kept;
+// rewrites the marks /*...*/ for the other orders, and for the records that are deleted. Without a period (@dated), counts are kept;
 // with one, at most @count_up_to of its records are counted, whatever their types.
 // CommentsOfPage follows in the same batch, and finds the page in a setting.
 func (q *Queries) ListRecords(ctx context.Context, db DBTX, arg ListRecordsParams) ([]*ListRecordsRow, error) {
 	rows, err := db.Query(ctx, ListRecords,
-		arg.RecordType,
 		arg.CountUpTo,
 		arg.Caller,
 		arg.PatientID,
+		arg.RecordTypes,
 		arg.Since,
 		arg.Until,
 		arg.BeyondKey,
@@ -538,10 +539,9 @@ func (q *Queries) ListRecords(ctx context.Context, db DBTX, arg ListRecordsParam
 const LockRecord = `-- name: LockRecord :one
 SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment,
     r.medications, r.visit_date, r.version, r.created_at, r.updated_at, u.username, u.email, u.first_name, u.last_name, u.role,
-    r.error_reason, r.language,
-    (set_config('healthrecords.page', '{' || r.id || '}', true) <> '')::boolean AS for_comments
+    r.error_reason, r.language, NULL::timestamptz AS deleted_at
 FROM health_records r JOIN users u ON u.id = r.created_by
-WHERE r.id = $1 AND r.patient_id = caller_id('patient')
+WHERE r.id = $1 AND r.patient_id = caller_id('patient') AND set_config('healthrecords.page', '{' || r.id || '}', true) <> ''
 FOR UPDATE OF r
 `
 
@@ -567,7 +567,7 @@ type LockRecordRow struct {
 	Role        string
 	ErrorReason *string
 	Language    *string
-	ForComments bool
+	DeletedAt   *time.Time
 }
 
 // One of the calling patient's. The lock waits for comments that are being added, so that CommentsOfPage, the next statement
@@ -597,7 +597,7 @@ func (q *Queries) LockRecord(ctx context.Context, db DBTX, id int64) (*LockRecor
 		&i.Role,
 		&i.ErrorReason,
 		&i.Language,
-		&i.ForComments,
+		&i.DeletedAt,
 	)
 	return &i, err
 }
@@ -607,13 +607,13 @@ WITH record AS (
     UPDATE health_records h
     SET record_type = $1, title = $2, description = $3, symptoms = $4,
         diagnosis = $5, treatment = $6, medications = $7, visit_date = $8,
-        language = $9, version = version + 1, updated_at = now()
-    WHERE h.id = $10
+        language = $9, error_reason = $10, version = version + 1, updated_at = now()
+    WHERE h.id = $11
     RETURNING h.id, h.patient_id, h.visit_date, h.version, h.updated_at
 ), audited AS (
     INSERT INTO audit_log (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision,
         request_id, address)
-    SELECT caller_id('user'), $11, $12, 'record', record.id, ARRAY[record.patient_id], '{0}', $13, $14, $15, $16
+    SELECT caller_id('user'), $12, $13, 'record', record.id, ARRAY[record.patient_id], '{0}', $14, $15, $16, $17
     FROM record
 )
 SELECT record.visit_date, record.version, record.updated_at FROM record
@@ -629,6 +629,7 @@ type UpdateRecordParams struct {
 	Medications string
 	VisitDate   time.Time
 	Language    *string
+	ErrorReason *string
 	ID          int64
 	Role        string
 	Operation   string
@@ -656,6 +657,7 @@ func (q *Queries) UpdateRecord(ctx context.Context, db DBTX, arg UpdateRecordPar
 		arg.Medications,
 		arg.VisitDate,
 		arg.Language,
+		arg.ErrorReason,
 		arg.ID,
 		arg.Role,
 		arg.Operation,

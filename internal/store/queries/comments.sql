@@ -35,7 +35,7 @@ JOIN LATERAL (
 ) AS seen ON true
 WHERE r.id = @record_id;
 
--- A comment that the caller may read.
+-- A comment that the caller may read, on a record that is not deleted.
 -- name: GetComment :one
 SELECT sqlc.embed(c), seen.assignment_id, seen.emergency::boolean AS emergency
 FROM comment_details c
@@ -43,7 +43,8 @@ JOIN LATERAL (
     SELECT a.assignment_id, a.emergency FROM patient_access a
     WHERE a.user_id = @caller AND a.patient_id = c.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1
 ) AS seen ON true
-WHERE c.id = @id AND (@sees_private::boolean OR NOT c.is_private);
+WHERE c.id = @id AND (@sees_private::boolean OR NOT c.is_private)
+    AND EXISTS (SELECT FROM health_records r WHERE r.id = c.record_id);
 
 -- name: SeesPatient :one
 SELECT EXISTS (SELECT FROM patient_access a WHERE a.user_id = @caller AND a.patient_id = @patient_id);

@@ -100,12 +100,13 @@ SELECT unnest(@patient_ids::bigint[]), unnest(@authors::bigint[]), unnest(@recor
     unnest(@treatments::text[]), unnest(@medications::text[]), unnest(@visit_dates::timestamptz[]),
     unnest(@source_ids::text[]), unnest(@source_digests::bytea[])
 ON CONFLICT (patient_id, source_id) WHERE source_id IS NOT NULL DO UPDATE
-SET record_type = excluded.record_type, title = excluded.title, description = excluded.description,
+SET record_type = regexp_replace(r.record_type, '[^:]*$', excluded.record_type), -- one that was entered in error stays so
+    title = excluded.title, description = excluded.description,
     symptoms = excluded.symptoms, diagnosis = excluded.diagnosis, treatment = excluded.treatment,
     medications = excluded.medications, visit_date = excluded.visit_date, source_digest = excluded.source_digest,
     version = r.version + 1, updated_at = now()
 WHERE r.source_digest IS DISTINCT FROM excluded.source_digest
-RETURNING r.record_type, (r.version = 1)::boolean AS created;
+RETURNING split_part(r.record_type, ':', -1)::text AS record_type, (r.version = 1)::boolean AS created;
 
 -- In the order of LockDoctor's rule.
 -- name: LockDoctors :exec

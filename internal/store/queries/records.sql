@@ -5,7 +5,7 @@
 -- Lists the records that the caller may read. Only the first N patients, in the order of
 -- their first records, can have a record among the first N of all. So the page
 -- is searched among at most N patients (@depth), N records of each. order.go
--- rewrites the marks /*...*/ for the other orders. Without a period (@dated), counts are kept;
+-- rewrites the marks /*...*/ for the other orders, and for the records that are deleted. Without a period (@dated), counts are kept;
 -- with one, at most @count_up_to of its records are counted, whatever their types.
 -- CommentsOfPage follows in the same batch, and finds the page in a setting.
 -- name: ListRecords :many
@@ -18,8 +18,8 @@ WITH patients AS MATERIALIZED (
 ), heads AS (
     SELECT p.patient_id, p.assignment_id, p.emergency
     FROM patients p CROSS JOIN LATERAL (
-        SELECT r.id, r.visit_date/*key*/ AS sort_key FROM health_records r
-        WHERE r.patient_id = p.patient_id AND (@record_type::text = '' OR r.record_type = @record_type)
+        SELECT r.id, r.visit_date/*key*/ AS sort_key FROM health_records/*records*/ r
+        WHERE r.patient_id = p.patient_id AND r.record_type = ANY (@record_types::text[])
             AND (r.visit_date >= @since AND r.visit_date < @until)/*range*/
             AND (r.visit_date/*key*/, r.id) </*beyond*/ (@beyond_key::timestamptz, @beyond_id::bigint)
         ORDER BY r.visit_date/*key*/ DESC/*order*/, r.id DESC/*order*/ LIMIT 1
@@ -28,8 +28,8 @@ WITH patients AS MATERIALIZED (
 ), page AS (
     SELECT found.id, found.sort_key, heads.assignment_id, heads.emergency
     FROM heads CROSS JOIN LATERAL (
-        SELECT r.id, r.visit_date/*key*/ AS sort_key FROM health_records r
-        WHERE r.patient_id = heads.patient_id AND (@record_type::text = '' OR r.record_type = @record_type)
+        SELECT r.id, r.visit_date/*key*/ AS sort_key FROM health_records/*records*/ r
+        WHERE r.patient_id = heads.patient_id AND r.record_type = ANY (@record_types::text[])
             AND (r.visit_date >= @since AND r.visit_date < @until)/*range*/
             AND (r.visit_date/*key*/, r.id) </*beyond*/ (@beyond_key, @beyond_id)
         ORDER BY r.visit_date/*key*/ DESC/*order*/, r.id DESC/*order*/ LIMIT @depth
@@ -39,13 +39,13 @@ WITH patients AS MATERIALIZED (
     SELECT coalesce(sum(of_patient.records), 0)::bigint AS records
     FROM patients p CROSS JOIN LATERAL (
         SELECT sum(c.records) AS records FROM callers_record_counts c
-        WHERE c.patient_id = p.patient_id AND (@record_type::text = '' OR c.record_type = @record_type)
+        WHERE c.patient_id = p.patient_id AND c.record_type = ANY (@record_types::text[])
     ) AS of_patient
     WHERE NOT @dated::boolean
 ), found AS (
-    SELECT of_patient.record_type
+    SELECT (of_patient.record_type = ANY (@record_types))::boolean AS fits
     FROM patients p CROSS JOIN LATERAL (
-        SELECT t.record_type FROM callers_records t
+        SELECT t.record_type FROM callers_records/*records*/ t
         WHERE t.patient_id = p.patient_id AND t.visit_date >= @since AND t.visit_date < @until LIMIT @count_up_to::bigint
     ) AS of_patient
     WHERE @dated LIMIT @count_up_to::bigint
@@ -53,11 +53,11 @@ WITH patients AS MATERIALIZED (
 SELECT d.id, d.patient_id, d.created_by, d.record_type, d.title, d.description, d.symptoms, d.diagnosis, d.treatment,
     d.medications, d.visit_date, d.version, d.created_at, d.updated_at, d.username, d.email, d.first_name, d.last_name, d.role,
     d.error_reason, d.language, d.deleted_at,
-    (SELECT kept.records + (SELECT count(*) FROM found WHERE @record_type = '' OR found.record_type = @record_type) FROM kept)::bigint AS total,
+    (SELECT kept.records + (SELECT count(*) FROM found WHERE found.fits) FROM kept)::bigint AS total,
     ((SELECT count(*) FROM found) = @count_up_to)::boolean AS total_is_lower_bound,
     d.patient_id AS seen_patient, page.assignment_id AS seen_through, page.emergency::boolean AS seen_in_emergency
 FROM page
-CROSS JOIN LATERAL (SELECT r.* FROM record_details r WHERE r.id = page.id OFFSET 0) AS d -- by the barrier, a join would read all
+CROSS JOIN LATERAL (SELECT r.* FROM record_details/*records*/ r WHERE r.id = page.id OFFSET 0) AS d -- by the barrier, a join would read all
 WHERE (SELECT set_config('healthrecords.page', ARRAY(SELECT page.id FROM page)::text, true)) <> ''
 ORDER BY page.sort_key DESC/*order*/, page.id DESC/*order*/;
 
@@ -69,24 +69,24 @@ WITH patients AS MATERIALIZED (
     SELECT coalesce(sum(of_patient.records), 0)::bigint AS records
     FROM patients p CROSS JOIN LATERAL (
         SELECT sum(c.records) AS records FROM callers_record_counts c
-        WHERE c.patient_id = p.patient_id AND (@record_type::text = '' OR c.record_type = @record_type)
+        WHERE c.patient_id = p.patient_id AND c.record_type = ANY (@record_types::text[])
     ) AS of_patient
     WHERE NOT @dated::boolean
 ), found AS (
-    SELECT of_patient.record_type
+    SELECT (of_patient.record_type = ANY (@record_types))::boolean AS fits
     FROM patients p CROSS JOIN LATERAL (
-        SELECT t.record_type FROM callers_records t
+        SELECT t.record_type FROM callers_records/*records*/ t
         WHERE t.patient_id = p.patient_id AND t.visit_date >= @since AND t.visit_date < @until LIMIT @count_up_to::bigint
     ) AS of_patient
     WHERE @dated LIMIT @count_up_to::bigint
 )
-SELECT (SELECT kept.records + (SELECT count(*) FROM found WHERE @record_type = '' OR found.record_type = @record_type) FROM kept)::bigint AS total,
+SELECT (SELECT kept.records + (SELECT count(*) FROM found WHERE found.fits) FROM kept)::bigint AS total,
     ((SELECT count(*) FROM found) = @count_up_to)::boolean AS total_is_lower_bound;
 
 -- name: GetRecord :one
 SELECT sqlc.embed(r), (set_config('healthrecords.page', '{' || r.id || '}', true) <> '')::boolean AS for_comments,
     r.patient_id AS seen_patient, seen.assignment_id AS seen_through, seen.emergency::boolean AS seen_in_emergency
-FROM record_details r
+FROM record_details/*records*/ r
 JOIN LATERAL (
     SELECT a.assignment_id, a.emergency FROM patient_access a
     WHERE a.user_id = @caller AND a.patient_id = r.patient_id ORDER BY a.emergency, a.assignment_id LIMIT 1
@@ -104,10 +104,9 @@ ORDER BY a.emergency, a.assignment_id LIMIT 1;
 -- name: LockRecord :one
 SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment,
     r.medications, r.visit_date, r.version, r.created_at, r.updated_at, u.username, u.email, u.first_name, u.last_name, u.role,
-    r.error_reason, r.language,
-    (set_config('healthrecords.page', '{' || r.id || '}', true) <> '')::boolean AS for_comments
+    r.error_reason, r.language, NULL::timestamptz AS deleted_at
 FROM health_records r JOIN users u ON u.id = r.created_by
-WHERE r.id = @id AND r.patient_id = caller_id('patient')
+WHERE r.id = @id AND r.patient_id = caller_id('patient') AND set_config('healthrecords.page', '{' || r.id || '}', true) <> ''
 FOR UPDATE OF r;
 
 -- A patient's, with its event and its audit row: a transaction of this statement alone is whole.
@@ -136,7 +135,7 @@ WITH record AS (
     UPDATE health_records h
     SET record_type = @record_type, title = @title, description = @description, symptoms = @symptoms,
         diagnosis = @diagnosis, treatment = @treatment, medications = @medications, visit_date = @visit_date,
-        language = @language, version = version + 1, updated_at = now()
+        language = @language, error_reason = @error_reason, version = version + 1, updated_at = now()
     WHERE h.id = @id
     RETURNING h.id, h.patient_id, h.visit_date, h.version, h.updated_at
 ), audited AS (

@@ -50,6 +50,14 @@ func newHospital(t *testing.T) hospital {
 	f.Comment(testkit.CommentOptions{Record: h.ofAnn, Doctor: h.doctor, Private: true}) // 2
 	f.Comment(testkit.CommentOptions{Record: h.ofBob, Doctor: h.doctor})                // 3, while Bob was the doctor's patient
 	f.Comment(testkit.CommentOptions{Record: h.ofBob, Doctor: h.other, Private: true})  // 4
+	f.Exec(`INSERT INTO legal_holds (patient_id, reason) VALUES ($1, 'lawsuit')`, h.bob.ID)
+	f.Exec(`INSERT INTO erasures (patient_id, reason) VALUES ($1, 'asked for it')`, h.cleo.ID)
+	f.Exec(`UPDATE health_records SET title = 'Changed'`)
+	f.Exec(`UPDATE doctor_comments SET comment = 'Changed'`)
+	for _, patient := range []clinic.Patient{h.ann, h.bob} {
+		gone := f.Record(testkit.RecordOptions{Patient: patient}) // 3, 4
+		f.Exec(`DELETE FROM health_records WHERE id = $1`, gone.ID)
+	}
 	f.Exec(`INSERT INTO pending_names (user_id, first_name, last_name) VALUES ($1, 'New', 'Name')`, h.doctor.User.ID)
 	f.Exec(`INSERT INTO notifications (recipient_id, event_id, type) SELECT id, 1, 'NEW_RECORD' FROM users ORDER BY id`)
 	f.Exec(`INSERT INTO idempotency_keys (user_id, operation, key, request_hash) SELECT id, 'create', 'k', '' FROM users`)

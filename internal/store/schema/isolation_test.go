@@ -39,9 +39,14 @@ func ofTheOwner() map[string]string {
 		"patient_access":        "its condition names the caller, behind a barrier",
 		"record_details":        "its condition names the caller, behind a barrier",
 		"comment_details":       "its condition names the caller, behind a barrier",
-		"callers_sessions":      "its condition names the caller, behind a barrier",
-		"callers_audit":         "its condition names the caller, behind a barrier",
-		"audit_entries":         "an administrator sees all rows, other callers none",
+
+		"deleted_record_details":  "its condition names the caller, behind a barrier",
+		"record_states":           "its condition names the caller, behind a barrier",
+		"record_version_details":  "as record_states, which it reads",
+		"comment_version_details": "as comment_details, which it reads",
+		"callers_sessions":        "its condition names the caller, behind a barrier",
+		"callers_audit":           "its condition names the caller, behind a barrier",
+		"audit_entries":           "an administrator sees all rows, other callers none",
 	}
 }
 
@@ -105,6 +110,9 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 		"user_id FROM pending_names", "user_id FROM name_versions", "user_id FROM reset_codes",
 		"id FROM assignment_claims", "generation FROM declarations",
 		"patient_id FROM record_counts", "patient_id FROM callers_record_counts", "recipient_id FROM notification_counts",
+		"patient_id FROM legal_holds", "patient_id FROM erasures",
+		"record_id FROM record_versions", "id FROM deleted_records", "id FROM kept_records",
+		"record_id FROM record_version_details", "comment_id FROM comment_version_details",
 	}
 	h.expectAllRead(t, columns)
 	for name, test := range map[string]struct {
@@ -128,6 +136,12 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			{h.ann.ID},
 			{h.ann.ID},
 			{h.ann.User.ID},
+			nil, nil,
+			{1, 3},
+			{3},
+			{1, 3},
+			{1, 1, 3},
+			{1, 1},
 		}},
 		"patient without records": {h.cleo.User, [][]int64{
 			append([]int64{h.cleo.User.ID}, doctors...),
@@ -142,6 +156,8 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			nil, nil,
 			nil, nil,
 			{h.cleo.User.ID},
+			nil, nil,
+			nil, nil, nil, nil, nil,
 		}},
 		"doctor": {h.doctor.User, [][]int64{
 			append([]int64{h.admin.ID, h.ann.User.ID}, doctors...),
@@ -159,6 +175,12 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			{h.ann.ID},
 			{h.ann.ID},
 			{h.doctor.User.ID},
+			nil, nil,
+			{1, 3},
+			{3},
+			{1, 3},
+			{1, 1, 3},
+			{1, 1, 2, 2},
 		}},
 		"other doctor": {h.other.User, [][]int64{
 			append([]int64{h.admin.ID, h.bob.User.ID}, doctors...),
@@ -176,6 +198,12 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			{h.bob.ID},
 			{h.bob.ID},
 			{h.other.User.ID},
+			nil, nil,
+			{2, 4},
+			{4},
+			{2, 4},
+			{2, 2, 4},
+			{3, 3, 4, 4},
 		}},
 		"unverified doctor": {h.unverified.User, [][]int64{
 			doctors, nil,
@@ -188,6 +216,8 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			nil, nil,
 			nil, nil,
 			{h.unverified.User.ID},
+			nil, nil,
+			nil, nil, nil, nil, nil,
 		}},
 		"administrator": {h.admin, [][]int64{
 			append([]int64{h.admin.ID, h.ann.User.ID, h.bob.User.ID, h.cleo.User.ID}, doctors...),
@@ -205,6 +235,9 @@ func TestRawStatementsSeeWhatTheCallerMaySee(t *testing.T) {
 			{3},
 			nil, nil,
 			{h.admin.ID},
+			{h.bob.ID},
+			{h.cleo.ID},
+			nil, nil, nil, nil, nil,
 		}},
 	} {
 		if len(test.want) != len(columns) {

@@ -22,6 +22,7 @@ func TestRawStatementsWriteWhatTheCallerMayWrite(t *testing.T) {
 	pending := `INSERT INTO pending_names (user_id, first_name, last_name) VALUES (%d, 'A', 'B')`
 	code := `INSERT INTO reset_codes AS c (user_id, code_hash, expires_at) VALUES (%d, sha256('x'), now() + interval '1 day')
 		ON CONFLICT (user_id) DO UPDATE SET code_hash = excluded.code_hash`
+	hold, erasure := `INSERT INTO legal_holds (patient_id, reason) VALUES (%d, 'x')`, `INSERT INTO erasures (patient_id, reason) VALUES (%d, 'x')`
 	event := `INSERT INTO outbox (type, user_id) VALUES ('%s', %d)`
 	forged := `INSERT INTO outbox (type, %s, %s) VALUES ('%s', %d, %d)`
 	user := `INSERT INTO users (id, username, role, password_hash) OVERRIDING SYSTEM VALUE
@@ -120,6 +121,30 @@ func TestRawStatementsWriteWhatTheCallerMayWrite(t *testing.T) {
 		{nil, `UPDATE users SET email = 'x'`, 0},
 		{nil, fmt.Sprintf(user, "PATIENT"), 1},
 		{nil, fmt.Sprintf(user, "ADMIN"), refused},
+		{&h.admin, fmt.Sprintf(hold, h.ann.ID), 1},
+		{&h.admin, `UPDATE legal_holds SET reason = 'x', placed_by = caller_id('user')`, 1},
+		{&h.admin, `UPDATE legal_holds SET reason = 'x', placed_by = 1000`, refused}, // in the name of another user
+		{&h.admin, `DELETE FROM legal_holds`, 1},
+		{&h.doctor.User, fmt.Sprintf(hold, h.ann.ID), refused},
+		{&h.doctor.User, `DELETE FROM legal_holds`, 0},
+		{&h.bob.User, `DELETE FROM legal_holds`, 0},
+		{nil, `DELETE FROM legal_holds`, 0},
+		{&h.admin, fmt.Sprintf(erasure, h.ann.ID), 1},
+		{&h.admin, `INSERT INTO erasures (patient_id, reason, requested_by) VALUES (1, 'x', 1)`, refused},
+		{&h.admin, `UPDATE erasures SET erased_at = now()`, refused},
+		{&h.admin, `DELETE FROM erasures`, 1},
+		{&h.doctor.User, fmt.Sprintf(erasure, h.ann.ID), refused},
+		{&h.cleo.User, `DELETE FROM erasures`, 0},
+		{nil, `DELETE FROM erasures`, 0},
+		{nil, fmt.Sprintf(erasure, h.ann.ID), refused},
+		{&h.admin, fmt.Sprintf(`SELECT FROM erase_patient(%d) AS outcome WHERE outcome = 'done'`, h.cleo.ID), 1},
+		{&h.admin, fmt.Sprintf(`SELECT FROM erase_patient(%d) AS outcome WHERE outcome = 'done'`, h.ann.ID), 0},
+		{&h.doctor.User, fmt.Sprintf(`SELECT FROM erase_patient(%d) AS outcome WHERE outcome = 'done'`, h.cleo.ID), 0},
+		{&h.cleo.User, fmt.Sprintf(`SELECT FROM erase_patient(%d) AS outcome WHERE outcome = 'done'`, h.cleo.ID), 0},
+		{nil, fmt.Sprintf(`SELECT FROM erase_patient(%d) AS outcome WHERE outcome = 'done'`, h.cleo.ID), 0},
+		{&h.admin, fmt.Sprintf(`SELECT lock_patient(%d)`, h.cleo.ID), 1},
+		{&h.doctor.User, fmt.Sprintf(`SELECT lock_patient(%d)`, h.cleo.ID), 0},
+		{nil, fmt.Sprintf(`SELECT lock_patient(%d)`, h.cleo.ID), 0},
 		{nil, `INSERT INTO idempotency_keys (user_id, operation, key, request_hash) VALUES (1, 'register', 'x', '')`, refused},
 	} {
 		h.as(t, test.caller, func(tx pgx.Tx) {

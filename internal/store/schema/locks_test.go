@@ -85,6 +85,15 @@ func TestAMigrationHoldsNothingThatWhomItWaitsForNeeds(t *testing.T) {
 		"a request that reads comments has locked their view first": {
 			25, "LOCK TABLE doctor_profiles IN ACCESS EXCLUSIVE MODE", "LOCK TABLE doctor_comments IN ROW EXCLUSIVE MODE",
 		},
+		"whoever keeps a version of a record looks up the patient afterwards": {
+			32, "LOCK TABLE record_versions IN ROW EXCLUSIVE MODE", "LOCK TABLE patient_profiles IN ROW SHARE MODE",
+		},
+		"an import adds records and claims after people": {
+			37, "LOCK TABLE users, patient_profiles IN ROW EXCLUSIVE MODE", "LOCK TABLE health_records, assignment_claims, assignments IN ROW EXCLUSIVE MODE",
+		},
+		"whoever adds a record looks up the patient afterwards": {
+			37, "LOCK TABLE health_records IN ROW EXCLUSIVE MODE", "LOCK TABLE patient_profiles IN ROW SHARE MODE",
+		},
 		"the worker adds notifications last": {
 			13, "LOCK TABLE outbox IN ROW EXCLUSIVE MODE", "LOCK TABLE notifications IN ROW EXCLUSIVE MODE",
 		},

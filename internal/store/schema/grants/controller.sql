@@ -4,7 +4,7 @@
 GRANT SELECT ON goose_db_version TO :"role";
 
 GRANT SELECT (id, username, active) ON users TO :"role";
-GRANT SELECT (id, user_id) ON patient_profiles TO :"role";
+GRANT SELECT (id, user_id, erased_at) ON patient_profiles TO :"role";
 -- Locking a row needs the right to update a column. A constraint allows this column
 -- only one value.
 GRANT SELECT (id, user_id, verified_at), UPDATE (role) ON doctor_profiles TO :"role";

@@ -6,11 +6,13 @@ GRANT SELECT ON goose_db_version TO :"role";
 
 GRANT EXECUTE ON FUNCTION identify(bigint, text, bigint), account_named, account_registered_under, patients_named, users_found, users_page,
     lock_admins, set_user_active, decide_name, who_looked, lock_account, start_session, callers_patients_counted,
+    restore_record, lock_patient, erase_patient,
     search_records, search_query, search_marks, search_text, search_letters, latest_records TO :"role";
 
 GRANT SELECT ON users, doctor_profiles, patient_profiles, assignments, health_records, doctor_comments, notifications,
     callers_sessions, refresh_tokens, idempotency_keys, accounts, active_assignments, callers_patients, callers_records,
-    patient_access, record_details, comment_details, name_versions, pending_names, record_counts, callers_record_counts, notification_counts
+    patient_access, record_details, comment_details, name_versions, pending_names, record_counts, callers_record_counts, notification_counts,
+    record_versions, deleted_records, kept_records, deleted_record_details, record_version_details, comment_version_details
 TO :"role";
 
 GRANT USAGE ON SEQUENCE users_id_seq TO :"role"; -- an account gets its id before it is made
@@ -35,7 +37,7 @@ GRANT SELECT, INSERT (patient_id, doctor_id, source, requested_by, reason, start
 GRANT SELECT (uid, generation, digest) ON declarations TO :"role"; -- at which a claim is held, if it is known
 
 GRANT INSERT (patient_id, created_by, record_type, title, description, symptoms, diagnosis, treatment, medications, visit_date, language),
-    UPDATE (record_type, title, description, symptoms, diagnosis, treatment, medications, visit_date, language, version, updated_at),
+    UPDATE (record_type, title, description, symptoms, diagnosis, treatment, medications, visit_date, error_reason, language, version, updated_at),
     DELETE
 ON health_records TO :"role";
 
@@ -57,6 +59,9 @@ GRANT SELECT, INSERT (user_id, secret), UPDATE (secret, created_at, confirmed_at
 ON totp_factors TO :"role";
 GRANT SELECT, INSERT (user_id, code_hash), UPDATE (used_at) ON recovery_codes TO :"role";
 GRANT SELECT, INSERT (user_id, code_hash, expires_at), UPDATE (code_hash, created_at, expires_at, issued_by), DELETE ON reset_codes TO :"role";
+-- For administrators. Only erase_patient carries an erasure out.
+GRANT SELECT, INSERT (patient_id, reason), UPDATE (reason, placed_by, placed_at), DELETE ON legal_holds TO :"role";
+GRANT SELECT, INSERT (patient_id, reason), DELETE ON erasures TO :"role";
 -- The server adds to the audit log and reads it; nobody changes it.
 GRANT SELECT ON callers_audit, audit_entries TO :"role";
 GRANT INSERT (user_id, role, operation, object_kind, object_id, patient_ids, assignment_ids, reason, decision, request_id, address, record_ids)

@@ -21,6 +21,9 @@ GRANT SELECT (ctid, created_at), DELETE ON idempotency_keys TO :"role";
 GRANT SELECT (id, expires_at), DELETE ON sessions, refresh_tokens TO :"role";
 GRANT SELECT (user_id, expires_at), DELETE ON reset_codes TO :"role";
 
+-- It finds and removes deleted records without reading them.
+GRANT EXECUTE ON FUNCTION remove_deleted_records TO :"role";
+
 -- The sealer reads the audit log, which holds ids and Kubernetes users, and adds to the chain.
 GRANT SELECT ON audit_log, audit_checkpoints TO :"role";
 GRANT INSERT (number, last_id, statement, signature, row_ids, digests) ON audit_checkpoints TO :"role";

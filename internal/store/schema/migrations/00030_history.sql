@@ -1,7 +1,9 @@
 -- +goose Up
 
--- In the order in which others lock them.
-LOCK TABLE patient_profiles, health_records, doctor_comments IN ACCESS EXCLUSIVE MODE;
+-- In the order in which others lock them. Patients stay readable: whoever inserts a record has locked the records before they
+-- read the patient.
+LOCK TABLE patient_profiles IN SHARE ROW EXCLUSIVE MODE;
+LOCK TABLE health_records, doctor_comments IN ACCESS EXCLUSIVE MODE;
 
 -- A record that was entered in error has a record_type with the prefix ENTERED_IN_ERROR: and its type behind it, such as
 -- ENTERED_IN_ERROR:CHECKUP. So the indexes, the counts and the plans of lists, which all have the type, leave these records out
@@ -11,8 +13,9 @@ ALTER TABLE health_records
     ADD COLUMN language     text, -- of its texts, for the search; null: that of the installation
     ADD COLUMN updated_by   bigint, -- who made this version; null: the first one, an import or a command
     DROP CONSTRAINT health_records_type_known,
-    ADD CONSTRAINT health_records_type_known CHECK (regexp_replace(record_type, '^ENTERED_IN_ERROR:', '')
-        IN ('CHECKUP', 'DIAGNOSIS', 'PRESCRIPTION', 'LAB_RESULT', 'EMERGENCY')) NOT VALID,
+    ADD CONSTRAINT health_records_type_known CHECK (record_type IN ('CHECKUP', 'DIAGNOSIS', 'PRESCRIPTION', 'LAB_RESULT', 'EMERGENCY',
+        'ENTERED_IN_ERROR:CHECKUP', 'ENTERED_IN_ERROR:DIAGNOSIS', 'ENTERED_IN_ERROR:PRESCRIPTION', 'ENTERED_IN_ERROR:LAB_RESULT',
+        'ENTERED_IN_ERROR:EMERGENCY')) NOT VALID,
     ADD CONSTRAINT health_records_error_reason_length CHECK (char_length(error_reason) BETWEEN 1 AND 500) NOT VALID,
     ADD CONSTRAINT health_records_language_known CHECK (language IN ('en', 'de', 'fr', 'es', 'ru', 'simple')) NOT VALID;
 
@@ -45,6 +48,8 @@ CREATE TABLE record_versions (
     CONSTRAINT record_versions_patient_fkey FOREIGN KEY (patient_id) REFERENCES patient_profiles (id) ON DELETE CASCADE
 );
 CREATE INDEX record_versions_patient_idx ON record_versions (patient_id);
+-- a deleted record has one row, by which it is found
+CREATE UNIQUE INDEX record_versions_deleted_key ON record_versions (record_id) WHERE deleted_at IS NOT NULL AND restored_at IS NULL;
 -- the two orders of a list of deleted records
 CREATE INDEX record_versions_visit_idx ON record_versions (patient_id, visit_date DESC, record_id DESC) INCLUDE (record_type)
     WHERE deleted_at IS NOT NULL AND restored_at IS NULL;
@@ -101,6 +106,17 @@ $$;
 -- +goose StatementEnd
 CREATE TRIGGER record_deleted AFTER DELETE ON health_records FOR EACH ROW EXECUTE FUNCTION keep_deleted_record();
 
+-- The comments on records that are deleted already.
+-- +goose StatementBegin
+CREATE FUNCTION remove_kept_comments() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    DELETE FROM doctor_comments c WHERE c.record_id IN (SELECT v.record_id FROM record_versions v WHERE v.patient_id = OLD.id);
+    RETURN OLD;
+END
+$$;
+-- +goose StatementEnd
+CREATE TRIGGER patient_deleted BEFORE DELETE ON patient_profiles FOR EACH ROW EXECUTE FUNCTION remove_kept_comments();
+
 -- +goose StatementBegin
 CREATE FUNCTION keep_comment_version() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
@@ -130,23 +146,22 @@ END
 $$;
 -- +goose StatementEnd
 
--- Returns a record of the calling patient that was deleted, as it was in the version. It returns the number of the new version,
--- or nothing where the record is not deleted or has no such version.
+-- Makes a deleted record of the calling patient again, as it was in the version; 0: before it was deleted. It returns the number
+-- of the new version, or nothing where no such record is deleted, or where it never had this version.
 -- +goose StatementBegin
 CREATE FUNCTION restore_record(record bigint, as_in bigint) RETURNS TABLE (restored bigint) LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
-    content record_versions;
     last    bigint;
+    content record_versions;
 BEGIN
-    SELECT v.* INTO content FROM record_versions v WHERE v.record_id = record AND v.version = as_in AND v.patient_id = caller_id('patient');
-    IF NOT FOUND THEN
+    SELECT v.version INTO last FROM record_versions v
+    WHERE v.record_id = record AND v.patient_id = caller_id('patient') AND v.deleted_at IS NOT NULL AND v.restored_at IS NULL FOR UPDATE;
+    SELECT v.* INTO content FROM record_versions v
+    WHERE v.record_id = record AND v.version = CASE as_in WHEN 0 THEN last ELSE as_in END;
+    IF last IS NULL OR content.record_id IS NULL THEN
         RETURN;
     END IF;
-    UPDATE record_versions v SET restored_at = now()
-    WHERE v.record_id = record AND v.deleted_at IS NOT NULL AND v.restored_at IS NULL RETURNING v.version INTO last;
-    IF NOT FOUND THEN
-        RETURN;
-    END IF;
+    UPDATE record_versions v SET restored_at = now() WHERE v.record_id = record AND v.version = last;
     -- An import may have made the record again meanwhile, with the same source.
     IF EXISTS (SELECT FROM health_records r WHERE r.patient_id = content.patient_id AND r.source_id = content.source_id) THEN
         content.source_id := NULL;
@@ -162,36 +177,27 @@ BEGIN
 END
 $$;
 -- +goose StatementEnd
-REVOKE EXECUTE ON FUNCTION keep_record_version, keep_deleted_record, keep_comment_version, restore_record FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION keep_record_version, keep_deleted_record, remove_kept_comments, keep_comment_version, restore_record FROM PUBLIC;
 
 ALTER TABLE record_versions ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY owner ON record_versions TO CURRENT_USER USING (true);
+CREATE POLICY caller_reads ON record_versions FOR SELECT USING (
+    patient_id = (SELECT caller_id('patient'))
+    OR EXISTS (SELECT FROM callers_patients c WHERE c.patient_id = record_versions.patient_id OFFSET 0)); -- see 00028
 ALTER TABLE comment_versions ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE POLICY owner ON comment_versions TO CURRENT_USER USING (true);
 
--- The versions that the policy of health_records would show, the present one with those before it.
-CREATE VIEW record_history WITH (security_barrier = true) AS
-SELECT v.*
-FROM (
-    SELECT r.id AS record_id, r.version, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis,
-        r.treatment, r.medications, r.visit_date, r.error_reason, r.language, r.updated_at, r.updated_by,
-        NULL::timestamptz AS deleted_at, NULL::bigint AS deleted_by, NULL::timestamptz AS restored_at
-    FROM health_records r
-    UNION ALL
-    SELECT o.record_id, o.version, o.patient_id, o.created_by, o.record_type, o.title, o.description, o.symptoms, o.diagnosis,
-        o.treatment, o.medications, o.visit_date, o.error_reason, o.language, o.updated_at, o.updated_by,
-        o.deleted_at, o.deleted_by, o.restored_at
-    FROM record_versions o
-) AS v
-WHERE v.patient_id = (SELECT caller_id('patient'))
-    OR EXISTS (SELECT FROM callers_patients c WHERE c.patient_id = v.patient_id OFFSET 0); -- see 00028
-
--- The records that are deleted now, as callers_records.
-CREATE VIEW deleted_records WITH (security_barrier = true) AS
+-- The records that are deleted now, and that the policy shows.
+CREATE VIEW deleted_records WITH (security_invoker = true) AS
 SELECT v.record_id AS id, v.patient_id, v.record_type, v.visit_date, v.created_at FROM record_versions v
-WHERE v.deleted_at IS NOT NULL AND v.restored_at IS NULL
-    AND (v.patient_id = (SELECT caller_id('patient'))
-        OR EXISTS (SELECT FROM callers_patients c WHERE c.patient_id = v.patient_id OFFSET 0)); -- see 00028
+WHERE v.deleted_at IS NOT NULL AND v.restored_at IS NULL;
+
+-- The records that the caller may see, deleted or not: one row each, so that the time tells nothing about the versions of
+-- others.
+CREATE VIEW kept_records WITH (security_invoker = true) AS
+SELECT r.id, r.patient_id FROM health_records r
+UNION ALL
+SELECT d.id, d.patient_id FROM deleted_records d;
 
 -- No temporary table can take the place of a table that these use.
 -- +goose StatementBegin
@@ -199,7 +205,7 @@ DO $$
 DECLARE
     function text;
 BEGIN
-    FOREACH function IN ARRAY ARRAY['keep_record_version', 'keep_deleted_record', 'keep_comment_version', 'comment_has_patient', 'restore_record'] LOOP
+    FOREACH function IN ARRAY ARRAY['keep_record_version', 'keep_deleted_record', 'remove_kept_comments', 'keep_comment_version', 'comment_has_patient', 'restore_record'] LOOP
         EXECUTE format('ALTER FUNCTION %I SET search_path = %I, pg_temp', function, current_schema());
     END LOOP;
 END
@@ -207,12 +213,14 @@ $$;
 -- +goose StatementEnd
 
 -- +goose Down
+LOCK TABLE patient_profiles IN SHARE ROW EXCLUSIVE MODE;
 LOCK TABLE health_records, doctor_comments IN ACCESS EXCLUSIVE MODE;
-DROP VIEW record_history, deleted_records;
+DROP VIEW kept_records, deleted_records;
 DROP TRIGGER record_version_ends ON health_records;
 DROP TRIGGER record_deleted ON health_records;
+DROP TRIGGER patient_deleted ON patient_profiles;
 DROP TRIGGER comment_version_ends ON doctor_comments;
-DROP FUNCTION keep_record_version, keep_deleted_record, keep_comment_version, restore_record;
+DROP FUNCTION keep_record_version, keep_deleted_record, remove_kept_comments, keep_comment_version, restore_record;
 DROP TABLE record_versions, comment_versions;
 DELETE FROM doctor_comments c WHERE NOT EXISTS (SELECT FROM health_records r WHERE r.id = c.record_id);
 UPDATE health_records SET record_type = regexp_replace(record_type, '^ENTERED_IN_ERROR:', '') WHERE record_type LIKE 'ENTERED\_IN\_ERROR:%';

@@ -20,8 +20,51 @@ WHERE v.deleted_at IS NOT NULL AND v.restored_at IS NULL
     AND (v.patient_id = (SELECT caller_id('patient'))
         OR EXISTS (SELECT FROM callers_patients c WHERE c.patient_id = v.patient_id OFFSET 0)); -- see 00028
 
+-- Each version of a record, the present one too, if the policy of health_records would show it.
+CREATE VIEW record_states WITH (security_barrier = true) AS
+SELECT r.id AS record_id, r.version, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis,
+    r.treatment, r.medications, r.visit_date, r.error_reason, r.language, r.updated_at, r.updated_by,
+    NULL::timestamptz AS deleted_at, NULL::timestamptz AS restored_at
+FROM health_records r
+WHERE r.patient_id = (SELECT caller_id('patient'))
+    OR EXISTS (SELECT FROM callers_patients c WHERE c.patient_id = r.patient_id OFFSET 0) -- see 00028
+UNION ALL
+SELECT o.record_id, o.version, o.patient_id, o.created_by, o.record_type, o.title, o.description, o.symptoms, o.diagnosis,
+    o.treatment, o.medications, o.visit_date, o.error_reason, o.language, o.updated_at, o.updated_by, o.deleted_at, o.restored_at
+FROM record_versions o
+WHERE o.patient_id = (SELECT caller_id('patient'))
+    OR EXISTS (SELECT FROM callers_patients c WHERE c.patient_id = o.patient_id OFFSET 0);
+
+-- The same with who made it and what it changed. Names are null for an import, a command, and
+-- a version that a former release wrote over the first one.
+CREATE VIEW record_version_details WITH (security_barrier = true) AS
+SELECT v.record_id, v.version, v.patient_id, v.record_type, v.title, v.description, v.symptoms, v.diagnosis, v.treatment, v.medications,
+    v.visit_date, v.error_reason, v.language, v.updated_at, v.deleted_at, v.restored_at,
+    u.id AS user_id, u.username, u.email, u.first_name, u.last_name, u.role,
+    CASE WHEN b.version IS NULL THEN '{}' ELSE array_remove(ARRAY[
+        CASE WHEN split_part(v.record_type, ':', -1) <> split_part(b.record_type, ':', -1) THEN 'record_type' END,
+        CASE WHEN v.title <> b.title THEN 'title' END,
+        CASE WHEN v.description <> b.description THEN 'description' END,
+        CASE WHEN v.symptoms <> b.symptoms THEN 'symptoms' END,
+        CASE WHEN v.diagnosis <> b.diagnosis THEN 'diagnosis' END,
+        CASE WHEN v.treatment <> b.treatment THEN 'treatment' END,
+        CASE WHEN v.medications <> b.medications THEN 'medications' END,
+        CASE WHEN v.visit_date <> b.visit_date THEN 'visit_date' END,
+        CASE WHEN v.language IS DISTINCT FROM b.language THEN 'language' END,
+        CASE WHEN v.error_reason IS DISTINCT FROM b.error_reason THEN 'error_reason' END], NULL)
+    END::text[] AS changed
+FROM record_states v
+LEFT JOIN record_versions b ON b.record_id = v.record_id AND b.version = v.version - 1
+LEFT JOIN users u ON u.id = CASE v.version WHEN 1 THEN v.created_by ELSE v.updated_by END;
+
+-- The texts of a comment that comment_details shows, before its corrections and now.
+CREATE VIEW comment_version_details WITH (security_barrier = true) AS
+SELECT c.id AS comment_id, c.version, c.comment, c.updated_at FROM comment_details c
+UNION ALL
+SELECT c.id, o.version, o.comment, o.updated_at FROM comment_details c JOIN comment_versions o ON o.comment_id = c.id;
+
 -- +goose Down
-DROP VIEW deleted_record_details;
+DROP VIEW comment_version_details, record_version_details, record_states, deleted_record_details;
 DROP VIEW record_details;
 CREATE VIEW record_details WITH (security_barrier = true) AS
 SELECT r.id, r.patient_id, r.created_by, r.record_type, r.title, r.description, r.symptoms, r.diagnosis, r.treatment,
