@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -83,12 +84,12 @@ func settleIn(f *testkit.Factory) map[string]clinic.User {
 		f.Assignment(testkit.AssignmentOptions{Patient: patients[pair[0]], Doctor: doctors[pair[1]]})
 	}
 	f.Assignment(testkit.AssignmentOptions{Patient: patients[ann], Doctor: doctors[cuddy], Source: clinic.SourceBreakGlass})
-	for _, name := range []string{ann, bea, carl, ann, ann, bea} {
-		record := f.Record(testkit.RecordOptions{Patient: patients[name]})
+	for i, name := range []string{ann, bea, carl, ann, ann, bea} {
+		visit := time.Date(2025, 1, 1+(i+1)%3, 0, 0, 0, 0, time.UTC)
+		record := f.Record(testkit.RecordOptions{Patient: patients[name], VisitDate: visit})
 		f.Comment(testkit.CommentOptions{Record: record, Doctor: doctors[house]})
 		f.Comment(testkit.CommentOptions{Record: record, Doctor: doctors[house], Private: true})
 	}
-	f.Exec(`UPDATE health_records SET visit_date = '2025-01-01'::timestamptz + id % 3 * interval '1 day'`)
 	f.Exec(`UPDATE users SET created_at = '2025-01-01'`)
 	f.Exec(`UPDATE doctor_profiles SET verified_at = '2025-01-01'`)
 	f.Exec(`UPDATE assignments SET starts_at = '2025-01-01', ends_at = CASE id WHEN 3 THEN '2025-03-01'::timestamptz END, created_at = '2025-01-01'

@@ -41,16 +41,8 @@ const (
 // Search is what a caller looks for. Validate sets Terms.
 type Search struct {
 	Query  string
-	Filter SearchFilter
+	Filter RecordFilter // without Order and Deleted: the best match comes first, and no deleted record is found
 	Terms  []SearchTerm
-}
-
-// SearchFilter narrows a search; zero values do not narrow.
-type SearchFilter struct {
-	Type           RecordType
-	PatientID      int64
-	From, To       *time.Time // visit date, From inclusive, To exclusive
-	EnteredInError bool       // the records that were entered in error, in place of those that were not
 }
 
 // SearchTerm is a part of a query. A record must have all terms, and none that is excluded.

@@ -203,7 +203,7 @@ func TestSearchFilters(t *testing.T) {
 		for _, filter := range []clinic.RecordFilter{
 			{}, {Type: clinic.RecordDiagnosis}, {PatientID: c.mine.ID}, {PatientID: c.foreign.ID}, {From: &day}, {To: &day}, {Type: clinic.RecordCheckup, From: &day, PatientID: c.mine.ID},
 		} {
-			found := c.searchBy(t, c.doctor, clinic.Search{Query: "annual", Filter: clinic.SearchFilter{
+			found := c.searchBy(t, c.doctor, clinic.Search{Query: "annual", Filter: clinic.RecordFilter{
 				Type: filter.Type, PatientID: filter.PatientID, From: filter.From, To: filter.To,
 			}}, clinic.PageRequest{Size: 100})
 			want := c.want(filter, 0)
@@ -212,7 +212,7 @@ func TestSearchFilters(t *testing.T) {
 				t.Errorf("%+v finds %v, want %v", filter, got, want)
 			}
 		}
-		found := c.searchBy(t, c.doctor, clinic.Search{Query: "annual", Filter: clinic.SearchFilter{EnteredInError: true}}, clinic.PageRequest{})
+		found := c.searchBy(t, c.doctor, clinic.Search{Query: "annual", Filter: clinic.RecordFilter{EnteredInError: true}}, clinic.PageRequest{})
 		if ids := idsOf(found); !slices.Equal(ids, []int64{marked.ID}) || found.Items[0].Type != clinic.RecordCheckup {
 			t.Errorf("of the marked records %v are found", ids)
 		}
@@ -323,7 +323,7 @@ func TestSearchesAreAudited(t *testing.T) {
 	expect(fmt.Sprintf("searchRecords record {%d} {%d} {%d} allowed", c.patient.ID, c.assignment.ID, c.record.ID))
 	f.search(t, c.asPatient(), "zebra")
 	expect("searchRecords record {} {} {} allowed")
-	f.searchBy(t, c.asDoctor(), clinic.Search{Query: "zebra", Filter: clinic.SearchFilter{PatientID: other.ID}}, clinic.PageRequest{})
+	f.searchBy(t, c.asDoctor(), clinic.Search{Query: "zebra", Filter: clinic.RecordFilter{PatientID: other.ID}}, clinic.PageRequest{})
 	expect(fmt.Sprintf("searchRecords patient {%d} {%d} {} allowed", other.ID, second.ID))
 	admin := testkit.CallerOf(f.db.Admin())
 	admin.Request.Operation = "searchRecords"

@@ -16,9 +16,6 @@ import (
 	"github.com/healthrecords/healthrecords/internal/store/dbsqlc"
 )
 
-// enteredInError begins the record_type of a record that was entered in error: see 00030_history.sql.
-const enteredInError = "ENTERED_IN_ERROR:"
-
 // Search finds the caller's records that match, best first. Records without a language are in the given one.
 func (h Records) Search(ctx context.Context, search clinic.Search, language clinic.Language, request clinic.PageRequest) (clinic.SearchResult, error) {
 	s := searching{handle: h.handle, search: search, language: language}
@@ -62,7 +59,7 @@ func (s *searching) read(ctx context.Context, w window) ([]*dbsqlc.SearchRecords
 		followedBy(s.highlightsOfPage(terms))
 	rows, err := s.q.SearchRecords(ctx, reads.db, dbsqlc.SearchRecordsParams{
 		Terms: terms.texts, Prefixes: terms.prefixes, Exclusions: terms.exclusions, DefaultLanguage: string(s.language),
-		RecordTypes: searchedTypes(s.search.Filter), PatientID: s.search.Filter.PatientID, Since: since, Until: until,
+		RecordTypes: storedTypes(s.search.Filter), PatientID: s.search.Filter.PatientID, Since: since, Until: until,
 		BeyondRank: key.rank, BeyondDate: key.date, BeyondID: w.beyondID(false), Back: w.Back, Most: w.Limit,
 	})
 	if err != nil {
@@ -88,7 +85,7 @@ func (s *searching) highlightsOfPage(terms searchTerms) following {
 
 func (s *searching) hit(r *dbsqlc.SearchRecordsRow) clinic.SearchHit {
 	record := recordOf(dbsqlc.RecordDetail{
-		ID: r.ID, PatientID: r.PatientID, CreatedBy: r.CreatedBy, RecordType: strings.TrimPrefix(r.RecordType, enteredInError),
+		ID: r.ID, PatientID: r.PatientID, CreatedBy: r.CreatedBy, RecordType: r.RecordType,
 		Title: r.Title, Description: r.Description, Symptoms: r.Symptoms, Diagnosis: r.Diagnosis, Treatment: r.Treatment,
 		Medications: r.Medications, VisitDate: r.VisitDate, Version: r.Version, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 		Username: r.Username, Email: r.Email, FirstName: r.FirstName, LastName: r.LastName, Role: r.Role,
@@ -134,7 +131,7 @@ func textOf(r clinic.Record, marked *dbsqlc.HighlightsOfPageRow) string {
 // SimilarWords finds words of the caller's latest records that are like those that match none of their records.
 func (h Records) SimilarWords(ctx context.Context, words []string, language clinic.Language) ([]clinic.Suggestion, error) {
 	rows, err := h.q.SimilarWords(ctx, h.db, dbsqlc.SimilarWordsParams{
-		Words: words, DefaultLanguage: string(language), RecordTypes: searchedTypes(clinic.SearchFilter{}), Most: recordsOfSuggestions,
+		Words: words, DefaultLanguage: string(language), RecordTypes: storedTypes(clinic.RecordFilter{}), Most: recordsOfSuggestions,
 		SeesPrivate: h.seesPrivate(),
 	})
 	if err != nil {
@@ -166,21 +163,6 @@ func termsOf(terms []clinic.SearchTerm) (t searchTerms) {
 		t.prefixes, t.exclusions = append(t.prefixes, term.Prefix), append(t.exclusions, term.Excluded)
 	}
 	return t
-}
-
-// searchedTypes are the types of the records that a search reads, as they are stored.
-func searchedTypes(filter clinic.SearchFilter) (types []string) {
-	for _, one := range clinic.RecordTypes() {
-		if filter.Type != "" && filter.Type != one {
-			continue
-		}
-		stored := string(one)
-		if filter.EnteredInError {
-			stored = enteredInError + stored
-		}
-		types = append(types, stored)
-	}
-	return types
 }
 
 // searchKey is the place of a record among those that match, before its id.

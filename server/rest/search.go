@@ -91,7 +91,7 @@ func newSearchHit(h clinic.SearchHit) searchHit {
 
 func (h *handlers) searchRecords(ctx context.Context, request *searchRecordsRequest) (*searchRecordsResponse, error) {
 	sent := request.Body
-	search := clinic.Search{Query: sent.Query, Filter: clinic.SearchFilter{
+	search := clinic.Search{Query: sent.Query, Filter: clinic.RecordFilter{
 		Type: sent.Filters.RecordType, PatientID: sent.Filters.Patient, EnteredInError: sent.Filters.EnteredInError,
 	}}
 	var errFrom, errTo error
