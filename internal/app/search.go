@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -34,12 +35,18 @@ func newSearchReindexCommand() *cobra.Command {
 		Args: takesNoArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r.progress = cmd.ErrOrStderr()
-			return withSearchIndex(cmd.Context(), r.run)
+			err := withSearchIndex(cmd.Context(), r.run)
+			if cmd.Context().Err() != nil {
+				return errReindexStopped
+			}
+			return err
 		},
 	}
 	cmd.Flags().BoolVar(&r.resume, "resume", false, "go on where the last run stopped")
 	return cmd
 }
+
+var errReindexStopped = errors.New("stopped before the end; the worker goes on, or run the command again with --resume")
 
 // reindexBatch is how many records a transaction of the command indexes.
 const reindexBatch = 500
@@ -72,7 +79,7 @@ func (r reindexing) run(ctx context.Context, index *service.SearchIndex) error {
 			_, _ = fmt.Fprintf(r.progress, "indexed %d health records so far (%.0f %%)\n", state.Indexed, 100*state.Progress())
 		}
 		if indexed == 0 && !waited(ctx, 100*time.Millisecond) { // a worker indexes at the moment
-			return fmt.Errorf("waiting for the worker: %w", ctx.Err())
+			return errReindexStopped
 		}
 	}
 }

@@ -31,7 +31,7 @@ func markers() map[string]string {
 		"+49 555 0101 77": patient, "Canary-address": "owner", "Canary-contact": "owner",
 		"Canary-title": health, "Canary-description": health, "Canary-symptoms": health, "Canary-diagnosis": health,
 		"Canary-treatment": health, "Canary-medications": health,
-		"Canary-comment": "", "Canary-private": "", // corrected since
+		"Canary-comment": health, "Canary-private": "assigned emergency self", // corrected since: in the versions
 		"Canary-corrected-comment": health, "Canary-corrected-private": "assigned emergency self", "Canary-device": "owner spans",
 		"Canary-declared-reason": "owner assigned admin", "Canary-emergency-reason": "owner emergency admin",
 		"Canary-self-reason": "owner self admin", "Canary-claim-reason": "admin", "Canary-requester": "owner assigned admin",

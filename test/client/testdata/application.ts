@@ -34,7 +34,7 @@ async function recordsAndErrors(): Promise<void> {
   for (const title of ["One", "Two", "Three"]) want(201, await api.createRecord({ ...visit, title }, { headers }));
   const page = want(200, await api.listRecords({ page_size: 2, record_type: "DIAGNOSIS" }, { headers })).data;
   check(page.count === 3 && page.results.length === 2 && page.next !== null, "the first of two pages");
-  const missing = want(404, await api.getRecord(999999, { headers })).data;
+  const missing = want(404, await api.getRecord(999999, undefined, { headers })).data;
   check(missing.code === "not_found" && missing.request_id !== "", "the problem of a missing record");
   const wrong = want(422, await api.createRecord({ ...visit, title: "" }, { headers })).data;
   check(wrong.code === "invalid" && wrong.errors?.[0]?.field === "title", "the problem names the field");
@@ -57,7 +57,7 @@ async function writeProfileBack(): Promise<void> {
 async function writeRecordBack(): Promise<void> {
   const headers = await enter("recorded");
   const { id } = want(201, await api.createRecord(visit, { headers })).data;
-  const read = want(200, await api.getRecord(id, { headers }));
+  const read = want(200, await api.getRecord(id, undefined, { headers }));
   const etag = read.headers.get("ETag");
   check(etag !== null, "a record has an ETag");
   const written = want(200, await api.replaceRecord(id, { ...read.data, title: "Ear infection" }, { headers: { ...headers, "If-Match": etag } }));
