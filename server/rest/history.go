@@ -40,7 +40,7 @@ type recordVersion struct {
 	EnteredInError bool              `json:"entered_in_error,omitempty" doc:"The record was marked as entered in error. Missing if it was not." example:"true"`
 	ErrorReason    string            `json:"error_reason,omitempty" doc:"Why the record was marked as entered in error." example:"Belongs to another person"`
 	ChangedAt      time.Time         `json:"changed_at" doc:"When the version began." example:"2025-05-27T10:30:00Z"`
-	ChangedBy      *user             `json:"changed_by,omitempty" doc:"Who made the version. Missing for an import, and where an earlier release did not keep it."`
+	ChangedBy      *user             `json:"changed_by,omitempty" doc:"Who made the version; of the first one, whoever the record is created by. Missing if an import changed the record, and where an earlier release did not keep it."`
 	ChangedFields  []string          `json:"changed_fields" nullable:"false" doc:"The fields that differ from the version before."`
 	DeletedAt      *time.Time        `json:"deleted_at,omitempty" doc:"When the record was deleted in this version. Missing if it was not." example:"2025-06-01T09:00:00Z"`
 	RestoredAt     *time.Time        `json:"restored_at,omitempty" doc:"When it was restored then. Missing if it was not." example:"2025-06-02T09:00:00Z"`
