@@ -44,8 +44,8 @@ type RecordFields struct {
 	Treatment   string
 	Medications string
 	VisitDate   time.Time
-	// Language is that of the texts, for the search; "": that of the installation. Imports digest the fields: without a language, the
-	// digest is that of former releases.
+	// Language is that of the texts, for the search; "": that of the installation. Imports digest the fields: without a
+	// language, the digest is that of former releases.
 	Language Language `json:",omitempty"`
 }
 

@@ -113,8 +113,8 @@ func TestImportAgainChangesNothing(t *testing.T) {
 	}
 }
 
-// TestImportKnowsTheDigestsOfFormerReleases: another digest of the same source would put it over what its owner changed since. The
-// digest is that of the first release.
+// TestImportKnowsTheDigestsOfFormerReleases: another digest of the same source would put it over what its owner changed since.
+// The digest is that of the first release.
 func TestImportKnowsTheDigestsOfFormerReleases(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
