@@ -44,7 +44,9 @@ type RecordFields struct {
 	Treatment   string
 	Medications string
 	VisitDate   time.Time
-	Language    Language // of the texts, for the search; "": that of the installation
+	// Language is that of the texts, for the search; "": that of the installation. Imports digest the fields: without a
+	// language, the digest is that of former releases.
+	Language Language `json:",omitempty"`
 }
 
 // RecordChange has the fields to set; nil leaves a field as it is.

@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -109,6 +110,24 @@ func TestImportAgainChangesNothing(t *testing.T) {
 	wantImport(t, f.importBundle(t, bundle()), counts(0, 0, 1))
 	if after := f.db.Count(`SELECT sum(version) FROM health_records`); after != before {
 		t.Errorf("versions add up to %d, before %d", after, before)
+	}
+}
+
+// TestImportKnowsTheDigestsOfFormerReleases: another digest of the same source would put it over what its owner changed since.
+// The digest is that of the first release.
+func TestImportKnowsTheDigestsOfFormerReleases(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.importBundle(t, bundle())
+	former := sha256.Sum256([]byte(`{"Type":"CHECKUP","Title":"Check up","Description":"d","Symptoms":"s","Diagnosis":"di","Treatment":"t",` +
+		`"Medications":"m","VisitDate":"2020-03-01T08:00:00Z"}`))
+	if n := f.db.Count(`SELECT count(*) FROM health_records WHERE source_digest = $1`, former[:]); n != 1 {
+		t.Error("the digest is another one")
+	}
+	f.db.Exec(`UPDATE health_records SET source_digest = $1, title = 'corrected', version = version + 1`, former[:])
+	wantImport(t, f.importBundle(t, bundle()), counts(0, 0, 1))
+	if n := f.db.Count(`SELECT count(*) FROM health_records WHERE title = 'corrected'`); n != 1 {
+		t.Error("the import has overwritten the record")
 	}
 }
 

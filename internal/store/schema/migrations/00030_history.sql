@@ -77,6 +77,9 @@ BEGIN
         OLD.updated_at, OLD.updated_by);
     NEW.version := OLD.version + 1;
     NEW.updated_by := caller_id('user');
+    IF NEW.record_type NOT LIKE 'ENTERED\_IN\_ERROR:%' THEN -- a former release, which knows no reasons, has taken the mark away
+        NEW.error_reason := NULL;
+    END IF;
     RETURN NEW;
 END
 $$;
@@ -156,23 +159,32 @@ DECLARE
 BEGIN
     SELECT v.version INTO last FROM record_versions v
     WHERE v.record_id = record AND v.patient_id = caller_id('patient') AND v.deleted_at IS NOT NULL AND v.restored_at IS NULL FOR UPDATE;
+    IF last IS NULL THEN -- nothing of others is read
+        RETURN;
+    END IF;
     SELECT v.* INTO content FROM record_versions v
     WHERE v.record_id = record AND v.version = CASE as_in WHEN 0 THEN last ELSE as_in END;
-    IF last IS NULL OR content.record_id IS NULL THEN
+    IF content.record_id IS NULL THEN
         RETURN;
     END IF;
     UPDATE record_versions v SET restored_at = now() WHERE v.record_id = record AND v.version = last;
-    -- An import may have made the record again meanwhile, with the same source.
-    IF EXISTS (SELECT FROM health_records r WHERE r.patient_id = content.patient_id AND r.source_id = content.source_id) THEN
-        content.source_id := NULL;
-        content.source_digest := NULL;
-    END IF;
-    INSERT INTO health_records (id, patient_id, created_by, record_type, title, description, symptoms, diagnosis, treatment, medications,
-        visit_date, error_reason, language, source_id, source_digest, created_at, updated_at, updated_by, version)
-    OVERRIDING SYSTEM VALUE
-    VALUES (record, content.patient_id, content.created_by, content.record_type, content.title, content.description, content.symptoms,
-        content.diagnosis, content.treatment, content.medications, content.visit_date, content.error_reason, content.language,
-        content.source_id, content.source_digest, content.created_at, now(), caller_id('user'), last + 1);
+    LOOP
+        BEGIN
+            INSERT INTO health_records (id, patient_id, created_by, record_type, title, description, symptoms, diagnosis, treatment, medications,
+                visit_date, error_reason, language, source_id, source_digest, created_at, updated_at, updated_by, version)
+            OVERRIDING SYSTEM VALUE
+            VALUES (record, content.patient_id, content.created_by, content.record_type, content.title, content.description, content.symptoms,
+                content.diagnosis, content.treatment, content.medications, content.visit_date, content.error_reason, content.language,
+                content.source_id, content.source_digest, content.created_at, now(), caller_id('user'), last + 1);
+            EXIT;
+        EXCEPTION WHEN unique_violation THEN -- an import has made the record again meanwhile, with the same source
+            IF content.source_id IS NULL THEN
+                RAISE;
+            END IF;
+            content.source_id := NULL;
+            content.source_digest := NULL;
+        END;
+    END LOOP;
     RETURN QUERY SELECT last + 1;
 END
 $$;
