@@ -149,6 +149,10 @@ func TestPrivateCommentsMatchForNoPatient(t *testing.T) {
 			t.Errorf("the patient finds %d by the public comment", both.Total)
 		}
 	})
+	f.db.Exec(`UPDATE doctor_comments SET is_private = true`) // only a person with psql can
+	if found := f.search(t, c.asPatient(), "benign"); found.Total != 0 {
+		t.Error("a comment that has become private matches")
+	}
 }
 
 func TestSearchShowsPagesInOneOrder(t *testing.T) {

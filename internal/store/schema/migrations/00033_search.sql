@@ -149,7 +149,8 @@ BEGIN
     IF TG_OP = 'DELETE' THEN
         INSERT INTO search_pending (record_id, patient_id, private) VALUES (OLD.record_id, OLD.patient_id, OLD.is_private);
     ELSE
-        INSERT INTO search_pending (record_id, patient_id, private) VALUES (NEW.record_id, NEW.patient_id, NEW.is_private);
+        INSERT INTO search_pending (record_id, patient_id, private)
+        VALUES (NEW.record_id, NEW.patient_id, NEW.is_private AND (TG_OP = 'INSERT' OR OLD.is_private));
     END IF;
     RETURN NULL;
 END
