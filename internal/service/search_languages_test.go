@@ -180,6 +180,7 @@ func TestSearchInOtherDatabases(t *testing.T) {
 		"extensions": `TEMPLATE template0`,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			location := testkit.Value(url.Parse(base))(t)
 			location.Path += "_" + name
 			database := pgx.Identifier{strings.TrimPrefix(location.Path, "/")}.Sanitize()
