@@ -223,7 +223,7 @@ func TestSearchFilters(t *testing.T) {
 	})
 }
 
-// TestNoWordIsHighlightedInPlaceOfAnother: Postgres leaves out words that are too long to be indexed, with all their characters.
+// TestNoWordIsHighlightedInPlaceOfAnother: Postgres leaves out words that are too long to be indexed, with their characters.
 func TestNoWordIsHighlightedInPlaceOfAnother(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
