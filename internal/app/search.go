@@ -115,7 +115,11 @@ func newSearchStatusCommand() *cobra.Command {
 }
 
 func showSearchState(out io.Writer, s clinic.SearchState) {
-	_, _ = fmt.Fprintf(out, "changes to index: %d, the oldest %s ago\n", s.Pending, s.Oldest.Round(time.Second))
+	_, _ = fmt.Fprintf(out, "changes to index: %d", s.Pending)
+	if s.Pending > 0 {
+		_, _ = fmt.Fprintf(out, ", the oldest %s ago", s.Oldest.Round(time.Second))
+	}
+	_, _ = fmt.Fprintln(out)
 	run := "finished"
 	if !s.Finished {
 		run = fmt.Sprintf("%.0f %%", 100*s.Progress())

@@ -26,11 +26,12 @@ const (
 )
 
 // HighlightOf returns the part of a text that begins a little before the first word that is marked. marked has as many
-// characters as the text, beside the marks. It reports whether a word is marked.
+// characters as the text, beside the marks. Otherwise the marks are in other places: Postgres leaves out words of more than two
+// thousand bytes, and somebody may have changed the text meanwhile. It reports whether a word is marked.
 func HighlightOf(text, marked string) (h Highlight, found bool) {
-	ranges := rangesOf(marked)
+	ranges, length := rangesOf(marked)
 	runes := []rune(text)
-	if len(ranges) == 0 || ranges[len(ranges)-1].End > len(runes) {
+	if len(ranges) == 0 || length != len(runes) {
 		return Highlight{}, false
 	}
 	from := beginOfWord(runes, max(ranges[0].Start-excerptBefore, 0))
@@ -44,8 +45,9 @@ func HighlightOf(text, marked string) (h Highlight, found bool) {
 	return h, true
 }
 
-func rangesOf(marked string) (ranges []Range) {
-	place, start := 0, 0
+// rangesOf returns the ranges between marks, and the number of the other characters.
+func rangesOf(marked string) (ranges []Range, place int) {
+	start := 0
 	for _, r := range marked {
 		switch r {
 		case markStart:
@@ -56,7 +58,7 @@ func rangesOf(marked string) (ranges []Range) {
 			place++
 		}
 	}
-	return ranges
+	return ranges, place
 }
 
 // beginOfWord moves forward to the beginning of a word, if one is near.

@@ -3,6 +3,7 @@ package service_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -68,6 +69,67 @@ func TestIndexersAndWritersRace(t *testing.T) {
 	f.index(t)
 	if n := f.db.Count(staleRows); n != 0 {
 		t.Errorf("%d rows of the index are stale", n)
+	}
+}
+
+// TestAnErasureAndTheIndexerWaitForEachOther: an erasure locks the patient's records and then removes them. Meanwhile one of
+// them is indexed again, and another one for the first time.
+func TestAnErasureAndTheIndexerWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	c := f.care()
+	f.index(t)
+	f.db.Exec(`UPDATE health_records SET title = 'Changed' WHERE id = $1`, c.record.ID)
+	f.db.Record(testkit.RecordOptions{Patient: c.patient})
+	tx := testkit.Value(f.db.Pool.Begin(t.Context()))(t)
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+	_, err := tx.Exec(t.Context(), `SELECT FROM health_records WHERE patient_id = $1 ORDER BY id FOR UPDATE`, c.patient.ID)
+	testkit.Must(t, err)
+	indexed := make(chan error, 1)
+	go func() {
+		_, err := f.Index.IndexPending(t.Context(), 100)
+		indexed <- err
+	}()
+	for f.db.Count(`SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = current_database() AND NOT granted`) == 0 {
+		runtime.Gosched()
+	}
+	// The indexer must not hold the rows of the index while it waits: whoever waits for a second is ended.
+	var free int
+	testkit.Must(t, tx.QueryRow(t.Context(), `SELECT count(*) FROM (SELECT FROM record_search WHERE patient_id = $1 FOR UPDATE SKIP LOCKED) AS s`, c.patient.ID).Scan(&free))
+	if free != 1 {
+		t.Error("the indexer holds the row of a record while it waits for another record")
+	}
+	_, err = tx.Exec(t.Context(), `DELETE FROM health_records WHERE patient_id = $1`, c.patient.ID)
+	testkit.Must(t, err)
+	testkit.Must(t, tx.Commit(t.Context()))
+	testkit.Must(t, <-indexed)
+	if n := f.db.Count(staleRows); n != 0 {
+		t.Errorf("%d rows of the index are stale", n)
+	}
+}
+
+// TestSearchesReadNoChangesOfOthers: the plan is of a time when little waited.
+func TestSearchesReadNoChangesOfOthers(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	c := f.care()
+	f.index(t)
+	f.search(t, c.asDoctor(), "annual")
+	f.db.Exec(`INSERT INTO search_pending (record_id, patient_id, private) SELECT i, i + 1, false FROM generate_series(1000000, 1020000) i`)
+	read := func() int {
+		f.db.Exec(`SELECT pg_stat_force_next_flush()`)
+		return f.db.Count(`SELECT coalesce(sum(seq_scan), 0) FROM pg_stat_user_tables WHERE relname IN ('search_pending', 'record_search')`)
+	}
+	before := read()
+	tx := testkit.Value(f.db.Pool.Begin(t.Context()))(t)
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+	_, err := tx.Exec(t.Context(), fmt.Sprintf(`SELECT identify(%d, 'DOCTOR', 0)`, c.asDoctor().UserID))
+	testkit.Must(t, err)
+	_, err = tx.Exec(t.Context(), `SELECT search_records('{annual}', '{f}', '{f}', 'en', '{CHECKUP}', 0, '-infinity', 'infinity', 'infinity', 'infinity', 0, false, 21)`)
+	testkit.Must(t, err)
+	testkit.Must(t, tx.Commit(t.Context()))
+	if n := read() - before; n != 0 {
+		t.Errorf("a search reads tables from beginning to end %d times", n)
 	}
 }
 

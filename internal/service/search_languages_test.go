@@ -2,15 +2,18 @@ package service_test
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"unicode"
 
+	"github.com/jackc/pgx/v5"
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
 	"github.com/healthrecords/healthrecords/internal/testkit"
+	"github.com/healthrecords/healthrecords/internal/testkit/rights"
 )
 
 // written words, each with another form of it that a search must know.
@@ -165,4 +168,47 @@ func TestSuggestionsAreFromWhatTheCallerMaySee(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestSearchInOtherDatabases: the locale and the schema of the extensions are the choice of whoever runs Postgres.
+func TestSearchInOtherDatabases(t *testing.T) {
+	t.Parallel()
+	base := testkit.NewDatabase(t, rights.Migrate)
+	server := testkit.NewFactory(t, base)
+	for name, options := range map[string]string{
+		"turkish":    `TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'tr-TR' LOCALE 'C.UTF-8'`,
+		"extensions": `TEMPLATE template0`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			location := testkit.Value(url.Parse(base))(t)
+			location.Path += "_" + name
+			database := pgx.Identifier{strings.TrimPrefix(location.Path, "/")}.Sanitize()
+			server.Exec(`CREATE DATABASE ` + database + ` ` + options)
+			t.Cleanup(func() { server.Exec(`DROP DATABASE ` + database) })
+			if name == "extensions" { // in a schema that the parts of the platform may not use
+				db := testkit.NewFactory(t, location.String())
+				db.Exec(`CREATE SCHEMA app`)
+				db.Exec(`CREATE SCHEMA ext`)
+				for _, extension := range []string{"btree_gist", "pg_trgm", "unaccent"} {
+					db.Exec(`CREATE EXTENSION ` + extension + ` SCHEMA ext`)
+				}
+				db.Exec(`ALTER DATABASE ` + database + ` SET search_path = app, ext`)
+			}
+			testkit.Must(t, rights.Migrate(t.Context(), location.String()))
+			f := newFixtureOn(t, location.String())
+			c := f.care()
+			written := f.written(c.patient, "en", "INFECTIONS, Größe CAFÉ")
+			f.eachWay(t, func() {
+				for _, query := range []string{"infection", "INFEC*", "grosse", "cafe"} {
+					if found := f.search(t, c.asDoctor(), query); !slices.Equal(idsOf(found), []int64{written.ID}) || len(found.Items[0].Highlights) != 1 {
+						t.Errorf("%s finds %v", query, found.Items)
+					}
+				}
+				if found := f.search(t, c.asDoctor(), "INFEKTIONS"); len(found.Suggestions) != 1 || found.Suggestions[0].Similar[0] != "infections" {
+					t.Errorf("%v is suggested", found.Suggestions)
+				}
+			})
+		})
+	}
 }

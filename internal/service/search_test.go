@@ -149,6 +149,10 @@ func TestPrivateCommentsMatchForNoPatient(t *testing.T) {
 			t.Errorf("the patient finds %d by the public comment", both.Total)
 		}
 	})
+	f.db.Exec(`UPDATE doctor_comments SET is_private = true`) // only a person with psql can
+	if found := f.search(t, c.asPatient(), "benign"); found.Total != 0 {
+		t.Error("a comment that has become private matches")
+	}
 }
 
 func TestSearchShowsPagesInOneOrder(t *testing.T) {
@@ -217,6 +221,37 @@ func TestSearchFilters(t *testing.T) {
 			t.Errorf("of the marked records %v are found", ids)
 		}
 	})
+}
+
+// TestNoWordIsHighlightedInPlaceOfAnother: Postgres leaves out words that are too long to be indexed, with their characters.
+func TestNoWordIsHighlightedInPlaceOfAnother(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	c := f.care()
+	f.db.Exec(`UPDATE health_records SET description = repeat('a', 3000) || ' zoster, and more behind it' WHERE id = $1`, c.record.ID)
+	found := f.search(t, c.asDoctor(), "zoster")
+	if found.Total != 1 {
+		t.Fatalf("%d records are found", found.Total)
+	}
+	for _, h := range found.Items[0].Highlights {
+		for _, r := range h.Ranges {
+			if got := string([]rune(h.Text)[r.Start:r.End]); got != "zoster" {
+				t.Errorf("%q is highlighted", got)
+			}
+		}
+	}
+}
+
+// TestSuggestionsAreFound: a word is suggested only if a search for it finds a record.
+func TestSuggestionsAreFound(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	c := f.care()
+	marked := f.written(c.patient, "", "Melanoma")
+	f.db.Exec(`UPDATE health_records SET record_type = 'ENTERED_IN_ERROR:CHECKUP', error_reason = 'wrong patient' WHERE id = $1`, marked.ID)
+	if found := f.search(t, c.asDoctor(), "melanona"); len(found.Suggestions) != 0 {
+		t.Errorf("a record that was entered in error suggests %v", found.Suggestions)
+	}
 }
 
 // TestSearchFollowsEveryChange: a search finds what was written a moment ago, and nothing that is gone.

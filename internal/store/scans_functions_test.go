@@ -72,6 +72,7 @@ func callsOf(crowd map[string]int64) map[string]functionCall {
 		"record_vectors":        call("", `SELECT record_vectors(ARRAY(SELECT min(id) FROM health_records), 'en')`),
 		"reindex_records":       call("", `SELECT reindex_records(10, 'en')`),
 		"search_letters":        call("", `SELECT search_letters('word')`),
+		"search_likeness":       call("", `SELECT search_likeness('word', 'ward')`),
 		"search_marks":          call("", `SELECT search_marks('en', 'word', 'word')`),
 		"search_query":          call("", `SELECT search_query('en', '{word,be}', '{f,t}', '{f,f}', false)`),
 		"search_records": call(clinic.RoleDoctor, `SELECT search_records('{visit}', '{f}', '{f}', 'en', '{CHECKUP}', 0, '-infinity', 'infinity',

@@ -288,12 +288,14 @@ WITH missing AS MATERIALIZED (
 ), latest AS MATERIALIZED (
     SELECT l.id FROM latest_records($4) AS l (id) WHERE EXISTS (SELECT FROM missing)
 ), texts AS (
-    SELECT concat_ws(' ', r.title, r.description, r.symptoms, r.diagnosis, r.treatment, r.medications) AS plain
+    SELECT concat_ws(' ', r.title, left(r.description, 1000), left(r.symptoms, 1000), left(r.diagnosis, 1000), left(r.treatment, 1000),
+        left(r.medications, 1000)) AS plain
     FROM latest CROSS JOIN LATERAL (SELECT h.id, h.patient_id, h.created_by, h.record_type, h.title, h.description, h.symptoms, h.diagnosis, h.treatment, h.medications, h.visit_date, h.source_id, h.source_digest, h.version, h.created_at, h.updated_at, h.error_reason, h.language, h.updated_by FROM health_records h WHERE h.id = latest.id OFFSET 0) AS r
     UNION ALL
-    SELECT c.comment
+    SELECT left(c.comment, 1000)
     FROM latest CROSS JOIN LATERAL (
-        SELECT d.comment FROM doctor_comments d WHERE d.record_id = latest.id AND ($5::boolean OR NOT d.is_private) OFFSET 0
+        SELECT d.comment FROM doctor_comments d
+        WHERE d.record_id = latest.id AND ($5::boolean OR NOT d.is_private) ORDER BY d.id DESC LIMIT 10
     ) AS c
 ), words AS MATERIALIZED (
     SELECT w.word, search_letters(w.word) AS letters, count(*) AS uses
@@ -304,7 +306,7 @@ WITH missing AS MATERIALIZED (
 SELECT missing.word::text AS word, near.word::text AS similar_word
 FROM missing CROSS JOIN LATERAL (
     SELECT one.word, one.likeness, one.uses
-    FROM (SELECT w.word, similarity(w.letters, missing.letters) AS likeness, w.uses FROM words w OFFSET 0) AS one
+    FROM (SELECT w.word, search_likeness(w.letters, missing.letters) AS likeness, w.uses FROM words w OFFSET 0) AS one
     WHERE one.likeness >= 0.3
     ORDER BY one.likeness DESC, one.uses DESC, one.word LIMIT 3
 ) AS near
@@ -324,8 +326,8 @@ type SimilarWordsRow struct {
 	SimilarWord string
 }
 
-// Words like those that match none of the caller's records, from the latest of these records. A word of a private comment is for
-// doctors.
+// Words like those that match none of the caller's records, from the latest of these records: from the beginnings of their texts
+// and of their latest comments, because whole ones took two seconds. A word of a private comment is for doctors.
 func (q *Queries) SimilarWords(ctx context.Context, db DBTX, arg SimilarWordsParams) ([]*SimilarWordsRow, error) {
 	rows, err := db.Query(ctx, SimilarWords,
 		arg.Words,

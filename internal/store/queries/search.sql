@@ -43,8 +43,8 @@ FROM (
 WHERE marked.plain LIKE '%<%'
 ORDER BY marked.record_id, marked.comment_id, marked.place;
 
--- Words like those that match none of the caller's records, from the latest of these records. A word of a private comment is for
--- doctors.
+-- Words like those that match none of the caller's records, from the latest of these records: from the beginnings of their texts
+-- and of their latest comments, because whole ones took two seconds. A word of a private comment is for doctors.
 -- name: SimilarWords :many
 WITH missing AS MATERIALIZED (
     SELECT given.word, given.place, search_letters(search_text(given.word)) AS letters
@@ -56,12 +56,14 @@ WITH missing AS MATERIALIZED (
 ), latest AS MATERIALIZED (
     SELECT l.id FROM latest_records(@most) AS l (id) WHERE EXISTS (SELECT FROM missing)
 ), texts AS (
-    SELECT concat_ws(' ', r.title, r.description, r.symptoms, r.diagnosis, r.treatment, r.medications) AS plain
+    SELECT concat_ws(' ', r.title, left(r.description, 1000), left(r.symptoms, 1000), left(r.diagnosis, 1000), left(r.treatment, 1000),
+        left(r.medications, 1000)) AS plain
     FROM latest CROSS JOIN LATERAL (SELECT h.* FROM health_records h WHERE h.id = latest.id OFFSET 0) AS r
     UNION ALL
-    SELECT c.comment
+    SELECT left(c.comment, 1000)
     FROM latest CROSS JOIN LATERAL (
-        SELECT d.comment FROM doctor_comments d WHERE d.record_id = latest.id AND (@sees_private::boolean OR NOT d.is_private) OFFSET 0
+        SELECT d.comment FROM doctor_comments d
+        WHERE d.record_id = latest.id AND (@sees_private::boolean OR NOT d.is_private) ORDER BY d.id DESC LIMIT 10
     ) AS c
 ), words AS MATERIALIZED (
     SELECT w.word, search_letters(w.word) AS letters, count(*) AS uses
@@ -72,7 +74,7 @@ WITH missing AS MATERIALIZED (
 SELECT missing.word::text AS word, near.word::text AS similar_word
 FROM missing CROSS JOIN LATERAL (
     SELECT one.word, one.likeness, one.uses
-    FROM (SELECT w.word, similarity(w.letters, missing.letters) AS likeness, w.uses FROM words w OFFSET 0) AS one
+    FROM (SELECT w.word, search_likeness(w.letters, missing.letters) AS likeness, w.uses FROM words w OFFSET 0) AS one
     WHERE one.likeness >= 0.3
     ORDER BY one.likeness DESC, one.uses DESC, one.word LIMIT 3
 ) AS near

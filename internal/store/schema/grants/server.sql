@@ -7,7 +7,7 @@ GRANT SELECT ON goose_db_version TO :"role";
 GRANT EXECUTE ON FUNCTION identify(bigint, text, bigint), account_named, account_registered_under, patients_named, users_found, users_page,
     lock_admins, set_user_active, decide_name, who_looked, lock_account, start_session, callers_patients_counted,
     restore_record, lock_patient, erase_patient,
-    search_records, search_query, search_marks, search_text, search_letters, latest_records TO :"role";
+    search_records, search_query, search_marks, search_text, search_letters, search_likeness, latest_records TO :"role";
 
 GRANT SELECT ON users, doctor_profiles, patient_profiles, assignments, health_records, doctor_comments, notifications,
     callers_sessions, refresh_tokens, idempotency_keys, accounts, active_assignments, callers_patients, callers_records,

@@ -14,6 +14,11 @@ RETURN regexp_replace(lower(replace(plain, 'İ', 'I') COLLATE "und-x-icu") COLLA
 CREATE FUNCTION search_letters(word text) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 RETURN translate(unaccent(word), 'абвгдежзийклмнопрстуфхцчшщъыьэюя', 'abvgdejzi1klmnoprstufhc2w34y567q');
 
+-- How similar two words are, from 0 to 1. The function of pg_trgm is found when this one is made: it may be in a schema that parts
+-- of the platform cannot use.
+CREATE FUNCTION search_likeness(one text, other text) RETURNS real LANGUAGE sql STABLE PARALLEL SAFE
+RETURN similarity(one, other);
+
 -- A configuration for each language, and one without word forms. All ignore accents.
 CREATE TEXT SEARCH CONFIGURATION healthrecords_simple (PARSER = pg_catalog."default");
 ALTER TEXT SEARCH CONFIGURATION healthrecords_simple
@@ -144,13 +149,14 @@ BEGIN
     IF TG_OP = 'DELETE' THEN
         INSERT INTO search_pending (record_id, patient_id, private) VALUES (OLD.record_id, OLD.patient_id, OLD.is_private);
     ELSE
-        INSERT INTO search_pending (record_id, patient_id, private) VALUES (NEW.record_id, NEW.patient_id, NEW.is_private);
+        INSERT INTO search_pending (record_id, patient_id, private)
+        VALUES (NEW.record_id, NEW.patient_id, NEW.is_private AND (TG_OP = 'INSERT' OR OLD.is_private));
     END IF;
     RETURN NULL;
 END
 $$;
 -- +goose StatementEnd
-REVOKE EXECUTE ON FUNCTION search_text, search_letters, search_words, search_vector, record_vectors, record_to_index, comment_to_index FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION search_text, search_letters, search_likeness, search_words, search_vector, record_vectors, record_to_index, comment_to_index FROM PUBLIC;
 
 -- No temporary table can take the place of a table that these use.
 -- +goose StatementBegin
@@ -169,4 +175,4 @@ $$;
 DROP FUNCTION record_to_index, comment_to_index, record_vectors, search_vector, search_words;
 DROP TABLE record_search, search_pending, search_reindex;
 DROP TEXT SEARCH CONFIGURATION healthrecords_en, healthrecords_de, healthrecords_fr, healthrecords_es, healthrecords_ru, healthrecords_simple;
-DROP FUNCTION search_letters, search_text;
+DROP FUNCTION search_likeness, search_letters, search_text;

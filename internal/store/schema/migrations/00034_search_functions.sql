@@ -85,6 +85,7 @@ BEGIN
         SELECT DISTINCT waiting.record_id
         FROM patients p CROSS JOIN LATERAL (
             SELECT s.record_id FROM search_pending s WHERE s.patient_id = p.patient_id AND (reads_private OR NOT s.private)
+            OFFSET 0 -- by the barrier, a join would read what waits of others
         ) AS waiting
         LIMIT pending_most + 1
     ), visible AS (
@@ -126,7 +127,7 @@ END
 $$;
 -- +goose StatementEnd
 
--- The ids of the caller's latest records, from which suggestions come.
+-- The ids of the caller's latest records, from which suggestions come: without those that were entered in error, as a search.
 -- +goose StatementBegin
 CREATE FUNCTION latest_records(most integer) RETURNS SETOF bigint LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
 BEGIN
@@ -134,7 +135,9 @@ BEGIN
     SELECT one.id
     FROM (SELECT DISTINCT a.patient_id FROM patient_access a) AS p
     CROSS JOIN LATERAL (
-        SELECT r.id, r.visit_date FROM health_records r WHERE r.patient_id = p.patient_id ORDER BY r.visit_date DESC, r.id DESC LIMIT most
+        SELECT r.id, r.visit_date FROM health_records r
+        WHERE r.patient_id = p.patient_id AND NOT starts_with(r.record_type, 'ENTERED_IN_ERROR:')
+        ORDER BY r.visit_date DESC, r.id DESC LIMIT most
     ) AS one
     ORDER BY one.visit_date DESC, one.id DESC LIMIT most;
 END
@@ -142,13 +145,19 @@ $$;
 -- +goose StatementEnd
 
 -- Computes the vectors of records. Only the two functions below call it, one of them at a time: of two that compute those of one
--- record at the same time, the one that read the record first could write last.
+-- record at the same time, the one that read the record first could write last. It locks the records before their rows here, as
+-- whoever deletes them does, and only once the vectors are there: that takes long.
 -- +goose StatementBegin
 CREATE FUNCTION index_records(ids bigint[], default_language text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+    WITH computed AS MATERIALIZED (
+        SELECT * FROM record_vectors(ids, default_language)
+    ), kept AS MATERIALIZED (
+        SELECT r.id FROM health_records r WHERE r.id = ANY (ARRAY(SELECT c.record_id FROM computed c)) ORDER BY r.id FOR KEY SHARE
+    )
     INSERT INTO record_search AS s (record_id, patient_id, record_type, visit_date, language, public, private)
     SELECT v.record_id, v.patient_id, v.record_type, v.visit_date, v.language, v.public, v.private
-    FROM record_vectors(ids, default_language) AS v ORDER BY v.record_id
+    FROM computed v JOIN kept ON kept.id = v.record_id ORDER BY v.record_id
     ON CONFLICT (record_id) DO UPDATE SET record_type = excluded.record_type, visit_date = excluded.visit_date,
         language = excluded.language, public = excluded.public, private = excluded.private;
 END
@@ -234,6 +243,8 @@ BEGIN
 END
 $$;
 -- +goose StatementEnd
+-- What waits is a handful of rows by its statistics, also when an import has just added a million.
+ALTER FUNCTION search_records SET enable_seqscan = off;
 
 -- +goose Down
 DROP FUNCTION search_state, reindex_records, index_pending_records, index_records, latest_records, search_records, search_marks, search_query;
