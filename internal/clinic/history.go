@@ -45,6 +45,7 @@ func (v RecordVersion) values() []fieldValue {
 		{"treatment", v.Treatment},
 		{"medications", v.Medications},
 		{"visit_date", v.VisitDate.UTC().Format(time.RFC3339Nano)},
+		{"language", string(v.Language)},
 		{"error_reason", v.ErrorReason},
 	}
 }

@@ -98,6 +98,11 @@ func (s *Records) MarkInError(ctx context.Context, caller clinic.Caller, id int6
 	if err := admit(ctx, s.db, caller, record(id), require(caller, onlyPatients, clinic.RolePatient)); err != nil {
 		return clinic.Record{}, err
 	}
+	if reason != "" {
+		if err := clinic.ValidateErrorReason(&reason); err != nil {
+			return clinic.Record{}, err
+		}
+	}
 	return s.change(ctx, caller, id, expect, func(r *clinic.Record) error {
 		r.ErrorReason = reason
 		return nil

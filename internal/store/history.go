@@ -172,6 +172,7 @@ func versionOf(v dbsqlc.RecordVersionDetail) (clinic.RecordVersion, error) {
 		RecordFields: clinic.RecordFields{
 			Type: typeOf(v.RecordType), Title: v.Title, Description: v.Description, Symptoms: v.Symptoms,
 			Diagnosis: v.Diagnosis, Treatment: v.Treatment, Medications: v.Medications, VisitDate: v.VisitDate,
+			Language: clinic.Language(orZero(v.Language)),
 		},
 		ErrorReason: orZero(v.ErrorReason), ChangedAt: v.UpdatedAt, Changed: v.Changed, DeletedAt: v.DeletedAt, RestoredAt: v.RestoredAt,
 	}

@@ -36,6 +36,7 @@ type recordVersion struct {
 	Treatment      string            `json:"treatment" example:"Continue current lifestyle"`
 	Medications    string            `json:"medications" example:"None"`
 	VisitDate      time.Time         `json:"visit_date" example:"2025-05-27T10:00:00Z"`
+	Language       *clinic.Language  `json:"language,omitempty" enum:"en,de,fr,es,ru,simple" doc:"The language of the texts, for the search; omitted if it is that of the installation." example:"en"`
 	EnteredInError bool              `json:"entered_in_error,omitempty" doc:"The record was marked as entered in error. Missing if it was not." example:"true"`
 	ErrorReason    string            `json:"error_reason,omitempty" doc:"Why the record was marked as entered in error." example:"Belongs to another person"`
 	ChangedAt      time.Time         `json:"changed_at" doc:"When the version began." example:"2025-05-27T10:30:00Z"`
@@ -48,7 +49,7 @@ type recordVersion struct {
 func newRecordVersion(v clinic.RecordVersion) recordVersion {
 	view := recordVersion{
 		Version: v.Version, RecordType: v.Type, Title: v.Title, Description: v.Description, Symptoms: v.Symptoms, Diagnosis: v.Diagnosis,
-		Treatment: v.Treatment, Medications: v.Medications, VisitDate: v.VisitDate.UTC(), EnteredInError: v.ErrorReason != "", ErrorReason: v.ErrorReason,
+		Treatment: v.Treatment, Medications: v.Medications, VisitDate: v.VisitDate.UTC(), Language: orNull(v.Language), EnteredInError: v.ErrorReason != "", ErrorReason: v.ErrorReason,
 		ChangedAt: v.ChangedAt.UTC(), ChangedFields: append([]string{}, v.Changed...), DeletedAt: utc(v.DeletedAt), RestoredAt: utc(v.RestoredAt),
 	}
 	if v.ChangedBy != nil {
