@@ -62,6 +62,9 @@ func (s *Records) Restore(ctx context.Context, caller clinic.Caller, id, version
 		case err == nil:
 			restored, err = restoreTo(ctx, h, locked, version)
 		}
+		if version != 0 && clinic.CodeOf(err) == clinic.CodeNotFound { // as for a record that is not deleted, and for one of others
+			err = clinic.NotFound("version")
+		}
 		return err
 	})
 	return restored, err

@@ -113,6 +113,23 @@ func TestTheReasonOfAMarkIsChecked(t *testing.T) {
 	}
 }
 
+// TestARestoreSaysWhatIsMissing: the version, also where the record is deleted.
+func TestARestoreSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	f, ctx := newFixture(t), t.Context()
+	c := f.care()
+	missing := func() {
+		t.Helper()
+		_, err := f.Records.Restore(ctx, c.asPatient(), c.record.ID, 9, nil)
+		if wantCode(t, err, clinic.CodeNotFound); err == nil || !strings.Contains(err.Error(), "no such version") {
+			t.Error(err)
+		}
+	}
+	missing()
+	testkit.Must(t, f.Records.Delete(ctx, c.asPatient(), c.record.ID, nil))
+	missing()
+}
+
 // TestVersionsArePaged goes forward and back.
 func TestVersionsArePaged(t *testing.T) {
 	t.Parallel()

@@ -126,7 +126,7 @@ END
 $$;
 -- +goose StatementEnd
 
--- The ids of the caller's latest records, from which suggestions come.
+-- The ids of the caller's latest records, from which suggestions come: without those entered in error, whose words find nothing.
 -- +goose StatementBegin
 CREATE FUNCTION latest_records(most integer) RETURNS SETOF bigint LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
 BEGIN
@@ -134,7 +134,9 @@ BEGIN
     SELECT one.id
     FROM (SELECT DISTINCT a.patient_id FROM patient_access a) AS p
     CROSS JOIN LATERAL (
-        SELECT r.id, r.visit_date FROM health_records r WHERE r.patient_id = p.patient_id ORDER BY r.visit_date DESC, r.id DESC LIMIT most
+        SELECT r.id, r.visit_date FROM health_records r
+        WHERE r.patient_id = p.patient_id AND NOT starts_with(r.record_type, 'ENTERED_IN_ERROR:')
+        ORDER BY r.visit_date DESC, r.id DESC LIMIT most
     ) AS one
     ORDER BY one.visit_date DESC, one.id DESC LIMIT most;
 END
