@@ -11,7 +11,7 @@ import (
 // How many searches run at once: one of long texts takes seconds of the database's time, and a connection to it.
 const (
 	searchesOfUser = 2
-	searchWait     = 3 * time.Second // for a turn, as for a connection
+	searchWait     = 10 * time.Second // for a turn: it leaves some of the 15 seconds of a request for the search
 )
 
 // searchTurns leave connections to other requests, and to each user a turn of the searches, whoever else searches.
