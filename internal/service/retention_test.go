@@ -79,6 +79,23 @@ func TestRetentionRemovesWhatWasDeletedLongAgo(t *testing.T) {
 	}
 }
 
+// TestReadingTheTextsOfACommentTellsNothingOfIt: to the patient, that of a private one and that of a public one look the same.
+func TestReadingTheTextsOfACommentTellsNothingOfIt(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	c := f.care()
+	doctor := c.asDoctor()
+	doctor.Request.Operation = "listCommentVersions"
+	for _, private := range []bool{true, false} {
+		comment := f.db.Comment(testkit.CommentOptions{Record: c.record, Doctor: c.doctor, Text: "text", Private: private})
+		testkit.Value(f.Comments.Versions(t.Context(), doctor, comment.ID, clinic.PageRequest{Size: 1}))(t)
+		log := testkit.Value(f.AuditLog.ListAccesses(t.Context(), c.asPatient(), 0, 1))(t)
+		if entry := log.Items[0]; entry.Operation != "listRecords" || entry.Object != (clinic.Object{Kind: clinic.ObjectRecord}) {
+			t.Errorf("private: %t, the patient sees %+v", private, entry)
+		}
+	}
+}
+
 // TestWhatRetentionRemovesStaysSecret: to its patient, a private comment was a reading of the record, and still is.
 func TestWhatRetentionRemovesStaysSecret(t *testing.T) {
 	t.Parallel()

@@ -63,7 +63,31 @@ SELECT c.id AS comment_id, c.version, c.comment, c.updated_at FROM comment_detai
 UNION ALL
 SELECT c.id, o.version, o.comment, o.updated_at FROM comment_details c JOIN comment_versions o ON o.comment_id = c.id;
 
+-- As in 00016. That a doctor read the earlier texts of a comment is a reading of records, without an object: otherwise the patient
+-- would learn the id of a private comment, and a public one would tell the difference.
+CREATE OR REPLACE VIEW callers_audit WITH (security_barrier = true) AS
+SELECT l.id, l.at, l.user_id, l.role,
+    CASE read.record WHEN 0 THEN l.operation WHEN -1 THEN 'listRecords' ELSE 'getRecord' END AS operation,
+    CASE read.record WHEN 0 THEN l.object_kind ELSE 'record' END AS object_kind,
+    CASE read.record WHEN 0 THEN l.object_id WHEN -1 THEN NULL ELSE read.record END AS object_id,
+    l.reason, l.decision,
+    nullif(l.assignment_ids[array_position(l.patient_ids, caller_id('patient'))], 0) AS assignment_id,
+    u.username, u.first_name, u.last_name,
+    CASE l.role WHEN 'CONTROLLER' THEN l.request_id END AS controllers_request
+FROM audit_log l
+CROSS JOIN LATERAL (
+    SELECT CASE
+        WHEN l.operation = 'listCommentVersions' AND l.role <> 'PATIENT' AND l.decision = 'allowed' THEN -1
+        WHEN l.operation NOT IN ('addComment', 'correctComment') OR l.decision <> 'allowed' THEN 0
+        WHEN l.object_kind = 'record' THEN l.object_id
+        ELSE coalesce((SELECT CASE WHEN c.is_private THEN c.record_id ELSE 0 END FROM doctor_comments c WHERE c.id = l.object_id), -1)
+    END AS record
+) AS read
+LEFT JOIN users u ON u.id = l.user_id AND (u.role <> 'PATIENT' OR u.id = caller_id('user'))
+WHERE l.patient_ids @> ARRAY[caller_id('patient')];
+
 -- +goose Down
+-- callers_audit stays as it is, because the rows of the audit log stay, too.
 DROP VIEW comment_version_details, record_version_details, record_states, deleted_record_details;
 DROP VIEW record_details;
 CREATE VIEW record_details WITH (security_barrier = true) AS
