@@ -71,6 +71,31 @@ func TestIndexersAndWritersRace(t *testing.T) {
 	}
 }
 
+// TestTheIndexerWaitsForWhoeverDeletes: a transaction that deletes several records, as an erasure does, does not meet the
+// indexer in the other order, and records that are gone by then are left out.
+func TestTheIndexerWaitsForWhoeverDeletes(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	c := f.care()
+	f.index(t) // the first record is in the index, the second one is not
+	f.db.Record(testkit.RecordOptions{Patient: c.patient})
+	f.db.Exec(`UPDATE health_records SET title = 'changed' WHERE id = $1`, c.record.ID)
+	tx := testkit.Value(f.db.Pool.Begin(t.Context()))(t)
+	testkit.Value(tx.Exec(t.Context(), `SELECT FROM health_records ORDER BY id FOR UPDATE`))(t)
+	indexed := make(chan error, 1)
+	go func() {
+		_, err := f.Index.IndexPending(t.Context(), 100)
+		indexed <- err
+	}()
+	meetingOf{registry: registry{fixture: f}}.waiting(t, 1, indexed)
+	testkit.Value(tx.Exec(t.Context(), `DELETE FROM health_records`))(t)
+	testkit.Must(t, tx.Commit(t.Context()))
+	testkit.Must(t, <-indexed)
+	if n := f.db.Count(`SELECT count(*) FROM record_search`); n != 0 {
+		t.Errorf("%d rows of deleted records are left", n)
+	}
+}
+
 // TestReindexingGoesOnWhereItStopped counts the records, which nobody indexes twice.
 func TestReindexingGoesOnWhereItStopped(t *testing.T) {
 	t.Parallel()

@@ -144,10 +144,12 @@ $$;
 -- +goose StatementEnd
 
 -- Computes the vectors of records. Only the two functions below call it, one of them at a time: of two that compute those of one
--- record at the same time, the one that read the record first could write last.
+-- record at the same time, the one that read the record first could write last. It locks the records first, as those who delete
+-- them do: an erasure deletes several, and would meet it in the other order.
 -- +goose StatementBegin
 CREATE FUNCTION index_records(ids bigint[], default_language text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
+    PERFORM FROM health_records r WHERE r.id = ANY (ids) ORDER BY r.id FOR KEY SHARE;
     INSERT INTO record_search AS s (record_id, patient_id, record_type, visit_date, language, public, private)
     SELECT v.record_id, v.patient_id, v.record_type, v.visit_date, v.language, v.public, v.private
     FROM record_vectors(ids, default_language) AS v ORDER BY v.record_id
