@@ -2,6 +2,7 @@ package service_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/healthrecords/healthrecords/internal/clinic"
@@ -181,6 +182,19 @@ func TestADisabledAccountIsErased(t *testing.T) {
 }
 
 // TestAnErasedNameIsFree: whoever had the name before, and the name that replaces it, stand in nobody's way.
+// TestNobodyLogsInToAnErasedAccount: its new name is no secret.
+func TestNobodyLogsInToAnErasedAccount(t *testing.T) {
+	t.Parallel()
+	w := newRegistry(t)
+	w.erase(t)
+	name := fmt.Sprintf("erased-%d", w.patient.User.ID)
+	for _, password := range []string{"-", "securepass123"} {
+		if _, err := w.Sessions.Login(t.Context(), name, password, clinic.SecondFactor{}); clinic.ReasonOf(err) != "bad_credentials" {
+			t.Errorf("a login with %q: %v", password, err)
+		}
+	}
+}
+
 func TestAnErasedNameIsFree(t *testing.T) {
 	t.Parallel()
 	w := newRegistry(t)

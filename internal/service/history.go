@@ -62,6 +62,9 @@ func (s *Records) Restore(ctx context.Context, caller clinic.Caller, id, version
 		case err == nil:
 			restored, err = restoreTo(ctx, h, locked, version)
 		}
+		if version != 0 && clinic.CodeOf(err) == clinic.CodeNotFound { // as for a record that is not deleted, and for one of others
+			err = clinic.NotFound("version")
+		}
 		return err
 	})
 	return restored, err
@@ -97,6 +100,11 @@ func restoreTo(ctx context.Context, h store.Handle, locked clinic.Record, versio
 func (s *Records) MarkInError(ctx context.Context, caller clinic.Caller, id int64, reason string, expect []clinic.Revision) (clinic.Record, error) {
 	if err := admit(ctx, s.db, caller, record(id), require(caller, onlyPatients, clinic.RolePatient)); err != nil {
 		return clinic.Record{}, err
+	}
+	if reason != "" {
+		if err := clinic.ValidateErrorReason(&reason); err != nil {
+			return clinic.Record{}, err
+		}
 	}
 	return s.change(ctx, caller, id, expect, func(r *clinic.Record) error {
 		r.ErrorReason = reason

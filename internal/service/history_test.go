@@ -1,6 +1,7 @@
 package service_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -76,6 +77,57 @@ func TestEveryChangeKeepsTheVersionBefore(t *testing.T) {
 	if third.Version != 3 || third.Title != "Second" {
 		t.Errorf("version 3 = %+v", third)
 	}
+}
+
+// TestTheLanguageIsPartOfAVersion changes the language of a record, and restores the first version.
+func TestTheLanguageIsPartOfAVersion(t *testing.T) {
+	t.Parallel()
+	f, ctx := newFixture(t), t.Context()
+	c := f.care()
+	for _, language := range []clinic.Language{clinic.LanguageGerman, clinic.LanguageFrench} {
+		testkit.Value(f.Records.Update(ctx, c.asPatient(), c.record.ID, clinic.RecordChange{Language: &language}, nil))(t)
+	}
+	changes := testkit.Value(f.Records.Compare(ctx, c.asDoctor(), c.record.ID, 1, 2))(t)
+	if diff := cmp.Diff([]clinic.FieldChange{{Field: "language", From: "", To: "de"}}, changes); diff != "" {
+		t.Errorf("differences:\n%s", diff)
+	}
+	restored := testkit.Value(f.Records.Restore(ctx, c.asPatient(), c.record.ID, 2, nil))(t)
+	if restored.Language != clinic.LanguageGerman || f.history(t, c.asDoctor(), c.record.ID)[0].Language != clinic.LanguageGerman {
+		t.Errorf("the restored record is in %q", restored.Language)
+	}
+}
+
+// TestTheReasonOfAMarkIsChecked: what cannot be stored or seen is refused, and nothing changes.
+func TestTheReasonOfAMarkIsChecked(t *testing.T) {
+	t.Parallel()
+	f, ctx := newFixture(t), t.Context()
+	c := f.care()
+	for _, reason := range []string{" ", "\n", "a\x00b", "a\x01b", "\u200b", strings.Repeat("x", clinic.MaxReason+1)} {
+		_, err := f.Records.MarkInError(ctx, c.asPatient(), c.record.ID, reason, nil)
+		if clinic.CodeOf(err) != clinic.CodeInvalid || !strings.Contains(err.Error(), "reason: ") {
+			t.Errorf("%q: %v", reason, err)
+		}
+	}
+	if marked := testkit.Value(f.Records.MarkInError(ctx, c.asPatient(), c.record.ID, " of another person ", nil))(t); marked.ErrorReason != "of another person" {
+		t.Errorf("the reason is %q", marked.ErrorReason)
+	}
+}
+
+// TestARestoreSaysWhatIsMissing: the version, also where the record is deleted.
+func TestARestoreSaysWhatIsMissing(t *testing.T) {
+	t.Parallel()
+	f, ctx := newFixture(t), t.Context()
+	c := f.care()
+	missing := func() {
+		t.Helper()
+		_, err := f.Records.Restore(ctx, c.asPatient(), c.record.ID, 9, nil)
+		if wantCode(t, err, clinic.CodeNotFound); err == nil || !strings.Contains(err.Error(), "no such version") {
+			t.Error(err)
+		}
+	}
+	missing()
+	testkit.Must(t, f.Records.Delete(ctx, c.asPatient(), c.record.ID, nil))
+	missing()
 }
 
 // TestVersionsArePaged goes forward and back.

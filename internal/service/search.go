@@ -13,11 +13,12 @@ const onlySearchers = "only patients and doctors may search health records"
 type Search struct {
 	db       *store.DB
 	language clinic.Language
+	turns    *searchTurns
 }
 
 // NewSearch returns the use case. Records without a language are in the given one; "" means LanguageSimple.
 func NewSearch(db *store.DB, language clinic.Language) *Search {
-	return &Search{db: db, language: orSimple(language)}
+	return &Search{db: db, language: orSimple(language), turns: newSearchTurns(db.Stat().MaxConns())}
 }
 
 // Records finds the records that match among those that the caller may read, best first. If there are none, it suggests
@@ -30,6 +31,11 @@ func (s *Search) Records(ctx context.Context, caller clinic.Caller, search clini
 	if err := search.Validate(); err != nil {
 		return clinic.SearchResult{}, err
 	}
+	give, err := s.turns.take(ctx, caller.UserID)
+	if err != nil {
+		return clinic.SearchResult{}, err
+	}
+	defer give()
 	found, err := s.db.As(caller).Records().Search(ctx, search, s.language, page)
 	if err != nil {
 		return clinic.SearchResult{}, err

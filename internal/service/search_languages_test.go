@@ -151,6 +151,22 @@ func withoutAccents(text string) string {
 }
 
 // Words of private comments are suggested to doctors only, and words of others to nobody.
+// TestSuggestionsCanBeFound: none is a word that only records entered in error have, which a search leaves out.
+func TestSuggestionsCanBeFound(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	c := f.care()
+	marked := f.written(c.patient, "", "hippopotamus")
+	testkit.Value(f.Records.MarkInError(t.Context(), c.asPatient(), marked.ID, "of another person", nil))(t)
+	f.eachWay(t, func() {
+		for _, query := range []string{"hippopotamus", "hippopotamos"} {
+			if found := f.search(t, c.asPatient(), query); found.Total != 0 || len(found.Suggestions) != 0 {
+				t.Errorf("%s finds %d, and suggests %v", query, found.Total, found.Suggestions)
+			}
+		}
+	})
+}
+
 func TestSuggestionsAreFromWhatTheCallerMaySee(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

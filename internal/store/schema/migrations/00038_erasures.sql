@@ -185,7 +185,7 @@ BEGIN
     removed := removed || jsonb_build_object('kept_answers', n);
     DELETE FROM reset_codes c WHERE c.user_id = account;
     DELETE FROM totp_factors f WHERE f.user_id = account; -- with its recovery codes
-    UPDATE users u SET username = nobody, email = '', first_name = '', last_name = '', phone_number = '', password_hash = '-',
+    UPDATE users u SET username = nobody, email = '', first_name = '', last_name = '', phone_number = '', password_hash = '',
         credentials_version = u.credentials_version + 1, active = false, updated_at = now()
     WHERE u.id = account;
     DELETE FROM name_versions v WHERE v.user_id = account;
