@@ -74,7 +74,7 @@ func (w registry) fill(t *testing.T, text, day, at, address string) clinic.Patie
 			VALUES ($patient, $doctor, 'break_glass', $text, now(), now() + interval '1 hour')`,
 		`INSERT INTO health_records (patient_id, created_by, record_type, title, description, symptoms, diagnosis, treatment, medications, visit_date,
 				error_reason, source_id, source_digest)
-			SELECT $patient, $account, 'CHECKUP', $text || n, $text, $text, $text, $text, $text, $at, $text, $text || n, $bytes FROM generate_series(1, 3) n`,
+			SELECT $patient, $account, 'ENTERED_IN_ERROR:CHECKUP', $text || n, $text, $text, $text, $text, $text, $at, $text, $text || n, $bytes FROM generate_series(1, 3) n`,
 		`INSERT INTO doctor_comments (record_id, doctor_id, comment, is_private)
 			SELECT r.id, $doctor, $text, r.title LIKE '%1' FROM health_records r WHERE r.patient_id = $patient`,
 		`UPDATE doctor_comments SET comment = comment || ' again' WHERE patient_id = $patient`,
