@@ -85,8 +85,11 @@ func TestAMigrationHoldsNothingThatWhomItWaitsForNeeds(t *testing.T) {
 		"a request that reads comments has locked their view first": {
 			25, "LOCK TABLE doctor_profiles IN ACCESS EXCLUSIVE MODE", "LOCK TABLE doctor_comments IN ROW EXCLUSIVE MODE",
 		},
-		"whoever keeps a version of a record looks up the patient afterwards": {
-			32, "LOCK TABLE record_versions IN ROW EXCLUSIVE MODE", "LOCK TABLE patient_profiles IN ROW SHARE MODE",
+		"a request that has read a patient deletes a record": {
+			36, "LOCK TABLE patient_profiles IN ACCESS SHARE MODE", "LOCK TABLE health_records, record_versions IN ROW EXCLUSIVE MODE",
+		},
+		"whoever adds a record reads its patient afterwards": {
+			29, "LOCK TABLE health_records IN ROW EXCLUSIVE MODE", "LOCK TABLE patient_profiles IN ROW SHARE MODE",
 		},
 		"an import adds records and claims after people": {
 			37, "LOCK TABLE users, patient_profiles IN ROW EXCLUSIVE MODE", "LOCK TABLE health_records, assignment_claims, assignments IN ROW EXCLUSIVE MODE",

@@ -55,6 +55,8 @@ CREATE INDEX record_versions_visit_idx ON record_versions (patient_id, visit_dat
     WHERE deleted_at IS NOT NULL AND restored_at IS NULL;
 CREATE INDEX record_versions_created_idx ON record_versions (patient_id, created_at DESC, record_id DESC) INCLUDE (record_type, visit_date)
     WHERE deleted_at IS NOT NULL AND restored_at IS NULL;
+-- the deleted records whose retention ends first
+CREATE INDEX record_versions_retention_idx ON record_versions (deleted_at, record_id) WHERE deleted_at IS NOT NULL AND restored_at IS NULL;
 
 -- The texts of comments before their corrections.
 CREATE TABLE comment_versions (

@@ -1,14 +1,8 @@
 -- +goose Up
 
--- In the order in which others lock them: whoever keeps a version looks up its patient afterwards.
-LOCK TABLE record_versions IN SHARE MODE;
-LOCK TABLE patient_profiles IN ACCESS EXCLUSIVE MODE;
-
--- The deleted records whose retention ends first.
-CREATE INDEX record_versions_retention_idx ON record_versions (deleted_at, record_id) WHERE deleted_at IS NOT NULL AND restored_at IS NULL;
-
 -- When the patient's data was erased, for good: see 00038. It is a column of this table, so that one lookup locks the patient
--- and answers the question.
+-- and answers the question. This migration locks no other table that is in use: nearly every transaction has read this one, and
+-- would wait for the other, as the migration for it.
 ALTER TABLE patient_profiles ADD COLUMN erased_at timestamptz;
 
 -- The patients whose data must be kept, such as for a lawsuit: neither retention nor an erasure removes it.
@@ -79,5 +73,4 @@ $$;
 -- +goose Down
 DROP FUNCTION lock_patient, remove_deleted_records;
 DROP TABLE legal_holds;
-DROP INDEX record_versions_retention_idx;
 ALTER TABLE patient_profiles DROP COLUMN erased_at;
