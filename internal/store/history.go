@@ -56,13 +56,7 @@ func deletedMarks() []string {
 
 // GetDeleted returns a record that is deleted, if the caller might read it otherwise.
 func (h Records) GetDeleted(ctx context.Context, id int64) (clinic.Record, error) {
-	var comments commentRows
-	reads := h.auditing(clinic.Object{Kind: clinic.ObjectRecord, ID: id}, 0).followedBy(commentsOfPage(h.seesPrivate(), &comments))
-	row, err := h.q.GetRecord(ctx, reads.ofDeleted(), dbsqlc.GetRecordParams{ID: id, Caller: h.Who.UserID})
-	if err != nil {
-		return clinic.Record{}, fmt.Errorf("reading a deleted record: %w", orNotFound(err, "health record"))
-	}
-	return recordOf(row.RecordDetail, comments), nil
+	return h.get(ctx, id, handle.ofDeleted)
 }
 
 // Versions lists the versions of a record that the caller may read, the latest first.
@@ -85,7 +79,7 @@ func (h Records) Versions(ctx context.Context, id int64, request clinic.PageRequ
 			total = upTo(row.Total)
 			return versions, nil
 		},
-		item:     versionOf,
+		item:     func(v dbsqlc.RecordVersionDetail) (clinic.RecordVersion, error) { return versionOf(v), nil },
 		total:    func(dbsqlc.RecordVersionDetail) counted { return total },
 		count:    func() (counted, error) { return total, nil },
 		position: byID(func(v clinic.RecordVersion) int64 { return v.Version }),
@@ -103,7 +97,7 @@ func (h Records) Version(ctx context.Context, id, version int64) (clinic.RecordV
 	if err != nil {
 		return clinic.RecordVersion{}, fmt.Errorf("reading a version of a record: %w", orNotFound(err, "version"))
 	}
-	return versionOf(row.RecordVersionDetail)
+	return versionOf(row.RecordVersionDetail), nil
 }
 
 // Compare returns two versions of a record that the caller may read.
@@ -115,11 +109,7 @@ func (h Records) Compare(ctx context.Context, id, from, to int64) (older, newer 
 	if err != nil {
 		return older, newer, fmt.Errorf("comparing versions of a record: %w", orNotFound(err, "version"))
 	}
-	if older, err = versionOf(row.RecordVersionDetail); err != nil {
-		return older, newer, err
-	}
-	newer, err = versionOf(row.RecordVersionDetail_2)
-	return older, newer, err
+	return versionOf(row.RecordVersionDetail), versionOf(row.RecordVersionDetail_2), nil
 }
 
 // Restore makes a deleted record of the calling patient again, as it was in the version; 0: before it was deleted. It fails
@@ -166,7 +156,7 @@ func (h Comments) Versions(ctx context.Context, id int64, request clinic.PageReq
 	return page, nil
 }
 
-func versionOf(v dbsqlc.RecordVersionDetail) (clinic.RecordVersion, error) {
+func versionOf(v dbsqlc.RecordVersionDetail) clinic.RecordVersion {
 	version := clinic.RecordVersion{
 		Version: v.Version,
 		RecordFields: clinic.RecordFields{
@@ -182,5 +172,5 @@ func versionOf(v dbsqlc.RecordVersionDetail) (clinic.RecordVersion, error) {
 			LastName: orZero(v.LastName), Role: clinic.Role(orZero(v.Role)),
 		}
 	}
-	return version, nil
+	return version
 }

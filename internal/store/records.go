@@ -72,9 +72,14 @@ func countedRecords(rows int64, stopped bool) counted {
 
 // Get returns a record that the caller may read.
 func (h Records) Get(ctx context.Context, id int64) (clinic.Record, error) {
+	return h.get(ctx, id, func(reads handle) dbsqlc.DBTX { return reads.db })
+}
+
+// get reads a record by the statement GetRecord, on the database that on returns.
+func (h Records) get(ctx context.Context, id int64, on func(handle) dbsqlc.DBTX) (clinic.Record, error) {
 	var comments commentRows
 	reads := h.auditing(clinic.Object{Kind: clinic.ObjectRecord, ID: id}, 0).followedBy(commentsOfPage(h.seesPrivate(), &comments))
-	row, err := h.q.GetRecord(ctx, reads.db, dbsqlc.GetRecordParams{ID: id, Caller: h.Who.UserID})
+	row, err := h.q.GetRecord(ctx, on(reads), dbsqlc.GetRecordParams{ID: id, Caller: h.Who.UserID})
 	if err != nil {
 		return clinic.Record{}, fmt.Errorf("reading a record: %w", orNotFound(err, "health record"))
 	}

@@ -51,7 +51,7 @@ func newRecordVersion(v clinic.RecordVersion) recordVersion {
 		Version: v.Version, RecordType: v.Type, Title: v.Title, Description: v.Description, Symptoms: v.Symptoms, Diagnosis: v.Diagnosis,
 		Treatment: v.Treatment, Medications: v.Medications, VisitDate: v.VisitDate.UTC(), Language: orNull(v.Language),
 		EnteredInError: v.ErrorReason != "", ErrorReason: v.ErrorReason, ChangedAt: v.ChangedAt.UTC(), ChangedFields: append([]string{}, v.Changed...),
-		DeletedAt: utc(v.DeletedAt), RestoredAt: utc(v.RestoredAt),
+		DeletedAt: optionalUTC(v.DeletedAt), RestoredAt: optionalUTC(v.RestoredAt),
 	}
 	if v.ChangedBy != nil {
 		by := newUser(*v.ChangedBy)

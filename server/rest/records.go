@@ -59,7 +59,7 @@ func newHealthRecord(r clinic.Record) healthRecord {
 		Diagnosis: r.Diagnosis, Treatment: r.Treatment, Medications: r.Medications, VisitDate: r.VisitDate.UTC(), Language: orNull(r.Language),
 		CreatedBy: newUser(r.CreatedBy), DoctorComments: web.Views(r.Comments, newComment),
 		EnteredInError: r.ErrorReason != "", ErrorReason: r.ErrorReason,
-		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), DeletedAt: utc(r.DeletedAt),
+		CreatedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(), DeletedAt: optionalUTC(r.DeletedAt),
 	}
 }
 

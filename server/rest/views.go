@@ -11,15 +11,6 @@ import (
 // noContent is an answer without a body.
 type noContent struct{}
 
-// utc returns the time in UTC, as every answer has it; nil stays nil.
-func utc(t *time.Time) *time.Time {
-	if t == nil {
-		return nil
-	}
-	in := t.UTC()
-	return &in
-}
-
 type user struct {
 	ID        int64       `json:"id" example:"1"`
 	Username  string      `json:"username" example:"patient1"`
